@@ -1,0 +1,51 @@
+"""Every error sgm raises on purpose, as one tree.
+
+SgmError
+├── UsageError        2  wrong arguments
+├── ConfigError       2  sgm.yaml or the user file cannot be used (file, line, nearest valid name)
+├── UnreachableError  3  a server, repository or registry did not answer
+└── RefusedError      4  permission, read-only mode, or a stage that is not armed
+
+Adapters translate their library's errors into these at their edge and keep the cause; the command line
+turns the class into the exit code. What a person reads says what happened, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class SgmError(Exception):
+    """A failure with a message fit to show, and what to do about it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class UsageError(SgmError):
+    """The command line asked for something that does not exist."""
+
+    exit_code = 2
+
+
+class ConfigError(SgmError):
+    """A configuration file cannot be used as it is."""
+
+    exit_code = 2
+
+
+class UnreachableError(SgmError):
+    """Something outside did not answer, or answered with something unusable."""
+
+    exit_code = 3
+
+
+class RefusedError(SgmError):
+    """Somebody said no: the server, read-only mode, or a stage that is locked."""
+
+    exit_code = 4

@@ -1,0 +1,106 @@
+"""One cell: four truths joined, where its change is (journey), and how it stands (verdict).
+
+`join` is the only place that decides. It is pure: facts in, the previous cell in (for how long things have been
+so), the time in; a cell out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sgm_tui.fleet.desired import Desired
+from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.observed import Alert, Application, Metrics, Pending, Rollout, Scaling
+
+
+class Journey(StrEnum):
+    """Where the newest change of a cell is, in the order it travels."""
+
+    SETTLED = "settled"
+    STAGED = "staged"
+    PROPOSED = "proposed"
+    MERGED = "merged"
+    SYNCING = "syncing"
+    ROLLING = "rolling"
+    PAUSED = "paused"
+    SOAKING = "soaking"
+    FAILED = "failed"
+    DRIFTED = "drifted"
+    UNKNOWN = "unknown"
+    ABSENT = "absent"
+    """The service is not deployed here: git wants nothing and nothing runs."""
+
+
+class Verdict(StrEnum):
+    """The traffic light of a cell."""
+
+    GOOD = "good"
+    BUSY = "busy"
+    """Something moves by itself; nobody is needed."""
+    ATTENTION = "attention"
+    """A person may have to act: a manual gate, drift, an alert."""
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CellFacts:
+    """Everything the store knows of one cell, unjoined."""
+
+    key: CellKey
+    location: str = ""
+    desired: Desired | None = None
+    synced: bool | None = None
+    """Whether Argo CD's last comparison already contains the desired change; None when it cannot be told."""
+    deployed: bool | None = None
+    """The same for the newest history entry: what was really applied."""
+    application: Application | None = None
+    rollout: Rollout | None = None
+    scaling: Scaling | None = None
+    metrics: Metrics | None = None
+    alerts: tuple[Alert, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    staged: Version | None = None
+    stale: tuple[str, ...] = ()
+    """Names of the stale sources this cell depends on; only git, argocd and rollouts make it unknown."""
+    stale_since: datetime | None = None
+    stale_reason: str = ""
+    loading: bool = False
+    """A source this cell depends on has not answered for the first time yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell as the screen, `sgm status` and the gates see it."""
+
+    facts: CellFacts
+    journey: Journey
+    verdict: Verdict
+    since: datetime
+    """When it entered this journey, from the controllers' own timestamps where they tell."""
+    reason: str = ""
+    """One line: why it stands so ("canary paused at step 3/8 by a manual gate")."""
+    suspect_since: datetime | None = None
+    """Since when it has looked drifted without an operation near; it is called drifted only when that lasts."""
+
+    @property
+    def key(self) -> CellKey:
+        """The cell's key."""
+        return self.facts.key
+
+    @property
+    def desired_version(self) -> Version | None:
+        """What git wants."""
+        return self.facts.desired.version if self.facts.desired else None
+
+    @property
+    def live_version(self) -> Version | None:
+        """What runs: the stable version of the Rollout."""
+        return self.facts.rollout.stable_version if self.facts.rollout else None
+
+    @property
+    def new_version(self) -> Version | None:
+        """What is on its way in, if anything."""
+        return self.facts.rollout.new_version if self.facts.rollout else None

@@ -1,0 +1,54 @@
+"""What git wants: the version of every cell at the head of the main branch, and which commit brought it.
+
+Argo CD moves `status.sync.revision` of every Application at every commit, touched or not, so "has Argo CD seen
+this change?" is asked by position in the branch's first-parent history, never by equality (protocols §J).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sgm_tui.fleet.model import CellKey, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the repository says about one cell."""
+
+    path: str
+    """The file that holds the version, from the repository's root."""
+    key: str
+    """The dotted key of the version inside that file."""
+    version: Version | None
+    """None when the file cannot be read; `error` then says why."""
+    revision: str = ""
+    """The first-parent commit that last touched the cell's files."""
+    position: int = 0
+    """Index of that commit in the branch's first-parent history, oldest 0."""
+    author: str = ""
+    subject: str = ""
+    committed_at: datetime | None = None
+    error: str = ""
+    whole_stage: bool = False
+    """The file serves every cluster of the stage, so an edit of it moves them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredState:
+    """The whole repository at one commit."""
+
+    revision: str
+    branch: str
+    cells: Mapping[CellKey, Desired] = field(default_factory=dict)
+    positions: Mapping[str, int] = field(default_factory=dict)
+    """Commit id → index in first-parent history, oldest 0; long enough to place every synced revision."""
+    committed_at: datetime | None = None
+    subject: str = ""
+    author: str = ""
+
+    def contains(self, revision: str, desired: Desired) -> bool | None:
+        """Whether `revision` already includes the commit that brought `desired`; None when it is not known here."""
+        position = self.positions.get(revision)
+        return None if position is None else position >= desired.position

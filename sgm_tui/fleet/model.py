@@ -1,0 +1,68 @@
+"""The nouns: stages in order, the clusters in them, services, and the key of a cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType
+
+StageName = NewType("StageName", str)
+ClusterName = NewType("ClusterName", str)
+ServiceName = NewType("ServiceName", str)
+Version = NewType("Version", str)
+"""An image tag or digest. Always a string: `1.10` is not the number 1.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of the way to production; stages are ordered."""
+
+    name: StageName
+    protected: bool = False
+    """Locked for writes until armed; drawn unmistakably."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One Kubernetes cluster; it belongs to one stage and has a location."""
+
+    name: ClusterName
+    stage: StageName
+    location: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CellKey:
+    """One service in one cluster."""
+
+    service: ServiceName
+    stage: StageName
+    cluster: ClusterName
+
+    def __str__(self) -> str:
+        return f"{self.service}@{self.cluster}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The configured shape: stages in order and every cluster, in column order."""
+
+    stages: tuple[Stage, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+
+    def clusters_of(self, stage: StageName) -> tuple[Cluster, ...]:
+        """The clusters of one stage, in column order."""
+        return tuple(cluster for cluster in self.clusters if cluster.stage == stage)
+
+    def cluster(self, name: str) -> Cluster | None:
+        """The cluster of that name, or None."""
+        return next((cluster for cluster in self.clusters if cluster.name == name), None)
+
+    def stage(self, name: str) -> Stage | None:
+        """The stage of that name, or None."""
+        return next((stage for stage in self.stages if stage.name == name), None)
+
+    def stage_before(self, name: StageName) -> Stage | None:
+        """The stage a promotion into `name` comes from; None for the first."""
+        names = [stage.name for stage in self.stages]
+        position = names.index(name) if name in names else 0
+        return self.stages[position - 1] if position > 0 else None

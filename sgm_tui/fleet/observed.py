@@ -1,0 +1,253 @@
+"""What the clusters, Argo CD, Prometheus and GitHub say: one frozen value each.
+
+The words are the controllers' own (`Synced`, `Degraded`, `Paused`), kept as strings because tomorrow's controller
+may say something new; an unknown word is shown as it is and never counts as good. Times are aware UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sgm_tui.fleet.model import CellKey, ClusterName, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`status.operationState` of an Application, or an `operation` that was only requested so far."""
+
+    phase: str
+    """Running, Terminating, Succeeded, Failed or Error; "" when requested and not started."""
+    message: str = ""
+    revision: str = ""
+    retry_count: int = 0
+    retry_limit: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    automated: bool = False
+    username: str = ""
+
+    @property
+    def in_flight(self) -> bool:
+        """Requested, running, or waiting for its next attempt (A2: phase Running with finishedAt is a back-off)."""
+        return self.phase in {"", "Running", "Terminating"}
+
+    @property
+    def failing(self) -> bool:
+        """It ended badly, or keeps failing and retrying: phase stays Running then, and retryCount grows (§J)."""
+        return self.phase in {"Failed", "Error"} or (self.in_flight and self.retry_count > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """An Argo CD condition; its presence means it is active."""
+
+    type: str
+    message: str
+
+    @property
+    def is_error(self) -> bool:
+        """The suffix of the type is its severity (A2)."""
+        return self.type.endswith("Error")
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One Argo CD Application, reduced to what the matrix needs."""
+
+    name: str
+    namespace: str
+    sync: str
+    """Synced, OutOfSync, Unknown; "" before the first comparison."""
+    health: str
+    """Healthy, Suspended, Progressing, Missing, Degraded, Unknown; "" before the first comparison."""
+    revision: str = ""
+    """`status.sync.revision`: the commit of the last comparison."""
+    detailed: bool = False
+    """False while only the Table row is known: operation, conditions and history are then not known either."""
+    uid: str = ""
+    health_message: str = ""
+    requested: bool = False
+    """`operation` is set: somebody asked for a sync that has not ended."""
+    operation: Operation | None = None
+    conditions: tuple[Condition, ...] = ()
+    auto_sync: bool = False
+    self_heal: bool = False
+    deployed_revision: str = ""
+    """Revision of the newest history entry: what was really applied."""
+    deployed_at: datetime | None = None
+    reconciled_at: datetime | None = None
+    images: tuple[str, ...] = ()
+    destination: str = ""
+    """Cluster name or server URL of `spec.destination`."""
+
+    @property
+    def operating(self) -> bool:
+        """An operation is requested or under way."""
+        return self.requested or (self.operation is not None and self.operation.in_flight)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSet:
+    """One ReplicaSet of a Rollout, with the part it plays (B4)."""
+
+    name: str
+    hash: str
+    revision: int
+    images: tuple[str, ...]
+    ready: int
+    available: int
+    desired: int
+    status: str
+    """Progressing, Healthy, ScaledDown or ReplicaFailure."""
+    stable: bool = False
+    canary: bool = False
+    active: bool = False
+    preview: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRun:
+    """One AnalysisRun of a Rollout."""
+
+    name: str
+    hash: str
+    kind: str
+    """Step, Background, PrePromotion or PostPromotion."""
+    phase: str
+    message: str = ""
+    successful: int = 0
+    failed: int = 0
+    inconclusive: int = 0
+    error: int = 0
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One Argo Rollout as `kubectl argo rollouts get rollout` derives it (B4)."""
+
+    name: str
+    namespace: str
+    cluster: ClusterName
+    strategy: str
+    """Canary or BlueGreen."""
+    phase: str
+    """Healthy, Progressing, Paused or Degraded."""
+    message: str = ""
+    health: str = ""
+    """What Argo CD's own health check says of the object (A4)."""
+    health_message: str = ""
+    uid: str = ""
+    application: str = ""
+    """The Argo CD Application that owns it, from the tracking id."""
+    step: int | None = None
+    """Completed steps; None when there are none to complete."""
+    steps: int | None = None
+    step_names: tuple[str, ...] = ()
+    """Every step as people write it: "setWeight: 20", "pause: 30s", "analysis"."""
+    set_weight: int | None = None
+    actual_weight: int | None = None
+    """Percent of traffic on the new version; None for blue-green."""
+    ready: int = 0
+    desired: int = 0
+    current: int = 0
+    updated: int = 0
+    available: int = 0
+    stable_version: Version | None = None
+    """Image tag of the stable ReplicaSet."""
+    new_version: Version | None = None
+    """Image tag of the ReplicaSet on its way in; None when fully promoted."""
+    spec_version: Version | None = None
+    """Image tag of the pod template the Rollout asks for."""
+    aborted: bool = False
+    pause_reason: str = ""
+    """CanaryPauseStep, BlueGreenPause, InconclusiveAnalysisRun, or "spec.paused"."""
+    paused_since: datetime | None = None
+    pause_seconds: float | None = None
+    """Length of a timed pause; None when a person has to let it go on."""
+    updated_at: datetime | None = None
+    """Newest transition time among its conditions."""
+    replica_sets: tuple[ReplicaSet, ...] = ()
+    analysis_runs: tuple[AnalysisRun, ...] = ()
+
+    @property
+    def live_version(self) -> Version | None:
+        """What serves most requests now: the stable version."""
+        return self.stable_version
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """A HorizontalPodAutoscaler's bounds and wish."""
+
+    minimum: int
+    maximum: int
+    current: int
+    desired: int
+    maxed: bool = False
+    """It would scale further and may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What Prometheus measures of one cell; None means no data, never zero."""
+
+    requests_per_second: float | None = None
+    error_ratio: float | None = None
+    """0–1."""
+    latency_p99_seconds: float | None = None
+    trend: tuple[float | None, ...] = ()
+    """Requests per second over the last half hour, oldest first; None is a gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert that concerns a cell or, without a service, its cluster."""
+
+    name: str
+    severity: str
+    state: str
+    """firing or pending."""
+    cluster: ClusterName
+    service: str = ""
+    summary: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """One open (or just merged) pull request that touches the fleet."""
+
+    number: int
+    title: str
+    url: str
+    author: str
+    branch: str
+    head: str
+    """Commit at the tip of its branch."""
+    state: str
+    """open, merged or closed."""
+    draft: bool = False
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    merged_at: datetime | None = None
+    merge_commit: str = ""
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    checks: str = ""
+    """passing, failing, pending, or "" when it has none."""
+    approved: bool = False
+    mergeable: bool | None = None
+    auto_merge: bool = False
+    proposes: tuple[tuple[CellKey, Version], ...] = ()
+    """What the matrix would want after the merge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What one open pull request wants of one cell."""
+
+    version: Version
+    number: int
+    url: str

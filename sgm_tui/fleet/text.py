@@ -1,0 +1,62 @@
+"""Text from outside, made harmless once, at the edge.
+
+Cluster, git, GitHub and Prometheus text may carry terminal escapes, bidirectional overrides or ten thousand
+combining marks. `clean` is called by every source adapter on every foreign string before it becomes a domain
+value, so nothing behind the edge ever has to ask again. What was removed stays visible as a placeholder.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+_LIMIT = 256
+_COMBINING_LIMIT = 2
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def clean(text: object, limit: int = _LIMIT, *, keep_lines: bool = False) -> str:
+    """Return `text` as a string a terminal can show: no control, format or unassigned character survives.
+
+    Args:
+        text: anything; what is not a string is converted first, None becomes "".
+        limit: longest result in characters; the cut is marked with an ellipsis.
+        keep_lines: keep line feeds and turn tabs into spaces (bodies, diffs) instead of showing them as placeholders.
+    """
+    raw = "" if text is None else text if isinstance(text, str) else str(text)
+    cut = len(raw) > limit
+    raw = raw[:limit] if cut else raw
+    if raw.isascii() and raw.isprintable():
+        return raw[:-1] + "…" if cut else raw
+    result = "".join(_visible(raw, keep_lines=keep_lines))
+    return result[: limit - 1] + "…" if cut else result
+
+
+def _visible(raw: str, *, keep_lines: bool) -> list[str]:
+    shown: list[str] = []
+    marks = 0
+    for character in raw:
+        category = unicodedata.category(character)
+        if category in {"Mn", "Me"}:
+            marks += 1
+            if marks <= _COMBINING_LIMIT:
+                shown.append(character)
+            continue
+        marks = 0
+        if keep_lines and character == "\n":
+            shown.append(character)
+        elif character == "\t":
+            shown.append("    " if keep_lines else " ")
+        elif category in _INVISIBLE:
+            shown.append(_placeholder(character))
+        else:
+            shown.append(character)
+    return shown
+
+
+def _placeholder(character: str) -> str:
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    return f"<U+{code:04X}>"

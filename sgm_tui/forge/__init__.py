@@ -1,0 +1,1 @@
+"""Pull requests: the values and the port, GitHub behind it, and who owns which path."""

@@ -1,0 +1,1 @@
+"""The write path, free of any screen: one use case a module, journalled before and audited after."""

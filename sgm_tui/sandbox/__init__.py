@@ -1,0 +1,1 @@
+"""The embedded fleet: a simulation that steps in virtual time, served over the real protocols. Imports fleet only."""

@@ -1,0 +1,1 @@
+"""The screens: widgets that draw snapshots and post intents."""
