@@ -72,3 +72,53 @@ class Plan:
     def staged(self) -> dict[CellKey, Version]:
         """Cell → the version staged for it."""
         return {cell: change.to_version for change in self.changes for cell in change.cells}
+
+
+@dataclass(frozen=True, slots=True)
+class FileEdit:
+    """One change with the exact diff it makes."""
+
+    change: Change
+    diff: str
+    """Unified diff of the file, cleaned for showing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One pull request as it would be opened."""
+
+    stage: StageName
+    branch: str
+    """Deterministic from the content, so that a retry finds instead of duplicating."""
+    title: str
+    body: str
+    edits: tuple[FileEdit, ...]
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    """Owners from CODEOWNERS: "@user" or "@org/team"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The plan against the repository as it is now: what would be written, what would not and why."""
+
+    base: str
+    """Commit the diffs were made against."""
+    proposals: tuple[Proposal, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+
+ProgressStep = Literal["committing", "pushing", "opening", "opened", "adopted", "nothing", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step of opening pull requests, as it happens."""
+
+    step: ProgressStep
+    proposal: Proposal
+    text: str = ""
+    """What happened; on failure also what to do next."""
+    number: int = 0
+    url: str = ""
+    commit: str = ""
