@@ -1,7 +1,7 @@
 """One cell: four truths joined, where its change is (journey), and how it stands (verdict).
 
-`join` is the only place that decides. It is pure: facts in, the previous cell in (for how long things have been
-so), the time in; a cell out.
+`fleet.join` is the only place that decides. It is pure: facts in, the previous cell in (for how long things have been
+so), the time in; a cell out. Where a service is not deployed there is no cell.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ class Journey(StrEnum):
     FAILED = "failed"
     DRIFTED = "drifted"
     UNKNOWN = "unknown"
-    ABSENT = "absent"
-    """The service is not deployed here: git wants nothing and nothing runs."""
 
 
 class Verdict(StrEnum):

@@ -1,0 +1,375 @@
+"""The store: applies observations, joins cells, publishes the newest frozen `FleetSnapshot`.
+
+Everything flows through here once. Sources call `apply`; only cells an observation touches are joined again, and at
+most ten snapshots a second are made, however many observations come. Readers get the newest, never a queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TypeVar, assert_never
+
+from sgm_tui.fleet.cell import Cell, CellFacts
+from sgm_tui.fleet.desired import Desired, DesiredState
+from sgm_tui.fleet.join import join
+from sgm_tui.fleet.model import CellKey, Fleet, Version
+from sgm_tui.fleet.observation import (
+    AlertsListed,
+    Alive,
+    ApplicationChanged,
+    ApplicationGone,
+    ApplicationsListed,
+    DesiredObserved,
+    Lost,
+    MetricsListed,
+    Observation,
+    Off,
+    PullRequestsListed,
+    RolloutChanged,
+    RolloutGone,
+    RolloutsListed,
+    ScalingListed,
+    SourceHealth,
+    SourceId,
+    SourceKind,
+)
+from sgm_tui.fleet.observed import Alert, Application, Metrics, Pending, PullRequest, Rollout, Scaling
+from sgm_tui.fleet.plan import Plan
+from sgm_tui.fleet.snapshot import FleetSnapshot
+
+FRAME_SECONDS = 0.1
+"""At most ten snapshots a second (performance.md §2d)."""
+
+DEADLINES: Mapping[SourceKind, float] = {
+    "git": 90.0,
+    "argocd": 90.0,
+    "rollouts": 60.0,
+    "scaling": 120.0,
+    "metrics": 60.0,
+    "alerts": 60.0,
+    "forge": 120.0,
+}
+"""Seconds of silence after which a source is stale, even if it never said it was lost."""
+
+_DECISIVE: frozenset[SourceKind] = frozenset({"git", "argocd", "rollouts"})
+"""A cell cannot be judged without these; the others only leave a gap."""
+
+
+Value = TypeVar("Value")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Store:
+    """Joins what sources tell into snapshots of one fleet."""
+
+    def __init__(
+        self,
+        fleet: Fleet | None = None,
+        *,
+        repository: str = "",
+        sources: Iterable[SourceId] = (),
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self._clock = clock
+        self._changed = asyncio.Event()
+        self._version = 0
+        self._wake = asyncio.Condition()
+        self._desired = DesiredState("", "")
+        self._applications: dict[CellKey, Application] = {}
+        self._application_source: dict[CellKey, SourceId] = {}
+        self._rollouts: dict[CellKey, Rollout] = {}
+        self._scaling: dict[CellKey, Scaling] = {}
+        self._metrics: dict[CellKey, Metrics] = {}
+        self._alerts: dict[SourceId, tuple[Alert, ...]] = {}
+        self._pull_requests: tuple[PullRequest, ...] = ()
+        self._pending: dict[CellKey, tuple[Pending, ...]] = {}
+        self._plan = Plan()
+        self._staged: dict[CellKey, Version] = {}
+        self._troubled: tuple[SourceHealth, ...] = ()
+        self._cells: dict[CellKey, Cell] = {}
+        self._dirty: set[CellKey] = set()
+        self.configure(fleet or Fleet(), repository=repository, sources=sources)
+
+    def configure(self, fleet: Fleet, *, repository: str = "", sources: Iterable[SourceId] = ()) -> None:
+        """Set the shape of the fleet and which sources will tell; until they do they are `waiting`."""
+        now = self._clock()
+        self._fleet = fleet
+        self._sources = {source: SourceHealth(source, since=now) for source in sources}
+        self._snapshot = FleetSnapshot(
+            generated_at=now, fleet=fleet, repository=repository, sources=tuple(self._sources.values())
+        )
+        self._touch_all()
+
+    @property
+    def snapshot(self) -> FleetSnapshot:
+        """The newest snapshot."""
+        return self._snapshot
+
+    @property
+    def plan(self) -> Plan:
+        """What is staged."""
+        return self._plan
+
+    def set_plan(self, plan: Plan) -> None:
+        """Replace the plan; the cells it stages show it."""
+        touched = self._plan.staged().keys() | plan.staged().keys()
+        self._plan = plan
+        self._staged = plan.staged()
+        self._touch(touched)
+
+    def fail(self, problem: str) -> None:
+        """Say why nothing can be shown at all."""
+        self._snapshot = replace(self._snapshot, problem=problem, generated_at=self._clock())
+        self._changed.set()
+
+    def apply(self, observation: Observation) -> None:
+        """Take in one observation; the next frame shows it."""
+        match observation:
+            case Lost(source, reason):
+                self._mark(source, "stale", reason)
+                return
+            case Off(source, reason):
+                self._mark(source, "off", reason)
+                return
+            case _:
+                self._mark(observation.source, "fresh", "")
+        self._absorb(observation)
+
+    def _absorb(self, observation: Observation) -> None:
+        match observation:
+            case DesiredObserved(_, state):
+                self._desire(state)
+            case ApplicationsListed(source, applications):
+                self._list_applications(source, applications)
+            case ApplicationChanged(source, key, application):
+                self._applications[key] = application
+                self._application_source[key] = source
+                self._touch((key,))
+            case ApplicationGone(_, key):
+                self._applications.pop(key, None)
+                self._touch((key,))
+            case RolloutsListed(source, rollouts):
+                self._replace(self._rollouts, rollouts, source)
+            case RolloutChanged(_, key, rollout):
+                self._rollouts[key] = rollout
+                self._touch((key,))
+            case RolloutGone(_, key):
+                self._rollouts.pop(key, None)
+                self._touch((key,))
+            case ScalingListed(source, scaling):
+                self._replace(self._scaling, scaling, source)
+            case MetricsListed(source, metrics):
+                self._replace(self._metrics, metrics, source)
+            case AlertsListed(source, alerts):
+                self._list_alerts(source, alerts)
+            case PullRequestsListed(_, requests):
+                self._list_pull_requests(requests)
+            case Alive() | Lost() | Off():
+                return
+            case _:
+                assert_never(observation)
+
+    def _desire(self, state: DesiredState) -> None:
+        before, self._desired = self._desired, state
+        moved = before.positions != state.positions
+        changed = {
+            key for key in before.cells.keys() | state.cells.keys() if before.cells.get(key) != state.cells.get(key)
+        }
+        self._touch(changed | self._applications.keys() if moved else changed)
+
+    def _list_applications(self, source: SourceId, applications: Mapping[CellKey, Application]) -> None:
+        """Replace one hub's Applications; a Table row never overwrites the details of the same revision."""
+        known = {key for key, owner in self._application_source.items() if owner == source}
+        for key in known - applications.keys():
+            self._applications.pop(key, None)
+            self._application_source.pop(key, None)
+        for key, application in applications.items():
+            if application.detailed or not _still_true(self._applications.get(key), application):
+                self._applications[key] = application
+            self._application_source[key] = source
+        self._touch(known | applications.keys())
+
+    def _replace(self, known: dict[CellKey, Value], listed: Mapping[CellKey, Value], source: SourceId) -> None:
+        gone = {key for key in known if key.cluster == source.scope and key not in listed}
+        changed = {key for key, value in listed.items() if known.get(key) != value}
+        for key in gone:
+            del known[key]
+        known.update(listed)
+        self._touch(gone | changed)
+
+    def _list_alerts(self, source: SourceId, alerts: tuple[Alert, ...]) -> None:
+        before = self._alerts.get(source, ())
+        if before != alerts:
+            self._alerts[source] = alerts
+            self._touch(key for key in self._keys() if key.cluster == source.scope)
+
+    def _list_pull_requests(self, requests: tuple[PullRequest, ...]) -> None:
+        pending: dict[CellKey, list[Pending]] = defaultdict(list)
+        for request in requests:
+            if request.state == "open":
+                for key, version in request.proposes:
+                    pending[key].append(Pending(version, request.number, request.url))
+        before, self._pending = self._pending, {key: tuple(values) for key, values in pending.items()}
+        self._pull_requests = requests
+        self._touch(before.keys() | self._pending.keys())
+
+    def _mark(self, source: SourceId, state: str, reason: str) -> None:
+        now = self._clock()
+        known = self._sources.get(source, SourceHealth(source, since=now))
+        if state == "fresh":
+            since = known.since if known.state == "fresh" else now
+            health = SourceHealth(source, "fresh", seen_at=now, since=since)
+        elif state == "off":
+            health = SourceHealth(source, "off", seen_at=known.seen_at, since=now, reason=reason)
+        else:
+            since = known.since if known.state == "stale" else now
+            health = SourceHealth(source, "stale", seen_at=known.seen_at, since=since, reason=reason)
+        self._sources[source] = health
+        if known.state != health.state or known.reason != health.reason:
+            self._touch_source(source)
+        self._changed.set()
+
+    def _touch_source(self, source: SourceId) -> None:
+        if source.kind == "argocd" or not source.scope:
+            self._touch_all()
+        else:
+            self._touch(key for key in self._keys() if key.cluster == source.scope)
+
+    def _touch_all(self) -> None:
+        self._touch(self._keys())
+
+    def _keys(self) -> set[CellKey]:
+        return self._desired.cells.keys() | self._applications.keys() | self._rollouts.keys() | self._cells.keys()
+
+    def _touch(self, keys: Iterable[CellKey]) -> None:
+        self._dirty.update(keys)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled: soon after a change, and once a second for what time alone changes."""
+        while True:
+            try:
+                async with asyncio.timeout(1.0):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+            self._changed.clear()
+            self.publish()
+            async with self._wake:
+                self._wake.notify_all()
+            await asyncio.sleep(FRAME_SECONDS)
+
+    async def snapshots(self) -> AsyncIterator[FleetSnapshot]:
+        """Every newest snapshot, the current one first; a slow reader skips, it never lags."""
+        seen = self._snapshot
+        yield seen
+        while True:
+            async with self._wake:
+                while self._snapshot is seen:
+                    await self._wake.wait()
+            seen = self._snapshot
+            yield seen
+
+    def publish(self) -> FleetSnapshot:
+        """Join what changed, or what only time changes, and make the newest snapshot."""
+        now = self._clock()
+        self._expire(now)
+        self._troubled = tuple(one for one in self._sources.values() if one.state in {"stale", "waiting"})
+        self._dirty.update(key for key, cell in self._cells.items() if cell.suspect_since is not None)
+        for key in self._dirty:
+            facts = self._facts(key)
+            if facts is None:
+                self._cells.pop(key, None)
+            else:
+                self._cells[key] = join(facts, self._cells.get(key), now)
+        self._dirty.clear()
+        self._snapshot = FleetSnapshot(
+            generated_at=now,
+            fleet=self._fleet,
+            services=tuple(sorted({key.service for key in self._cells})),
+            cells=dict(self._cells),
+            sources=tuple(self._sources.values()),
+            pull_requests=self._pull_requests,
+            alerts=tuple(alert for alerts in self._alerts.values() for alert in alerts),
+            plan=self._plan,
+            repository=self._snapshot.repository,
+            branch=self._desired.branch,
+            revision=self._desired.revision,
+            problem=self._snapshot.problem,
+        )
+        return self._snapshot
+
+    def _expire(self, now: datetime) -> None:
+        for source, health in list(self._sources.items()):
+            if health.state != "fresh" or health.seen_at is None:
+                continue
+            silent = (now - health.seen_at).total_seconds()
+            if silent > DEADLINES[source.kind]:
+                self._mark(source, "stale", f"no word for {silent:.0f}s")
+
+    def _facts(self, key: CellKey) -> CellFacts | None:
+        desired = self._desired.cells.get(key)
+        application = self._applications.get(key)
+        rollout = self._rollouts.get(key)
+        if desired is None and application is None and rollout is None:
+            return None
+        cluster = self._fleet.cluster(key.cluster)
+        decisive, stale = self._silent(key)
+        return CellFacts(
+            key=key,
+            location=cluster.location if cluster else "",
+            desired=desired,
+            synced=self._contains(application.revision if application else "", desired),
+            deployed=self._contains(application.deployed_revision if application else "", desired),
+            application=application,
+            rollout=rollout,
+            scaling=self._scaling.get(key),
+            metrics=self._metrics.get(key),
+            alerts=tuple(alert for alert in self._cluster_alerts(key.cluster) if alert.service == key.service),
+            pending=self._pending.get(key, ()),
+            staged=self._staged.get(key),
+            stale=stale,
+            stale_since=decisive.since if decisive else None,
+            stale_reason=f"{decisive.name}: {decisive.reason}" if decisive else "",
+            loading=self._loading(key),
+        )
+
+    def _contains(self, revision: str, desired: Desired | None) -> bool | None:
+        return self._desired.contains(revision, desired) if desired is not None and revision else None
+
+    def _cluster_alerts(self, cluster: str) -> tuple[Alert, ...]:
+        return self._alerts.get(SourceId("alerts", cluster), ())
+
+    def _related(self, key: CellKey) -> list[SourceHealth]:
+        """The troubled sources a cell depends on: its cluster's own, its hub's, and those there is one of."""
+        hub = self._application_source.get(key)
+        return [
+            health
+            for health in self._troubled
+            for source in (health.source,)
+            if not source.scope or source.scope == key.cluster or (source.kind == "argocd" and hub in {None, source})
+        ]
+
+    def _silent(self, key: CellKey) -> tuple[SourceHealth | None, tuple[str, ...]]:
+        stale = [health for health in self._related(key) if health.state == "stale"]
+        decisive = [health for health in stale if health.source.kind in _DECISIVE and health.since is not None]
+        return next(iter(decisive), None), tuple(health.name for health in stale)
+
+    def _loading(self, key: CellKey) -> bool:
+        return any(health.state == "waiting" and health.source.kind in _DECISIVE for health in self._related(key))
+
+
+def _still_true(known: Application | None, row: Application) -> bool:
+    """Whether the details we hold say the same as a newer Table row."""
+    return (
+        known is not None
+        and known.detailed
+        and (known.sync, known.health, known.revision) == (row.sync, row.health, row.revision)
+    )
