@@ -1,0 +1,120 @@
+"""The status as plain text: a table, a wide table, or a Markdown matrix. No colour, one cell a line or one a box."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.report import in_order
+from sgm_tui.fleet.snapshot import FleetSnapshot
+
+_HEADINGS = ("SERVICE", "STAGE", "CLUSTER", "DESIRED", "LIVE", "SYNC", "HEALTH", "JOURNEY", "AGE", "REASON")
+_WIDE = (*_HEADINGS[:-1], "CANARY", "STEP", "WEIGHT", "READY", "REQ/S", "ERRORS", "P99", "PENDING", "REASON")
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def table(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, *, wide: bool = False) -> str:
+    """Aligned columns, a cell a line, sources that are not fresh below."""
+    cells = [cell for cell in in_order(snapshot) if keys is None or cell.key in keys]
+    rows = [(_wide_row if wide else _row)(cell, snapshot.generated_at) for cell in cells]
+    lines = align([_WIDE if wide else _HEADINGS, *rows])
+    troubled = [one for one in snapshot.sources if one.state in {"stale", "waiting"}]
+    if troubled:
+        lines.append("")
+        lines.extend(f"! {one.name}: {one.reason or 'no answer yet'}" for one in troubled)
+    return "\n".join(lines)
+
+
+def markdown(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None) -> str:
+    """A matrix for a pull request or a job summary: services down, clusters across."""
+    clusters = snapshot.fleet.clusters
+    lines = [
+        "| service | " + " | ".join(f"{cluster.stage} {cluster.name}" for cluster in clusters) + " |",
+        "|---" * (len(clusters) + 1) + "|",
+    ]
+    for service in snapshot.services:
+        row = [snapshot.cells.get(CellKey(service, cluster.stage, cluster.name)) for cluster in clusters]
+        shown = [cell if cell is not None and (keys is None or cell.key in keys) else None for cell in row]
+        if any(shown):
+            lines.append(f"| {_escape(service)} | " + " | ".join(_box(cell) for cell in shown) + " |")
+    return "\n".join(lines)
+
+
+def age(span: timedelta) -> str:
+    """A span as kubectl would write it: 42s, 5m, 3h, 12d."""
+    seconds = max(0, int(span.total_seconds()))
+    if seconds < _MINUTE:
+        return f"{seconds}s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE}m"
+    if seconds < 2 * _DAY:
+        return f"{seconds // _HOUR}h"
+    return f"{seconds // _DAY}d"
+
+
+def align(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Pad columns to their widest entry, counting terminal cells; nothing trails."""
+    table_rows = [tuple(row) for row in rows]
+    widths = [max(_width(row[column]) for row in table_rows) for column in range(len(table_rows[0]))]
+    return [
+        "  ".join(text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in table_rows
+    ]
+
+
+def _width(text: str) -> int:
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.category(character) in {"Mn", "Me"} for character in text)
+
+
+def _row(cell: Cell, now: datetime) -> tuple[str, ...]:
+    application = cell.facts.application
+    return (
+        cell.key.service,
+        cell.key.stage,
+        cell.key.cluster,
+        cell.desired_version or "-",
+        cell.live_version or "-",
+        (application.sync if application else "") or "-",
+        (application.health if application else "") or "-",
+        cell.journey.value,
+        age(now - cell.since),
+        cell.reason or "-",
+    )
+
+
+def _wide_row(cell: Cell, now: datetime) -> tuple[str, ...]:
+    row = _row(cell, now)
+    rollout, metrics = cell.facts.rollout, cell.facts.metrics
+    step = f"{rollout.step}/{rollout.steps}" if rollout and rollout.steps and rollout.step is not None else "-"
+    weight = f"{rollout.actual_weight}%" if rollout and rollout.actual_weight is not None else "-"
+    errors = f"{metrics.error_ratio:.2%}" if metrics and metrics.error_ratio is not None else "-"
+    latency = metrics.latency_p99_seconds if metrics else None
+    rate = metrics.requests_per_second if metrics else None
+    return (
+        *row[:-1],
+        cell.new_version or "-",
+        step,
+        weight,
+        f"{rollout.ready}/{rollout.desired}" if rollout else "-",
+        f"{rate:.1f}" if rate is not None else "-",
+        errors,
+        f"{latency * 1000:.0f}ms" if latency is not None else "-",
+        ",".join(f"#{one.number}" for one in cell.facts.pending) or "-",
+        row[-1],
+    )
+
+
+def _box(cell: Cell | None) -> str:
+    if cell is None:
+        return "–"
+    version = cell.live_version or cell.desired_version or "?"
+    arrow = f" → {cell.new_version}" if cell.new_version else ""
+    return f"{_escape(version + arrow)} {cell.journey.value}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[").replace("`", "\\`")
