@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.report import Document
 
-_SHAPE = re.compile(r"^\s*([A-Za-z_][\w.]*)\s*(==|!=|<=|>=|<|>|=|\sin\s)\s*(.+?)\s*$")
+_SHAPE = re.compile(r"^\s*([A-Za-z_][\w.]*)\s*(==|!=|<=|>=|<|>|=|\sin\s)\s*([^=<>!\s].*?)\s*$")
 _ORDER: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,

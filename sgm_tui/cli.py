@@ -1,0 +1,322 @@
+"""The command line: arguments in, an exit code out. The only place that prints or exits.
+
+Exit codes (design §6): 0 done · 1 the answer is no · 2 wrong usage or configuration · 3 something could not be
+reached · 4 refused · 130 interrupted. Data goes to stdout, diagnostics to stderr. Libraries are imported by the
+command that needs them, so that the dashboard paints before it knows a cluster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import difflib
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from sgm_tui import __version__
+from sgm_tui.errors import SgmError, UnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from sgm_tui.config import Config
+    from sgm_tui.fleet.assertion import Assertion
+    from sgm_tui.fleet.model import CellKey
+    from sgm_tui.fleet.snapshot import FleetSnapshot
+
+    ConfigLoader = Callable[[], Awaitable[Config]]
+
+INTERRUPTED = 130
+_FORMATS = ("table", "wide", "json", "yaml", "svg", "markdown")
+_SCENARIOS = ("calm", "release", "bad-canary", "drift", "outage", "storm")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}", f"Try: {self.prog} --help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `sgm` and return its exit code."""
+    try:
+        arguments = _parser().parse_args(sys.argv[1:] if argv is None else argv)
+        _start_logging(arguments.log_file)
+        if arguments.no_color:
+            os.environ["NO_COLOR"] = "1"
+        run: int = arguments.run(arguments)
+    except SgmError as error:
+        print(f"sgm: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left (`sgm status | head`); there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        logging.getLogger("sgm").exception("a defect of ours")
+        print(f"sgm: a defect in sgm: {type(error).__name__}: {error} ({_place(error)})", file=sys.stderr)
+        print("  Run it again with --log-file FILE and report what the file says.", file=sys.stderr)
+        return 1
+    return run
+
+
+def _place(error: Exception) -> str:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(where.filename).name}:{where.lineno}"
+
+
+def _start_logging(file: Path | None) -> None:
+    """Log to a file or nowhere; a library's warning on the terminal would tear the screen."""
+    handler: logging.Handler = logging.NullHandler()
+    if file is not None:
+        try:
+            handler = logging.FileHandler(file, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"--log-file {file}: {error.strerror}", "Name a file that can be written.") from error
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = _Parser(add_help=False)
+    _global_options(shared, default=argparse.SUPPRESS)
+    parser = _Parser(prog="sgm", description="The terminal cockpit of a GitOps platform.")
+    _global_options(parser, default=None)
+    parser.add_argument("--version", action="version", version=f"sgm {__version__}")
+    parser.set_defaults(run=_dashboard)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    demo = commands.add_parser("demo", parents=[shared], help="an embedded fleet and the dashboard on it")
+    _sandbox_options(demo)
+    demo.set_defaults(run=_demo)
+    sandbox = commands.add_parser("sandbox", parents=[shared], help="the embedded fleet alone, until interrupted")
+    _sandbox_options(sandbox)
+    sandbox.add_argument("--ready-file", type=Path, metavar="F", help="also write the ready line here, atomically")
+    sandbox.add_argument("--directory", type=Path, metavar="D", help="keep its files here instead of a new directory")
+    sandbox.add_argument("--port", type=int, default=0, metavar="N", help="listen here instead of any free port")
+    sandbox.add_argument("--parent-pid", type=int, default=0, help=argparse.SUPPRESS)
+    sandbox.set_defaults(run=_sandbox)
+    status = commands.add_parser("status", parents=[shared], help="one look at the fleet")
+    _status_options(status)
+    status.set_defaults(run=_status)
+    return parser
+
+
+def _global_options(parser: argparse.ArgumentParser, default: str | None) -> None:
+    group = parser.add_argument_group("everywhere")
+    fallback = {"default": default}
+    group.add_argument("--config", type=Path, metavar="PATH", help="the team's sgm.yaml", **fallback)
+    group.add_argument(
+        "--repo", metavar="PATH|URL", help="the GitOps repository, instead of the configured one", **fallback
+    )
+    flag = default if default is argparse.SUPPRESS else False
+    group.add_argument("--read-only", action="store_true", help="look, touch nothing", default=flag)
+    group.add_argument("--no-color", action="store_true", help="no colour at all", default=flag)
+    group.add_argument("--log-file", type=Path, metavar="PATH", help="write diagnostics here", **fallback)
+
+
+def _sandbox_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--services", type=_positive, metavar="N", help="how many services (default: the bundled ones)")
+    parser.add_argument("--clusters", type=_positive, metavar="M", help="how many clusters (default: the bundled ones)")
+    parser.add_argument("--seed", default="sgm", metavar="S", help="same seed, same fleet (default: sgm)")
+    parser.add_argument(
+        "--speed", type=_speed, default=10.0, metavar="X", help="durations pass X times faster (default: 10)"
+    )
+    parser.add_argument("--scenario", choices=_SCENARIOS, default="release", help="what is going on (default: release)")
+
+
+def _status_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", choices=_FORMATS, default="table", help="how to print it (default: table)")
+    for name in ("service", "stage", "cluster"):
+        parser.add_argument(f"--{name}", action="append", metavar=name.upper(), help=f"only this {name}; repeatable")
+    parser.add_argument(
+        "--assert",
+        dest="assertions",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="exit 1 unless this is true of every selected cell, e.g. journey==settled",
+    )
+    parser.add_argument("--timeout", type=_speed, default=20.0, metavar="SECONDS", help="wait so long for answers")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _speed(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return number
+
+
+def _dashboard(arguments: argparse.Namespace) -> int:
+    """The dashboard on the configured fleet; where nobody can look at it, the status once."""
+    if not _has_terminal():
+        return _status(_parser().parse_args([*_given(arguments), "status"]))
+    return asyncio.run(_show(lambda: _configured(arguments), arguments))
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    """The sandbox in a process of its own, and the dashboard (or the status once) on it."""
+    from sgm_tui.embedded import embedded_fleet
+
+    with embedded_fleet(_sandbox_flags(arguments)) as fleet:
+
+        async def load() -> Config:
+            return await asyncio.to_thread(fleet.config, _flags(arguments))
+
+        if not _has_terminal():
+            return asyncio.run(_look(load, _parser().parse_args(["status"])))
+        return asyncio.run(_show(load, arguments))
+
+
+def _sandbox(arguments: argparse.Namespace) -> int:
+    from sgm_tui.sandbox.server import SandboxOptions, run_sandbox
+
+    return run_sandbox(
+        SandboxOptions(
+            services=arguments.services,
+            clusters=arguments.clusters,
+            seed=arguments.seed,
+            speed=arguments.speed,
+            scenario=arguments.scenario,
+            directory=arguments.directory,
+            port=arguments.port,
+            ready_file=arguments.ready_file,
+            parent_pid=arguments.parent_pid,
+        )
+    )
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    return asyncio.run(_look(lambda: _configured(arguments), arguments))
+
+
+async def _show(load: ConfigLoader, arguments: argparse.Namespace) -> int:
+    from sgm_tui.config import load_user
+    from sgm_tui.ui.app import SgmApp
+    from sgm_tui.wiring import open_session
+
+    user = load_user(os.environ)
+    async with open_session(load, read_only=arguments.read_only) as session:
+        app = SgmApp(session, theme=user.theme, keymap=user.keymap)
+        await app.run_async()
+    return app.return_code or 0
+
+
+async def _look(load: ConfigLoader, arguments: argparse.Namespace) -> int:
+    """`sgm status`: wait until every source has answered or given up, print, judge."""
+    from sgm_tui.fleet.assertion import parse
+    from sgm_tui.wiring import open_session
+
+    claims = [parse(text) for text in arguments.assertions]
+    async with open_session(load, read_only=True) as session:
+        snapshot = await session.settled(arguments.timeout)
+    if snapshot.problem:
+        raise UnreachableError(snapshot.problem)
+    keys = _selected(snapshot, arguments)
+    print(await _rendered(snapshot, keys, arguments.output))
+    return _judge(snapshot, keys, claims)
+
+
+def _selected(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> frozenset[CellKey]:
+    wanted = {name: getattr(arguments, name) for name in ("service", "stage", "cluster")}
+    _check_names(snapshot, wanted)
+    return frozenset(
+        key for key in snapshot.cells if all(not names or getattr(key, name) in names for name, names in wanted.items())
+    )
+
+
+def _check_names(snapshot: FleetSnapshot, wanted: dict[str, list[str] | None]) -> None:
+    known = {
+        "service": list(snapshot.services),
+        "stage": [stage.name for stage in snapshot.fleet.stages],
+        "cluster": [cluster.name for cluster in snapshot.fleet.clusters],
+    }
+    for name, values in wanted.items():
+        for value in values or ():
+            if value not in known[name]:
+                nearest = difflib.get_close_matches(value, known[name], n=1)
+                hint = f"Did you mean {nearest[0]}?" if nearest else f"Known: {', '.join(known[name]) or 'none'}"
+                raise UsageError(f"there is no {name} {value}", hint)
+
+
+async def _rendered(snapshot: FleetSnapshot, keys: frozenset[CellKey], output: str) -> str:
+    from sgm_tui.fleet import tables
+    from sgm_tui.fleet.report import report
+
+    if output == "json":
+        return json.dumps(report(snapshot, keys), indent=2, ensure_ascii=False)
+    if output == "yaml":
+        from sgm_tui.config import dump
+
+        return dump(report(snapshot, keys))
+    if output == "svg":
+        from sgm_tui.ui.picture import svg
+
+        return await svg(snapshot)
+    if output == "markdown":
+        return tables.markdown(snapshot, keys)
+    return tables.table(snapshot, keys, wide=output == "wide")
+
+
+def _judge(snapshot: FleetSnapshot, keys: frozenset[CellKey], claims: Sequence[Assertion]) -> int:
+    from sgm_tui.fleet.report import cell_report, in_order
+
+    failed = 0
+    for claim in claims:
+        cells = [cell for cell in in_order(snapshot) if cell.key in keys]
+        if not cells:
+            print(f"sgm: --assert {claim.text}: no cell is selected", file=sys.stderr)
+            failed += 1
+        for cell in cells:
+            if not claim.holds(cell_report(cell)):
+                print(f"sgm: --assert {claim.text}: not true of {cell.key}", file=sys.stderr)
+                failed += 1
+    return 1 if failed else 0
+
+
+async def _configured(arguments: argparse.Namespace) -> Config:
+    from sgm_tui.config import load
+
+    return load(arguments.config, flags=_flags(arguments), environ=os.environ)
+
+
+def _flags(arguments: argparse.Namespace) -> dict[str, str]:
+    """The global options that outrank every file, by their configuration key."""
+    flags: dict[str, str] = {}
+    if arguments.repo:
+        flags["repository.url"] = arguments.repo
+    if arguments.read_only:
+        flags["read_only"] = "true"
+    return flags
+
+
+def _given(arguments: argparse.Namespace) -> list[str]:
+    """The global options as they were written, for a command run in another's place."""
+    given = [f"--config={arguments.config}"] if arguments.config else []
+    return [*given, f"--repo={arguments.repo}"] if arguments.repo else given
+
+
+def _sandbox_flags(arguments: argparse.Namespace) -> list[str]:
+    flags = [f"--seed={arguments.seed}", f"--speed={arguments.speed}", f"--scenario={arguments.scenario}"]
+    if arguments.services:
+        flags.append(f"--services={arguments.services}")
+    if arguments.clusters:
+        flags.append(f"--clusters={arguments.clusters}")
+    return flags
+
+
+def _has_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()

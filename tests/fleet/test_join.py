@@ -1,0 +1,231 @@
+"""Where the change of a cell is, and how the cell stands: the ladder of `fleet.join`, a row a rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
+from sgm_tui.fleet.desired import Desired
+from sgm_tui.fleet.join import DRIFT_GRACE_SECONDS, join
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
+from sgm_tui.fleet.observed import Alert, Application, Condition, Operation, Pending, Rollout
+
+NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+KEY = CellKey(ServiceName("checkout"), StageName("prod"), ClusterName("prod-eu1"))
+V1, V2 = Version("v1.4.1"), Version("v1.4.2")
+DESIRED = Desired(
+    "prod/values.yaml", "image.tag", V2, revision="b" * 40, position=7, committed_at=NOW - timedelta(hours=1)
+)
+APPLICATION = Application(
+    "prod-eu1-checkout",
+    "argocd",
+    "Synced",
+    "Healthy",
+    revision="b" * 40,
+    detailed=True,
+    auto_sync=True,
+    deployed_revision="b" * 40,
+    deployed_at=NOW - timedelta(minutes=50),
+)
+ROLLOUT = Rollout(
+    "checkout",
+    "app-checkout",
+    ClusterName("prod-eu1"),
+    "Canary",
+    "Healthy",
+    step=8,
+    steps=8,
+    stable_version=V2,
+    spec_version=V2,
+    updated_at=NOW - timedelta(minutes=40),
+)
+QUIET = CellFacts(KEY, desired=DESIRED, synced=True, deployed=True, application=APPLICATION, rollout=ROLLOUT)
+RUNNING = Operation("Running", started_at=NOW - timedelta(seconds=3))
+
+
+def judged(facts: CellFacts, previous: Cell | None = None, now: datetime = NOW) -> Cell:
+    return join(facts, previous, now)
+
+
+def with_application(**changes: object) -> CellFacts:
+    return replace(QUIET, application=replace(APPLICATION, **changes))
+
+
+def with_rollout(**changes: object) -> CellFacts:
+    return replace(QUIET, rollout=replace(ROLLOUT, **changes))
+
+
+CASES = {
+    "quiet": (QUIET, Journey.SETTLED, Verdict.GOOD),
+    "a firing alert asks for attention": (
+        replace(QUIET, alerts=(Alert("HighErrors", "page", "firing", KEY.cluster, "checkout"),)),
+        Journey.SETTLED,
+        Verdict.ATTENTION,
+    ),
+    "a pending alert does not": (
+        replace(QUIET, alerts=(Alert("HighErrors", "page", "pending", KEY.cluster, "checkout"),)),
+        Journey.SETTLED,
+        Verdict.GOOD,
+    ),
+    "staged in the plan": (replace(QUIET, staged=Version("v1.5.0")), Journey.STAGED, Verdict.GOOD),
+    "staging what git already wants is nothing": (replace(QUIET, staged=V2), Journey.SETTLED, Verdict.GOOD),
+    "an open pull request": (
+        replace(QUIET, pending=(Pending(Version("v1.5.0"), 42, ""),)),
+        Journey.PROPOSED,
+        Verdict.BUSY,
+    ),
+    "merged and not seen by Argo CD": (replace(QUIET, synced=False), Journey.MERGED, Verdict.BUSY),
+    "synced and healthy at the old revision is the head of a sync, not settled": (
+        replace(QUIET, synced=False, rollout=replace(ROLLOUT, stable_version=V1, spec_version=V1)),
+        Journey.MERGED,
+        Verdict.BUSY,
+    ),
+    "an operation at the old revision": (
+        replace(with_application(requested=True, operation=RUNNING), synced=False),
+        Journey.SYNCING,
+        Verdict.BUSY,
+    ),
+    "an operation under way": (with_application(sync="OutOfSync", operation=RUNNING), Journey.SYNCING, Verdict.BUSY),
+    "succeeded and out of sync is the tail of a sync, not drift": (
+        with_application(sync="OutOfSync", operation=Operation("Succeeded", finished_at=NOW)),
+        Journey.SYNCING,
+        Verdict.BUSY,
+    ),
+    "out of sync and never applied is merged, not drift": (
+        replace(with_application(sync="OutOfSync"), deployed=False),
+        Journey.MERGED,
+        Verdict.BUSY,
+    ),
+    "a sync that keeps failing": (
+        with_application(
+            sync="OutOfSync", operation=Operation("Running", "one or more tasks failed", retry_count=2, retry_limit=5)
+        ),
+        Journey.FAILED,
+        Verdict.BAD,
+    ),
+    "synced while the old operation still fails": (
+        with_application(operation=Operation("Running", "Retrying operation", retry_count=3)),
+        Journey.FAILED,
+        Verdict.BAD,
+    ),
+    "a failed operation of the past does not stain a synced cell": (
+        with_application(operation=Operation("Failed", finished_at=NOW - timedelta(days=1))),
+        Journey.SETTLED,
+        Verdict.GOOD,
+    ),
+    "unknown and healthy is a broken manifest": (
+        with_application(sync="Unknown", conditions=(Condition("ComparisonError", "failed to generate manifest"),)),
+        Journey.FAILED,
+        Verdict.BAD,
+    ),
+    "unknown without a condition is unknown": (with_application(sync="Unknown"), Journey.UNKNOWN, Verdict.UNKNOWN),
+    "a sync word of tomorrow is unknown": (with_application(sync="Mostly"), Journey.UNKNOWN, Verdict.UNKNOWN),
+    "a warning is not an error": (
+        with_application(conditions=(Condition("SharedResourceWarning", "shared"),)),
+        Journey.SETTLED,
+        Verdict.GOOD,
+    ),
+    "a table row that is out of sync waits for its details": (
+        with_application(sync="OutOfSync", detailed=False),
+        Journey.UNKNOWN,
+        Verdict.UNKNOWN,
+    ),
+    "no application yet": (
+        replace(QUIET, application=None, rollout=None, synced=False),
+        Journey.MERGED,
+        Verdict.BUSY,
+    ),
+    "rolling": (with_rollout(phase="Progressing", step=3, message="more replicas"), Journey.ROLLING, Verdict.BUSY),
+    "a timed pause is rolling": (
+        with_rollout(phase="Paused", step=2, pause_reason="CanaryPauseStep", pause_seconds=30.0),
+        Journey.ROLLING,
+        Verdict.BUSY,
+    ),
+    "a gate waits for a person": (
+        with_rollout(phase="Paused", step=2, pause_reason="CanaryPauseStep", paused_since=NOW - timedelta(minutes=9)),
+        Journey.PAUSED,
+        Verdict.ATTENTION,
+    ),
+    "aborted": (with_rollout(phase="Degraded", message="RolloutAborted: …", aborted=True), Journey.FAILED, Verdict.BAD),
+    "a phase of tomorrow is unknown": (with_rollout(phase="Napping"), Journey.UNKNOWN, Verdict.UNKNOWN),
+    "degraded by something else than the rollout": (
+        with_application(health="Degraded", health_message="HorizontalPodAutoscaler"),
+        Journey.FAILED,
+        Verdict.BAD,
+    ),
+    "healthy rollout, progressing application": (with_application(health="Progressing"), Journey.ROLLING, Verdict.BUSY),
+    "suspended for another reason than the rollout": (
+        with_application(health="Suspended"),
+        Journey.SETTLED,
+        Verdict.GOOD,
+    ),
+    "health of tomorrow": (with_application(health="Vibrant"), Journey.UNKNOWN, Verdict.UNKNOWN),
+    "unreadable values": (
+        replace(QUIET, desired=replace(DESIRED, version=None, error="image.tag is a number")),
+        Journey.FAILED,
+        Verdict.BAD,
+    ),
+    "a silent cluster is unknown whatever the hub says": (
+        replace(QUIET, stale=("rollouts prod-eu1",), stale_since=NOW, stale_reason="timed out"),
+        Journey.UNKNOWN,
+        Verdict.UNKNOWN,
+    ),
+    "not answered yet": (replace(QUIET, loading=True), Journey.UNKNOWN, Verdict.UNKNOWN),
+    "a silent Prometheus blocks nothing": (replace(QUIET, stale=("metrics prod-eu1",)), Journey.SETTLED, Verdict.GOOD),
+    "without Argo CD the cluster and git decide": (
+        replace(QUIET, application=None, synced=None, deployed=None),
+        Journey.SETTLED,
+        Verdict.GOOD,
+    ),
+    "without a Rollout the Application decides": (replace(QUIET, rollout=None), Journey.SETTLED, Verdict.GOOD),
+}
+
+
+@pytest.mark.parametrize(("facts", "journey", "verdict"), CASES.values(), ids=CASES.keys())
+def test_the_ladder_decides(facts: CellFacts, journey: Journey, verdict: Verdict) -> None:
+    cell = judged(facts)
+    assert (cell.journey, cell.verdict) == (journey, verdict)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [with_application(sync="OutOfSync"), with_rollout(spec_version=V1, stable_version=V1)],
+    ids=["out of sync", "runs another version than git wants"],
+)
+def test_drift_is_called_so_only_when_it_lasts(facts: CellFacts) -> None:
+    first = judged(facts)
+    soon = judged(facts, first, NOW + timedelta(seconds=DRIFT_GRACE_SECONDS - 1))
+    late = judged(facts, soon, NOW + timedelta(seconds=DRIFT_GRACE_SECONDS))
+    assert [first.journey, soon.journey, late.journey] == [Journey.SYNCING, Journey.SYNCING, Journey.DRIFTED]
+    assert late.since == NOW
+
+
+def test_drift_healed_in_between_starts_to_count_again() -> None:
+    suspicious = with_application(sync="OutOfSync")
+    healed = judged(QUIET, judged(suspicious), NOW + timedelta(seconds=5))
+    again = judged(suspicious, healed, NOW + timedelta(seconds=DRIFT_GRACE_SECONDS + 1))
+    assert again.journey is Journey.SYNCING
+
+
+def test_the_age_of_a_journey_is_kept_while_it_lasts() -> None:
+    rolling = with_rollout(phase="Progressing", step=1)
+    first = judged(rolling)
+    later = judged(with_rollout(phase="Progressing", step=2), first, NOW + timedelta(minutes=3))
+    assert later.since == first.since == NOW
+
+
+def test_a_settled_cell_counts_from_the_controllers_own_times() -> None:
+    assert judged(QUIET).since == NOW - timedelta(minutes=40)
+
+
+def test_times_from_a_clock_ahead_of_ours_never_give_a_negative_age() -> None:
+    assert judged(with_rollout(updated_at=NOW + timedelta(hours=1))).since == NOW
+
+
+def test_a_failing_sync_says_which_attempt_of_how_many() -> None:
+    operation = Operation("Running", "tasks failed", retry_count=2, retry_limit=5)
+    cell = judged(with_application(sync="OutOfSync", operation=operation))
+    assert cell.reason == "sync failing, attempt 2 of 5: tasks failed"

@@ -1,0 +1,211 @@
+"""The store: facts in, the newest joined snapshot out; freshness is part of every answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sgm_tui.fleet.cell import Journey, Verdict
+from sgm_tui.fleet.desired import Desired, DesiredState
+from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
+from sgm_tui.fleet.observation import (
+    Alive,
+    ApplicationChanged,
+    ApplicationsListed,
+    DesiredObserved,
+    Lost,
+    Off,
+    PullRequestsListed,
+    RolloutGone,
+    RolloutsListed,
+    SourceId,
+)
+from sgm_tui.fleet.observed import Application, PullRequest, Rollout
+from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.store import DEADLINES, Store
+
+STAGING, PROD = StageName("staging"), StageName("prod")
+EU, US = ClusterName("prod-eu1"), ClusterName("prod-us1")
+CHECKOUT = ServiceName("checkout")
+IN_EU, IN_US = CellKey(CHECKOUT, PROD, EU), CellKey(CHECKOUT, PROD, US)
+GIT, ARGO = SourceId("git"), SourceId("argocd", "hub")
+ROLLOUTS_EU, ROLLOUTS_US = SourceId("rollouts", EU), SourceId("rollouts", US)
+V1, V2 = Version("v1"), Version("v2")
+OLD, NEW = "a" * 40, "b" * 40
+
+
+class ManualClock:
+    """A clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def store(clock: ManualClock) -> Store:
+    fleet = Fleet((Stage(PROD, protected=True),), (Cluster(EU, PROD, "eu1"), Cluster(US, PROD, "us1")))
+    sources = (GIT, ARGO, ROLLOUTS_EU, ROLLOUTS_US)
+    return Store(fleet, repository="acme/gitops", sources=sources, clock=clock)
+
+
+def desired(version: Version, position: int) -> Desired:
+    return Desired("prod/values.yaml", "image.tag", version, revision=OLD, position=position)
+
+
+def application(revision: str = OLD, **changes: object) -> Application:
+    base = Application(
+        "a", "argocd", "Synced", "Healthy", revision=revision, detailed=True, auto_sync=True, deployed_revision=revision
+    )
+    return replace(base, **changes)
+
+
+def rollout(cluster: ClusterName, version: Version = V1) -> Rollout:
+    return Rollout(
+        "checkout", "app-checkout", cluster, "Canary", "Healthy", stable_version=version, spec_version=version
+    )
+
+
+def settle(store: Store) -> None:
+    cells = {IN_EU: desired(V1, 0), IN_US: desired(V1, 0)}
+    store.apply(DesiredObserved(GIT, DesiredState(OLD, "main", cells, {OLD: 0})))
+    store.apply(ApplicationsListed(ARGO, {IN_EU: application(), IN_US: application()}))
+    store.apply(RolloutsListed(ROLLOUTS_EU, {IN_EU: rollout(EU)}))
+    store.apply(RolloutsListed(ROLLOUTS_US, {IN_US: rollout(US)}))
+
+
+def journeys(store: Store) -> dict[CellKey, Journey]:
+    return {key: cell.journey for key, cell in store.publish().cells.items()}
+
+
+def test_a_cell_is_not_judged_before_every_source_it_needs_has_answered(store: Store) -> None:
+    store.apply(DesiredObserved(GIT, DesiredState(OLD, "main", {IN_EU: desired(V1, 0)}, {OLD: 0})))
+    store.apply(ApplicationsListed(ARGO, {IN_EU: application()}))
+    assert journeys(store) == {IN_EU: Journey.UNKNOWN}
+    store.apply(RolloutsListed(ROLLOUTS_EU, {IN_EU: rollout(EU)}))
+    assert journeys(store) == {IN_EU: Journey.SETTLED}
+
+
+def test_a_commit_elsewhere_moves_no_cell(store: Store) -> None:
+    settle(store)
+    cells = {IN_EU: desired(V1, 0), IN_US: desired(V1, 0)}
+    store.apply(DesiredObserved(GIT, DesiredState(NEW, "main", cells, {OLD: 0, NEW: 1})))
+    assert set(journeys(store).values()) == {Journey.SETTLED}
+
+
+def test_a_change_is_merged_until_argo_cd_compares_a_revision_that_contains_it(store: Store) -> None:
+    settle(store)
+    cells = {IN_EU: desired(V2, 1), IN_US: desired(V1, 0)}
+    store.apply(DesiredObserved(GIT, DesiredState(NEW, "main", cells, {OLD: 0, NEW: 1})))
+    assert journeys(store) == {IN_EU: Journey.MERGED, IN_US: Journey.SETTLED}
+    store.apply(ApplicationChanged(ARGO, IN_EU, application(NEW, requested=True)))
+    assert journeys(store)[IN_EU] is Journey.SYNCING
+
+
+def test_a_lost_cluster_makes_its_own_cells_unknown_and_no_others(store: Store) -> None:
+    settle(store)
+    store.apply(Lost(ROLLOUTS_US, "timed out"))
+    snapshot = store.publish()
+    assert snapshot.cells[IN_EU].journey is Journey.SETTLED
+    assert snapshot.cells[IN_US].verdict is Verdict.UNKNOWN
+    assert snapshot.cells[IN_US].reason == "rollouts prod-us1: timed out"
+    assert snapshot.cells[IN_US].facts.stale == ("rollouts prod-us1",)
+
+
+def test_silence_past_the_deadline_is_stale_even_if_nobody_said_lost(store: Store, clock: ManualClock) -> None:
+    settle(store)
+    clock.advance(DEADLINES["rollouts"] + 1)
+    for source in (GIT, ARGO, ROLLOUTS_EU):
+        store.apply(Alive(source))
+    assert journeys(store) == {IN_EU: Journey.SETTLED, IN_US: Journey.UNKNOWN}
+    store.apply(Alive(ROLLOUTS_US))
+    assert journeys(store) == {IN_EU: Journey.SETTLED, IN_US: Journey.SETTLED}
+
+
+def test_what_is_not_configured_is_off_and_judges_nothing(store: Store) -> None:
+    settle(store)
+    store.apply(Off(SourceId("metrics", EU), "no Prometheus is configured"))
+    snapshot = store.publish()
+    assert snapshot.cells[IN_EU].journey is Journey.SETTLED
+    assert {str(one.source): one.state for one in snapshot.sources}["metrics prod-eu1"] == "off"
+
+
+def test_a_table_row_never_overwrites_details_it_agrees_with(store: Store) -> None:
+    settle(store)
+    store.apply(ApplicationsListed(ARGO, {IN_EU: application(detailed=False), IN_US: application(NEW, detailed=False)}))
+    cells = store.publish().cells
+    details = [cells[key].facts.application for key in (IN_EU, IN_US)]
+    assert [one.detailed for one in details if one is not None] == [True, False]
+
+
+def test_an_open_pull_request_shows_in_the_cells_it_would_change(store: Store) -> None:
+    settle(store)
+    request = PullRequest(42, "feat", "https://h/42", "ana", "b", NEW, "open", proposes=((IN_EU, V2),))
+    store.apply(PullRequestsListed(SourceId("forge"), (request,)))
+    assert journeys(store)[IN_EU] is Journey.PROPOSED
+    store.apply(PullRequestsListed(SourceId("forge"), (replace(request, state="merged"),)))
+    assert journeys(store)[IN_EU] is Journey.SETTLED
+
+
+def test_a_staged_change_shows_and_can_be_taken_back(store: Store) -> None:
+    settle(store)
+    change = Change("promotion", CHECKOUT, PROD, EU, "prod/values.yaml", "image.tag", V1, V2, (IN_EU,))
+    store.set_plan(Plan().with_change(change))
+    assert journeys(store) == {IN_EU: Journey.STAGED, IN_US: Journey.SETTLED}
+    store.set_plan(store.plan.undone())
+    assert journeys(store)[IN_EU] is Journey.SETTLED
+
+
+def test_a_cell_nobody_knows_any_more_is_gone(store: Store) -> None:
+    settle(store)
+    store.apply(DesiredObserved(GIT, DesiredState(NEW, "main", {IN_EU: desired(V1, 0)}, {OLD: 0, NEW: 1})))
+    store.apply(ApplicationsListed(ARGO, {IN_EU: application()}))
+    store.apply(RolloutGone(ROLLOUTS_US, IN_US))
+    assert set(journeys(store)) == {IN_EU}
+
+
+@pytest.fixture
+async def running(store: Store) -> AsyncIterator[Store]:
+    task = asyncio.create_task(store.run())
+    yield store
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_slow_reader_gets_the_newest_snapshot_not_every_one(running: Store) -> None:
+    snapshots = running.snapshots()
+    await anext(snapshots)
+    settle(running)
+    for index in range(500):
+        running.apply(ApplicationChanged(ARGO, IN_EU, application(uid=str(index))))
+    async with asyncio.timeout(5):
+        read = 0
+        async for snapshot in snapshots:
+            read += 1
+            cell = snapshot.cells.get(IN_EU)
+            if cell is not None and cell.facts.application is not None and cell.facts.application.uid == "499":
+                break
+    assert read <= 3
+
+
+async def test_a_problem_reaches_the_reader(running: Store) -> None:
+    running.fail("sgm.yaml:3: stages is missing")
+    async with asyncio.timeout(5):
+        async for snapshot in running.snapshots():
+            if snapshot.problem:
+                break
+    assert snapshot.problem == "sgm.yaml:3: stages is missing"
