@@ -1,0 +1,66 @@
+"""A fleet of 100 services × 20 clusters: cursor to paint, CPU at rest, memory of the dashboard's own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from terminal import Terminal
+
+PRESSES = 100
+REST_SECONDS = 20.0
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_megabytes(pid: int) -> float:
+    """Resident memory now."""
+    line = next(one for one in Path(f"/proc/{pid}/status").read_text().splitlines() if one.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+def measure(sgm: str, config: str) -> None:
+    """Drive the dashboard on a running sandbox."""
+    with Terminal([sgm, "--config", config]) as terminal:
+        live = terminal.wait_for(lambda text: text.count("v") > 100, 120)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            terminal.read(0.1)
+        presses = sorted(terminal.press("j" if index % 20 < 10 else "k") for index in range(PRESSES))
+        before, begin = cpu_seconds(terminal.pid), time.monotonic()
+        while time.monotonic() - begin < REST_SECONDS:
+            terminal.read(0.2)
+        idle = (cpu_seconds(terminal.pid) - before) / (time.monotonic() - begin)
+        print(f"cells on the screen after {live:.1f} s")
+        print(
+            f"cursor → paint: p50 {statistics.median(presses):.1f} ms, p95 {presses[int(PRESSES * 0.95)]:.1f} ms (goal ≤ 16)"
+        )
+        print(f"CPU at rest: {idle:.1%} of a core (goal ≤ 5 %)")
+        print(f"memory: {resident_megabytes(terminal.pid):.0f} MB (goal ≤ 150)")
+
+
+def main() -> None:
+    """Start the sandbox, measure, stop it."""
+    sgm = shutil.which("sgm") or str(Path(sys.executable).with_name("sgm"))
+    command = [sgm, "sandbox", "--services", "100", "--clusters", "20", "--scenario", "calm"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as sandbox:
+        if sandbox.stdout is None:
+            sys.exit("no output")
+        try:
+            measure(sgm, json.loads(sandbox.stdout.readline())["config"])
+        finally:
+            sandbox.terminate()
+
+
+if __name__ == "__main__":
+    main()
