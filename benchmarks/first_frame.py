@@ -10,7 +10,16 @@ from pathlib import Path
 from terminal import Terminal
 
 RUNS = 7
-EMPTY = "from textual.app import App\nclass Empty(App[None]):\n    def compose(self):\n        from textual.widgets import Static\n        yield Static('ready')\nEmpty().run()"
+EMPTY = """
+from textual.app import App
+from textual.widgets import Static
+
+class Empty(App[None]):
+    def compose(self):
+        yield Static("ready")
+
+Empty().run()
+"""
 
 
 def first_content(command: list[str], word: str) -> float:
