@@ -1,4 +1,4 @@
-"""A pseudo-terminal with a program in it: what the benchmarks type into and read from."""
+"""A pseudo-terminal with a program in it: what benchmarks and whole-process tests type into and read from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pty
 import select
 import signal
 import struct
-import sys
 import termios
 import time
 from collections.abc import Callable, Sequence
@@ -65,7 +64,7 @@ class Terminal:
             self.read(0.02)
             if condition(self.text):
                 return time.perf_counter() - self.started
-        sys.exit(f"not within {seconds} s; the screen is:\n{self.text}")
+        raise TimeoutError(f"not within {seconds} s; the screen is:\n{self.text}")
 
     def press(self, key: str, settle: float = 0.25) -> float:
         """Type one key; milliseconds until the first bytes of the answer. Drains what follows."""
@@ -73,7 +72,7 @@ class Terminal:
         os.write(self.master, key.encode())
         while not self.read(1.0):
             if time.perf_counter() - begin > 5:
-                sys.exit("no answer to a key within 5 s")
+                raise TimeoutError(f"no answer to {key!r} within 5 s; the screen is:\n{self.text}")
         answered = (time.perf_counter() - begin) * 1000
         while self.read(settle / 5):
             pass
