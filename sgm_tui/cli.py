@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import difflib
+import io
 import json
 import logging
 import os
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sgm_tui.config import Config
     from sgm_tui.fleet.assertion import Assertion
     from sgm_tui.fleet.model import CellKey
+    from sgm_tui.fleet.report import Document
     from sgm_tui.fleet.snapshot import FleetSnapshot
 
     ConfigLoader = Callable[[], Awaitable[Config]]
@@ -204,7 +206,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 async def _show(load: ConfigLoader, arguments: argparse.Namespace) -> int:
-    from sgm_tui.config import load_user
+    from sgm_tui.config_file import load_user
     from sgm_tui.ui.app import SgmApp
     from sgm_tui.wiring import open_session
 
@@ -259,9 +261,7 @@ async def _rendered(snapshot: FleetSnapshot, keys: frozenset[CellKey], output: s
     if output == "json":
         return json.dumps(report(snapshot, keys), indent=2, ensure_ascii=False)
     if output == "yaml":
-        from sgm_tui.config import dump
-
-        return dump(report(snapshot, keys))
+        return _yaml(report(snapshot, keys))
     if output == "svg":
         from sgm_tui.ui.picture import svg
 
@@ -269,6 +269,15 @@ async def _rendered(snapshot: FleetSnapshot, keys: frozenset[CellKey], output: s
     if output == "markdown":
         return tables.markdown(snapshot, keys)
     return tables.table(snapshot, keys, wide=output == "wide")
+
+
+def _yaml(document: Document) -> str:
+    from ruamel.yaml import YAML
+
+    writer, text = YAML(typ="safe", pure=True), io.StringIO()
+    writer.default_flow_style = False
+    writer.dump(document, text)
+    return text.getvalue().rstrip()
 
 
 def _judge(snapshot: FleetSnapshot, keys: frozenset[CellKey], claims: Sequence[Assertion]) -> int:
@@ -288,7 +297,7 @@ def _judge(snapshot: FleetSnapshot, keys: frozenset[CellKey], claims: Sequence[A
 
 
 async def _configured(arguments: argparse.Namespace) -> Config:
-    from sgm_tui.config import load
+    from sgm_tui.config_file import load
 
     return load(arguments.config, flags=_flags(arguments), environ=os.environ)
 

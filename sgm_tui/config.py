@@ -1,8 +1,8 @@
 """Configuration as frozen values.
 
 The team's `sgm.yaml` lives in the GitOps repository; a person's own file holds context mapping, theme and keys.
-Order of strength: flags, environment (`SGM_*`), user, team, defaults. `load` is the only reader; every other
-module gets a `Config` handed in. `docs/configuration.md` documents every key with an example.
+Order of strength: flags, environment (`SGM_*`), user, team, defaults. `config_file.load` is the only reader; every
+other module gets a `Config` handed in. `docs/configuration.md` documents every key with an example.
 """
 
 from __future__ import annotations
@@ -110,6 +110,10 @@ class GithubConfig:
     interval_seconds: float = 20.0
     token_file: Path | None = None
     """A file that holds the token; the environment and `gh auth token` are asked when not set."""
+    auto_merge: tuple[str, ...] = ()
+    """Stages whose pull requests merge by themselves once checks and owners agree."""
+    labels: tuple[str, ...] = ()
+    """Labels put on every pull request sgm opens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from sgm_tui.config import Config, load
+from sgm_tui.config import Config
+from sgm_tui.config_file import load
 from sgm_tui.errors import UnreachableError
 
 READY_SECONDS = 60.0
