@@ -107,3 +107,16 @@ def test_nothing_is_loaded_from_the_current_directory_unasked(tmp_path: Path, mo
 
 def test_without_a_user_file_there_are_defaults(tmp_path: Path) -> None:
     assert load_user({"HOME": str(tmp_path)}).theme == ""
+
+
+def test_the_documented_examples_load(tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
+    team, user = (block.partition("```")[0] for block in text.split("```yaml\n")[1:3])
+    file = tmp_path / "xdg" / "sgm" / "config.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(user)
+    config = loaded(tmp_path, team, {"XDG_CONFIG_HOME": str(tmp_path / "xdg")})
+    assert config.github.auto_merge == ("dev",)
+    assert config.clusters[1].context.startswith("arn:aws")
+    assert config.keymap == {"promote": "P"}
+    assert config.read_only
