@@ -57,13 +57,13 @@ class Change:
 class Shelf:
     """The objects of one kind, in the order lists return them, and the newest changes to them."""
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, floor: int) -> None:
         self._window = window
         self._versions: dict[str, Version] = {}
         self._keys: list[str] = []
         self._changes: list[Change] = []
         self._wakers: set[Callable[[], None]] = set()
-        self.floor = 0
+        self.floor = floor
         """The oldest revision from which the changes are still known."""
 
     def __contains__(self, key: str) -> bool:

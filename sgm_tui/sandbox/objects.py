@@ -57,10 +57,11 @@ class ObjectStore:
 
     def __init__(self, clock: Clock, *, seed: str, window: int = 4096) -> None:
         """Start empty; `window` is how many changes of a kind a watch may be behind before it has expired."""
-        self._clock = clock
+        self.clock = clock
         self._window = window
         self._random = random.Random(f"{seed}:objects")
         self._revision = self._random.randrange(100_000, 900_000)
+        self._origin = self._revision
         self._shelves: dict[str, Shelf] = {}
         self._dependents: dict[str, dict[tuple[str, str], None]] = {}
         self.listeners: list[Listener] = []
@@ -100,7 +101,7 @@ class ObjectStore:
         shelf = self._shelves.get(kind)
         if shelf is None:
             _resource(kind)
-            shelf = self._shelves[kind] = Shelf(self._window)
+            shelf = self._shelves[kind] = Shelf(self._window, self._origin)
         return shelf
 
     def compact(self) -> None:
@@ -108,8 +109,10 @@ class ObjectStore:
         for kind in BY_KIND:
             self.shelf(kind).compact(self._revision)
 
-    def create(self, kind: str, obj: KubeObject) -> KubeObject:
+    def create(self, kind: str, obj: KubeObject, *, dry_run: bool = False) -> KubeObject:
         """Store a new object; sets uid, resourceVersion, generation 1 and, unless given, creationTimestamp.
+
+        The status is kept, so a controller can create a thing as it stands after months; HTTP drops it before.
 
         Raises:
             ApiError: AlreadyExists, or BadRequest: no name, no namespace.
@@ -125,17 +128,18 @@ class ObjectStore:
         if self.version(kind, namespace, name) is not None:
             raise already_exists(resource, name)
         metadata.update(name=name, uid=self.new_uid())
-        metadata.setdefault("creationTimestamp", self._clock.stamp())
-        metadata.pop("generation", None)
+        metadata.setdefault("creationTimestamp", self.clock.stamp())
+        for part in ("generation", "resourceVersion", "deletionTimestamp"):
+            metadata.pop(part, None)
         if resource.generation is not Generation.ABSENT:
             metadata["generation"] = 1
         if not resource.namespaced:
             metadata.pop("namespace", None)
         head = {"apiVersion": resource.api_version, "kind": kind, "metadata": metadata}
         stored = {**head, **{part: value for part, value in obj.items() if part not in head}}
-        return self._store(resource, _key(namespace, name), stored, None)
+        return stored if dry_run else self._store(resource, _key(namespace, name), stored, None)
 
-    def write(self, kind: str, obj: KubeObject, *, subresource: str = "") -> KubeObject:
+    def write(self, kind: str, obj: KubeObject, *, subresource: str = "", dry_run: bool = False) -> KubeObject:
         """Replace an object: all of it, or with subresource "status" only its status.
 
         A resourceVersion in `obj` must be the newest one. A write that changes nothing keeps the resourceVersion and
@@ -156,6 +160,8 @@ class ObjectStore:
             return old
         if resource.generation is not Generation.ABSENT and _raises_generation(resource, old, replacement):
             metadata["generation"] = old["metadata"].get("generation", 0) + 1
+        if dry_run:
+            return replacement
         if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
             return self._remove(resource, previous, replacement)
         return self._store(resource, previous.key, replacement, previous)
@@ -191,7 +197,7 @@ class ObjectStore:
             return self._remove(resource, previous, old)
         if "deletionTimestamp" in found:
             return old
-        metadata = {**found, "deletionTimestamp": self._clock.stamp(), "deletionGracePeriodSeconds": 0}
+        metadata = {**found, "deletionTimestamp": self.clock.stamp(), "deletionGracePeriodSeconds": 0}
         if "generation" in found:
             metadata["generation"] = found["generation"] + 1
         return self._store(resource, previous.key, {**old, "metadata": metadata}, previous)

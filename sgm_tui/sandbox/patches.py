@@ -1,0 +1,136 @@
+"""JSON Merge Patch (RFC 7386) and JSON Patch (RFC 6902), on values that are never changed in place.
+
+Unchanged parts of the result are the same objects as before, so that a write which changes nothing is cheap to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class PatchError(Exception):
+    """The patch cannot be applied: a failing `test`, a missing path, an unknown operation."""
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """Apply a merge patch: null deletes, maps merge, everything else replaces."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge_patch(result.get(key), value)
+    return result
+
+
+def strategic_merge_patch(target: Any, patch: Any) -> Any:
+    """Apply a strategic merge patch as far as metadata and scalars go: lists replace, directives are left out.
+
+    The sandbox has no schemas to know the merge keys of lists; labels, annotations and replicas need none.
+    """
+    return merge_patch(target, _without_directives(patch))
+
+
+def _without_directives(patch: Any) -> Any:
+    if isinstance(patch, Mapping):
+        return {key: _without_directives(value) for key, value in patch.items() if not key.startswith("$")}
+    return patch
+
+
+def json_patch(target: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
+    """Apply the operations one after the other, all or nothing.
+
+    Raises:
+        PatchError: one of them cannot be applied.
+    """
+    for operation in operations:
+        target = _apply(target, operation)
+    return target
+
+
+def _apply(target: Any, operation: Mapping[str, Any]) -> Any:
+    path = _pointer(operation.get("path"))
+    match operation.get("op"):
+        case "test":
+            if _lookup(target, path) != _value(operation):
+                raise PatchError(f"testing path {operation['path']} failed")
+            return target
+        case "add":
+            return _put(target, path, _value(operation), insert=True)
+        case "replace":
+            _lookup(target, path)
+            return _put(target, path, _value(operation), insert=False)
+        case "remove":
+            return _remove(target, path)
+        case "copy":
+            return _put(target, path, _lookup(target, _pointer(operation.get("from"))), insert=True)
+        case "move":
+            source = _pointer(operation.get("from"))
+            moved = _lookup(target, source)
+            return _put(_remove(target, source), path, moved, insert=True)
+        case other:
+            raise PatchError(f"unexpected kind: {other}")
+
+
+def _value(operation: Mapping[str, Any]) -> Any:
+    if "value" not in operation:
+        raise PatchError("missing value")
+    return operation["value"]
+
+
+def _pointer(path: Any) -> tuple[str, ...]:
+    if not isinstance(path, str) or (path and not path.startswith("/")):
+        raise PatchError(f"not a JSON pointer: {path!r}")
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:])
+
+
+def _index(items: Sequence[Any], part: str, limit: int) -> int:
+    if not part.isdecimal() or int(part) > limit:
+        raise PatchError(f"no element {part!r} in a list of {len(items)}")
+    return int(part)
+
+
+def _lookup(target: Any, path: Sequence[str]) -> Any:
+    for part in path:
+        if isinstance(target, Mapping) and part in target:
+            target = target[part]
+        elif isinstance(target, list):
+            target = target[_index(target, part, len(target) - 1)]
+        else:
+            raise PatchError(f"no such path: {part}")
+    return target
+
+
+def _put(target: Any, path: Sequence[str], value: Any, *, insert: bool) -> Any:
+    if not path:
+        return value
+    part, rest = path[0], path[1:]
+    if isinstance(target, Mapping):
+        if rest and part not in target:
+            raise PatchError(f"no such path: {part}")
+        return {**target, part: _put(target.get(part), rest, value, insert=insert)}
+    if not isinstance(target, list):
+        raise PatchError(f"no such path: {part}")
+    if rest or not insert:
+        index = _index(target, part, len(target) - 1)
+        return [*target[:index], _put(target[index], rest, value, insert=insert), *target[index + 1 :]]
+    index = len(target) if part == "-" else _index(target, part, len(target))
+    return [*target[:index], value, *target[index:]]
+
+
+def _remove(target: Any, path: Sequence[str]) -> Any:
+    if not path:
+        raise PatchError("the whole document cannot be removed")
+    part, rest = path[0], path[1:]
+    if isinstance(target, Mapping) and part in target:
+        if rest:
+            return {**target, part: _remove(target[part], rest)}
+        return {key: value for key, value in target.items() if key != part}
+    if isinstance(target, list):
+        index = _index(target, part, len(target) - 1)
+        middle = [_remove(target[index], rest)] if rest else []
+        return [*target[:index], *middle, *target[index + 1 :]]
+    raise PatchError(f"no such path: {part}")
