@@ -126,9 +126,10 @@ def _selected(selector: Manifest, labels: Mapping[str, str]) -> bool:
 
 
 def _expression(expression: Manifest, labels: Mapping[str, str]) -> bool:
-    value, operator = labels.get(expression["key"]), expression["operator"]
+    value = labels.get(expression["key"])
+    operator: str = expression["operator"]
     if operator == "In":
-        return value in list[str](expression["values"])
+        return value in expression["values"]
     if operator == "NotIn":
         return value not in expression["values"]
     if operator in {"Exists", "DoesNotExist"}:

@@ -16,10 +16,10 @@ _NOT_COMPARED = {"apiVersion", "kind", "metadata", "status"}
 
 
 def differs(desired: KubeObject, live: KubeObject, before: KubeObject | None = None) -> bool:
-    """Whether applying `desired` would change the live object; `before` is what git set the last time it was applied."""
-    return any(
-        not _covers(live.get(part), value, (before or {}).get(part)) for part, value in _parts(desired, before).items()
-    )
+    """Whether applying `desired` would change the live object; `before` is what git set when it was last applied."""
+    earlier = _parts(before, None) if before else {}
+    wanted = _parts(desired, before)
+    return any(not _covers(live.get(part), value, earlier.get(part)) for part, value in wanted.items())
 
 
 def applied(desired: KubeObject, live: KubeObject, before: KubeObject | None = None) -> KubeObject:
