@@ -6,8 +6,10 @@ files says so without rendering anything, which is what lets one commit pass by 
 
 from __future__ import annotations
 
+import bisect
 import fnmatch
 import hashlib
+import itertools
 import posixpath
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -53,6 +55,7 @@ class Manifests:
         self._repository = repository
         self._rendered: OrderedDict[object, list[KubeObject]] = OrderedDict()
         self._folders: dict[tuple[str, str], str] = {}
+        self._paths: tuple[str, list[str]] = ("", [])
 
     def resolve(self, spec: Mapping[str, Any], head: str) -> str:
         """The commit an Application asks for: its branch's head, or the commit it names."""
@@ -110,8 +113,10 @@ class Manifests:
         blobs = self._repository.blobs(commit)
         path = source["path"].strip("/")
         if posixpath.join(path, _CHART) in blobs:
-            return self._helm(spec, source, commit, which)
-        if not any(one.startswith(f"{path}/") for one in blobs):
+            # A chart without templates only wraps somebody else's, which is not here to be rendered.
+            own = self._inside(commit, f"{path}/templates/")
+            return self._helm(spec, source, commit, which) if own else []
+        if not self._inside(commit, f"{path}/"):
             raise ManifestError(_failed(which, f"{path}: app path does not exist"))
         return self._directory(source, path, commit, which)
 
@@ -121,7 +126,8 @@ class Manifests:
         files = _value_files(source, helm)
         release = helm.get("releaseName", "")
         try:
-            return render(lambda path: self._repository.read(commit, path), source["path"], release, namespace, files)
+            wanted = helm.get("valueFiles") or ()
+            return render(lambda path: self._repository.read(commit, path), source["path"], release, namespace, wanted)
         except RenderError as error:
             values = " ".join(f"--values <path to cached source>/{path}" for path in files)
             command = (
@@ -129,15 +135,15 @@ class Manifests:
                 "<api versions removed> --include-crds`"
             )
             reason = f"failed to execute helm template command: failed running helm: {command} failed exit status 1: "
-            text = f"{reason}Error: {error}\n\nUse --debug flag to render out invalid YAML"
+            text = f"{reason}{error}\n\nUse --debug flag to render out invalid YAML"
             raise ManifestError(_failed(which, text)) from error
 
     def _directory(self, source: Mapping[str, Any], folder: str, commit: str, which: str) -> list[KubeObject]:
         options = source.get("directory") or {}
         objects: list[KubeObject] = []
-        for path in self._repository.blobs(commit):
+        for path in self._inside(commit, f"{folder}/"):
             inside = path.removeprefix(f"{folder}/")
-            if inside == path or not path.endswith((".yaml", ".yml", ".json")):
+            if not path.endswith((".yaml", ".yml", ".json")):
                 continue
             if ("/" in inside and not options.get("recurse")) or not _included(inside, options):
                 continue
@@ -149,12 +155,19 @@ class Manifests:
             objects += [one for one in documents if isinstance(one, dict) and one.get("kind") and one.get("metadata")]
         return objects
 
+    def _inside(self, commit: str, prefix: str) -> list[str]:
+        """The files below a folder; paths come in order, so they stand together."""
+        if self._paths[0] != commit:
+            self._paths = (commit, sorted(self._repository.blobs(commit)))
+        paths = self._paths[1]
+        start = bisect.bisect_left(paths, prefix)
+        return list(itertools.takewhile(lambda path: path.startswith(prefix), itertools.islice(paths, start, None)))
+
     def _folder(self, commit: str, path: str) -> str:
         key = (commit, path)
         if key not in self._folders:
-            prefix = path.strip("/") + "/"
             blobs = self._repository.blobs(commit)
-            inside = "\n".join(f"{name}:{blob}" for name, blob in blobs.items() if name.startswith(prefix))
+            inside = "\n".join(f"{name}:{blobs[name]}" for name in self._inside(commit, path.strip("/") + "/"))
             self._folders[key] = hashlib.sha256(inside.encode()).hexdigest()
         return self._folders[key]
 

@@ -7,12 +7,14 @@ of the writes is the order of the events people's watches get.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sgm_tui.sandbox.agenda import Script
 from sgm_tui.sandbox.argocd_applications import Comparison, is_automated, revision_fields, source_fields
 from sgm_tui.sandbox.argocd_comparison import compare, last_applied, obsolete
 from sgm_tui.sandbox.argocd_context import Context, Target
+from sgm_tui.sandbox.argocd_health import Health
 from sgm_tui.sandbox.argocd_manifests import ManifestError
 from sgm_tui.sandbox.argocd_sync import Attempt
 from sgm_tui.sandbox.objects import KubeObject
@@ -22,6 +24,8 @@ BLOCKED = "Sync operation blocked by sync window"
 _FAILURE = "one or more synchronization tasks completed unsuccessfully, reason: "
 _MOMENT = 0.02
 """Between two writes of one pass of the controller."""
+_LAG = 0.3
+"""Until the cluster cache shows what a sync has changed; the cluster's own controllers are quicker."""
 _SECOND_LOOK = 0.6
 """How often a sync is followed by an empty second one, because the cluster cache had not caught up."""
 
@@ -170,6 +174,9 @@ class Operations:
         attempt.prune(allowed=bool(sync.get("prune")))
         if attempt.failures:
             return (yield from self._failed(name, attempt))
+        yield _MOMENT
+        if (self._operation(name).get("initiatedBy") or {}).get("automated"):
+            self._half_seen(name, target)
         yield from self._succeeded(name, attempt, sync)
         return ""
 
@@ -214,8 +221,19 @@ class Operations:
             self._applications.record(name, revision)
             yield _MOMENT
         self._finish(name, attempt, SUCCESS, "Running")
-        yield _MOMENT
+        yield _LAG
         yield from self._second_look(name, revision, healing=bool(sync.get("resources")))
+
+    def _half_seen(self, name: str, target: Target) -> None:
+        """A first deployment is noticed bit by bit: the workload is still unseen when the rest is there."""
+        application = self._applications.get(name)
+        if application is None or (application["status"].get("health") or {}).get("status") != "Missing":
+            return
+        seen = compare(self._context, application, target, self._revision(name))
+        unseen = [{**one, "status": "OutOfSync"} if one["kind"] == "Rollout" else one for one in seen.resources or ()]
+        if any(one["status"] == "OutOfSync" for one in unseen) and len(unseen) > 1:
+            half = replace(seen, sync="OutOfSync", resources=unseen, health=Health("Healthy"), images=None)
+            self._applications.publish(name, half, latest=False)
 
     def _second_look(self, name: str, revision: str, *, healing: bool) -> Script:
         """The comparison after a sync; often a stale cache first asks for a second sync that changes nothing."""
