@@ -85,7 +85,7 @@ def review(kind: str, body: Mapping[str, Any], stamp: str) -> dict[str, Any]:
         }
     head["apiVersion"] = "authorization.k8s.io/v1"
     if kind == "SelfSubjectAccessReview":
-        return {**head, "status": {"allowed": True, "reason": ""}}
+        return {**head, "status": {"allowed": True}}
     everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
     rules = {"resourceRules": [everything], "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}]}
     return {**head, "spec": {}, "status": {**rules, "incomplete": False}}

@@ -156,40 +156,43 @@ class _Server:
             return await self._review(request, parts)
         if request.method not in ("GET", "HEAD"):
             return _page_not_found()
-        aggregated = "as=APIGroupDiscoveryList" in request.headers.get("Accept", "") and (
-            "v=v2;" in request.headers["Accept"] or "v=v2," in request.headers["Accept"]
-        )
-        found: Any = None
         match parts:
             case ["healthz" | "livez" | "readyz", *_]:
                 return web.Response(text="ok")
-            case ["version"]:
-                found = kube_discovery.VERSION
-            case ["api" | "apis" as root] if aggregated:
+            case ["api" | "apis" as root] if _wants_aggregated(request.headers.get("Accept", "")):
                 body = encode(kube_discovery.aggregated(core=root == "api"))
                 return web.Response(body=body, headers={"Content-Type": kube_discovery.AGGREGATED})
-            case ["api"]:
-                found = kube_discovery.api_versions(request.host)
-            case ["apis"]:
-                found = kube_discovery.api_groups()
-            case ["apis", group]:
-                found = kube_discovery.api_group(group)
-            case ["api", version]:
-                found = kube_discovery.api_resources("", version)
-            case ["apis", group, version]:
-                found = kube_discovery.api_resources(group, version)
-            case ["openapi", "v3"]:
-                found = kube_discovery.openapi_index(self.prefix)
-            case ["openapi", "v3", *rest]:
-                found = kube_discovery.openapi_document("/".join(rest))
+        found = self._discovered(request, parts)
         return _page_not_found() if found is None else _json(encode(found))
+
+    def _discovered(self, request: web.Request, parts: list[str]) -> Mapping[str, Any] | None:
+        match parts:
+            case ["version"]:
+                return kube_discovery.VERSION
+            case ["api"]:
+                return kube_discovery.api_versions(request.host)
+            case ["apis"]:
+                return kube_discovery.api_groups()
+            case ["apis", group]:
+                return kube_discovery.api_group(group)
+            case ["api", version]:
+                return kube_discovery.api_resources("", version)
+            case ["apis", group, version]:
+                return kube_discovery.api_resources(group, version)
+            case ["openapi", "v3"]:
+                return kube_discovery.openapi_index(self.prefix)
+            case ["openapi", "v3", *rest]:
+                return kube_discovery.openapi_document("/".join(rest))
+        return None
 
     async def _review(self, request: web.Request, parts: list[str]) -> web.Response:
         match parts:
             case ["apis", group, version, plural]:
                 for kind in kube_discovery.REVIEWS.get((group, version), ()):
                     if plural == f"{kind.lower()}s":
-                        body = _object_in(request, await request.read())
+                        # kubectl asks in protobuf; the answer is the same whatever the question says.
+                        is_json = request.content_type == "application/json"
+                        body = _object_in(request, await request.read()) if is_json else {}
                         return _json(encode(kube_access.review(kind, body, self.store.clock.stamp())), 201)
         return _page_not_found()
 
@@ -204,6 +207,12 @@ def _object_in(request: web.Request, body: bytes) -> KubeObject:
     if not isinstance(decoded, dict):
         raise bad_request("the object provided is unrecognized: it must be a JSON object")
     return decoded
+
+
+def _wants_aggregated(accept: str) -> bool:
+    """Whether the newest form of discovery is among what a client takes; the beta of it is not served."""
+    entries = ({part.strip() for part in entry.split(";")} for entry in accept.split(","))
+    return any({"as=APIGroupDiscoveryList", "v=v2"} <= entry for entry in entries)
 
 
 def _overridden(status: int) -> ApiError:
