@@ -97,9 +97,12 @@ class ReplicaSet:
     images: tuple[str, ...]
     ready: int
     available: int
+    current: int
+    """Pods there are, `status.replicas`."""
     desired: int
+    """Pods there should be, `spec.replicas`."""
     status: str
-    """Progressing, Healthy, ScaledDown or ReplicaFailure."""
+    """Progressing, Healthy, ScaledDown or Degraded."""
     stable: bool = False
     canary: bool = False
     active: bool = False
@@ -115,7 +118,9 @@ class AnalysisRun:
     kind: str
     """Step, Background, PrePromotion or PostPromotion."""
     phase: str
+    """Pending, Running, Successful, Failed, Error or Inconclusive; "" before the controller has looked at it."""
     message: str = ""
+    revision: int = 0
     successful: int = 0
     failed: int = 0
     inconclusive: int = 0

@@ -1,0 +1,358 @@
+"""What a Rollout means: phase, step, weight, roles and health, derived as the controllers' own tools derive them.
+
+The rules are those of `kubectl argo rollouts get rollout` (pkg/kubectl-argo-rollouts/info, utils/rollout) and of
+Argo CD's health check of a Rollout (protocols §B4, §A4, §J); every line of every recording has to come out equal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sgm_tui.fleet.model import ClusterName, Version
+from sgm_tui.fleet.observed import AnalysisRun, ReplicaSet, Rollout
+
+_FULL_WEIGHT = 100
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One canary step: what it is, and the numbers that matter."""
+
+    kind: str
+    """setWeight, pause, analysis, experiment, setCanaryScale, setHeaderRoute, setMirrorRoute, plugin."""
+    weight: int | None = None
+    duration: str = ""
+    """Of a pause, as written; "" waits for a person."""
+
+    @property
+    def text(self) -> str:
+        """As people write it."""
+        if self.kind == "setWeight":
+            return f"setWeight: {self.weight}"
+        if self.kind == "pause":
+            return f"pause: {self.duration}" if self.duration else "pause"
+        return self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One entry of `status.conditions`."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+    transitioned_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutObject:
+    """The fields of a Rollout that decide anything, as the API server has them."""
+
+    name: str
+    namespace: str
+    cluster: ClusterName
+    uid: str = ""
+    application: str = ""
+    generation: int = 0
+    workload_generation: str = ""
+    """Annotation `rollout.argoproj.io/workload-generation`."""
+    strategy: str = ""
+    """Canary, BlueGreen, or "" when the spec has neither."""
+    steps: tuple[Step, ...] = ()
+    traffic_routed: bool = False
+    full_weight: int = _FULL_WEIGHT
+    """`trafficRouting.maxTrafficWeight`."""
+    stable_ping: str = ""
+    auto_promotion_seconds: int = 0
+    replicas: int = 1
+    paused: bool = False
+    restart_at: str = ""
+    workload_ref: bool = False
+    images: tuple[str, ...] = ()
+    """Of the pod template, the service's own container first; () with a workloadRef."""
+    has_status: bool = True
+    phase: str = ""
+    message: str = ""
+    observed_generation: str = ""
+    workload_observed_generation: str = ""
+    aborted: bool = False
+    controller_pause: bool = False
+    pause_reasons: tuple[str, ...] = ()
+    paused_since: datetime | None = None
+    current_hash: str = ""
+    stable_hash: str = ""
+    active_hash: str = ""
+    preview_hash: str = ""
+    step_index: int | None = None
+    current: int = 0
+    updated: int = 0
+    ready: int = 0
+    available: int = 0
+    restarted_at: str = ""
+    canary_weight: int | None = None
+    """`status.canary.weights.canary.weight`, only with traffic routing."""
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSetObject:
+    """The fields of a ReplicaSet that decide anything."""
+
+    name: str
+    hash: str
+    revision: int
+    images: tuple[str, ...]
+    generation: int
+    observed_generation: int
+    desired: int | None
+    current: int
+    ready: int
+    available: int
+    failing: bool = False
+    """Its condition ReplicaFailure is True."""
+
+
+def derive(
+    rollout: RolloutObject,
+    replica_sets: Sequence[ReplicaSetObject] = (),
+    analysis_runs: Sequence[AnalysisRun] = (),
+) -> Rollout:
+    """Everything the matrix needs to know of one Rollout and what it owns."""
+    phase, message = phase_of(rollout)
+    health, health_message = health_of(rollout)
+    roles = tuple(sorted((_role(rollout, one) for one in replica_sets), key=lambda one: (-one.revision, one.name)))
+    canary = rollout.strategy == "Canary"
+    has_step = canary and rollout.steps and rollout.step_index is not None
+    return Rollout(
+        name=rollout.name,
+        namespace=rollout.namespace,
+        cluster=rollout.cluster,
+        uid=rollout.uid,
+        application=rollout.application,
+        strategy=rollout.strategy,
+        phase=phase,
+        message=message,
+        health=health,
+        health_message=health_message,
+        step=rollout.step_index if has_step else None,
+        steps=len(rollout.steps) if has_step else None,
+        step_names=tuple(step.text for step in rollout.steps),
+        set_weight=set_weight(rollout) if canary else None,
+        actual_weight=_actual_weight(rollout, roles) if canary else None,
+        ready=rollout.ready,
+        desired=rollout.replicas,
+        current=rollout.current,
+        updated=rollout.updated,
+        available=rollout.available,
+        stable_version=_stable_version(rollout, roles),
+        new_version=_new_version(rollout, roles),
+        spec_version=_spec_version(rollout, roles),
+        aborted=rollout.aborted,
+        pause_reason=_pause_reason(rollout),
+        paused_since=rollout.paused_since if rollout.pause_reasons else None,
+        pause_seconds=_pause_seconds(rollout),
+        updated_at=max((one.transitioned_at for one in rollout.conditions if one.transitioned_at), default=None),
+        replica_sets=roles,
+        analysis_runs=tuple(analysis_runs),
+    )
+
+
+def phase_of(rollout: RolloutObject) -> tuple[str, str]:
+    """Phase and message as the kubectl plugin shows them (GetRolloutPhase); the first that applies."""
+    if not _observed(rollout.observed_generation, rollout.generation):
+        return "Progressing", "waiting for rollout spec update to be observed"
+    if rollout.controller_pause and not rollout.pause_reasons:
+        return "Progressing", "waiting for rollout to unpause"
+    if rollout.phase:
+        return rollout.phase, rollout.message
+    return _computed_phase(rollout)
+
+
+def _observed(observed: str, generation: int) -> bool:
+    """A generation that is no number, or ahead of the object's, is of an older controller: it counts as observed."""
+    if not observed.isdecimal() or int(observed) > generation:
+        return True
+    return int(observed) == generation
+
+
+def _workload_observed(rollout: RolloutObject) -> bool:
+    """Argo CD asks this of a workloadRef, the kubectl plugin does not."""
+    known, seen = rollout.workload_generation, rollout.workload_observed_generation
+    return not known.isdecimal() or (seen.isdecimal() and int(seen) >= int(known))
+
+
+def _computed_phase(rollout: RolloutObject) -> tuple[str, str]:
+    """CalculateRolloutPhase, for controllers that write no phase and before the first reconcile."""
+    for condition in rollout.conditions:
+        if condition.type == "InvalidSpec":
+            return "Degraded", f"InvalidSpec: {condition.message}"
+        if condition.reason in {"RolloutAborted", "ProgressDeadlineExceeded"}:
+            return "Degraded", f"{condition.reason}: {condition.message}"
+    if rollout.paused:
+        return "Paused", "manually paused"
+    if rollout.pause_reasons:
+        return "Paused", rollout.pause_reasons[0]
+    waiting = _waiting_for(rollout)
+    return ("Progressing", waiting) if waiting else ("Healthy", "")
+
+
+def _waiting_for(rollout: RolloutObject) -> str:
+    if rollout.restart_at and rollout.restart_at != rollout.restarted_at:
+        return "rollout is restarting"
+    if rollout.updated < rollout.replicas:
+        return "more replicas need to be updated"
+    if rollout.available < rollout.updated:
+        return "updated replicas are still becoming available"
+    promoted = bool(rollout.stable_hash) and rollout.stable_hash == rollout.current_hash
+    if rollout.strategy == "BlueGreen":
+        if not rollout.active_hash or rollout.active_hash != rollout.current_hash:
+            return "active service cutover pending"
+        return "" if promoted else "waiting for analysis to complete"
+    if rollout.strategy == "Canary" and not rollout.traffic_routed and rollout.current > rollout.updated:
+        return "old replicas are pending termination"
+    return "" if promoted or rollout.strategy != "Canary" else "waiting for all steps to complete"
+
+
+def health_of(rollout: RolloutObject) -> tuple[str, str]:
+    """What Argo CD's health check says of the object (resource_customizations, argoproj.io/Rollout)."""
+    if not rollout.has_status or not _observed(rollout.observed_generation, rollout.generation):
+        return "Progressing", "Waiting for rollout spec update to be observed"
+    if rollout.workload_ref and not _workload_observed(rollout):
+        return "Progressing", "Waiting for rollout spec update to be observed"
+    if rollout.phase:
+        return ("Suspended" if rollout.phase == "Paused" else rollout.phase), rollout.message
+    return _legacy_health(rollout)
+
+
+def _legacy_health(rollout: RolloutObject) -> tuple[str, str]:
+    for condition in rollout.conditions:
+        if condition.type == "InvalidSpec":
+            return "Degraded", condition.message
+        if condition.type == "Progressing" and condition.reason in {"RolloutAborted", "ProgressDeadlineExceeded"}:
+            return "Degraded", condition.message
+    if rollout.pause_reasons or rollout.paused:
+        return "Suspended", "Rollout is paused"
+    if not rollout.current_hash:
+        return "Progressing", "Waiting for rollout to finish: status has not been reconciled."
+    waiting = _waiting_for(rollout)
+    return ("Progressing", f"Waiting for rollout to finish: {waiting}") if waiting else ("Healthy", "")
+
+
+def _current_step(rollout: RolloutObject) -> int | None:
+    """Index of the step under way; None when there are no steps left, or none at all."""
+    index = rollout.step_index or 0
+    return index if index < len(rollout.steps) else None
+
+
+def set_weight(rollout: RolloutObject) -> int:
+    """The weight asked for, in percent: the last setWeight up to the step under way; none once aborted."""
+    if rollout.aborted:
+        return 0
+    index = _current_step(rollout)
+    if index is None:
+        return rollout.full_weight
+    weights = [step.weight for step in rollout.steps[: index + 1] if step.weight is not None]
+    return weights[-1] if weights else 0
+
+
+def _actual_weight(rollout: RolloutObject, roles: Sequence[ReplicaSet]) -> int:
+    """The weight there is, in percent: told by the traffic router, or by counting pods."""
+    if _current_step(rollout) is None:
+        return rollout.full_weight
+    if rollout.available <= 0:
+        return 0
+    if rollout.traffic_routed:
+        return set_weight(rollout) if rollout.canary_weight is None else rollout.canary_weight
+    canary = next((one for one in roles if one.canary), None)
+    return canary.available * rollout.full_weight // rollout.available if canary else 0
+
+
+def _role(rollout: RolloutObject, one: ReplicaSetObject) -> ReplicaSet:
+    stable = bool(one.hash) and one.hash == rollout.stable_hash
+    blue_green = rollout.strategy == "BlueGreen"
+    active = blue_green and bool(one.hash) and one.hash == rollout.active_hash
+    return ReplicaSet(
+        name=one.name,
+        hash=one.hash,
+        revision=one.revision,
+        images=one.images,
+        ready=one.ready,
+        available=one.available,
+        current=one.current,
+        desired=one.desired or 0,
+        status=_replica_set_status(one),
+        stable=stable,
+        canary=rollout.strategy == "Canary" and not stable and bool(one.hash) and one.hash == rollout.current_hash,
+        active=active,
+        preview=blue_green and not active and bool(one.hash) and one.hash == rollout.preview_hash,
+    )
+
+
+def _replica_set_status(one: ReplicaSetObject) -> str:
+    if one.generation > one.observed_generation:
+        return "Progressing"
+    if one.desired == 0:
+        return "ScaledDown"
+    if one.failing:
+        return "Degraded"
+    return "Progressing" if one.desired is not None and one.available < one.desired else "Healthy"
+
+
+def _pause_reason(rollout: RolloutObject) -> str:
+    if rollout.pause_reasons:
+        return rollout.pause_reasons[0]
+    return "spec.paused" if rollout.paused else ""
+
+
+def _pause_seconds(rollout: RolloutObject) -> float | None:
+    reason = _pause_reason(rollout)
+    if reason == "BlueGreenPause":
+        return float(rollout.auto_promotion_seconds) if rollout.auto_promotion_seconds else None
+    index = _current_step(rollout)
+    if reason != "CanaryPauseStep" or index is None or rollout.steps[index].kind != "pause":
+        return None
+    return seconds(rollout.steps[index].duration)
+
+
+def seconds(duration: str) -> float | None:
+    """Seconds in a duration as Rollouts writes it: "30s", "1m30s", "60"; None when there is none."""
+    if duration.isdecimal():
+        return float(duration)
+    parts = _DURATION.findall(duration)
+    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts) if parts else None
+
+
+def version_of(images: Sequence[str]) -> Version | None:
+    """The tag of the first image, or its digest where it has no tag."""
+    if not images:
+        return None
+    name, _, digest = images[0].partition("@")
+    tag = name.rpartition("/")[2].partition(":")[2]
+    return Version(tag or digest or "latest")
+
+
+def _image_of(roles: Sequence[ReplicaSet], wanted: str) -> Version | None:
+    return next((version_of(one.images) for one in roles if wanted and one.hash == wanted), None)
+
+
+def _stable_version(rollout: RolloutObject, roles: Sequence[ReplicaSet]) -> Version | None:
+    found = _image_of(roles, rollout.stable_hash)
+    if found is None and rollout.stable_hash and rollout.stable_hash == rollout.current_hash:
+        return version_of(rollout.images)
+    return found
+
+
+def _new_version(rollout: RolloutObject, roles: Sequence[ReplicaSet]) -> Version | None:
+    if rollout.stable_hash == rollout.current_hash:
+        return None
+    return _image_of(roles, rollout.current_hash) or version_of(rollout.images)
+
+
+def _spec_version(rollout: RolloutObject, roles: Sequence[ReplicaSet]) -> Version | None:
+    return version_of(rollout.images) or _image_of(roles, rollout.current_hash)

@@ -1,0 +1,289 @@
+"""Rollouts, ReplicaSets and AnalysisRuns as the API server writes them, and as the domain's rules read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from sgm_tui.fleet.model import ClusterName
+from sgm_tui.fleet.observed import AnalysisRun
+from sgm_tui.fleet.rollout import Condition, ReplicaSetObject, RolloutObject, Step
+from sgm_tui.fleet.text import clean
+from sgm_tui.live.wire import Metadata, Wire, cleaned, moment, whole
+
+HASH_LABEL = "rollouts-pod-template-hash"
+REVISION = "rollout.argoproj.io/revision"
+WORKLOAD_GENERATION = "rollout.argoproj.io/workload-generation"
+TRACKING = "argocd.argoproj.io/tracking-id"
+
+
+class _Container(Wire, frozen=True):
+    name: str = ""
+    image: str = ""
+
+
+class _PodSpec(Wire, frozen=True):
+    containers: tuple[_Container, ...] | None = None
+
+
+class _Template(Wire, frozen=True):
+    spec: _PodSpec = _PodSpec()
+
+
+class _TrafficRouting(Wire, frozen=True):
+    max_traffic_weight: int | None = None
+
+
+class _Canary(Wire, frozen=True):
+    steps: tuple[dict[str, Any], ...] | None = None
+    traffic_routing: _TrafficRouting | None = None
+
+
+class _BlueGreen(Wire, frozen=True):
+    auto_promotion_seconds: int | None = None
+
+
+class _Strategy(Wire, frozen=True):
+    canary: _Canary | None = None
+    blue_green: _BlueGreen | None = None
+
+
+class _RolloutSpec(Wire, frozen=True):
+    replicas: int | None = None
+    paused: bool | None = None
+    restart_at: str | None = None
+    template: _Template | None = None
+    workload_ref: dict[str, Any] | None = None
+    strategy: _Strategy = _Strategy()
+
+
+class _Condition(Wire, frozen=True):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str | None = None
+
+
+class _PauseCondition(Wire, frozen=True):
+    reason: str = ""
+    start_time: str | None = None
+
+
+class _Weight(Wire, frozen=True):
+    weight: int | None = None
+
+
+class _Weights(Wire, frozen=True):
+    canary: _Weight | None = None
+
+
+class _CanaryStatus(Wire, frozen=True):
+    weights: _Weights | None = None
+
+
+class _BlueGreenStatus(Wire, frozen=True):
+    active_selector: str | None = None
+    preview_selector: str | None = None
+
+
+class _RolloutStatus(Wire, frozen=True):
+    phase: str | None = None
+    message: str | None = None
+    observed_generation: str | int | None = None
+    workload_observed_generation: str | int | None = None
+    abort: bool | None = None
+    controller_pause: bool | None = None
+    pause_conditions: tuple[_PauseCondition, ...] | None = None
+    current_pod_hash: str | None = None
+    stable_rs: str | None = msgspec.field(default=None, name="stableRS")
+    current_step_index: int | None = None
+    replicas: int | None = None
+    updated_replicas: int | None = None
+    ready_replicas: int | None = None
+    available_replicas: int | None = None
+    restarted_at: str | None = None
+    conditions: tuple[_Condition, ...] | None = None
+    canary: _CanaryStatus | None = None
+    blue_green: _BlueGreenStatus | None = None
+
+
+class RolloutWire(Wire, frozen=True):
+    """A Rollout."""
+
+    metadata: Metadata
+    spec: _RolloutSpec = _RolloutSpec()
+    status: _RolloutStatus | None = None
+
+
+class _ReplicaSetSpec(Wire, frozen=True):
+    replicas: int | None = None
+    template: _Template = _Template()
+
+
+class _ReplicaSetStatus(Wire, frozen=True):
+    replicas: int | None = None
+    ready_replicas: int | None = None
+    available_replicas: int | None = None
+    observed_generation: int | None = None
+    conditions: tuple[_Condition, ...] | None = None
+
+
+class ReplicaSetWire(Wire, frozen=True):
+    """A ReplicaSet."""
+
+    metadata: Metadata
+    spec: _ReplicaSetSpec = _ReplicaSetSpec()
+    status: _ReplicaSetStatus = _ReplicaSetStatus()
+
+
+class _MetricResult(Wire, frozen=True):
+    successful: int | None = None
+    failed: int | None = None
+    inconclusive: int | None = None
+    error: int | None = None
+
+
+class _AnalysisStatus(Wire, frozen=True):
+    phase: str | None = None
+    message: str | None = None
+    started_at: str | None = None
+    metric_results: tuple[_MetricResult, ...] | None = None
+
+
+class AnalysisRunWire(Wire, frozen=True):
+    """An AnalysisRun."""
+
+    metadata: Metadata
+    status: _AnalysisStatus = _AnalysisStatus()
+
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Owned(Generic[Value]):
+    """Something a Rollout owns, and the Rollout's uid."""
+
+    owner: str
+    value: Value
+
+
+def rollout_object(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
+    """A Rollout as the domain's rules read it."""
+    metadata, spec, status = wire.metadata, wire.spec, wire.status or _RolloutStatus()
+    canary, blue_green = spec.strategy.canary, spec.strategy.blue_green
+    routing = canary.traffic_routing if canary else None
+    colours = status.blue_green or _BlueGreenStatus()
+    weights = status.canary.weights if status.canary else None
+    pauses = status.pause_conditions or ()
+    return RolloutObject(
+        name=clean(metadata.name),
+        namespace=clean(metadata.namespace),
+        cluster=cluster,
+        uid=clean(metadata.uid),
+        application=clean(metadata.annotation(TRACKING).partition(":")[0]),
+        generation=metadata.generation or 0,
+        workload_generation=clean(metadata.annotation(WORKLOAD_GENERATION)),
+        strategy="Canary" if canary is not None else "BlueGreen" if blue_green is not None else "",
+        steps=tuple(_step(one) for one in (canary.steps if canary else None) or ()),
+        traffic_routed=routing is not None,
+        full_weight=(routing.max_traffic_weight if routing else None) or 100,
+        auto_promotion_seconds=(blue_green.auto_promotion_seconds if blue_green else None) or 0,
+        replicas=1 if spec.replicas is None else spec.replicas,
+        paused=bool(spec.paused),
+        restart_at=spec.restart_at or "",
+        workload_ref=spec.workload_ref is not None,
+        images=_images(spec.template, metadata.name),
+        has_status=wire.status is not None,
+        phase=clean(status.phase),
+        message=clean(status.message, 1024),
+        observed_generation=str(status.observed_generation or ""),
+        workload_observed_generation=str(status.workload_observed_generation or ""),
+        aborted=bool(status.abort),
+        controller_pause=bool(status.controller_pause),
+        pause_reasons=tuple(clean(one.reason) for one in pauses),
+        paused_since=moment(pauses[0].start_time) if pauses else None,
+        current_hash=clean(status.current_pod_hash),
+        stable_hash=clean(status.stable_rs),
+        active_hash=clean(colours.active_selector),
+        preview_hash=clean(colours.preview_selector),
+        step_index=status.current_step_index,
+        current=status.replicas or 0,
+        updated=status.updated_replicas or 0,
+        ready=status.ready_replicas or 0,
+        available=status.available_replicas or 0,
+        restarted_at=status.restarted_at or "",
+        canary_weight=weights.canary.weight if weights and weights.canary else None,
+        conditions=tuple(_condition(one) for one in status.conditions or ()),
+    )
+
+
+def replica_set_object(wire: ReplicaSetWire) -> Owned[ReplicaSetObject]:
+    """A ReplicaSet as the domain's rules read it."""
+    metadata, spec, status = wire.metadata, wire.spec, wire.status
+    failing = any(one.type == "ReplicaFailure" and one.status == "True" for one in status.conditions or ())
+    return Owned(
+        metadata.owner,
+        ReplicaSetObject(
+            name=clean(metadata.name),
+            hash=clean(metadata.label(HASH_LABEL)),
+            revision=whole(metadata.annotation(REVISION)),
+            images=_images(spec.template, ""),
+            generation=metadata.generation or 0,
+            observed_generation=status.observed_generation or 0,
+            desired=spec.replicas,
+            current=status.replicas or 0,
+            ready=status.ready_replicas or 0,
+            available=status.available_replicas or 0,
+            failing=failing,
+        ),
+    )
+
+
+def analysis_run(wire: AnalysisRunWire) -> Owned[AnalysisRun]:
+    """An AnalysisRun as the domain knows it; measurements are counted over all its metrics, dry runs too."""
+    metadata, status = wire.metadata, wire.status
+    results = status.metric_results or ()
+    return Owned(
+        metadata.owner,
+        AnalysisRun(
+            name=clean(metadata.name),
+            hash=clean(metadata.label(HASH_LABEL)),
+            kind=clean(metadata.label("rollout-type")),
+            phase=clean(status.phase),
+            message=clean(status.message, 1024),
+            revision=whole(metadata.annotation(REVISION)),
+            successful=sum(one.successful or 0 for one in results),
+            failed=sum(one.failed or 0 for one in results),
+            inconclusive=sum(one.inconclusive or 0 for one in results),
+            error=sum(one.error or 0 for one in results),
+            started_at=moment(status.started_at) or moment(metadata.creation_timestamp),
+        ),
+    )
+
+
+def _images(template: _Template | None, service: str) -> tuple[str, ...]:
+    """Images of a pod template, the container named like the service first."""
+    containers = (template.spec.containers or ()) if template else ()
+    ordered = sorted(containers, key=lambda one: one.name != service) if service else containers
+    return cleaned([one.image for one in ordered])
+
+
+def _condition(wire: _Condition) -> Condition:
+    return Condition(
+        clean(wire.type),
+        clean(wire.status),
+        clean(wire.reason),
+        clean(wire.message, 1024),
+        moment(wire.last_transition_time),
+    )
+
+
+def _step(step: dict[str, Any]) -> Step:
+    kind, value = next(iter(step.items()), ("", None))
+    weight = value if kind == "setWeight" and isinstance(value, int) else None
+    duration = value.get("duration") if kind == "pause" and isinstance(value, dict) else None
+    return Step(clean(kind), weight, clean(duration))
