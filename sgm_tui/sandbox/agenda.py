@@ -28,7 +28,7 @@ class Agenda:
 
     def after(self, seconds: float, action: Action) -> None:
         """Do something that much later than the moment being worked on."""
-        heapq.heappush(self._due, (max(self._moment, 0.0) + seconds, next(self._number), action))
+        heapq.heappush(self._due, (self._moment + seconds, next(self._number), action))
 
     def start(self, script: Script, seconds: float = 0.0) -> None:
         """Walk through a script, from that much later on."""

@@ -1,7 +1,8 @@
 """A certificate of the sandbox's own, because kubectl sends a bearer token over TLS only.
 
 client-go leaves out every credential of a kubeconfig whose server is plain HTTP. The authority lives as long as the
-process; its public half goes into the kubeconfig, its private half nowhere.
+process, or as the private directory it is kept in, so that a sandbox started again is known to its clients; its
+public half goes into the kubeconfig, its private half nowhere.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from sgm_tui.sandbox.ready import write_private
+
 _LIFETIME = timedelta(days=30)
 
 
@@ -28,6 +31,8 @@ class LoopbackTls:
     context: ssl.SSLContext
     authority: bytes
     """PEM, for `certificate-authority-data` (base64 encoded there) or a CA file."""
+    chain: bytes = b""
+    """The server's own key and certificate, PEM: a secret."""
 
 
 def loopback_tls(now: datetime | None = None) -> LoopbackTls:
@@ -58,7 +63,19 @@ def loopback_tls(now: datetime | None = None) -> LoopbackTls:
         .sign(authority_key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
-    return LoopbackTls(_context(certificate.public_bytes(pem), _private(key)), authority.public_bytes(pem))
+    chain = _private(key) + certificate.public_bytes(pem)
+    return LoopbackTls(_context(chain), authority.public_bytes(pem), chain)
+
+
+def persistent_tls(directory: Path) -> LoopbackTls:
+    """The certificate of the sandbox in this private directory; a new one when it has none."""
+    chain, authority = directory / "server.pem", directory / "authority.pem"
+    if chain.exists() and authority.exists():
+        return LoopbackTls(_context(chain.read_bytes()), authority.read_bytes(), chain.read_bytes())
+    made = loopback_tls()
+    write_private(authority, made.authority)
+    write_private(chain, made.chain)
+    return made
 
 
 def _name(common: str) -> x509.Name:
@@ -100,11 +117,11 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _context(certificate: bytes, key: bytes) -> ssl.SSLContext:
+def _context(chain: bytes) -> ssl.SSLContext:
     """The ssl module reads files only; this one is readable by us alone and gone at once."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory(prefix="sgm-") as folder:
-        chain = Path(folder, "server.pem")
-        chain.write_bytes(key + certificate)
-        context.load_cert_chain(chain)
+        file = Path(folder, "server.pem")
+        file.write_bytes(chain)
+        context.load_cert_chain(file)
     return context

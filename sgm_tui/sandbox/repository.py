@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -103,6 +103,16 @@ class Repository:
     def commits(self, base: str, head: str) -> list[str]:
         """Commits of `head` that `base` does not have, oldest first."""
         return self._text("rev-list", "--reverse", f"{base}..{head}").split()
+
+    def log(self, branch: str = "main") -> list[tuple[str, datetime, tuple[str, ...]]]:
+        """Every commit a branch pointed to, newest first: its id, when, and the files it changed there."""
+        listed = self._text("log", "--first-parent", "-m", "--name-only", "--format=%x01%H %ct", branch)
+        found: list[tuple[str, datetime, tuple[str, ...]]] = []
+        for entry in listed.split("\x01")[1:]:
+            header, *paths = entry.split("\n")
+            commit, seconds = header.split()
+            found.append((commit, datetime.fromtimestamp(int(seconds), UTC), tuple(path for path in paths if path)))
+        return found
 
     def message(self, commit: str) -> str:
         """The whole commit message."""

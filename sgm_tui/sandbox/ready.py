@@ -1,0 +1,106 @@
+"""What a running sandbox tells the world: the ready line, and the private files it names.
+
+Everything lies in one directory only its owner may read. A sandbox that starts in the directory of an earlier one
+takes over its token, ports and certificate, so clients that were connected find it again.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+HUB = "hub"
+"""The context of the cluster that runs Argo CD."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The ready line (design §6)."""
+
+    config: str
+    kubeconfig: str
+    hub: str
+    prometheus: Mapping[str, str]
+    github: str
+    repository: str
+    git: str
+    registry: str
+    token_file: str
+    pid: int
+
+    def line(self) -> str:
+        """One line of JSON, without its end."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a sandbox listens: plain HTTP, and TLS for the Kubernetes APIs; 0 is any free port."""
+
+    http: int = 0
+    tls: int = 0
+
+
+def private_directory(path: Path) -> Path:
+    """Make a directory nobody else may look into."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    return path.resolve()
+
+
+def write_private(path: Path, content: str | bytes) -> Path:
+    """Write a file nobody else may read, all of it or nothing."""
+    data = content.encode() if isinstance(content, str) else content
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    draft.replace(path)
+    return path
+
+
+def token_in(directory: Path, given: str = "") -> str:
+    """The bearer token of the sandbox in this directory: the one given, the one it has, or a new one of 256 bits."""
+    path = directory / "token"
+    if path.exists() and not given:
+        return path.read_text().strip()
+    token = given or secrets.token_hex(32)
+    write_private(path, token)
+    return token
+
+
+def address_in(directory: Path) -> Address:
+    """Where the earlier sandbox in this directory listened."""
+    path = directory / "address.json"
+    if not path.exists():
+        return Address()
+    return Address(**json.loads(path.read_text()))
+
+
+def remember_address(directory: Path, address: Address) -> None:
+    """Keep where this sandbox listens for one that comes after it."""
+    write_private(directory / "address.json", json.dumps(asdict(address)))
+
+
+def kubeconfig(contexts: Sequence[str], base: str, token: str, authority: bytes) -> str:
+    """A kubeconfig with one context an API server; JSON, which every reader of kubeconfigs takes as YAML."""
+    trusted = base64.b64encode(authority).decode()
+
+    def server(name: str) -> dict[str, str]:
+        return {"server": f"{base}/clusters/{name}", "certificate-authority-data": trusted}
+
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": HUB,
+        "clusters": [{"name": name, "cluster": server(name)} for name in contexts],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": "sandbox"}} for name in contexts],
+        "users": [{"name": "sandbox", "user": {"token": token}}],
+    }
+    return json.dumps(document, indent=1)

@@ -1,0 +1,36 @@
+"""The sandbox's own `sgm.yaml`: the repository's, with every address pointing into the sandbox."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from sgm_tui.sandbox.ready import HUB
+
+
+def team_file(
+    original: bytes, *, git: str, prometheus: Mapping[str, str], github: str, registry: str,
+    kubeconfig: Path, token: Path, state: Path,
+) -> str:  # fmt: skip
+    """The text of that file; what is not about addresses stays as the repository has it, comments too."""
+    editor = YAML()
+    editor.width = 120
+    document: dict[str, Any] = editor.load(original)
+    document["repository"]["url"] = git
+    for stage in document["stages"]:
+        for cluster in stage["clusters"]:
+            cluster["context"] = cluster["name"]
+            cluster["prometheus"] = prometheus[cluster["name"]]
+    document["argocd"]["hubs"] = [{"context": HUB, "namespace": "argocd"}]
+    document["prometheus"] |= {"token_file": str(token), "interval_seconds": 5}
+    document["github"] |= {"api_url": github, "token_file": str(token), "interval_seconds": 3}
+    document["registry"] = {"url": registry}
+    document["kubeconfig"] = str(kubeconfig)
+    document["state_directory"] = str(state)
+    out = io.StringIO()
+    editor.dump(document, out)
+    return out.getvalue()
