@@ -1,0 +1,200 @@
+"""Argo CD Applications as the API server writes them: a Table row first, the object behind it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sgm_tui.fleet.observed import Application, Condition, Operation
+from sgm_tui.fleet.text import clean
+from sgm_tui.live.wire import ListMetadata, Metadata, Wire, cleaned, moment
+
+_MESSAGE = 1024
+
+
+class _Destination(Wire, frozen=True):
+    server: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
+class _Automated(Wire, frozen=True):
+    enabled: bool | None = None
+    self_heal: bool | None = None
+
+
+class _Retry(Wire, frozen=True):
+    limit: int | None = None
+
+
+class _SyncPolicy(Wire, frozen=True):
+    automated: _Automated | None = None
+
+
+class _Spec(Wire, frozen=True):
+    destination: _Destination = _Destination()
+    sync_policy: _SyncPolicy | None = None
+
+
+class _InitiatedBy(Wire, frozen=True):
+    username: str = ""
+    automated: bool | None = None
+
+
+class _Requested(Wire, frozen=True):
+    initiated_by: _InitiatedBy | None = None
+    retry: _Retry | None = None
+
+
+class _SyncResult(Wire, frozen=True):
+    revision: str = ""
+    revisions: tuple[str, ...] | None = None
+
+
+class _OperationState(Wire, frozen=True):
+    phase: str = ""
+    message: str | None = None
+    retry_count: int | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    operation: _Requested = _Requested()
+    sync_result: _SyncResult | None = None
+
+
+class _Sync(Wire, frozen=True):
+    status: str = ""
+    revision: str = ""
+    revisions: tuple[str, ...] | None = None
+
+
+class _Health(Wire, frozen=True):
+    status: str = ""
+    message: str | None = None
+
+
+class _Condition(Wire, frozen=True):
+    type: str = ""
+    message: str = ""
+
+
+class _History(Wire, frozen=True):
+    revision: str = ""
+    revisions: tuple[str, ...] | None = None
+    deployed_at: str | None = None
+
+
+class _Summary(Wire, frozen=True):
+    images: tuple[str, ...] | None = None
+
+
+class _Status(Wire, frozen=True):
+    sync: _Sync = _Sync()
+    health: _Health = _Health()
+    operation_state: _OperationState | None = None
+    conditions: tuple[_Condition, ...] | None = None
+    history: tuple[_History, ...] | None = None
+    reconciled_at: str | None = None
+    summary: _Summary = _Summary()
+
+
+class ApplicationWire(Wire, frozen=True):
+    """An Application."""
+
+    metadata: Metadata
+    spec: _Spec = _Spec()
+    operation: _Requested | None = None
+    status: _Status = _Status()
+
+    @property
+    def destination(self) -> str:
+        """Cluster name or server URL it deploys to."""
+        return self.spec.destination.name or self.spec.destination.server
+
+    @property
+    def namespace(self) -> str:
+        """The namespace it deploys to."""
+        return self.spec.destination.namespace
+
+
+class TableColumn(Wire, frozen=True):
+    """One entry of `columnDefinitions`."""
+
+    name: str = ""
+
+
+class TableRow(Wire, frozen=True):
+    """One row; cells are printed text."""
+
+    cells: tuple[object, ...] = ()
+
+
+class Table(Wire, frozen=True):
+    """`meta.k8s.io/v1` Table, without objects."""
+
+    metadata: ListMetadata = ListMetadata()
+    column_definitions: tuple[TableColumn, ...] = ()
+    rows: tuple[TableRow, ...] | None = None
+    kind: str = ""
+
+
+def application(wire: ApplicationWire) -> Application:
+    """The domain's view of an Application object."""
+    status, policy = wire.status, wire.spec.sync_policy
+    automated = policy.automated if policy else None
+    newest = status.history[-1] if status.history else _History()
+    return Application(
+        name=clean(wire.metadata.name),
+        namespace=clean(wire.metadata.namespace),
+        uid=clean(wire.metadata.uid),
+        sync=clean(status.sync.status),
+        health=clean(status.health.status),
+        revision=clean(status.sync.revision or _first(status.sync.revisions)),
+        detailed=True,
+        health_message=clean(status.health.message, _MESSAGE),
+        requested=wire.operation is not None,
+        operation=_operation(status.operation_state) if status.operation_state else None,
+        conditions=tuple(Condition(clean(one.type), clean(one.message, _MESSAGE)) for one in status.conditions or ()),
+        auto_sync=automated is not None and automated.enabled is not False,
+        self_heal=bool(automated and automated.self_heal),
+        deployed_revision=clean(newest.revision or _first(newest.revisions)),
+        deployed_at=moment(newest.deployed_at),
+        reconciled_at=moment(status.reconciled_at),
+        images=cleaned(status.summary.images or ()),
+        destination=clean(wire.destination),
+    )
+
+
+def rows(table: Table, namespace: str) -> list[Application]:
+    """The Applications of a Table without objects: name, sync, health and revision, by the columns' names."""
+    position = {column.name: index for index, column in enumerate(table.column_definitions)}
+    found: list[Application] = []
+    for row in table.rows or ():
+        texts = {name: clean(row.cells[index]) for name, index in position.items() if index < len(row.cells)}
+        if texts.get("Name"):
+            sync, health = texts.get("Sync Status", ""), texts.get("Health Status", "")
+            found.append(Application(texts["Name"], namespace, sync, health, revision=texts.get("Revision", "")))
+    return found
+
+
+def _operation(state: _OperationState) -> Operation:
+    initiated = state.operation.initiated_by or _InitiatedBy()
+    result = state.sync_result or _SyncResult()
+    return Operation(
+        phase=clean(state.phase),
+        message=clean(state.message, _MESSAGE),
+        revision=clean(result.revision or _first(result.revisions)),
+        retry_count=state.retry_count or 0,
+        retry_limit=(state.operation.retry.limit if state.operation.retry else None) or 0,
+        started_at=moment(state.started_at),
+        finished_at=moment(state.finished_at),
+        automated=bool(initiated.automated),
+        username=clean(initiated.username),
+    )
+
+
+def _first(revisions: tuple[str, ...] | None) -> str:
+    return revisions[0] if revisions else ""
+
+
+def decode_application(raw: bytes | msgspec.Raw) -> ApplicationWire:
+    """One Application; raises msgspec.MsgspecError for what is none."""
+    return msgspec.json.decode(raw, type=ApplicationWire, strict=False)

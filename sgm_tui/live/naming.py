@@ -1,0 +1,103 @@
+"""Which cell an observed object belongs to, by its name, labels and place, as the configuration says they are built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sgm_tui.config import ClusterConfig, Config
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
+
+IsService = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """The configured templates, ready to match."""
+
+    config: Config
+    application: re.Pattern[str] = field(init=False)
+    clusters: dict[str, ClusterConfig] = field(init=False)
+
+    def __post_init__(self) -> None:
+        clusters = {cluster.name: cluster for cluster in self.config.clusters}
+        object.__setattr__(self, "clusters", clusters)
+        object.__setattr__(self, "application", _pattern(self.config.argocd.application, list(clusters)))
+
+    def of_application(
+        self, name: str, *, service: str = "", destination: str = "", namespace: str | None = None
+    ) -> CellKey | None:
+        """The cell of an Application; None when it belongs to none (the platform, the root).
+
+        Args:
+            name: of the Application.
+            service: its label `service`, which outranks the name.
+            destination: cluster name or server URL it deploys to; "" when not known (a Table row).
+            namespace: it deploys to; None when not known.
+        """
+        match = self.application.fullmatch(name)
+        named = match.groupdict() if match else {}
+        cluster = self._cluster(destination) or self.clusters.get(named.get("cluster", ""))
+        found = service or named.get("service", "")
+        if cluster is None or not found:
+            return None
+        if not service and namespace is not None and namespace != self.namespace_of(found):
+            return None
+        return self._key(found, cluster)
+
+    def of_rollout(self, cluster: str, namespace: str, name: str, application: str = "") -> CellKey | None:
+        """The cell of a Rollout in a cluster: by the Application that owns it, else by its namespace and name."""
+        match = self.application.fullmatch(application) if application else None
+        here = self.clusters[cluster]
+        if match is not None and match["cluster"] in {"", cluster}:
+            return self._key(match["service"], here)
+        service = self.service_in(namespace)
+        rollout = self.config.rollouts.name
+        if service is None:
+            service = _extract(rollout, name)
+        if service is None or rollout.replace("{service}", service) != name:
+            return None
+        return self._key(service, here)
+
+    def of_namespace(self, cluster: str, namespace: str) -> CellKey | None:
+        """The cell whose service lives in a namespace of a cluster."""
+        service = self.service_in(namespace)
+        return None if service is None else self._key(service, self.clusters[cluster])
+
+    def service_in(self, namespace: str) -> str | None:
+        """The service a namespace is for."""
+        return _extract(self.config.rollouts.namespace, namespace)
+
+    def namespace_of(self, service: str) -> str:
+        """The namespace of a service."""
+        return self.config.rollouts.namespace.replace("{service}", service)
+
+    def _cluster(self, destination: str) -> ClusterConfig | None:
+        if destination in self.clusters:
+            return self.clusters[destination]
+        return next((one for one in self.clusters.values() if destination and one.server == destination), None)
+
+    @staticmethod
+    def _key(service: str, cluster: ClusterConfig) -> CellKey:
+        return CellKey(ServiceName(service), StageName(cluster.stage), ClusterName(cluster.name))
+
+
+def _pattern(template: str, clusters: list[str]) -> re.Pattern[str]:
+    """The template as a pattern; clusters are alternatives, the longest first, so that names may contain dashes."""
+    names = "|".join(re.escape(name) for name in sorted(clusters, key=len, reverse=True)) or "(?!)"
+    pattern = re.escape(template)
+    pattern = pattern.replace(re.escape("{cluster}"), f"(?P<cluster>{names})", 1)
+    pattern = pattern.replace(re.escape("{service}"), r"(?P<service>[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?)", 1)
+    if "(?P<cluster>" not in pattern:
+        pattern = f"(?P<cluster>){pattern}"
+    if "(?P<service>" not in pattern:
+        pattern = f"{pattern}(?P<service>)"
+    return re.compile(pattern)
+
+
+def _extract(template: str, text: str) -> str | None:
+    before, marker, after = template.partition("{service}")
+    if not marker or not text.startswith(before) or not text.endswith(after):
+        return None
+    return text[len(before) : len(text) - len(after)] or None

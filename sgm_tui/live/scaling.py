@@ -1,0 +1,113 @@
+"""The autoscalers of one cluster: bounds and wishes, looked at now and then because they change slowly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.observation import Lost, Observation, ScalingListed, SourceId
+from sgm_tui.fleet.observed import Scaling
+from sgm_tui.live.naming import Naming
+from sgm_tui.live.watch import Backoff, ClusterConnection, list_all
+from sgm_tui.live.wire import Metadata, Wire
+
+_PATH = "/apis/autoscaling/v2/horizontalpodautoscalers"
+_SECONDS = 20.0
+_log = logging.getLogger("sgm.scaling")
+
+
+class _Target(Wire, frozen=True):
+    kind: str = ""
+    name: str = ""
+
+
+class _Spec(Wire, frozen=True):
+    scale_target_ref: _Target = _Target()
+    min_replicas: int | None = None
+    max_replicas: int = 0
+
+
+class _Condition(Wire, frozen=True):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+
+
+class _Status(Wire, frozen=True):
+    current_replicas: int | None = None
+    desired_replicas: int | None = None
+    conditions: tuple[_Condition, ...] | None = None
+
+
+class _Autoscaler(Wire, frozen=True):
+    metadata: Metadata
+    spec: _Spec = _Spec()
+    status: _Status = _Status()
+
+
+class ScalingSource:
+    """Polls the HorizontalPodAutoscalers that scale Rollouts."""
+
+    def __init__(self, connection: ClusterConnection, cluster: str, naming: Naming) -> None:
+        self.source = SourceId("scaling", cluster)
+        self._connection = connection
+        self._cluster = cluster
+        self._naming = naming
+        self._wake = asyncio.Event()
+
+    def refresh(self) -> None:
+        """Look now."""
+        self._wake.set()
+
+    async def run(self, publish: Callable[[Observation], None]) -> None:
+        """Publish every autoscaler of a Rollout, for ever."""
+        waits = Backoff(self._connection.pace)
+        while True:
+            pause = _SECONDS
+            try:
+                items, _ = await list_all(self._connection, _PATH)
+                waits.reset()
+                publish(ScalingListed(self.source, self._scaling(items)))
+            except SgmError as error:
+                pause = max(waits.next(), 1.0)
+                publish(Lost(self.source, error.message, pause))
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+            self._wake.clear()
+
+    def _scaling(self, items: list[msgspec.Raw]) -> dict[CellKey, Scaling]:
+        found: dict[CellKey, Scaling] = {}
+        for raw in items:
+            try:
+                one = msgspec.json.decode(raw, type=_Autoscaler, strict=False)
+            except msgspec.MsgspecError as error:
+                _log.warning("an autoscaler of %s cannot be read: %s", self._cluster, error)
+                continue
+            target = one.spec.scale_target_ref
+            key = self._naming.of_rollout(self._cluster, one.metadata.namespace, target.name)
+            if key is not None and target.kind == "Rollout":
+                found[key] = _domain(one)
+        return found
+
+
+def _domain(one: _Autoscaler) -> Scaling:
+    limited = any(
+        condition.type == "ScalingLimited" and condition.status == "True" and condition.reason == "TooManyReplicas"
+        for condition in one.status.conditions or ()
+    )
+    desired = one.status.desired_replicas or 0
+    return Scaling(
+        minimum=1 if one.spec.min_replicas is None else one.spec.min_replicas,
+        maximum=one.spec.max_replicas,
+        current=one.status.current_replicas or 0,
+        desired=desired,
+        maxed=limited and desired >= one.spec.max_replicas,
+    )

@@ -1,0 +1,373 @@
+"""One cluster's API: who we are to it, raw requests with deadlines, and following a collection for ever.
+
+The `kubernetes` package reads the kubeconfig, authenticates and transports; bytes come out as the server sent them.
+`follow` is list → watch → 410 → back-off as one endless stream that never raises: a UI can tell *empty* from
+*loading* by `Listed`, and learns of every trouble as data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+from kubernetes.aio.config import new_client_from_config
+from kubernetes.aio.config.config_exception import ConfigException
+
+from sgm_tui.errors import RefusedError, SgmError, UnreachableError
+from sgm_tui.fleet.text import clean
+from sgm_tui.live.wire import Envelope, RawEvent, RawList, Status
+
+JSON = "application/json"
+_PAGE = 500
+_LARGEST_ANSWER = 64 << 20
+
+
+class AbsentError(SgmError):
+    """The server does not know this kind of object: its CRD is not installed."""
+
+
+class ExpiredError(SgmError):
+    """The revision to go on from is too old (410): list again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long we wait for what, in seconds."""
+
+    connect: float = 5.0
+    unary: float = 10.0
+    """Whole time of a request that is not a watch; read time-outs alone do not stop a slow loris."""
+    list_page: float = 30.0
+    idle: float = 75.0
+    """Silence after which a watch is given up; bookmarks come about once a minute."""
+    watch: int = 240
+    """Age at which the server is asked to end a watch."""
+    beat: float = 10.0
+    """Between two looks whether the server is still there."""
+    retry_first: float = 0.5
+    retry_most: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Everything there is now, still raw."""
+
+    items: list[msgspec.Raw]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One object came, changed or went."""
+
+    type: str
+    object: msgspec.Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Nothing new, and the server said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """It does not work; the next try comes in `retry_in` seconds."""
+
+    error: SgmError
+    retry_in: float
+
+
+Followed = Listed | Changed | Beat | Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked, all but how long we wait."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    accept: str = JSON
+    body: object = None
+    content_type: str = JSON
+
+
+class ClusterConnection:
+    """One context of the kubeconfig."""
+
+    def __init__(self, context: str, kubeconfig: Path | None = None, pace: Pace | None = None) -> None:
+        self.context = context
+        self.pace = pace or Pace()
+        self._kubeconfig = kubeconfig
+        self._client: Any = None
+        self._opening = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Let go of every socket."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def get(
+        self, path: str, params: Mapping[str, str] | None = None, *, accept: str = JSON, deadline: float | None = None
+    ) -> bytes:
+        """The whole answer to a GET.
+
+        Raises:
+            UnreachableError, RefusedError, AbsentError, ExpiredError: why there is none.
+        """
+        request = _Request("GET", path, params or {}, accept)
+        async with self._asked(request, total=deadline or self.pace.unary) as response:
+            return await self._whole(response)
+
+    async def patch(self, path: str, body: object, *, content_type: str) -> bytes:
+        """Send a PATCH once; it is never repeated, whatever happens.
+
+        Raises:
+            UnreachableError, RefusedError, AbsentError: what became of it.
+        """
+        request = _Request("PATCH", path, body=body, content_type=content_type)
+        async with self._asked(request, total=self.pace.unary) as response:
+            return await self._whole(response)
+
+    async def lines(self, path: str, params: Mapping[str, str], *, accept: str = JSON) -> AsyncIterator[bytes]:
+        """The lines of a watch, until the server ends it.
+
+        Raises:
+            UnreachableError: silence past the idle deadline, or the connection broke.
+        """
+        rest = b""
+        async with self._asked(_Request("GET", path, params, accept), idle=self.pace.idle) as response:
+            async for chunk in response.content.iter_any():
+                *whole, rest = (rest + chunk).split(b"\n")
+                for line in whole:
+                    if line.strip():
+                        yield line
+                if len(rest) > _LARGEST_ANSWER:
+                    raise UnreachableError(f"an event of {self.context} is larger than {_LARGEST_ANSWER >> 20} MB")
+
+    @contextlib.asynccontextmanager
+    async def _asked(
+        self, request: _Request, *, total: float | None = None, idle: float | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """One request with its deadlines; every failure leaves as an error of ours that says what happened."""
+        limits = aiohttp.ClientTimeout(total=total, sock_connect=self.pace.connect, sock_read=idle)
+        try:
+            async with asyncio.timeout(None if idle is None else self.pace.watch + 2 * idle):
+                response = await self._send(request, limits)
+                async with response:
+                    await self._check(response, request.path)
+                    yield response
+        except TimeoutError as error:
+            raise UnreachableError(f"{self.context} did not answer within {idle or total or 0:.0f} s") from error
+        except aiohttp.ClientError as error:
+            raise UnreachableError(f"{self.context}: {_cause(error)}") from error
+
+    async def _send(self, request: _Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        """Send it; a credential that has run out is renewed once, and only reads are sent again."""
+        response = await self._send_once(request, limits)
+        if response.status != 401 or request.method != "GET":
+            return response
+        response.release()
+        await self.close()
+        return await self._send_once(request, limits)
+
+    async def _send_once(self, request: _Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        client = await self._open()
+        headers = {"Accept": request.accept, "Content-Type": request.content_type, "User-Agent": "sgm-tui"}
+        auth = (await client.configuration.auth_settings()).get("BearerToken")
+        if auth:
+            headers["Authorization"] = auth["value"]
+        query = "&".join(f"{key}={quote(value, safe='')}" for key, value in request.params.items())
+        url = client.configuration.host.rstrip("/") + request.path + (f"?{query}" if query else "")
+        answer = await client.rest_client.request(
+            request.method, url, headers=headers, body=request.body, _request_timeout=limits
+        )
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+    async def _open(self) -> Any:
+        async with self._opening:
+            if self._client is None:
+                file = str(self._kubeconfig) if self._kubeconfig else None
+                try:
+                    self._client = await new_client_from_config(file, self.context, persist_config=False)
+                except (ConfigException, OSError, ValueError) as error:
+                    hint = "Check the kubeconfig and the cluster's `context` in sgm.yaml."
+                    raise UnreachableError(f"context {self.context}: {clean(error)}", hint) from error
+            return self._client
+
+    async def _check(self, response: aiohttp.ClientResponse, path: str) -> None:
+        if response.status < 400:
+            return
+        text = await response.text(errors="replace")
+        raise _refusal(response.status, _said(text), path, self.context)
+
+    async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
+        data = await response.content.read(_LARGEST_ANSWER + 1)
+        parts = [data]
+        while data and sum(map(len, parts)) <= _LARGEST_ANSWER:
+            data = await response.content.read(_LARGEST_ANSWER)
+            parts.append(data)
+        whole = b"".join(parts)
+        if len(whole) > _LARGEST_ANSWER:
+            raise UnreachableError(f"an answer of {self.context} is larger than {_LARGEST_ANSWER >> 20} MB")
+        return whole
+
+
+def _said(text: str) -> str:
+    try:
+        return clean(msgspec.json.decode(text, type=Status).message or text, 300)
+    except msgspec.MsgspecError:
+        return clean(text, 200)
+
+
+def _refusal(status: int, said: str, path: str, context: str) -> SgmError:
+    what = path.rsplit("/", 1)[-1]
+    if status == 401:
+        return RefusedError(f"{context}: not signed in: {said}", "Renew your credentials for this context.")
+    if status == 403:
+        return RefusedError(f"{context}: no access to {what}: {said}", "Ask for the rights `sgm rbac` lists.")
+    if status == 404:
+        return AbsentError(f"{context} has no {what}", "Its CRD is not installed there.")
+    if status == 410:
+        return ExpiredError(f"{context}: {said}")
+    if status in {409, 422}:
+        return RefusedError(f"{context}: {said}", "It has changed meanwhile: look again.")
+    return UnreachableError(f"{context} answered {status}: {said}")
+
+
+def _cause(error: aiohttp.ClientError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate is not trusted: {clean(error.certificate_error)}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        reason = error.os_error
+        if isinstance(reason, ssl.SSLError):
+            return f"TLS failed: {clean(reason.reason)}"
+        return f"cannot connect to {clean(error.host)}:{error.port}: {clean(reason.strerror or reason)}"
+    return f"the connection broke: {clean(error) or type(error).__name__}"
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Growing, jittered waits; a success starts over."""
+
+    pace: Pace
+    chance: random.Random = field(default_factory=random.Random)
+    failures: int = 0
+
+    def next(self) -> float:
+        """Seconds to wait before the next try."""
+        self.failures += 1
+        longest = min(self.pace.retry_most, self.pace.retry_first * 2 ** (self.failures - 1))
+        return self.chance.uniform(longest / 2, longest)
+
+    def reset(self) -> None:
+        """It works again."""
+        self.failures = 0
+
+
+async def list_all(connection: ClusterConnection, path: str, *, accept: str = JSON) -> tuple[list[msgspec.Raw], str]:
+    """Every item of a collection, page by page, and the revision of the list."""
+    items: list[msgspec.Raw] = []
+    params = {"limit": str(_PAGE)}
+    while True:
+        data = await connection.get(path, params, accept=accept, deadline=connection.pace.list_page)
+        page = decode(data, RawList, connection)
+        items += page.items or []
+        if not page.metadata.continue_:
+            return items, page.metadata.resource_version
+        params = {"limit": str(_PAGE), "continue": page.metadata.continue_}
+
+
+def decode(data: bytes | msgspec.Raw, kind: type[Any], connection: ClusterConnection) -> Any:
+    """Decode an answer, or say that it is none (a captive portal's page, half a document)."""
+    try:
+        return msgspec.json.decode(data, type=kind, strict=False)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreachableError(f"{connection.context} gave a bad answer: {clean(error)}") from error
+
+
+async def follow(
+    connection: ClusterConnection, path: str, backoff: Backoff | None = None, *, wake: asyncio.Event | None = None
+) -> AsyncIterator[Followed]:
+    """List and watch a collection for ever; troubles are items of the stream, not exceptions.
+
+    Args:
+        connection: the cluster.
+        path: of the collection.
+        backoff: how troubles are paced.
+        wake: set it to end a back-off early.
+    """
+    waits = backoff or Backoff(connection.pace)
+    while True:
+        try:
+            items, version = await list_all(connection, path)
+            yield Listed(items)
+            waits.reset()
+            async for event in _watch(connection, path, version, waits):
+                yield event
+        except ExpiredError:
+            # The revision is too old: list anew, but never in a tight loop.
+            await _wait(waits.next(), wake)
+        except SgmError as error:
+            pause = waits.next()
+            yield Trouble(error, pause)
+            await _wait(pause, wake)
+
+
+async def _wait(seconds: float, wake: asyncio.Event | None) -> None:
+    if wake is None:
+        await asyncio.sleep(seconds)
+        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wake.wait()
+    wake.clear()
+
+
+async def _watch(
+    connection: ClusterConnection, path: str, version: str, waits: Backoff
+) -> AsyncIterator[Changed | Beat]:
+    """Watches one after the other, each going on where the last one ended; returns only by an exception."""
+    while True:
+        params = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(connection.pace.watch),
+        }
+        seen = False
+        async for line in connection.lines(path, params):
+            event = decode(line, RawEvent, connection)
+            if event.type == "ERROR":
+                status = decode(event.object, Status, connection)
+                raise _refusal(status.code or 500, clean(status.message), path, connection.context)
+            envelope = decode(event.object, Envelope, connection)
+            version = envelope.metadata.resource_version or version
+            seen = True
+            waits.reset()
+            yield Beat() if event.type == "BOOKMARK" else Changed(event.type, event.object)
+        if not seen:
+            # A watch that ends without a word would be asked again hundreds of times a second.
+            await asyncio.sleep(waits.next())
+        yield Beat()
+
+
+async def beat(connection: ClusterConnection) -> SgmError | None:
+    """Whether the server is there; None when it is, else why not."""
+    try:
+        await connection.get("/version", deadline=connection.pace.connect)
+    except RefusedError:
+        return None
+    except SgmError as error:
+        return error
+    return None
