@@ -205,7 +205,7 @@ class _Stream:
     async def _follow(self, options: WatchOptions, cursor: int) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + options.seconds
-        next_bookmark = loop.time() + BOOKMARK_SECONDS
+        next_look = loop.time() + BOOKMARK_SECONDS
         while True:
             self._woken.clear()
             if self._faults.watch_epoch != self._epoch:
@@ -223,11 +223,12 @@ class _Stream:
                 if options.bookmarks and self._bookmarked != cursor:
                     await self._send([self._lines.bookmark(cursor)])
                 return
-            if options.bookmarks and now >= next_bookmark:
-                await self._send([self._lines.bookmark(cursor)])
-                self._bookmarked = cursor
-                next_bookmark = now + BOOKMARK_SECONDS
-            await self._wait(min(deadline, next_bookmark) - loop.time())
+            if now >= next_look:
+                next_look = now + BOOKMARK_SECONDS
+                if options.bookmarks:
+                    await self._send([self._lines.bookmark(cursor)])
+                    self._bookmarked = cursor
+            await self._wait(min(deadline, next_look) - loop.time())
             if self._request.transport is None or self._request.transport.is_closing():
                 raise ConnectionResetError("the client has gone")
 

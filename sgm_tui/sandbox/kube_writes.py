@@ -14,7 +14,7 @@ from sgm_tui.sandbox.kube_selectors import selection
 from sgm_tui.sandbox.kube_status import ApiError, bad_request, details_of, invalid, not_found
 from sgm_tui.sandbox.kube_validation import check_strictly, validate
 from sgm_tui.sandbox.objects import ObjectStore
-from sgm_tui.sandbox.patches import PatchError, json_patch, merge_patch, strategic_merge_patch
+from sgm_tui.sandbox.patches import PatchError, json_patch, merge_patch, strategic_merge_patch, without_nulls
 
 _MERGE = "application/merge-patch+json"
 _JSON = "application/json-patch+json"
@@ -187,7 +187,8 @@ def _checked(target: Target, body: KubeObject, query: Mapping[str, str]) -> Kube
         raise bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"
         )  # fmt: skip
-    obj = {**body, "metadata": metadata, "kind": resource.kind}
+    content = without_nulls(body) if resource.custom else body
+    obj = {**content, "metadata": metadata, "kind": resource.kind}
     if query.get("fieldValidation") == "Strict":
         check_strictly(resource, obj)
     return obj

@@ -26,6 +26,18 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return result
 
 
+def without_nulls(value: Any) -> Any:
+    """The value without the nulls in its maps, which the server prunes from custom resources; itself if it has none."""
+    if isinstance(value, dict):
+        pruned = {key: without_nulls(item) for key, item in value.items() if item is not None}
+        unchanged = len(pruned) == len(value) and all(pruned[key] is item for key, item in value.items())
+        return value if unchanged else pruned
+    if isinstance(value, list):
+        items = [without_nulls(item) for item in value]
+        return value if all(new is old for new, old in zip(items, value, strict=True)) else items
+    return value
+
+
 def strategic_merge_patch(target: Any, patch: Any) -> Any:
     """Apply a strategic merge patch as far as metadata and scalars go: lists replace, directives are left out.
 
@@ -55,7 +67,7 @@ def _apply(target: Any, operation: Mapping[str, Any]) -> Any:
     path = _pointer(operation.get("path"))
     match operation.get("op"):
         case "test":
-            if _lookup(target, path) != _value(operation):
+            if _tested(target, path) != _value(operation):
                 raise PatchError(f"testing path {operation['path']} failed")
             return target
         case "add":
@@ -102,6 +114,15 @@ def _lookup(target: Any, path: Sequence[str]) -> Any:
         else:
             raise PatchError(f"no such path: {part}")
     return target
+
+
+def _tested(target: Any, path: Sequence[str]) -> Any:
+    """The value a `test` compares: the server's library takes a missing key of a map for null."""
+    if path:
+        parent = _lookup(target, path[:-1])
+        if isinstance(parent, Mapping):
+            return parent.get(path[-1])
+    return _lookup(target, path)
 
 
 def _put(target: Any, path: Sequence[str], value: Any, *, insert: bool) -> Any:

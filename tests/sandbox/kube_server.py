@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -82,7 +83,7 @@ async def served(**clusters: ObjectStore) -> AsyncIterator[Served]:
     faults = {name: KubeFaults() for name in clusters}
     app = web.Application()
     app.add_subapp("/clusters", routes(clusters, TOKEN, faults))
-    runner = web.AppRunner(app, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, shutdown_timeout=1.0, handler_cancellation=True)
     await runner.setup()
     tls = loopback_tls()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -94,4 +95,13 @@ async def served(**clusters: ObjectStore) -> AsyncIterator[Served]:
             base = f"127.0.0.1:{plain}/clusters"
             yield Served(f"http://{base}", f"https://127.0.0.1:{secure}/clusters", tls, http, faults)
     finally:
+        await _all_gone(runner)
         await runner.cleanup()
+
+
+async def _all_gone(runner: web.AppRunner) -> None:
+    """Let the server see that its clients have closed, so that no half-closed TLS connection outlives the loop."""
+    for _ in range(200):
+        if runner.server is None or not runner.server.connections:
+            return
+        await asyncio.sleep(0.005)

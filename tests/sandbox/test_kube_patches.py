@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sgm_tui.sandbox.patches import PatchError, json_patch, merge_patch, strategic_merge_patch
+from sgm_tui.sandbox.patches import PatchError, json_patch, merge_patch, strategic_merge_patch, without_nulls
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,7 @@ def test_merge_patch_is_rfc_7386(target: Any, patch: Any, result: Any) -> None:
         ({"a": 1}, {"op": "move", "from": "/a", "path": "/b"}, {"b": 1}),
         ({"a": 1}, {"op": "copy", "from": "/a", "path": "/b"}, {"a": 1, "b": 1}),
         ({"a": 1}, {"op": "test", "path": "/a", "value": 1}, {"a": 1}),
+        ({"a": 1}, {"op": "test", "path": "/b", "value": None}, {"a": 1}),
         ({"x/y": 1, "m~n": 2}, {"op": "remove", "path": "/x~1y"}, {"m~n": 2}),
         ({"a": 1}, {"op": "add", "path": "", "value": 7}, 7),
         ({"a": [{"b": 1}]}, {"op": "add", "path": "/a/0/c", "value": 2}, {"a": [{"b": 1, "c": 2}]}),
@@ -58,7 +59,8 @@ def test_json_patch_is_rfc_6902(target: Any, operation: dict[str, Any], result: 
     "operation",
     [
         {"op": "test", "path": "/a", "value": 2},
-        {"op": "test", "path": "/nope", "value": None},
+        {"op": "test", "path": "/nope", "value": 1},
+        {"op": "test", "path": "/nope/deep", "value": None},
         {"op": "remove", "path": "/nope"},
         {"op": "remove", "path": ""},
         {"op": "replace", "path": "/nope", "value": 1},
@@ -87,3 +89,9 @@ def test_a_strategic_patch_leaves_its_directives_out() -> None:
 def test_unchanged_parts_are_shared_not_copied() -> None:
     spec = {"template": {"big": 1}}
     assert merge_patch({"spec": spec}, {"metadata": {"a": 1}})["spec"] is spec
+
+
+def test_nulls_are_pruned_and_what_has_none_stays_itself() -> None:
+    clean = {"a": [{"b": 1}]}
+    assert without_nulls(clean) is clean
+    assert without_nulls({"a": None, "b": [{"c": None}, 1], "d": clean}) == {"b": [{}, 1], "d": clean}
