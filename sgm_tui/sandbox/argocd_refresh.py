@@ -210,7 +210,9 @@ class Refresher:
     def _take_down(self, name: str, application: KubeObject, target: Target) -> Script:
         while not target.reachable:
             yield 2.0  # nothing can be removed from a cluster that does not answer; the Application waits with it
-        resources = application["status"].get("resources") or []
+        resources = (application.get("status") or {}).get("resources") or []
+        if not resources:
+            return  # it never had any
         causes = ", ".join(
             f"{one['group']}/{one['kind']}:{one.get('namespace', '')}/{one['name']}"
             if one.get("group")

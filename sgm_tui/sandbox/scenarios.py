@@ -23,6 +23,9 @@ _UNDER_LOAD = frozenset({"staging", "prod"})
 """A defect that shows only under real traffic looks fine in dev."""
 _SET = "argocd/applicationsets/app-service.yaml"
 
+_STORM = 90
+"""Places at once: as many as there are people to look at them, however big the fleet."""
+
 _Wanted = tuple[Place, str]
 
 
@@ -133,7 +136,8 @@ class Outage(Scenario):
     def play(self, world: World) -> Script:
         """The last cluster goes silent a moment ago."""
         yield 20.0
-        world.cut_off([one.name for one in world.clusters if one.stage == "prod"][-1])
+        prod = [one for one in world.clusters if one.stage == "prod"]
+        world.cut_off((prod or world.clusters)[-1].name)
 
 
 class Storm(Scenario):
@@ -156,7 +160,7 @@ class Storm(Scenario):
         behind = files.waiting("dev", "staging")
         quiet = {place.path for place, _ in (*waiting[-2:], *behind[-1:])}
         wanted = [(place, next_version(files.version(place))) for place in files.places if place.path not in quiet]
-        wanted = [one for number, one in enumerate(wanted) if number % 3]
+        wanted = [one for number, one in enumerate(wanted) if number % 3][:_STORM]
         if wanted:
             bad = wanted[0]
             world.defects[bad[0].service, bad[1]] = Defect(_EVERYWHERE, error_ratio=0.4, latency_factor=3.0)

@@ -60,6 +60,8 @@ class World:
         self.scenario: Scenario = SCENARIOS[scenario]()
         self.files = seeded_files(services, clusters, seed)
         self.repository = Repository(directory / "gitops.git")
+        self._new = not self.repository.head()
+        self.clock.now = -self.scenario.warm_up if self._new else 0.0
         self.clusters: list[DeclaredCluster] = declared_clusters(self.files)
         self.hub = ObjectStore(self.clock, seed=f"{seed}:{HUB}")
         self.stores = {one.name: ObjectStore(self.clock, seed=f"{seed}:{one.name}") for one in self.clusters}
@@ -84,17 +86,15 @@ class World:
 
     def start(self) -> None:
         """Lay everything out settled, then play what the scenario has going on up to the present."""
-        new = not self.repository.head()
-        if new:
+        if self._new:
             self.scenario.shape(self)
             self.repository.seed(history(self.files, self.seed), self.clock.started_at)
         self._head = self.repository.head()
         self.argo.prepare()
         self._lay_out_hub()
         self._lay_out_services()
-        self.clock.now = -self.scenario.warm_up if new else 0.0
         self.argo.begin()
-        if new:
+        if self._new:
             self.agenda.start(self.scenario.play(self))
         while self.clock.now < 0.0:
             self.step()

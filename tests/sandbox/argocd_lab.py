@@ -131,7 +131,7 @@ class Lab:
 
     def service(self, name: str = "checkout", **policy: Any) -> str:
         """An Application for a canary with a gate, deployed and quiet."""
-        self.repository.commit(**files(name, "v1.0.0"))
+        self.deploy(**files(name, "v1.0.0"))
         self.hub.create("Application", application(f"prod-eu1-{name}", "prod-eu1", name, name, **(policy or AUTOMATED)))
         self.until(lambda: self.state(f"prod-eu1-{name}")[:3] == ["Synced", 0, "Healthy"])
         self.run(3.0)
@@ -144,6 +144,11 @@ class Lab:
         self.states.clear()
         for one in self.hub.list("Application"):
             self._record("MODIFIED", "Application", one)
+
+    def deploy(self, **changes: str) -> None:
+        """Push, and let Argo CD have noticed."""
+        self.push(**changes)
+        self.run(2.0)
 
     def push(self, **changes: str | None) -> str:
         commit = self.repository.commit(**changes)

@@ -94,7 +94,7 @@ def test_drift_is_healed_as_recorded(seed: str) -> None:
 def test_without_self_heal_drift_stays_and_people_sync() -> None:
     lab = Lab()
     lab.begin()
-    lab.repository.commit(**files("hand", "v1.0.0", "[]"))
+    lab.deploy(**files("hand", "v1.0.0", "[]"))
     lab.hub.create("Application", application("hand-made", "prod-eu1", "hand", "hand"))
     lab.until(lambda: lab.state("hand-made")[0] == "OutOfSync")
     lab.operate("hand-made", syncOptions=["CreateNamespace=true"])
@@ -138,8 +138,10 @@ def test_a_manifest_that_does_not_parse_makes_it_unknown_and_leaves_its_health()
     [
         (
             {"destination": {"name": "prod-eu1", "namespace": "kube-system"}},
-            "application destination server 'prod-eu1' and namespace 'kube-system' do not match any of the allowed "
-            "destinations in project 'acme'",
+            (
+                "application destination server 'prod-eu1' and namespace 'kube-system' do not match any of the "
+                "allowed destinations in project 'acme'"
+            ),
         ),
         ({"destination": {"name": "nowhere", "namespace": "app-x"}}, "there are no clusters with this name: nowhere"),
         ({"project": "nope"}, "Application referencing project nope which does not exist"),
@@ -204,7 +206,7 @@ def test_a_refused_object_keeps_the_operation_running_through_its_retries() -> N
 def test_a_service_comes_and_goes_as_recorded(seed: str) -> None:
     lab = Lab(seed)
     lab.begin()
-    lab.repository.commit(**files("search", "v0.1.0"))
+    lab.deploy(**files("search", "v0.1.0"))
     lab.hub.create("Application", application("dev-eu1-search", "prod-eu1", "search", "search", **AUTOMATED))
     lab.until(lambda: lab.state("dev-eu1-search")[:3] == ["Synced", 0, "Healthy"])
     lab.run(2.0)
