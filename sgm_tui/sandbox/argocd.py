@@ -57,6 +57,7 @@ class ArgoController:
         self.refresher = Refresher(self.context, self.operations)
         self.sets = ApplicationSets(self.context)
         self._marks: dict[tuple[str, str, str, str], _Mark] = {}
+        self._restoring: set[str] = set()
         self._changed = False
         self._settling = True
         hub.listeners.append(self._noticed_on_hub)
@@ -149,12 +150,26 @@ class ArgoController:
             return
         if operation and name not in self.operations.running:
             self.refresher.operate(name, self.context.jitter(0.02, 0.1))
+        if old is not None and spec != old[1]:
+            self._restore_later(name)
         if old is None or spec != old[1] or (refresh and refresh != old[0]):
             if refresh:
                 self.context.head = self.context.repository.head()
             if refresh == "hard":
                 self.context.manifests.forget()
             self.refresher.later(name, self.context.jitter(0.1, 0.2), latest=True)
+
+    def _restore_later(self, name: str) -> None:
+        """Somebody changed a spec: the set the Application comes from has the last word about it."""
+        application = self.context.applications.get(name)
+        for owner in (application or {"metadata": {}})["metadata"].get("ownerReferences") or ():
+            if owner["kind"] == SET_KIND and owner["name"] not in self._restoring:
+                self._restoring.add(owner["name"])
+                self.context.agenda.after(1.0, functools.partial(self._restore, owner["name"]))
+
+    def _restore(self, name: str) -> None:
+        self._restoring.discard(name)
+        self.sets.reconcile(name, force=True)
 
     def _pull(self) -> None:
         """Look at the branch: Applications the news concerns are compared soon, the others only move on."""

@@ -57,13 +57,16 @@ class ApplicationSets:
         ]
         return expand(application_set, clusters, _CommitTree(self._context))
 
-    def reconcile(self, name: str) -> None:
-        """Bring the hub in line with one set; does nothing when neither the set nor what it looks at changed."""
+    def reconcile(self, name: str, *, force: bool = False) -> None:
+        """Bring the hub in line with one set; nothing to do when neither the set nor what it looks at changed.
+
+        `force` expands all the same, because an Application was changed by somebody else.
+        """
         application_set = self._context.hub.get(SET_KIND, self._context.applications.namespace, name)
         if application_set is None:
             return
         inputs = self._inputs(application_set)
-        if self._seen.get(name) != inputs:
+        if force or self._seen.get(name) != inputs:
             self._seen[name] = inputs
             try:
                 self._apply(application_set, self.expanded(application_set))
