@@ -88,8 +88,12 @@ def since(stamp: Any, now: datetime) -> str:
 
 
 def _path(name: str, path: str, type_: str = "string", description: str | None = None, priority: int = 0) -> Column:
+    parts = path.split(".")
+
     def read(obj: KubeObject, _now: datetime) -> Cell:
-        value = at(obj, path)
+        value: Any = obj
+        for part in parts:
+            value = value.get(part) if isinstance(value, dict) else None
         return value if value is None or isinstance(value, str | int) else str(value)
 
     said = f"Custom resource definition column (in JSONPath format): .{path}" if description is None else description

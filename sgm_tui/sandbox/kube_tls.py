@@ -21,7 +21,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sgm_tui.sandbox.ready import write_private
 
-_LIFETIME = timedelta(days=30)
+_LIFETIME = timedelta(days=800)
+"""Longer than a kept directory is of interest, shorter than the 825 days some systems accept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ _SERVERS_OWN = (
     "deletionTimestamp", "deletionGracePeriodSeconds",
 )  # fmt: skip
 
+_WRITES_PER_SECOND = 10_000
+"""More than any store ever does over its whole life."""
+
 Objects = list[KubeObject]
 
 Listener = Callable[[str, str, KubeObject], None]
@@ -60,7 +63,8 @@ class ObjectStore:
         self.clock = clock
         self._window = window
         self._random = random.Random(f"{seed}:objects")
-        self._revision = self._random.randrange(100_000, 900_000)
+        # Revisions of a store started later are higher: what a client still holds from an earlier one has expired.
+        self._revision = int(clock.started_at.timestamp()) * _WRITES_PER_SECOND
         self._origin = self._revision
         self._shelves: dict[str, Shelf] = {}
         self._dependents: dict[str, dict[tuple[str, str], None]] = {}

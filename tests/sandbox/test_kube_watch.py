@@ -140,6 +140,12 @@ async def test_a_forgotten_revision_is_one_error_line_and_the_end() -> None:
         assert await lines.next() is None
 
 
+async def test_a_revision_of_the_future_has_expired_too_so_that_a_restart_heals() -> None:
+    store = new_store("probe")
+    async with served(probe=store) as server, watching(server, resourceVersion=str(store.revision + 9)) as lines:
+        assert (await lines.next())["object"]["reason"] == "Expired"
+
+
 async def test_a_table_watch_declares_its_columns_once_and_errors_are_no_tables() -> None:
     store = new_store("probe")
     store.create("Rollout", rollout("a"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from kube_server import new_store, owned_by, rollout
+from kube_server import STARTED, new_store, owned_by, rollout
 
+from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.kube_history import KubeObject
 from sgm_tui.sandbox.objects import ApiError, ObjectStore
 
@@ -40,6 +42,14 @@ def test_the_same_seed_gives_the_same_uids_and_revisions() -> None:
     one, two, other = (new_store(seed=seed).create("Rollout", rollout("a")) for seed in ("s", "s", "t"))
     assert one == two
     assert one["metadata"]["uid"] != other["metadata"]["uid"]
+
+
+def test_a_store_started_later_has_forgotten_every_revision_of_an_earlier_one() -> None:
+    earlier = new_store()
+    for name in "abc":
+        earlier.create("Rollout", rollout(name))
+    later = ObjectStore(Clock(STARTED + timedelta(seconds=1)), seed="test")
+    assert later.shelf("Rollout").changes_since(earlier.revision) is None
 
 
 def test_a_given_creation_time_and_status_stay_so_that_history_can_be_made() -> None:
