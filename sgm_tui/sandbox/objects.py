@@ -25,7 +25,7 @@ from sgm_tui.sandbox.kube_status import (
     precondition_failed,
 )
 
-__all__ = ["ApiError", "Change", "KubeObject", "ObjectStore", "Version"]
+__all__ = ["ApiError", "KubeObject", "ObjectStore"]
 
 _SERVERS_OWN = (
     "uid", "creationTimestamp", "generation", "resourceVersion", "namespace",
@@ -188,9 +188,10 @@ class ObjectStore:
         old = previous.object
         found = old["metadata"]
         if uid and uid != found["uid"]:
-            raise precondition_failed(resource, name, "UID", uid, found["uid"])
+            raise precondition_failed(resource, name, field="UID", wanted=uid, found=found["uid"])
         if resource_version and resource_version != found["resourceVersion"]:
-            raise precondition_failed(resource, name, "ResourceVersion", resource_version, found["resourceVersion"])
+            newest = found["resourceVersion"]
+            raise precondition_failed(resource, name, field="ResourceVersion", wanted=resource_version, found=newest)
         if propagation == "Orphan":
             self._orphan(found["uid"])
         elif propagation == "Foreground":
