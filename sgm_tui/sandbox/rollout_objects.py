@@ -45,19 +45,19 @@ def hash_of(obj: KubeObject | None) -> str:
     return "" if obj is None else str((obj["metadata"].get("labels") or {}).get(HASH, ""))
 
 
-def annotations(obj: KubeObject) -> dict[str, str]:
+def annotations_of(obj: KubeObject) -> dict[str, str]:
     """A copy of an object's annotations."""
     return dict(obj["metadata"].get("annotations") or {})
 
 
 def revision_of(obj: KubeObject) -> int:
     """The revision a ReplicaSet or Rollout carries; 0 before there is one."""
-    return int(annotations(obj).get(REVISION, "0"))
+    return int(annotations_of(obj).get(REVISION, "0"))
 
 
 def with_annotations(obj: KubeObject, **changes: str | None) -> KubeObject:
     """The object with annotations set, or removed where None; underscores in the names given stand for themselves."""
-    kept = annotations(obj) | {name: value for name, value in changes.items() if value is not None}
+    kept = annotations_of(obj) | {name: value for name, value in changes.items() if value is not None}
     for name, value in changes.items():
         if value is None:
             kept.pop(name, None)
