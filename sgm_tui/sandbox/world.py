@@ -38,6 +38,8 @@ from sgm_tui.sandbox.world_layout import (
 
 STEP_SECONDS = 0.25
 """Virtual seconds of one step: short enough that a cluster's controllers answer between two acts of Argo CD."""
+_STEPS_A_LOOK = 4
+"""Looking at the refs of a repository costs more than a step in which nothing happens."""
 _LONGEST_AGO = 30.0 * 86_400.0
 
 
@@ -78,6 +80,7 @@ class World:
         self.agenda = Agenda(self.clock)
         self._random = random.Random(f"{seed}:people")
         self._head = ""
+        self._steps = 0
 
     @property
     def api_servers(self) -> Mapping[str, ObjectStore]:
@@ -103,14 +106,20 @@ class World:
         """Move on by so many virtual seconds, in one go."""
         self.clock.advance(seconds)
         self.agenda.run()
-        head = self.repository.head()
-        if head != self._head:
-            self._head = head
-            self.argo.on_push()
+        self._steps += 1
+        if self._steps % _STEPS_A_LOOK == 0:
+            self._notice_push()
         for name, controller in self.rollouts.items():
             if self.targets[name].reachable:
                 controller.step()
         self.argo.step()
+
+    def _notice_push(self) -> None:
+        """Pushes come from outside and straight into the repository: its web hook is us looking at the branch."""
+        head = self.repository.head()
+        if head != self._head:
+            self._head = head
+            self.argo.on_push()
 
     def cut_off(self, cluster: str) -> None:
         """From now on the cluster's API server does not answer, to nobody."""

@@ -18,13 +18,20 @@ RECORDED: dict[str, dict[str, list[list[Any]]]] = json.loads(
 SEEDS = ("a", "b", "c", "d")
 
 
-def assert_in_order(ours: list[list[Any]], recording: str, application: str) -> None:
-    recorded = RECORDED[recording][application]
+def assert_in_order(ours: list[list[Any]], recorded: list[list[Any]]) -> None:
     at = 0
     for number, state in enumerate(ours):
-        while at < len(recorded) and recorded[at] != state:
+        while at < len(recorded) and not same(state, recorded[at]):
             at += 1
         assert at < len(recorded), f"state {number} {state} is not in the recording after {ours[:number]}"
+
+
+def same(ours: list[Any], recorded: list[Any]) -> bool:
+    """Equal, or what is recorded during the second look of a sync, which is not always taken."""
+    if ours == recorded:
+        return True
+    looking = recorded[0] == "Synced" and recorded[3:5] == ["Running", ""]
+    return looking and ours == [*recorded[:3], "Succeeded", "successfully synced", *recorded[5:7], False]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -37,7 +44,7 @@ def test_a_canary_with_a_gate_walks_as_recorded(seed: str) -> None:
     lab.run(2.0)
     lab.patch_status(pauseConditions=None)
     lab.until(lambda: lab.state(name)[2] == "Healthy")
-    assert_in_order(lab.states[name], "promote-canary-with-gate", "prod-eu1-checkout")
+    assert_in_order(lab.states[name], RECORDED["promote-canary-with-gate"]["prod-eu1-checkout"])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -53,7 +60,7 @@ def test_an_abort_and_its_revert_walk_as_recorded(seed: str) -> None:
     lab.push(**files("checkout", "v1.0.0"))
     lab.until(lambda: lab.state(name)[:3] == ["Synced", 2, "Healthy"])
     lab.run(3.0)
-    assert_in_order(lab.states[name], "abort-then-revert", "prod-eu1-checkout")
+    assert_in_order(lab.states[name], RECORDED["abort-then-revert"]["prod-eu1-checkout"])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -67,11 +74,11 @@ def test_a_revert_while_paused_walks_as_recorded(seed: str) -> None:
     lab.push(**files("checkout", "v1.0.0"))
     lab.until(lambda: lab.state(name)[:3] == ["Synced", 2, "Healthy"])
     lab.run(3.0)
-    # The first sync of this recording had no second look, the one of the other has.
-    recorded = RECORDED["promote-canary-with-gate"]["prod-eu1-checkout"][:10]
+    # The first sync of this recording had no second look, that of the other has.
+    first = RECORDED["promote-canary-with-gate"]["prod-eu1-checkout"][:10]
     rest = RECORDED["revert-while-paused"]["prod-eu1-checkout"]
-    RECORDED["joined"] = {name: recorded + rest[rest.index(["Synced", 1, "Suspended", "", "", 0, [], True]) :]}
-    assert_in_order(lab.states[name], "joined", name)
+    reverted = rest[rest.index(["Synced", 1, "Suspended", "", "", 0, [], True]) :]
+    assert_in_order(lab.states[name], first + reverted)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -84,7 +91,7 @@ def test_drift_is_healed_as_recorded(seed: str) -> None:
     lab.until(lambda: lab.state(name)[0] == "OutOfSync")
     lab.until(lambda: lab.state(name)[:3] == ["Synced", 0, "Healthy"])
     lab.run(3.0)
-    assert_in_order(lab.states[name], "drift-self-heal", "staging-eu1-checkout")
+    assert_in_order(lab.states[name], RECORDED["drift-self-heal"]["staging-eu1-checkout"])
     assert lab.app(name)["status"]["history"] == history
     live = lab.cluster.get("Rollout", "app-checkout", "checkout")
     assert live is not None
@@ -112,7 +119,7 @@ def test_without_self_heal_drift_stays_and_people_sync() -> None:
     lab.operate("hand-made", revision="0" * 40)
     lab.until(lambda: lab.state("hand-made")[3] == "Error")
     lab.run(2.0)
-    assert_in_order(lab.states["hand-made"], "drift-without-self-heal", "hand-made")
+    assert_in_order(lab.states["hand-made"], RECORDED["drift-without-self-heal"]["hand-made"])
     message = lab.app("hand-made")["status"]["operationState"]["message"]
     assert "git upload-pack: not our ref 0000" in message
 
@@ -130,7 +137,7 @@ def test_a_manifest_that_does_not_parse_makes_it_unknown_and_leaves_its_health()
     lab.push(**files("checkout", "v1.0.0"))
     lab.until(lambda: lab.state(name)[0] == "Synced")
     lab.run(3.0)
-    assert_in_order(lab.states[name], "helm-error", "staging-eu1-cart")
+    assert_in_order(lab.states[name], RECORDED["helm-error"]["staging-eu1-cart"])
 
 
 @pytest.mark.parametrize(
@@ -159,7 +166,7 @@ def test_what_the_project_forbids_is_refused_in_the_recorded_words(change: dict[
     lab.hub.delete("Application", "argocd", "violator")
     lab.run(2.0)
     ours = [one for one in lab.states["violator"] if one != lab.states["violator"][0]]
-    assert_in_order(ours, "project-violation", "violator")
+    assert_in_order(ours, RECORDED["project-violation"]["violator"])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -177,13 +184,13 @@ def test_a_closed_window_holds_a_sync_until_it_opens(seed: str) -> None:
     lab.run(10.0)
     _windows(lab, [])
     lab.until(lambda: lab.state(name)[2] == "Suspended")
-    assert_in_order(lab.states[name], "sync-window-denies", "prod-us1-checkout")
+    assert_in_order(lab.states[name], RECORDED["sync-window-denies"]["prod-us1-checkout"])
 
 
 def _windows(lab: Lab, windows: list[dict[str, Any]]) -> None:
     project = lab.hub.get("AppProject", "argocd", "acme")
     assert project is not None
-    lab.hub.write("AppProject", {**project, "spec": {**PROJECT["spec"], "syncWindows": windows}})  # type: ignore[dict-item]
+    lab.hub.write("AppProject", {**project, "spec": {**PROJECT["spec"], "syncWindows": windows}})
 
 
 def test_a_refused_object_keeps_the_operation_running_through_its_retries() -> None:
@@ -196,7 +203,7 @@ def test_a_refused_object_keeps_the_operation_running_through_its_retries() -> N
     lab.run(1.0)
     lab.push(checkout__bad=None)
     lab.until(lambda: lab.state(name)[0] == "Synced")
-    assert_in_order(lab.states[name], "sync-fails", "staging-eu1-cart")
+    assert_in_order(lab.states[name], RECORDED["sync-fails"]["staging-eu1-cart"])
     message = lab.app(name)["status"]["operationState"]["message"]
     assert 'Service "Bad_Name" is invalid: metadata.name: Invalid value: "Bad_Name"' in message
     assert "Retrying attempt #4 at 10:" in message
@@ -212,7 +219,7 @@ def test_a_service_comes_and_goes_as_recorded(seed: str) -> None:
     lab.run(2.0)
     lab.hub.delete("Application", "argocd", "dev-eu1-search")
     lab.until(lambda: lab.state("dev-eu1-search") == ["DELETED"])
-    assert_in_order(lab.states["dev-eu1-search"][1:], "service-added-and-removed", "dev-eu1-search")
+    assert_in_order(lab.states["dev-eu1-search"][1:], RECORDED["service-added-and-removed"]["dev-eu1-search"])
     assert lab.cluster.list("Rollout") == []
 
 
@@ -226,7 +233,7 @@ def test_fields_git_does_not_set_are_nobodys_drift() -> None:
     live = lab.cluster.get("Rollout", "app-checkout", "checkout")
     assert live is not None
     assert live["spec"]["paused"] is True
-    assert_in_order(lab.states[name], "live-only-fields", "staging-eu1-checkout")
+    assert_in_order(lab.states[name], RECORDED["live-only-fields"]["staging-eu1-checkout"])
 
 
 def test_a_commit_elsewhere_only_moves_the_revision() -> None:
@@ -236,7 +243,7 @@ def test_a_commit_elsewhere_only_moves_the_revision() -> None:
     before = lab.app(name)["status"]
     lab.push(other__file="a: 1")
     lab.until(lambda: lab.state(name)[1] == 1, 6.0)
-    assert_in_order(lab.states[name], "promote-canary-with-gate", "staging-eu1-cart")
+    assert_in_order(lab.states[name], RECORDED["promote-canary-with-gate"]["staging-eu1-cart"])
     after = lab.app(name)["status"]
     assert after["history"] == before["history"]
     assert after["operationState"] == before["operationState"]

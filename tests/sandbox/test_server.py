@@ -25,7 +25,7 @@ SMALL = {"services": 3, "clusters": 3, "scenario": "calm"}
 async def served(**options: object) -> AsyncIterator[Ready]:
     """A sandbox in this loop, stopped afterwards."""
     ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(SandboxOptions(**{**SMALL, **options}), ready.set_result))  # type: ignore[arg-type]
+    task = asyncio.create_task(serve(SandboxOptions(**{**SMALL, **options}), ready.set_result))
     done, _ = await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
     if task in done:
         await task
