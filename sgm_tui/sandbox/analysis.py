@@ -16,13 +16,14 @@ from sgm_tui.sandbox.agenda import Agenda
 from sgm_tui.sandbox.analysis_conditions import ConditionError, holds
 from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.objects import KubeObject, ObjectStore
-from sgm_tui.sandbox.rollout_objects import HASH, REVISION, hash_of, owner, revision_of
+from sgm_tui.sandbox.replica_sets import HASH, REVISION, hash_of, owner, revision_of
 
 Measure = Callable[[str], list[float]]
 
 DONE = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
 _KEPT = 10
 _ERROR_PAUSE = 10.0
+_NO_DATA = "metric result is nil or empty: no data returned from the metric provider"
 _SEVERITY = ("Successful", "Inconclusive", "Error", "Failed")
 _ARGUMENT = re.compile(r"\{\{\s*args\.([\w-]+)\s*\}\}")
 
@@ -145,13 +146,15 @@ class AnalysisController:
             "finishedAt": stamp,
             "metadata": {"ResolvedPrometheusQuery": query},
         }
+        values = self._measure(query)
         try:
-            values = self._measure(query)
             phase = _phase_of(metric, values)
             text = "[" + ",".join(f"{value:g}" for value in values) + "]"
             return entry | {"phase": phase, "value": text}
         except ConditionError as error:
-            return entry | {"phase": "Error", "message": str(error)}
+            name = "successCondition" if metric.get("successCondition") else "failureCondition"
+            told = f'could not evaluate {name} "{metric.get(name)}": {_NO_DATA}'
+            return entry | {"phase": "Error", "message": str(error) if values else told}
 
     @staticmethod
     def _judged(

@@ -30,7 +30,9 @@ class ExpansionError(Exception):
 
 def expand(application_set: Manifest, clusters: Sequence[ArgoCluster], tree: Tree) -> list[Manifest]:
     """The Applications of a set: apiVersion, kind, metadata and spec, in the order of its generators."""
-    spec = application_set["spec"]
+    spec = application_set.get("spec") or {}
+    if not isinstance(spec.get("template"), dict) or not isinstance(spec["template"].get("spec"), dict):
+        raise ExpansionError("ApplicationValidationError", "spec.template.spec: Required value")
     dialect = Dialect(
         go_template=bool(spec.get("goTemplate")),
         missing_is_error="missingkey=error" in (spec.get("goTemplateOptions") or ()),

@@ -133,7 +133,7 @@ class ArgoController:
             return
         wish: _Mark = (
             (metadata.get("annotations") or {}).get(REFRESH, ""),
-            obj["spec"],
+            obj.get("spec"),
             "deletionTimestamp" in metadata,
             "operation" in obj,
         )

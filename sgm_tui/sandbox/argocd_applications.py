@@ -57,6 +57,10 @@ def revision_fields(spec: Mapping[str, Any], revision: str) -> dict[str, Any]:
     return {"revisions": [one.get("targetRevision", "") if one.get("chart") else revision for one in spec["sources"]]}
 
 
+class GoneError(Exception):
+    """The Application was deleted while something was being done for it."""
+
+
 class Applications:
     """Reads and writes Applications; every method that writes makes at most one event."""
 
@@ -69,6 +73,17 @@ class Applications:
         """The Application of that name."""
         return self.hub.get(KIND, self.namespace, name)
 
+    def must(self, name: str) -> KubeObject:
+        """The Application of that name.
+
+        Raises:
+            GoneError: it is not there any more.
+        """
+        application = self.get(name)
+        if application is None:
+            raise GoneError(name)
+        return application
+
     def create(self, application: KubeObject, *, status: Mapping[str, Any] | None = None, created: str = "") -> None:
         """A new Application, not compared yet unless its status is given."""
         metadata = dict(application["metadata"])
@@ -78,27 +93,27 @@ class Applications:
 
     def request(self, name: str, operation: Mapping[str, Any]) -> None:
         """Ask for an operation as the server does: the last one's state goes away in the same write."""
-        application = self._must(name)
+        application = self.must(name)
         status = {key: value for key, value in application.get("status", {}).items() if key != "operationState"}
         self.hub.write(KIND, {**application, "operation": dict(operation), "status": status})
 
     def begin(self, name: str) -> None:
         """The operation is taken up: Running."""
-        application = self._must(name)
+        application = self.must(name)
         operation = {"retry": {}, **application["operation"]}
         state = {"operation": operation, "phase": "Running", "startedAt": self._clock.stamp()}
         self._write(application, {"operationState": state})
 
     def progress(self, name: str, *, without: Sequence[str] = (), **fields: Any) -> None:
         """News of the running operation: fields of its state, None-free."""
-        application = self._must(name)
+        application = self.must(name)
         state = application["status"].get("operationState") or {}
         state = {key: value for key, value in state.items() if key not in without}
         self._write(application, {"operationState": {**state, **fields}})
 
     def record(self, name: str, revision: str) -> None:
         """One more entry of the history: what a finished, complete sync has deployed."""
-        application = self._must(name)
+        application = self.must(name)
         status = application["status"]
         state = status["operationState"]
         history = list(status.get("history") or ())
@@ -115,7 +130,7 @@ class Applications:
 
     def finish(self, name: str, phase: str, message: str, **fields: Any) -> None:
         """The operation is over; the wish for it goes away in the same write."""
-        application = self._must(name)
+        application = self.must(name)
         state = application["status"].get("operationState") or {}
         state = {**state, "finishedAt": self._clock.stamp(), "message": message, "phase": phase, **fields}
         rest = {key: value for key, value in application.items() if key != "operation"}
@@ -123,7 +138,7 @@ class Applications:
 
     def publish(self, name: str, comparison: Comparison, *, latest: bool) -> None:
         """Write what a comparison found; `latest` says that git was asked too, which moves `reconciledAt`."""
-        application = self._must(name)
+        application = self.must(name)
         old = application.get("status") or {}
         spec = application["spec"]
         status: dict[str, Any] = {
@@ -151,7 +166,7 @@ class Applications:
 
     def refuse(self, name: str, message: str) -> None:
         """The Application may not be what it says: InvalidSpecError, nothing known about it."""
-        application = self._must(name)
+        application = self.must(name)
         old = application.get("status") or {}
         kept = {key: old[key] for key in ("history", "operationState", "summary", "sourceHydrator") if old.get(key)}
         status: dict[str, Any] = {
@@ -165,25 +180,19 @@ class Applications:
 
     def move(self, name: str, revision: str) -> None:
         """A commit that did not touch this Application: only the revision it is compared to moves on."""
-        application = self._must(name)
+        application = self.must(name)
         sync = {**application["status"]["sync"], **revision_fields(application["spec"], revision)}
         self._write(application, {"reconciledAt": self._clock.stamp(), "sync": sync})
 
     def refreshed(self, name: str) -> None:
         """The refresh that was asked for is done."""
-        application = self._must(name)
+        application = self.must(name)
         annotations = dict(application["metadata"].get("annotations") or {})
         if annotations.pop(REFRESH, None) is not None:
             metadata = {key: value for key, value in application["metadata"].items() if key != "annotations"}
             if annotations:
                 metadata["annotations"] = annotations
             self.hub.write(KIND, {**application, "metadata": metadata})
-
-    def _must(self, name: str) -> KubeObject:
-        application = self.get(name)
-        if application is None:
-            raise LookupError(f"Application {name} is gone")
-        return application
 
     def _write(self, application: KubeObject, status: Mapping[str, Any]) -> None:
         self.hub.write(KIND, {**application, "status": {**application.get("status", {}), **status}})

@@ -75,9 +75,7 @@ class Operations:
             self.applying.discard(name)
 
     def _operation(self, name: str) -> dict[str, Any]:
-        application = self._context.applications.get(name)
-        if application is None:
-            raise LookupError(f"Application {name} is gone")
+        application = self._applications.must(name)
         operation: dict[str, Any] = application["status"]["operationState"]["operation"]
         return operation
 
@@ -143,9 +141,7 @@ class Operations:
 
     def _attempt(self, name: str) -> Generator[float, None, str]:
         """One attempt; returns why it failed, "" when the operation is over."""
-        application = self._applications.get(name)
-        if application is None:
-            raise LookupError(f"Application {name} is gone")
+        application = self._applications.must(name)
         target = self._context.target(application["spec"])
         while target is not None and not target.reachable:
             yield 2.0  # the request to the cluster hangs; nothing is said meanwhile
@@ -237,9 +233,7 @@ class Operations:
 
     def _second_look(self, name: str, revision: str, *, healing: bool) -> Script:
         """The comparison after a sync; often a stale cache first asks for a second sync that changes nothing."""
-        application = self._applications.get(name)
-        if application is None:
-            raise LookupError(f"Application {name} is gone")
+        application = self._applications.must(name)
         target = self._context.target(application["spec"])
         if target is None:
             return
@@ -288,9 +282,7 @@ class Operations:
         return wanted if len(wanted) == 40 else self._context.head
 
     def _result(self, name: str, resources: list[dict[str, Any]], *, plain: bool = False) -> dict[str, Any]:
-        application = self._applications.get(name)
-        if application is None:
-            raise LookupError(f"Application {name} is gone")
+        application = self._applications.must(name)
         spec = application["spec"]
         listed = {} if plain or not resources else {"resources": resources}
         return {**listed, **revision_fields(spec, self._revision(name)), **source_fields(spec)}

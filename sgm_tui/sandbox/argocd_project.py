@@ -20,7 +20,10 @@ def sources_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def violation(application: KubeObject, project: KubeObject | None, clusters: Mapping[str, str]) -> str:
     """Why this Application may not be what it says, or ""; `clusters` are the servers Argo CD knows, by name."""
-    spec = application["spec"]
+    spec = application.get("spec") or {}
+    malformed = _malformed(spec)
+    if malformed:
+        return malformed
     if project is None:
         return f"Application referencing project {spec.get('project', '')} which does not exist"
     destination = spec["destination"]
@@ -37,6 +40,18 @@ def violation(application: KubeObject, project: KubeObject | None, clusters: Map
             f"application destination server '{where}' and namespace '{destination.get('namespace', '')}' "
             f"do not match any of the allowed destinations in project '{spec['project']}'"
         )
+    return ""
+
+
+def _malformed(spec: Mapping[str, Any]) -> str:
+    """What an Application lacks to be looked at at all."""
+    destination = spec.get("destination") or {}
+    if not destination.get("name") and not destination.get("server"):
+        return "Destination server missing from app spec"
+    sources = sources_of(spec)
+    complete = all(one.get("repoURL") and (one.get("path") or one.get("chart") or one.get("ref")) for one in sources)
+    if not sources or not complete:
+        return "spec.source.repoURL and either spec.source.path, spec.source.chart, or spec.source.ref are required"
     return ""
 
 

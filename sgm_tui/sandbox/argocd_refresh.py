@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from sgm_tui.sandbox.agenda import Script
-from sgm_tui.sandbox.argocd_applications import KIND, Comparison, is_automated
+from sgm_tui.sandbox.argocd_applications import KIND, Comparison, GoneError, is_automated
 from sgm_tui.sandbox.argocd_comparison import compare
 from sgm_tui.sandbox.argocd_context import Context, Target
 from sgm_tui.sandbox.argocd_health import Health
@@ -81,7 +81,7 @@ class Refresher:
         """An Application that is deleted meanwhile ends every script about it."""
         try:
             yield from script
-        except LookupError:
+        except GoneError:
             return
 
     def _look(self, name: str) -> Script:
@@ -94,11 +94,11 @@ class Refresher:
         annotations = application["metadata"].get("annotations") or {}
         if annotations.get("argocd.argoproj.io/skip-reconcile") == "true":
             return
-        project = self._context.project(application["spec"])
-        refused = violation(application, project, self._context.servers)
-        target = self._context.target(application["spec"])
-        if refused or target is None:
-            self._applications.refuse(name, refused)
+        spec = application.get("spec") or {}
+        refused = violation(application, self._context.project(spec), self._context.servers)
+        target = None if refused else self._context.target(spec)
+        if target is None:
+            self._applications.refuse(name, refused or "Destination server missing from app spec")
             self._applications.refreshed(name)
             return
         yield from self._compared(name, application, target, latest=latest)

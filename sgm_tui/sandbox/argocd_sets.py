@@ -97,7 +97,7 @@ class ApplicationSets:
     def _inputs(self, application_set: KubeObject) -> object:
         """What an expansion depends on: the set, the folders there are, and the files its generators read."""
         blobs = self._context.repository.blobs(self._context.head)
-        reads_files = "'files'" in repr(application_set["spec"].get("generators"))
+        reads_files = "'files'" in repr((application_set.get("spec") or {}).get("generators"))
         shape = (
             hash(tuple(blobs.items()))
             if reads_files

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import hmac
+import logging
 import os
 import signal
 import socket
@@ -41,6 +43,7 @@ from sgm_tui.sandbox.ready import (
 from sgm_tui.sandbox.team_file import team_file
 from sgm_tui.sandbox.world import STEP_SECONDS, World
 
+_LOG = logging.getLogger("sgm.sandbox")
 _HOST = "127.0.0.1"
 _TICK_SECONDS = 0.1
 _PARENT_SECONDS = 1.0
@@ -74,7 +77,12 @@ class SandboxOptions:
 def run_sandbox(options: SandboxOptions) -> int:
     """Serve until interrupted or the parent is gone; prints the ready line. Returns the exit code."""
 
+    # A world is a big, lasting heap: collecting it again and again would cost more than all of its steps.
+    gc.disable()
+
     def ready(told: Ready) -> None:
+        gc.freeze()
+        gc.enable()
         sys.stdout.write(told.line() + "\n")
         sys.stdout.flush()
 
@@ -213,7 +221,11 @@ async def _until_stopped(world: World, stop: asyncio.Event, parent: int) -> None
     looked = monotonic()
     born_of = os.getppid()
     while not stop.is_set():
-        await _catch_up(world)
+        try:
+            await _catch_up(world)
+        except Exception:
+            # Somebody's odd object in one cluster must not take the API of all of them down.
+            _LOG.exception("a step of the sandbox failed")
         if parent and monotonic() - looked > _PARENT_SECONDS:
             looked = monotonic()
             if not _lives(parent, born_of):

@@ -242,3 +242,14 @@ def test_peoples_edits_of_a_generated_application_are_undone() -> None:
     lab.hub.write("Application", {**app, "spec": spec})
     lab.run(5.0)
     assert lab.app("prod-eu1-cart")["spec"]["syncPolicy"] == AUTOMATED
+
+
+def test_an_application_without_the_necessary_fields_is_refused_and_hurts_nobody() -> None:
+    lab, name = lab_with_service()
+    for number, spec in enumerate(({}, {"project": "acme"}, {"destination": {"name": "prod-eu1"}, "project": "acme"})):
+        metadata = {"name": f"odd-{number}", "namespace": "argocd"}
+        lab.hub.create("Application", {"metadata": metadata, "spec": spec})
+    lab.run(3.0)
+    assert {lab.state(f"odd-{number}")[0] for number in range(3)} == {"Unknown"}
+    lab.push(**files("checkout", "v1.1.0"))
+    lab.until(lambda: lab.state(name)[:2] == ["Synced", 1])

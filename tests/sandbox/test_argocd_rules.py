@@ -200,6 +200,6 @@ def test_kinds_are_allowed_by_scope_and_lists() -> None:
 
 def test_a_denied_source_is_named() -> None:
     spec = {"sourceRepos": ["https://a/*"], "destinations": [{"name": "*", "namespace": "*"}]}
-    app = {**APP, "spec": {**APP["spec"], "source": {"repoURL": "https://b/x"}}}
+    app = {**APP, "spec": {**APP["spec"], "source": {"repoURL": "https://b/x", "path": "p"}}}
     said = violation(app, {"metadata": {"name": "acme"}, "spec": spec}, {"prod-eu1": "https://p"})
     assert said == "application repo https://b/x is not permitted in project 'acme'"
