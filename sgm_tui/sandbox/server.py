@@ -43,7 +43,6 @@ from sgm_tui.sandbox.ready import (
 from sgm_tui.sandbox.team_file import team_file
 from sgm_tui.sandbox.world import STEP_SECONDS, World
 
-_LOG = logging.getLogger("sgm.sandbox")
 _HOST = "127.0.0.1"
 _TICK_SECONDS = 0.1
 _PARENT_SECONDS = 1.0
@@ -225,7 +224,7 @@ async def _until_stopped(world: World, stop: asyncio.Event, parent: int) -> None
             await _catch_up(world)
         except Exception:
             # Somebody's odd object in one cluster must not take the API of all of them down.
-            _LOG.exception("a step of the sandbox failed")
+            logging.getLogger("sgm.sandbox").exception("a step of the sandbox failed")
         if parent and monotonic() - looked > _PARENT_SECONDS:
             looked = monotonic()
             if not _lives(parent, born_of):
