@@ -1,0 +1,41 @@
+"""How much happens per second and how much has happened: a daily curve with ripples, and its exact integral.
+
+Because the integral is known in closed form, a counter has a value at every moment of the past without having been
+counted, and a rate over any window is right at once.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+
+_DAY = 86_400.0
+_RIPPLES = ((2_900.0, 0.07), (760.0, 0.05), (170.0, 0.03))
+"""Period in seconds and height, relative to the mean."""
+_DAILY = 0.3
+_PEAK = 15.0 * 3600.0
+"""The time of day with most traffic, local to the cluster."""
+_REMEMBERED = 512
+
+
+class Curve:
+    """Events per second around a mean, over virtual time."""
+
+    def __init__(self, mean: float, chance: random.Random, day_starts: float) -> None:
+        """`day_starts` is the virtual moment of a midnight where the cluster stands."""
+        self.mean = mean
+        daily = (_DAILY, 2 * math.pi / _DAY, math.pi / 2 - 2 * math.pi * (day_starts + _PEAK) / _DAY)
+        ripples = [(height, 2 * math.pi / period, chance.uniform(0, 2 * math.pi)) for period, height in _RIPPLES]
+        self._waves = [(height, speed, phase) for height, speed, phase in (daily, *ripples)]
+        self._integrated = [(height / speed, speed, phase) for height, speed, phase in self._waves]
+        self._known: dict[float, float] = {}
+
+    def total(self, moment: float) -> float:
+        """How many since moment 0, negative before it, remembered for the moments asked last."""
+        known = self._known.get(moment)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            waves = sum(height * math.cos(speed * moment + phase) for height, speed, phase in self._integrated)
+            known = self._known[moment] = self.mean * (moment - waves)
+        return known
