@@ -147,7 +147,7 @@ class Alerts:
         if event == "DELETED":
             self._past += [alert for rule in before.values() for alert in rule.active.values()]
             return
-        groups = [self._group(one, *key) for one in obj["spec"].get("groups") or ()]
+        groups = [self._group(one, *key) for one in (obj.get("spec") or {}).get("groups") or ()]
         for rule in (rule for group in groups for rule in group.rules):
             if rule.name in before and not rule.records:
                 rule.active = before[rule.name].active
@@ -155,7 +155,7 @@ class Alerts:
 
     def _group(self, group: Mapping[str, Any], namespace: str, name: str) -> Group:
         file = f"/etc/prometheus/rules/prometheus-rulefiles-0/{namespace}-{name}.yaml"
-        return Group(group["name"], file, [self._rule(one, namespace) for one in group.get("rules") or ()])
+        return Group(str(group.get("name", "")), file, [self._rule(one, namespace) for one in group.get("rules") or ()])
 
     def _rule(self, given: Mapping[str, Any], namespace: str) -> Rule:
         expression = str(given.get("expr", "")).strip()
@@ -164,7 +164,7 @@ class Alerts:
             str(given.get("alert") or given.get("record")),
             expression,
             records="record" in given,
-            hold=parse_duration(str(given.get("for", "0s"))).total_seconds(),
+            hold=_duration(given.get("for")),
             labels={**(given.get("labels") or {}), "namespace": namespace},
             annotations=given.get("annotations") or {},
         )
@@ -244,6 +244,14 @@ class Alerts:
                 ended = math.inf if alert.ended is None else alert.ended
                 named = labels_of({**labels, NAME: "ALERTS_FOR_STATE"})
                 yield Gauge(named, _while(alert.since, ended, self._source.wall(alert.since)))
+
+
+def _duration(text: object) -> float:
+    """Seconds of a Prometheus duration; what is none holds at once."""
+    try:
+        return float(parse_duration(str(text)).total_seconds()) if text else 0.0
+    except ValueError:
+        return 0.0
 
 
 def _while(start: float, end: float, value: float) -> Callable[[float], float | None]:

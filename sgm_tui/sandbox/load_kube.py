@@ -56,10 +56,10 @@ def _is_ready(pod: KubeObject) -> bool:
 
 
 def _up(pod: KubeObject) -> Iterator[Row]:
-    address = _status(pod).get("podIP")
+    address = _status(pod).get("podIP") or pod["metadata"]["name"]
     labels = pod["metadata"].get("labels") or {}
     service = labels.get("app.kubernetes.io/name", "")
-    if address and service:
+    if service:
         yield {"job": service, "service": service, "pod": pod["metadata"]["name"], "instance": f"{address}:8080",
                "endpoint": "http"}, float(_is_ready(pod))  # fmt: skip
 

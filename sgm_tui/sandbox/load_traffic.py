@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sgm_tui.sandbox.load_curve import Curve
@@ -23,6 +23,7 @@ _NOT_FOUND = 0.012
 _SLOW_FACTOR = 4.0
 _SLOW_SHARE = 0.03
 """Some requests are this much slower; how many varies, which moves the percentiles."""
+_REMEMBERED = 64
 _STEEPNESS = 3.2
 """Of the log-logistic distribution of latencies."""
 
@@ -75,6 +76,7 @@ class Stream:
         self._traffic = traffic
         self._starts: list[float] = []
         self._pieces: list[_Piece] = []
+        self._known: dict[float, tuple[float, ...]] = {}
 
     @property
     def behaviour(self) -> Behaviour:
@@ -96,6 +98,7 @@ class Stream:
             piece = _Piece(behaviour, self.counts(at), self.buckets(at))
         self._starts.append(at)
         self._pieces.append(piece)
+        self._known.clear()
 
     def forget(self, before: float) -> bool:
         """Drop what ended before that moment; whether nothing is left."""
@@ -143,17 +146,32 @@ class Stream:
         return missing if code == "404" else counts.requests - counts.errors - missing
 
     def buckets(self, at: float) -> tuple[float, ...]:
-        """Its histogram at a moment."""
+        """Its histogram at a moment, remembered for the moments asked last: every bucket is a series of its own."""
         found = self._piece(at)
         if found is None:
             return (0.0,) * len(BOUNDS)
-        piece, now = found[1], self.counts(at)
-        slow = now.slow - piece.before.slow
-        fast = now.requests - piece.before.requests - slow
-        return tuple(
-            before + fast * quick + slow * late
-            for before, quick, late in zip(piece.buckets, piece.fast, piece.slow, strict=True)
-        )
+        known = self._known.get(at)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            piece, now = found[1], self.counts(at)
+            slow = now.slow - piece.before.slow
+            fast = now.requests - piece.before.requests - slow
+            known = self._known[at] = tuple(
+                before + fast * quick + slow * late
+                for before, quick, late in zip(piece.buckets, piece.fast, piece.slow, strict=True)
+            )
+        return known
+
+    def bucket_increase(self, start: float, end: float) -> Sequence[float]:
+        """By how much each bucket grew, without building both histograms while nothing has turned in between."""
+        first, last = self._piece(start), self._piece(end)
+        if first is None or last is None or first[1] is not last[1]:
+            return [after - before for before, after in zip(self.buckets(start), self.buckets(end), strict=True)]
+        before, after, piece = self.counts(start), self.counts(end), last[1]
+        slow = after.slow - before.slow
+        fast = after.requests - before.requests - slow
+        return [fast * quick + slow * late for quick, late in zip(piece.fast, piece.slow, strict=True)]
 
     def _piece(self, at: float) -> tuple[float, _Piece] | None:
         number = bisect_right(self._starts, at) - 1
@@ -218,9 +236,7 @@ class Traffic:
         """Their histogram, all together."""
         total = [0.0] * len(BOUNDS)
         for stream in self.streams.values():
-            before, after = stream.buckets(start), stream.buckets(end)
-            for number in range(len(BOUNDS)):
-                total[number] += after[number] - before[number]
+            total = [one + more for one, more in zip(total, stream.bucket_increase(start, end), strict=True)]
         return total
 
     def alive_within(self, start: float, end: float) -> bool:
