@@ -129,7 +129,7 @@ class Drift(Scenario):
 
 
 class Outage(Scenario):
-    """The last prod cluster does not answer any more; the hub goes on saying Synced and Healthy of it."""
+    """A prod cluster does not answer any more; the hub goes on saying Synced and Healthy of it."""
 
     warm_up = 45.0
 
@@ -137,7 +137,8 @@ class Outage(Scenario):
         """The last cluster goes silent a moment ago."""
         yield 20.0
         prod = [one for one in world.clusters if one.stage == "prod"]
-        world.cut_off((prod or world.clusters)[-1].name)
+        # The only prod cluster stays: there would be no way left to promote anything to.
+        world.cut_off(prod[-1].name if len(prod) > 1 else world.clusters[0].name)
 
 
 class Storm(Scenario):
@@ -156,10 +157,9 @@ class Storm(Scenario):
     def play(self, world: World) -> Script:
         """Two thirds of the fleet get a version, a few at a time."""
         files = FleetFiles(world.files)
-        waiting = files.waiting("staging", "prod")
-        behind = files.waiting("dev", "staging")
-        quiet = {place.path for place, _ in (*waiting[-2:], *behind[-1:])}
-        wanted = [(place, next_version(files.version(place))) for place in files.places if place.path not in quiet]
+        left_alone = (*files.waiting("staging", "prod")[-1:], *files.waiting("dev", "staging")[-1:])
+        quiet = {place.service for place, _ in left_alone}
+        wanted = [(place, next_version(files.version(place))) for place in files.places if place.service not in quiet]
         wanted = [one for number, one in enumerate(wanted) if number % 3][:_STORM]
         if wanted:
             bad = wanted[0]

@@ -21,6 +21,7 @@ from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.fleet_files import Place, with_version
 from sgm_tui.sandbox.history import history, people
 from sgm_tui.sandbox.kube_faults import KubeFaults
+from sgm_tui.sandbox.load import Defect, Load
 from sgm_tui.sandbox.objects import KubeObject, ObjectStore
 from sgm_tui.sandbox.ready import HUB
 from sgm_tui.sandbox.repository import Repository
@@ -73,8 +74,12 @@ class World:
         }
         hub = Target(IN_CLUSTER, IN_CLUSTER_SERVER, self.hub)
         self.argo = ArgoController(self.hub, {**self.targets, IN_CLUSTER: hub}, self.repository, self.clock, seed=seed)
+        self.defects: dict[tuple[str, str], Defect] = {}
+        """Service and version → what is wrong with it; scenarios fill this in."""
+        stages = {one.name: one.stage for one in self.clusters}
+        self.load = Load(self.stores, stages, self.clock, seed=seed, defects=self.defects)
         self.rollouts = {
-            name: RolloutsController(store, self.clock, measure=self._measure(name), seed=f"{seed}:{name}")
+            name: RolloutsController(store, self.clock, measure=self.load.measure(name), seed=f"{seed}:{name}")
             for name, store in self.stores.items()
         }
         self.agenda = Agenda(self.clock)
@@ -99,6 +104,7 @@ class World:
         self.argo.begin()
         if self._new:
             self.agenda.start(self.scenario.play(self))
+        self.load.step()
         while self.clock.now < 0.0:
             self.step()
 
@@ -113,6 +119,7 @@ class World:
             if self.targets[name].reachable:
                 controller.step()
         self.argo.step()
+        self.load.step()
 
     def _notice_push(self) -> None:
         """Pushes come from outside and straight into the repository: its web hook is us looking at the branch."""
