@@ -14,7 +14,7 @@ from itertools import pairwise
 from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.load_split import HASH
 from sgm_tui.sandbox.load_traffic import BOUNDS, Stream, Traffic
-from sgm_tui.sandbox.promql_functions import histogram_quantile
+from sgm_tui.sandbox.promql_functions import bucket_quantile
 from sgm_tui.sandbox.promql_values import NAME, Edges, Labels, Matcher, PromqlError, Series, labels_of
 
 SCRAPE = 15.0
@@ -29,6 +29,8 @@ Read = Callable[[float], float]
 
 def tick(moment: float) -> float:
     """The newest scrape at a moment."""
+    if moment == -math.inf:
+        return moment
     return math.floor(moment / SCRAPE) * SCRAPE
 
 
@@ -124,6 +126,11 @@ class ClusterSeries:
     def revision(self) -> int:
         """Changes whenever series appear or disappear."""
         return self._stored_revision() * 1_000_003 + self._changes
+
+    @property
+    def newest(self) -> float:
+        """The present."""
+        return self._clock.now
 
     @property
     def names(self) -> list[str]:
@@ -254,12 +261,9 @@ def _ratio(traffic: Traffic, at: float) -> float:
     return counts.errors / counts.requests if counts.requests else math.nan
 
 
-_BOUND_LABELS: list[Labels] = [(("le", "+Inf" if math.isinf(bound) else f"{bound:g}"),) for bound in BOUNDS]
-
-
 def _p99(traffic: Traffic, at: float) -> float:
     counts = traffic.buckets_between(at - _WINDOW, at)
-    return histogram_quantile(0.99, list(zip(_BOUND_LABELS, counts, strict=True)))[0][1]
+    return bucket_quantile(0.99, list(zip(BOUNDS, counts, strict=True)))
 
 
 _RULES: Mapping[str, Callable[[Traffic, float], float]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from sgm_tui.sandbox.promql_compile import Compiler, Kind, VectorNode, kind_of, number_text
@@ -13,6 +14,9 @@ __all__ = ["Answer", "PromqlError", "instant", "number_text", "ranged", "vector_
 
 MOST_POINTS = 11_000
 """Of one series in one answer."""
+
+_PATIENCE = 2.0
+"""Real seconds a range query may take; everything else of the fleet waits meanwhile."""
 
 Points = list[tuple[float, float]]
 
@@ -83,7 +87,7 @@ def instant(source: Source, query: str, at: float) -> Answer:
             return Answer(kind, compiler.vector(expression)(moment), [], at)
     matrix: list[tuple[Labels, Points]] = []
     for window in compiler.matrix(expression)(moment):
-        moments, values = window.series.samples(window.start, window.end)
+        moments, values = window.samples()
         if moments:
             points = [(source.wall(one), value) for one, value in zip(moments, values, strict=True)]
             matrix.append((window.series.labels, points))
@@ -111,7 +115,10 @@ def ranged(source: Source, query: str, start: float, end: float, step: float) ->
         return Answer("matrix", [], [((), [(at, number(source.virtual(at))) for at in times])], end)
     vector = compiler.vector(expression)
     series: dict[Labels, Points] = {}
+    deadline = monotonic() + _PATIENCE
     for at in times:
+        if monotonic() > deadline:
+            raise PromqlError("timeout", "query timed out in expression evaluation")
         for labels, value in vector(source.virtual(at)):
             points = series.get(labels)
             if points is None:

@@ -50,6 +50,8 @@ ScalarNode = Callable[[float], float]
 VectorNode = Callable[[float], Vector]
 MatrixNode = Callable[[float], list[Window]]
 
+LOOKBACK = 300.0
+"""Seconds for which a sample counts as the newest."""
 _SUBQUERY_STEP = 60.0
 """Seconds; Prometheus' default evaluation interval."""
 _SET_OPERATORS = frozenset({"and", "or", "unless"})
@@ -166,7 +168,8 @@ class Compiler:
 
                 def windows(at: float) -> list[Window]:
                     end = moment(at)
-                    return [Window(one, end - length, end) for one in series()]
+                    newest = self._source.newest
+                    return [Window(one, end - length, end, newest) for one in series()]
 
                 return windows
             case SubqueryExpr():
@@ -200,12 +203,19 @@ class Compiler:
             fixed = self._begin if kind == "Start" else self._end
         return lambda _: fixed - offset
 
+    def _looked_at(self, moment: float) -> float:
+        """Where the newest sample of a moment is looked for: the present, for what is not far in the future."""
+        newest = self._source.newest
+        if moment <= newest:
+            return moment
+        return newest if moment - newest < LOOKBACK else -math.inf
+
     def _selector(self, expression: Any) -> VectorNode:
         moment = self._moment(expression)
         series = self._looked_up(expression)
 
         def select(at: float) -> Vector:
-            at = moment(at)
+            at = self._looked_at(moment(at))
             return [(one.labels, value) for one in series() if (value := one.at(at)) is not None]
 
         return select
@@ -224,7 +234,9 @@ class Compiler:
                     moments, values = taken.setdefault(labels, ([], []))
                     moments.append(tick * step)
                     values.append(value)
-            return [Window(RecordedSeries(labels, *samples), end - length, end) for labels, samples in taken.items()]
+            return [
+                Window(RecordedSeries(labels, *samples), end - length, end, end) for labels, samples in taken.items()
+            ]
 
         return windows
 
@@ -355,7 +367,7 @@ class Compiler:
         windows, labels = self.matrix(arguments[0]), _asked_labels(arguments[0])
 
         def absent(at: float) -> Vector:
-            found = any(window.series.samples(window.start, window.end)[0] for window in windows(at))
+            found = any(window.samples()[0] for window in windows(at))
             return [] if found else [(labels, 1.0)]
 
         return absent
@@ -372,7 +384,7 @@ class Compiler:
         series, moment = self._looked_up(argument), self._moment(argument)
 
         def taken(at: float) -> Vector:
-            at = moment(at)
+            at = self._looked_at(moment(at))
             return [(without_name(one.labels), wall(one.sampled_at(at))) for one in series() if one.at(at) is not None]
 
         return taken

@@ -107,10 +107,11 @@ def histogram_quantile(fraction: float, vector: Vector) -> Vector:
             continue
         rest = tuple(pair for pair in without_name(labels) if pair[0] != "le")
         histograms.setdefault(rest, []).append((upper, count))
-    return [(labels, _bucket_quantile(fraction, sorted(buckets))) for labels, buckets in histograms.items()]
+    return [(labels, bucket_quantile(fraction, sorted(buckets))) for labels, buckets in histograms.items()]
 
 
-def _bucket_quantile(fraction: float, buckets: list[tuple[float, float]]) -> float:
+def bucket_quantile(fraction: float, buckets: Sequence[tuple[float, float]]) -> float:
+    """The quantile of one histogram: upper bounds, rising, with what is counted up to each."""
     if math.isnan(fraction):
         return math.nan
     if not 0 <= fraction <= 1:

@@ -16,7 +16,7 @@ _CLOSE = 1.1
 
 def increase(window: Window) -> float | None:
     """By how much a counter grew in the range, its edges extrapolated."""
-    edges = window.series.edges(window.start, window.end)
+    edges = window.edges()
     return None if edges is None else _extrapolated(window, edges, counter=True)
 
 
@@ -28,7 +28,7 @@ def rate(window: Window) -> float | None:
 
 def delta(window: Window) -> float | None:
     """By how much a gauge changed, extrapolated."""
-    moments, values = window.series.samples(window.start, window.end)
+    moments, values = window.samples()
     if not moments:
         return None
     edges = Edges(len(moments), moments[0], values[0], moments[-1], values[-1])
@@ -52,7 +52,7 @@ def _extrapolated(window: Window, edges: Edges, *, counter: bool) -> float | Non
 
 
 def _last_two(window: Window) -> tuple[float, float, float] | None:
-    moments, values = window.series.samples(window.start, window.end)
+    moments, values = window.samples()
     return (values[-2], values[-1], moments[-1] - moments[-2]) if len(moments) > 1 else None
 
 
@@ -70,13 +70,13 @@ def idelta(window: Window) -> float | None:
 
 def deriv(window: Window) -> float | None:
     """The slope of the straight line through the samples, per second."""
-    moments, values = window.series.samples(window.start, window.end)
+    moments, values = window.samples()
     return None if len(moments) < 2 else _line(moments, values, window.end)[0]
 
 
 def predicted(window: Window, ahead: float) -> float | None:
     """Where that line will be so many seconds after the range."""
-    moments, values = window.series.samples(window.start, window.end)
+    moments, values = window.samples()
     if len(moments) < 2:
         return None
     slope, at_end = _line(moments, values, window.end)
@@ -113,7 +113,7 @@ def variance(values: Sequence[float]) -> float:
 
 def _over_time(reduce: Callable[[Sequence[float]], float]) -> RangeFunction:
     def function(window: Window) -> float | None:
-        _, values = window.series.samples(window.start, window.end)
+        _, values = window.samples()
         return reduce(values) if values else None
 
     return function

@@ -23,7 +23,7 @@ Vector = list[Sample]
 class PromqlError(Exception):
     """A query that is refused, in Prometheus' words."""
 
-    def __init__(self, kind: Literal["bad_data", "execution"], message: str) -> None:
+    def __init__(self, kind: Literal["bad_data", "execution", "timeout"], message: str) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
@@ -85,6 +85,11 @@ class Source(Protocol):
         """All series whose labels fit, the metric's name among them."""
         ...
 
+    @property
+    def newest(self) -> float:
+        """The present: the virtual moment after which nothing has been sampled."""
+        ...
+
     def wall(self, moment: float) -> float:
         """Unix time of a virtual moment."""
         ...
@@ -101,6 +106,16 @@ class Window:
     series: Series
     start: float
     end: float
+    newest: float
+    """Nothing has been sampled after this, however far into the future somebody looks."""
+
+    def samples(self) -> tuple[list[float], list[float]]:
+        """Moments and values of the samples in it."""
+        return self.series.samples(self.start, min(self.end, self.newest))
+
+    def edges(self) -> Edges | None:
+        """First and last sample of a counter."""
+        return self.series.edges(self.start, min(self.end, self.newest))
 
 
 class RecordedSeries:
