@@ -29,6 +29,7 @@ from sgm_tui.live.wire import Envelope, RawEvent, RawList, Status
 JSON = "application/json"
 _PAGE = 500
 _LARGEST_ANSWER = 64 << 20
+_MOST_RETIRED = 4
 
 
 class AbsentError(SgmError):
@@ -108,13 +109,15 @@ class ClusterConnection:
         self.pace = pace or Pace()
         self._kubeconfig = kubeconfig
         self._client: Any = None
+        self._retired: list[Any] = []
         self._opening = asyncio.Lock()
 
     async def close(self) -> None:
         """Let go of every socket."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        clients, self._client, self._retired = [self._client, *self._retired], None, []
+        for client in clients:
+            if client is not None:
+                await client.close()
 
     async def get(
         self, path: str, params: Mapping[str, str] | None = None, *, accept: str = JSON, deadline: float | None = None
@@ -173,15 +176,21 @@ class ClusterConnection:
 
     async def _send(self, request: _Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         """Send it; a credential that has run out is renewed once, and only reads are sent again."""
-        response = await self._send_once(request, limits)
+        client = await self._open()
+        response = await self._send_with(client, request, limits)
         if response.status != 401 or request.method != "GET":
             return response
         response.release()
-        await self.close()
-        return await self._send_once(request, limits)
+        if self._client is client:
+            # Others may still be reading through it: it is closed at the end.
+            self._retired.append(client)
+            self._client = None
+            if len(self._retired) > _MOST_RETIRED:
+                await self._retired.pop(0).close()
+        return await self._send_with(await self._open(), request, limits)
 
-    async def _send_once(self, request: _Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        client = await self._open()
+    @staticmethod
+    async def _send_with(client: Any, request: _Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         headers = {"Accept": request.accept, "Content-Type": request.content_type, "User-Agent": "sgm-tui"}
         auth = (await client.configuration.auth_settings()).get("BearerToken")
         if auth:

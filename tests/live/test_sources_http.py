@@ -1,0 +1,324 @@
+"""The sources against an embedded API server over real HTTPS: first answers, changes, and every way a server fails."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kube_server import Served, new_store, owned_by, rollout, served
+
+from sgm_tui.config import ArgoConfig, ClusterConfig, Config, HubConfig, RepositoryConfig, StageConfig
+from sgm_tui.errors import RefusedError
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
+from sgm_tui.fleet.observation import (
+    Alive,
+    ApplicationChanged,
+    ApplicationGone,
+    ApplicationsListed,
+    Lost,
+    Observation,
+    Off,
+    RolloutChanged,
+    RolloutGone,
+    RolloutsListed,
+    ScalingListed,
+)
+from sgm_tui.live.argocd import ApplicationSource
+from sgm_tui.live.naming import Naming
+from sgm_tui.live.rollouts import RolloutSource
+from sgm_tui.live.scaling import ScalingSource
+from sgm_tui.live.watch import ClusterConnection, Pace
+from sgm_tui.sandbox.objects import KubeObject, ObjectStore
+
+CONFIG = Config(
+    RepositoryConfig("https://github.com/acme/gitops.git"),
+    (StageConfig("prod", (ClusterConfig("prod-eu1", "prod", "eu1"),)),),
+    argocd=ArgoConfig((HubConfig("hub"),)),
+)
+NAMING = Naming(CONFIG)
+CHECKOUT = CellKey(ServiceName("checkout"), StageName("prod"), ClusterName("prod-eu1"))
+CART = CellKey(ServiceName("cart"), StageName("prod"), ClusterName("prod-eu1"))
+QUICK = Pace(connect=2.0, unary=2.0, list_page=5.0, idle=1.0, watch=30, beat=0.2, retry_first=0.02, retry_most=0.1)
+PATIENT = 15.0
+
+
+class Seen:
+    """Everything a source published, and a way to wait for something."""
+
+    def __init__(self) -> None:
+        self.all: list[Observation] = []
+        self._changed = asyncio.Event()
+
+    def __call__(self, observation: Observation) -> None:
+        self.all.append(observation)
+        self._changed.set()
+
+    async def until(self, wanted: Callable[[list[Observation]], Any]) -> Any:
+        async with asyncio.timeout(PATIENT):
+            while not (found := wanted(self.all)):
+                self._changed.clear()
+                await self._changed.wait()
+        return found
+
+    async def first(self, kind: type[Any], after: int = 0) -> Any:
+        return await self.until(lambda all_: next((one for one in all_[after:] if isinstance(one, kind)), None))
+
+
+@asynccontextmanager
+async def running(source: Any) -> AsyncIterator[Seen]:
+    seen = Seen()
+    task = asyncio.create_task(source.run(seen))
+    try:
+        yield seen
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def connected(
+    folder: Path, pace: Pace = QUICK, **stores: ObjectStore
+) -> AsyncIterator[tuple[Served, ClusterConnection]]:
+    async with served(**stores) as server:
+        name = next(iter(stores))
+        connection = ClusterConnection(name, server.write_kubeconfig(folder, name), pace)
+        try:
+            yield server, connection
+        finally:
+            await connection.close()
+
+
+def application(name: str, *, sync: str = "Synced", **labels: str) -> KubeObject:
+    return {
+        "metadata": {"name": name, "namespace": "argocd", "labels": labels},
+        "spec": {
+            "project": "acme",
+            "destination": {"name": "prod-eu1", "namespace": f"app-{labels.get('service', 'none')}"},
+            "syncPolicy": {"automated": {"selfHeal": True}},
+        },
+        "status": {"sync": {"status": sync, "revision": "a" * 40}, "health": {"status": "Healthy"}},
+    }
+
+
+def application_source(connection: ClusterConnection) -> ApplicationSource:
+    return ApplicationSource(connection, "argocd", NAMING, is_service=lambda name: name in {"checkout", "cart"})
+
+
+async def test_applications_come_as_rows_first_and_in_detail_behind(tmp_path: Path) -> None:
+    store = new_store("argocd")
+    store.create("Application", application("prod-eu1-checkout", service="checkout"))
+    store.create("Application", application("prod-eu1-platform-argo-rollouts"))
+    async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as seen:
+        rows = await seen.first(ApplicationsListed)
+        assert [(key, one.sync, one.detailed) for key, one in rows.applications.items()] == [
+            (CHECKOUT, "Synced", False)
+        ]
+        listed = await seen.until(
+            lambda all_: [
+                one
+                for one in all_
+                if isinstance(one, ApplicationsListed) and all(app.detailed for app in one.applications.values())
+            ]
+        )
+        assert set(listed[0].applications) == {CHECKOUT}
+        assert listed[0].applications[CHECKOUT].self_heal
+
+
+async def test_a_change_of_an_application_arrives_and_so_does_its_end(tmp_path: Path) -> None:
+    store = new_store("argocd")
+    created = store.create("Application", application("prod-eu1-checkout", service="checkout"))
+    async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as seen:
+        await seen.first(ApplicationsListed)
+        await seen.until(lambda all_: sum(isinstance(one, ApplicationsListed) for one in all_) == 2)
+        store.write("Application", {**created, "operation": {"sync": {}}})
+        changed = await seen.first(ApplicationChanged)
+        assert (changed.key, changed.application.requested) == (CHECKOUT, True)
+        store.delete("Application", "argocd", "prod-eu1-checkout")
+        assert (await seen.first(ApplicationGone)).key == CHECKOUT
+
+
+async def test_one_unreadable_application_costs_itself_only(tmp_path: Path) -> None:
+    store = new_store("argocd")
+    store.create("Application", application("prod-eu1-checkout", service="checkout"))
+    broken = application("prod-eu1-cart", service="cart")
+    store.create("Application", {**broken, "status": ["not", "a", "mapping"]})
+    async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as seen:
+        await seen.until(lambda all_: sum(isinstance(one, ApplicationsListed) for one in all_) == 2)
+        listed = [one for one in seen.all if isinstance(one, ApplicationsListed)][1]
+        assert set(listed.applications) == {CHECKOUT}
+
+
+def placed(store: ObjectStore, service: str) -> KubeObject:
+    strategy = {"canary": {"steps": [{"setWeight": 20}, {"pause": {}}]}}
+    template = {"spec": {"containers": [{"name": service, "image": f"ghcr.io/acme/{service}:v1.0.0"}]}}
+    return store.create("Rollout", rollout(service, f"app-{service}", strategy=strategy, template=template))
+
+
+def with_set(store: ObjectStore, created: KubeObject, image: str = "v1.0.0") -> None:
+    name = created["metadata"]["name"]
+    template = {"spec": {"containers": [{"name": name, "image": f"ghcr.io/acme/{name}:{image}"}]}}
+    metadata = owned_by(created, f"{name}-abc", labels={"rollouts-pod-template-hash": "abc"})
+    store.create("ReplicaSet", {"metadata": metadata, "spec": {"replicas": 2, "template": template}})
+    status = {"phase": "Healthy", "stableRS": "abc", "currentPodHash": "abc", "observedGeneration": "1"}
+    store.write("Rollout", {**created, "status": status}, subresource="status")
+
+
+async def test_a_rollout_is_published_with_what_it_owns(tmp_path: Path) -> None:
+    store = new_store("app-checkout")
+    with_set(store, placed(store, "checkout"))
+    async with connected(tmp_path, c=store) as (_, connection), running(source(connection)) as seen:
+        listed = await seen.first(RolloutsListed)
+        assert listed.rollouts[CHECKOUT].stable_version == "v1.0.0"
+        assert listed.rollouts[CHECKOUT].phase == "Healthy"
+
+
+def source(connection: ClusterConnection) -> RolloutSource:
+    return RolloutSource(connection, "prod-eu1", NAMING)
+
+
+async def test_a_new_replica_set_changes_its_rollout_and_a_deleted_rollout_is_gone(tmp_path: Path) -> None:
+    store = new_store("app-checkout")
+    created = placed(store, "checkout")
+    async with connected(tmp_path, c=store) as (_, connection), running(source(connection)) as seen:
+        await seen.first(RolloutsListed)
+        with_set(store, created)
+        await seen.until(
+            lambda all_: [
+                one for one in all_ if isinstance(one, RolloutChanged) and one.rollout.stable_version == "v1.0.0"
+            ]
+        )
+        store.delete("Rollout", "app-checkout", "checkout")
+        assert (await seen.first(RolloutGone)).key == CHECKOUT
+
+
+async def test_a_hanging_server_is_lost_with_its_reason_and_heals(tmp_path: Path) -> None:
+    store = new_store("app-checkout")
+    placed(store, "checkout")
+    async with connected(tmp_path, c=store) as (server, connection), running(source(connection)) as seen:
+        await seen.first(RolloutsListed)
+        server.faults["c"].hang = True
+        lost = await seen.first(Lost)
+        assert "did not answer within" in lost.reason
+        at = len(seen.all)
+        server.faults["c"].hang = False
+        await seen.until(lambda all_: any(isinstance(one, RolloutsListed | Alive) for one in all_[at:]))
+
+
+async def test_a_server_that_is_not_there_is_lost_with_its_reason(tmp_path: Path) -> None:
+    store = new_store("app-checkout")
+    async with served(c=store) as server:
+        kubeconfig = server.write_kubeconfig(tmp_path, "c")
+    connection = ClusterConnection("c", kubeconfig, QUICK)
+    async with running(source(connection)) as seen:
+        lost = await seen.first(Lost)
+        assert "cannot connect" in lost.reason
+    await connection.close()
+
+
+async def test_an_unknown_context_says_where_to_look(tmp_path: Path) -> None:
+    async with connected(tmp_path, c=new_store()) as (_, connection):
+        other = ClusterConnection("nowhere", tmp_path / "kubeconfig", QUICK)
+        async with running(source(other)) as seen:
+            assert "context nowhere" in (await seen.first(Lost)).reason
+        del connection
+
+
+async def test_a_refused_token_is_told(tmp_path: Path) -> None:
+    async with connected(tmp_path, c=new_store()) as (server, connection):
+        kubeconfig = server.write_kubeconfig(tmp_path, "c")
+        kubeconfig.write_text(kubeconfig.read_text().replace("an-open-secret", "guessed"))
+        async with running(source(connection)) as seen:
+            assert "not signed in" in (await seen.first(Lost)).reason
+
+
+async def test_a_cluster_without_rollouts_is_off_not_broken(tmp_path: Path) -> None:
+    async with connected(tmp_path, c=new_store()) as (server, connection):
+        server.faults["c"].status = 404
+        async with running(source(connection)) as seen:
+            assert "not installed" in (await seen.first(Off)).reason
+
+
+@pytest.mark.parametrize("fault", ["expire", "drop", "both"])
+async def test_after_any_number_of_lost_watches_the_source_knows_what_the_server_knows(
+    tmp_path: Path, fault: str
+) -> None:
+    store = new_store("app-checkout", "app-cart")
+    created = placed(store, "checkout")
+    with_set(store, created)
+    chance = random.Random(fault)
+    known: dict[CellKey, int] = {}
+
+    def replicas(seen: list[Observation]) -> None:
+        known.clear()
+        for one in seen:
+            if isinstance(one, RolloutsListed):
+                known.clear()
+                known.update({key: value.desired for key, value in one.rollouts.items()})
+            elif isinstance(one, RolloutChanged):
+                known[one.key] = one.rollout.desired
+            elif isinstance(one, RolloutGone):
+                known.pop(one.key, None)
+
+    async with connected(tmp_path, c=store) as (server, connection), running(source(connection)) as seen:
+        await seen.first(RolloutsListed)
+        for number in range(30):
+            await disturb(server, chance, fault)
+            current = store.get("Rollout", "app-checkout", "checkout")
+            assert current is not None
+            store.write("Rollout", {**current, "spec": {**current["spec"], "replicas": number}})
+        placed(store, "cart")
+
+        def agrees(all_: list[Observation]) -> bool:
+            replicas(all_)
+            return known == {CHECKOUT: 29, CART: 2}
+
+        await seen.until(agrees)
+
+
+async def disturb(server: Served, chance: random.Random, fault: str) -> None:
+    faults = server.faults["c"]
+    actions: dict[str, list[Callable[[], None]]] = {
+        "expire": [faults.expire_watches],
+        "drop": [faults.drop_watches],
+        "both": [faults.expire_watches, faults.drop_watches],
+    }
+    chance.choice(actions[fault])()
+    for _ in range(chance.randint(0, 20)):
+        await cooperate()
+
+
+def cooperate() -> Awaitable[None]:
+    """Let the other side run; how often is part of the test's chance, no time is waited for."""
+    return asyncio.sleep(0)
+
+
+async def test_autoscalers_come_with_their_bounds(tmp_path: Path) -> None:
+    store = new_store("app-checkout")
+    reference = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "checkout"}
+    spec = {"scaleTargetRef": reference, "minReplicas": 3, "maxReplicas": 9, "metrics": []}
+    metadata = {"name": "checkout", "namespace": "app-checkout"}
+    store.create("HorizontalPodAutoscaler", {"metadata": metadata, "spec": spec, "status": {"desiredReplicas": 4}})
+    async with connected(tmp_path, c=store) as (_, connection):
+        scaling = ScalingSource(connection, "prod-eu1", NAMING)
+        async with running(scaling) as seen:
+            listed = await seen.first(ScalingListed)
+    assert (listed.scaling[CHECKOUT].minimum, listed.scaling[CHECKOUT].maximum) == (3, 9)
+
+
+async def test_a_patch_is_sent_once_and_its_refusal_is_told(tmp_path: Path) -> None:
+    store = new_store("app-checkout")
+    placed(store, "checkout")
+    async with connected(tmp_path, c=store) as (_, connection):
+        path = "/apis/argoproj.io/v1alpha1/namespaces/app-checkout/rollouts/checkout/status"
+        await connection.patch(path, {"status": {"abort": True}}, content_type="application/merge-patch+json")
+        found = store.get("Rollout", "app-checkout", "checkout")
+        assert found is not None
+        assert found["status"]["abort"] is True
+        stale = {"metadata": {"resourceVersion": "1"}, "status": {"abort": False}}
+        with pytest.raises(RefusedError, match="has been modified"):
+            await connection.patch(path, stale, content_type="application/merge-patch+json")
