@@ -98,15 +98,15 @@ class Repository:
 
     def merge_base(self, one: str, other: str) -> str:
         """Their newest common ancestor."""
-        return self._text("merge-base", one, other)
+        return self.ask("merge-base", one, other)
 
     def commits(self, base: str, head: str) -> list[str]:
         """Commits of `head` that `base` does not have, oldest first."""
-        return self._text("rev-list", "--reverse", f"{base}..{head}").split()
+        return self.ask("rev-list", "--reverse", f"{base}..{head}").split()
 
     def log(self, branch: str = "main") -> list[tuple[str, datetime, tuple[str, ...]]]:
         """Every commit a branch pointed to, newest first: its id, when, and the files it changed there."""
-        listed = self._text("log", "--first-parent", "-m", "--name-only", "--format=%x01%H %ct", branch)
+        listed = self.ask("log", "--first-parent", "-m", "--name-only", "--format=%x01%H %ct", branch)
         found: list[tuple[str, datetime, tuple[str, ...]]] = []
         for entry in listed.split("\x01")[1:]:
             header, *paths = entry.split("\n")
@@ -116,16 +116,16 @@ class Repository:
 
     def message(self, commit: str) -> str:
         """The whole commit message."""
-        return self._text("log", "-1", "--format=%B", commit)
+        return self.ask("log", "-1", "--format=%B", commit)
 
     def author(self, commit: str) -> tuple[str, str, str]:
         """Name, e-mail and date (RFC 3339) of a commit's author."""
-        name, email, date = self._text("log", "-1", "--format=%an%x00%ae%x00%aI", commit).split("\0")
+        name, email, date = self.ask("log", "-1", "--format=%an%x00%ae%x00%aI", commit).split("\0")
         return name, email, date
 
     def diff(self, base: str, head: str) -> str:
         """The unified diff from one commit to another."""
-        return self._text("diff", "--no-color", "--no-ext-diff", base, head)
+        return self.ask("diff", "--no-color", "--no-ext-diff", base, head)
 
     def commit(
         self, branch: str, writes: Mapping[str, bytes | None], message: str, *, at: datetime, author: str = ""
@@ -247,7 +247,12 @@ class Repository:
         )
         return written.decode().strip()
 
-    def _text(self, *arguments: str) -> str:
+    def ask(self, *arguments: str) -> str:
+        """What a git command prints, without the blanks around it.
+
+        Raises:
+            GitError: it failed.
+        """
         return self._run(*arguments).decode("utf-8", "replace").strip()
 
     def _succeeds(self, *arguments: str) -> bool:
