@@ -1,0 +1,367 @@
+"""Our own bare clone of the GitOps repository: the one module that knows GitPython.
+
+A user's checkout, index, hooks and configuration are never touched or obeyed: git runs over our own object database,
+with an environment that knows nothing of the user, and commits are put together from objects. A token travels in the
+environment as an HTTP header, never on a command line or in a URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import fcntl
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+import git
+from git.cmd import Git
+
+from sgm_tui.errors import ConfigError, RefusedError, UnreachableError
+from sgm_tui.fleet.text import clean
+
+Result = TypeVar("Result")
+
+ABSENT = "0" * 40
+"""What a ref that does not exist points to."""
+
+_FETCH_SECONDS = 120.0
+_READ_SECONDS = 30.0
+_PUSH_SECONDS = 60.0
+_REF = re.compile(r"(?!-)(?!.*(?:\.\.|//|@\{|\.lock$|[ ~^:?*\[\\\x00-\x1f\x7f]))[^/].*[^/.]")
+_SCHEMES = frozenset({"https", "http", "ssh", "file"})
+_FIELDS = "%H%x1f%an%x1f%ae%x1f%ct%x1f%s%x1f%b%x1f"
+_ZERO = b"\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One first-parent commit of the branch, and every path it changed against the one before."""
+
+    sha: str
+    author: str
+    email: str
+    at: datetime
+    subject: str
+    paths: tuple[str, ...]
+
+
+class Repository:
+    """A bare clone of one remote."""
+
+    def __init__(self, url: str, branch: str, directory: Path, *, token: Callable[[], str] | None = None) -> None:
+        """Clone `url` lazily below `directory`; `token` is asked for each call to the remote.
+
+        Raises:
+            ConfigError: the URL or the branch is none git may be given.
+        """
+        self.url = _checked_url(url)
+        self.branch = _checked_ref(branch)
+        self.path = directory / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
+        self._token = token
+        self._writing = asyncio.Lock()
+        self._git = Git()
+        for name in [name for name in os.environ if name.startswith("GIT_") and name != "GIT_PYTHON_REFRESH"]:
+            # What another program exported (GIT_DIR above all) would make git act on another repository.
+            del os.environ[name]
+
+    async def fetch(self) -> str:
+        """Bring every branch here and return the head of ours.
+
+        Raises:
+            UnreachableError, RefusedError: what git or the server said.
+        """
+        async with self._writing:
+            await self._in_thread(self._fetch)
+        return self.head()
+
+    async def remote_head(self) -> str:
+        """The head of our branch on the server, without bringing anything here."""
+        listed = await self._in_thread(
+            lambda: self._run("ls-remote", "--heads", "--", self.url, f"refs/heads/{self.branch}", remote=True)
+        )
+        if not listed.strip():
+            raise UnreachableError(f"{self._place} has no branch {self.branch}", "Check repository.branch.")
+        return listed.split()[0].decode()
+
+    def head(self) -> str:
+        """The head of our branch as it was last fetched."""
+        heads = self.heads()
+        if self.branch not in heads:
+            raise UnreachableError(f"{self._place} has no branch {self.branch}", "Check repository.branch.")
+        return heads[self.branch]
+
+    def heads(self) -> dict[str, str]:
+        """Every branch of the server as it was last fetched."""
+        listed = self._run("for-each-ref", "--format=%(refname:lstrip=3) %(objectname)", "refs/remotes/origin")
+        rows = (line.rsplit(" ", 1) for line in listed.decode("utf-8", "replace").splitlines())
+        return {name: sha for name, sha in rows if name != "HEAD"}
+
+    def has(self, commit: str) -> bool:
+        """Whether a commit is here."""
+        return bool(re.fullmatch(r"[0-9a-f]{40}", commit)) and self._succeeds("cat-file", "-e", f"{commit}^{{commit}}")
+
+    def tree(self, commit: str) -> dict[str, str]:
+        """Path → blob id of every ordinary file of a commit; links and submodules are left out."""
+        listed = self._run("ls-tree", "-r", "-z", commit)
+        found: dict[str, str] = {}
+        for row in listed.split(_ZERO):
+            meta, _, path = row.partition(b"\t")
+            if meta.startswith((b"100644", b"100755")):
+                found[path.decode("utf-8", "surrogateescape")] = meta.split()[2].decode()
+        return found
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """A file of a commit; None when there is none, or it is a link."""
+        blob = self.tree(commit).get(path)
+        return None if blob is None else self.read_blobs([blob]).get(blob)
+
+    def read_blobs(self, blobs: Sequence[str]) -> dict[str, bytes]:
+        """The content of many blobs in one go."""
+        if not blobs:
+            return {}
+        answer = self._run("cat-file", "--batch", "--buffer", stdin="\n".join(blobs).encode() + b"\n")
+        return dict(_batch(answer))
+
+    def first_parents(self, commit: str, limit: int = 5000) -> list[Commit]:
+        """The newest `limit` first-parent commits up to `commit`, oldest first."""
+        form = f"--format=%x1e{_FIELDS}"
+        flags = ("--first-parent", "-m", "--no-renames", "--name-only", "-z", f"--max-count={limit}", form)
+        answer = self._run("log", *flags, commit, "--")
+        commits = [_commit(record) for record in answer.split(b"\x1e")[1:]]
+        return commits[::-1]
+
+    def merge_base(self, one: str, other: str) -> str:
+        """The newest common ancestor of two commits; "" when there is none."""
+        answer = self._try("merge-base", one, other)
+        return answer.decode().strip() if answer else ""
+
+    async def commit(self, base: str, writes: Mapping[str, bytes], message: str, author: tuple[str, str]) -> str:
+        """Make a commit on top of `base` in the object database; no branch moves.
+
+        Args:
+            base: parent commit.
+            writes: path → new content; the mode of a file that is there is kept.
+            message: the whole message.
+            author: name and e-mail, also of the committer.
+        """
+        async with self._writing:
+            return await self._in_thread(lambda: self._commit(base, writes, message, author))
+
+    async def push(self, commit: str, branch: str, expected: str) -> None:
+        """Let a branch of the server point to a commit, if it still points to `expected` ("" for a new branch).
+
+        Raises:
+            RefusedError: it has moved meanwhile, or the server said no.
+        """
+        ref = f"refs/heads/{_checked_ref(branch)}"
+        lease = f"--force-with-lease={ref}:{expected}"
+        async with self._writing:
+            await self._in_thread(
+                lambda: self._run(
+                    "push", "--porcelain", "--no-verify", lease, "--", self.url, f"{commit}:{ref}",
+                    remote=True, seconds=_PUSH_SECONDS,
+                )
+            )  # fmt: skip
+
+    @property
+    def _place(self) -> str:
+        parts = urlsplit(self.url)
+        return clean(f"{parts.hostname or ''}{parts.path}" if parts.scheme != "file" else parts.path)
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.to_thread(work)
+
+    def _fetch(self) -> None:
+        with self._locked():
+            if not (self.path / "HEAD").exists():
+                self._create()
+            refspec = "+refs/heads/*:refs/remotes/origin/*"
+            self._run(
+                "fetch", "--prune", "--no-tags", "--no-write-fetch-head", "--quiet", "--", self.url, refspec,
+                remote=True, seconds=_FETCH_SECONDS,
+            )  # fmt: skip
+
+    def _create(self) -> None:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        git.Repo.init(self.path, bare=True, mkdir=True, expand_vars=False, template="", allow_unsafe_options=True)
+        self.path.chmod(0o700)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One process at a time; another one waits."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _commit(self, base: str, writes: Mapping[str, bytes], message: str, author: tuple[str, str]) -> str:
+        index = Path(tempfile.mkstemp(prefix="sgm-index-", dir=self.path)[1])
+        index.unlink()
+        name, email = author
+        extra = {"GIT_INDEX_FILE": str(index)}
+        for role in ("AUTHOR", "COMMITTER"):
+            extra |= {f"GIT_{role}_NAME": name, f"GIT_{role}_EMAIL": email}
+        try:
+            self._run("read-tree", base, extra=extra)
+            modes = self._modes(base)
+            for path, data in writes.items():
+                blob = self._run("hash-object", "-w", "--stdin", stdin=data).decode().strip()
+                entry = f"{modes.get(path, '100644')},{blob},{path}"
+                self._run("update-index", "--add", "--cacheinfo", entry, extra=extra)
+            tree = self._run("write-tree", extra=extra).decode().strip()
+            made = self._run("commit-tree", tree, "-p", base, stdin=message.encode(), extra=extra)
+            return made.decode().strip()
+        finally:
+            index.unlink(missing_ok=True)
+
+    def _modes(self, commit: str) -> dict[str, str]:
+        rows = (row.partition(b"\t") for row in self._run("ls-tree", "-r", "-z", commit).split(_ZERO) if row)
+        return {path.decode("utf-8", "surrogateescape"): meta.split()[0].decode() for meta, _, path in rows}
+
+    def _succeeds(self, *arguments: str) -> bool:
+        return self._try(*arguments) is not None
+
+    def _try(self, *arguments: str) -> bytes | None:
+        try:
+            return self._run(*arguments)
+        except (UnreachableError, RefusedError):
+            return None
+
+    def _run(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        extra: Mapping[str, str] | None = None,
+        remote: bool = False,
+        seconds: float = _READ_SECONDS,
+    ) -> bytes:
+        """Run git on our clone; what it says on failure becomes one of our errors."""
+        command = ["git", f"--git-dir={self.path}", *arguments]
+        if remote and not (self.path / "HEAD").exists():
+            command = ["git", *arguments]
+        with tempfile.TemporaryFile() as given:
+            given.write(stdin)
+            given.seek(0)
+            try:
+                status, out, err = self._git.execute(
+                    command,
+                    istream=given,
+                    env={**_QUIET, **(self._credentials() if remote else {}), **(extra or {})},
+                    with_extended_output=True,
+                    with_exceptions=False,
+                    stdout_as_string=False,
+                    strip_newline_in_stdout=False,
+                    kill_after_timeout=seconds,
+                )
+            except git.GitCommandNotFound as error:
+                raise UnreachableError("the git program is not installed", "Install git 2.38 or newer.") from error
+        if status:
+            said = out.decode("utf-8", "replace") if isinstance(out, bytes) else str(out)
+            raise self._refused(arguments[0], status, f"{said}\n{err}" if arguments[0] == "push" else str(err))
+        return out if isinstance(out, bytes) else str(out).encode()
+
+    def _credentials(self) -> dict[str, str]:
+        token = self._token() if self._token else ""
+        config = {
+            "core.hooksPath": os.devnull,
+            "core.fsmonitor": "false",
+            "credential.helper": "",
+            "http.followRedirects": "false",
+        }
+        if token and urlsplit(self.url).scheme in {"http", "https"}:
+            config["http.extraHeader"] = f"Authorization: {_basic(token)}"
+        pairs = {f"GIT_CONFIG_KEY_{index}": key for index, key in enumerate(config)}
+        values = {f"GIT_CONFIG_VALUE_{index}": value for index, value in enumerate(config.values())}
+        return {"GIT_CONFIG_COUNT": str(len(config)), **pairs, **values}
+
+    def _refused(self, verb: str, status: int, said: str) -> UnreachableError | RefusedError:
+        lines = [line for line in said.splitlines() if line.strip() and not line.startswith(("hint:", "To "))]
+        words = clean(_without_token(" ".join(lines[-3:]), self._token), 300) or f"git {verb} ended with {status}"
+        if status < 0:
+            return UnreachableError(f"{self._place}: git {verb} did not end in time")
+        if verb == "push" and re.search(r"stale info|rejected|cannot lock ref|incorrect old value", said):
+            return RefusedError(f"{self._place} refused the push: {words}", "Somebody was faster: look again.")
+        if re.search(r"Authentication failed|could not read Username|Permission denied|403|401", said):
+            return RefusedError(f"{self._place}: no access: {words}", "Check the token or the SSH key for it.")
+        return UnreachableError(f"{self._place}: {words}")
+
+
+_QUIET = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "true",
+    "SSH_ASKPASS": "true",
+    "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=10",
+    "GIT_ALLOW_PROTOCOL": "https:ssh:http:file",
+    "GIT_LFS_SKIP_SMUDGE": "1",
+    "GIT_EDITOR": "true",
+    "GCM_INTERACTIVE": "never",
+}
+
+
+def _basic(token: str) -> str:
+    """GitHub takes a token as the password of any user; other servers take it as a bearer."""
+
+    return "Basic " + base64.b64encode(f"x-access-token:{token}".encode()).decode()
+
+
+def _without_token(text: str, token: Callable[[], str] | None) -> str:
+    secret = token() if token else ""
+    text = re.sub(r"(https?://)[^/@\s]*@", r"\1", text)
+    return text.replace(secret, "***") if secret else text
+
+
+def _checked_url(url: str) -> str:
+    parts = urlsplit(url)
+    scp = re.fullmatch(r"[\w.-]+@[\w.-]+:(?!-)[^\s]+", url)
+    if scp:
+        return url
+    if parts.scheme not in _SCHEMES or url.startswith("-") or re.search(r"[\x00-\x20\x7f]", url):
+        raise ConfigError(f"repository.url {clean(url)} is no URL of a repository", "Use https, ssh or file.")
+    if parts.password:
+        raise ConfigError("repository.url carries a password", "Take it out; tokens come from the environment.")
+    return url
+
+
+def _checked_ref(name: str) -> str:
+    if not _REF.fullmatch(name):
+        raise ConfigError(f"{clean(name)} is no name of a branch")
+    return name
+
+
+def _batch(answer: bytes) -> Iterator[tuple[str, bytes]]:
+    """The answers of `cat-file --batch`: header, content, newline."""
+    position = 0
+    while position < len(answer):
+        end = answer.index(b"\n", position)
+        header = answer[position:end].split()
+        if len(header) != 3:
+            position = end + 1
+            continue
+        size = int(header[2])
+        yield header[0].decode(), answer[end + 1 : end + 1 + size]
+        position = end + 2 + size
+
+
+def _commit(record: bytes) -> Commit:
+    head, _, rest = record.rpartition(b"\x1f")
+    sha, author, email, at, subject, body = head.decode("utf-8", "replace").split("\x1f", 5)
+    if subject.startswith("Merge pull request") and body.strip():
+        # GitHub's merge commits carry the title of the pull request as their body.
+        subject = body.strip().splitlines()[0]
+    paths = rest.split(_ZERO)
+    names = tuple(path.decode("utf-8", "surrogateescape").lstrip("\n") for path in paths if path.strip(b"\n"))
+    moment = datetime.fromtimestamp(int(at), UTC)
+    return Commit(sha, clean(author), clean(email), moment, clean(subject), names)

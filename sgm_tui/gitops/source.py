@@ -1,0 +1,71 @@
+"""The repository as a source: read once, then asked cheaply whether it moved."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from sgm_tui.config import Config
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.desired import DesiredState
+from sgm_tui.fleet.observation import Alive, DesiredObserved, Lost, Observation, SourceId
+from sgm_tui.gitops.repository import Repository
+from sgm_tui.gitops.tree import Tree
+
+_NEAR_SECONDS = 2.0
+_FAR_SECONDS = 15.0
+_RETRY_MOST = 60.0
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class GitSource:
+    """Follows the head of the branch."""
+
+    def __init__(self, repository: Repository, tree: Tree, config: Config) -> None:
+        self.source = SourceId("git")
+        self.state: DesiredState | None = None
+        """The newest desired state."""
+        self._repository = repository
+        self._tree = tree
+        parts = urlsplit(config.repository.url)
+        near = parts.scheme == "file" or parts.hostname in _LOOPBACK
+        self._seconds = _NEAR_SECONDS if near else _FAR_SECONDS
+        self._wake = asyncio.Event()
+        self._chance = random.Random()
+
+    def refresh(self) -> None:
+        """Look now."""
+        self._wake.set()
+
+    async def run(self, publish: Callable[[Observation], None]) -> None:
+        """Publish desired state whenever the branch moved, for ever; troubles are published, never raised."""
+        failures = 0
+        while True:
+            try:
+                await self._look(publish)
+                failures = 0
+                pause = self._seconds
+            except SgmError as error:
+                failures += 1
+                pause = min(self._seconds * 2 ** (failures - 1), _RETRY_MOST)
+                publish(Lost(self.source, error.message, pause))
+            await self._pause(pause * self._chance.uniform(0.9, 1.1))
+
+    async def _look(self, publish: Callable[[Observation], None]) -> None:
+        if self.state is not None and await self._repository.remote_head() == self.state.revision:
+            publish(Alive(self.source))
+            return
+        head = await self._repository.fetch()
+        if self.state is None or head != self.state.revision:
+            self.state = await asyncio.to_thread(self._tree.desired, self._repository, head)
+        publish(DesiredObserved(self.source, self.state))
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()

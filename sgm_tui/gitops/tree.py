@@ -1,0 +1,151 @@
+"""Path ↔ cell: what the files of a commit say of every cell, by the configured layout."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sgm_tui.config import Config
+from sgm_tui.fleet.desired import Desired, DesiredState
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
+from sgm_tui.fleet.text import clean
+from sgm_tui.gitops.repository import Commit, Repository
+from sgm_tui.gitops.values import UnreadableError, version_in
+
+_NAME = r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?"
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """One path template, ready to match."""
+
+    pattern: re.Pattern[str]
+    whole_stage: bool
+    """It names no cluster: the file serves every cluster of its stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The file of one cell."""
+
+    path: str
+    whole_stage: bool
+
+
+class Tree:
+    """Reads desired state; remembers every file it has read by its content."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._templates = [_template(one, config) for one in config.layout.values]
+        self._clusters = {stage.name: [cluster.name for cluster in stage.clusters] for stage in config.stages}
+        self._versions: dict[str, Version | UnreadableError] = {}
+
+    def places(self, paths: Mapping[str, str]) -> dict[CellKey, Placed]:
+        """The file of every cell there is: of several templates the first, most specific one wins."""
+        found: dict[CellKey, Placed] = {}
+        for template in self._templates:
+            for path in paths:
+                match = template.pattern.fullmatch(path)
+                if match is None:
+                    continue
+                names = match.groupdict()
+                stage, service = names.get("stage") or "", names["service"]
+                clusters = [names["cluster"]] if names.get("cluster") else self._clusters.get(stage, [])
+                for cluster in clusters:
+                    if not stage or cluster in self._clusters.get(stage, []):
+                        key = CellKey(
+                            ServiceName(service), StageName(stage or self._stage_of(cluster)), ClusterName(cluster)
+                        )
+                        found.setdefault(key, Placed(path, template.whole_stage))
+        return found
+
+    def desired(self, repository: Repository, commit: str) -> DesiredState:
+        """What a commit wants of every cell, and which first-parent commit brought it."""
+        blobs = repository.tree(commit)
+        places = self.places(blobs)
+        versions = self._read(repository, {blobs[place.path] for place in places.values()})
+        commits = repository.first_parents(commit)
+        last = _last_touch(commits)
+        cells = {
+            key: self._cell(place, versions[blobs[place.path]], last.get(place.path)) for key, place in places.items()
+        }
+        newest = commits[-1] if commits else None
+        return DesiredState(
+            revision=commit,
+            branch=repository.branch,
+            cells=cells,
+            positions={one.sha: position for position, one in enumerate(commits)},
+            committed_at=newest.at if newest else None,
+            subject=newest.subject if newest else "",
+            author=newest.author if newest else "",
+        )
+
+    def versions_at(self, repository: Repository, commit: str) -> dict[CellKey, Version]:
+        """The version a commit wants of every cell that can be read."""
+        blobs = repository.tree(commit)
+        places = self.places(blobs)
+        versions = self._read(repository, {blobs[place.path] for place in places.values()})
+        found = {key: versions[blobs[place.path]] for key, place in places.items()}
+        return {key: version for key, version in found.items() if not isinstance(version, UnreadableError)}
+
+    def proposals(self, repository: Repository, head: str) -> tuple[tuple[CellKey, Version], ...]:
+        """What a branch would change: cells whose version differs from where it left the main branch."""
+        if not repository.has(head):
+            return ()
+        base = repository.merge_base(repository.head(), head)
+        if not base:
+            return ()
+        before = self.versions_at(repository, base)
+        after = self.versions_at(repository, head)
+        return tuple((key, version) for key, version in sorted(after.items()) if before.get(key) != version)
+
+    def _cell(self, place: Placed, version: Version | UnreadableError, touched: tuple[int, Commit] | None) -> Desired:
+        readable = not isinstance(version, UnreadableError)
+        cell = Desired(
+            path=place.path,
+            key=self._config.layout.image_key,
+            version=version if not isinstance(version, UnreadableError) else None,
+            error="" if readable else f"{place.path}: {version}",
+            whole_stage=place.whole_stage,
+        )
+        if touched is None:
+            return cell
+        position, commit = touched
+        return replace(
+            cell,
+            revision=commit.sha,
+            position=position,
+            author=commit.author,
+            subject=commit.subject,
+            committed_at=commit.at,
+        )
+
+    def _read(self, repository: Repository, blobs: set[str]) -> Mapping[str, Version | UnreadableError]:
+        unread = sorted(blobs - self._versions.keys())
+        for blob, data in repository.read_blobs(unread).items():
+            try:
+                self._versions[blob] = Version(clean(version_in(data, self._config.layout.image_key)))
+            except UnreadableError as error:
+                self._versions[blob] = error
+        return self._versions
+
+    def _stage_of(self, cluster: str) -> str:
+        return next((stage for stage, clusters in self._clusters.items() if cluster in clusters), "")
+
+
+def _template(text: str, config: Config) -> _Template:
+    """A path template as a pattern over the configured names."""
+    stages = "|".join(re.escape(stage.name) for stage in config.stages)
+    clusters = "|".join(re.escape(cluster.name) for cluster in config.clusters)
+    pattern = re.escape(text)
+    for name, values in (("stage", stages), ("cluster", clusters), ("service", _NAME)):
+        marker = re.escape("{" + name + "}")
+        pattern = pattern.replace(marker, f"(?P<{name}>{values})", 1).replace(marker, f"(?P={name})")
+    return _Template(re.compile(pattern), "{cluster}" not in text)
+
+
+def _last_touch(commits: list[Commit]) -> dict[str, tuple[int, Commit]]:
+    """Path → position and commit of the newest first-parent commit that changed it."""
+    return {path: (position, commit) for position, commit in enumerate(commits) for path in commit.paths}
