@@ -1,238 +1,344 @@
-"""AnalysisRuns of a simulated cluster: created from their templates, measured, judged, and ended.
+"""The simulated analysis controller: takes the measurements of an AnalysisRun when they are due, and judges them.
 
-Counting, limits and messages are the controller's: failed > failureLimit, inconclusive > inconclusiveLimit,
-consecutiveError > consecutiveErrorLimit; a run is as bad as its worst metric, and the first verdict ends it.
+The rules are the real controller's: which counts matter, when a metric is failed, inconclusive, in error or done,
+what a dry run is spared, and every message word for word.
 """
 
 from __future__ import annotations
 
-import functools
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sgm_tui.fleet.rollout import seconds
-from sgm_tui.sandbox.agenda import Agenda
-from sgm_tui.sandbox.analysis_conditions import ConditionError, holds
-from sgm_tui.sandbox.clock import Clock
-from sgm_tui.sandbox.objects import KubeObject, ObjectStore
-from sgm_tui.sandbox.replica_sets import HASH, REVISION, hash_of, owner, revision_of
+from sgm_tui.sandbox.analysis_expression import ExpressionError, holds
+from sgm_tui.sandbox.objects import KubeObject
+from sgm_tui.sandbox.rollout_conditions import COMPLETED_PHASES
+from sgm_tui.sandbox.rollout_objects import seconds
+from sgm_tui.sandbox.rollout_work import Workshop
 
 Measure = Callable[[str], list[float]]
+"""Computes a PromQL query; raises ValueError with Prometheus' words when it cannot."""
 
-DONE = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
 _KEPT = 10
-_ERROR_PAUSE = 10.0
-_NO_DATA = "metric result is nil or empty: no data returned from the metric provider"
-_SEVERITY = ("Successful", "Inconclusive", "Error", "Failed")
-_ARGUMENT = re.compile(r"\{\{\s*args\.([\w-]+)\s*\}\}")
+"""Measurements kept of a metric."""
+_RETRY = 10.0
+"""Virtual seconds after which a measurement in error is taken again."""
+_ARGUMENT = re.compile(r"\{\{\s*args\.([\w.-]+)\s*\}\}")
+_WORST_LAST = ("Successful", "Running", "Pending", "Inconclusive", "Error", "Failed")
+_COUNTS = {"Successful": "successful", "Failed": "failed", "Inconclusive": "inconclusive", "Error": "error"}
+_ENDS_RUN = frozenset({"Failed", "Error", "Inconclusive"})
+
+Metric = dict[str, Any]
+Result = dict[str, Any]
 
 
 class AnalysisController:
-    """Runs every AnalysisRun of one cluster."""
+    """Runs the analyses of one cluster."""
 
-    def __init__(self, store: ObjectStore, clock: Clock, agenda: Agenda, measure: Measure) -> None:
-        self._store = store
-        self._clock = clock
-        self._agenda = agenda
+    def __init__(self, shop: Workshop, measure: Measure) -> None:
+        self._shop = shop
         self._measure = measure
 
-    def create(
-        self, rollout: KubeObject, replica_set: KubeObject, analysis: Mapping[str, Any], kind: str, suffix: str
-    ) -> KubeObject:
-        """Start an AnalysisRun for a revision; a number is added where the name is taken."""
-        metadata = rollout["metadata"]
-        revision, pod_hash = revision_of(replica_set), hash_of(replica_set)
-        base = f"{metadata['name']}-{pod_hash}-{revision}{suffix}"
-        name, number = base, 0
-        while self._store.get("AnalysisRun", metadata["namespace"], name) is not None:
-            number += 1
-            name = f"{base}.{number}"
-        labels = {**rollout["spec"]["selector"]["matchLabels"], "rollout-type": kind, HASH: pod_hash}
-        if kind == "Step":
-            labels["step-index"] = suffix.removeprefix("-")
-        arguments = self._arguments(rollout, replica_set, analysis)
-        run = {
-            "metadata": {
-                "name": name,
-                "namespace": metadata["namespace"],
-                "labels": labels,
-                "annotations": {REVISION: str(revision)},
-                "ownerReferences": [owner(rollout)],
-            },
-            "spec": {"args": arguments, **self._metrics(metadata["namespace"], analysis)},
-            "status": {"phase": "", "runSummary": {}},
-        }
-        created = self._store.create("AnalysisRun", run)
-        self._agenda.after(0.05, lambda: self._begin(metadata["namespace"], name))
-        return created
-
-    def terminate(self, run: KubeObject) -> None:
-        """End a run early; it counts as successful unless it already is worse."""
-        if (run.get("status") or {}).get("phase") not in DONE and not run["spec"].get("terminate"):
-            self._store.write("AnalysisRun", {**run, "spec": {**run["spec"], "terminate": True}})
-            namespace, name = run["metadata"]["namespace"], run["metadata"]["name"]
-            self._agenda.after(0.05, lambda: self._finish(namespace, name, "Successful", "Run Terminated"))
-
-    def _arguments(
-        self, rollout: KubeObject, replica_set: KubeObject, analysis: Mapping[str, Any]
-    ) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        for one in analysis.get("args") or ():
-            source = (one.get("valueFrom") or {}).get("podTemplateHashValue")
-            value = one.get("value", "")
-            if source == "Latest":
-                value = hash_of(replica_set)
-            elif source == "Stable":
-                value = (rollout.get("status") or {}).get("stableRS", "")
-            found.append({"name": one["name"], "value": value})
-        return found
-
-    def _metrics(self, namespace: str, analysis: Mapping[str, Any]) -> dict[str, Any]:
-        """The metrics of every template the analysis names, and which of them are only dry runs."""
-        metrics: list[Any] = []
-        dry = [one["metricName"] for one in analysis.get("dryRun") or ()]
-        for reference in analysis.get("templates") or ():
-            kind, place = "AnalysisTemplate", namespace
-            if reference.get("clusterScope"):
-                kind, place = "ClusterAnalysisTemplate", ""
-            template = self._store.get(kind, place, reference["templateName"])
-            if template is not None:
-                metrics += template["spec"].get("metrics") or []
-                dry += [one["metricName"] for one in template["spec"].get("dryRun") or ()]
-        return {"metrics": metrics, "dryRun": [{"metricName": name} for name in dry]} if dry else {"metrics": metrics}
-
-    def _begin(self, namespace: str, name: str) -> None:
-        run = self._store.get("AnalysisRun", namespace, name)
-        if run is None or (run.get("status") or {}).get("phase") in DONE:
+    def reconcile(self, namespace: str, name: str) -> None:
+        """Take what measurements are due, judge, and see when to look again."""
+        run = self._shop.store.get("AnalysisRun", namespace, name)
+        if run is None or (run.get("status") or {}).get("phase") in COMPLETED_PHASES:
             return
-        metrics = run["spec"]["metrics"]
-        status = {"phase": "Running", "startedAt": self._clock.stamp(), "runSummary": {"count": len(metrics)}}
-        self._store.write("AnalysisRun", {**run, "status": status})
-        for metric in metrics:
-            delay = seconds(str(metric.get("initialDelay", ""))) or 0.0
-            self._agenda.after(delay, functools.partial(self._measured, namespace, name, metric))
-        if not metrics:
-            self._finish(namespace, name, "Successful", "")
-
-    def _measured(self, namespace: str, name: str, metric: Mapping[str, Any]) -> None:
-        """One measurement of one metric, and when the next one comes."""
-        run = self._store.get("AnalysisRun", namespace, name)
-        if run is None or run["status"].get("phase") != "Running":
-            return
-        known = run["status"].get("metricResults") or ()
-        before: dict[str, Any] = next((one for one in known if one["name"] == metric["name"]), {})
-        dry = metric["name"] in {one["metricName"] for one in run["spec"].get("dryRun") or ()}
-        result = self._judged(metric, dict(before), self._measurement(run, metric), dry=dry)
-        others = [one for one in known if one["name"] != metric["name"]]
-        order = [one["name"] for one in run["spec"]["metrics"]]
-        results = sorted([*others, result], key=lambda one: order.index(one["name"]))
-        self._store.write("AnalysisRun", {**run, "status": {**run["status"], "metricResults": results}})
-        if result["phase"] not in DONE:
-            failed = result["measurements"][-1]["phase"] == "Error"
-            pause = seconds(str(metric.get("interval", ""))) or _ERROR_PAUSE
-            self._agenda.after(_ERROR_PAUSE if failed else pause, lambda: self._measured(namespace, name, metric))
-        self._conclude(namespace, name)
-
-    def _measurement(self, run: KubeObject, metric: Mapping[str, Any]) -> dict[str, Any]:
-        arguments = {one["name"]: str(one.get("value", "")) for one in run["spec"].get("args") or ()}
-        query = _ARGUMENT.sub(
-            lambda match: arguments.get(match[1], match[0]),
-            str(((metric.get("provider") or {}).get("prometheus") or {}).get("query", "")),
-        )
-        stamp = self._clock.stamp()
-        entry: dict[str, Any] = {
-            "startedAt": stamp,
-            "finishedAt": stamp,
-            "metadata": {"ResolvedPrometheusQuery": query},
-        }
-        values = self._measure(query)
+        sitting = _Sitting(self._shop, run)
         try:
-            phase = _phase_of(metric, values)
-            text = "[" + ",".join(f"{value:g}" for value in values) + "]"
-            return entry | {"phase": phase, "value": text}
-        except ConditionError as error:
-            name = "successCondition" if metric.get("successCondition") else "failureCondition"
-            told = f'could not evaluate {name} "{metric.get(name)}": {_NO_DATA}'
-            return entry | {"phase": "Error", "message": str(error) if values else told}
+            metrics = [_resolved(metric, _arguments(run)) for metric in run["spec"].get("metrics") or ()]
+            dry = _dry_run(run, metrics)
+        except ValueError as error:
+            self._write(run, {**sitting.status, "phase": "Error", "message": str(error)})
+            self._tell(run, "Error")
+            return
+        for metric in metrics:
+            if sitting.is_due(metric):
+                sitting.take(metric, self._measured(metric), dry=metric["name"] in dry)
+        phase, message = sitting.judge(metrics, dry)
+        before = sitting.status.get("phase")
+        if phase != before:
+            sitting.status |= {"phase": phase, "message": message}
+            if phase in COMPLETED_PHASES:
+                sitting.status["completedAt"] = self._shop.marks.stamp()
+        sitting.trim()
+        self._write(run, sitting.status)
+        if phase != before and phase in COMPLETED_PHASES:
+            self._tell(run, phase)
+        elif (wait := sitting.wait(metrics)) is not None:
+            self._shop.queue.add(("analysis", namespace, name), max(wait, 0.01))
 
-    @staticmethod
-    def _judged(
-        metric: Mapping[str, Any], result: dict[str, Any], measurement: dict[str, Any], *, dry: bool
-    ) -> dict[str, Any]:
-        """A metric's result with one more measurement, and its verdict."""
-        word = measurement["phase"].lower()
-        result = {"name": metric["name"], "phase": "Running", **result}
-        result[word] = result.get(word, 0) + 1
-        if word != "error":
+    def _measured(self, metric: Metric) -> Result:
+        """One measurement, finished at once: the fleet answers without delay."""
+        prometheus = (metric.get("provider") or {}).get("prometheus")
+        if prometheus is None:
+            kinds = ", ".join(metric.get("provider") or ()) or "none"
+            return {"phase": "Error", "message": f"only prometheus is measured here, not {kinds}"}
+        try:
+            values = self._measure(prometheus["query"])
+        except ValueError as error:
+            return {"phase": "Error", "message": str(error)}
+        try:
+            phase = _verdict(metric, values)
+        except _ConditionError as error:
+            return {"phase": "Error", "message": str(error)}
+        return {"phase": phase, "value": f"[{','.join(map(_number, values))}]"}
+
+    def _write(self, run: KubeObject, status: Result) -> None:
+        tidy = {key: status[key] for key in sorted(status) if status[key] or key in {"dryRunSummary", "runSummary"}}
+        self._shop.store.write("AnalysisRun", {**run, "status": tidy})
+
+    def _tell(self, run: KubeObject, phase: str) -> None:
+        bad = phase in {"Error", "Failed"}
+        self._shop.events.record(run, f"AnalysisRun{phase}", f"Analysis Completed. Result: {phase}", warning=bad)
+
+
+class _ConditionError(Exception):
+    """A condition that could not be computed, in the controller's words."""
+
+
+class _Sitting:
+    """One look at a run: its status as it grows."""
+
+    def __init__(self, shop: Workshop, run: KubeObject) -> None:
+        self._shop = shop
+        self._run = run
+        self.status: Result = dict(run.get("status") or {})
+        self._results: dict[str, Result] = {
+            one["name"]: {**one, "measurements": list(one.get("measurements") or ())}
+            for one in self.status.get("metricResults") or ()
+        }
+
+    @property
+    def _terminating(self) -> bool:
+        if self._run["spec"].get("terminate"):
+            return True
+        return any(not one.get("dryRun") and one.get("phase") in _ENDS_RUN for one in self._results.values())
+
+    def is_due(self, metric: Metric) -> bool:
+        """Whether a metric is to be measured now."""
+        wait = self._metric_wait(metric)
+        return not self._terminating and wait is not None and wait <= 0.0
+
+    def wait(self, metrics: list[Metric]) -> float | None:
+        """Virtual seconds until the next measurement; None when there is none to come."""
+        waits = [wait for metric in metrics if (wait := self._metric_wait(metric)) is not None]
+        return min(waits, default=None)
+
+    def take(self, metric: Metric, measured: Result, *, dry: bool) -> None:
+        """Add a measurement to a metric's result."""
+        name = metric["name"]
+        result = self._results.get(name)
+        if result is None:
+            result = {"name": name, "phase": "Running", "measurements": []}
+            query = ((metric.get("provider") or {}).get("prometheus") or {}).get("query")
+            if query:
+                result["metadata"] = {"ResolvedPrometheusQuery": query}
+            if dry:
+                result["dryRun"] = True
+            self._results[name] = result
+        stamp = self._shop.marks.note(self._run["metadata"]["uid"], f"measured {name}")
+        result["measurements"].append({"finishedAt": stamp, **measured, "startedAt": stamp})
+        phase = measured["phase"]
+        counter = _COUNTS[phase]
+        result[counter] = result.get(counter, 0) + 1
+        result["consecutiveError"] = result.get("consecutiveError", 0) + 1 if phase == "Error" else 0
+        result["consecutiveSuccess"] = result.get("consecutiveSuccess", 0) + 1 if phase == "Successful" else 0
+        if phase != "Error":
             result["count"] = result.get("count", 0) + 1
-            result.pop("consecutiveError", None)
-        else:
-            result["consecutiveError"] = result.get("consecutiveError", 0) + 1
-        result["measurements"] = [*(result.get("measurements") or ()), measurement][-_KEPT:]
-        if dry:
-            result["dryRun"] = True
-        phase, message = _verdict(metric, result)
+
+    def judge(self, metrics: list[Metric], dry: frozenset[str]) -> tuple[str, str]:
+        """The phase of the run and its message, with the summaries written on the way."""
+        terminating = self._terminating
+        self.status.setdefault("startedAt", self._shop.marks.note(self._run["metadata"]["uid"], "run started"))
+        worst, message = "", "Run Terminated" if self._run["spec"].get("terminate") else ""
+        summaries: dict[bool, dict[str, int]] = {False: {"count": 0}, True: {"count": 0}}
+        all_done = True
+        for metric in metrics:
+            is_dry = metric["name"] in dry
+            summaries[is_dry]["count"] += 1
+            result = self._results.get(metric["name"])
+            phase = self._judged(metric, result, terminating=terminating) if result else ""
+            if result is None or phase not in COMPLETED_PHASES:
+                all_done = False
+                continue
+            cause, why = _limit_passed(metric, result)
+            name = _COUNTS[cause or "Successful"]
+            summaries[is_dry][name] = summaries[is_dry].get(name, 0) + 1
+            if is_dry:
+                worst = worst or "Successful"
+                if why:
+                    result["message"] = f"Metric assessed {phase} due to {why}"
+            elif not worst or _WORST_LAST.index(phase) > _WORST_LAST.index(worst):
+                worst = phase
+                if why:
+                    message = f'Metric "{metric["name"]}" assessed {phase} due to {why}'
+                    if result.get("message"):
+                        message += f': "Error Message: {result["message"]}"'
+        self._summarise(summaries)
+        if terminating:
+            return worst or "Successful", message
+        return (worst, message) if all_done and worst else ("Running", "")
+
+    def trim(self) -> None:
+        """Keep the newest measurements, and put the results in the order they came."""
+        keep = {
+            one["metricName"]: one.get("limit", _KEPT) for one in self._run["spec"].get("measurementRetention") or ()
+        }
+        for result in self._results.values():
+            limit = next((limit for name, limit in keep.items() if re.search(name, result["name"])), _KEPT)
+            result["measurements"] = result["measurements"][-limit:]
+        if self._results:
+            self.status["metricResults"] = [
+                {key: one[key] for key in sorted(one) if one[key] or key == "phase"} for one in self._results.values()
+            ]
+
+    def _judged(self, metric: Metric, result: Result, *, terminating: bool) -> str:
+        """The phase of one metric, written to its result and told when it ends."""
+        phase = _metric_phase(metric, result, terminating=terminating)
+        if phase == result["phase"]:
+            return phase
+        if phase in COMPLETED_PHASES:
+            message = f"Metric '{metric['name']}' Completed. Result: {phase}"
+            self._shop.events.record(self._run, f"Metric{phase}", message, warning=phase in {"Error", "Failed"})
+        result["message"] = result["measurements"][-1].get("message", "") if result["measurements"] else ""
         result["phase"] = phase
-        if message:
-            result["message"] = message
-        return result
+        return phase
 
-    def _conclude(self, namespace: str, name: str) -> None:
-        """End the run as soon as a metric failed, or when all are done."""
-        run = self._store.get("AnalysisRun", namespace, name)
-        if run is None:
-            return
-        results = [one for one in run["status"].get("metricResults") or () if not one.get("dryRun")]
-        bad = next((one for one in results if one["phase"] in {"Failed", "Error", "Inconclusive"}), None)
-        if bad is not None:
-            word = bad["phase"]
-            self._finish(namespace, name, word, f'Metric "{bad["name"]}" assessed {word} due to {bad["message"]}')
-            return
-        all_results: Sequence[Any] = run["status"].get("metricResults") or ()
-        endless = [one["name"] for one in run["spec"]["metrics"] if one.get("interval") and not one.get("count")]
-        done = {one["name"] for one in all_results if one["phase"] in DONE}
-        if done == {one["name"] for one in run["spec"]["metrics"]} and not endless:
-            self._finish(namespace, name, "Successful", "")
+    def _metric_wait(self, metric: Metric) -> float | None:
+        result = self._results.get(metric["name"])
+        uid = self._run["metadata"]["uid"]
+        marks = self._shop.marks
+        if result is None or not result["measurements"]:
+            delay = seconds(metric["initialDelay"]) if metric.get("initialDelay") else 0.0
+            started = self.status.get("startedAt")
+            return delay if started is None else marks.moment(uid, "run started", started) + delay - marks.now
+        if result["phase"] in COMPLETED_PHASES:
+            return None
+        count = _count(metric)
+        last = result["measurements"][-1]
+        if count is not None and result.get("count", 0) >= count:
+            return None
+        if last["phase"] != "Error" and not metric.get("interval"):
+            return None
+        interval = _RETRY if last["phase"] == "Error" else seconds(metric["interval"])
+        return marks.moment(uid, f"measured {metric['name']}", last["finishedAt"]) + interval - marks.now
 
-    def _finish(self, namespace: str, name: str, phase: str, message: str) -> None:
-        run = self._store.get("AnalysisRun", namespace, name)
-        if run is None or run["status"].get("phase") in DONE:
-            return
-        ended = [
-            one if one["phase"] in DONE else {**one, "phase": "Successful"}
-            for one in run["status"].get("metricResults") or ()
-        ]
-        counts = {word.lower(): sum(one["phase"] == word for one in ended) for word in _SEVERITY}
-        summary = {"count": len(run["spec"]["metrics"])} | {word: number for word, number in counts.items() if number}
-        status = {**run["status"], "phase": phase, "completedAt": self._clock.stamp(), "runSummary": summary}
-        if ended:
-            status["metricResults"] = ended
-        if message:
-            status["message"] = message
-        self._store.write("AnalysisRun", {**run, "status": status})
+    def _summarise(self, summaries: Mapping[bool, dict[str, int]]) -> None:
+        for is_dry, field in ((False, "runSummary"), (True, "dryRunSummary")):
+            self.status[field] = {key: value for key, value in sorted(summaries[is_dry].items()) if value}
 
 
-def _phase_of(metric: Mapping[str, Any], values: Sequence[float]) -> str:
-    """What one measurement says: failure is asked first, neither is inconclusive."""
-    success, failure = metric.get("successCondition"), metric.get("failureCondition")
-    failed = bool(failure) and holds(str(failure), values)
-    succeeded = bool(success) and holds(str(success), values)
-    if failed or (success and not failure and not succeeded):
+def _metric_phase(metric: Metric, result: Result, *, terminating: bool) -> str:
+    if result["phase"] in COMPLETED_PHASES:
+        return str(result["phase"])
+    passed, _ = _limit_passed(metric, result)
+    if passed:
+        return passed
+    wanted = _integer(metric.get("consecutiveSuccessLimit"), 0)
+    if wanted > 0 and result.get("consecutiveSuccess", 0) >= wanted:
+        return "Successful"
+    count = _count(metric)
+    if count is not None and result.get("count", 0) >= count:
+        if wanted == 0:
+            return "Successful"
+        return "Inconclusive" if _integer(metric.get("failureLimit"), 0) >= 0 else "Failed"
+    return "Successful" if terminating else "Running"
+
+
+def _limit_passed(metric: Metric, result: Result) -> tuple[str, str]:
+    """The phase of a metric that passed one of its limits, and why; the last that applies."""
+    failed, limit = result.get("failed", 0), _integer(metric.get("failureLimit"), 0)
+    found = ("", "")
+    if 0 <= limit < failed:
+        found = "Failed", f"failed ({failed}) > failureLimit ({limit})"
+    unclear, limit = result.get("inconclusive", 0), _integer(metric.get("inconclusiveLimit"), 0)
+    if unclear > limit:
+        found = "Inconclusive", f"inconclusive ({unclear}) > inconclusiveLimit ({limit})"
+    errors, limit = result.get("consecutiveError", 0), _integer(metric.get("consecutiveErrorLimit"), 4)
+    if errors > limit:
+        found = "Error", f"consecutiveErrors ({errors}) > consecutiveErrorLimit ({limit})"
+    return found
+
+
+def _verdict(metric: Metric, values: list[float]) -> str:
+    """What the conditions say of a result."""
+    success = failure = None
+    for name in ("successCondition", "failureCondition"):
+        condition = metric.get(name)
+        if not condition:
+            continue
+        try:
+            held = holds(condition, values)
+        except ExpressionError as error:
+            why = str(error) if values else "metric result is nil or empty: no data returned from the metric provider"
+            raise _ConditionError(f'could not evaluate {name} "{condition}": {why}') from error
+        if name == "successCondition":
+            success = held
+        else:
+            failure = held
+    if failure or (failure is None and success is False):
         return "Failed"
-    return "Inconclusive" if success and failure and not succeeded else "Successful"
+    return "Successful" if success or success is None else "Inconclusive"
 
 
-def _verdict(metric: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[str, str]:
-    for word, field, limit, default in (
-        ("Failed", "failed", "failureLimit", 0),
-        ("Inconclusive", "inconclusive", "inconclusiveLimit", 0),
-        ("Error", "consecutiveError", "consecutiveErrorLimit", 4),
-    ):
-        allowed, found = int(metric.get(limit, default)), int(result.get(field, 0))
-        if 0 <= allowed < found:
-            reason = f"{'consecutiveErrors' if word == 'Error' else field} ({found}) > {limit} ({allowed})"
-            spoken = result["measurements"][-1].get("message")
-            return word, f'{reason}: "Error Message: {spoken}"' if spoken else reason
-    count = int(metric.get("count", 0)) or (0 if metric.get("interval") else 1)
-    return ("Successful", "") if count and int(result.get("count", 0)) >= count else ("Running", "")
+def _count(metric: Metric) -> int | None:
+    """How many measurements are taken; None goes on for ever."""
+    if metric.get("count"):
+        return _integer(metric["count"], 1)
+    return None if metric.get("interval") else 1
+
+
+def _integer(value: object, default: int) -> int:
+    return default if value is None or value == "" else int(str(value))
+
+
+def _arguments(run: KubeObject) -> dict[str, str]:
+    # A value from a Secret has no use here: no query needs one, and none is read.
+    return {one["name"]: str(one.get("value", "")) for one in run["spec"].get("args") or ()}
+
+
+def _resolved(value: Any, arguments: Mapping[str, str]) -> Any:
+    """A metric with its arguments filled in.
+
+    Raises:
+        ValueError: an argument is not known.
+    """
+
+    def filled(match: re.Match[str]) -> str:
+        if match[1] not in arguments:
+            raise ValueError(f"Unable to resolve metric arguments: failed to resolve {{{{args.{match[1]}}}}}")
+        return arguments[match[1]]
+
+    if isinstance(value, str):
+        return _ARGUMENT.sub(filled, value)
+    if isinstance(value, Mapping):
+        return {key: _resolved(item, arguments) for key, item in value.items()}
+    return [_resolved(item, arguments) for item in value] if isinstance(value, list) else value
+
+
+def _dry_run(run: KubeObject, metrics: list[Metric]) -> frozenset[str]:
+    """The metrics that only watch.
+
+    Raises:
+        ValueError: the run has no metrics, or a rule matches none.
+    """
+    if not metrics:
+        raise ValueError("Analysis spec invalid: no metrics specified")
+    names: set[str] = set()
+    for number, rule in enumerate(run["spec"].get("dryRun") or ()):
+        matched = {metric["name"] for metric in metrics if re.search(rule["metricName"], metric["name"])}
+        if not matched:
+            raise ValueError(f"Analysis spec invalid: dryRun[{number}]: Rule didn't match any metric name(s)")
+        names |= matched
+    return frozenset(names)
+
+
+def _number(value: float) -> str:
+    """A sample as Prometheus' Go client writes it."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return str(int(value)) if value == int(value) else repr(value)

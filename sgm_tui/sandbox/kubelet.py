@@ -1,85 +1,218 @@
-"""The ReplicaSet controller and the kubelet of a simulated cluster: pods come, get ready, and go."""
+"""The simulated scheduler and kubelets of one cluster: pods get a node, start after a while, or show why they cannot.
+
+A pod is always a whole Kubernetes object, so that every client can decode it.
+"""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
+from typing import Any
 
-from sgm_tui.sandbox.agenda import Agenda
-from sgm_tui.sandbox.clock import Clock
-from sgm_tui.sandbox.objects import KubeObject, ObjectStore
-from sgm_tui.sandbox.rollout_objects import asked, is_ready, new_pod, pod_status
+from sgm_tui.sandbox.objects import KubeObject
+from sgm_tui.sandbox.rollout_events import KUBELET
+from sgm_tui.sandbox.rollout_work import Marks, Workshop
 
-_DELAY = 0.02
-_START = 1.5
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+START_SECONDS = 1.5
+"""Virtual seconds until a container is ready."""
+_JITTER = 0.15
+_PULL_BACK_OFF = 3.0
+_CRASH_AFTER = 2.0
+_NODES = ("node-a", "node-b", "node-c")
+
+Defects = Callable[[str], str]
+"""Says of an image: "pull" cannot be pulled, "crash" starts and dies, "" is fine."""
 
 
 class Kubelet:
-    """Keeps as many pods as ReplicaSets ask for."""
+    """Walks the pods of one cluster through their lives."""
 
-    def __init__(
-        self, store: ObjectStore, clock: Clock, agenda: Agenda, chance: random.Random, defect: Callable[[str], str]
-    ) -> None:
-        """`defect` says why an image does not start ("ErrImagePull", "CrashLoopBackOff"), "" when it does."""
-        self._store = store
-        self._clock = clock
-        self._agenda = agenda
-        self._random = chance
-        self._defect = defect
-        self._queued: set[tuple[str, str]] = set()
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+        self.defect: Defects = lambda _: ""
+        self._addresses = 0
 
-    def note(self, kind: str, obj: KubeObject) -> None:
-        """A ReplicaSet or Pod changed: look at the ReplicaSet soon."""
-        metadata = obj["metadata"]
-        if kind == "ReplicaSet":
-            self._queue(metadata["namespace"], metadata["name"])
-        elif kind == "Pod":
-            owners = metadata.get("ownerReferences") or ()
-            for one in owners:
-                self._queue(metadata["namespace"], one["name"])
-
-    def _queue(self, namespace: str, name: str) -> None:
-        if (namespace, name) not in self._queued:
-            self._queued.add((namespace, name))
-            self._agenda.after(_DELAY, lambda: self._sync(namespace, name))
-
-    def _sync(self, namespace: str, name: str) -> None:
-        self._queued.discard((namespace, name))
-        replica_set = self._store.get("ReplicaSet", namespace, name)
-        if replica_set is None:
+    def reconcile(self, namespace: str, name: str) -> None:
+        """Do the next thing that is due for a pod."""
+        pod = self._shop.store.get("Pod", namespace, name)
+        if pod is None or "deletionTimestamp" in pod["metadata"]:
             return
-        pods = self._store.owned("Pod", replica_set["metadata"]["uid"])
-        wanted = asked(replica_set)
-        for pod in sorted(pods, key=is_ready)[: max(0, len(pods) - wanted)]:
-            self._store.delete("Pod", namespace, pod["metadata"]["name"])
-        for _ in range(wanted - len(pods)):
-            self._start(replica_set)
-        self.report(replica_set)
+        if "nodeName" not in pod["spec"]:
+            self._schedule(pod)
+        elif not is_ready(pod):
+            self._start(pod)
 
-    def _start(self, replica_set: KubeObject) -> None:
-        suffix = "".join(self._random.choices(_ALPHABET, k=5))
-        pod = self._store.create("Pod", new_pod(replica_set, suffix, self._clock.stamp()))
-        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        self._agenda.after(_START * self._random.uniform(0.95, 1.05), lambda: self._ready(namespace, name))
+    def settled(self, pod: KubeObject, stamp: str) -> KubeObject:
+        """A pod as it stands when it has long been ready."""
+        placed = {**pod, "spec": {**pod["spec"], "nodeName": self._node()}}
+        return {**placed, "status": self._running(placed, stamp, stamp)}
 
-    def _ready(self, namespace: str, name: str) -> None:
-        pod = self._store.get("Pod", namespace, name)
-        if pod is None:
+    def _node(self) -> str:
+        return _NODES[self._addresses % len(_NODES)]
+
+    def _schedule(self, pod: KubeObject) -> None:
+        marks = self._shop.marks
+        condition = _condition("PodScheduled", True, marks.stamp())
+        status = {**(pod.get("status") or {}), "phase": "Pending", "conditions": [condition]}
+        marks.note(pod["metadata"]["uid"], "scheduled")
+        self._shop.store.write("Pod", {**pod, "spec": {**pod["spec"], "nodeName": self._node()}, "status": status})
+        wait = START_SECONDS + self._shop.random.uniform(0.0, _JITTER)
+        self._shop.queue.add(_key(pod), wait)
+
+    def _start(self, pod: KubeObject) -> None:
+        marks = self._shop.marks
+        uid = pod["metadata"]["uid"]
+        scheduled = pod["status"]["conditions"][0]["lastTransitionTime"]
+        left = marks.moment(uid, "scheduled", scheduled) + START_SECONDS - marks.now
+        if left > 0.0:
+            self._shop.queue.add(_key(pod), left)
             return
-        containers = pod["spec"]["containers"]
-        trouble = next((why for one in containers if (why := self._defect(one["image"]))), "")
-        status = pod_status(containers, self._clock.stamp(), ready=not trouble, waiting=trouble)
-        self._store.write("Pod", {**pod, "status": status}, subresource="status")
+        defects = [self.defect(one["image"]) for one in pod["spec"]["containers"]]
+        if "pull" in defects:
+            self._fail_to_pull(pod)
+        elif "crash" in defects:
+            self._crash(pod)
+        else:
+            self._write(pod, self._running(pod, scheduled, marks.stamp()))
 
-    def report(self, replica_set: KubeObject) -> None:
-        """Write what a ReplicaSet has."""
-        metadata = replica_set["metadata"]
-        pods = self._store.owned("Pod", metadata["uid"])
-        ready = sum(is_ready(pod) for pod in pods)
-        status: dict[str, object] = {"replicas": len(pods), "observedGeneration": metadata["generation"]}
-        if pods:
-            status["fullyLabeledReplicas"] = len(pods)
-        if ready:
-            status |= {"readyReplicas": ready, "availableReplicas": ready}
-        self._store.write("ReplicaSet", {**replica_set, "status": status}, subresource="status")
+    def _fail_to_pull(self, pod: KubeObject) -> None:
+        image = pod["spec"]["containers"][0]["image"]
+        first = not pod["status"].get("containerStatuses")
+        if not first and _waiting(pod) == "ImagePullBackOff":
+            return
+        reason = "ErrImagePull" if first else "ImagePullBackOff"
+        message = (
+            f'failed to pull and unpack image "{image}": not found' if first else f'Back-off pulling image "{image}"'
+        )
+        self._shop.events.record(pod, "Failed" if first else "BackOff", message, warning=True, by=KUBELET)
+        self._write(pod, self._unready(pod, "Pending", {"waiting": {"reason": reason, "message": message}}, 0))
+        if first:
+            self._shop.queue.add(_key(pod), _PULL_BACK_OFF)
+
+    def _crash(self, pod: KubeObject) -> None:
+        statuses = pod["status"].get("containerStatuses")
+        restarts = statuses[0]["restartCount"] + 1 if statuses else 0
+        stamp = self._shop.marks.stamp()
+        died = {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": stamp, "finishedAt": stamp}}
+        name = pod["spec"]["containers"][0]["name"]
+        pause = min(10.0 * 2.0**restarts, 300.0)
+        message = f"back-off {pause:.0f}s restarting failed container={name} pod={pod['metadata']['name']}"
+        self._shop.events.record(pod, "BackOff", message, warning=True, by=KUBELET)
+        waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
+        self._write(pod, self._unready(pod, "Running", waiting, restarts, last=died))
+        self._shop.queue.add(_key(pod), pause + _CRASH_AFTER)
+
+    def _write(self, pod: KubeObject, status: dict[str, Any]) -> None:
+        self._shop.store.write("Pod", {**pod, "status": status})
+
+    def _running(self, pod: KubeObject, started: str, ready: str) -> dict[str, Any]:
+        state = {"running": {"startedAt": ready}}
+        conditions = [
+            _condition("PodScheduled", True, started),
+            _condition("Initialized", True, started),
+            _condition("ContainersReady", True, ready),
+            _condition("Ready", True, ready),
+        ]
+        return {
+            "phase": "Running",
+            "conditions": conditions,
+            **self._place(pod),
+            "startTime": started,
+            "containerStatuses": _containers(pod, state, ready=True, restarts=0),
+            "qosClass": "Burstable",
+        }
+
+    def _unready(
+        self, pod: KubeObject, phase: str, state: dict[str, Any], restarts: int, last: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        started = pod["status"]["conditions"][0]["lastTransitionTime"]
+        stamp = self._shop.marks.stamp()
+        why = {"reason": "ContainersNotReady", "message": "containers with unready status"}
+        conditions = [
+            _condition("PodScheduled", True, started),
+            _condition("Initialized", True, started),
+            {**_condition("ContainersReady", False, stamp), **why},
+            {**_condition("Ready", False, stamp), **why},
+        ]
+        return {
+            "phase": phase,
+            "conditions": conditions,
+            **self._place(pod),
+            "startTime": started,
+            "containerStatuses": _containers(pod, state, ready=False, restarts=restarts, last=last),
+            "qosClass": "Burstable",
+        }
+
+    def _place(self, pod: KubeObject) -> dict[str, Any]:
+        status = pod.get("status") or {}
+        if "podIP" in status:
+            return {name: status[name] for name in ("hostIP", "podIP", "podIPs")}
+        self._addresses += 1
+        address = f"10.{self._addresses >> 16 & 255}.{self._addresses >> 8 & 255}.{self._addresses & 255}"
+        return {"hostIP": "10.255.0.1", "podIP": address, "podIPs": [{"ip": address}]}
+
+
+def new_pod(owner: KubeObject, name: str, stamp: str) -> KubeObject:
+    """A pod as its ReplicaSet makes it."""
+    template = owner["spec"]["template"]
+    metadata = {
+        "name": name,
+        "generateName": f"{owner['metadata']['name']}-",
+        "namespace": owner["metadata"]["namespace"],
+        "creationTimestamp": stamp,
+        **{key: value for key, value in (template.get("metadata") or {}).items() if value},
+        "ownerReferences": [
+            {
+                "apiVersion": "apps/v1",
+                "kind": "ReplicaSet",
+                "name": owner["metadata"]["name"],
+                "uid": owner["metadata"]["uid"],
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+    }
+    return {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending", "qosClass": "Burstable"}}
+
+
+def is_ready(pod: KubeObject) -> bool:
+    """Whether a pod is ready and stays."""
+    if "deletionTimestamp" in pod["metadata"]:
+        return False
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def ready_since(pod: KubeObject, marks: Marks) -> float:
+    """The virtual moment a ready pod became so."""
+    ready = next(one for one in pod["status"]["conditions"] if one["type"] == "Ready")
+    return marks.moment(pod["metadata"]["uid"], "ready", ready["lastTransitionTime"])
+
+
+def _key(pod: KubeObject) -> tuple[str, str, str]:
+    return "pod", pod["metadata"]["namespace"], pod["metadata"]["name"]
+
+
+def _condition(kind: str, held: bool, stamp: str) -> dict[str, Any]:
+    return {"type": kind, "status": str(held), "lastProbeTime": None, "lastTransitionTime": stamp}
+
+
+def _waiting(pod: KubeObject) -> str:
+    return str(pod["status"]["containerStatuses"][0]["state"].get("waiting", {}).get("reason", ""))
+
+
+def _containers(
+    pod: KubeObject, state: dict[str, Any], *, ready: bool, restarts: int, last: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": one["name"],
+            "state": state,
+            "lastState": last or {},
+            "ready": ready,
+            "restartCount": restarts,
+            "image": one["image"],
+            "imageID": "",
+            "started": ready,
+        }
+        for one in pod["spec"]["containers"]
+    ]

@@ -7,8 +7,8 @@ from typing import Any
 
 from sgm_tui.sandbox.analysis import DONE
 from sgm_tui.sandbox.objects import KubeObject
+from sgm_tui.sandbox.replica_sets import HASH, asked, hash_of, scaled, there
 from sgm_tui.sandbox.rollout_canary import point
-from sgm_tui.sandbox.rollout_objects import HASH, asked, hash_of, scaled, there
 from sgm_tui.sandbox.rollout_pass import Pass
 from sgm_tui.sandbox.rollout_status import Status
 
@@ -197,8 +197,6 @@ def _advance(look: Pass) -> Status:
         if after and not look.before.get("promoteFull") and not _passed(look, after, "PostPromotion", "-post"):
             return status | {"_cleared": True}
         return _promoted(look, status, colours)
-    if look.resumed():
-        status["_still_resuming"] = True
     return status
 
 

@@ -1,283 +1,219 @@
-"""The canary strategy: steps one after the other, weights by pods, analysis on the way, abort and the way back."""
+"""The canary strategy: a round walks at most one step on, and sizes the ReplicaSets for the step it is at."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from sgm_tui.sandbox.analysis import DONE
-from sgm_tui.sandbox.objects import KubeObject
-from sgm_tui.sandbox.rollout_counts import FULL_WEIGHT, max_surge, next_counts, weighted
-from sgm_tui.sandbox.rollout_objects import HASH, asked, hash_of, scaled, there
-from sgm_tui.sandbox.rollout_pass import Pass, pause_seconds
-from sgm_tui.sandbox.rollout_status import Status
+from sgm_tui.sandbox.rollout_analysis import reconcile_runs
+from sgm_tui.sandbox.rollout_hash import steps_hash
+from sgm_tui.sandbox.rollout_history import limit_history
+from sgm_tui.sandbox.rollout_objects import ReplicaSet, seconds, step_text, total_available
+from sgm_tui.sandbox.rollout_pauses import CANARY_PAUSE
+from sgm_tui.sandbox.rollout_restart import restart_pods
+from sgm_tui.sandbox.rollout_round import Round
+from sgm_tui.sandbox.rollout_scale import at_wanted_counts, counts
+from sgm_tui.sandbox.rollout_services import is_referenced, point_canary_services
+from sgm_tui.sandbox.rollout_status import base_status, persist, promote, reset
+from sgm_tui.sandbox.rollout_traffic import route
 
-STEP_PAUSE = "CanaryPauseStep"
-INCONCLUSIVE = "InconclusiveAnalysisRun"
 
-
-def reconcile(look: Pass) -> None:
-    """One look at a canary."""
-    if look.changed:
-        look.finish(_reset(look))
+def reconcile_canary(look: Round) -> None:
+    """One round."""
+    look.sync_revision()
+    if _changed(look):
+        _write(look)
         return
-    _select(look)
-    if not look.spec.get("paused") and not look.aborted:
-        _analyse(look)
-    settled = _scale(look) if not look.spec.get("paused") else False
-    if settled and not look.added_pause:
-        _pause(look)
-    look.finish(_advance(look))
+    if restart_pods(look) > 0:
+        return  # how many pods are available is known only when the evicted ones are gone
+    limit_history(look)
+    point_canary_services(look)
+    route(look)
+    reconcile_runs(look)
+    if not look.pauses.added and not scale_canary(look):
+        _pause_at_step(look)
+    _write(look)
 
 
-def _reset(look: Pass) -> Status:
-    """A new template or new steps: from the beginning, unless it is the stable template again."""
-    status = look.base_status()
-    for key in ("abort", "abortedAt", "promoteFull", "canary"):
-        status.pop(key, None)
-    status["_cleared"] = True
-    _end_runs(look)
-    if look.steps:
-        status["currentStepIndex"] = 0
-        if look.before.get("stableRS") == look.hash:
-            look.event("SkipSteps", "Rollback to stable ReplicaSets")
-            status["currentStepIndex"] = len(look.steps)
-    look.rollout = {**look.rollout, "status": {**look.before, "abort": False}}
-    return status
-
-
-def _index(look: Pass) -> int:
-    return int(look.before.get("currentStepIndex") or 0)
-
-
-def _step(look: Pass) -> Mapping[str, Any] | None:
-    index = _index(look)
-    return look.steps[index] if index < len(look.steps) else None
-
-
-def _weight(look: Pass) -> int:
-    """The weight to aim at."""
-    if look.before.get("promoteFull") or not look.before.get("stableRS") or look.before["stableRS"] == look.hash:
-        return FULL_WEIGHT
-    if look.aborted:
-        return 0
-    if _step(look) is None:
-        return FULL_WEIGHT
-    weights = [one["setWeight"] for one in look.steps[: _index(look) + 1] if "setWeight" in one]
-    return int(weights[-1]) if weights else 0
-
-
-def _scale(look: Pass) -> bool:
-    """Move ReplicaSets towards the weight; True when nothing had to be moved."""
-    canary = look.spec["strategy"]["canary"]
-    stable = look.stable if look.stable is not None and hash_of(look.stable) != look.hash else None
-    wanted = weighted(look.replicas, _weight(look), max_surge(canary, look.replicas))
-    new_count, stable_count = next_counts(
-        canary,
-        look.replicas,
-        wanted,
-        (asked(look.new), there(look.new, "availableReplicas")),
-        (asked(stable), there(stable, "availableReplicas")) if stable else None,
-        [(asked(one), there(one, "availableReplicas")) for one in look.others],
-    )
-    moved = False
-    if stable is not None and stable_count != asked(stable):
-        look.stable = scaled(look.store, stable, stable_count)
-        moved = True
-    if new_count != asked(look.new):
-        look.event("ScalingReplicaSet", f"Scaled ReplicaSet {look.new['metadata']['name']} to {new_count}")
-        look.new = scaled(look.store, look.new, new_count)
-        moved = True
-    return not (moved or _scale_others(look))
-
-
-def _scale_others(look: Pass) -> bool:
-    available = sum(there(one, "availableReplicas") for one in look.all_sets)
-    spare = available - look.replicas
-    moved = False
-    for position, one in enumerate(look.others):
-        idle = asked(one) - there(one, "availableReplicas")
-        lowered = max(0, asked(one) - max(0, idle) - max(0, spare))
-        if lowered != asked(one):
-            spare -= there(one, "availableReplicas") - lowered
-            look.others[position] = scaled(look.store, one, lowered)
-            moved = True
-    return moved
-
-
-def _at_weight(look: Pass) -> bool:
-    """Every pod the weight asks for is there and available, and none too many."""
-    canary = look.spec["strategy"]["canary"]
-    want_new, want_stable = weighted(look.replicas, _weight(look), max_surge(canary, look.replicas))
-    stable = look.stable if look.stable is not None and hash_of(look.stable) != look.hash else None
-    if asked(look.new) != want_new or there(look.new, "availableReplicas") != want_new:
+def scale_canary(look: Round) -> bool:
+    """Size one ReplicaSet a round: the stable first, then the new, then what is older; whether one was resized."""
+    if look.halted:
         return False
-    if stable is not None and (asked(stable) != want_stable or there(stable, "availableReplicas") != want_stable):
-        return False
-    return all(asked(one) == 0 for one in look.others)
-
-
-def _pause(look: Pass) -> None:
-    step = _step(look)
-    if step is None or "pause" not in step or look.aborted or look.before.get("promoteFull"):
-        return
-    if not look.has_pause(STEP_PAUSE):
-        if not look.resumed():
-            look.added_pause = STEP_PAUSE
-            look.event("RolloutPaused", "Rollout is paused (CanaryPauseStep)")
-            length = pause_seconds(step)
-            if length is not None:
-                look.wake_in.append(length)
-        return
-    length = pause_seconds(step)
-    if length is not None:
-        look.wake_in.append(max(0.05, length - look.paused_for(STEP_PAUSE)))
-
-
-def _completed(look: Pass) -> bool:
-    """Whether the step under way is done."""
-    step = _step(look)
-    if step is None or look.spec.get("paused") or look.added_pause:
-        return False
-    if "pause" in step:
-        if look.resumed():
+    look.drop_deadlines()
+    if _two(look) and look.stable is not None:
+        # The stable ReplicaSet follows the weights of the round before: traffic moves first, then pods.
+        before = (look.rollout.status.get("canary") or {}).get("weights")
+        _, stable_count = counts(look.rollout, look.new, look.stable, look.others, before)
+        if look.scale(look.stable, stable_count):
             return True
-        length = pause_seconds(step)
-        return length is not None and look.has_pause(STEP_PAUSE) and look.paused_for(STEP_PAUSE) >= length
-    if "setWeight" in step:
-        return _at_weight(look)
-    if "analysis" in step:
-        run = _run(look, "Step", _index(look))
-        return run is not None and run["status"].get("phase") == "Successful"
-    return True
+    return scale_new(look) or _scale_down_others(look)
 
 
-def _advance(look: Pass) -> Status:
-    """The next status: promoted, aborted, one step on, or as it is."""
-    status = look.base_status()
-    count = len(look.steps)
-    if look.before.get("promoteFull"):
-        status["_cleared"] = True
-        status.pop("abort", None)
-        if count:
-            status["currentStepIndex"] = count
-    if _promotable(look):
-        return _promoted(look, status)
-    if look.aborted and not look.before.get("promoteFull"):
-        if count:
-            status["currentStepIndex"] = count if look.before.get("stableRS") == look.hash else 0
-        status.pop("canary", None)
-        _end_runs(look)
-        return status
-    if _completed(look):
-        index = min(_index(look) + 1, count)
-        look.event("RolloutStepCompleted", f"Rollout step {index}/{count} completed")
-        status |= {"currentStepIndex": index, "_cleared": True}
-        status.pop("canary", None)
-        look.memory.pauses.pop(STEP_PAUSE, None)
-        look.wake_in.append(0.02)
-    elif look.resumed():
-        status["_still_resuming"] = True
-    return status
-
-
-def _promotable(look: Pass) -> bool:
-    if look.stable is None or not look.before.get("stableRS"):
-        return True
-    if look.aborted and not look.before.get("promoteFull"):
+def scale_new(look: Round) -> bool:
+    """Size the new ReplicaSet of a canary."""
+    if look.new is None:
         return False
-    if look.before["stableRS"] == look.hash or there(look.new, "availableReplicas") != look.replicas:
+    new_count, _ = counts(look.rollout, look.new, look.stable, look.others, look.weights)
+    return scale_or_delay(look, look.new, new_count)
+
+
+def scale_or_delay(look: Round, new: ReplicaSet, count: int) -> bool:
+    """Resize the new ReplicaSet, unless it is to stay up for a while after an abort."""
+    if look.delays_abort:
+        delay = look.rollout.abort_scale_down_delay() or 0.0
+        if new.deadline:
+            left = look.remaining(new)
+            if left > 0.0:
+                look.look_again(left)
+                look.scale(new, new.wanted)
+                return False
+            count = 0
+        else:
+            look.scale(new, new.wanted)
+            if look.stable is not None and look.stable.available >= look.rollout.replicas:
+                look.set_deadline(new, delay)
+            return False
+    return look.scale(new, count)
+
+
+def scale_old(look: Round, old: ReplicaSet, noted: int, keep: int) -> tuple[int, int]:
+    """How many ReplicaSets have a deadline so far, and the size an old one should have until its own is past."""
+    limit = _delayed_at_most(look)
+    if not old.deadline:
+        delay = look.rollout.scale_down_delay()
+        if old.wanted > 0 and noted < limit and delay > 0.0:
+            look.set_deadline(old, delay)
+            look.look_again(delay)
+            return noted + 1, old.wanted
+        return noted, 0
+    left = look.remaining(old)
+    if noted < limit and left > 0.0:
+        look.look_again(left)
+        return noted + 1, keep
+    return noted + 1, 0
+
+
+def _delayed_at_most(look: Round) -> float:
+    strategy = look.rollout.blue_green if look.rollout.blue_green is not None else look.rollout.canary
+    limit = (strategy or {}).get("scaleDownDelayRevisionLimit")
+    return float("inf") if limit is None else float(limit)
+
+
+def _two(look: Round) -> bool:
+    return look.stable is not None and (look.new is None or look.new.name != look.stable.name)
+
+
+def _scale_down_others(look: Round) -> bool:
+    others = [one for one in look.others if one.wanted > 0]
+    scaled = False
+    for number, one in enumerate(others):
+        if one.wanted > one.available:
+            # Pods that are not available hold the update up and serve nobody.
+            scaled = look.scale(one, one.available) or scaled
+            others[number] = look.as_written(one)
+    _, missing = look.rollout.fences
+    spare = total_available(look.all) - (look.rollout.replicas - missing)
+    if spare <= 0:
         return False
-    if look.before.get("promoteFull"):
-        return True
-    return _index(look) >= len(look.steps) and asked(look.new) == look.replicas and not _others_left(look)
-
-
-def _others_left(look: Pass) -> bool:
-    return look.stable is not None and hash_of(look.stable) != look.hash and asked(look.stable) > 0
-
-
-def _promoted(look: Pass, status: Status) -> Status:
-    for key in ("promoteFull", "abort", "abortedAt", "canary"):
-        status.pop(key, None)
-    status |= {"stableRS": look.hash, "_cleared": True}
-    if look.steps:
-        status["currentStepIndex"] = len(look.steps)
-    if look.before.get("stableRS"):
-        look.event("RolloutCompleted", "Rollout completed update: Completed all canary steps")
-    _end_runs(look)
-    look.wake_in.append(0.02)
-    return status
-
-
-def _analyse(look: Pass) -> None:
-    """Start the analysis of the step under way and the one in the background; heed what they say."""
-    rolling = bool(look.before.get("stableRS")) and look.before["stableRS"] != look.hash
-    if not rolling or look.before.get("promoteFull"):
-        return
-    step = _step(look)
-    background = look.spec["strategy"]["canary"].get("analysis")
-    if background and _index(look) >= int(background.get("startingStep", 0)) and step is not None:
-        run = _run(look, "Background", None) or look.analysis.create(
-            look.rollout, look.new, background, "Background", ""
-        )
-        _heed(look, run, "Background analysis phase error/failed")
-    if step is not None and "analysis" in step and not look.has_pause(INCONCLUSIVE):
-        index = _index(look)
-        run = _run(look, "Step", index) or look.analysis.create(
-            look.rollout, look.new, step["analysis"], "Step", f"-{index}"
-        )
-        _heed(look, run, "Step-based analysis phase error/failed")
-
-
-def _heed(look: Pass, run: KubeObject, words: str) -> None:
-    phase = run["status"].get("phase")
-    if phase in {"Failed", "Error"}:
-        look.abort_message = f"{words}: {run['status'].get('message', '')}"
-        look.event(f"AnalysisRun{phase}", f"Analysis Run {run['metadata']['name']} {phase}", "Warning")
-    elif phase == "Inconclusive" and not look.has_pause(INCONCLUSIVE) and not look.resumed():
-        look.added_pause = INCONCLUSIVE
-
-
-def _runs(look: Pass) -> list[KubeObject]:
-    """Runs of this update, the newest last; those of before a retry are of the past."""
-    runs = look.store.owned("AnalysisRun", look.rollout["metadata"]["uid"])
-    return [one for one in runs if (one["metadata"].get("labels") or {}).get(HASH) == look.hash]
-
-
-def _run(look: Pass, kind: str, index: int | None) -> KubeObject | None:
-    """The run of the step under way or in the background; one that ended before a retry does not count."""
-    for one in reversed(_runs(look)):
-        labels = one["metadata"]["labels"]
-        if labels.get("rollout-type") != kind or (index is not None and labels.get("step-index") != str(index)):
+    noted = 0
+    for one in sorted(others, key=lambda other: -other.revision):
+        if spare <= 0 or one.wanted == 0 or (look.rollout.routed and is_referenced(look, one)):
             continue
-        over = one["metadata"]["uid"] in look.memory.past_runs
-        return None if over else one
-    return None
+        noted, keep = _kept(look, one, noted, spare)
+        if one.wanted != keep:
+            scaled = look.scale(one, keep) or scaled
+            spare -= one.wanted - keep
+    return scaled
 
 
-def _end_runs(look: Pass) -> None:
-    """The update is over or starts anew: what still runs ends, and nothing of it counts again."""
-    for one in look.store.owned("AnalysisRun", look.rollout["metadata"]["uid"]):
-        look.memory.past_runs.add(one["metadata"]["uid"])
-        if one["status"].get("phase") not in DONE:
-            look.analysis.terminate(one)
+def _kept(look: Round, one: ReplicaSet, noted: int, spare: int) -> tuple[int, int]:
+    """How many ReplicaSets have a deadline so far, and how many pods of this old one stay."""
+    if not look.rollout.routed:
+        return noted, max(0, one.wanted - spare)  # pods that are there get traffic
+    waits = look.rollout.promoted or bool(one.deadline)
+    return scale_old(look, one, noted, one.wanted) if waits and not look.rollout.dynamic_stable else (noted, 0)
 
 
-def _select(look: Pass) -> None:
-    """Point the stable and the canary Service at their pods."""
-    canary = look.spec["strategy"]["canary"]
-    stable_hash = str(look.before.get("stableRS") or look.hash)
-    for name, pod_hash in ((canary.get("stableService"), stable_hash), (canary.get("canaryService"), look.hash)):
-        if name:
-            point(look, name, pod_hash)
+def _changed(look: Round) -> bool:
+    return look.template_changed or look.rollout.status.get("currentStepHash") != steps_hash(look.rollout.steps)
 
 
-def point(look: Pass, service: str, pod_hash: str) -> bool:
-    """Let a Service select a ReplicaSet's pods; True when it had to be changed."""
-    found = look.store.get("Service", look.rollout["metadata"]["namespace"], service)
-    if found is None or (found["spec"].get("selector") or {}).get(HASH) == pod_hash:
-        return False
-    selector = {**(found["spec"].get("selector") or {}), HASH: pod_hash}
-    look.store.write("Service", {**found, "spec": {**found["spec"], "selector": selector}})
+def _pause_at_step(look: Round) -> None:
+    rollout = look.rollout
+    step = rollout.step
+    if rollout.paused or rollout.promote_full or step is None or step.get("pause") is None:
+        return
+    pause = rollout.pause(CANARY_PAUSE)
+    if pause is None:
+        if not rollout.controller_pause:
+            look.pauses.added.append(CANARY_PAUSE)
+        return
+    duration = step["pause"].get("duration")
+    left = look.pauses.remaining(pause, seconds(duration)) if duration is not None else 0.0
+    if left > 0.0:
+        look.look_again(left)
+
+
+def _write(look: Round) -> None:
+    status = base_status(look)
+    steps = len(look.rollout.steps)
+    if _changed(look):
+        reset(look, status)
+        if look.new is not None and steps:
+            if look.rollout.stable_hash == look.new.hash:
+                look.event("SkipSteps", "Rollback to stable ReplicaSets")
+                status["currentStepIndex"] = steps
+            elif look.within_window and look.new.wanted > 0:
+                look.event("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow")
+                status["currentStepIndex"] = steps
+        persist(look, status)
+        return
+    index = look.rollout.step_index
+    if look.rollout.promote_full or look.within_window:
+        look.pauses.resume()
+        index = steps or None
+    reason = _promotion_reason(look)
+    if reason:
+        promote(look, status, reason)
+    elif look.pauses.aborted:
+        status["currentStepIndex"] = (steps if status["stableRS"] == status["currentPodHash"] else 0) if steps else None
+    else:
+        status["currentStepIndex"] = _walked_on(look, status, index)
+    persist(look, status)
+
+
+def _walked_on(look: Round, status: dict[str, Any], index: int | None) -> int | None:
+    """The index after this round: one more when the step under way is complete."""
+    step = look.rollout.step
+    if step is None or index is None or look.rollout.paused or not _is_complete(look, step):
+        return index
+    index = min(index + 1, len(look.rollout.steps))
+    status["canary"].pop("currentStepAnalysisRunStatus", None)
+    look.event("RolloutStepCompleted", f"Rollout step {index}/{len(look.rollout.steps)} completed ({step_text(step)})")
+    look.pauses.removed.add(CANARY_PAUSE)
+    return index
+
+
+def _is_complete(look: Round, step: dict[str, Any]) -> bool:
+    if step.get("pause") is not None:
+        return look.pauses.step_is_over(step["pause"])
+    if step.get("setCanaryScale") is not None or step.get("setWeight") is not None:
+        return at_wanted_counts(look.rollout, look.new, look.stable, look.others, look.weights)
+    if step.get("analysis") is not None:
+        run = look.runs.step
+        return run is not None and (run.get("status") or {}).get("phase") == "Successful"
+    # Experiments and step plugins are no part of this fleet: they would wait for ever for somebody to run them.
     return True
+
+
+def _promotion_reason(look: Round) -> str:
+    """Why the new ReplicaSet becomes stable now; "" when it does not."""
+    if look.stable is None:
+        return "Initial deploy"
+    if look.pauses.aborted or look.new is None or look.new.available < look.rollout.replicas:
+        return ""
+    if look.rollout.promote_full:
+        return "Full promotion requested"
+    if look.is_fast_rollback:
+        return "Rollback within window" if look.within_window else "Fast rollback"
+    steps = len(look.rollout.steps)
+    return f"Completed all {steps} canary steps" if look.rollout.step_index in {None, steps} else ""

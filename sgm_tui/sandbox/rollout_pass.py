@@ -10,7 +10,15 @@ from sgm_tui.fleet.rollout import seconds
 from sgm_tui.sandbox.analysis import AnalysisController
 from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.objects import KubeObject, ObjectStore
-from sgm_tui.sandbox.rollout_objects import asked, hash_of, revision_of, steps_hash, there
+from sgm_tui.sandbox.replica_sets import (
+    WORKLOAD_GENERATION,
+    annotations_of,
+    asked,
+    hash_of,
+    revision_of,
+    steps_hash,
+    there,
+)
 from sgm_tui.sandbox.rollout_status import (
     ABORTED_REASON,
     AVAILABLE_REASON,
@@ -149,6 +157,9 @@ class Pass:
         }
         if self.steps:
             status["currentStepHash"] = steps_hash(self.steps)
+        generation = annotations_of(self.rollout).get(WORKLOAD_GENERATION)
+        if generation:
+            status["workloadObservedGeneration"] = generation
         return status
 
     def has_pause(self, reason: str) -> bool:
@@ -189,14 +200,9 @@ class Pass:
         if self.added_pause and not self.has_pause(self.added_pause):
             self.memory.pauses[self.added_pause] = self.clock.now
             kept.append({"reason": self.added_pause, "startTime": self.clock.stamp()})
-        if kept:
-            return status | {"pauseConditions": kept, "controllerPause": True}
-        if self.resumed() and status.pop("_still_resuming", False):
-            return status | {"controllerPause": True}
-        return status
+        return status | {"pauseConditions": kept, "controllerPause": True} if kept else status
 
     def _with_progress(self, status: Status) -> Status:
-        status.pop("_still_resuming", None)
         stamp = self.clock.stamp()
         found = condition(status, PROGRESSING).get("reason")
         name = f'ReplicaSet "{self.new["metadata"]["name"]}"'

@@ -8,7 +8,7 @@ from typing import Any
 
 from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.objects import KubeObject, ObjectStore
-from sgm_tui.sandbox.rollout_objects import HASH, REVISION, new_pod, new_replica_set, pod_status, steps_hash
+from sgm_tui.sandbox.replica_sets import HASH, REVISION, new_pod, new_replica_set, pod_status, steps_hash
 from sgm_tui.sandbox.rollout_status import AVAILABLE_REASON, PROGRESSING, Status, with_condition, with_phase
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"

@@ -36,3 +36,23 @@ def template_of(store: ObjectStore, rollout: KubeObject) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = workload["spec"]["template"] if reference["kind"] != "PodTemplate" else workload["template"]
     return found
+
+
+def resolved(store: ObjectStore, rollout: KubeObject) -> KubeObject:
+    """The Rollout with the template and the selector of the workload it refers to, where it has none of its own."""
+    spec = rollout["spec"]
+    if not spec.get("workloadRef"):
+        return rollout
+    template = template_of(store, rollout)
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    selector = spec.get("selector") or {"matchLabels": labels}
+    return {**rollout, "spec": {**spec, "template": template, "selector": selector}}
+
+
+def workload_generation(store: ObjectStore, rollout: KubeObject) -> str:
+    """Generation of the workload it refers to; "" where it has a template of its own."""
+    reference = rollout["spec"].get("workloadRef")
+    if not reference:
+        return ""
+    workload = store.get(reference["kind"], rollout["metadata"]["namespace"], reference["name"])
+    return "" if workload is None else str(workload["metadata"].get("generation", 1))

@@ -1,211 +1,208 @@
-"""The simulated Argo Rollouts controller of one cluster, with the kubelet, analysis and autoscaling beside it.
+"""The simulated Argo Rollouts controller of one cluster, with the kubelets, ReplicaSets and autoscalers around it.
 
-It looks at a Rollout soon after anything of it changed, and when a pause or a delay ends. What a look does is the
-strategies' business; here is when to look, and what is the same for all: ReplicaSets, revisions, restarts, history.
+It works as the real one does: every change of an object has the objects that depend on it looked at again a moment
+later, and one look makes at most one move. So the states come in the order a real cluster shows them, and what nobody
+touches costs nothing.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sgm_tui.sandbox import rollout_blue_green, rollout_canary
-from sgm_tui.sandbox.agenda import Agenda
 from sgm_tui.sandbox.analysis import AnalysisController, Measure
-from sgm_tui.sandbox.autoscaler import Autoscaler
+from sgm_tui.sandbox.autoscaler import Autoscaler, Demand
 from sgm_tui.sandbox.clock import Clock
-from sgm_tui.sandbox.kubelet import Kubelet
+from sgm_tui.sandbox.kubelet import Defects, Kubelet
 from sgm_tui.sandbox.objects import KubeObject, ObjectStore
-from sgm_tui.sandbox.rollout_objects import (
-    DESIRED,
-    REVISION,
-    annotations_of,
-    asked,
-    hash_of,
-    new_replica_set,
-    revision_of,
-    template_hash,
-    there,
-    with_annotations,
-)
-from sgm_tui.sandbox.rollout_pass import Memory, Pass
-from sgm_tui.sandbox.rollout_settled import Settling
-from sgm_tui.sandbox.rollout_spec import invalid, template_of
-from sgm_tui.sandbox.rollout_status import (
-    PAUSED_REASON,
-    PROGRESSING,
-    RESUMED_REASON,
-    condition,
-    with_condition,
-    with_phase,
-    without_condition,
-)
+from sgm_tui.sandbox.replica_sets import ReplicaSetController
+from sgm_tui.sandbox.rollout_analysis import find_runs
+from sgm_tui.sandbox.rollout_bluegreen import count_active, reconcile_blue_green, scale_blue_green
+from sgm_tui.sandbox.rollout_canary import reconcile_canary, scale_canary
+from sgm_tui.sandbox.rollout_events import Recorder
+from sgm_tui.sandbox.rollout_objects import Rollout, total_actual, total_available
+from sgm_tui.sandbox.rollout_round import Round
+from sgm_tui.sandbox.rollout_settle import Settler
+from sgm_tui.sandbox.rollout_status import note_pauses, persist, write_invalid
+from sgm_tui.sandbox.rollout_validation import first_complaint
+from sgm_tui.sandbox.rollout_work import Key, Marks, WorkQueue, Workshop
+from sgm_tui.sandbox.rollout_workload import WorkloadError, note_workload, resolved_spec
 
-_SOON = 0.05
-_HISTORY = 10
+_REACTION = {
+    "rollout": 0.012,
+    "replicaset": 0.004,
+    "pod": 0.006,
+    "analysis": 0.006,
+    "autoscaler": 0.5,
+    "workload": 0.005,
+    "welcome": 0.0,
+}
+"""Virtual seconds from a change until each controller looks."""
+_BACK_OFF = 3.0
+"""Virtual seconds a controller that keeps failing on a Rollout lets pass, even when it is put right at once."""
 
 
 class RolloutsController:
-    """Argo Rollouts, kubelet and autoscaler of one cluster."""
+    """Everything that moves in one cluster but Argo CD."""
 
     def __init__(self, store: ObjectStore, clock: Clock, *, measure: Measure, seed: str) -> None:
-        self._store = store
-        self._clock = clock
-        self.agenda = Agenda(clock)
-        self.pod_defect: Callable[[str], str] = lambda _image: ""
-        chance = random.Random(f"{seed}:pods")
-        self._kubelet = Kubelet(store, clock, self.agenda, chance, self._defect)
-        self._analysis = AnalysisController(store, clock, self.agenda, measure)
-        self._autoscaler = Autoscaler(store, clock, self.agenda)
-        self._settling = Settling(store, clock, chance)
-        self._memories: dict[str, Memory] = {}
-        self._queued: set[tuple[str, str]] = set()
-        store.listeners.append(self._note)
+        """Watch a store; `measure` evaluates a PromQL query to its values, or raises ValueError."""
+        queue = WorkQueue(clock)
+        marks = Marks(clock, queue)
+        self._shop = Workshop(store, queue, marks, Recorder(store, marks), random.Random(f"{seed}:rollouts"))
+        self._kubelet = Kubelet(self._shop)
+        self._replica_sets = ReplicaSetController(self._shop)
+        self._autoscaler = Autoscaler(self._shop)
+        self._controllers: dict[str, Callable[[str, str], None]] = {
+            "rollout": self._reconcile,
+            "replicaset": self._replica_sets.reconcile,
+            "pod": self._kubelet.reconcile,
+            "analysis": AnalysisController(self._shop, measure).reconcile,
+            "autoscaler": self._autoscaler.reconcile,
+            "workload": self._note_workload,
+            "welcome": self._welcome,
+        }
+        self._settling = False
+        store.listeners.append(self._noticed)
 
-    def _defect(self, image: str) -> str:
-        return self.pod_defect(image)
+    @property
+    def pod_defect(self) -> Defects:
+        """What is wrong with an image: "pull", "crash" or ""."""
+        return self._kubelet.defect
+
+    @pod_defect.setter
+    def pod_defect(self, defect: Defects) -> None:
+        self._kubelet.defect = defect
+
+    @property
+    def demand(self) -> Demand | None:
+        """How many replicas' worth of load a service has; autoscalers follow it."""
+        return self._autoscaler.demand
+
+    @demand.setter
+    def demand(self, demand: Demand | None) -> None:
+        self._autoscaler.demand = demand
 
     def step(self) -> None:
         """Do all that is due by now."""
-        self.agenda.run()
+        self._shop.queue.run(self._handle)
 
-    def settle(self, manifests: Sequence[Mapping[str, Any]], *, since: float) -> None:
-        """Create a service's objects as they stand after months: rolled out, healthy, quiet."""
-        self.store_listening(False)
+    def settle(self, manifests: Sequence[KubeObject], *, since: float) -> None:
+        """Create a service's objects as they stand when nothing has happened since a virtual moment."""
+        self._settling = True
         try:
-            self._settling.create(manifests, since)
+            Settler(self._shop, self._kubelet, self._replica_sets, self._autoscaler).settle(manifests, since)
         finally:
-            self.store_listening(True)
+            self._settling = False
 
-    def store_listening(self, on: bool) -> None:
-        """Heed changes of the store, or not while things are laid out as they have long been."""
-        if on and self._note not in self._store.listeners:
-            self._store.listeners.append(self._note)
-        elif not on and self._note in self._store.listeners:
-            self._store.listeners.remove(self._note)
+    def _handle(self, key: Key) -> None:
+        controller, namespace, name = key
+        self._controllers[controller](namespace, name)
 
-    def _note(self, event: str, kind: str, obj: KubeObject) -> None:
+    def _noticed(self, change: str, kind: str, obj: KubeObject) -> None:
+        """Have everything looked at that depends on a changed object."""
         metadata = obj["metadata"]
-        if kind == "Rollout":
-            if event == "DELETED":
-                self._memories.pop(metadata["uid"], None)
-            else:
-                self._queue(metadata["namespace"], metadata["name"])
-        elif kind in {"ReplicaSet", "AnalysisRun"}:
-            for one in metadata.get("ownerReferences") or ():
-                self._queue(metadata["namespace"], one["name"])
-        if kind in {"ReplicaSet", "Pod"}:
-            self._kubelet.note(kind, obj)
-        if kind in {"HorizontalPodAutoscaler", "Rollout"}:
-            self._autoscaler.note(kind, obj)
-        if kind in {"Deployment", "AnalysisTemplate"}:
-            for rollout in self._store.list("Rollout", metadata["namespace"]):
-                self._queue(metadata["namespace"], rollout["metadata"]["name"])
-
-    def _queue(self, namespace: str, name: str, seconds: float = _SOON) -> None:
-        if (namespace, name) not in self._queued:
-            self._queued.add((namespace, name))
-            self.agenda.after(seconds, lambda: self._look(namespace, name))
-
-    def _look(self, namespace: str, name: str) -> None:
-        self._queued.discard((namespace, name))
-        rollout = self._store.get("Rollout", namespace, name)
-        if rollout is None or "deletionTimestamp" in rollout["metadata"]:
+        if change == "DELETED":
+            self._shop.marks.forget(metadata["uid"])
+        if self._settling:
             return
-        wrong = invalid(self._store, rollout)
-        if wrong:
-            self._refuse(rollout, wrong)
+        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        if kind in _WATCHED and change != "DELETED":
+            self._look(_WATCHED[kind], namespace, name)
+        if kind == "Rollout" and change == "ADDED":
+            self._look("welcome", namespace, name)
+        if kind in {"Service", "AnalysisTemplate"} and change == "ADDED":
+            for rollout in self._shop.store.list("Rollout", namespace):
+                self._look("rollout", namespace, rollout["metadata"]["name"])
+        for owner in metadata.get("ownerReferences") or ():
+            if owner["kind"] in {"Rollout", "ReplicaSet"}:
+                self._look("rollout" if owner["kind"] == "Rollout" else "replicaset", namespace, owner["name"])
+
+    def _look(self, controller: str, namespace: str, name: str) -> None:
+        delay = _REACTION[controller]
+        if controller == "rollout" and self._keeps_failing(namespace, name):
+            delay = _BACK_OFF
+        self._shop.queue.add((controller, namespace, name), delay)
+
+    def _keeps_failing(self, namespace: str, name: str) -> bool:
+        found = self._shop.store.get("Rollout", namespace, name)
+        status = (found or {}).get("status") or {}
+        return str(status.get("message", "")).startswith("InvalidSpec: ")
+
+    def _welcome(self, namespace: str, name: str) -> None:
+        found = self._shop.store.get("Rollout", namespace, name)
+        if found is not None:
+            message = f"Rollout resource added to informer: {namespace}/{name}"
+            self._shop.events.record(found, "RolloutAddedToInformer", message)
+
+    def _note_workload(self, namespace: str, name: str) -> None:
+        note_workload(self._shop.store, namespace, name)
+
+    def _reconcile(self, namespace: str, name: str) -> None:
+        found = self._shop.store.get("Rollout", namespace, name)
+        if found is None or "deletionTimestamp" in found["metadata"]:
             return
-        if self._turned(rollout):
-            self._queue(namespace, name, 0.02)
+        try:
+            rollout = Rollout(found, resolved_spec(self._shop.store, found))
+        except WorkloadError as error:
+            write_invalid(Round(self._shop, Rollout(found)), str(error))
             return
-        look = self._pass(rollout)
-        if "blueGreen" in rollout["spec"]["strategy"]:
-            rollout_blue_green.reconcile(look)
-        else:
-            rollout_canary.reconcile(look)
-        self._restart(look)
-        self._forget_history(look)
-        for seconds in look.wake_in:
-            self.agenda.after(max(0.01, seconds), lambda: self._queue(namespace, name, 0.0))
-
-    def _refuse(self, rollout: KubeObject, wrong: str) -> None:
-        """An invalid spec changes nothing but what the status says."""
-        status = dict(rollout.get("status") or {})
-        status = with_condition(status, "InvalidSpec", "True", "InvalidSpec", wrong, self._clock.stamp())
-        status["observedGeneration"] = str(rollout["metadata"]["generation"])
-        self._store.write("Rollout", {**rollout, "status": with_phase(rollout["spec"], status)}, subresource="status")
-
-    def _turned(self, rollout: KubeObject) -> bool:
-        """Resumed by a person: the conditions say so first, and only the next look goes on (checkPausedConditions)."""
-        status = dict(rollout.get("status") or {})
-        if status.get("observedGeneration") not in {None, str(rollout["metadata"]["generation"])}:
-            return False
-        paused = bool(status.get("pauseConditions")) or bool(rollout["spec"].get("paused"))
-        if paused or condition(status, PROGRESSING).get("reason") != PAUSED_REASON or status.get("abort"):
-            return False
-        resumed = with_condition(
-            status, PROGRESSING, "Unknown", RESUMED_REASON, "Rollout is resumed", self._clock.stamp()
-        )
-        resumed = without_condition(resumed, "InvalidSpec")
-        self._store.write("Rollout", {**rollout, "status": with_phase(rollout["spec"], resumed)}, subresource="status")
-        return True
-
-    def _pass(self, rollout: KubeObject) -> Pass:
-        """Find or make the ReplicaSet of the spec, and tell it from the stable one and the rest."""
-        rollout, new, sets = self._revise(rollout)
-        stable_hash = (rollout.get("status") or {}).get("stableRS")
-        stable = next((one for one in sets if stable_hash and hash_of(one) == stable_hash), None)
-        others = [one for one in sets if hash_of(one) not in {hash_of(new), stable_hash}]
-        memory = self._memories.setdefault(rollout["metadata"]["uid"], Memory(progressed_at=self._clock.now))
-        status = rollout.get("status") or {}
-        rollout = {**rollout, "status": without_condition(dict(status), "InvalidSpec")} if status else rollout
-        return Pass(self._store, self._clock, self._analysis, memory, rollout, new, stable, others)
-
-    def _revise(self, rollout: KubeObject) -> tuple[KubeObject, KubeObject, list[KubeObject]]:
-        template = template_of(self._store, rollout)
-        sets = self._store.owned("ReplicaSet", rollout["metadata"]["uid"])
-        pod_hash = template_hash(template)
-        newest = max((revision_of(one) for one in sets), default=0)
-        new = next((one for one in sets if hash_of(one) == pod_hash), None)
-        if new is None:
-            new = self._store.create("ReplicaSet", new_replica_set(rollout, template, newest + 1, 0))
-            sets = [*sets, new]
-        elif revision_of(new) < newest:
-            new = self._store.write("ReplicaSet", with_annotations(new, **{REVISION: str(newest + 1)}))
-        desired = str(rollout["spec"].get("replicas", 1))
-        if annotations_of(new).get(DESIRED) != desired:
-            new = self._store.write("ReplicaSet", with_annotations(new, **{DESIRED: desired}))
-        revision = str(revision_of(new))
-        if annotations_of(rollout).get(REVISION) != revision:
-            rollout = self._store.write("Rollout", with_annotations(rollout, **{REVISION: revision}))
-        sets = [new if hash_of(one) == pod_hash else one for one in sets]
-        return rollout, new, sets
-
-    def _restart(self, look: Pass) -> None:
-        """Delete pods older than restartAt, one after the other, as the pod restarter does."""
-        wanted = look.spec.get("restartAt")
-        if not wanted or look.before.get("restartedAt") == wanted:
+        look = Round(self._shop, rollout)
+        complaint = first_complaint(rollout, self._shop.store)
+        if complaint:
+            write_invalid(look, complaint)
             return
-        old = [
-            pod
-            for one in look.all_sets
-            for pod in self._store.owned("Pod", one["metadata"]["uid"])
-            if pod["metadata"]["creationTimestamp"] <= wanted and pod["metadata"]["uid"] not in look.memory.restarted
-        ]
-        missing = any(there(one, "availableReplicas") < asked(one) for one in look.all_sets)
-        if old and not missing:
-            pod = old[0]["metadata"]
-            look.memory.restarted.add(pod["uid"])
-            self._store.delete("Pod", pod["namespace"], pod["name"])
-        elif not old:
-            status = {**look.status, "restartedAt": wanted}
-            look.write(with_phase(look.spec, status))
+        if look.new is None:
+            look.create_replica_set()
+            return
+        if "replicas" not in found["spec"]:
+            # An autoscaler can only scale what says how large it is.
+            self._shop.store.write("Rollout", {**found, "spec": {**found["spec"], "replicas": 1}})
+            return
+        _advance(look)
 
-    def _forget_history(self, look: Pass) -> None:
-        """Old ReplicaSets without pods go, beyond the history limit."""
-        limit = int(look.spec.get("revisionHistoryLimit", _HISTORY))
-        empty = [one for one in look.others if not asked(one) and not there(one)]
-        for one in sorted(empty, key=revision_of)[: max(0, len(empty) - limit)]:
-            self._store.delete("ReplicaSet", one["metadata"]["namespace"], one["metadata"]["name"])
+
+_WATCHED = {
+    "Rollout": "rollout",
+    "ReplicaSet": "replicaset",
+    "Pod": "pod",
+    "AnalysisRun": "analysis",
+    "HorizontalPodAutoscaler": "autoscaler",
+    "Deployment": "workload",
+}
+
+
+def _advance(look: Round) -> None:
+    """One move of a Rollout whose spec is fine and whose ReplicaSet is there."""
+    if look.rollout.promoted and look.pauses.aborted:
+        look.pauses.abort_ended = True
+    look.runs = find_runs(look)
+    if note_pauses(look):
+        return
+    look.sync_revision()
+    if _is_scaling_event(look):
+        _scale_only(look)
+    elif look.rollout.blue_green is not None:
+        reconcile_blue_green(look)
+    else:
+        reconcile_canary(look)
+
+
+def _is_scaling_event(look: Round) -> bool:
+    """Whether only the size has changed: a ReplicaSet in use was last scaled for another one."""
+    used = [one for one in (look.new, look.stable) if one is not None and one.wanted > 0]
+    return any(one.desired is not None and one.desired != look.rollout.replicas for one in used)
+
+
+def _scale_only(look: Round) -> None:
+    status: dict[str, Any] = {"blueGreen": {}, "canary": {}, **look.rollout.status}
+    status["conditions"] = look.rollout.conditions
+    if look.rollout.blue_green is not None:
+        scale_blue_green(look)
+        status |= {"HPAReplicas": total_actual(look.all), "availableReplicas": total_available(look.all)}
+        count_active(look, status)
+    else:
+        scale_canary(look)
+        status |= {"HPAReplicas": total_actual(look.all), "availableReplicas": total_available(look.all)}
+    persist(look, status)
