@@ -40,6 +40,7 @@ from sgm_tui.sandbox.ready import (
     token_in,
     write_private,
 )
+from sgm_tui.sandbox.registry_api import Registry
 from sgm_tui.sandbox.team_file import team_file
 from sgm_tui.sandbox.world import STEP_SECONDS, World
 
@@ -155,9 +156,9 @@ async def _bound(runner: web.AppRunner, port: int, context: ssl.SSLContext | Non
 def _application(world: World, token: str) -> web.Application:
     application = web.Application(middlewares=[_guard(token)])
     application.add_subapp("/clusters", kube_api.routes(world.api_servers, token, world.faults))
-    application.add_subapp("/prometheus", prometheus_api.routes(world.load))
-    application.add_subapp("/api", github_api.routes(world.forge))
-    application.add_subapp("/v2", registry_api.routes(world.registry))
+    application.add_subapp("/prometheus", prometheus_api.routes(world.load, world.faults))
+    application.add_subapp("/api", github_api.routes(world.github))
+    application.add_subapp("/v2", registry_api.routes(Registry(world.repository)))
     return application
 
 

@@ -19,6 +19,7 @@ from sgm_tui.sandbox.argocd_context import IN_CLUSTER, IN_CLUSTER_SERVER, Target
 from sgm_tui.sandbox.argocd_sets import SET_KIND
 from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.fleet_files import Place, with_version
+from sgm_tui.sandbox.github_state import GitHub
 from sgm_tui.sandbox.history import history, people
 from sgm_tui.sandbox.kube_faults import KubeFaults
 from sgm_tui.sandbox.load import Defect, Load
@@ -82,6 +83,7 @@ class World:
             name: RolloutsController(store, self.clock, measure=self.load.measure(name), seed=f"{seed}:{name}")
             for name, store in self.stores.items()
         }
+        self.github = GitHub(self.repository, self.clock, seed=seed)
         self.agenda = Agenda(self.clock)
         self._random = random.Random(f"{seed}:people")
         self._head = ""
@@ -99,6 +101,7 @@ class World:
             self.repository.seed(history(self.files, self.seed), self.clock.started_at)
         self._head = self.repository.head()
         self.argo.prepare()
+        self.github.begin()
         self._lay_out_hub()
         self._lay_out_services()
         self.argo.begin()
@@ -120,6 +123,7 @@ class World:
                 controller.step()
         self.argo.step()
         self.load.step()
+        self.github.step()
 
     def _notice_push(self) -> None:
         """Pushes come from outside and straight into the repository: its web hook is us looking at the branch."""
@@ -153,7 +157,7 @@ class World:
         writes, message = self._change([wanted])
         branch = f"sgm/{place.service}-{place.where}-{version}"
         self.repository.commit(branch, writes, message, at=self.clock.wall(), author=self._somebody())
-        self.forge.open(branch, message.partition("\n")[0])
+        self.github.open(branch, message.partition("\n")[0])
 
     def edit_scaling(self, place: Place, more: int) -> None:
         """Somebody raises the autoscaler's limits by hand."""
