@@ -1,0 +1,118 @@
+"""The application: one reactive snapshot fed by one worker, data bound down; intents come up as actions.
+
+Only textual and the domain are imported here, so that the first frame is painted before any client library loads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from typing import ClassVar
+
+from textual import work
+from textual.app import App
+from textual.binding import BindingType
+from textual.filter import Monochrome, NoColor
+from textual.reactive import var
+from textual.screen import Screen
+
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.resources import styles
+from sgm_tui.ui import keys, terminal, themes
+from sgm_tui.ui.screens.fleet import FleetScreen
+from sgm_tui.ui.screens.help import HelpScreen
+from sgm_tui.ui.session import Session
+from sgm_tui.ui.widgets.cell_grid import NO_FLEET
+
+_TERMINAL_SECONDS = 1.0
+
+
+class SgmApp(App[None]):
+    """The dashboard on one session."""
+
+    TITLE = "sgm"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = keys.EVERYWHERE
+
+    snapshot: var[FleetSnapshot] = var(NO_FLEET)
+    """The newest snapshot; the only state there is."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        theme: str = "",
+        keymap: Mapping[str, str] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        super().__init__(css_path=[*sorted(styles().glob("*.tcss"))])
+        self.session = session
+        self._endings = contextlib.ExitStack()
+        self._choose_look(theme, environ)
+        self.set_keymap(dict(keymap or {}))
+
+    def _choose_look(self, name: str, environ: Mapping[str, str]) -> None:
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        if name and name not in themes.BY_NAME:
+            raise SgmError(f"there is no theme {name}", f"Themes: {', '.join(themes.BY_NAME)}")
+        self.theme = themes.PLAIN if self.no_color else name or themes.DEFAULT
+        for other in self.available_themes.keys() - themes.BY_NAME.keys():
+            self.unregister_theme(other)
+        if self.theme == themes.PLAIN:
+            self.no_color = True
+            kept = [one for one in self._filters if not isinstance(one, Monochrome | NoColor)]
+            self._filters = [*kept, terminal.PlainFilter()]
+        if not terminal.speaks_unicode(environ):
+            self._filters.append(terminal.AsciiFilter())
+
+    def get_default_screen(self) -> Screen[None]:
+        """The matrix."""
+        return FleetScreen(self.session).data_bind(SgmApp.snapshot)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """The tones, for moments in which none of our themes is active."""
+        return dict(themes.DARK.variables)
+
+    def on_mount(self) -> None:
+        """Begin to listen: to the session, to signals, to the terminal."""
+        self.follow()
+        if not self.is_headless:
+            self._endings.enter_context(terminal.signals_end(self.end))
+            self.set_interval(_TERMINAL_SECONDS, self._look_for_terminal)
+
+    def on_unmount(self) -> None:
+        """Give signals back to whoever had them."""
+        self._endings.close()
+
+    @work(group="snapshots")
+    async def follow(self) -> None:
+        """Show every newest snapshot."""
+        async for snapshot in self.session.snapshots():
+            self.snapshot = snapshot
+
+    def end(self, code: int) -> None:
+        """Leave with this exit code, the terminal as it was."""
+        self.exit(return_code=code)
+
+    def _look_for_terminal(self) -> None:
+        if not terminal.terminal_is_there():
+            self.end(terminal.HUNG_UP)
+
+    def report(self, error: SgmError) -> None:
+        """Tell that something a person asked for did not happen, and what to do."""
+        self.notify(error.hint or "", title=error.message, severity="error", markup=False, timeout=10)
+
+    def action_leave(self) -> None:
+        """Quit."""
+        self.exit()
+
+    def action_interrupt(self) -> None:
+        """Quit as a program does that was interrupted."""
+        self.end(130)
+
+    def action_help(self) -> None:
+        """Show every key and every sign."""
+        self.push_screen(HelpScreen(self.screen))

@@ -1,0 +1,90 @@
+"""Every key, declared once: the footer, the help, the palette and the keymap are all made from these.
+
+The identifiers are what the user's `keymap` names. A key that would do nothing is not here.
+"""
+
+from __future__ import annotations
+
+from textual.binding import Binding, BindingType
+
+_MOVE = Binding.Group("move", compact=True)
+
+MATRIX: list[BindingType] = [
+    Binding("up,k", "move(-1, 0)", "up", id="up", show=False, group=_MOVE, tooltip="The row above"),
+    Binding("down,j", "move(1, 0)", "down", id="down", show=False, group=_MOVE, tooltip="The row below"),
+    Binding("left,h", "move(0, -1)", "left", id="left", show=False, group=_MOVE, tooltip="The cluster before"),
+    Binding("right,l", "move(0, 1)", "right", id="right", show=False, group=_MOVE, tooltip="The next cluster"),
+    Binding("pageup", "page(-1)", "page up", id="page-up", show=False, tooltip="A screen of rows up"),
+    Binding("pagedown", "page(1)", "page down", id="page-down", show=False, tooltip="A screen of rows down"),
+    Binding("home", "edge(-1)", "first row", id="first-row", show=False, tooltip="The first row"),
+    Binding("end", "edge(1)", "last row", id="last-row", show=False, tooltip="The last row"),
+    *(
+        Binding(
+            str(number),
+            f"stage({number})",
+            f"stage {number}",
+            id=f"stage-{number}",
+            show=False,
+            tooltip=f"Jump to stage {number}",
+        )
+        for number in range(1, 10)
+    ),
+    Binding("enter", "open", "open", id="open", tooltip="Everything about this cell"),
+    Binding("p", "promote", "promote", id="promote", tooltip="Plan the stage before's version for this cell"),
+    Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take the newest change out of the plan"),
+    Binding("c", "plan", "plan", id="plan", tooltip="What is planned, its exact diff, and sending it"),
+    Binding("o", "pulls", "PRs", id="pulls", tooltip="Open pull requests"),
+    Binding("slash", "filter", "filter", id="filter", key_display="/", tooltip="Only rows that match some words"),
+    Binding("f", "attention", "attention", id="attention", tooltip="Only what needs attention, or everything"),
+    Binding("w", "worst", "worst first", id="worst", show=False, tooltip="Most urgent rows first, or by name"),
+    Binding("z", "fold", "fold", id="fold", show=False, tooltip="Fold or unfold the stage under the cursor"),
+    Binding("i", "details", "details", id="details", show=False, tooltip="Show or hide the detail pane"),
+    Binding("r", "refresh", "refresh", id="refresh", show=False, tooltip="Ask every source to look again now"),
+    Binding("escape", "back", "back", id="back", show=False, tooltip="Leave the filter, then the attention view"),
+]
+
+EVERYWHERE: list[BindingType] = [
+    Binding("question_mark", "help", "help", id="help", key_display="?", tooltip="Every key and every sign"),
+    Binding(
+        "ctrl+p,colon",
+        "command_palette",
+        "palette",
+        id="palette",
+        key_display="^p",
+        show=False,
+        priority=False,
+        tooltip="Find a command by name",
+    ),
+    Binding("q", "leave", "quit", id="quit", tooltip="Leave; what is planned is only in this session"),
+    Binding("ctrl+c", "interrupt", "interrupt", id="interrupt", show=False, priority=True, system=True),
+]
+
+PAGE: list[BindingType] = [
+    Binding("escape,q", "back", "back", id="page-back", tooltip="Back to the matrix"),
+    Binding("down,j", "scroll(1)", "down", id="page-down-line", show=False, tooltip="Scroll down"),
+    Binding("up,k", "scroll(-1)", "up", id="page-up-line", show=False, tooltip="Scroll up"),
+]
+
+PLAN: list[BindingType] = [
+    Binding("escape,q", "back", "back", id="plan-back", tooltip="Back to the matrix; the plan stays"),
+    Binding("enter", "confirm", "open pull requests", id="plan-confirm", priority=True, tooltip="Asks once more first"),
+    Binding("down,j", "choose(1)", "next", id="plan-next", show=False, tooltip="The next change"),
+    Binding("up,k", "choose(-1)", "previous", id="plan-previous", show=False, tooltip="The change before"),
+    Binding("pagedown,space", "scroll(1)", "diff down", id="plan-scroll-down", show=False, tooltip="Scroll the diff"),
+    Binding("pageup", "scroll(-1)", "diff up", id="plan-scroll-up", show=False, tooltip="Scroll the diff back"),
+    Binding("d,delete", "drop", "drop", id="plan-drop", tooltip="Take the chosen change out of the plan"),
+    Binding("u", "undo", "undo", id="plan-undo", tooltip="Take the newest change out of the plan"),
+    Binding("r", "preview", "again", id="plan-refresh", tooltip="Fetch and compare again"),
+]
+
+PULLS: list[BindingType] = [
+    Binding("escape,q", "back", "back", id="pulls-back", tooltip="Back to the matrix"),
+    Binding("down,j", "choose(1)", "next", id="pulls-next", show=False, tooltip="The next pull request"),
+    Binding("up,k", "choose(-1)", "previous", id="pulls-previous", show=False, tooltip="The pull request before"),
+]
+
+HELP: list[BindingType] = [
+    Binding("escape,q,question_mark", "back", "back", id="help-back", tooltip="Close the help"),
+    Binding("down,j", "scroll(1)", "down", id="help-down", show=False, tooltip="Scroll down"),
+    Binding("up,k", "scroll(-1)", "up", id="help-up", show=False, tooltip="Scroll up"),
+]

@@ -1,0 +1,42 @@
+"""The palette: every command of the screen by name, from the one declaration of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual.binding import Binding
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.types import IgnoreReturnCallbackType
+
+
+class KeyCommands(Provider):
+    """The commands behind the keys of the screen under the palette."""
+
+    async def discover(self) -> Hits:
+        """All of them, before anything is typed."""
+        for binding, run in self._commands():
+            yield DiscoveryHit(binding.description, run, help=binding.tooltip)
+
+    async def search(self, query: str) -> Hits:
+        """Those whose name or explanation matches."""
+        matcher = self.matcher(query)
+        for binding, run in self._commands():
+            text = f"{binding.description} — {binding.tooltip}"
+            if (score := matcher.match(text)) > 0:
+                yield Hit(score, matcher.highlight(text), run)
+
+    def _commands(self) -> Iterator[tuple[Binding, IgnoreReturnCallbackType]]:
+        seen: set[str] = set()
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if active.enabled and not binding.system and binding.tooltip and binding.action not in seen:
+                seen.add(binding.action)
+                yield binding, self._runner(binding.action)
+
+    def _runner(self, action: str) -> IgnoreReturnCallbackType:
+        screen = self.screen
+
+        async def run() -> None:
+            await screen.run_action(action)
+
+        return run

@@ -1,0 +1,25 @@
+"""A picture of the dashboard: the real application, run without a terminal on one snapshot, as SVG."""
+
+from __future__ import annotations
+
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.ui.app import SgmApp
+from sgm_tui.ui.static_session import StaticSession
+
+WIDTH, HEIGHT = 132, 36
+
+
+async def svg(snapshot: FleetSnapshot, size: tuple[int, int] = (WIDTH, HEIGHT), theme: str = "") -> str:
+    """The main screen on this snapshot, `size` in columns and rows.
+
+    Args:
+        snapshot: what to show.
+        size: columns, rows.
+        theme: name of a theme; the default one when empty.
+    """
+    app = SgmApp(StaticSession(snapshot), theme=theme, environ={})
+    async with app.run_test(size=size) as pilot:
+        while app.snapshot is not snapshot:
+            await pilot.pause()
+        await pilot.pause()
+        return app.export_screenshot(title=f"sgm · {snapshot.repository}" if snapshot.repository else "sgm")

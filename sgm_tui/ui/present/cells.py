@@ -1,0 +1,189 @@
+"""One cell of the matrix as a line of any width: version, glyph, then as many facts as there is room for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sgm_tui.fleet.cell import Cell, Journey, Verdict
+from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.tables import age
+from sgm_tui.ui.present.fit import Piece, fit, short_version
+from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, SKEWED, sparkline
+from sgm_tui.ui.present.marks import NONE, Marks
+from sgm_tui.ui.present.tones import Line, Tone, tone_of
+
+GLYPH_FIRST_BELOW = 12
+"""Narrower cells show the glyph first, so that a column of them can be scanned."""
+
+_TREND_WIDTH = 4
+_FRESHLY_SETTLED = timedelta(hours=1)
+_MOVING = frozenset({Journey.MERGED, Journey.SYNCING, Journey.ROLLING, Journey.PAUSED})
+_URGENCY = (
+    Journey.FAILED,
+    Journey.DRIFTED,
+    Journey.PAUSED,
+    Journey.UNKNOWN,
+    Journey.ROLLING,
+    Journey.SYNCING,
+    Journey.MERGED,
+    Journey.SOAKING,
+    Journey.PROPOSED,
+    Journey.STAGED,
+    Journey.SETTLED,
+)
+
+
+def urgency(cell: Cell) -> int:
+    """How soon a person should look: 0 is now."""
+    position = _URGENCY.index(cell.journey)
+    return min(position, _URGENCY.index(Journey.PAUSED)) if cell.verdict is Verdict.ATTENTION else position
+
+
+def wants_attention(cell: Cell) -> bool:
+    """Whether `f` keeps it: everything but the quiet."""
+    return cell.verdict is not Verdict.GOOD or cell.journey is not Journey.SETTLED
+
+
+def journey_tone(journey: Journey) -> Tone:
+    """The tone a journey usually has, for a legend."""
+    match journey:
+        case Journey.FAILED:
+            return Tone.BAD
+        case Journey.PAUSED | Journey.DRIFTED:
+            return Tone.ATTENTION
+        case Journey.STAGED | Journey.PROPOSED:
+            return Tone.STAGED
+        case Journey.UNKNOWN:
+            return Tone.UNKNOWN
+        case Journey.SETTLED:
+            return Tone.QUIET
+        case _:
+            return Tone.BUSY
+
+
+def cell_line(cell: Cell, marks: Marks, now: datetime, width: int) -> Line:
+    """The cell in exactly `width` terminal cells."""
+    narrow = width < GLYPH_FIRST_BELOW
+    tone = tone_of(cell)
+    glyph = Piece(JOURNEY[cell.journey], tone)
+    version = Piece(short_version(_headline(cell), width - 2), _version_tone(cell, tone))
+    if narrow:
+        return fit([glyph, version, *_short_marks(cell, marks)], width)
+    pieces = [*_coming_from(cell), version, glyph, *_progress(cell, tone, now), *_extras(cell, marks, width)]
+    return fit(pieces, width)
+
+
+def folded_line(cells: Sequence[Cell], width: int) -> Line:
+    """A folded stage of one row: its journeys counted, the most urgent first."""
+    counts = Counter(cell.journey for cell in cells)
+    tones = {cell.journey: tone_of(cell) for cell in sorted(cells, key=urgency, reverse=True)}
+    shown = sorted(counts, key=_URGENCY.index)
+    pieces = [Piece(f"{JOURNEY[journey]}{counts[journey]}", tones[journey], rank) for rank, journey in enumerate(shown)]
+    return fit(pieces, width)
+
+
+def progress_words(cell: Cell) -> tuple[str, str]:
+    """Step and weight of a rollout under way, e.g. ("3/8", "30%"); "" where there is none."""
+    rollout = cell.facts.rollout
+    if rollout is None:
+        return "", ""
+    step = f"{rollout.step}/{rollout.steps}" if rollout.steps and rollout.step is not None else ""
+    weight = rollout.actual_weight if rollout.actual_weight is not None else rollout.set_weight
+    if rollout.strategy == "BlueGreen":
+        return step, f"{rollout.updated}/{rollout.desired} up" if rollout.desired else ""
+    return step, f"{weight}%" if weight is not None else ""
+
+
+def failure_word(cell: Cell) -> str:
+    """What failed, in one word."""
+    facts = cell.facts
+    if facts.desired is not None and facts.desired.version is None:
+        return "git"
+    application, rollout = facts.application, facts.rollout
+    if application is not None and application.operation is not None and application.operation.failing:
+        return "sync"
+    if application is not None and any(condition.is_error for condition in application.conditions):
+        return "error"
+    if rollout is not None and rollout.aborted:
+        return "abort"
+    return "degraded"
+
+
+def _headline(cell: Cell) -> Version | None:
+    if cell.journey in _MOVING:
+        return cell.new_version or cell.desired_version or cell.live_version
+    if cell.journey is Journey.FAILED:
+        return cell.desired_version or cell.live_version
+    return cell.live_version or cell.desired_version
+
+
+def _version_tone(cell: Cell, tone: Tone) -> Tone:
+    if cell.journey in {Journey.STAGED, Journey.PROPOSED}:
+        return Tone.QUIET
+    if cell.journey is Journey.SETTLED:
+        return Tone.QUIET if cell.verdict is Verdict.GOOD else Tone.TEXT
+    return tone if cell.journey is Journey.UNKNOWN else Tone.TEXT
+
+
+def _coming_from(cell: Cell) -> list[Piece]:
+    """The version that is on its way out, before an arrow."""
+    new, old = _headline(cell), cell.live_version
+    if cell.journey not in _MOVING or old is None or old == new:
+        return []
+    return [Piece(f"{short_version(old, 14)}{ARROW}", Tone.QUIET, 3, glued=True)]
+
+
+def _progress(cell: Cell, tone: Tone, now: datetime) -> list[Piece]:
+    passed = Piece(age(now - cell.since), Tone.QUIET, 5)
+    step, weight = progress_words(cell)
+    facts = cell.facts
+    match cell.journey:
+        case Journey.SETTLED:
+            return [passed] if now - cell.since < _FRESHLY_SETTLED else []
+        case Journey.STAGED:
+            return [Piece(f"{facts.staged}", tone, 1), Piece("planned", tone, 4)]
+        case Journey.PROPOSED:
+            wanted = [one for one in facts.pending if one.version != cell.desired_version]
+            return [Piece(f"{one.version}", tone, 2) for one in wanted[:1]] + [
+                Piece(f"#{one.number}", tone, 1) for one in wanted[:1]
+            ]
+        case Journey.MERGED:
+            return [Piece("merged", tone, 1), passed]
+        case Journey.SYNCING:
+            return [Piece("sync", tone, 1), passed]
+        case Journey.ROLLING | Journey.PAUSED | Journey.SOAKING:
+            gate = [Piece("gate", tone, 6)] if _waits_for_a_person(cell) else []
+            return [Piece(step, tone, 2), Piece(weight, tone, 1), *gate, passed]
+        case Journey.FAILED:
+            return [Piece(failure_word(cell), tone, 1), passed]
+        case Journey.DRIFTED:
+            return [Piece("drift", tone, 1), passed]
+        case Journey.UNKNOWN:
+            return [] if facts.loading else [Piece(age(now - cell.since), tone, 1)]
+
+
+def _waits_for_a_person(cell: Cell) -> bool:
+    rollout = cell.facts.rollout
+    return cell.journey is Journey.PAUSED and rollout is not None and rollout.pause_seconds is None
+
+
+def _extras(cell: Cell, marks: Marks, width: int) -> list[Piece]:
+    pieces = _short_marks(cell, marks)
+    metrics = cell.facts.metrics
+    if metrics is not None and metrics.trend and cell.journey is not Journey.UNKNOWN and width >= 16:
+        pieces.insert(0, Piece(sparkline(metrics.trend, _TREND_WIDTH), Tone.QUIET, 7))
+    return pieces
+
+
+def _short_marks(cell: Cell, marks: Marks) -> list[Piece]:
+    firing = sum(alert.state == "firing" for alert in cell.facts.alerts)
+    pieces = [Piece(f"{ALERT}{firing}", Tone.ATTENTION, 2)] if firing else []
+    if marks is NONE or cell.journey is Journey.UNKNOWN:
+        return pieces
+    if marks.skewed:
+        pieces.append(Piece(SKEWED, Tone.ATTENTION, 3))
+    if marks.distance and cell.journey in {Journey.SETTLED, Journey.PROPOSED, Journey.STAGED}:
+        pieces.append(Piece(marks.distance, Tone.TEXT, 4))
+    return pieces

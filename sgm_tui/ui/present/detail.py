@@ -1,0 +1,246 @@
+"""The cell under the cursor in full: what git wants, what Argo CD was told, how the rollout goes, what is live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sgm_tui.fleet.cell import Cell, Journey
+from sgm_tui.fleet.observed import Application, PullRequest, Rollout
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.tables import age
+from sgm_tui.ui.present.ages import ago
+from sgm_tui.ui.present.fit import shorten
+from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, sparkline
+from sgm_tui.ui.present.pulls import readiness
+from sgm_tui.ui.present.rollouts import (
+    analysis_lines,
+    phase_line,
+    set_line,
+    step_line,
+    step_list,
+    tag_of,
+    weight_line,
+)
+from sgm_tui.ui.present.tones import Line, Tone, tone_of
+
+_SYNC = {"Synced": Tone.GOOD, "OutOfSync": Tone.ATTENTION}
+_HEALTH = {
+    "Healthy": Tone.GOOD,
+    "Progressing": Tone.BUSY,
+    "Suspended": Tone.ATTENTION,
+    "Degraded": Tone.BAD,
+    "Missing": Tone.BAD,
+}
+_LABEL = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One of the four truths."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+def heading(cell: Cell, snapshot: FleetSnapshot) -> Line:
+    """Which cell, where its change is, for how long, and why."""
+    key, tone = cell.key, tone_of(cell)
+    stage = snapshot.fleet.stage(key.stage)
+    place = Tone.PROTECTED if stage and stage.protected else Tone.STRONG
+    return (
+        (f" {key.service} ", Tone.STRONG),
+        (f"{key.cluster}", place),
+        ("  ", Tone.TEXT),
+        (f"{JOURNEY[cell.journey]} {cell.journey.value}", tone if tone is not Tone.QUIET else Tone.GOOD),
+        (f" {age(snapshot.generated_at - cell.since)}", Tone.QUIET),
+        (f"  {cell.reason}" if cell.reason else "", Tone.TEXT),
+    )
+
+
+def sections(cell: Cell, snapshot: FleetSnapshot, width: int, *, in_full: bool = False) -> tuple[Section, ...]:
+    """The four truths in the order a change travels; each line cut to `width` cells.
+
+    Args:
+        cell: the cell.
+        snapshot: where it is from.
+        width: terminal cells for one section.
+        in_full: one rollout step a line and every ReplicaSet, where there is room for a page.
+    """
+    return (
+        Section("git wants", tuple(_wanted(cell, snapshot, width))),
+        Section("Argo CD", tuple(_told(cell, snapshot, width))),
+        Section("rollout", tuple(_rolling(cell, snapshot, width, in_full=in_full))),
+        Section("live", tuple(_live(cell, snapshot, width))),
+    )
+
+
+def _labelled(label: str, *parts: tuple[str, Tone]) -> Line:
+    return ((f"{label:<{_LABEL}}", Tone.QUIET), *parts)
+
+
+def _said(label: str, text: str, width: int, tone: Tone = Tone.TEXT) -> Line:
+    return _labelled(label, (shorten(text, max(8, width - _LABEL)), tone))
+
+
+def _wanted(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
+    desired, now = cell.facts.desired, snapshot.generated_at
+    lines: list[Line] = []
+    if cell.facts.staged is not None:
+        lines.append(_labelled("planned", (f"{JOURNEY[Journey.STAGED]} {cell.facts.staged}", Tone.STAGED)))
+    for pending in cell.facts.pending[:3]:
+        request = next((one for one in snapshot.pull_requests if one.number == pending.number), None)
+        lines.append(_pending_line(pending.number, pending.version, request))
+    if desired is None:
+        return [*lines, _said("version", "not in git", width, Tone.ATTENTION)]
+    if desired.version is None:
+        return [*lines, _said("error", desired.error, width, Tone.BAD), _said("file", desired.path, width)]
+    lines.append(_labelled("version", (desired.version, Tone.STRONG)))
+    lines.append(
+        _labelled(
+            "commit",
+            (desired.revision[:7] or "—", Tone.TEXT),
+            (f" {ago(desired.committed_at, now)}", Tone.QUIET),
+            (f"  {shorten(desired.author, 24)}" if desired.author else "", Tone.TEXT),
+        )
+    )
+    if desired.subject:
+        lines.append(_said("", desired.subject, width, Tone.QUIET))
+    lines.append(_said("file", _end(desired.path, width - _LABEL), width, Tone.QUIET))
+    return lines
+
+
+def _end(path: str, width: int) -> str:
+    """A path from its end: what tells files apart is there."""
+    return path if len(path) <= width else "…" + path[-max(1, width - 1) :]
+
+
+def _pending_line(number: int, version: str, request: PullRequest | None) -> Line:
+    state = readiness(request) if request else ("open", Tone.STAGED)
+    return _labelled("proposed", (f"{version} #{number} ", Tone.STAGED), state)
+
+
+def _told(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
+    application, now = cell.facts.application, snapshot.generated_at
+    if application is None:
+        return [_said("", "no Application here", width, Tone.QUIET)]
+    lines: list[Line] = [
+        _labelled("sync", (application.sync or "not compared", _SYNC.get(application.sync, Tone.UNKNOWN))),
+        _labelled(
+            "health",
+            (application.health or "not known", _HEALTH.get(application.health, Tone.UNKNOWN)),
+            (f"  {shorten(application.health_message, width)}" if application.health_message else "", Tone.TEXT),
+        ),
+        _labelled(
+            "applied",
+            (application.deployed_revision[:7] or "—", Tone.TEXT),
+            (f" {ago(application.deployed_at, now)}", Tone.QUIET),
+            ("  auto" if application.auto_sync else "  by hand", Tone.QUIET),
+        ),
+    ]
+    lines.extend(_operation(application, snapshot, width))
+    lines.extend(
+        _said(
+            "error" if condition.is_error else "note",
+            f"{condition.type}: {condition.message}",
+            width,
+            Tone.BAD if condition.is_error else Tone.ATTENTION,
+        )
+        for condition in application.conditions[:4]
+    )
+    return lines
+
+
+def _operation(application: Application, snapshot: FleetSnapshot, width: int) -> list[Line]:
+    operation = application.operation
+    if operation is None or (operation.phase == "Succeeded" and not application.operating):
+        return []
+    tone = Tone.BAD if operation.failing else Tone.BUSY
+    tries = f" try {operation.retry_count + 1}/{operation.retry_limit + 1}" if operation.retry_count else ""
+    since = ago(operation.finished_at or operation.started_at, snapshot.generated_at)
+    lines: list[Line] = [
+        _labelled("operation", (operation.phase or "requested", tone), (f"{tries} {since}", Tone.QUIET))
+    ]
+    if operation.message:
+        lines.append(_said("", operation.message, width, tone if operation.failing else Tone.QUIET))
+    return lines
+
+
+def _rolling(cell: Cell, snapshot: FleetSnapshot, width: int, *, in_full: bool) -> list[Line]:
+    rollout = cell.facts.rollout
+    if rollout is None:
+        return [_said("", "no Rollout here", width, Tone.QUIET)]
+    lines: list[Line] = [phase_line(rollout)]
+    if rollout.new_version is not None or rollout.phase != "Healthy":
+        if rollout.new_version is not None:
+            moves = f"{rollout.stable_version or '?'} {ARROW} {rollout.new_version}"
+            lines.append(((moves, Tone.STRONG),))
+        lines.append(weight_line(rollout, min(24, width - 14)))
+    if rollout.paused_since is not None:
+        length = (
+            f" of {rollout.pause_seconds:.0f}s" if rollout.pause_seconds is not None else ", until somebody passes it"
+        )
+        waited = ago(rollout.paused_since, snapshot.generated_at)
+        lines.append(((f"waits {waited}{length}", Tone.ATTENTION if rollout.pause_seconds is None else Tone.BUSY),))
+    if in_full:
+        lines.extend(step_list(rollout))
+    elif rollout.step_names and rollout.new_version is not None:
+        lines.append(step_line(rollout, width))
+    lines.extend(_analysis(rollout, snapshot, width, in_full=in_full))
+    sets = [one for one in rollout.replica_sets if in_full or one.desired or one.current]
+    lines.extend(set_line(one, tag_of(one.images[0]) if one.images else "?") for one in sets)
+    return lines
+
+
+def _analysis(rollout: Rollout, snapshot: FleetSnapshot, width: int, *, in_full: bool) -> list[Line]:
+    """Runs of the newest revision that has any; all of them on a page."""
+    newest = max((run.revision for run in rollout.analysis_runs), default=0)
+    shown = [run for run in rollout.analysis_runs if in_full or run.revision == newest]
+    if not in_full and rollout.phase == "Healthy" and rollout.new_version is None:
+        return []
+    return [line for run in shown[-6:] for line in analysis_lines(run, snapshot.generated_at, width)]
+
+
+def _live(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
+    facts = cell.facts
+    lines: list[Line] = []
+    if facts.rollout is not None:
+        running = facts.rollout.stable_version or facts.rollout.spec_version or "—"
+        lines.append(_labelled("version", (running, Tone.STRONG)))
+        ready = facts.rollout.ready >= facts.rollout.desired
+        scaling = f"  of {facts.scaling.minimum}–{facts.scaling.maximum}" if facts.scaling else ""
+        lines.append(
+            _labelled(
+                "pods",
+                (f"{facts.rollout.ready}/{facts.rollout.desired} ready", Tone.TEXT if ready else Tone.ATTENTION),
+                (scaling, Tone.QUIET),
+                ("  at its maximum" if facts.scaling and facts.scaling.maxed else "", Tone.ATTENTION),
+            )
+        )
+    lines.extend(_metrics(cell, width))
+    for alert in facts.alerts[:4]:
+        tone = Tone.ATTENTION if alert.state == "firing" else Tone.BUSY
+        since = ago(alert.since, snapshot.generated_at)
+        text = f"{ALERT} {alert.name} {alert.severity} {alert.state} {since}  {alert.summary}"
+        lines.append(((shorten(text, width), tone),))
+    lines.extend(((shorten(f"silent: {name}", width), Tone.UNKNOWN),) for name in facts.stale)
+    return lines or [_said("", "nothing is known", width, Tone.UNKNOWN)]
+
+
+def _metrics(cell: Cell, width: int) -> list[Line]:
+    metrics = cell.facts.metrics
+    if metrics is None:
+        return [_said("metrics", "no data", width, Tone.QUIET)]
+    rate, errors, latency = metrics.requests_per_second, metrics.error_ratio, metrics.latency_p99_seconds
+    trend = sparkline(metrics.trend, max(8, min(24, width - _LABEL - 12)))
+    return [
+        _labelled("requests", (f"{rate:.1f}/s " if rate is not None else "no data ", Tone.TEXT), (trend, Tone.BUSY)),
+        _labelled(
+            "errors",
+            (
+                f"{errors:.2%}" if errors is not None else "no data",
+                Tone.TEXT if not errors or errors < 0.01 else Tone.BAD,
+            ),
+            ("   p99 ", Tone.QUIET),
+            (f"{latency * 1000:.0f} ms" if latency is not None else "no data", Tone.TEXT),
+        ),
+    ]

@@ -1,0 +1,45 @@
+"""What the matrix says when it has no row to show: never nothing, always why and what to do."""
+
+from __future__ import annotations
+
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.ui.present.glyphs import FRESH, OFF, STALE, WAITING
+from sgm_tui.ui.present.tones import Line, Tone
+from sgm_tui.ui.rows import View
+
+_SIGNS = {"fresh": (FRESH, Tone.GOOD), "waiting": (WAITING, Tone.BUSY), "stale": (STALE, Tone.BAD)}
+
+
+def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
+    """The lines shown instead of rows."""
+    if snapshot.problem:
+        first, *rest = snapshot.problem.splitlines()
+        return (
+            (("✖ ", Tone.BAD), (first, Tone.BAD)),
+            *(((line, Tone.TEXT),) for line in rest),
+            (),
+            (("Correct it and start sgm again; q quits.", Tone.QUIET),),
+        )
+    if snapshot.services and view.query.split():
+        return (
+            ((f"Nothing matches “{view.query.strip()}”", Tone.STRONG),),
+            (("esc clears the filter. Every word must be true of one cell: service, stage, cluster,", Tone.QUIET),),
+            (("location, version, journey or #number.", Tone.QUIET),),
+        )
+    if snapshot.services:
+        return (
+            (("✓ ", Tone.GOOD), ("Nothing needs attention", Tone.STRONG)),
+            ((f"All {len(snapshot.cells)} cells are settled. f shows them again.", Tone.QUIET),),
+        )
+    if not snapshot.sources:
+        return (((f"{WAITING} ", Tone.BUSY), ("Connecting to the fleet", Tone.TEXT)),)
+    if all(source.state == "fresh" for source in snapshot.sources if source.source.kind in {"git", "argocd"}):
+        return (
+            (("The fleet is empty", Tone.STRONG),),
+            (("Neither git nor Argo CD knows a service in these clusters.", Tone.QUIET),),
+        )
+    lines: list[Line] = [(("Waiting for the first answers", Tone.STRONG),)]
+    for source in snapshot.sources:
+        sign, tone = _SIGNS.get(source.state, (OFF, Tone.QUIET))
+        lines.append(((f"{sign} ", tone), (f"{source.name:<24}", Tone.TEXT), (source.reason, Tone.QUIET)))
+    return tuple(lines)

@@ -1,0 +1,83 @@
+"""Making text fit: a cell loses words before it loses facts, and never its neighbour's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+from sgm_tui.fleet.model import Version
+from sgm_tui.ui.present.tones import Line, Part, Tone
+
+
+class Piece(NamedTuple):
+    """A part of a line that may be left out; the highest rank goes first, rank 0 stays."""
+
+    text: str
+    tone: Tone
+    rank: int = 0
+    glued: bool = False
+    """No space follows it."""
+
+
+def shorten(text: str, width: int) -> str:
+    """`text` in at most `width` terminal cells, the cut marked."""
+    if len(text) * 2 <= width or cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
+
+
+def shorten_middle(text: str, width: int) -> str:
+    """`text` in at most `width` cells, both ends kept: what differs is at the end, what it is at the start."""
+    if cell_len(text) <= width:
+        return text
+    if width < 5:
+        return shorten(text, width)
+    tail = text[-((width - 1) // 2) :]
+    return set_cell_size(text, max(0, width - 1 - cell_len(tail))).rstrip() + "…" + tail
+
+
+def short_version(version: Version | None, width: int) -> str:
+    """A version in at most `width` cells; a digest keeps its algorithm out."""
+    if version is None:
+        return "—"
+    text = version.removeprefix("sha256:")
+    return shorten_middle(text if text == version else text[:10], width)
+
+
+def pad(parts: Sequence[Part], width: int) -> Line:
+    """The parts in exactly `width` cells: cut or filled with spaces."""
+    used = 0
+    kept: list[Part] = []
+    for text, tone in parts:
+        space = width - used
+        if space <= 0:
+            break
+        shown = shorten(text, space)
+        kept.append((shown, tone))
+        used += cell_len(shown)
+    if used < width:
+        kept.append((" " * (width - used), Tone.TEXT))
+    return tuple(kept)
+
+
+def fit(pieces: Sequence[Piece], width: int) -> Line:
+    """The pieces with single spaces between them in exactly `width` cells, dropping the highest ranks first."""
+    kept = [piece for piece in pieces if piece.text]
+    while len(kept) > 1 and _length(kept) > width:
+        expendable = max(range(len(kept)), key=lambda index: (kept[index].rank, index))
+        if kept[expendable].rank == 0:
+            break
+        del kept[expendable]
+    parts: list[Part] = []
+    for piece in kept:
+        parts.append((piece.text, piece.tone))
+        if not piece.glued:
+            parts.append((" ", Tone.TEXT))
+    return pad(parts, width)
+
+
+def _length(pieces: Sequence[Piece]) -> int:
+    spaces = sum(not piece.glued for piece in pieces[:-1])
+    return sum(cell_len(piece.text) for piece in pieces) + spaces

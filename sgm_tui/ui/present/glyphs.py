@@ -1,0 +1,72 @@
+"""The signs of the product, one table. Each is one terminal cell wide and has a twin in ASCII."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sgm_tui.fleet.cell import Journey
+
+JOURNEY: Mapping[Journey, str] = {
+    Journey.SETTLED: "✓",
+    Journey.STAGED: "+",
+    Journey.PROPOSED: "⇡",
+    Journey.MERGED: "⇢",
+    Journey.SYNCING: "↻",
+    Journey.ROLLING: "◐",
+    Journey.PAUSED: "‖",
+    Journey.SOAKING: "◷",
+    Journey.FAILED: "✖",
+    Journey.DRIFTED: "≠",
+    Journey.UNKNOWN: "?",
+}
+MEANING: Mapping[Journey, str] = {
+    Journey.SETTLED: "git, Argo CD and the cluster agree",
+    Journey.STAGED: "in the plan, nothing written yet",
+    Journey.PROPOSED: "a pull request is open",
+    Journey.MERGED: "merged, Argo CD has not seen it",
+    Journey.SYNCING: "Argo CD is applying it",
+    Journey.ROLLING: "the rollout moves: step, weight",
+    Journey.PAUSED: "the rollout waits at a gate",
+    Journey.SOAKING: "runs, and has to prove itself",
+    Journey.FAILED: "aborted, degraded or not synced",
+    Journey.DRIFTED: "live is not what git wants",
+    Journey.UNKNOWN: "a source is silent: nobody knows",
+}
+ALERT, BEHIND, AHEAD, SKEWED, ARROW = "▲", "↓", "↑", "≠", "→"
+FRESH, WAITING, STALE, OFF = "●", "◌", "○", "–"
+DONE, CURRENT, TODO = "✓", "▶", "·"
+CURSOR, BAND, RULE = "▌", "│", "─"
+FULL, EMPTY = "█", "░"
+
+_BARS = "▁▂▃▄▅▆▇█"
+_GAP = " "
+
+_ASCII = {
+    **dict(zip("✓⇡⇢↻◐‖◷✖≠▲↓↑→●◌○–▶·▌│─█░…×▏", '=^>@%"~X!A-+>*.o-> >|-#.~x|', strict=True)),
+    **dict(zip("┌┐└┘├┤┬┴┼╭╮╰╯━┃▔▕", "+++++++++++++-|-|", strict=True)),
+    **dict(zip(_BARS, "__..--=#", strict=True)),
+}
+
+
+def sparkline(values: Sequence[float | None], width: int) -> str:
+    """The newest `width` values as bars from zero to their maximum; a gap stays a gap."""
+    shown = values[-width:]
+    highest = max((value for value in shown if value is not None), default=0.0)
+    return "".join(_GAP if value is None else _bar(value, highest) for value in shown)
+
+
+def _bar(value: float, highest: float) -> str:
+    if highest <= 0 or value <= 0:
+        return _BARS[0]
+    return _BARS[min(len(_BARS) - 1, int(value / highest * (len(_BARS) - 1) + 0.5))]
+
+
+class AsciiTable(dict[int, str]):
+    """A `str.translate` table to ASCII: our signs have twins, everything else foreign is a question mark."""
+
+    def __init__(self) -> None:
+        super().__init__({ord(sign): twin for sign, twin in _ASCII.items()})
+
+    def __missing__(self, code: int) -> str:
+        self[code] = result = chr(code) if code < 0x80 else "?"
+        return result

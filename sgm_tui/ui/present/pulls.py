@@ -1,0 +1,69 @@
+"""Pull requests: one row each, and what still stands between one and its merge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.ui.present.ages import ago
+from sgm_tui.ui.present.tones import Line, Part, Tone
+
+HEADINGS = ("", "title", "by", "changes", "checks", "state", "age")
+
+
+def readiness(request: PullRequest) -> Part:
+    """The first thing that still stands in the way, or that nothing does."""
+    if request.state != "open":
+        return request.state, Tone.GOOD
+    if request.draft:
+        return "draft", Tone.QUIET
+    if request.checks == "failing":
+        return "checks failing", Tone.BAD
+    if request.mergeable is False:
+        return "has conflicts", Tone.BAD
+    if request.checks == "pending":
+        return "checks running", Tone.BUSY
+    if not request.approved:
+        return "waits for approval", Tone.ATTENTION
+    return ("merges by itself", Tone.GOOD) if request.auto_merge else ("ready to merge", Tone.GOOD)
+
+
+def pull_row(request: PullRequest, now: datetime) -> tuple[Part, ...]:
+    """One pull request as a row under `HEADINGS`."""
+    checks = {"passing": Tone.GOOD, "failing": Tone.BAD, "pending": Tone.BUSY}.get(request.checks, Tone.QUIET)
+    return (
+        (f"#{request.number}", Tone.STAGED),
+        (request.title, Tone.TEXT),
+        (request.author, Tone.QUIET),
+        (_changes(request), Tone.TEXT),
+        (request.checks or "none", checks),
+        readiness(request),
+        (ago(request.merged_at or request.created_at, now), Tone.QUIET),
+    )
+
+
+def pull_details(request: PullRequest) -> list[Line]:
+    """Everything known of one pull request that its row has no room for."""
+    lines: list[Line] = [
+        ((f"#{request.number} ", Tone.STAGED), (request.title, Tone.STRONG)),
+        (("link       ", Tone.QUIET), (request.url, Tone.TEXT)),
+        (("branch     ", Tone.QUIET), (request.branch, Tone.TEXT), (f" {request.head[:7]}", Tone.QUIET)),
+        (("reviewers  ", Tone.QUIET), (", ".join(request.reviewers) or "none asked", Tone.TEXT)),
+    ]
+    if request.labels:
+        lines.append((("labels     ", Tone.QUIET), (", ".join(request.labels), Tone.TEXT)))
+    lines.extend(
+        (("proposes   ", Tone.QUIET), (f"{key.service} {key.cluster} ", Tone.TEXT), (version, Tone.STAGED))
+        for key, version in request.proposes
+    )
+    return lines
+
+
+def _changes(request: PullRequest) -> str:
+    """What it moves: "checkout prod v1.4.2", or how much where it is more than one."""
+    moves = Counter((key.service, key.stage, version) for key, version in request.proposes)
+    if len(moves) == 1:
+        ((service, stage, version), count) = next(iter(moves.items()))
+        return f"{service} {stage} {version}" + (f" ×{count}" if count > 1 else "")
+    return f"{len(request.proposes)} cells" if request.proposes else "no version"

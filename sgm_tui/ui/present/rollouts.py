@@ -1,0 +1,131 @@
+"""A rollout in words and pictures: its steps, its weight, its ReplicaSets and what analysis says of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sgm_tui.fleet.observed import AnalysisRun, ReplicaSet, Rollout
+from sgm_tui.ui.present.ages import ago
+from sgm_tui.ui.present.fit import shorten
+from sgm_tui.ui.present.glyphs import CURRENT, DONE, EMPTY, FULL, TODO
+from sgm_tui.ui.present.tones import Line, Part, Tone
+
+_PHASES = {"Healthy": Tone.GOOD, "Progressing": Tone.BUSY, "Paused": Tone.ATTENTION, "Degraded": Tone.BAD}
+_ANALYSIS = {"Successful": Tone.GOOD, "Running": Tone.BUSY, "Pending": Tone.BUSY, "Inconclusive": Tone.ATTENTION}
+_SETS = {"Healthy": Tone.GOOD, "Progressing": Tone.BUSY, "ScaledDown": Tone.QUIET, "Degraded": Tone.BAD}
+
+
+def phase_line(rollout: Rollout) -> Line:
+    """Strategy, phase and what the controller says about it."""
+    return (
+        (f"{rollout.strategy} ", Tone.TEXT),
+        (rollout.phase, _PHASES.get(rollout.phase, Tone.UNKNOWN)),
+        (f"  {rollout.message}" if rollout.message else "", Tone.TEXT),
+    )
+
+
+def bar(fraction: float, width: int, tone: Tone) -> Line:
+    """A progress bar in `width` cells."""
+    full = max(0, min(width, round(fraction * width)))
+    return ((FULL * full, tone), (EMPTY * (width - full), Tone.QUIET))
+
+
+def weight_line(rollout: Rollout, width: int) -> Line:
+    """How much of the traffic the new version has, asked and given."""
+    weight = rollout.actual_weight if rollout.actual_weight is not None else rollout.set_weight
+    if weight is None:
+        fraction = rollout.updated / rollout.desired if rollout.desired else 0.0
+        words = f" {rollout.updated}/{rollout.desired} updated"
+    else:
+        fraction = weight / 100
+        asked = rollout.set_weight
+        words = f" {weight}%" + (f" of {asked}% asked" if asked is not None and asked != weight else "")
+    return (*bar(fraction, width, _PHASES.get(rollout.phase, Tone.BUSY)), (words, Tone.TEXT))
+
+
+def step_line(rollout: Rollout, width: int) -> Line:
+    """Every step in one line, where the rollout stands marked; the steps around it when there are too many."""
+    names = [_brief(name) for name in rollout.step_names]
+    at = rollout.step if rollout.step is not None else len(names)
+    parts: list[Part] = []
+    first = 0
+    while first < at and sum(len(name) + 3 for name in names[first : at + 3]) > width:
+        first += 1
+    if first:
+        parts.append((f"…{first} done  ", Tone.QUIET))
+    for index, name in enumerate(names[first:], first):
+        parts.extend(_step(index, at, name, rollout))
+        parts.append(("  ", Tone.TEXT))
+    return tuple(parts)
+
+
+def step_list(rollout: Rollout) -> list[Line]:
+    """One step a line."""
+    at = rollout.step if rollout.step is not None else len(rollout.step_names)
+    return [tuple(_step(index, at, name, rollout)) for index, name in enumerate(rollout.step_names)]
+
+
+def set_line(found: ReplicaSet, tag: str) -> Line:
+    """One ReplicaSet: its part in the rollout, its pods, what it runs."""
+    roles = [name for name in ("stable", "canary", "active", "preview") if getattr(found, name)]
+    return (
+        (f"rev {found.revision} ", Tone.QUIET),
+        (f"{'/'.join(roles) or 'old':<7} ", Tone.TEXT),
+        (tag, Tone.STRONG),
+        (f"  {found.ready}/{found.desired} ready ", Tone.TEXT),
+        (found.status, _SETS.get(found.status, Tone.UNKNOWN)),
+    )
+
+
+def analysis_lines(run: AnalysisRun, now: datetime, width: int) -> list[Line]:
+    """One AnalysisRun: its phase and measurements, and its message when it has one."""
+    counts = ", ".join(
+        f"{count} {word}"
+        for count, word in (
+            (run.successful, "passed"),
+            (run.failed, "failed"),
+            (run.inconclusive, "inconclusive"),
+            (run.error, "errors"),
+        )
+        if count
+    )
+    tone = _ANALYSIS.get(run.phase, Tone.BAD if run.phase in {"Failed", "Error"} else Tone.UNKNOWN)
+    lines: list[Line] = [
+        (
+            (f"{run.kind.lower()} analysis ", Tone.TEXT),
+            (run.phase or "not started", tone),
+            (f"  {counts}" if counts else "", Tone.TEXT),
+            (f"  {ago(run.started_at, now)}" if run.started_at else "", Tone.QUIET),
+        )
+    ]
+    if run.message:
+        lines.append(((shorten(run.message, width), Tone.BAD if tone is Tone.BAD else Tone.TEXT),))
+    return lines
+
+
+def tag_of(image: str) -> str:
+    """The tag or digest of an image reference."""
+    name, _, digest = image.partition("@")
+    if digest:
+        return digest.removeprefix("sha256:")[:10]
+    return name.rpartition(":")[2] if ":" in name.rpartition("/")[2] else "latest"
+
+
+def _step(index: int, at: int, name: str, rollout: Rollout) -> list[Part]:
+    if index < at:
+        return [(f"{DONE} ", Tone.GOOD), (name, Tone.QUIET)]
+    if index == at:
+        tone = _PHASES.get(rollout.phase, Tone.BUSY)
+        return [(f"{CURRENT} ", tone), (name, Tone.STRONG)]
+    return [(f"{TODO} ", Tone.QUIET), (name, Tone.QUIET)]
+
+
+def _brief(name: str) -> str:
+    kind, _, value = name.partition(": ")
+    match kind:
+        case "setWeight":
+            return f"{value}%"
+        case "pause":
+            return f"pause {value}".rstrip()
+        case _:
+            return name

@@ -1,0 +1,85 @@
+"""The second line: how fresh every source is, what is wrong with those that are not, and which stages are locked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from rich.cells import cell_len
+
+from sgm_tui.fleet.observation import SourceHealth, SourceKind
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.ui.present.ages import ago
+from sgm_tui.ui.present.fit import pad, shorten
+from sgm_tui.ui.present.glyphs import FRESH, OFF, STALE, WAITING
+from sgm_tui.ui.present.tones import Line, Part, Tone
+
+_SIGNS: Mapping[str, Part] = {
+    "fresh": (FRESH, Tone.GOOD),
+    "waiting": (WAITING, Tone.BUSY),
+    "stale": (STALE, Tone.BAD),
+    "off": (OFF, Tone.QUIET),
+}
+_ORDER: tuple[SourceKind, ...] = ("git", "argocd", "rollouts", "scaling", "metrics", "alerts", "forge")
+_ONLY_WHEN_TROUBLED = frozenset({"scaling", "alerts"})
+_NAMES = {"forge": "github"}
+_WITH_AGE = frozenset({"git", "forge"})
+_REASON_WIDTH = 60
+
+
+def source_line(snapshot: FleetSnapshot, width: int) -> Line:
+    """The line in exactly `width` cells: reasons are cut first, then ages go."""
+    locked = _locked(snapshot)
+    room = width - 1 - sum(cell_len(text) for text, _ in locked) - 1
+    line: list[Part] = []
+    for reason_width, with_ages in ((_REASON_WIDTH, True), (_REASON_WIDTH, False), (24, False), (0, False)):
+        line = _sources(snapshot.sources, snapshot.generated_at, reason_width, with_ages=with_ages)
+        if sum(cell_len(text) for text, _ in line) <= room:
+            break
+    return ((" ", Tone.TEXT), *pad(line, max(room, 0)), *locked, (" ", Tone.TEXT))
+
+
+def health_line(health: SourceHealth, now: datetime) -> Line:
+    """One source in full, for the help and the cell's own page."""
+    sign, tone = _SIGNS[health.state]
+    since = ago(health.since if health.state == "stale" else health.seen_at, now)
+    return (
+        (f"{sign} ", tone),
+        (f"{health.name:<22}", Tone.TEXT),
+        (f"{health.state} {since}", tone),
+        (f"  {health.reason}", Tone.QUIET),
+    )
+
+
+def _locked(snapshot: FleetSnapshot) -> list[Part]:
+    names = [stage.name for stage in snapshot.fleet.stages if stage.protected]
+    return [(f"{', '.join(names)} locked", Tone.PROTECTED)] if names else []
+
+
+def _sources(sources: Iterable[SourceHealth], now: datetime, reason_width: int, *, with_ages: bool) -> list[Part]:
+    listed = list(sources)
+    parts: list[Part] = []
+    for kind in _ORDER:
+        group = [one for one in listed if one.source.kind == kind]
+        if not group or (kind in _ONLY_WHEN_TROUBLED and all(one.state in {"fresh", "off"} for one in group)):
+            continue
+        parts.append((f"{_NAMES.get(kind, kind)} ", Tone.QUIET))
+        parts.extend(_SIGNS[one.state] for one in group)
+        if with_ages and kind in _WITH_AGE and group[0].state == "fresh":
+            parts.append((f" {ago(group[0].seen_at, now)}", Tone.QUIET))
+        parts.extend(_trouble(group, now, reason_width))
+        parts.append(("  ", Tone.TEXT))
+    return parts
+
+
+def _trouble(group: list[SourceHealth], now: datetime, reason_width: int) -> list[Part]:
+    """The first stale source of a kind by name, since when and why; how many more there are."""
+    stale = [one for one in group if one.state == "stale"]
+    if not stale:
+        return [(" off", Tone.QUIET)] if all(one.state == "off" for one in group) else []
+    first = stale[0]
+    text = f" {first.source.scope}".rstrip() + f" stale {ago(first.since, now)}"
+    more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
+    if reason_width and first.reason:
+        return [(text, Tone.BAD), (": " + shorten(first.reason, reason_width), Tone.TEXT), (more, Tone.BAD)]
+    return [(text + more, Tone.BAD)]

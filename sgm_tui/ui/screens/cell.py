@@ -1,0 +1,69 @@
+"""One cell on a page of its own, with everything known of it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.getters import query_one
+from textual.reactive import var
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.ui import keys
+from sgm_tui.ui.present.sources import health_line
+from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
+from sgm_tui.ui.widgets.cell_grid import NO_FLEET
+from sgm_tui.ui.widgets.detail_pane import DetailPane
+
+
+class CellScreen(Screen[None]):
+    """The four truths in full, and the sources they come from."""
+
+    BINDINGS: ClassVar[list[BindingType]] = keys.PAGE
+
+    snapshot: var[FleetSnapshot] = var(NO_FLEET)
+
+    scroller = query_one(VerticalScroll)
+
+    def __init__(self, key: CellKey) -> None:
+        super().__init__()
+        self._key = key
+
+    def compose(self) -> ComposeResult:
+        """The same two lines, then the page."""
+        yield SummaryBar().data_bind(CellScreen.snapshot)
+        yield SourceBar().data_bind(CellScreen.snapshot)
+        with VerticalScroll():
+            pane = DetailPane(in_full=True).data_bind(CellScreen.snapshot)
+            pane.selected = self._key
+            yield pane
+            yield Static(id="sources", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def watch_snapshot(self) -> None:
+        """The sources of this cell age and fail."""
+        if self.is_mounted:
+            self.query_one("#sources", Static).update(page(self._sources()))
+
+    def on_mount(self) -> None:
+        """Show them at once."""
+        self.query_one("#sources", Static).update(page(self._sources()))
+
+    def _sources(self) -> list[Line]:
+        related = [one for one in self.snapshot.sources if one.source.scope in {"", self._key.cluster, "hub"}]
+        lines = [health_line(one, self.snapshot.generated_at) for one in related]
+        return [(("where this comes from", Tone.TITLE),), *lines]
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll the page."""
+        self.scroller.scroll_relative(y=lines, animate=False)
+
+    def action_back(self) -> None:
+        """Back to the matrix."""
+        self.dismiss()

@@ -1,0 +1,190 @@
+"""The main screen: the matrix, what surrounds it, and what its keys mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.command import Provider
+from textual.containers import Container
+from textual.getters import query_one
+from textual.reactive import var
+from textual.screen import Screen
+from textual.widgets import Footer, Input
+
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.plan import Refusal
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.ui import keys
+from sgm_tui.ui.palette import KeyCommands
+from sgm_tui.ui.rows import View
+from sgm_tui.ui.screens.cell import CellScreen
+from sgm_tui.ui.screens.plan import PlanScreen
+from sgm_tui.ui.screens.pulls import PullsScreen
+from sgm_tui.ui.session import Session
+from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
+from sgm_tui.ui.widgets.cell_grid import NO_FLEET, CellGrid
+from sgm_tui.ui.widgets.detail_pane import DetailPane
+
+_FAR = 1_000_000
+
+
+class FleetScreen(Screen[None]):
+    """Services × clusters."""
+
+    BINDINGS: ClassVar[list[BindingType]] = keys.MATRIX
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {KeyCommands}
+    AUTO_FOCUS = "CellGrid"
+
+    snapshot: var[FleetSnapshot] = var(NO_FLEET)
+    selected: var[CellKey | None] = var[CellKey | None](None)
+    view: var[View] = var(View())
+
+    grid = query_one(CellGrid)
+    pane = query_one(DetailPane)
+    filter = query_one("#filter", Input)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._pane_wanted: bool | None = None
+
+    def compose(self) -> ComposeResult:
+        """Two lines, the matrix beside or above its details, the footer."""
+        yield SummaryBar().data_bind(FleetScreen.snapshot)
+        yield SourceBar().data_bind(FleetScreen.snapshot)
+        with Container(id="body"):
+            yield CellGrid().data_bind(FleetScreen.snapshot, FleetScreen.view)
+            yield DetailPane().data_bind(FleetScreen.snapshot, FleetScreen.selected)
+        yield Input(id="filter", placeholder="words: service stage cluster version journey", compact=True)
+        yield Footer(show_command_palette=False)
+
+    def on_resize(self) -> None:
+        """Details go where there is room."""
+        self._place_pane()
+
+    def _place_pane(self) -> None:
+        roomy = self.size.width >= 170 or self.size.height >= 32
+        wanted = roomy if self._pane_wanted is None else self._pane_wanted
+        self.query_one("#body").set_class(not wanted, "-without-details")
+
+    @on(CellGrid.CellHighlighted)
+    def show_cell(self, message: CellGrid.CellHighlighted) -> None:
+        """The pane follows the cursor."""
+        self.selected = message.key
+
+    @on(CellGrid.CellOpened)
+    def open_cell(self) -> None:
+        """A double click opens."""
+        self.action_open()
+
+    def action_move(self, rows: int, columns: int) -> None:
+        """Move the cursor."""
+        self.grid.move(rows, columns)
+
+    def action_page(self, direction: int) -> None:
+        """Move the cursor by a screen."""
+        self.grid.move(direction * max(1, self.grid.size.height - 3))
+
+    def action_edge(self, direction: int) -> None:
+        """Move the cursor to the first or last row."""
+        self.grid.move(direction * _FAR)
+
+    def action_stage(self, number: int) -> None:
+        """Jump to a stage."""
+        self.grid.jump_to_stage(number)
+
+    def action_fold(self) -> None:
+        """Fold or unfold the stage under the cursor."""
+        self.grid.fold_stage()
+
+    def action_attention(self) -> None:
+        """Show only what needs attention, or everything."""
+        self.view = replace(self.view, attention=not self.view.attention)
+
+    def action_worst(self) -> None:
+        """Most urgent rows first, or by name."""
+        self.view = replace(self.view, worst_first=not self.view.worst_first)
+
+    def action_details(self) -> None:
+        """Show or hide the details."""
+        self._pane_wanted = self.query_one("#body").has_class("-without-details")
+        self._place_pane()
+
+    def action_filter(self) -> None:
+        """Ask for words."""
+        self.filter.add_class("-open")
+        self.filter.focus()
+
+    @on(Input.Changed, "#filter")
+    def narrow(self, message: Input.Changed) -> None:
+        """Rows follow every letter."""
+        self.view = replace(self.view, query=message.value)
+
+    @on(Input.Submitted, "#filter")
+    def keep_filter(self) -> None:
+        """Back to the matrix, the filter stays."""
+        self.filter.set_class(bool(self.view.query.strip()), "-open")
+        self.grid.focus()
+
+    def action_back(self) -> None:
+        """Leave the filter, then the attention view."""
+        if self.filter.has_class("-open"):
+            self.filter.value = ""
+            self.filter.remove_class("-open")
+            self.grid.focus()
+        elif self.view.attention:
+            self.view = replace(self.view, attention=False)
+
+    def action_promote(self) -> None:
+        """Stage the version of the stage before for the cell under the cursor."""
+        if self.selected is None:
+            return
+        staged = self._session.stage_promotion(self.selected)
+        if isinstance(staged, Refusal):
+            self.notify(staged.reason, title=f"{self.selected}: not planned", severity="warning", markup=False)
+        else:
+            place = f"{staged.place} {staged.from_version} → {staged.to_version}"
+            self.notify("c shows the plan, u takes it back", title=f"planned: {staged.service} {place}", markup=False)
+
+    def action_undo(self) -> None:
+        """Take the newest change out of the plan."""
+        self._session.undo()
+
+    def action_open(self) -> None:
+        """Open the cell under the cursor."""
+        if self.selected is not None:
+            self.app.push_screen(CellScreen(self.selected).data_bind(FleetScreen.snapshot))
+
+    def action_plan(self) -> None:
+        """Open the plan."""
+        self.app.push_screen(PlanScreen(self._session).data_bind(FleetScreen.snapshot))
+
+    def action_pulls(self) -> None:
+        """Open the list of pull requests."""
+        self.app.push_screen(PullsScreen().data_bind(FleetScreen.snapshot))
+
+    @work(group="refresh", exclusive=True)
+    async def action_refresh(self) -> None:
+        """Ask every source to look again."""
+        try:
+            await self._session.refresh()
+        except SgmError as error:
+            self.notify(error.hint, title=error.message, severity="error", markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would do nothing now are dimmed."""
+        if action == "undo":
+            return bool(self.snapshot.plan.changes) or None
+        if action in {"open", "promote"}:
+            return self.selected is not None or None
+        return True
+
+    def watch_selected(self) -> None:
+        """What the keys can do depends on the cell."""
+        self.refresh_bindings()

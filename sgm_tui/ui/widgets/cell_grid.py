@@ -1,0 +1,268 @@
+"""The matrix: services × clusters as a line-API widget, so that its cost follows the screen and not the fleet.
+
+The two header lines and the service column are frozen. The cursor is a service and a cluster, not a row and a column:
+it stays on its cell when rows re-sort, stages fold or snapshots come. A new snapshot repaints the lines that look
+different and no others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import var
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.ui.present.cells import urgency
+from sgm_tui.ui.rows import View, visible_services
+from sgm_tui.ui.widgets.grid_layout import Column, Layout, lay_out
+from sgm_tui.ui.widgets.grid_lines import HEADER, GridLines
+from sgm_tui.ui.widgets.grid_paint import Painter
+
+NO_FLEET = FleetSnapshot(generated_at=datetime(1970, 1, 1, tzinfo=UTC))
+"""What is known before anything is: nothing."""
+
+
+class CellGrid(ScrollView, can_focus=True):
+    """Services down, clusters across, one cell under the cursor."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "cell-grid--row",
+        "cell-grid--cursor",
+        "cell-grid--band",
+        "cell-grid--protected",
+    }
+    DEFAULT_CSS = """
+    CellGrid { height: 1fr; width: 1fr; scrollbar-size: 1 1; }
+    """
+
+    snapshot: var[FleetSnapshot] = var(NO_FLEET)
+    view: var[View] = var(View())
+
+    @dataclass
+    class CellHighlighted(Message):
+        """The cursor is on another cell, or on none."""
+
+        key: CellKey | None
+
+    @dataclass
+    class CellOpened(Message):
+        """The cell was double-clicked."""
+
+        key: CellKey
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._layout_of_grid = Layout()
+        self._folded: frozenset[StageName] = frozenset()
+        self._services: tuple[ServiceName, ...] = ()
+        self._row_of: dict[ServiceName, int] = {}
+        self._service: ServiceName | None = None
+        self._cluster: ClusterName | None = None
+        self._painter = Painter(self, "cell-grid")
+        self._lines = GridLines(self._painter, NO_FLEET)
+        self._announced: CellKey | None = None
+
+    @property
+    def selected(self) -> CellKey | None:
+        """The key of the cell under the cursor; on a folded stage the most urgent one of its row."""
+        column = self._cursor_column
+        if column is None or self._service is None:
+            return None
+        cells = self._lines.cells_of(self._service, column)
+        return min(cells, key=urgency).key if cells else None
+
+    @property
+    def services(self) -> tuple[ServiceName, ...]:
+        """The rows as they are shown."""
+        return self._services
+
+    @property
+    def row(self) -> int:
+        """The cursor's row."""
+        return self._row_of.get(self._service, 0) if self._service is not None else 0
+
+    @property
+    def column(self) -> int:
+        """The cursor's column."""
+        for index, column in enumerate(self._layout_of_grid.columns):
+            if any(cluster.name == self._cluster for cluster in column.clusters):
+                return index
+        return 0
+
+    @property
+    def _cursor_column(self) -> Column | None:
+        columns = self._layout_of_grid.columns
+        return columns[self.column] if columns else None
+
+    def watch_snapshot(self, old: FleetSnapshot, new: FleetSnapshot) -> None:
+        """Repaint what looks different."""
+        self._arrange(relayout=old.fleet != new.fleet or old.services != new.services)
+
+    def watch_view(self) -> None:
+        """Show other rows."""
+        self._arrange(relayout=False)
+
+    def on_resize(self) -> None:
+        """Columns follow the width."""
+        self._arrange(relayout=True)
+
+    def notify_style_update(self) -> None:
+        """The theme has changed: nothing painted before is right."""
+        super().notify_style_update()
+        self._painter.forget()
+
+    def _arrange(self, *, relayout: bool) -> None:
+        if not self.size.width:
+            return
+        services = visible_services(self.snapshot, self.view)
+        moved = services != self._services
+        if moved:
+            self._replace_rows(services)
+        if relayout:
+            self._layout_of_grid = lay_out(self.snapshot, self._folded, self.size.width - self.scrollbar_size_vertical)
+        self._choose_start()
+        self._lines.update(self.snapshot, self.view, services, self._layout_of_grid)
+        height = HEADER + max(len(services), 1)
+        self.virtual_size = Size(self._layout_of_grid.frozen + self._layout_of_grid.body_width, height)
+        if moved or relayout:
+            self._keep_in_sight()
+            self.refresh()
+        else:
+            self._refresh_changed()
+        self._announce()
+
+    def _replace_rows(self, services: tuple[ServiceName, ...]) -> None:
+        """Put the cursor where it was: on its service, or on the row that took its place."""
+        before = self.row
+        self._services = services
+        self._row_of = {service: row for row, service in enumerate(services)}
+        if self._service not in self._row_of and services:
+            self._service = services[min(before, len(services) - 1)]
+
+    def _choose_start(self) -> None:
+        if self._service is None and self._services:
+            self._service = self._services[0]
+        columns = self._layout_of_grid.columns
+        if self._cluster is None and columns:
+            self._cluster = columns[0].clusters[0].name
+
+    def _refresh_changed(self) -> None:
+        for y in range(self.size.height):
+            if self._lines.differs(y, self._line_at(y), self._place, self.size.width):
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def _announce(self) -> None:
+        selected = self.selected
+        if selected != self._announced:
+            self._announced = selected
+            self.post_message(self.CellHighlighted(selected))
+
+    @property
+    def _place(self) -> tuple[int, int, int]:
+        """Everything besides its cells that a line's look depends on: cursor row, cursor column, first offset."""
+        return (self.row, self.column, self._layout_of_grid.snapped(self.scroll_x))
+
+    def _line_at(self, y: int) -> int:
+        """The row at line `y` of the screen; negative for the header."""
+        return y - HEADER + round(self.scroll_y) if y >= HEADER else y - HEADER
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen."""
+        return self._lines.strip(y, self._line_at(y), self._place, self.size.width)
+
+    def move(self, rows: int = 0, columns: int = 0) -> None:
+        """Move the cursor by rows and columns, stopping at the edges."""
+        self.go_to(self.row + rows, self.column + columns)
+
+    def go_to(self, row: int, column: int) -> None:
+        """Put the cursor at a row and column, or at the nearest there is."""
+        available = self._layout_of_grid.columns
+        if not self._services or not available:
+            return
+        before = self._place
+        self._service = self._services[max(0, min(row, len(self._services) - 1))]
+        target = available[max(0, min(column, len(available) - 1))]
+        if not any(cluster.name == self._cluster for cluster in target.clusters):
+            self._cluster = target.clusters[0].name
+        self._keep_in_sight()
+        after = self._place
+        if before[2] == after[2]:
+            for line in {1, self._screen_line(before[0]), self._screen_line(after[0])}:
+                self.refresh(Region(0, line, self.size.width, 1))
+        else:
+            self.refresh()
+        self._announce()
+
+    def jump_to_stage(self, number: int) -> None:
+        """Put the cursor on the first cluster of the stage with this number, counted from one."""
+        bands = self._layout_of_grid.bands
+        if 0 < number <= len(bands):
+            self.go_to(self.row, self._layout_of_grid.columns.index(bands[number - 1].columns[0]))
+
+    def fold_stage(self, stage: StageName | None = None) -> None:
+        """Fold or unfold a stage: the one under the cursor, when none is given."""
+        column = self._cursor_column
+        name = stage or (column.stage if column else None)
+        if name is not None:
+            self._folded = self._folded ^ {name}
+            self._arrange(relayout=True)
+
+    def select(self, key: CellKey) -> None:
+        """Put the cursor on this cell, if it is shown."""
+        for index, column in enumerate(self._layout_of_grid.columns):
+            if key.service in self._row_of and any(cluster.name == key.cluster for cluster in column.clusters):
+                self._cluster = key.cluster
+                self.go_to(self._row_of[key.service], index)
+
+    def _screen_line(self, row: int) -> int:
+        return row + HEADER - round(self.scroll_y)
+
+    def _keep_in_sight(self) -> None:
+        column = self._cursor_column
+        if column is None:
+            return
+        top, height = round(self.scroll_y), max(1, self.size.height - HEADER - self.scrollbar_size_horizontal)
+        y = min(max(top, self.row - height + 1), self.row)
+        room = self.size.width - self._layout_of_grid.frozen
+        left = self._layout_of_grid.snapped(self.scroll_x)
+        start = self._layout_of_grid.starts[self.column]
+        x = left
+        if start < left:
+            x = start
+        elif column.left + column.width > left + room:
+            x = min(start, self._layout_of_grid.reaching(column.left + column.width - room))
+        if (x, y) != (left, top):
+            self.scroll_to(x, y, animate=False, force=True)
+
+    def on_click(self, event: events.Click) -> None:
+        """A cell is chosen by a click and opened by a second; a stage's band folds."""
+        offset = event.x - self._layout_of_grid.frozen
+        if offset >= 0:
+            offset += self._place[2]
+        if event.y < HEADER:
+            band = self._layout_of_grid.band_at(offset) if offset >= 0 else None
+            if event.y == 0 and band is not None:
+                self.fold_stage(band.stage)
+            return
+        row = self._line_at(event.y)
+        if row >= len(self._services):
+            return
+        column = self._layout_of_grid.column_at(offset) if offset >= 0 else self.column
+        if column is not None:
+            self.go_to(row, column)
+            if event.chain == 2 and self.selected is not None:
+                self.post_message(self.CellOpened(self.selected))
+
+
+def cell_of(snapshot: FleetSnapshot, key: CellKey | None) -> Cell | None:
+    """The cell of that key, if it (still) exists."""
+    return snapshot.cells.get(key) if key is not None else None

@@ -1,0 +1,72 @@
+"""The cell under the cursor in full, beside or below the matrix; the four truths as four blocks."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.reactive import var
+from textual.widgets import Static
+
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.ui.present.detail import Section, heading, sections
+from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.widgets.cell_grid import NO_FLEET
+
+_BLOCKS = 4
+
+
+class DetailPane(Container):
+    """Shows one cell; every block repaints only when it would look different."""
+
+    DEFAULT_CSS = """
+    DetailPane { layout: grid; }
+    """
+
+    snapshot: var[FleetSnapshot] = var(NO_FLEET)
+    selected: var[CellKey | None] = var[CellKey | None](None)
+
+    def __init__(self, *, in_full: bool = False) -> None:
+        super().__init__()
+        self._in_full = in_full
+        self._shown: dict[str, tuple[Line, ...]] = {}
+
+    def compose(self) -> ComposeResult:
+        """A heading over four blocks."""
+        yield Static(classes="heading", markup=False)
+        for number in range(_BLOCKS):
+            yield Static(classes=f"block block-{number}", markup=False)
+
+    def watch_snapshot(self) -> None:
+        """The cell may have changed."""
+        self._show()
+
+    def watch_selected(self) -> None:
+        """It is another cell."""
+        self._show()
+
+    def on_resize(self) -> None:
+        """Lines are cut to the width of their block."""
+        self._show()
+
+    def _show(self) -> None:
+        if not self.is_mounted or not self.display or not self.size.width:
+            return
+        cell = self.snapshot.cells.get(self.selected) if self.selected else None
+        if cell is None:
+            self._put(".heading", ((" no service here", Tone.QUIET),))
+            blocks: tuple[Section, ...] = ()
+        else:
+            self._put(".heading", heading(cell, self.snapshot))
+            width = self.query_one(".block-0").content_size.width or self.size.width
+            blocks = sections(cell, self.snapshot, width, in_full=self._in_full)
+        for number in range(_BLOCKS):
+            lines: tuple[Line, ...] = ()
+            if number < len(blocks):
+                lines = (((blocks[number].title, Tone.TITLE),), *blocks[number].lines)
+            self._put(f".block-{number}", *lines)
+
+    def _put(self, selector: str, *lines: Line) -> None:
+        if self._shown.get(selector) != lines:
+            self._shown[selector] = lines
+            self.query_one(selector, Static).update(page(lines))

@@ -1,0 +1,127 @@
+"""Where everything of the matrix is: columns, stage bands, and how wide each is. Pure geometry.
+
+Columns keep their place whatever happens in them: widths follow from the screen's width and the fleet's shape alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from sgm_tui.fleet.model import Cluster, StageName
+from sgm_tui.fleet.snapshot import FleetSnapshot
+
+NARROWEST = 9
+"""`◐ v1.4.2`: the least a cell can be read in; a fleet that needs less scrolls sideways."""
+WIDEST = 40
+FOLDED = 7
+SERVICE_NARROWEST, SERVICE_WIDEST = 8, 26
+MARKER = 1
+"""The cursor's mark before the service."""
+EDGE = 2
+"""The rule and the space before every stage."""
+GAP = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: a cluster, or a whole folded stage."""
+
+    stage: StageName
+    clusters: tuple[Cluster, ...]
+    left: int
+    """Offset from the frozen service column, in terminal cells."""
+    width: int
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One stage over its columns."""
+
+    stage: StageName
+    protected: bool
+    left: int
+    """Offset of its rule."""
+    width: int
+    columns: tuple[Column, ...]
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The whole geometry for one screen width."""
+
+    service_width: int = SERVICE_NARROWEST
+    bands: tuple[Band, ...] = ()
+    columns: tuple[Column, ...] = ()
+
+    @property
+    def frozen(self) -> int:
+        """Width of what never scrolls sideways: marker, service and a space."""
+        return MARKER + self.service_width + GAP
+
+    @property
+    def body_width(self) -> int:
+        """Width of everything that scrolls sideways."""
+        return self.bands[-1].left + self.bands[-1].width if self.bands else 0
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The offsets the body may be scrolled to: the beginning of every column, rule included."""
+        firsts = {band.columns[0]: band.left for band in self.bands}
+        return tuple(firsts.get(column, column.left) for column in self.columns)
+
+    def snapped(self, offset: float) -> int:
+        """The beginning of the column that is at this offset."""
+        return max((start for start in self.starts if start <= offset), default=0)
+
+    def reaching(self, offset: int) -> int:
+        """The first beginning of a column at or after this offset."""
+        return min((start for start in self.starts if start >= offset), default=0)
+
+    def column_at(self, offset: int) -> int | None:
+        """The index of the column at this offset of the body."""
+        for index, column in enumerate(self.columns):
+            if column.left <= offset < column.left + column.width + GAP:
+                return index
+        return None
+
+    def band_at(self, offset: int) -> Band | None:
+        """The band at this offset of the body."""
+        return next((band for band in self.bands if band.left <= offset < band.left + band.width), None)
+
+
+def lay_out(snapshot: FleetSnapshot, folded: AbstractSet[StageName], width: int) -> Layout:
+    """The geometry of this fleet on a screen so wide; stages without clusters have no band."""
+    service_width = max((cell_len(service) for service in snapshot.services), default=SERVICE_NARROWEST)
+    widest = SERVICE_WIDEST if width >= 110 else max(SERVICE_NARROWEST, width // 5)
+    service_width = min(max(service_width, SERVICE_NARROWEST), widest)
+    frozen = MARKER + service_width + GAP
+    stages = [stage for stage in snapshot.fleet.stages if snapshot.fleet.clusters_of(stage.name)]
+    opened = sum(len(snapshot.fleet.clusters_of(stage.name)) for stage in stages if stage.name not in folded)
+    shut = sum(stage.name in folded for stage in stages)
+    spare = width - frozen - EDGE * len(stages) - shut * (FOLDED + GAP)
+    each = min(max(spare // opened - GAP, NARROWEST), WIDEST) if opened else NARROWEST
+    bands: list[Band] = []
+    left = 0
+    for stage in stages:
+        clusters = snapshot.fleet.clusters_of(stage.name)
+        is_folded = stage.name in folded
+        columns = _columns(stage.name, clusters, left + EDGE, each, is_folded=is_folded)
+        band_width = EDGE + sum(column.width + GAP for column in columns)
+        bands.append(Band(stage.name, stage.protected, left, band_width, columns, is_folded))
+        left += band_width
+    return Layout(service_width, tuple(bands), tuple(column for band in bands for column in band.columns))
+
+
+def _columns(
+    stage: StageName, clusters: tuple[Cluster, ...], left: int, width: int, *, is_folded: bool
+) -> tuple[Column, ...]:
+    if is_folded:
+        return (Column(stage, clusters, left, FOLDED, folded=True),)
+    return tuple(
+        Column(stage, (cluster,), left + index * (width + GAP), width) for index, cluster in enumerate(clusters)
+    )

@@ -1,0 +1,172 @@
+"""The lines of the matrix: what each shows now, and whether that differs from what is on the screen.
+
+A line's signature is the tuple of its cells' parts. Cells are frozen and keep their identity from snapshot to
+snapshot, so presenting again costs a comparison for each visible cell that has not changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+
+from textual.strip import Strip
+
+from sgm_tui.fleet.cell import Cell, Verdict
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.tables import age
+from sgm_tui.ui.present.cells import cell_line, folded_line
+from sgm_tui.ui.present.empty import nothing_to_show
+from sgm_tui.ui.present.fit import pad, shorten_middle
+from sgm_tui.ui.present.glyphs import BAND, CURSOR
+from sgm_tui.ui.present.headers import band_line, cluster_line
+from sgm_tui.ui.present.marks import NONE, Marks, row_marks
+from sgm_tui.ui.present.tones import Line, Tone
+from sgm_tui.ui.rows import View
+from sgm_tui.ui.widgets.grid_layout import GAP, MARKER, Band, Column, Layout
+from sgm_tui.ui.widgets.grid_paint import Ground, Painter
+
+HEADER = 2
+"""Frozen lines: stage bands, cluster names."""
+
+Place = tuple[int, int, int]
+"""Cursor row, cursor column, first offset of the body that is shown."""
+_Piece = tuple[Line, Ground]
+_Row = tuple[tuple[Cell | None, ...], dict[ClusterName, Marks]]
+
+_ABSENT = "·"
+
+
+class GridLines:
+    """Everything the matrix shows of one snapshot, line by line."""
+
+    def __init__(self, painter: Painter, snapshot: FleetSnapshot) -> None:
+        self._painter = painter
+        self._snapshot = snapshot
+        self._layout = Layout()
+        self._services: tuple[ServiceName, ...] = ()
+        self._empty: tuple[Line, ...] = ()
+        self._rows: dict[ServiceName, _Row] = {}
+        self._checked: set[ServiceName] = set()
+        self._verdicts: Mapping[StageName, Mapping[Verdict, int]] = {}
+        self._cells: dict[CellKey, tuple[Cell, Marks, str, int, Line]] = {}
+        self._painted: dict[int, tuple[_Piece, ...]] = {}
+
+    def update(self, snapshot: FleetSnapshot, view: View, services: tuple[ServiceName, ...], layout: Layout) -> None:
+        """Show this from now on."""
+        self._snapshot, self._services, self._layout = snapshot, services, layout
+        self._empty = () if services else nothing_to_show(snapshot, view)
+        self._checked.clear()
+        verdicts: defaultdict[StageName, Counter[Verdict]] = defaultdict(Counter)
+        for key, cell in snapshot.cells.items():
+            verdicts[key.stage][cell.verdict] += 1
+        self._verdicts = verdicts
+
+    def cells_of(self, service: ServiceName, column: Column) -> list[Cell]:
+        """The cells one row has in one column: several in a folded stage, none where it is not deployed."""
+        keys = (CellKey(service, column.stage, cluster.name) for cluster in column.clusters)
+        return [cell for key in keys if (cell := self._snapshot.cells.get(key)) is not None]
+
+    def strip(self, y: int, row: int, place: Place, width: int) -> Strip:
+        """Line `y` of the screen, which shows `row` (negative: the header), painted."""
+        pieces = self._painted[y] = self._pieces(row, place, width)
+        return self._painter.line((self._painter.strip(parts, ground) for parts, ground in pieces), width)
+
+    def differs(self, y: int, row: int, place: Place, width: int) -> bool:
+        """Whether that line looks different from what was painted last."""
+        return self._painted.get(y) != self._pieces(row, place, width)
+
+    def _pieces(self, row: int, place: Place, width: int) -> tuple[_Piece, ...]:
+        if row == -HEADER:
+            return tuple(self._bands(place, width))
+        if row == -1:
+            return tuple(self._clusters(place, width))
+        if not self._services:
+            line = self._empty[row - 1] if 0 < row <= len(self._empty) else ()
+            return ((pad([("  ", Tone.TEXT), *line], width), Ground.PLAIN),)
+        if row >= len(self._services):
+            return ()
+        return tuple(self._row(self._services[row], place, width, under_cursor=row == place[0]))
+
+    def _bands(self, place: Place, width: int) -> Iterator[_Piece]:
+        yield self._blank(self._layout.frozen), Ground.PLAIN
+        offset, room = place[2], width - self._layout.frozen
+        for number, band in enumerate(self._layout.bands, 1):
+            shown = min(band.left + band.width, offset + room) - max(band.left, offset)
+            if shown < 2:
+                yield from [(self._blank(shown), Ground.PLAIN)] if shown == 1 else []
+                continue
+            counts = self._verdicts.get(band.stage, {})
+            line = band_line(
+                band.stage, counts, shown - GAP, number=number, protected=band.protected, folded=band.folded
+            )
+            yield line, Ground.PROTECTED if band.protected else Ground.BAND
+            yield self._blank(GAP), Ground.PLAIN
+
+    def _clusters(self, place: Place, width: int) -> Iterator[_Piece]:
+        yield pad([(" " * MARKER, Tone.TEXT), ("service", Tone.TITLE)], self._layout.frozen), Ground.PLAIN
+        for index, column, edge in self._visible(place, width):
+            if edge is not None:
+                yield edge
+            if column.folded:
+                yield pad([(f"{len(column.clusters)}", Tone.QUIET)], column.width + GAP), Ground.PLAIN
+            else:
+                line = cluster_line(column.clusters[0], column.width, under_cursor=index == place[1])
+                yield (*line, (" " * GAP, Tone.TEXT)), Ground.PLAIN
+
+    def _row(self, service: ServiceName, place: Place, width: int, *, under_cursor: bool) -> Iterator[_Piece]:
+        ground = Ground.ROW if under_cursor else Ground.PLAIN
+        name = shorten_middle(service, self._layout.service_width)
+        tone = Tone.STRONG if under_cursor else Tone.TEXT
+        marker = (CURSOR if under_cursor else " ", Tone.BUSY)
+        yield pad([marker, (name, tone)], self._layout.frozen), ground
+        _, marks = self._cells_and_marks(service)
+        for index, column, edge in self._visible(place, width):
+            if edge is not None:
+                yield edge[0], ground
+            line = self._cell(service, column, marks)
+            yield line, Ground.CURSOR if under_cursor and index == place[1] else ground
+            yield self._blank(GAP), ground
+
+    def _cell(self, service: ServiceName, column: Column, marks: dict[ClusterName, Marks]) -> Line:
+        cells = self.cells_of(service, column)
+        if not cells:
+            return pad([(_ABSENT, Tone.QUIET)], column.width)
+        if column.folded:
+            return folded_line(cells, column.width)
+        cell, mark = cells[0], marks.get(cells[0].key.cluster, NONE)
+        passed = age(self._snapshot.generated_at - cell.since)
+        known = self._cells.get(cell.key)
+        if known is not None and known[0] is cell and known[1:4] == (mark, passed, column.width):
+            return known[4]
+        line = cell_line(cell, mark, self._snapshot.generated_at, column.width)
+        self._cells[cell.key] = (cell, mark, passed, column.width, line)
+        return line
+
+    def _cells_and_marks(self, service: ServiceName) -> _Row:
+        """One row's cells and marks, marked again only when one of its cells was joined again."""
+        known = self._rows.get(service)
+        if known is not None and service in self._checked:
+            return known
+        self._checked.add(service)
+        keys = (CellKey(service, cluster.stage, cluster.name) for cluster in self._snapshot.fleet.clusters)
+        cells = tuple(self._snapshot.cells.get(key) for key in keys)
+        same = known is not None and len(known[0]) == len(cells)
+        if known is None or not same or any(old is not new for old, new in zip(known[0], cells, strict=True)):
+            known = self._rows[service] = (cells, row_marks(self._snapshot.fleet, [cell for cell in cells if cell]))
+        return known
+
+    def _visible(self, place: Place, width: int) -> Iterator[tuple[int, Column, _Piece | None]]:
+        """The columns that fit whole, each with the rule before it when it is the first of its stage."""
+        offset, room = place[2], width - self._layout.frozen
+        firsts: dict[Column, Band] = {band.columns[0]: band for band in self._layout.bands}
+        for index, column in enumerate(self._layout.columns):
+            band = firsts.get(column)
+            left = band.left if band else column.left
+            if left < offset or column.left + column.width > offset + room:
+                continue
+            rule = Tone.PROTECTED if band and band.protected else Tone.QUIET
+            yield index, column, ((((f"{BAND} "), rule),), Ground.PLAIN) if band else None
+
+    def _blank(self, width: int) -> Line:
+        return ((" " * width, Tone.TEXT),)

@@ -1,0 +1,73 @@
+"""Painting one line of the matrix: parts in, strips out, each made once per value.
+
+A strip depends only on its parts, its highlight and the theme, so the cache survives snapshots, scrolling and
+re-sorting; a theme change clears it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.style import Style as VisualStyle
+
+from sgm_tui.ui.present.tones import Line, Tone
+
+if TYPE_CHECKING:
+    from textual.widget import Widget
+
+_CACHE_LIMIT = 20_000
+
+
+class Ground(Enum):
+    """What lies behind a piece of a line; the value is the component class, without its prefix."""
+
+    PLAIN = ""
+    ROW = "row"
+    CURSOR = "cursor"
+    BAND = "band"
+    PROTECTED = "protected"
+
+
+class Painter:
+    """Makes and remembers the strips of one widget."""
+
+    def __init__(self, widget: Widget, prefix: str) -> None:
+        self._widget = widget
+        self._prefix = prefix
+        self._styles: dict[tuple[Tone, Ground], Style] = {}
+        self._strips: dict[tuple[Line, Ground], Strip] = {}
+
+    def forget(self) -> None:
+        """Styles have changed: make everything again."""
+        self._styles.clear()
+        self._strips.clear()
+
+    def strip(self, parts: Line, ground: Ground) -> Strip:
+        """The parts on this ground."""
+        key = (parts, ground)
+        found = self._strips.get(key)
+        if found is None:
+            if len(self._strips) >= _CACHE_LIMIT:
+                self._strips.clear()
+            segments = [Segment(text, self.style(tone, ground)) for text, tone in parts if text]
+            found = self._strips[key] = Strip(segments).simplify()
+        return found
+
+    def line(self, strips: Iterable[Strip], width: int) -> Strip:
+        """Strips joined into one line of exactly this width."""
+        return Strip.join(strips).adjust_cell_length(width, self.style(Tone.TEXT, Ground.PLAIN))
+
+    def style(self, tone: Tone, ground: Ground) -> Style:
+        """How a tone looks on a ground."""
+        found = self._styles.get((tone, ground))
+        if found is None:
+            base = self._widget.visual_style
+            if ground is not Ground.PLAIN:
+                base += self._widget.get_visual_style(f"{self._prefix}--{ground.value}", partial=True)
+            found = self._styles[tone, ground] = (base + VisualStyle.parse(f"$tone-{tone}")).rich_style
+        return found
