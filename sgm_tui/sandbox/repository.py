@@ -137,8 +137,12 @@ class Repository:
         self.update(branch, commit, self.head(branch))
         return commit
 
-    def merge(self, branch: str, head: str, message: str, *, at: datetime, method: str = "merge") -> str:
+    def merge(
+        self, branch: str, head: str, message: str, *, at: datetime, method: str = "merge", author: str = ""
+    ) -> str:
         """Merge a commit into a branch in the object database; the branch moves.
+
+        "squash" and "rebase" leave one commit: a change here is one commit anyway.
 
         Raises:
             MergeConflictError: both changed the same lines.
@@ -158,7 +162,7 @@ class Repository:
             raise GitError(merged.stderr.decode("utf-8", "replace").strip())
         tree = merged.stdout.decode().split()[0]
         parents = [base, head] if method == "merge" else [base]
-        commit = self._commit_tree(tree, parents, message, at, "")
+        commit = self._commit_tree(tree, parents, message, at, author)
         self.update(branch, commit, base)
         return commit
 
