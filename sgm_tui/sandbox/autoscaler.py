@@ -45,7 +45,8 @@ class Autoscaler:
         wanted = self.wanted(scaler, current)
         if wanted != current:
             self._shop.store.write("Rollout", {**rollout, "spec": {**rollout["spec"], "replicas": wanted}})
-            message = f"New size: {wanted}; reason: {'cpu resource utilization above target' if wanted > current else 'All metrics below target'}"
+            why = "cpu resource utilization above target" if wanted > current else "All metrics below target"
+            message = f"New size: {wanted}; reason: {why}"
             self._shop.events.record(scaler, "SuccessfulRescale", message, by=AUTOSCALER)
         status = self.status(scaler, rollout, current, wanted)
         if status != scaler.get("status"):
@@ -98,8 +99,8 @@ class Autoscaler:
             value = {"averageUtilization": used, "averageValue": f"{used * _REQUEST_MILLICORES // 100}m"}
             return {"type": kind, "resource": {"name": metric["resource"]["name"], "current": value}}
         if kind == "Pods":
-            target = float(metric["pods"]["target"]["averageValue"])
-            value = {"averageValue": f"{round(1000 * target * self._load(scaler, current))}m"}
+            each = float(metric["pods"]["target"]["averageValue"])
+            value = {"averageValue": f"{round(1000 * each * self._load(scaler, current))}m"}
             return {"type": kind, "pods": {"metric": metric["pods"]["metric"], "current": value}}
         return {"type": kind}
 

@@ -17,10 +17,11 @@ START_SECONDS = 1.5
 _JITTER = 0.15
 _PULL_BACK_OFF = 3.0
 _CRASH_AFTER = 2.0
+_PULL, _CRASH = "ErrImagePull", "CrashLoopBackOff"
 _NODES = ("node-a", "node-b", "node-c")
 
 Defects = Callable[[str], str]
-"""Says of an image: "pull" cannot be pulled, "crash" starts and dies, "" is fine."""
+"""Why containers of an image do not run, as Kubernetes calls it (ErrImagePull, CrashLoopBackOff); "" when they do."""
 
 
 class Kubelet:
@@ -67,9 +68,9 @@ class Kubelet:
             self._shop.queue.add(_key(pod), left)
             return
         defects = [self.defect(one["image"]) for one in pod["spec"]["containers"]]
-        if "pull" in defects:
+        if _PULL in defects:
             self._fail_to_pull(pod)
-        elif "crash" in defects:
+        elif _CRASH in defects:
             self._crash(pod)
         else:
             self._write(pod, self._running(pod, scheduled, marks.stamp()))
@@ -79,7 +80,7 @@ class Kubelet:
         first = not pod["status"].get("containerStatuses")
         if not first and _waiting(pod) == "ImagePullBackOff":
             return
-        reason = "ErrImagePull" if first else "ImagePullBackOff"
+        reason = _PULL if first else "ImagePullBackOff"
         message = (
             f'failed to pull and unpack image "{image}": not found' if first else f'Back-off pulling image "{image}"'
         )
@@ -97,7 +98,7 @@ class Kubelet:
         pause = min(10.0 * 2.0**restarts, 300.0)
         message = f"back-off {pause:.0f}s restarting failed container={name} pod={pod['metadata']['name']}"
         self._shop.events.record(pod, "BackOff", message, warning=True, by=KUBELET)
-        waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
+        waiting = {"waiting": {"reason": _CRASH, "message": message}}
         self._write(pod, self._unready(pod, "Running", waiting, restarts, last=died))
         self._shop.queue.add(_key(pod), pause + _CRASH_AFTER)
 

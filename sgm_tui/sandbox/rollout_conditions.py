@@ -15,6 +15,8 @@ PROGRESSING, PAUSED, HEALTHY = "Progressing", "Paused", "Healthy"
 AVAILABLE, COMPLETED, INVALID_SPEC = "Available", "Completed", "InvalidSpec"
 ABORTED = "RolloutAborted"
 TIMED_OUT = "ProgressDeadlineExceeded"
+MANUALLY_PAUSED = "manually paused"
+"""The message of a Rollout a person has stopped by its spec."""
 
 
 class Conditions:
@@ -124,7 +126,7 @@ def phase_of(rollout: Rollout, status: Status) -> tuple[str, str]:
         if condition["reason"] in {ABORTED, TIMED_OUT}:
             return "Degraded", f"{condition['reason']}: {condition['message']}"
     if rollout.paused:
-        return "Paused", "manually paused"
+        return "Paused", MANUALLY_PAUSED
     if status.get("pauseConditions"):
         return "Paused", status["pauseConditions"][0]["reason"]
     waiting = _waiting_for(rollout, status)

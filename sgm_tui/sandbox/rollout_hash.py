@@ -23,7 +23,8 @@ _ORDER: dict[str, int] = {
         (
             # metadata, then a pod's spec, then its containers and what they hold: one list is enough, as no two
             # of these types declare a pair of these names in opposite orders.
-            "templates", "templateName", "clusterScope", "metadata", "spec", "volumes", "initContainers", "containers", "restartPolicy",
+            "templates", "templateName", "clusterScope",
+            "metadata", "spec", "volumes", "initContainers", "containers", "restartPolicy",
             "terminationGracePeriodSeconds", "activeDeadlineSeconds", "dnsPolicy", "nodeSelector",
             "serviceAccountName", "nodeName", "name", "generateName", "namespace", "image", "command", "args",
             "workingDir", "labels", "annotations", "hostPort", "ports", "containerPort", "protocol", "envFrom", "env",

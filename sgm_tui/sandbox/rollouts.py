@@ -20,6 +20,7 @@ from sgm_tui.sandbox.replica_sets import ReplicaSetController
 from sgm_tui.sandbox.rollout_analysis import find_runs
 from sgm_tui.sandbox.rollout_bluegreen import count_active, reconcile_blue_green, scale_blue_green
 from sgm_tui.sandbox.rollout_canary import reconcile_canary, scale_canary
+from sgm_tui.sandbox.rollout_conditions import MANUALLY_PAUSED
 from sgm_tui.sandbox.rollout_events import Recorder
 from sgm_tui.sandbox.rollout_objects import Rollout, total_actual, total_available
 from sgm_tui.sandbox.rollout_round import Round
@@ -68,7 +69,7 @@ class RolloutsController:
 
     @property
     def pod_defect(self) -> Defects:
-        """What is wrong with an image: "pull", "crash" or ""."""
+        """What is wrong with an image: ErrImagePull, CrashLoopBackOff or ""."""
         return self._kubelet.defect
 
     @pod_defect.setter
@@ -178,6 +179,11 @@ def _advance(look: Round) -> None:
     if look.rollout.promoted and look.pauses.aborted:
         look.pauses.abort_ended = True
     look.runs = find_runs(look)
+    if _resumed_while_stopped(look):
+        # A person cleared the pause of the step while the spec was stopped as well: stopped, it could not move on,
+        # and the controller has forgotten the resumption by the time it may. So the step pauses again.
+        look.write_status({key: value for key, value in look.rollout.status.items() if key != "controllerPause"})
+        return
     if note_pauses(look):
         return
     look.sync_revision()
@@ -187,6 +193,12 @@ def _advance(look: Round) -> None:
         reconcile_blue_green(look)
     else:
         reconcile_canary(look)
+
+
+def _resumed_while_stopped(look: Round) -> bool:
+    rollout = look.rollout
+    resumed = rollout.controller_pause and not rollout.pauses
+    return resumed and not rollout.observed and rollout.status.get("message") == MANUALLY_PAUSED
 
 
 def _is_scaling_event(look: Round) -> bool:

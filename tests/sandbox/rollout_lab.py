@@ -28,8 +28,6 @@ from sgm_tui.sandbox.rollouts import RolloutsController
 
 STARTED = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
 STEP = 0.1
-_BETWEEN_REQUESTS = 0.02
-"""The plugin sends one request after the other, and the controller is as quick as it is."""
 
 
 class Lab:
@@ -43,7 +41,7 @@ class Lab:
         """What each query will give, one answer a measurement; the last one stays."""
         self.asked: list[str] = []
         self.controller = RolloutsController(self.store, self.clock, measure=self.measure, seed=seed)
-        self.controller.pod_defect = lambda image: "pull" if "nopull" in image else "crash" if "crash" in image else ""
+        self.controller.pod_defect = defect
         self.seen: list[Rollout] = []
         """The Rollout at each of its changes, derived as our own live side does."""
         self.store.listeners.append(self._see)
@@ -135,7 +133,6 @@ class Lab:
         if change is not None:
             self.patch({"status": change}, subresource="status")
         if spec.get("paused"):
-            self.run(_BETWEEN_REQUESTS)
             self.patch({"spec": {"paused": False}})
 
     def _see(self, change: str, kind: str, obj: KubeObject) -> None:
@@ -154,6 +151,13 @@ class Lab:
         found = self.store.list("AnalysisRun", self.namespace)
         wires = [msgspec.json.decode(json.dumps(one), type=AnalysisRunWire) for one in found]
         return [analysis_run(one).value for one in wires]
+
+
+def defect(image: str) -> str:
+    """The recordings' way of asking for trouble: by the tag."""
+    if image.endswith("-nopull"):
+        return "ErrImagePull"
+    return "CrashLoopBackOff" if image.endswith("-crash") else ""
 
 
 def promotion(status: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -175,7 +179,8 @@ def state_of(one: Rollout) -> tuple[str, str, str, str, str]:
 
 
 def with_tag(template: Mapping[str, Any], tag: str) -> dict[str, Any]:
-    containers = [{**one, "image": f"{one['image'].rpartition(':')[0]}:{tag}"} for one in template["spec"]["containers"]]
+    found = template["spec"]["containers"]
+    containers = [{**one, "image": f"{one['image'].rpartition(':')[0]}:{tag}"} for one in found]
     return {**template, "spec": {**template["spec"], "containers": containers}}
 
 
