@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
-from sgm_tui.fleet.observation import SourceHealth, SourceId, SourceKind
+from sgm_tui.fleet.observation import SourceHealth, SourceId, SourceKind, SourceState
 from sgm_tui.fleet.observed import (
     Alert,
     AnalysisRun,
@@ -87,7 +88,7 @@ def key(service: str, cluster: str) -> CellKey:
     return CellKey(ServiceName(service), StageName(cluster.partition("-")[0]), ClusterName(cluster))
 
 
-def rollout(where: CellKey, version: str, **facts: object) -> Rollout:
+def rollout(where: CellKey, version: str, **facts: Any) -> Rollout:
     """A healthy canary Rollout of four pods; any field can be given."""
     healthy = Rollout(
         name=where.service,
@@ -110,10 +111,10 @@ def rollout(where: CellKey, version: str, **facts: object) -> Rollout:
         spec_version=Version(version),
         replica_sets=(replica_set(where, version, 41, stable=True),),
     )
-    return replace(healthy, **facts)  # type: ignore[arg-type]
+    return replace(healthy, **facts)
 
 
-def replica_set(where: CellKey, version: str, revision: int, pods: int = 4, **facts: object) -> ReplicaSet:
+def replica_set(where: CellKey, version: str, revision: int, pods: int = 4, **facts: Any) -> ReplicaSet:
     """One ReplicaSet, all of its pods ready."""
     plain = ReplicaSet(
         name=f"{where.service}-{revision}",
@@ -126,12 +127,12 @@ def replica_set(where: CellKey, version: str, revision: int, pods: int = 4, **fa
         desired=pods,
         status="Healthy",
     )
-    return replace(plain, **facts)  # type: ignore[arg-type]
+    return replace(plain, **facts)
 
 
-def rolling(where: CellKey, old: str, new: str, **facts: object) -> Rollout:
+def rolling(where: CellKey, old: str, new: str, **facts: Any) -> Rollout:
     """A canary on its way: step 3 of 8, 30 %."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "phase": "Progressing",
         "message": "more replicas need to be updated",
         "health": "Progressing",
@@ -161,7 +162,7 @@ def cell(
     since: float = 90_000,
     reason: str = "",
     verdict: Verdict | None = None,
-    **facts: object,
+    **facts: Any,
 ) -> Cell:
     """A cell; settled since yesterday unless said otherwise."""
     where = key(service, cluster)
@@ -175,7 +176,7 @@ def cell(
         committed_at=ago(since + 60),
         whole_stage=where.stage != "prod",
     )
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "key": where,
         "location": cluster.partition("-")[2],
         "desired": desired,
@@ -187,7 +188,7 @@ def cell(
         "metrics": Metrics(128.4, 0.0007, 0.182, (80.0, 84.0, 81.0, 95.0, 120.0, 119.0, 131.0, 128.0)),
     }
     return Cell(
-        facts=CellFacts(**{**values, **facts}),  # type: ignore[arg-type]
+        facts=CellFacts(**{**values, **facts}),
         journey=journey,
         verdict=verdict or _verdict(journey),
         since=ago(since),
@@ -205,7 +206,7 @@ def _verdict(journey: Journey) -> Verdict:
     return Verdict.BUSY if journey in _BUSY else Verdict.GOOD
 
 
-def application(where: CellKey, **facts: object) -> Application:
+def application(where: CellKey, **facts: Any) -> Application:
     """A synced, healthy Application."""
     plain = Application(
         name=f"{where.cluster}-{where.service}",
@@ -220,14 +221,14 @@ def application(where: CellKey, **facts: object) -> Application:
         deployed_at=ago(80_000),
         destination=where.cluster,
     )
-    return replace(plain, **facts)  # type: ignore[arg-type]
+    return replace(plain, **facts)
 
 
 def source(
-    kind: SourceKind, scope: str = "", state: str = "fresh", seconds: float = 4, reason: str = ""
+    kind: SourceKind, scope: str = "", state: SourceState = "fresh", seconds: float = 4, reason: str = ""
 ) -> SourceHealth:
     """One source, seen so many seconds ago."""
-    return SourceHealth(SourceId(kind, scope), state, ago(seconds), ago(seconds), reason)  # type: ignore[arg-type]
+    return SourceHealth(SourceId(kind, scope), state, ago(seconds), ago(seconds), reason)
 
 
 def sources(*others: SourceHealth) -> tuple[SourceHealth, ...]:
@@ -246,7 +247,7 @@ def sources(*others: SourceHealth) -> tuple[SourceHealth, ...]:
     return tuple(changed.get(one.source, one) for one in fresh)
 
 
-def snapshot(cells: Iterable[Cell], **facts: object) -> FleetSnapshot:
+def snapshot(cells: Iterable[Cell], **facts: Any) -> FleetSnapshot:
     """A snapshot of these cells."""
     listed = {one.key: one for one in cells}
     plain = FleetSnapshot(
@@ -259,7 +260,7 @@ def snapshot(cells: Iterable[Cell], **facts: object) -> FleetSnapshot:
         branch="main",
         revision=REVISION,
     )
-    return replace(plain, **facts)  # type: ignore[arg-type]
+    return replace(plain, **facts)
 
 
 def calm_cells() -> dict[CellKey, Cell]:
@@ -274,7 +275,7 @@ def calm() -> FleetSnapshot:
     return snapshot(calm_cells().values())
 
 
-def pull_request(number: int, title: str, **facts: object) -> PullRequest:
+def pull_request(number: int, title: str, **facts: Any) -> PullRequest:
     """An open pull request, checks passed, waiting for approval."""
     plain = PullRequest(
         number=number,
@@ -289,7 +290,7 @@ def pull_request(number: int, title: str, **facts: object) -> PullRequest:
         reviewers=("@acme/sre",),
         checks="passing",
     )
-    return replace(plain, **facts)  # type: ignore[arg-type]
+    return replace(plain, **facts)
 
 
 def release() -> FleetSnapshot:

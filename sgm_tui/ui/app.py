@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import ClassVar
 
-from textual import work
+from textual import on, work
 from textual.app import App
 from textual.binding import BindingType
 from textual.filter import Monochrome, NoColor
@@ -21,8 +21,12 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys, terminal, themes
+from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested
+from sgm_tui.ui.screens.cell import CellScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.screens.help import HelpScreen
+from sgm_tui.ui.screens.plan import PlanScreen
+from sgm_tui.ui.screens.pulls import PullsScreen
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
@@ -48,6 +52,7 @@ class SgmApp(App[None]):
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         super().__init__(css_path=[*sorted(styles().glob("*.tcss"))])
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (170, "-wide")]
         self.session = session
         self._endings = contextlib.ExitStack()
         self._choose_look(theme, environ)
@@ -93,6 +98,21 @@ class SgmApp(App[None]):
         async for snapshot in self.session.snapshots():
             self.snapshot = snapshot
 
+    @on(CellRequested)
+    def open_cell(self, message: CellRequested) -> None:
+        """One cell on its own page."""
+        self.push_screen(CellScreen(message.key).data_bind(SgmApp.snapshot))
+
+    @on(PlanRequested)
+    def open_plan(self) -> None:
+        """What is planned."""
+        self.push_screen(PlanScreen(self.session).data_bind(SgmApp.snapshot))
+
+    @on(PullsRequested)
+    def open_pulls(self) -> None:
+        """The pull requests."""
+        self.push_screen(PullsScreen().data_bind(SgmApp.snapshot))
+
     def end(self, code: int) -> None:
         """Leave with this exit code, the terminal as it was."""
         self.exit(return_code=code)
@@ -100,10 +120,6 @@ class SgmApp(App[None]):
     def _look_for_terminal(self) -> None:
         if not terminal.terminal_is_there():
             self.end(terminal.HUNG_UP)
-
-    def report(self, error: SgmError) -> None:
-        """Tell that something a person asked for did not happen, and what to do."""
-        self.notify(error.hint or "", title=error.message, severity="error", markup=False, timeout=10)
 
     def action_leave(self) -> None:
         """Quit."""

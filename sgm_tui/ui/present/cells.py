@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sgm_tui.fleet.cell import Cell, Journey, Verdict
@@ -46,6 +46,11 @@ def wants_attention(cell: Cell) -> bool:
     return cell.verdict is not Verdict.GOOD or cell.journey is not Journey.SETTLED
 
 
+def by_urgency(journeys: Iterable[Journey]) -> list[Journey]:
+    """The journeys, the most urgent first."""
+    return sorted(journeys, key=_URGENCY.index)
+
+
 def journey_tone(journey: Journey) -> Tone:
     """The tone a journey usually has, for a legend."""
     match journey:
@@ -79,7 +84,7 @@ def folded_line(cells: Sequence[Cell], width: int) -> Line:
     """A folded stage of one row: its journeys counted, the most urgent first."""
     counts = Counter(cell.journey for cell in cells)
     tones = {cell.journey: tone_of(cell) for cell in sorted(cells, key=urgency, reverse=True)}
-    shown = sorted(counts, key=_URGENCY.index)
+    shown = by_urgency(counts)
     pieces = [Piece(f"{JOURNEY[journey]}{counts[journey]}", tones[journey], rank) for rank, journey in enumerate(shown)]
     return fit(pieces, width)
 
@@ -182,7 +187,7 @@ def _short_marks(cell: Cell, marks: Marks) -> list[Piece]:
     pieces = [Piece(f"{ALERT}{firing}", Tone.ATTENTION, 2)] if firing else []
     if marks is NONE or cell.journey is Journey.UNKNOWN:
         return pieces
-    if marks.skewed:
+    if marks.skewed and cell.journey is not Journey.DRIFTED:
         pieces.append(Piece(SKEWED, Tone.ATTENTION, 3))
     if marks.distance and cell.journey in {Journey.SETTLED, Journey.PROPOSED, Journey.STAGED}:
         pieces.append(Piece(marks.distance, Tone.TEXT, 4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sgm_tui.fleet.cell import Cell, Journey
@@ -57,20 +58,22 @@ def heading(cell: Cell, snapshot: FleetSnapshot) -> Line:
     )
 
 
-def sections(cell: Cell, snapshot: FleetSnapshot, width: int, *, in_full: bool = False) -> tuple[Section, ...]:
-    """The four truths in the order a change travels; each line cut to `width` cells.
+def sections(
+    cell: Cell, snapshot: FleetSnapshot, widths: Sequence[int], *, in_full: bool = False
+) -> tuple[Section, ...]:
+    """The four truths in the order a change travels.
 
     Args:
         cell: the cell.
         snapshot: where it is from.
-        width: terminal cells for one section.
+        widths: terminal cells for each of the four.
         in_full: one rollout step a line and every ReplicaSet, where there is room for a page.
     """
     return (
-        Section("git wants", tuple(_wanted(cell, snapshot, width))),
-        Section("Argo CD", tuple(_told(cell, snapshot, width))),
-        Section("rollout", tuple(_rolling(cell, snapshot, width, in_full=in_full))),
-        Section("live", tuple(_live(cell, snapshot, width))),
+        Section("git wants", tuple(_wanted(cell, snapshot, widths[0]))),
+        Section("Argo CD", tuple(_told(cell, snapshot, widths[1]))),
+        Section("rollout", tuple(_rolling(cell, snapshot, widths[2], in_full=in_full))),
+        Section("live", tuple(_live(cell, snapshot, widths[3]))),
     )
 
 
@@ -100,9 +103,10 @@ def _wanted(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
             "commit",
             (desired.revision[:7] or "—", Tone.TEXT),
             (f" {ago(desired.committed_at, now)}", Tone.QUIET),
-            (f"  {shorten(desired.author, 24)}" if desired.author else "", Tone.TEXT),
         )
     )
+    if desired.author:
+        lines.append(_said("by", desired.author, width))
     if desired.subject:
         lines.append(_said("", desired.subject, width, Tone.QUIET))
     lines.append(_said("file", _end(desired.path, width - _LABEL), width, Tone.QUIET))
@@ -124,7 +128,11 @@ def _told(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
     if application is None:
         return [_said("", "no Application here", width, Tone.QUIET)]
     lines: list[Line] = [
-        _labelled("sync", (application.sync or "not compared", _SYNC.get(application.sync, Tone.UNKNOWN))),
+        _labelled(
+            "sync",
+            (application.sync or "not compared", _SYNC.get(application.sync, Tone.UNKNOWN)),
+            ("  auto" if application.auto_sync else "  by hand", Tone.QUIET),
+        ),
         _labelled(
             "health",
             (application.health or "not known", _HEALTH.get(application.health, Tone.UNKNOWN)),
@@ -134,7 +142,6 @@ def _told(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
             "applied",
             (application.deployed_revision[:7] or "—", Tone.TEXT),
             (f" {ago(application.deployed_at, now)}", Tone.QUIET),
-            ("  auto" if application.auto_sync else "  by hand", Tone.QUIET),
         ),
     ]
     lines.extend(_operation(application, snapshot, width))
@@ -176,11 +183,9 @@ def _rolling(cell: Cell, snapshot: FleetSnapshot, width: int, *, in_full: bool) 
             lines.append(((moves, Tone.STRONG),))
         lines.append(weight_line(rollout, min(24, width - 14)))
     if rollout.paused_since is not None:
-        length = (
-            f" of {rollout.pause_seconds:.0f}s" if rollout.pause_seconds is not None else ", until somebody passes it"
-        )
-        waited = ago(rollout.paused_since, snapshot.generated_at)
-        lines.append(((f"waits {waited}{length}", Tone.ATTENTION if rollout.pause_seconds is None else Tone.BUSY),))
+        waited, timed = ago(rollout.paused_since, snapshot.generated_at), rollout.pause_seconds is not None
+        length = f" of {rollout.pause_seconds:.0f}s" if timed else " for a person"
+        lines.append(((f"waits {waited}{length}", Tone.BUSY if timed else Tone.ATTENTION),))
     if in_full:
         lines.extend(step_list(rollout))
     elif rollout.step_names and rollout.new_version is not None:

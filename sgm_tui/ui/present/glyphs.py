@@ -40,6 +40,8 @@ FULL, EMPTY = "█", "░"
 
 _BARS = "▁▂▃▄▅▆▇█"
 _GAP = " "
+_STEADY = 2
+"""The bar of a value that is the average: low, so that steady is quiet and there is room for a peak."""
 
 _ASCII = {
     **dict(zip("✓⇡⇢↻◐‖◷✖≠▲↓↑→●◌○–▶·▌│─█░…×▏", '=^>@%"~X!A-+>*.o-> >|-#.~x|', strict=True)),
@@ -49,16 +51,16 @@ _ASCII = {
 
 
 def sparkline(values: Sequence[float | None], width: int) -> str:
-    """The newest `width` values as bars from zero to their maximum; a gap stays a gap."""
-    shown = values[-width:]
-    highest = max((value for value in shown if value is not None), default=0.0)
-    return "".join(_GAP if value is None else _bar(value, highest) for value in shown)
+    """The newest `width` values as bars against the average: steady traffic is low and flat, a gap stays a gap."""
+    known = [value for value in values if value is not None]
+    average = sum(known) / len(known) if known else 0.0
+    return "".join(_GAP if value is None else _bar(value, average) for value in values[-width:])
 
 
-def _bar(value: float, highest: float) -> str:
-    if highest <= 0 or value <= 0:
+def _bar(value: float, average: float) -> str:
+    if average <= 0 or value <= 0:
         return _BARS[0]
-    return _BARS[min(len(_BARS) - 1, int(value / highest * (len(_BARS) - 1) + 0.5))]
+    return _BARS[min(len(_BARS) - 1, int(value / average * _STEADY + 0.5))]
 
 
 class AsciiTable(dict[int, str]):

@@ -4,36 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sgm_tui.fleet.cell import Verdict
+from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.model import Cluster
+from sgm_tui.ui.present.cells import by_urgency, journey_tone
 from sgm_tui.ui.present.fit import Piece, fit, pad, shorten
-from sgm_tui.ui.present.glyphs import BAND
+from sgm_tui.ui.present.glyphs import BAND, JOURNEY
 from sgm_tui.ui.present.tones import Line, Tone
 
-_COUNTED = (
-    (Verdict.BAD, Tone.BAD, "bad"),
-    (Verdict.ATTENTION, Tone.ATTENTION, "to look at"),
-    (Verdict.UNKNOWN, Tone.UNKNOWN, "unknown"),
-    (Verdict.BUSY, Tone.BUSY, "moving"),
-)
+_KEYS = 9
 
 
 def band_line(
-    name: str, counts: Mapping[Verdict, int], width: int, *, number: int, protected: bool, folded: bool
+    name: str, counts: Mapping[Journey, int], width: int, *, number: int, protected: bool, folded: bool
 ) -> Line:
-    """One stage's band: its number for the jump key, its name, and how many of its cells are not quiet."""
+    """One stage's band: the key that jumps there, its name, and how many of its cells are under way or in trouble."""
     tone = Tone.PROTECTED if protected else Tone.TITLE
-    key = Piece(f"{number}", Tone.QUIET, 3) if number <= 9 and not folded else Piece("", tone)
-    pieces = [Piece((name.upper() if protected else name) + ("…" if folded else ""), tone)]
-    if not folded:
-        if protected:
-            pieces.append(Piece("locked", tone, 2))
-        pieces.extend(
-            Piece(f"{counts[verdict]} {word}", loudness, 4)
-            for verdict, loudness, word in _COUNTED
-            if counts.get(verdict)
-        )
-    return ((f"{BAND} ", tone), *fit([*pieces, key], width - 2))
+    title = Piece(name.upper() if protected else name, tone)
+    if folded:
+        return ((f"{BAND} ", tone), *fit([title], width - 2))
+    pieces = [Piece(f"{number}", Tone.QUIET, 30), title] if number <= _KEYS else [title]
+    pieces.extend(
+        Piece(f"{JOURNEY[journey]}{counts[journey]}", journey_tone(journey), rank)
+        for rank, journey in enumerate(by_urgency(counts), 1)
+        if counts[journey] and journey is not Journey.SETTLED
+    )
+    return ((f"{BAND} ", tone), *fit(pieces, width - 2))
 
 
 def cluster_line(cluster: Cluster, width: int, *, under_cursor: bool) -> Line:

@@ -72,7 +72,7 @@ def set_line(found: ReplicaSet, tag: str) -> Line:
         (f"rev {found.revision} ", Tone.QUIET),
         (f"{'/'.join(roles) or 'old':<7} ", Tone.TEXT),
         (tag, Tone.STRONG),
-        (f"  {found.ready}/{found.desired} ready ", Tone.TEXT),
+        (f"  {found.ready}/{found.desired} ", Tone.TEXT),
         (found.status, _SETS.get(found.status, Tone.UNKNOWN)),
     )
 

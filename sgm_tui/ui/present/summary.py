@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from rich.cells import cell_len
 
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.ui.present.fit import Piece, fit
+from sgm_tui.ui.present.cells import journey_tone
+from sgm_tui.ui.present.fit import Piece, fit, pad
 from sgm_tui.ui.present.glyphs import ALERT, JOURNEY
-from sgm_tui.ui.present.tones import Line, Tone
+from sgm_tui.ui.present.tones import Line, Part, Tone
 
-_TELLING = (
-    (Journey.FAILED, Tone.BAD, 0),
-    (Journey.PAUSED, Tone.ATTENTION, 1),
-    (Journey.DRIFTED, Tone.ATTENTION, 1),
-    (Journey.UNKNOWN, Tone.UNKNOWN, 1),
-    (Journey.ROLLING, Tone.BUSY, 2),
-    (Journey.SYNCING, Tone.BUSY, 3),
-    (Journey.MERGED, Tone.BUSY, 3),
-    (Journey.SOAKING, Tone.BUSY, 3),
-)
+_LOUD = (Journey.FAILED, Journey.PAUSED, Journey.DRIFTED, Journey.UNKNOWN)
+_MOVING = (Journey.ROLLING, Journey.SYNCING, Journey.MERGED, Journey.SOAKING)
 
 
 def summary(snapshot: FleetSnapshot, width: int) -> Line:
-    """The line in exactly `width` cells; counts outlive names when it is narrow."""
+    """The line in exactly `width` cells: of the counts the words go first, of the identity everything but the name."""
     clock = snapshot.generated_at.astimezone().strftime("%H:%M") if snapshot.fleet.clusters else ""
-    room = width - len(clock) - 2
-    counts = _counts(snapshot)
+    room = max(0, width - len(clock) - 2)
     identity = _identity(snapshot)
-    needed = sum(cell_len(piece.text) + 2 for piece in counts)
-    left = fit([Piece("", Tone.TEXT), *identity], max(min(room - needed, room), 0))
-    right = fit(counts, min(room, needed)) if counts else ()
-    return ((" ", Tone.TEXT), *left, *right, (clock, Tone.QUIET), (" ", Tone.TEXT))
+    least = cell_len(identity[0].text) + 2
+    counts: list[Part] = []
+    for words in ({*_LOUD, *_MOVING}, {*_LOUD}, set[Journey]()):
+        counts = _counts(snapshot, words)
+        if sum(cell_len(text) for text, _ in counts) + least <= room:
+            break
+    needed = sum(cell_len(text) for text, _ in counts)
+    left = fit(identity, max(room - needed, 0))
+    return ((" ", Tone.TEXT), *left, *pad(counts, min(needed, room)), (clock, Tone.QUIET), (" ", Tone.TEXT))
 
 
 def _identity(snapshot: FleetSnapshot) -> list[Piece]:
@@ -44,21 +43,24 @@ def _identity(snapshot: FleetSnapshot) -> list[Piece]:
     return pieces
 
 
-def _counts(snapshot: FleetSnapshot) -> list[Piece]:
+def _counts(snapshot: FleetSnapshot, words: AbstractSet[Journey]) -> list[Part]:
     journeys = snapshot.journeys()
-    pieces = [
-        Piece(f"{JOURNEY[journey]} {journeys[journey]} {journey.value} ", tone, rank)
-        for journey, tone, rank in _TELLING
+    parts = [
+        _count(JOURNEY[journey], journeys[journey], journey.value if journey in words else "", journey_tone(journey))
+        for journey in (*_LOUD, *_MOVING)
         if journeys[journey]
     ]
-    if snapshot.plan.changes:
-        pieces.append(Piece(f"+ {len(snapshot.plan.changes)} planned ", Tone.STAGED, 2))
-    if requests := len(snapshot.open_pull_requests):
-        pieces.append(
-            Piece(f"{JOURNEY[Journey.PROPOSED]} {requests} {'PR' if requests == 1 else 'PRs'} ", Tone.STAGED, 2)
-        )
-    if firing := len(snapshot.firing):
-        pieces.append(Piece(f"{ALERT} {firing} {'alert' if firing == 1 else 'alerts'} ", Tone.ATTENTION, 1))
-    if not pieces and snapshot.cells:
-        pieces.append(Piece(f"{JOURNEY[Journey.SETTLED]} all settled ", Tone.GOOD))
-    return pieces
+    requests, firing, planned = len(snapshot.open_pull_requests), len(snapshot.firing), len(snapshot.plan.changes)
+    if planned:
+        parts.append(_count(JOURNEY[Journey.STAGED], planned, "planned", Tone.STAGED))
+    if requests:
+        parts.append(_count(JOURNEY[Journey.PROPOSED], requests, "PR" if requests == 1 else "PRs", Tone.STAGED))
+    if firing:
+        parts.append(_count(ALERT, firing, "alert" if firing == 1 else "alerts", Tone.ATTENTION))
+    if not parts and snapshot.cells:
+        parts.append((f"{JOURNEY[Journey.SETTLED]} all settled  ", Tone.GOOD))
+    return parts
+
+
+def _count(sign: str, number: int, word: str, tone: Tone) -> Part:
+    return (f"{sign} {number} {word}".rstrip() + "  ", tone)

@@ -21,11 +21,9 @@ from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Refusal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui import keys
+from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested
 from sgm_tui.ui.palette import KeyCommands
 from sgm_tui.ui.rows import View
-from sgm_tui.ui.screens.cell import CellScreen
-from sgm_tui.ui.screens.plan import PlanScreen
-from sgm_tui.ui.screens.pulls import PullsScreen
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET, CellGrid
@@ -71,7 +69,9 @@ class FleetScreen(Screen[None]):
     def _place_pane(self) -> None:
         roomy = self.size.width >= 170 or self.size.height >= 32
         wanted = roomy if self._pane_wanted is None else self._pane_wanted
-        self.query_one("#body").set_class(not wanted, "-without-details")
+        body = self.query_one("#body")
+        body.set_class(wanted, "-with-details")
+        body.set_class(not wanted, "-without-details")
 
     @on(CellGrid.CellHighlighted)
     def show_cell(self, message: CellGrid.CellHighlighted) -> None:
@@ -112,7 +112,7 @@ class FleetScreen(Screen[None]):
         self.view = replace(self.view, worst_first=not self.view.worst_first)
 
     def action_details(self) -> None:
-        """Show or hide the details."""
+        """Show all details, or only their first line."""
         self._pane_wanted = self.query_one("#body").has_class("-without-details")
         self._place_pane()
 
@@ -159,15 +159,15 @@ class FleetScreen(Screen[None]):
     def action_open(self) -> None:
         """Open the cell under the cursor."""
         if self.selected is not None:
-            self.app.push_screen(CellScreen(self.selected).data_bind(FleetScreen.snapshot))
+            self.post_message(CellRequested(self.selected))
 
     def action_plan(self) -> None:
         """Open the plan."""
-        self.app.push_screen(PlanScreen(self._session).data_bind(FleetScreen.snapshot))
+        self.post_message(PlanRequested())
 
     def action_pulls(self) -> None:
         """Open the list of pull requests."""
-        self.app.push_screen(PullsScreen().data_bind(FleetScreen.snapshot))
+        self.post_message(PullsRequested())
 
     @work(group="refresh", exclusive=True)
     async def action_refresh(self) -> None:

@@ -58,6 +58,7 @@ class PlanScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Compare at once."""
+        self._tell()
         self._show_changes()
         self.action_preview()
 
@@ -112,7 +113,9 @@ class PlanScreen(Screen[None]):
 
     def _tell(self, *lines: Line) -> None:
         self._happened.extend(lines)
-        self.query_one("#progress", Static).update(page(self._happened))
+        progress = self.query_one("#progress", Static)
+        progress.update(page(self._happened))
+        progress.display = bool(self._happened)
 
     def action_choose(self, step: int) -> None:
         """Choose another change."""

@@ -14,6 +14,8 @@ from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
 _BLOCKS = 4
+_ROOMY = 36
+"""Lines from which every rollout step gets one of its own."""
 
 
 class DetailPane(Container):
@@ -58,8 +60,11 @@ class DetailPane(Container):
             blocks: tuple[Section, ...] = ()
         else:
             self._put(".heading", heading(cell, self.snapshot))
-            width = self.query_one(".block-0").content_size.width or self.size.width
-            blocks = sections(cell, self.snapshot, width, in_full=self._in_full)
+            widths = [
+                self.query_one(f".block-{number}").content_size.width or self.size.width for number in range(_BLOCKS)
+            ]
+            in_full = self._in_full or self.size.height >= _ROOMY
+            blocks = sections(cell, self.snapshot, widths, in_full=in_full)
         for number in range(_BLOCKS):
             lines: tuple[Line, ...] = ()
             if number < len(blocks):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from textual.strip import Strip
 
-from sgm_tui.fleet.cell import Cell, Verdict
+from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.tables import age
@@ -48,7 +48,7 @@ class GridLines:
         self._empty: tuple[Line, ...] = ()
         self._rows: dict[ServiceName, _Row] = {}
         self._checked: set[ServiceName] = set()
-        self._verdicts: Mapping[StageName, Mapping[Verdict, int]] = {}
+        self._journeys: Mapping[StageName, Mapping[Journey, int]] = {}
         self._cells: dict[CellKey, tuple[Cell, Marks, str, int, Line]] = {}
         self._painted: dict[int, tuple[_Piece, ...]] = {}
 
@@ -57,10 +57,10 @@ class GridLines:
         self._snapshot, self._services, self._layout = snapshot, services, layout
         self._empty = () if services else nothing_to_show(snapshot, view)
         self._checked.clear()
-        verdicts: defaultdict[StageName, Counter[Verdict]] = defaultdict(Counter)
+        journeys: defaultdict[StageName, Counter[Journey]] = defaultdict(Counter)
         for key, cell in snapshot.cells.items():
-            verdicts[key.stage][cell.verdict] += 1
-        self._verdicts = verdicts
+            journeys[key.stage][cell.journey] += 1
+        self._journeys = journeys
 
     def cells_of(self, service: ServiceName, column: Column) -> list[Cell]:
         """The cells one row has in one column: several in a folded stage, none where it is not deployed."""
@@ -96,7 +96,7 @@ class GridLines:
             if shown < 2:
                 yield from [(self._blank(shown), Ground.PLAIN)] if shown == 1 else []
                 continue
-            counts = self._verdicts.get(band.stage, {})
+            counts = self._journeys.get(band.stage, {})
             line = band_line(
                 band.stage, counts, shown - GAP, number=number, protected=band.protected, folded=band.folded
             )
@@ -127,6 +127,8 @@ class GridLines:
             line = self._cell(service, column, marks)
             yield line, Ground.CURSOR if under_cursor and index == place[1] else ground
             yield self._blank(GAP), ground
+        if under_cursor:
+            yield self._blank(width), ground
 
     def _cell(self, service: ServiceName, column: Column, marks: dict[ClusterName, Marks]) -> Line:
         cells = self.cells_of(service, column)

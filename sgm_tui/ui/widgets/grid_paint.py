@@ -66,8 +66,7 @@ class Painter:
         """How a tone looks on a ground."""
         found = self._styles.get((tone, ground))
         if found is None:
-            base = self._widget.visual_style
-            if ground is not Ground.PLAIN:
-                base += self._widget.get_visual_style(f"{self._prefix}--{ground.value}", partial=True)
+            names = () if ground is Ground.PLAIN else (f"{self._prefix}--{ground.value}",)
+            base = self._widget.get_visual_style(*names)
             found = self._styles[tone, ground] = (base + VisualStyle.parse(f"$tone-{tone}")).rich_style
         return found

@@ -1,0 +1,26 @@
+"""Intents that leave a screen: what a person wants to see next. Inert; the application decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from sgm_tui.fleet.model import CellKey
+
+
+@dataclass
+class CellRequested(Message):
+    """Everything about one cell."""
+
+    key: CellKey
+
+
+@dataclass
+class PlanRequested(Message):
+    """What is planned."""
+
+
+@dataclass
+class PullsRequested(Message):
+    """The pull requests."""
