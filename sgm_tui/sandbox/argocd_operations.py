@@ -24,6 +24,9 @@ BLOCKED = "Sync operation blocked by sync window"
 _FAILURE = "one or more synchronization tasks completed unsuccessfully, reason: "
 _MOMENT = 0.02
 """Between two writes of one pass of the controller."""
+_APPLY_ALL = (2.0, 5.0)
+"""Virtual seconds a sync of a dozen objects takes: fetch, render, dry run, apply."""
+_APPLY_SOME = (0.3, 1.2)
 _LAG = 0.3
 """Until the cluster cache shows what a sync has changed; the cluster's own controllers are quicker."""
 _SECOND_LOOK = 0.6
@@ -152,7 +155,7 @@ class Operations:
             self._applications.finish(name, "Error", "Invalid operation request: no operation specified")
             return ""
         self.applying.add(name)
-        yield self._context.jitter(0.3, 1.2)
+        yield self._context.jitter(*(_APPLY_SOME if sync.get("resources") else _APPLY_ALL))
         attempt = self._prepared(name, application, target, sync)
         if attempt is None:
             return ""

@@ -34,6 +34,7 @@ from sgm_tui.sandbox.world_layout import (
     Deployed,
     cluster_secret,
     declared_clusters,
+    default_project,
     namespaces,
     settled_status,
 )
@@ -209,6 +210,9 @@ class World:
             secret = cluster_secret(cluster)
             secret["metadata"]["creationTimestamp"] = created
             self.hub.create("Secret", secret)
+        project = default_project("argocd")
+        project["metadata"]["creationTimestamp"] = created
+        self.hub.create("AppProject", project)
         data = self.repository.read(self._head, "argocd/root-apps.yaml")
         if data is None:
             return

@@ -61,6 +61,19 @@ def cluster_secret(cluster: DeclaredCluster) -> KubeObject:
     }
 
 
+def default_project(namespace: str) -> KubeObject:
+    """The project every Argo CD brings along: it allows everything, and the app of apps starts in it."""
+    anywhere = {"server": "*", "namespace": "*"}
+    return {
+        "metadata": {"name": "default", "namespace": namespace},
+        "spec": {
+            "sourceRepos": ["*"],
+            "destinations": [anywhere],
+            "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
+        },
+    }
+
+
 def namespaces(store: ObjectStore, names: Iterable[str], created: str) -> None:
     """Make the namespaces that are missing."""
     for name in names:
