@@ -29,7 +29,7 @@ class KeyCommands(Provider):
         seen: set[str] = set()
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            if active.enabled and not binding.system and binding.tooltip and binding.action not in seen:
+            if active.enabled and binding.id and binding.tooltip and binding.action not in seen:
                 seen.add(binding.action)
                 yield binding, self._runner(binding.action)
 

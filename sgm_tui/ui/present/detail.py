@@ -69,12 +69,22 @@ def sections(
         widths: terminal cells for each of the four.
         in_full: one rollout step a line and every ReplicaSet, where there is room for a page.
     """
+    told, rolling = _told(cell, snapshot, widths[1]), _rolling(cell, snapshot, widths[2], in_full=in_full)
+    live = _live(cell, snapshot, widths[3])
     return (
         Section("git wants", tuple(_wanted(cell, snapshot, widths[0]))),
-        Section("Argo CD", tuple(_told(cell, snapshot, widths[1]))),
-        Section("rollout", tuple(_rolling(cell, snapshot, widths[2], in_full=in_full))),
-        Section("live", tuple(_live(cell, snapshot, widths[3]))),
+        _observed("Argo CD", told, cell),
+        _observed("rollout", rolling, cell),
+        _observed("live", live, cell),
     )
+
+
+def _observed(title: str, lines: list[Line], cell: Cell) -> Section:
+    """What was seen; where nobody sees it any more nothing looks good."""
+    if cell.journey is not Journey.UNKNOWN or not cell.facts.stale:
+        return Section(title, tuple(lines))
+    doubted = (tuple((text, Tone.UNKNOWN if tone is Tone.GOOD else tone) for text, tone in line) for line in lines)
+    return Section(f"{title}, as last seen", tuple(doubted))
 
 
 def _labelled(label: str, *parts: tuple[str, Tone]) -> Line:

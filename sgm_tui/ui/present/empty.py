@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.ui.present.glyphs import FRESH, OFF, STALE, WAITING
+from sgm_tui.ui.present.glyphs import STALE, WAITING
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.rows import View
-
-_SIGNS = {"fresh": (FRESH, Tone.GOOD), "waiting": (WAITING, Tone.BUSY), "stale": (STALE, Tone.BAD)}
 
 
 def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
@@ -38,8 +36,8 @@ def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
             (("The fleet is empty", Tone.STRONG),),
             (("Neither git nor Argo CD knows a service in these clusters.", Tone.QUIET),),
         )
-    lines: list[Line] = [(("Waiting for the first answers", Tone.STRONG),)]
-    for source in snapshot.sources:
-        sign, tone = _SIGNS.get(source.state, (OFF, Tone.QUIET))
-        lines.append(((f"{sign} ", tone), (f"{source.name:<24}", Tone.TEXT), (source.reason, Tone.QUIET)))
-    return tuple(lines)
+    silent = [source for source in snapshot.sources if source.state == "stale"]
+    return (
+        ((f"{WAITING} ", Tone.BUSY), ("Waiting for the first answers", Tone.STRONG)),
+        *(((f"{STALE} ", Tone.BAD), (f"{source.name}  ", Tone.TEXT), (source.reason, Tone.QUIET)) for source in silent),
+    )

@@ -58,6 +58,9 @@ def _locked(snapshot: FleetSnapshot) -> list[Part]:
 
 def _sources(sources: Iterable[SourceHealth], now: datetime, reason_width: int, *, with_ages: bool) -> list[Part]:
     listed = list(sources)
+    stale = [one for one in listed if one.state == "stale"]
+    if len(stale) > 1 and all(one.state in {"stale", "off"} for one in listed):
+        return [(f"{STALE} ", Tone.BAD), ("everything is silent", Tone.BAD), *_trouble(stale[:1], now, reason_width)]
     parts: list[Part] = []
     for kind in _ORDER:
         group = [one for one in listed if one.source.kind == kind]

@@ -37,7 +37,7 @@ def _identity(snapshot: FleetSnapshot) -> list[Piece]:
     pieces = [Piece(snapshot.repository or "sgm", Tone.STRONG)]
     if snapshot.branch:
         pieces.append(Piece(f"{snapshot.branch} {snapshot.revision[:7]}", Tone.QUIET, 3))
-    if snapshot.fleet.clusters:
+    if snapshot.services:
         size = f"· {len(snapshot.services)} services × {len(snapshot.fleet.clusters)} clusters"
         pieces.append(Piece(size, Tone.QUIET, 4))
     return pieces

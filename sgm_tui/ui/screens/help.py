@@ -51,7 +51,7 @@ def _key_lines(below: Screen[object]) -> list[Line]:
     shown: dict[str, tuple[list[str], Binding]] = {}
     for active in below.active_bindings.values():
         binding = active.binding
-        if binding.tooltip and not binding.system:
+        if binding.id and binding.tooltip and not binding.system:
             keys_of, _ = shown.setdefault(binding.action, ([], binding))
             keys_of.append(below.app.get_key_display(binding))
     lines: list[Line] = []

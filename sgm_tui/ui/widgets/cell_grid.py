@@ -31,7 +31,7 @@ NO_FLEET = FleetSnapshot(generated_at=datetime(1970, 1, 1, tzinfo=UTC))
 """What is known before anything is: nothing."""
 
 
-class CellGrid(ScrollView, can_focus=True):
+class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
     """Services down, clusters across, one cell under the cursor."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {

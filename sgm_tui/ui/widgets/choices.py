@@ -9,7 +9,7 @@ from textual.widgets import OptionList
 from sgm_tui.ui.present.tones import Line, content
 
 
-class Choices(OptionList, can_focus=True):
+class Choices(OptionList, can_focus=True, inherit_bindings=False):
     """An option list that is fed whole and redraws only for a difference."""
 
     def __init__(self) -> None:

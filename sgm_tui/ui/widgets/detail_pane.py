@@ -56,7 +56,8 @@ class DetailPane(Container):
             return
         cell = self.snapshot.cells.get(self.selected) if self.selected else None
         if cell is None:
-            self._put(".heading", ((" no service here", Tone.QUIET),))
+            text = " not deployed here" if self.snapshot.cells else ""
+            self._put(".heading", ((text, Tone.QUIET),))
             blocks: tuple[Section, ...] = ()
         else:
             self._put(".heading", heading(cell, self.snapshot))

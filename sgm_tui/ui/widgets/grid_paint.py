@@ -68,5 +68,7 @@ class Painter:
         if found is None:
             names = () if ground is Ground.PLAIN else (f"{self._prefix}--{ground.value}",)
             base = self._widget.get_visual_style(*names)
+            if any(self._widget.get_component_styles(name).text_style.reverse for name in names):
+                base += VisualStyle(reverse=True)  # get_visual_style leaves it out
             found = self._styles[tone, ground] = (base + VisualStyle.parse(f"$tone-{tone}")).rich_style
         return found
