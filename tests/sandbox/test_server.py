@@ -142,6 +142,17 @@ async def test_a_push_from_outside_is_noticed(tmp_path: Path) -> None:
         pytest.fail("the push was not noticed")
 
 
+async def test_it_ends_with_the_process_that_asked_for_it(tmp_path: Path) -> None:
+    parent = await asyncio.create_subprocess_exec("sleep", "60")
+    ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+    options = SandboxOptions(services=1, clusters=1, scenario="calm", directory=tmp_path, parent_pid=parent.pid)
+    task = asyncio.create_task(serve(options, ready.set_result))
+    await ready
+    parent.kill()
+    await parent.wait()
+    await asyncio.wait_for(task, 20)
+
+
 async def git(*arguments: str) -> str:
     process = await asyncio.create_subprocess_exec("git", *arguments, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()

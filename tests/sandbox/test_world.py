@@ -227,3 +227,33 @@ def test_a_world_taken_over_goes_on_where_git_stands(tmp_path: Path) -> None:
         assert image["image"].endswith(f":{version}")
     finally:
         second.close()
+
+
+def test_values_that_do_not_render_make_the_application_unknown_with_helms_words(make_world: MakeWorld) -> None:
+    world = make_world(scenario="calm", services=3, clusters=3)
+    path = "staging/app-service/cart/values.yaml"
+    good = world.repository.read(world.repository.head(), path) or b""
+    broken = good.replace(b"  tag:", b"  tags:")
+    world.repository.commit("main", {path: broken}, "feat(cart): staging -> broken", at=world.clock.wall())
+    run(world, 10.0, lambda: states(world)["staging-eu1-cart"][0] == "Unknown")
+    assert states(world)["staging-eu1-cart"] == ("Unknown", "Healthy")
+    (condition,) = applications(world)["staging-eu1-cart"]["status"]["conditions"]
+    assert condition["type"] == "ComparisonError"
+    assert "failed running helm: `helm template . --name-template cart" in condition["message"]
+    world.repository.commit("main", {path: good}, "fix(cart): staging", at=world.clock.wall())
+    run(world, 10.0, lambda: states(world)["staging-eu1-cart"][0] == "Synced")
+    assert states(world)["staging-eu1-cart"] == ("Synced", "Healthy")
+
+
+def test_a_pull_request_is_merged_and_deployed(make_world: MakeWorld) -> None:
+    world = make_world(scenario="calm", services=3, clusters=3)
+    place, version = FleetFiles(world.files).waiting("dev", "staging")[0]
+    world.propose((place, version))
+    (pull,) = [one for one in world.github.pulls.values() if one.closed is None]
+    run(world, 120.0, lambda: world.github.standing(pull).free)
+    world.github.merge(pull, "operator")
+    name = f"staging-eu1-{place.service}"
+    run(world, 60.0, lambda: states(world)[name][1] == "Progressing")
+    run(world, 600.0, lambda: states(world)[name] == ("Synced", "Healthy"))
+    image = rollout(world, "staging-eu1", place.service)["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image.endswith(f":{version}")
