@@ -163,8 +163,8 @@ def _analysis_template(release: Release) -> Manifest:
     )
     latency = "histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket" + asked + "}[1m])))\n"
     metrics = [
-        _metric(analysis, "success-rate", f">= {analysis['successRate']}", success),
-        _metric(analysis, "latency-p99", f"<= {analysis['latencyP99Seconds']}", latency),
+        _metric(analysis, "success-rate", f">= {_number(analysis['successRate'])}", success),
+        _metric(analysis, "latency-p99", f"<= {_number(analysis['latencyP99Seconds'])}", latency),
     ]
     spec = {"args": [{"name": name} for name in ("service", "namespace", "hash")], "metrics": metrics}
     return release.manifest("argoproj.io/v1alpha1", "AnalysisTemplate", spec=spec)
@@ -181,10 +181,21 @@ def _metric(analysis: Mapping[str, Any], name: str, condition: str, query: str) 
     }
 
 
+def _number(value: float) -> str:
+    """A number as Go's templates write it: 1.0 is 1."""
+    return str(int(value)) if float(value).is_integer() else repr(value)
+
+
 def _service_monitor(release: Release) -> Manifest:
-    endpoint = {"port": "http", "path": "/metrics", "interval": release.values["monitoring"]["scrapeInterval"]}
+    endpoint = {
+        "port": "http",
+        "path": "/metrics",
+        "interval": release.values["monitoring"]["scrapeInterval"],
+        "relabelings": [{"targetLabel": "service", "replacement": release.name}],
+    }
     spec = {
         "selector": {"matchLabels": release.selector},
+        "jobLabel": "app.kubernetes.io/name",
         "podTargetLabels": ["rollouts-pod-template-hash"],
         "endpoints": [endpoint],
     }
@@ -204,11 +215,13 @@ def _prometheus_rule(release: Release) -> Manifest:
     slo = release.values["slo"]
     burn = f"{release.name} burns its error budget ten times too fast"
     alerts = [
-        _alert(release, "ErrorBudgetBurn", f"sgm:errors:ratio5m{asked}}} > {slo['errorBudgetBurn']:g}", "2m", burn),
+        _alert(
+            release, "ErrorBudgetBurn", f"sgm:errors:ratio5m{asked}}} > {_number(slo['errorBudgetBurn'])}", "2m", burn
+        ),
         _alert(
             release,
             "LatencyHigh",
-            f"sgm:latency:p99_5m{asked}}} > {slo['latencyP99Seconds']:g}",
+            f"sgm:latency:p99_5m{asked}}} > {_number(slo['latencyP99Seconds'])}",
             "5m",
             f"{release.name} answers too slowly",
         ),

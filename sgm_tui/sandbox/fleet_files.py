@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _PATH = re.compile(r"^(?:(dev|staging)|prod/([^/]+))/app-service/([^/]+)/values\.yaml$")
-_TAG = re.compile(rb"(?m)^(\s+tag:\s*[\"']?)(v\d+\.\d+\.\d+)")
+_TAG = re.compile(rb"(?m)^([^#\n]*\btag:\s*[\"']?)(v\d+\.\d+\.\d+)")
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 
 
@@ -40,8 +40,7 @@ class FleetFiles:
 
     def version(self, place: Place) -> str:
         """The version a place asks for, "" when its file has none."""
-        found = _TAG.search(self._files[place.path])
-        return found[2].decode() if found else ""
+        return version_in(self._files[place.path])
 
     def text(self, place: Place) -> str:
         """The values file."""
@@ -67,10 +66,16 @@ class FleetFiles:
     def advance(self, service: str, stages: Sequence[str]) -> str:
         """Let a service be one version further in these stages from the beginning; returns that version."""
         places = [place for stage in stages for place in self.of(service, stage)]
-        version = next_version(max((self.version(place) for place in places), key=_order, default="v1.0.0"))
+        version = next_version(max((self.version(place) for place in places), key=order, default="v1.0.0"))
         for place in places:
             self.set(place, version)
         return version
+
+
+def version_in(data: bytes) -> str:
+    """The version a values file asks for, "" when it has none."""
+    found = _TAG.search(data)
+    return found[2].decode() if found else ""
 
 
 def with_version(data: bytes, version: str) -> bytes:
@@ -80,11 +85,12 @@ def with_version(data: bytes, version: str) -> bytes:
 
 def next_version(version: str, steps: int = 1) -> str:
     """The version so many minor releases later."""
-    major, minor, _ = _order(version)
+    major, minor, _ = order(version)
     return f"v{major}.{minor + steps}.0"
 
 
-def _order(version: str) -> tuple[int, int, int]:
+def order(version: str) -> tuple[int, int, int]:
+    """What versions sort by."""
     found = _VERSION.fullmatch(version)
     return (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
 

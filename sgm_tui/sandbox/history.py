@@ -1,7 +1,8 @@
 """Months of believable history for the embedded repository, ending in exactly the files it starts with.
 
-It is told backwards: from what stands today, each version is taken back through the stages it came through, so that
-every commit changes what its subject says and the last one leaves the files as they are.
+The platform comes first, then the services, then versions travelling through the stages (`lineage`), limits raised and
+components brought up to date in between. What each file looked like before is what stands today with its changes taken
+back, so every commit changes what its subject says and the last one leaves the files as they are.
 """
 
 from __future__ import annotations
@@ -10,17 +11,24 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
+from sgm_tui.sandbox.fleet_files import with_version
+from sgm_tui.sandbox.lineage import DAY, Arrival, arrivals
 from sgm_tui.sandbox.seed import Files, service_names
 
-DAY = 86_400.0
-_TAG = re.compile(rb"(tag:\s*[\"']?)(v\d+\.\d+\.\d+)")
 _PEOPLE = {
     "Ana Pereira": "ana", "Jonas Weber": "jonas", "Mei Tanaka": "mei", "Sam Okafor": "sam", "Lena Fischer": "lena",
     "Priya Nair": "priya", "Tom Hughes": "tom", "Ines Moreau": "ines",
 }  # fmt: skip
 _FIRST_NUMBER = 101
 """Of the pull requests in the history."""
+_TWEAKS = 12
+_SHORTEST = 45 * DAY
+"""A history however few versions are in it."""
+_LIMIT = re.compile(rb"maxReplicas: (\d+)")
+_STAGE = re.compile(rb"(?m)^    stage: (\w+)$")
+_COMPONENT = ("argo-rollouts", b"version: 2.40.4", b"version: 2.40.2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,102 +47,106 @@ class CommitSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bump:
-    """One version arriving in one place."""
+class _Tweak:
+    """A change of some words in one file that is not about a version."""
 
-    service: str
-    place: str
-    path: str
-    old: str
-    new: str
     age: float
-    """Seconds before the start."""
+    path: str
+    old: bytes
+    new: bytes
+    subject: str
 
 
 def history(files: Files, seed: str = "sgm", *, promotions: int = 200) -> list[CommitSpec]:
-    """Every commit in order of time, the last one leaving `files`; at most `promotions` version changes."""
+    """Every commit in order of time, the last one leaving `files`; at most `promotions` changes of a version."""
     chance = random.Random(f"{seed}:history")
-    bumps = _bumps(files, chance, promotions)
-    start = dict(files)
-    for bump in sorted(bumps, key=lambda one: one.age):
-        start[bump.path] = _with_version(start[bump.path], bump.old)
-    oldest = max((bump.age for bump in bumps), default=DAY) + 20 * DAY
-    commits = _foundation(start, oldest)
-    current = dict(start)
-    for number, bump in enumerate(sorted(bumps, key=lambda one: -one.age), _FIRST_NUMBER):
-        current[bump.path] = _with_version(current[bump.path], bump.new)
-        commits.append(_commit_of(bump, number, current[bump.path], chance))
+    travelled = arrivals(files, chance, promotions)
+    months = max([_SHORTEST, *(one.age for one in travelled)])
+    changes: list[Arrival | _Tweak] = [*travelled, *_tweaks(files, chance, months)]
+    changes.sort(key=lambda one: -one.age)
+    current = _before(files, changes)
+    commits = _foundation(current, months + 20 * DAY)
+    clusters = _clusters(files)
+    for number, change in enumerate(changes, _FIRST_NUMBER):
+        path = change.place.path if isinstance(change, Arrival) else change.path
+        current[path] = _changed(change, current[path])
+        subject, body = _message(change, clusters, chance)
+        author = chance.choice(sorted(_PEOPLE))
+        commits.append(CommitSpec(-change.age, author, _email(author), subject, body, {path: current[path]}, number))
     return commits
 
 
-def version_in(data: bytes) -> str:
-    """The image tag a values file of the bundled shape carries; "" when it has none."""
-    match = _TAG.search(data)
-    return match[2].decode() if match else ""
+def people() -> Sequence[tuple[str, str]]:
+    """Everyone who commits: name and login."""
+    return sorted(_PEOPLE.items())
 
 
-def _with_version(data: bytes, version: str) -> bytes:
-    return _TAG.sub(lambda match: match[1] + version.encode(), data, count=1)
+def _before(files: Files, changes: Sequence[Arrival | _Tweak]) -> Files:
+    """The files as they were before these changes."""
+    start = dict(files)
+    for change in reversed(changes):
+        if isinstance(change, Arrival):
+            start[change.place.path] = with_version(start[change.place.path], change.old)
+        else:
+            start[change.path] = start[change.path].replace(change.new, change.old, 1)
+    return start
 
 
-def _bumps(files: Files, chance: random.Random, most: int) -> list[_Bump]:
-    """Version changes of every service, newest generation first, each stage behind the one before it."""
-    services = service_names(files)
-    generations = max(1, min(4, most // max(1, 5 * len(services))))
-    bumps: list[_Bump] = []
-    for service in services:
-        places = [path for path in files if f"/app-service/{service}/" in path and path.endswith("values.yaml")]
-        for path in places:
-            bumps += _bumps_of(service, path, version_in(files[path]), generations, chance)
-    return sorted(bumps, key=lambda one: one.age)[:most]
+def _changed(change: Arrival | _Tweak, data: bytes) -> bytes:
+    if isinstance(change, Arrival):
+        return with_version(data, change.new)
+    return data.replace(change.old, change.new, 1)
 
 
-def _bumps_of(service: str, path: str, version: str, generations: int, chance: random.Random) -> list[_Bump]:
-    if not version:
-        return []
-    parts = path.split("/")
-    stage, place = parts[0], parts[1] if parts[0] == "prod" else parts[0]
-    lag = {"dev": 0.0, "staging": 0.6, "prod": 1.8}.get(stage, 2.0)
-    known = random.Random(f"{service}:{version}")
-    first = known.uniform(2, 9) * DAY
-    bumps: list[_Bump] = []
-    for generation in range(generations):
-        older = _before(version)
-        age = max(0.1 * DAY, first + generation * known.uniform(9, 16) * DAY - lag * DAY - chance.uniform(0, 0.3) * DAY)
-        bumps.append(_Bump(service, place, path, older, version, age))
-        version = older
-    return bumps
-
-
-def _before(version: str) -> str:
-    """A version that may well have come before."""
-    major, minor, patch = (int(part) for part in version.removeprefix("v").split("."))
-    if patch:
-        return f"v{major}.{minor}.{patch - 1}"
-    if minor:
-        return f"v{major}.{minor - 1}.{(minor * 7 + major) % 5}"
-    return f"v{max(0, major - 1)}.{9 + major % 3}.{major % 4}"
-
-
-def _commit_of(bump: _Bump, number: int, data: bytes, chance: random.Random) -> CommitSpec:
-    author = chance.choice(sorted(_PEOPLE))
-    stage = bump.place.partition("-")[0]
+def _message(change: Arrival | _Tweak, clusters: Mapping[str, Sequence[str]], chance: random.Random) -> tuple[str, str]:
+    """Subject and body."""
+    if isinstance(change, _Tweak):
+        return change.subject, ""
+    place = change.place
+    everywhere = clusters.get(place.stage, ()) if place.where == place.stage else (place.where,)
     trailers = [
         f"Sgm-Change-Id: {chance.getrandbits(64):016x}",
-        f"Sgm-From: {bump.old}",
-        f"Sgm-To: {bump.new}",
-        f"Sgm-Stage: {stage}",
-        f"Sgm-Clusters: {bump.place if stage == 'prod' else stage + '-eu1'}",
+        f"Sgm-From: {change.old}",
+        f"Sgm-To: {change.new}",
+        f"Sgm-Stage: {place.stage}",
+        f"Sgm-Clusters: {', '.join(everywhere)}",
     ]
-    return CommitSpec(
-        at=-bump.age,
-        author=author,
-        email=f"{_PEOPLE[author]}@acme.example",
-        subject=f"feat({bump.service}): {bump.place} -> {bump.new}",
-        body="\n".join(trailers),
-        writes={bump.path: data},
-        merge_of_pull_request=number,
-    )
+    verb = "revert" if change.reverts else "feat"
+    return f"{verb}({place.service}): {place.where} -> {change.new}", "\n".join(trailers)
+
+
+def _tweaks(files: Files, chance: random.Random, months: float) -> list[_Tweak]:
+    """Limits raised under load, and a component brought up to date stage by stage."""
+    scaled = [path for path in files if path.startswith("prod/") and "/app-service/" in path]
+    found: list[_Tweak] = []
+    for path in chance.sample(scaled, min(_TWEAKS, len(scaled))):
+        limit = _LIMIT.search(files[path])
+        if limit is not None:
+            cluster, service = path.split("/")[1], path.split("/")[3]
+            less = b"maxReplicas: %d" % (int(limit[1]) - 1)
+            subject = f"chore({service}): {cluster} may scale to {int(limit[1])}"
+            found.append(_Tweak(chance.uniform(1.0 * DAY, months), path, less, limit[0], subject))
+    component, new, old = _COMPONENT
+    charts = [path for path in files if path.endswith(f"/platform/{component}/Chart.yaml") and new in files[path]]
+    for number, path in enumerate(sorted(charts, key=_caution)):
+        where = PurePosixPath(path).parts[-4]
+        age = months * (0.4 - 0.2 * number / len(charts))
+        found.append(_Tweak(age, path, old, new, f"chore(platform): {component} 2.40.4 in {where}"))
+    return found
+
+
+def _caution(path: str) -> tuple[int, str]:
+    """Dev first, prod last."""
+    return ("dev", "staging", "prod").index(path.partition("/")[0]), path
+
+
+def _clusters(files: Files) -> dict[str, list[str]]:
+    """The clusters of every stage, as they are declared."""
+    found: dict[str, list[str]] = {}
+    for path, data in files.items():
+        if path.startswith("argocd/clusters/") and (stage := _STAGE.search(data)):
+            found.setdefault(stage[1].decode(), []).append(PurePosixPath(path).stem)
+    return found
 
 
 def _foundation(start: Files, oldest: float) -> list[CommitSpec]:
@@ -152,9 +164,8 @@ def _foundation(start: Files, oldest: float) -> list[CommitSpec]:
 
 
 def _plain(at: float, author: str, subject: str, writes: Mapping[str, bytes]) -> CommitSpec:
-    return CommitSpec(at, author, f"{_PEOPLE[author]}@acme.example", subject, "", writes)
+    return CommitSpec(at, author, _email(author), subject, "", writes)
 
 
-def people() -> Sequence[tuple[str, str]]:
-    """Everyone who commits: name and login."""
-    return sorted(_PEOPLE.items())
+def _email(author: str) -> str:
+    return f"{_PEOPLE[author]}@acme.example"
