@@ -106,7 +106,8 @@ async def serve(options: SandboxOptions, on_ready: Callable[[Ready], None]) -> N
         with contextlib.closing(world):
             world.start()
             tls = persistent_tls(directory)
-            wanted = Address(options.port, 0) if options.port else address_in(directory)
+            known = address_in(directory)
+            wanted = Address(options.port or _free(known.http), _free(known.tls))
             async with _listening(_application(world, token), tls, wanted) as address:
                 remember_address(directory, address)
                 told = _announce(world, tls, directory, address)
@@ -144,6 +145,15 @@ async def _listening(application: web.Application, tls: LoopbackTls, wanted: Add
         yield Address(http, secure)
     finally:
         await runner.cleanup()
+
+
+def _free(port: int) -> int:
+    """A remembered port if nobody has taken it meanwhile, else any."""
+    try:
+        socket.create_server((_HOST, port)).close()
+    except OSError:
+        return 0
+    return port
 
 
 async def _bound(runner: web.AppRunner, port: int, context: ssl.SSLContext | None) -> int:
