@@ -52,6 +52,9 @@ COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
 }
 
+_KEEPS_NAME = {*COMPARISONS, "atan2"}
+"""Everything else makes another quantity, which has no name yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Matching:
@@ -118,7 +121,7 @@ def of_vectors(op: str, left: Vector, right: Vector, matching: Matching, *, as_b
         result = _applied(op, *compute, as_bool=as_bool)
         if result is None:
             continue
-        keeps = op in COMPARISONS and not as_bool
+        keeps = op in _KEEPS_NAME and not as_bool
         made = _result_labels(labels, partner[0], signature, matching, keeps_name=keeps)
         if (signature if matching.card == "OneToOne" else made) in taken:
             raise _ambiguous(matching)

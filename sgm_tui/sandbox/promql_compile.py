@@ -208,7 +208,7 @@ class Compiler:
         newest = self._source.newest
         if moment <= newest:
             return moment
-        return newest if moment - newest < LOOKBACK else -math.inf
+        return newest if moment - newest <= LOOKBACK else -math.inf
 
     def _selector(self, expression: Any) -> VectorNode:
         moment = self._moment(expression)

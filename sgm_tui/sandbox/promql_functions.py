@@ -63,8 +63,13 @@ def rounded(to: float) -> Number:
 
 
 def clamped(low: float, high: float) -> Number:
-    """Into an interval."""
-    return lambda value: math.nan if math.isnan(low) or math.isnan(high) else max(low, min(high, value))
+    """Into an interval; what is no number stays none."""
+
+    def clamp(value: float) -> float:
+        known = not (math.isnan(value) or math.isnan(low) or math.isnan(high))
+        return max(low, min(high, value)) if known else math.nan
+
+    return clamp
 
 
 def label_replace(vector: Vector, target: str, replacement: str, source: str, pattern: str) -> Vector:

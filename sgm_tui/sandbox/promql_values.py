@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple, Protocol
 
 NAME = "__name__"
+_LOOKBACK = 300.0
 
 Labels = tuple[tuple[str, str], ...]
 """Sorted by name, as every answer of Prometheus has them; empty values are left out."""
@@ -127,13 +128,13 @@ class RecordedSeries:
         self._values = list(values)
 
     def at(self, moment: float) -> float | None:
-        """The newest sample not older than five minutes."""
-        moments, values = self.samples(moment - 300.0, moment)
+        """The newest sample of the last five minutes."""
+        moments, values = self.samples(moment - _LOOKBACK, moment)
         return values[-1] if moments else None
 
     def sampled_at(self, moment: float) -> float:
         """When that sample was taken."""
-        moments, _ = self.samples(moment - 300.0, moment)
+        moments, _ = self.samples(moment - _LOOKBACK, moment)
         return moments[-1] if moments else moment
 
     def samples(self, start: float, end: float) -> tuple[list[float], list[float]]:
