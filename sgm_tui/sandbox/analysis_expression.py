@@ -50,7 +50,7 @@ _COMPUTE: Mapping[str, Callable[[Any, Any], _Value]] = {
     "*": operator.mul,
     "/": operator.truediv,
     "%": math.fmod,
-    "**": operator.pow,
+    "**": lambda base, exponent: float(base) ** float(exponent),
 }
 _OVER_LISTS: Mapping[str, Callable[[list[bool]], _Value]] = {
     "all": all,
@@ -67,7 +67,10 @@ def holds(condition: str, result: _Value) -> bool:
     Raises:
         ExpressionError: it cannot be parsed, cannot be computed, or is no yes or no.
     """
-    value = _computed(_Parser(condition).parsed(), {"result": result})
+    try:
+        value = _computed(_Parser(condition).parsed(), {"result": result})
+    except RecursionError as error:
+        raise ExpressionError("nested too deeply") from error
     if not isinstance(value, bool):
         raise ExpressionError(f"expected bool, but got {type(value).__name__}")
     return value
@@ -78,7 +81,9 @@ def _computed(node: _Node, scope: _Scope) -> _Value:
         return node(scope)
     except ZeroDivisionError as error:
         raise ExpressionError("integer divide by zero") from error
-    except (TypeError, ValueError, OverflowError) as error:
+    except OverflowError as error:
+        raise ExpressionError("the number is too large") from error
+    except (TypeError, ValueError) as error:
         raise ExpressionError(str(error)) from error
 
 

@@ -51,8 +51,13 @@ class Autoscaler:
         status = self.status(scaler, rollout, current, wanted)
         if status != scaler.get("status"):
             self._shop.store.write("HorizontalPodAutoscaler", {**scaler, "status": status}, subresource="status")
+        self.follow(scaler)
+
+    def follow(self, scaler: KubeObject) -> None:
+        """Look again in a minute or so, if there is a load to follow."""
         if self.demand is not None:
-            # Each at its own second of the minute: a large fleet's autoscalers must not all wake at once.
+            namespace, name = scaler["metadata"]["namespace"], scaler["metadata"]["name"]
+            # Each at its own second: a large fleet's autoscalers must not all wake at once.
             offset = sum(map(ord, safe_hash(f"{namespace}/{name}".encode()))) % 10
             self._shop.queue.add(("autoscaler", namespace, name), _PERIOD + offset)
 

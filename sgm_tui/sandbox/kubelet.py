@@ -5,6 +5,7 @@ A pod is always a whole Kubernetes object, so that every client can decode it.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -14,10 +15,11 @@ from sgm_tui.sandbox.rollout_work import Marks, Workshop
 
 START_SECONDS = 1.5
 """Virtual seconds until a container is ready."""
-_JITTER = 0.15
+_JITTER = 0.1
 _PULL_BACK_OFF = 3.0
 _CRASH_AFTER = 2.0
 _PULL, _CRASH = "ErrImagePull", "CrashLoopBackOff"
+_NEXT = "next"
 _NODES = ("node-a", "node-b", "node-c")
 
 Defects = Callable[[str], str]
@@ -37,7 +39,10 @@ class Kubelet:
         pod = self._shop.store.get("Pod", namespace, name)
         if pod is None or "deletionTimestamp" in pod["metadata"]:
             return
-        if "nodeName" not in pod["spec"]:
+        left = self._shop.marks.until(pod["metadata"]["uid"], _NEXT)
+        if left > 0.0:
+            self._shop.queue.add(_key(pod), left)
+        elif "nodeName" not in pod["spec"]:
             self._schedule(pod)
         elif not is_ready(pod):
             self._start(pod)
@@ -51,29 +56,31 @@ class Kubelet:
         return _NODES[self._addresses % len(_NODES)]
 
     def _schedule(self, pod: KubeObject) -> None:
-        marks = self._shop.marks
-        condition = _condition("PodScheduled", True, marks.stamp())
+        condition = _condition("PodScheduled", True, self._shop.marks.stamp())
         status = {**(pod.get("status") or {}), "phase": "Pending", "conditions": [condition]}
-        marks.note(pod["metadata"]["uid"], "scheduled")
+        self._wait(pod, START_SECONDS + self._jitter(pod))
         self._shop.store.write("Pod", {**pod, "spec": {**pod["spec"], "nodeName": self._node()}, "status": status})
-        wait = START_SECONDS + self._shop.random.uniform(0.0, _JITTER)
-        self._shop.queue.add(_key(pod), wait)
+
+    def _jitter(self, pod: KubeObject) -> float:
+        """The same for pods made together: a batch gets ready as one, or its Rollout would flicker."""
+        owner = pod["metadata"]["ownerReferences"][0]["uid"] if pod["metadata"].get("ownerReferences") else ""
+        return random.Random(f"{owner}:{self._shop.marks.now:.3f}").uniform(0.0, _JITTER)
+
+    def _wait(self, pod: KubeObject, seconds: float) -> None:
+        """Nothing happens to a pod for so many virtual seconds, however often it is looked at."""
+        self._shop.marks.note(pod["metadata"]["uid"], _NEXT, seconds)
+        self._shop.queue.add(_key(pod), seconds)
 
     def _start(self, pod: KubeObject) -> None:
-        marks = self._shop.marks
-        uid = pod["metadata"]["uid"]
-        scheduled = pod["status"]["conditions"][0]["lastTransitionTime"]
-        left = marks.moment(uid, "scheduled", scheduled) + START_SECONDS - marks.now
-        if left > 0.0:
-            self._shop.queue.add(_key(pod), left)
-            return
         defects = [self.defect(one["image"]) for one in pod["spec"]["containers"]]
         if _PULL in defects:
             self._fail_to_pull(pod)
         elif _CRASH in defects:
             self._crash(pod)
         else:
-            self._write(pod, self._running(pod, scheduled, marks.stamp()))
+            scheduled = pod["status"]["conditions"][0]["lastTransitionTime"]
+            ready = self._shop.marks.note(pod["metadata"]["uid"], "ready")
+            self._write(pod, self._running(pod, scheduled, ready))
 
     def _fail_to_pull(self, pod: KubeObject) -> None:
         image = pod["spec"]["containers"][0]["image"]
@@ -85,9 +92,8 @@ class Kubelet:
             f'failed to pull and unpack image "{image}": not found' if first else f'Back-off pulling image "{image}"'
         )
         self._shop.events.record(pod, "Failed" if first else "BackOff", message, warning=True, by=KUBELET)
+        self._wait(pod, _PULL_BACK_OFF)
         self._write(pod, self._unready(pod, "Pending", {"waiting": {"reason": reason, "message": message}}, 0))
-        if first:
-            self._shop.queue.add(_key(pod), _PULL_BACK_OFF)
 
     def _crash(self, pod: KubeObject) -> None:
         statuses = pod["status"].get("containerStatuses")
@@ -95,12 +101,12 @@ class Kubelet:
         stamp = self._shop.marks.stamp()
         died = {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": stamp, "finishedAt": stamp}}
         name = pod["spec"]["containers"][0]["name"]
-        pause = min(10.0 * 2.0**restarts, 300.0)
+        pause = min(10.0 * 2.0 ** min(restarts, 5), 300.0)
         message = f"back-off {pause:.0f}s restarting failed container={name} pod={pod['metadata']['name']}"
         self._shop.events.record(pod, "BackOff", message, warning=True, by=KUBELET)
         waiting = {"waiting": {"reason": _CRASH, "message": message}}
+        self._wait(pod, pause + _CRASH_AFTER)
         self._write(pod, self._unready(pod, "Running", waiting, restarts, last=died))
-        self._shop.queue.add(_key(pod), pause + _CRASH_AFTER)
 
     def _write(self, pod: KubeObject, status: dict[str, Any]) -> None:
         self._shop.store.write("Pod", {**pod, "status": status})

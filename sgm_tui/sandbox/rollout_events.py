@@ -5,7 +5,7 @@ A real API server forgets events after an hour; a demo would rather keep the las
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from typing import Any
 
 from sgm_tui.sandbox.objects import KubeObject, ObjectStore
@@ -28,7 +28,7 @@ class Recorder:
     def __init__(self, store: ObjectStore, marks: Marks) -> None:
         self._store = store
         self._marks = marks
-        self._names: dict[str, deque[tuple[str, _Told]]] = {}
+        self._names: dict[str, OrderedDict[str, _Told]] = {}
         self._told: dict[_Told, str] = {}
         self._number = 0
 
@@ -43,6 +43,7 @@ class Recorder:
         if event is not None:
             repeated = {"count": event["count"] + 1, "lastTimestamp": self._marks.stamp()}
             self._store.write("Event", {**event, **repeated})
+            self._names[metadata["namespace"]].move_to_end(event["metadata"]["name"])
             return
         name = self._create(about, reason, message, warning=warning, by=by)
         self._told[told] = name
@@ -81,10 +82,10 @@ class Recorder:
         return name
 
     def _keep(self, namespace: str, name: str, told: _Told) -> None:
-        names = self._names.setdefault(namespace, deque())
-        names.append((name, told))
+        names = self._names.setdefault(namespace, OrderedDict())
+        names[name] = told
         while len(names) > _KEPT:
-            oldest, forgotten = names.popleft()
-            self._told.pop(forgotten, None)
+            oldest, forgotten = names.popitem(last=False)
+            del self._told[forgotten]
             if self._store.get("Event", namespace, oldest) is not None:
                 self._store.delete("Event", namespace, oldest)

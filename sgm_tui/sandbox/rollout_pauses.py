@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from sgm_tui.sandbox.rollout_objects import Rollout, seconds
@@ -36,8 +37,8 @@ class Pauses:
         self.abort_ended = True
 
     def started(self, pause: dict[str, str]) -> float:
-        """The virtual moment a pause began."""
-        return self._marks.moment(self._rollout.uid, pause["reason"], pause["startTime"])
+        """The virtual moment a pause began, in whole seconds: so the real one counts, and ends it that much early."""
+        return math.floor(self._marks.moment(self._rollout.uid, pause["reason"], pause["startTime"]))
 
     def remaining(self, pause: dict[str, str], duration: float) -> float:
         """Virtual seconds until a pause is over; not positive when it is."""

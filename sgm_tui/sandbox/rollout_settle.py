@@ -125,6 +125,7 @@ class Settler:
         status = self._autoscaler.status(manifest, rollout, size, size)
         since = [{**one, "lastTransitionTime": stamp} for one in status["conditions"]]
         self._create({**manifest, "status": {**status, "conditions": since, "lastScaleTime": stamp}}, stamp)
+        self._autoscaler.follow(manifest)
 
 
 def _selected(rollout: Rollout) -> dict[str, str]:
@@ -151,39 +152,18 @@ def _pointed(service: KubeObject, selected: tuple[str, str] | None) -> KubeObjec
 def _healthy(rollout: Rollout, generation: str, stamp: str) -> dict[str, Any]:
     """The status of a Rollout that has long been done."""
     pod_hash = template_hash(rollout.template)
-    size = rollout.replicas
-    name = f'ReplicaSet "{rollout.name}-{pod_hash}"'
-    conditions = (
-        ("Completed", "RolloutCompleted", "RolloutCompleted"),
-        ("Healthy", "RolloutHealthy", "Rollout is healthy"),
-        ("Progressing", "NewReplicaSetAvailable", f"{name} has successfully progressed."),
-        ("Available", "AvailableReason", "Rollout has minimum availability"),
-    )
+    counted = ("HPAReplicas", "availableReplicas", "readyReplicas", "replicas", "updatedReplicas")
     status: dict[str, Any] = {
-        "HPAReplicas": size,
-        "availableReplicas": size,
+        **dict.fromkeys(counted, rollout.replicas),
         "blueGreen": {},
         "canary": {},
-        "conditions": [
-            {
-                "lastTransitionTime": stamp,
-                "lastUpdateTime": stamp,
-                "message": message,
-                "reason": reason,
-                "status": "True",
-                "type": kind,
-            }
-            for kind, reason, message in conditions
-        ],
+        "conditions": _conditions(f'ReplicaSet "{rollout.name}-{pod_hash}"', stamp),
         "currentPodHash": pod_hash,
         "duration": {"completionStatus": "Promoted", "finishedAt": stamp, "rolloutStartedAt": stamp},
         "observedGeneration": generation,
         "phase": "Healthy",
-        "readyReplicas": size,
-        "replicas": size,
         "selector": rollout.selector_text,
         "stableRS": pod_hash,
-        "updatedReplicas": size,
     }
     if rollout.canary is not None:
         status["currentStepHash"] = steps_hash(rollout.steps)
@@ -197,6 +177,20 @@ def _healthy(rollout: Rollout, generation: str, stamp: str) -> dict[str, Any]:
             status["blueGreen"]["previewSelector"] = pod_hash
         status["selector"] = selector_text({**rollout.match_labels, HASH_LABEL: pod_hash})
     return {key: value for key, value in sorted(status.items()) if value or key in {"blueGreen", "canary"}}
+
+
+def _conditions(name: str, stamp: str) -> list[dict[str, str]]:
+    conditions = (
+        ("Completed", "RolloutCompleted", "RolloutCompleted"),
+        ("Healthy", "RolloutHealthy", "Rollout is healthy"),
+        ("Progressing", "NewReplicaSetAvailable", f"{name} has successfully progressed."),
+        ("Available", "AvailableReason", "Rollout has minimum availability"),
+    )
+    since = {"lastTransitionTime": stamp, "lastUpdateTime": stamp}
+    return [
+        {**since, "message": message, "reason": reason, "status": "True", "type": kind}
+        for kind, reason, message in conditions
+    ]
 
 
 def _all_stable(rollout: Rollout, canary: dict[str, Any], pod_hash: str) -> dict[str, Any]:

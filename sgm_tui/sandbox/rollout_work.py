@@ -39,6 +39,10 @@ class WorkQueue:
         """The virtual moment being worked on: a chain of short delays does not wait for the next step."""
         return self._clock.now if self._moment is None else self._moment
 
+    def __len__(self) -> int:
+        """How many things are to be looked at, now or later."""
+        return len(self._due)
+
     def add(self, key: Key, delay: float = 0.0) -> None:
         """Have a thing looked at, so many virtual seconds from the moment being worked on."""
         due = self.moment + max(delay, 0.0)
@@ -49,14 +53,16 @@ class WorkQueue:
     def run(self, handle: Callable[[Key], None]) -> None:
         """Handle all that is due by now, in the order of the moments."""
         heap = self._heap
-        while heap and heap[0][0] <= self._clock.now:
-            due, _, key = heapq.heappop(heap)
-            if self._due.get(key) != due:
-                continue  # an earlier look took its place
-            del self._due[key]
-            self._moment = due
-            handle(key)
-        self._moment = None
+        try:
+            while heap and heap[0][0] <= self._clock.now:
+                due, _, key = heapq.heappop(heap)
+                if self._due.get(key) != due:
+                    continue  # an earlier look took its place
+                del self._due[key]
+                self._moment = due
+                handle(key)
+        finally:
+            self._moment = None
 
 
 class Marks:
@@ -88,6 +94,11 @@ class Marks:
         if noted is not None and noted[0] == stamp:
             return noted[1]
         return self._clock.virtual(datetime.fromisoformat(stamp))
+
+    def until(self, uid: str, what: str) -> float:
+        """Virtual seconds until a moment noted here; 0 when it is past, or none was noted."""
+        noted = self._moments.get(uid, {}).get(what)
+        return 0.0 if noted is None else max(0.0, noted[1] - self.now)
 
     def forget(self, uid: str) -> None:
         """The object is gone."""

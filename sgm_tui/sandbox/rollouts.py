@@ -7,6 +7,7 @@ touches costs nothing.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -40,6 +41,10 @@ _REACTION = {
     "welcome": 0.0,
 }
 """Virtual seconds from a change until each controller looks."""
+_MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+_RETRY = 20.0
+_SCALER_PERIOD = 15.0
+"""Virtual seconds after which an autoscaler has noticed that its Rollout changed."""
 _BACK_OFF = 3.0
 """Virtual seconds a controller that keeps failing on a Rollout lets pass, even when it is put right at once."""
 
@@ -99,7 +104,12 @@ class RolloutsController:
 
     def _handle(self, key: Key) -> None:
         controller, namespace, name = key
-        self._controllers[controller](namespace, name)
+        try:
+            self._controllers[controller](namespace, name)
+        except _MALFORMED:
+            # People write objects no schema has checked; as the real controllers do, say so and try again later.
+            logging.getLogger("sgm.sandbox").warning("cannot reconcile %s %s/%s", *key, exc_info=True)
+            self._shop.queue.add(key, _RETRY)
 
     def _noticed(self, change: str, kind: str, obj: KubeObject) -> None:
         """Have everything looked at that depends on a changed object."""
@@ -113,6 +123,8 @@ class RolloutsController:
             self._look(_WATCHED[kind], namespace, name)
         if kind == "Rollout" and change == "ADDED":
             self._look("welcome", namespace, name)
+        if kind == "Rollout" and self._shop.store.get("HorizontalPodAutoscaler", namespace, name) is not None:
+            self._shop.queue.add(("autoscaler", namespace, name), _SCALER_PERIOD)
         if kind in {"Service", "AnalysisTemplate"} and change == "ADDED":
             for rollout in self._shop.store.list("Rollout", namespace):
                 self._look("rollout", namespace, rollout["metadata"]["name"])
