@@ -77,7 +77,8 @@ def _copy_service(files: Files, model: str, name: str, chance: random.Random) ->
     version = f"v{chance.randint(1, 6)}.{chance.randint(0, 30)}.{chance.randint(0, 9)}"
     for path in [path for path in files if f"/app-service/{model}/" in path]:
         text = files[path].decode()
-        text = re.sub(rf"\b{re.escape(model)}\b", name, text)
+        # A team may be called as its service is, and stays.
+        text = re.sub(rf"(?m)(?<!^team: )\b{re.escape(model)}\b", name, text)
         text = re.sub(r"v\d+\.\d+\.\d+", version, text, count=1)
         files[path.replace(f"/app-service/{model}/", f"/app-service/{name}/")] = text.encode()
     owners = files["CODEOWNERS"].decode()
