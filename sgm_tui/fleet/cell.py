@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.observed import Alert, Application, Metrics, Pending, Rollout, Scaling
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.desired import Desired
+    from sgm_tui.fleet.observed import Alert, Application, Metrics, Pending, Rollout, Scaling
 
 
 class Journey(StrEnum):

@@ -6,13 +6,15 @@ Versions are strings, times RFC 3339 UTC, ratios 0–1, and what is not known is
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.observation import SourceHealth
-from sgm_tui.fleet.observed import Alert, Rollout
-from sgm_tui.fleet.snapshot import FleetSnapshot
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.observation import SourceHealth
+    from sgm_tui.fleet.observed import Alert, Rollout
+    from sgm_tui.fleet.snapshot import FleetSnapshot
 
 SCHEMA = 1
 

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import CellKey, Fleet, ServiceName
-from sgm_tui.fleet.observation import SourceHealth
-from sgm_tui.fleet.observed import Alert, PullRequest
 from sgm_tui.fleet.plan import Plan
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.observation import SourceHealth
+    from sgm_tui.fleet.observed import Alert, PullRequest
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,7 @@
 """The application: one reactive snapshot fed by one worker, data bound down; intents come up as actions.
 
-Only textual and the domain are imported here, so that the first frame is painted before any client library loads.
+Only textual, the domain and the main screen are imported before the first frame; the other screens and every client
+library come after it.
 """
 
 from __future__ import annotations
@@ -22,11 +23,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys, terminal, themes
 from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested
-from sgm_tui.ui.screens.cell import CellScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
-from sgm_tui.ui.screens.help import HelpScreen
-from sgm_tui.ui.screens.plan import PlanScreen
-from sgm_tui.ui.screens.pulls import PullsScreen
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
@@ -51,7 +48,7 @@ class SgmApp(App[None]):
         keymap: Mapping[str, str] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        super().__init__(css_path=[*sorted(styles().glob("*.tcss"))])
+        super().__init__(css_path=styles() / "fleet.tcss")
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (170, "-wide")]
         self.session = session
         self._endings = contextlib.ExitStack()
@@ -101,16 +98,22 @@ class SgmApp(App[None]):
     @on(CellRequested)
     def open_cell(self, message: CellRequested) -> None:
         """One cell on its own page."""
+        from sgm_tui.ui.screens.cell import CellScreen
+
         self.push_screen(CellScreen(message.key).data_bind(SgmApp.snapshot))
 
     @on(PlanRequested)
     def open_plan(self) -> None:
         """What is planned."""
+        from sgm_tui.ui.screens.plan import PlanScreen
+
         self.push_screen(PlanScreen(self.session).data_bind(SgmApp.snapshot))
 
     @on(PullsRequested)
     def open_pulls(self) -> None:
         """The pull requests."""
+        from sgm_tui.ui.screens.pulls import PullsScreen
+
         self.push_screen(PullsScreen().data_bind(SgmApp.snapshot))
 
     def end(self, code: int) -> None:
@@ -131,4 +134,6 @@ class SgmApp(App[None]):
 
     def action_help(self) -> None:
         """Show every key and every sign."""
+        from sgm_tui.ui.screens.help import HelpScreen
+
         self.push_screen(HelpScreen(self.screen))

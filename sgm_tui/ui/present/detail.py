@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.observed import Application, PullRequest, Rollout
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.tables import age
 from sgm_tui.ui.present.ages import ago
@@ -23,6 +23,9 @@ from sgm_tui.ui.present.rollouts import (
     weight_line,
 )
 from sgm_tui.ui.present.tones import Line, Tone, tone_of
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.observed import Application, PullRequest, Rollout
 
 _SYNC = {"Synced": Tone.GOOD, "OutOfSync": Tone.ATTENTION}
 _HEALTH = {

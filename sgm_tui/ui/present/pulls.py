@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.tones import Line, Part, Tone
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.observed import PullRequest
 
 HEADINGS = ("", "title", "by", "changes", "checks", "state", "age")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from sgm_tui.fleet.observed import AnalysisRun, ReplicaSet, Rollout
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.fit import shorten
 from sgm_tui.ui.present.glyphs import CURRENT, DONE, EMPTY, FULL, TODO
 from sgm_tui.ui.present.tones import Line, Part, Tone
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.observed import AnalysisRun, ReplicaSet, Rollout
 
 _PHASES = {"Healthy": Tone.GOOD, "Progressing": Tone.BUSY, "Paused": Tone.ATTENTION, "Degraded": Tone.BAD}
 _ANALYSIS = {"Successful": Tone.GOOD, "Running": Tone.BUSY, "Pending": Tone.BUSY, "Inconclusive": Tone.ATTENTION}

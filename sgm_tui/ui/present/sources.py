@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from sgm_tui.fleet.observation import SourceHealth, SourceKind
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.fit import pad, shorten
 from sgm_tui.ui.present.glyphs import FRESH, OFF, STALE, WAITING
 from sgm_tui.ui.present.tones import Line, Part, Tone
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.observation import SourceHealth, SourceKind
 
 _SIGNS: Mapping[str, Part] = {
     "fresh": (FRESH, Tone.GOOD),

@@ -14,6 +14,7 @@ from textual.widgets import Footer, Static
 
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.sources import health_line
 from sgm_tui.ui.present.tones import Line, Tone, page
@@ -25,6 +26,7 @@ from sgm_tui.ui.widgets.detail_pane import DetailPane
 class CellScreen(Screen[None]):
     """The four truths in full, and the sources they come from."""
 
+    CSS_PATH = styles() / "cell.tcss"
     BINDINGS: ClassVar[list[BindingType]] = keys.PAGE
 
     snapshot: var[FleetSnapshot] = var(NO_FLEET)

@@ -18,6 +18,7 @@ from textual.widgets import Button, Input, Static
 
 from sgm_tui.fleet.model import Fleet
 from sgm_tui.fleet.plan import Preview
+from sgm_tui.resources import styles
 from sgm_tui.ui.present.plans import protected_stages, question_lines
 from sgm_tui.ui.present.tones import Line, Tone, page
 
@@ -36,6 +37,7 @@ class TypedInput(Input):
 class ConfirmScreen(ModalScreen[bool]):
     """Yes or no to one preview."""
 
+    CSS_PATH = styles() / "modal.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "answer(False)", "no, back", id="confirm-no"),
         Binding("enter", "answer(True)", "yes, open them", id="confirm-yes"),

@@ -44,7 +44,6 @@ class FleetScreen(Screen[None]):
     view: var[View] = var(View())
 
     grid = query_one(CellGrid)
-    pane = query_one(DetailPane)
     filter = query_one("#filter", Input)
 
     def __init__(self, session: Session) -> None:
@@ -53,14 +52,21 @@ class FleetScreen(Screen[None]):
         self._pane_wanted: bool | None = None
 
     def compose(self) -> ComposeResult:
-        """Two lines, the matrix beside or above its details, the footer."""
+        """Two lines over the matrix."""
         yield SummaryBar().data_bind(FleetScreen.snapshot)
         yield SourceBar().data_bind(FleetScreen.snapshot)
         with Container(id="body"):
             yield CellGrid().data_bind(FleetScreen.snapshot, FleetScreen.view)
-            yield DetailPane().data_bind(FleetScreen.snapshot, FleetScreen.selected)
-        yield Input(id="filter", placeholder="words: service stage cluster version journey", compact=True)
-        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """The matrix is painted first; what surrounds it comes a moment later."""
+        self.call_after_refresh(self._surround)
+
+    async def _surround(self) -> None:
+        pane = DetailPane().data_bind(FleetScreen.snapshot, FleetScreen.selected)
+        words = "words: service stage cluster version journey"
+        await self.query_one("#body").mount(pane)
+        await self.mount(Input(id="filter", placeholder=words, compact=True), Footer(show_command_palette=False))
 
     def on_resize(self) -> None:
         """Details go where there is room."""

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from sgm_tui.fleet.cell import Journey
+from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present import glyphs
 from sgm_tui.ui.present.cells import journey_tone
@@ -23,6 +24,7 @@ _KEY_WIDTH = 12
 class HelpScreen(ModalScreen[None]):
     """The keys of the screen it was opened on, and what the signs of the matrix mean."""
 
+    CSS_PATH = styles() / "modal.tcss"
     BINDINGS: ClassVar[list[BindingType]] = keys.HELP
 
     scroller = query_one(VerticalScroll)

@@ -16,6 +16,7 @@ from textual.widgets import Footer, Static
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.plan import Preview
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.plans import change_line, preview_lines, progress_line
 from sgm_tui.ui.present.tones import Line, Tone, page
@@ -29,6 +30,7 @@ from sgm_tui.ui.widgets.choices import Choices
 class PlanScreen(Screen[None]):
     """Staged changes over their diffs."""
 
+    CSS_PATH = styles() / "plan.tcss"
     BINDINGS: ClassVar[list[BindingType]] = keys.PLAN
     AUTO_FOCUS = "Choices"
 

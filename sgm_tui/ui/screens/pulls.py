@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.pulls import HEADINGS, pull_details, pull_row
 from sgm_tui.ui.present.tables import aligned
@@ -25,6 +26,7 @@ from sgm_tui.ui.widgets.choices import Choices
 class PullsScreen(Screen[None]):
     """Open and just merged pull requests, the newest first."""
 
+    CSS_PATH = styles() / "pulls.tcss"
     BINDINGS: ClassVar[list[BindingType]] = keys.PULLS
     AUTO_FOCUS = "Choices"
 
