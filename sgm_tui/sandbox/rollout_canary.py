@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sgm_tui.sandbox.rollout_analysis import reconcile_runs
-from sgm_tui.sandbox.rollout_hash import steps_hash
 from sgm_tui.sandbox.rollout_history import limit_history
 from sgm_tui.sandbox.rollout_objects import ReplicaSet, seconds, step_text, total_available
 from sgm_tui.sandbox.rollout_pauses import CANARY_PAUSE
@@ -20,7 +19,7 @@ from sgm_tui.sandbox.rollout_traffic import route
 def reconcile_canary(look: Round) -> None:
     """One round."""
     look.sync_revision()
-    if _changed(look):
+    if look.update_changed:
         _write(look)
         return
     if restart_pods(look) > 0:
@@ -133,10 +132,6 @@ def _kept(look: Round, one: ReplicaSet, noted: int, spare: int) -> tuple[int, in
     return scale_old(look, one, noted, one.wanted) if waits and not look.rollout.dynamic_stable else (noted, 0)
 
 
-def _changed(look: Round) -> bool:
-    return look.template_changed or look.rollout.status.get("currentStepHash") != steps_hash(look.rollout.steps)
-
-
 def _pause_at_step(look: Round) -> None:
     rollout = look.rollout
     step = rollout.step
@@ -156,7 +151,7 @@ def _pause_at_step(look: Round) -> None:
 def _write(look: Round) -> None:
     status = base_status(look)
     steps = len(look.rollout.steps)
-    if _changed(look):
+    if look.update_changed:
         reset(look, status)
         if look.new is not None and steps:
             if look.rollout.stable_hash == look.new.hash:

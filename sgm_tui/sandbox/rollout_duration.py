@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sgm_tui.sandbox.rollout_conditions import ABORTED, INVALID_SPEC, Status
-from sgm_tui.sandbox.rollout_hash import steps_hash
 from sgm_tui.sandbox.rollout_round import Round
 
 _WAITS_FOR_A_PERSON = frozenset({"InconclusiveAnalysisRun", "InconclusiveExperiment"})
@@ -80,10 +79,7 @@ def _needs_a_person(look: Round, pause: dict[str, str]) -> bool:
 
 
 def _is_another_update(look: Round) -> bool:
-    status = look.rollout.status
-    if not status.get("currentPodHash") or look.template_changed:
-        return True
-    return look.rollout.canary is not None and status.get("currentStepHash") != steps_hash(look.rollout.steps)
+    return not look.rollout.current_hash or look.update_changed
 
 
 def _is_done(look: Round, status: Status) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sgm_tui.sandbox.objects import KubeObject
 from sgm_tui.sandbox.rollout_conditions import Conditions
-from sgm_tui.sandbox.rollout_hash import template_hash
+from sgm_tui.sandbox.rollout_hash import steps_hash, template_hash
 from sgm_tui.sandbox.rollout_objects import (
     DESIRED_REPLICAS,
     HASH_LABEL,
@@ -55,6 +55,7 @@ class Round:
         self.shop = shop
         self.rollout = rollout
         self.hash = template_hash(rollout.template, rollout.status.get("collisionCount"))
+        self.steps_hash = steps_hash(rollout.steps) if rollout.canary is not None else ""
         found = shop.store.owned("ReplicaSet", rollout.uid)
         self.all = [ReplicaSet.of(obj) for obj in found]
         self.new = next((one for one in self.all if one.hash == self.hash), None)
@@ -97,6 +98,11 @@ class Round:
         """Whether the pod template is another one than the status speaks of."""
         current = self.rollout.current_hash
         return bool(current) and current != (self.new.hash if self.new else self.hash)
+
+    @property
+    def update_changed(self) -> bool:
+        """Whether the template or the canary steps are other ones."""
+        return self.template_changed or self.rollout.status.get("currentStepHash", "") != self.steps_hash
 
     @property
     def is_rollback(self) -> bool:

@@ -50,8 +50,7 @@ class Settler:
             if one["kind"] == "Rollout":
                 name = one["metadata"]["name"]
                 rollouts[name] = self._rollout(one, scalers.get(name), stamp)
-                for service, pod_hash in _selected(Rollout(rollouts[name])).items():
-                    selected[service] = (name, pod_hash)
+                selected |= _selected(Rollout(rollouts[name]))
         for one in manifests:
             if one["kind"] == "Service":
                 self._create(_pointed(one, selected.get(one["metadata"]["name"])), stamp)
@@ -87,7 +86,7 @@ class Settler:
 
     def _replica_set(self, rollout: KubeObject, stamp: str) -> None:
         view = Rollout(rollout)
-        pod_hash = template_hash(view.template)
+        pod_hash = view.stable_hash
         labels = {**((view.template.get("metadata") or {}).get("labels") or {}), HASH_LABEL: pod_hash}
         notes = {**view.annotations, DESIRED_REPLICAS: str(view.replicas)}
         found = self._shop.store.create(
@@ -128,11 +127,10 @@ class Settler:
         self._autoscaler.follow(manifest)
 
 
-def _selected(rollout: Rollout) -> dict[str, str]:
-    """The Services of a Rollout, all of which select its only ReplicaSet."""
+def _selected(rollout: Rollout) -> dict[str, tuple[str, str]]:
+    """The Services of a Rollout, by name: whose they are, and the ReplicaSet they select, which is the only one."""
     strategy = rollout.canary if rollout.canary is not None else rollout.blue_green or {}
-    pod_hash = template_hash(rollout.template)
-    return {strategy[field]: pod_hash for field in _SERVICES if strategy.get(field)}
+    return {strategy[field]: (rollout.name, rollout.stable_hash) for field in _SERVICES if strategy.get(field)}
 
 
 def _pointed(service: KubeObject, selected: tuple[str, str] | None) -> KubeObject:

@@ -21,7 +21,6 @@ from sgm_tui.sandbox.rollout_conditions import (
     phase_of,
 )
 from sgm_tui.sandbox.rollout_duration import duration_of
-from sgm_tui.sandbox.rollout_hash import steps_hash
 from sgm_tui.sandbox.rollout_objects import (
     WORKLOAD_GENERATION,
     ReplicaSet,
@@ -59,7 +58,7 @@ def base_status(look: Round) -> Status:
     if look.rollout.canary is not None:
         if look.weights is not None:
             status["canary"]["weights"] = look.weights
-        status["currentStepHash"] = steps_hash(look.rollout.steps)
+        status["currentStepHash"] = look.steps_hash
         status["canary"] |= look.run_statuses
     else:
         status["blueGreen"] |= look.run_statuses
