@@ -61,6 +61,7 @@ class ClusterLoad:
         self._traffics: dict[Key, Traffic] = {}
         self._dirty: set[Key] = set()
         self._changed: dict[str, float] = {}
+        self._unhealthy: set[str] = set()
         self._forget_at = 0.0
         self._began = False
         self.series = ClusterSeries(clock, lambda: store.revision)
@@ -121,15 +122,18 @@ class ClusterLoad:
         traffic = self._traffics.get(key)
         if rollout is None:
             if traffic is not None:
-                self._changed[key[0]] = self._clock.now
-                if traffic.turn({}, at):
-                    self.series.show(traffic)
+                self._changed[key[0]] = at
+                self._unhealthy.discard(key[0])
+                traffic.turn({}, at)
             return
         if traffic is None:
             traffic = self._traffics[key] = self._traffic(*key)
         replica_sets = self._store.owned("ReplicaSet", rollout["metadata"]["uid"])
-        if traffic.turn(split(rollout, replica_sets, self._behaves(traffic)), at):
-            self._changed[key[0]] = self._clock.now
+        behaviours = split(rollout, replica_sets, self._behaves(traffic))
+        failing = any(one.error_ratio > _UNHEALTHY for one in behaviours.values())
+        (self._unhealthy.add if failing else self._unhealthy.discard)(key[0])
+        if traffic.turn(behaviours, at):
+            self._changed[key[0]] = at
             self.series.show(traffic)
 
     def _traffic(self, namespace: str, service: str) -> Traffic:
@@ -159,10 +163,7 @@ class ClusterLoad:
 
     def _lively(self, namespace: str) -> bool:
         """Whether a service's rules deserve a look at every turn."""
-        if self._clock.now - self._changed.get(namespace, ALWAYS) < _LIVELY:
-            return True
-        found = [traffic for (where, _), traffic in self._traffics.items() if where == namespace]
-        return any(stream.behaviour.error_ratio > _UNHEALTHY for one in found for stream in one.streams.values())
+        return namespace in self._unhealthy or self._clock.now - self._changed.get(namespace, ALWAYS) < _LIVELY
 
     def _forget(self, before: float) -> None:
         for key, traffic in list(self._traffics.items()):

@@ -23,7 +23,7 @@ from sgm_tui.sandbox.promql_values import NAME, Labels, PromqlError, Source, lab
 
 EVALUATION = 15.0
 """Virtual seconds between two evaluations."""
-_QUIET_ROUNDS = 8
+_QUIET_ROUNDS = 16
 _BACK = (60.0, 300.0, 900.0, 3600.0, 6 * 3600.0)
 """How far back an alert that holds at the beginning is followed, in seconds."""
 _KEPT = 64
@@ -168,10 +168,12 @@ class Alerts:
             labels={**(given.get("labels") or {}), "namespace": namespace},
             annotations=given.get("annotations") or {},
         )
-        try:
-            rule.evaluate = vector_of(self._source, expression)
-        except PromqlError as error:
-            rule.error = error.message
+        if not rule.records:
+            # What the chart records is computed directly; other recordings are only listed.
+            try:
+                rule.evaluate = vector_of(self._source, expression)
+            except PromqlError as error:
+                rule.error = error.message
         return rule
 
     def _evaluate(self, rule: Rule, now: float) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from sgm_tui.sandbox.clock import Clock
@@ -22,6 +22,7 @@ SCRAPE = 15.0
 _WINDOW = 300.0
 """Of the recording rules."""
 _CODES = ("200", "404", "500")
+_BOUND_LABELS = ["+Inf" if math.isinf(bound) else f"{bound:g}" for bound in BOUNDS]
 _HASH_LABEL = HASH.replace("-", "_")
 
 Read = Callable[[float], float]
@@ -119,7 +120,7 @@ class ClusterSeries:
         self._stored_revision = stored_revision
         self._changes = 0
         self._epoch = clock.started_at.timestamp()
-        self._by_namespace: dict[str, dict[str, dict[str, list[Series]]]] = {}
+        self._by_namespace: dict[str, dict[str, _Shown]] = {}
         self._families: dict[str, Family] = {name: self._traffic_family(name) for name in _METRICS}
 
     @property
@@ -153,7 +154,7 @@ class ClusterSeries:
     def show(self, traffic: Traffic) -> None:
         """The traffic's versions are other ones than before."""
         self._changes += 1
-        self._by_namespace.setdefault(traffic.namespace, {})[traffic.service] = _series_of(traffic)
+        self._by_namespace.setdefault(traffic.namespace, {})[traffic.service] = _Shown(traffic)
 
     def hide(self, traffic: Traffic) -> None:
         """The service is gone."""
@@ -186,7 +187,7 @@ class ClusterSeries:
                 chosen = [self._by_namespace.get(namespace, {})]
             else:
                 chosen = list(self._by_namespace.values())
-            return (series for services in chosen for metrics in services.values() for series in metrics[metric])
+            return (series for services in chosen for shown in services.values() for series in shown.of(metric))
 
         return family
 
@@ -214,25 +215,56 @@ def _fits(labels: Labels, tests: Sequence[_Test]) -> bool:
     return all(test(found.get(name, "")) for name, test in tests)
 
 
-def _series_of(traffic: Traffic) -> dict[str, list[Series]]:
-    """Every series of a service, by metric."""
-    out: dict[str, list[Series]] = {name: [] for name in _METRICS}
-    base = {"namespace": traffic.namespace, "service": traffic.service}
+class _Shown:
+    """The series of one service, each metric's made when somebody first asks for it."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self._made: dict[str, list[Series]] = {}
+
+    def of(self, metric: str) -> list[Series]:
+        """The series of one metric."""
+        made = self._made.get(metric)
+        if made is None:
+            made = self._made[metric] = _METRICS[metric](self._traffic, metric)
+        return made
+
+
+def _base(traffic: Traffic, metric: str) -> dict[str, str]:
+    return {NAME: metric, "namespace": traffic.namespace, "service": traffic.service}
+
+
+def _versions(traffic: Traffic, metric: str) -> Iterator[tuple[Stream, dict[str, str]]]:
     for stream in traffic.streams.values():
-        labels = {**base, "job": traffic.service, _HASH_LABEL: stream.pod_hash}
-        for code in _CODES:
-            named = labels_of({**labels, NAME: "http_requests_total", "code": code})
-            out["http_requests_total"].append(Counter(named, stream, _coded(stream, code)))
-        for number, bound in enumerate(BOUNDS):
-            le = "+Inf" if math.isinf(bound) else f"{bound:g}"
-            named = labels_of({**labels, NAME: "http_request_duration_seconds_bucket", "le": le})
-            out["http_request_duration_seconds_bucket"].append(Counter(named, stream, _bucket(stream, number)))
-        for metric, read in (("count", _bucket(stream, -1)), ("sum", _seconds(stream))):
-            name = f"http_request_duration_seconds_{metric}"
-            out[name].append(Counter(labels_of({**labels, NAME: name}), stream, read))
-    for name, rule in _RULES.items():
-        out[name].append(Gauge(labels_of({**base, NAME: name}), _rule(traffic, rule)))
-    return out
+        yield stream, {**_base(traffic, metric), "job": traffic.service, _HASH_LABEL: stream.pod_hash}
+
+
+def _requests(traffic: Traffic, metric: str) -> list[Series]:
+    return [
+        Counter(labels_of({**labels, "code": code}), stream, _coded(stream, code))
+        for stream, labels in _versions(traffic, metric)
+        for code in _CODES
+    ]
+
+
+def _buckets(traffic: Traffic, metric: str) -> list[Series]:
+    return [
+        Counter(labels_of({**labels, "le": le}), stream, _bucket(stream, number))
+        for stream, labels in _versions(traffic, metric)
+        for number, le in enumerate(_BOUND_LABELS)
+    ]
+
+
+def _count(traffic: Traffic, metric: str) -> list[Series]:
+    return [Counter(labels_of(labels), stream, _bucket(stream, -1)) for stream, labels in _versions(traffic, metric)]
+
+
+def _sum(traffic: Traffic, metric: str) -> list[Series]:
+    return [Counter(labels_of(labels), stream, _seconds(stream)) for stream, labels in _versions(traffic, metric)]
+
+
+def _ruled(traffic: Traffic, metric: str) -> list[Series]:
+    return [Gauge(labels_of(_base(traffic, metric)), _rule(traffic, _RULES[metric]))]
 
 
 def _coded(stream: Stream, code: str) -> Read:
@@ -272,10 +304,10 @@ _RULES: Mapping[str, Callable[[Traffic, float], float]] = {
     "sgm:latency:p99_5m": _p99,
 }
 """The chart's recording rules."""
-_METRICS = (
-    "http_requests_total",
-    "http_request_duration_seconds_bucket",
-    "http_request_duration_seconds_count",
-    "http_request_duration_seconds_sum",
-    *_RULES,
-)
+_METRICS: Mapping[str, Callable[[Traffic, str], list[Series]]] = {
+    "http_requests_total": _requests,
+    "http_request_duration_seconds_bucket": _buckets,
+    "http_request_duration_seconds_count": _count,
+    "http_request_duration_seconds_sum": _sum,
+    **dict.fromkeys(_RULES, _ruled),
+}
