@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -341,6 +342,27 @@ def _json(document: object, status: int = 200) -> web.Response:
     return web.Response(body=_encode(document), status=status, content_type="application/json")
 
 
+async def _api(load: Load, request: web.Request, cluster: ClusterLoad) -> web.Response:
+    path = request.match_info["path"]
+    page = _page(path)
+    if page is None or (request.method == "POST" and path not in _TAKES_POST):
+        return _not_found()
+    try:
+        data = page(_Reply(cluster, load, await _parameters(request)))
+    except PromqlError as error:
+        refusal = {"status": "error", "errorType": error.kind, "error": error.message}
+        return _json(refusal, _STATUS[error.kind])
+    return _json({"status": "success", "data": data})
+
+
+async def _plain(request: web.Request, _cluster: ClusterLoad) -> web.Response:
+    path = request.match_info["path"]
+    state = {"-/ready": "Ready", "-/healthy": "Healthy"}.get(path)
+    if state is not None:
+        return web.Response(text=f"Prometheus Server is {state}.\n")
+    return _not_found() if path else web.Response(text="Prometheus")
+
+
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
@@ -362,26 +384,8 @@ def routes(load: Load, faults: Mapping[str, KubeFaults] | None = None) -> web.Ap
 
         return handle
 
-    async def api(request: web.Request, cluster: ClusterLoad) -> web.Response:
-        path = request.match_info["path"]
-        page = _page(path)
-        if page is None or (request.method == "POST" and path not in _TAKES_POST):
-            return _not_found()
-        try:
-            data = page(_Reply(cluster, load, await _parameters(request)))
-        except PromqlError as error:
-            refusal = {"status": "error", "errorType": error.kind, "error": error.message}
-            return _json(refusal, _STATUS[error.kind])
-        return _json({"status": "success", "data": data})
-
-    async def plain(request: web.Request, _cluster: ClusterLoad) -> web.Response:
-        state = {"-/ready": "Ready", "-/healthy": "Healthy"}.get(request.match_info["path"])
-        if state is not None:
-            return web.Response(text=f"Prometheus Server is {state}.\n")
-        return web.Response(text="Prometheus") if not request.match_info["path"] else _not_found()
-
     application = web.Application()
-    application.router.add_route("GET", "/{cluster}/api/v1/{path:.+}", served(api))
-    application.router.add_route("POST", "/{cluster}/api/v1/{path:.+}", served(api))
-    application.router.add_get("/{cluster}/{path:.*}", served(plain))
+    application.router.add_route("GET", "/{cluster}/api/v1/{path:.+}", served(partial(_api, load)))
+    application.router.add_route("POST", "/{cluster}/api/v1/{path:.+}", served(partial(_api, load)))
+    application.router.add_get("/{cluster}/{path:.*}", served(_plain))
     return application
