@@ -53,7 +53,8 @@ class _Quota:
 
     def headers(self) -> dict[str, str]:
         """As every answer tells."""
-        return {f"X-RateLimit-{name.capitalize()}": str(value) for name, value in self.document().items()}
+        limits = {f"X-RateLimit-{name.capitalize()}": str(value) for name, value in self.document().items()}
+        return {"X-OAuth-Scopes": "repo, read:org", **limits}
 
 
 def routes(github: GitHub) -> web.Application:

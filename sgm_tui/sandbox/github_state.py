@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sgm_tui.sandbox import github_codeowners as codeowners
 from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.github_course import Course
+from sgm_tui.sandbox.github_memory import Memory
 from sgm_tui.sandbox.github_pulls import (
     AutoMerge,
     CheckRun,
@@ -28,6 +30,8 @@ from sgm_tui.sandbox.repository import MergeConflictError, Repository
 OPERATOR = "operator"
 """Who holds the sandbox's token."""
 _MERGE_SUBJECT = re.compile(r"^Merge pull request #(\d+)")
+_KEEP_EVERY = 5.0
+"""Virtual seconds between two looks at what has to be written down."""
 _RECENT = 40
 """Pull requests of the past that are remembered."""
 
@@ -48,6 +52,10 @@ class GitHub:
         """Called after a merge has moved a branch."""
         self._ids = 1000
         self._course = Course(self, seed)
+        self._memory = Memory(repository.path.with_suffix(".pulls.json"), clock)
+        self._keep_at = -math.inf
+        self._history: frozenset[int] = frozenset()
+        """Numbers git's history tells of."""
         self._heads: Mapping[str, str] = {}
         self._known_owners: tuple[str, list[codeowners.Line]] = ("", [])
         self._files: dict[tuple[str, str], set[str]] = {}
@@ -63,7 +71,9 @@ class GitHub:
             commit, _, rest = entry.strip().partition("\0")
             if rest:
                 self._remember(commit, *rest.split("\0", 3))
+        self._history = frozenset(self.pulls)
         self._heads = dict(self.repository.heads())
+        self._recall()
 
     def step(self) -> None:
         """Do what is due: notice pushes, let checks and people come to an end, merge what may be merged."""
@@ -72,6 +82,9 @@ class GitHub:
             self._notice(heads)
             self._heads = heads
         self._course.run()
+        if self.clock.now >= self._keep_at:
+            self._keep_at = self.clock.now + _KEEP_EVERY
+            self._memory.keep(pull for number, pull in self.pulls.items() if number not in self._history)
 
     def open(
         self, head: str, title: str, body: str = "", *, base: str = "main", login: str = "", draft: bool = False,
@@ -258,6 +271,17 @@ class GitHub:
         pull.merge_commit, pull.merged_by, pull.mergeable = commit, login, None
         pull.labels = ["promotion"]
         self.pulls[pull.number] = pull
+
+    def _recall(self) -> None:
+        """Pull requests of an earlier sandbox in this place; those still open go on as if they had been pushed."""
+        for pull in self._memory.recall():
+            head = self.repository.head(pull.head)
+            if pull.number in self.pulls or (pull.closed is None and not head):
+                continue
+            self.pulls[pull.number] = pull
+            if pull.closed is None:
+                pull.head_sha, pull.base_sha = head, self.repository.head(pull.base)
+                self._course.pushed(pull)
 
     def _notice(self, heads: Mapping[str, str]) -> None:
         """Branches have moved or gone: pull requests follow theirs, and must be tried anew when their base moved."""

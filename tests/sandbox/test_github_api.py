@@ -381,3 +381,23 @@ async def test_a_scenario_opens_pull_requests_in_the_name_of_who_committed(lab: 
     assert pull.closed is None
     with pytest.raises(GitHubError):
         lab.state.open("sgm/somebody", "again")
+
+
+async def test_open_pull_requests_survive_a_restart(lab: Lab) -> None:
+    lab.change("sgm/open")
+    lab.change("sgm/gone", STAGING)
+    pull, gone = await lab.create("sgm/open"), await lab.create("sgm/gone")
+    await lab.ask(lambda: pull.add_to_labels("promotion"))
+    lab.pass_time(60)
+    lab.repository.delete("sgm/gone")
+    later = GitHub(lab.repository, Clock(lab.state.clock.wall()), seed="test")
+    later.begin()
+    again = later.pulls[pull.number]
+    assert gone.number not in later.pulls
+    assert (again.title, again.state, again.labels, again.login) == (pull.title, "open", ["promotion"], "operator")
+    assert later.clock.stamp(again.created) == lab.state.clock.stamp(0.0)
+    assert [one.state for one in again.reviews] == ["APPROVED"]
+    for _ in range(200):
+        later.clock.advance(0.5)
+        later.step()
+    assert later.state_of(again) == "clean"
