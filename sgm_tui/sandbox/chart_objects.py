@@ -105,15 +105,15 @@ def _canary(release: Release) -> Manifest:
         for step in rollout["steps"]
         if enabled or "analysis" not in step
     ]
-    return {
-        "canary": {
-            "stableService": release.name,
-            "canaryService": f"{release.name}-canary",
-            "maxSurge": rollout["maxSurge"],
-            "maxUnavailable": rollout["maxUnavailable"],
-            "steps": steps,
-        }
+    strategy: Manifest = {
+        "stableService": release.name,
+        "canaryService": f"{release.name}-canary",
+        "maxSurge": rollout["maxSurge"],
+        "maxUnavailable": rollout["maxUnavailable"],
     }
+    if steps:
+        strategy["steps"] = steps
+    return {"canary": strategy}
 
 
 def _analysis(release: Release) -> Manifest:

@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
-    "object": Mapping,
-    "array": list,
-    "string": str,
     "boolean": bool,
-    "integer": int,
     "number": (int, float),
+    "integer": int,
+    "string": str,
+    "array": list,
+    "object": Mapping,
 }
+"""In the order in which Helm names several."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """What does not fit in one place; with several reasons it is told as "validation failed" and the reasons below."""
+
+    at: str
+    says: str
+    reasons: tuple[_Fault, ...] = ()
+
+    def lines(self, indent: str = "") -> Iterable[str]:
+        yield f"{indent}- at '{self.at}': {self.says}"
+        for reason in self.reasons:
+            yield from reason.lines(f"{indent}  ")
 
 
 def violations(values: Mapping[str, Any], schema: bytes) -> list[str]:
-    """What in these values does not fit the schema, a line each; empty when they fit."""
-    return list(_check(values, _loaded(schema), ""))
+    """What in these values does not fit the schema, as Helm lists it; empty when they fit."""
+    faults = _faults(values, _loaded(schema), "")
+    while len(faults) == 1 and faults[0].reasons:
+        faults = list(faults[0].reasons)
+    return [line for fault in faults for line in fault.lines()]
 
 
 @functools.lru_cache(maxsize=16)
@@ -28,47 +47,75 @@ def _loaded(schema: bytes) -> dict[str, Any]:
     return loaded
 
 
-def _check(value: Any, schema: Mapping[str, Any], at: str) -> list[str]:
+def _below(value: Any, schema: Mapping[str, Any], at: str) -> list[_Fault]:
+    """The faults of a part of the values as one, if there are any."""
+    faults = _faults(value, schema, at)
+    return [_Fault(at, "validation failed", tuple(faults))] if len(faults) > 1 else faults
+
+
+def _faults(value: Any, schema: Mapping[str, Any], at: str) -> list[_Fault]:
     expected = schema.get("type")
     kinds = [expected] if isinstance(expected, str) else list(expected or ())
     if kinds and not any(_is(value, kind) for kind in kinds):
-        return [f"at '{at}': got {_name(value)}, want {' or '.join(kinds)}"]
+        wanted = " or ".join(kind for kind in _KINDS if kind in kinds)
+        return [_Fault(at, f"got {_name(value)}, want {wanted}")]
     if "enum" in schema and value not in schema["enum"]:
         allowed = ", ".join(f"'{one}'" for one in schema["enum"])
-        return [f"at '{at}': value must be one of {allowed}"]
-    return [*_check_size(value, schema, at), *_check_members(value, schema, at)]
+        return [_Fault(at, f"value must be one of {allowed}")]
+    if isinstance(value, Mapping):
+        return _of_mapping(value, schema, at)
+    if isinstance(value, list):
+        items = schema.get("items", {})
+        return [fault for index, one in enumerate(value) for fault in _below(one, items, f"{at}/{index}")]
+    return _of_scalar(value, schema, at)
 
 
-def _check_size(value: Any, schema: Mapping[str, Any], at: str) -> list[str]:
-    if isinstance(value, str) and len(value) < schema.get("minLength", 0):
-        return [f"at '{at}': minLength: got {len(value)}, want {schema['minLength']}"]
-    if isinstance(value, int | float) and "minimum" in schema and value < schema["minimum"]:
-        return [f"at '{at}': minimum: got {value}, want {schema['minimum']}"]
+def _of_scalar(value: Any, schema: Mapping[str, Any], at: str) -> list[_Fault]:
+    if isinstance(value, str):
+        shortest = schema.get("minLength", 0)
+        return [_Fault(at, f"minLength: got {len(value)}, want {shortest}")] if len(value) < shortest else []
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return []
+    if "minimum" in schema and value < schema["minimum"]:
+        return [_Fault(at, f"minimum: got {value:,}, want {schema['minimum']:,}")]
+    if "maximum" in schema and value > schema["maximum"]:
+        return [_Fault(at, f"maximum: got {value:,}, want {schema['maximum']:,}")]
     return []
 
 
-def _check_members(value: Any, schema: Mapping[str, Any], at: str) -> list[str]:
-    if isinstance(value, list):
-        items = schema.get("items", {})
-        return [line for index, one in enumerate(value) for line in _check(one, items, f"{at}/{index}")]
-    if not isinstance(value, Mapping):
-        return []
-    found = [f"at '{at}': missing property '{key}'" for key in schema.get("required", ()) if key not in value]
-    properties = schema.get("properties", {})
-    rest = schema.get("additionalProperties", True)
-    for key, one in value.items():
-        if key in properties:
-            found.extend(_check(one, properties[key], f"{at}/{key}"))
-        elif rest is False:
-            found.append(f"at '{at}': additional properties '{key}' not allowed")
-        elif isinstance(rest, Mapping):
-            found.extend(_check(one, rest, f"{at}/{key}"))
+def _of_mapping(value: Mapping[str, Any], schema: Mapping[str, Any], at: str) -> list[_Fault]:
+    found: list[_Fault] = []
+    if len(value) < schema.get("minProperties", 0):
+        found.append(_Fault(at, f"minProperties: got {len(value)}, want {schema['minProperties']}"))
+    if len(value) > schema.get("maxProperties", len(value)):
+        found.append(_Fault(at, f"maxProperties: got {len(value)}, want {schema['maxProperties']}"))
+    missing = [key for key in schema.get("required", ()) if key not in value]
+    if missing:
+        found.append(_Fault(at, f"missing {_named(missing)}"))
+    properties, rest = schema.get("properties", {}), schema.get("additionalProperties", True)
+    for key in sorted(value):
+        expected = properties.get(key, rest)
+        if isinstance(expected, Mapping):
+            found += _below(value[key], expected, f"{at}/{key}")
+    unknown = [key for key in sorted(value) if key not in properties] if rest is False else []
+    if unknown:
+        found.append(_Fault(at, f"additional properties {_quoted(unknown)} not allowed"))
     return found
+
+
+def _named(keys: list[str]) -> str:
+    return f"property {_quoted(keys)}" if len(keys) == 1 else f"properties {_quoted(keys)}"
+
+
+def _quoted(keys: list[str]) -> str:
+    return ", ".join(f"'{key}'" for key in keys)
 
 
 def _is(value: Any, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
+    if isinstance(value, float) and kind == "integer":
+        return value.is_integer()
     return isinstance(value, _KINDS[kind])
 
 

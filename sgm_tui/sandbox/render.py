@@ -11,12 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from sgm_tui.sandbox.chart_objects import Release, objects_of
 from sgm_tui.sandbox.chart_schema import violations
 
 Read = Callable[[str], bytes | None]
+
+
+class _Constructor(SafeConstructor):
+    """Helm goes through JSON, which has no dates: a tag like 2026-11-23 stays a string."""
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
 
 
 class RenderError(Exception):
@@ -43,11 +51,14 @@ def render(read: Read, chart: str, release: str, namespace: str, value_files: Se
     schema = read(f"{chart}/values.schema.json")
     wrong = violations(values, schema) if schema is not None else []
     if wrong:
-        lines = "\n".join(f"- {line}" for line in wrong)
         why = "Error: values don't meet the specifications of the schema(s) in the following chart(s):"
-        raise RenderError(f"{why}\nmicroservice:\n{lines}")
+        raise RenderError(f"{why}\nmicroservice:\n" + "\n".join(wrong))
     dashboard = read(f"{chart}/dashboards/service.json") or b""
-    return objects_of(Release(release, namespace, values, dashboard.decode()))
+    try:
+        return objects_of(Release(release, namespace, values, dashboard.decode()))
+    except KeyError as missing:
+        # Somebody took a default away with null; Helm would render an object that no API server takes.
+        raise RenderError(f"Error: the chart needs a value for {missing}, and it is null") from missing
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,8 +88,10 @@ def _values(read: Read, path: str) -> Mapping[str, Any]:
 @functools.lru_cache(maxsize=4096)
 def _parsed(data: bytes) -> Mapping[str, Any] | str:
     """The mapping in a file, or what is wrong with it; the same bytes are parsed once."""
+    reader = YAML(typ="safe", pure=True)
+    reader.Constructor = _Constructor
     try:
-        loaded = YAML(typ="safe", pure=True).load(data.decode())
+        loaded = reader.load(data.decode())
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         return f"yaml: line {line}: {error.problem}"

@@ -2,7 +2,7 @@
 app.kubernetes.io/name: {{ .Release.Name }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: acme
-acme.dev/team: {{ .Values.team }}
+acme.dev/team: {{ .Values.team | quote }}
 {{- end }}
 
 {{- define "microservice.selector" -}}
