@@ -1,0 +1,60 @@
+"""Pull requests as a source: polled, because GitHub has nothing to watch."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.observation import Lost, Observation, PullRequestsListed, SourceId
+from sgm_tui.fleet.observed import PullRequest
+
+_RETRY_MOST = 300.0
+
+Proposes = Callable[[str], tuple[tuple[CellKey, Version], ...]]
+
+
+class Lister(Protocol):
+    """What can list pull requests."""
+
+    async def pull_requests(self, proposes: Proposes) -> tuple[PullRequest, ...]:
+        """Open ones, and those that ended lately."""
+        ...
+
+
+class PullRequestSource:
+    """Follows the pull requests of one repository."""
+
+    def __init__(self, forge: Lister, proposes: Proposes, seconds: float) -> None:
+        self.source = SourceId("forge")
+        self._forge = forge
+        self._proposes = proposes
+        self._seconds = seconds
+        self._wake = asyncio.Event()
+        self._chance = random.Random()
+
+    def refresh(self) -> None:
+        """Look now."""
+        self._wake.set()
+
+    async def run(self, publish: Callable[[Observation], None]) -> None:
+        """Publish every pull request that matters, for ever; troubles are published, never raised."""
+        failures = 0
+        while True:
+            try:
+                publish(PullRequestsListed(self.source, await self._forge.pull_requests(self._proposes)))
+                failures = 0
+                pause = self._seconds
+            except SgmError as error:
+                failures += 1
+                pause = min(self._seconds * 2 ** (failures - 1), _RETRY_MOST)
+                publish(Lost(self.source, error.message, pause))
+            try:
+                async with asyncio.timeout(pause * self._chance.uniform(0.9, 1.1)):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+            self._wake.clear()
