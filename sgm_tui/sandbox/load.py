@@ -91,14 +91,21 @@ class ClusterLoad:
         """The values of a query's vector now, as an analysis sees them.
 
         Raises:
-            PromqlError: Prometheus refuses the query.
+            PromqlError: Prometheus refuses the query; the text is what its client library says.
         """
+        try:
+            return [value for _, value in self._prepared(query)(self._clock.now)]
+        except PromqlError as error:
+            named = 'invalid parameter "query": ' if error.kind == "bad_data" else ""
+            raise PromqlError(error.kind, f"{error.kind}: {named}{error.message}") from None
+
+    def _prepared(self, query: str) -> VectorNode:
         ready = self._queries.get(query)
         if ready is None:
             if len(self._queries) >= _QUERIES:
                 self._queries.clear()
             ready = self._queries[query] = vector_of(self.series, query)
-        return [value for _, value in ready(self._clock.now)]
+        return ready
 
     def requests_per_second(self, namespace: str, service: str) -> float:
         """The mean over the last minute; 0 for what gets no requests."""

@@ -21,7 +21,7 @@ Sample = tuple[Labels, float]
 Vector = list[Sample]
 
 
-class PromqlError(Exception):
+class PromqlError(ValueError):
     """A query that is refused, in Prometheus' words."""
 
     def __init__(self, kind: Literal["bad_data", "execution", "timeout"], message: str) -> None:

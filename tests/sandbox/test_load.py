@@ -244,6 +244,14 @@ def test_a_rule_that_cannot_be_evaluated_says_so_and_harms_nothing() -> None:
     assert "unclosed left parenthesis" in group.rules[0].error
 
 
+def test_an_analysis_is_told_why_its_query_is_refused() -> None:
+    lab = LoadLab()
+    with pytest.raises(
+        ValueError, match='bad_data: invalid parameter "query": 1:5: parse error: unclosed left parenth'
+    ):
+        lab.ask("sum(")
+
+
 def test_a_service_that_is_gone_leaves_its_past() -> None:
     lab = LoadLab()
     lab.service("cart", {"v1": 4}, stableRS="v1")
