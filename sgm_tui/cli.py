@@ -112,15 +112,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _global_options(parser: argparse.ArgumentParser, default: str | None) -> None:
     group = parser.add_argument_group("everywhere")
-    fallback = {"default": default}
-    group.add_argument("--config", type=Path, metavar="PATH", help="the team's sgm.yaml", **fallback)
-    group.add_argument(
-        "--repo", metavar="PATH|URL", help="the GitOps repository, instead of the configured one", **fallback
-    )
-    flag = default if default is argparse.SUPPRESS else False
-    group.add_argument("--read-only", action="store_true", help="look, touch nothing", default=flag)
-    group.add_argument("--no-color", action="store_true", help="no colour at all", default=flag)
-    group.add_argument("--log-file", type=Path, metavar="PATH", help="write diagnostics here", **fallback)
+    off = default if default is argparse.SUPPRESS else False
+    group.add_argument("--config", type=Path, metavar="PATH", default=default, help="the team's sgm.yaml")
+    group.add_argument("--repo", metavar="PATH|URL", default=default, help="the GitOps repository to use instead")
+    group.add_argument("--read-only", action="store_true", default=off, help="look, touch nothing")
+    group.add_argument("--no-color", action="store_true", default=off, help="no colour at all")
+    group.add_argument("--log-file", type=Path, metavar="PATH", default=default, help="write diagnostics here")
 
 
 def _sandbox_options(parser: argparse.ArgumentParser) -> None:
@@ -241,7 +238,7 @@ def _selected(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> frozens
 
 
 def _check_names(snapshot: FleetSnapshot, wanted: dict[str, list[str] | None]) -> None:
-    known = {
+    known: dict[str, list[str]] = {
         "service": list(snapshot.services),
         "stage": [stage.name for stage in snapshot.fleet.stages],
         "cluster": [cluster.name for cluster in snapshot.fleet.clusters],
