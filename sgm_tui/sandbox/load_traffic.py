@@ -113,6 +113,8 @@ class Stream:
 
     def lifetime(self, start: float, end: float) -> tuple[float, float] | None:
         """The part of [start, end] in which it is scraped, None when it is not."""
+        if self._starts[-1] <= start:
+            return (start, end) if self._pieces[-1].behaviour.share is not None else None
         low = high = -math.inf
         for number, (begin, piece) in enumerate(zip(self._starts, self._pieces, strict=True)):
             until = self._starts[number + 1] if number + 1 < len(self._starts) else math.inf
@@ -136,6 +138,20 @@ class Stream:
         errors = min(requests, share * piece.behaviour.error_ratio * traffic.errors_between(start, at))
         slow = share * _SLOW_SHARE * traffic.slow_between(start, at)
         return Counts(before.requests + requests, before.errors + errors, before.slow + slow)
+
+    def increase(self, start: float, end: float) -> tuple[float, float]:
+        """Requests and errors in between, without counting from the beginning while nothing has turned."""
+        first, last = self._piece(start), self._piece(end)
+        if last is None:
+            return 0.0, 0.0
+        if first is None or first[1] is not last[1]:
+            before, after = self.counts(start), self.counts(end)
+            return after.requests - before.requests, after.errors - before.errors
+        behaviour = last[1].behaviour
+        if not behaviour.share:
+            return 0.0, 0.0
+        requests = behaviour.share * self._traffic.requests_between(start, end)
+        return requests, behaviour.share * behaviour.error_ratio * self._traffic.errors_between(start, end)
 
     def coded(self, code: str, at: float) -> float:
         """How many requests were answered with a code."""
@@ -168,9 +184,10 @@ class Stream:
         first, last = self._piece(start), self._piece(end)
         if first is None or last is None or first[1] is not last[1]:
             return [after - before for before, after in zip(self.buckets(start), self.buckets(end), strict=True)]
-        before, after, piece = self.counts(start), self.counts(end), last[1]
-        slow = after.slow - before.slow
-        fast = after.requests - before.requests - slow
+        piece = last[1]
+        share = piece.behaviour.share or 0.0
+        slow = share * _SLOW_SHARE * self._traffic.slow_between(start, end)
+        fast = share * self._traffic.requests_between(start, end) - slow
         return [fast * quick + slow * late for quick, late in zip(piece.fast, piece.slow, strict=True)]
 
     def _piece(self, at: float) -> tuple[float, _Piece] | None:
@@ -227,17 +244,15 @@ class Traffic:
         """What all versions together counted."""
         requests = errors = 0.0
         for stream in self.streams.values():
-            before, after = stream.counts(start), stream.counts(end)
-            requests += after.requests - before.requests
-            errors += after.errors - before.errors
+            more, failed = stream.increase(start, end)
+            requests += more
+            errors += failed
         return Counts(requests, errors)
 
     def buckets_between(self, start: float, end: float) -> list[float]:
         """Their histogram, all together."""
-        total = [0.0] * len(BOUNDS)
-        for stream in self.streams.values():
-            total = [one + more for one, more in zip(total, stream.bucket_increase(start, end), strict=True)]
-        return total
+        parts = [stream.bucket_increase(start, end) for stream in self.streams.values()]
+        return list(parts[0]) if len(parts) == 1 else [sum(column) for column in zip(*parts, strict=True)]
 
     def alive_within(self, start: float, end: float) -> bool:
         """Whether any version was scraped in [start, end]."""
