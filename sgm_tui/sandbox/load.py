@@ -81,7 +81,7 @@ class ClusterLoad:
             for key in sorted(self._dirty):
                 self._look(key, at)
             self._dirty.clear()
-            self._began = True
+        self._began = True
         self.alerts.step(now)
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY
