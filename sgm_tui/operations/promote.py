@@ -139,8 +139,8 @@ class Promoter:
             self._audit.record("auto-merge", operation=identity, number=request.number, refused=refused)
             left = "; ".join(one for one in (left, refused) if one)
         self._journal.note(identity, "done", number=request.number)
-        word = "opened" if made else "is there already:"
-        text = f"#{request.number} {word} {request.title}" + (f" ({left})" if left else "")
+        word = "" if made else "is there already: "
+        text = f"{word}{request.title}" + (f" ({left})" if left else "")
         yield Progress("opened" if made else "adopted", proposal, text, request.number, request.url, commit)
 
     def _writes(self, head: str, changes: list[Change]) -> dict[str, bytes]:
