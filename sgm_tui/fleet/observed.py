@@ -102,7 +102,7 @@ class ReplicaSet:
     desired: int
     """Pods there should be, `spec.replicas`."""
     status: str
-    """Progressing, Healthy, ScaledDown or Degraded."""
+    """Progressing, Healthy, ScaledDown or ReplicaFailure."""
     stable: bool = False
     canary: bool = False
     active: bool = False

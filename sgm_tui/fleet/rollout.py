@@ -297,11 +297,11 @@ def _role(rollout: RolloutObject, one: ReplicaSetObject) -> ReplicaSet:
 def _replica_set_status(one: ReplicaSetObject) -> str:
     if one.generation > one.observed_generation:
         return "Progressing"
-    if one.desired == 0:
-        return "ScaledDown"
     if one.failing:
-        return "Degraded"
-    return "Progressing" if one.desired is not None and one.available < one.desired else "Healthy"
+        return "ReplicaFailure"
+    if one.desired is not None and one.available < one.desired:
+        return "Progressing"
+    return "ScaledDown" if one.desired == 0 else "Healthy"
 
 
 def _pause_reason(rollout: RolloutObject) -> str:

@@ -25,11 +25,26 @@ from sgm_tui.fleet.observation import (
     SourceId,
 )
 from sgm_tui.fleet.observed import Application
+from sgm_tui.fleet.text import clean
 from sgm_tui.live.application_wire import ApplicationWire, Table, application, decode_application, rows
 from sgm_tui.live.naming import IsService, Naming
-from sgm_tui.live.watch import AbsentError, Beat, Changed, ClusterConnection, Listed, Trouble, beat, decode, follow
+from sgm_tui.live.watch import (
+    AbsentError,
+    Beat,
+    Changed,
+    ClusterConnection,
+    Collection,
+    Listed,
+    Trouble,
+    beat,
+    decode,
+    follow,
+    unreadable,
+)
 
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+UNREADABLE = "Unreadable"
+"""Stands where a controller's word would: no rule takes it for good."""
 _log = logging.getLogger("sgm.argocd")
 
 Publish = Callable[[Observation], None]
@@ -48,7 +63,8 @@ class ApplicationSource:
         self._is_service = is_service
         self._keys: dict[str, CellKey] = {}
         self._wake = asyncio.Event()
-        self._unreadable = 0
+        self._following = False
+        """The list is here and its watch has not failed since."""
 
     def refresh(self) -> None:
         """Try again now, if it is waiting to."""
@@ -62,7 +78,8 @@ class ApplicationSource:
 
     async def _follow(self, publish: Publish) -> None:
         await self._rows_first(publish)
-        async for event in follow(self._connection, self._path, wake=self._wake):
+        async for event in follow(Collection(self._connection, self._path), wake=self._wake):
+            self._following = not isinstance(event, Trouble)
             match event:
                 case Listed(items):
                     publish(ApplicationsListed(self.source, self._listed(items)))
@@ -76,12 +93,18 @@ class ApplicationSource:
                     publish(Lost(self.source, error.message, pause))
 
     async def _beat(self, publish: Publish) -> None:
-        """A silent hub is noticed sooner than its watch's idle deadline would."""
+        """A silent hub is noticed sooner than its watch's idle deadline would, and its return sooner than a retry."""
+        missed = False
         while True:
             await asyncio.sleep(self._connection.pace.beat)
             error = await beat(self._connection)
             if error is not None:
                 publish(Lost(self.source, error.message, self._connection.pace.beat))
+            elif self._following:
+                publish(Alive(self.source))
+            elif missed:
+                self.refresh()
+            missed = error is not None
 
     async def _rows_first(self, publish: Publish) -> None:
         """One Table, if the server makes them; what fails here, the list behind will say."""
@@ -101,30 +124,46 @@ class ApplicationSource:
 
     def _listed(self, items: list[msgspec.Raw]) -> dict[CellKey, Application]:
         self._keys.clear()
-        self._unreadable = 0
         found: dict[CellKey, Application] = {}
         for raw in items:
-            wire = self._decoded(raw)
-            key = self._key(wire) if wire is not None else None
-            if wire is not None and key is not None:
-                self._keys[wire.metadata.name] = key
-                found[key] = application(wire)
+            name, key, seen = self._read(raw)
+            if key is not None and seen is not None:
+                self._keys[name] = key
+                found[key] = seen
         return found
 
     def _changed(self, kind: str, raw: msgspec.Raw, publish: Publish) -> None:
-        wire = self._decoded(raw)
-        if wire is None:
-            return
-        key = self._key(wire)
-        before = self._keys.get(wire.metadata.name)
+        name, key, seen = self._read(raw)
+        before = self._keys.get(name)
         if before is not None and (kind == "DELETED" or before != key):
-            del self._keys[wire.metadata.name]
+            del self._keys[name]
             publish(ApplicationGone(self.source, before))
-        if key is None or kind == "DELETED":
+        if key is None or seen is None or kind == "DELETED":
             publish(Alive(self.source))
             return
-        self._keys[wire.metadata.name] = key
-        publish(ApplicationChanged(self.source, key, application(wire)))
+        self._keys[name] = key
+        publish(ApplicationChanged(self.source, key, seen))
+
+    def _read(self, raw: msgspec.Raw) -> tuple[str, CellKey | None, Application | None]:
+        """Name, cell and value; what cannot be read is a value that says so, never the one from before."""
+        try:
+            wire = decode_application(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            _log.warning("an Application of %s cannot be read: %s", self._connection.context, error)
+            found = unreadable(raw)
+            if found is None:
+                return "", None, None
+            key = self._naming.of_application(found.name, service=found.label("service"))
+            why = clean(error)
+            return (
+                found.name,
+                key,
+                Application(
+                    clean(found.name), self._namespace, UNREADABLE, UNREADABLE, detailed=True, health_message=why
+                ),
+            )
+        key = self._key(wire)
+        return wire.metadata.name, key, None if key is None else application(wire)
 
     def _key(self, wire: ApplicationWire) -> CellKey | None:
         return self._naming.of_application(
@@ -133,11 +172,3 @@ class ApplicationSource:
             destination=wire.destination,
             namespace=wire.namespace,
         )
-
-    def _decoded(self, raw: msgspec.Raw) -> ApplicationWire | None:
-        try:
-            return decode_application(raw)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            self._unreadable += 1
-            _log.warning("an Application of %s cannot be read: %s", self._connection.context, error)
-            return None

@@ -6,16 +6,18 @@ a netrc, and everything it raises becomes one line. What is not a finite number 
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import json
 import math
 import random
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import requests
 from prometheus_api_client import PrometheusApiClientException, PrometheusConnect
@@ -31,11 +33,14 @@ from sgm_tui.live.naming import Naming
 from sgm_tui.live.wire import moment
 
 _DEADLINE = 8.0
+"""Seconds of silence in one request."""
+_PATIENCE = 30.0
+"""Seconds for all requests of one look; a slow trickle is not silence."""
 _TREND = timedelta(minutes=30)
 _POINTS = 16
 _ALWAYS_FIRING = frozenset({"Watchdog", "InfoInhibitor"})
 _RETRY_MOST = 60.0
-_BODY = re.compile(r"b'(.*)'\)?$", re.DOTALL)
+_BODY = re.compile(r"\((b['\"].*)\)$", re.DOTALL)
 
 QUERIES: Mapping[str, str] = {
     "requests_per_second": "sum by ({label}) (sgm:requests:rate5m)",
@@ -45,12 +50,51 @@ QUERIES: Mapping[str, str] = {
 """The chart's recording rules; `prometheus.queries` replaces them one by one."""
 
 Publish = Callable[[Observation], None]
+Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    metrics: dict[CellKey, Metrics]
-    alerts: tuple[Alert, ...]
+class _Aside:
+    """One blocking call at a time in a thread that holds up nobody: neither a deadline nor the end of the program."""
+
+    def __init__(self, url: str, deadline: float = _PATIENCE) -> None:
+        self._url = url
+        self._deadline = deadline
+        self._thread: threading.Thread | None = None
+
+    async def result_of(self, ask: Callable[[], Value]) -> Value:
+        """What `ask` returns or raises; a thread that outlives its deadline is left to its own time-outs.
+
+        Raises:
+            UnreachableError: it takes too long, or an earlier one still does.
+        """
+        if self._thread is not None and self._thread.is_alive():
+            raise UnreachableError(f"{self._url} still has not answered")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Value] = loop.create_future()
+
+        def tell(settle: Callable[[], None]) -> None:
+            if not answer.done():
+                settle()
+
+        def work() -> None:
+            try:
+                value = ask()
+            except (SgmError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+                # What a library may stumble over, too, must not leave the source waiting, or end it.
+                told = error if isinstance(error, SgmError) else UnreachableError(f"{self._url}: {clean(repr(error))}")
+                settle = partial(answer.set_exception, told)
+            else:
+                settle = partial(answer.set_result, value)
+            with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile: nobody waits any more.
+                loop.call_soon_threadsafe(tell, settle)
+
+        self._thread = threading.Thread(target=work, name="sgm-metrics", daemon=True)
+        self._thread.start()
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await answer
+        except TimeoutError as error:
+            raise UnreachableError(f"{self._url} did not answer within {self._deadline:.0f} s") from error
 
 
 class MetricsSource:
@@ -65,6 +109,7 @@ class MetricsSource:
         self._naming = naming
         self._wake = asyncio.Event()
         self._chance = random.Random()
+        self._aside = _Aside(self._url)
 
     def refresh(self) -> None:
         """Look now."""
@@ -75,15 +120,16 @@ class MetricsSource:
         failures = 0
         while True:
             try:
-                answer = await asyncio.to_thread(self._ask)
+                publish(MetricsListed(self.source, await self._aside.result_of(self._metrics)))
                 failures = 0
-                publish(MetricsListed(self.source, answer.metrics))
-                publish(AlertsListed(self.alerts, answer.alerts))
                 pause = self._config.interval_seconds
             except SgmError as error:
                 failures += 1
-                pause = min(self._config.interval_seconds * 2 ** (failures - 1), _RETRY_MOST)
+                pause = min(self._config.interval_seconds * 2 ** min(failures - 1, 8), _RETRY_MOST)
                 publish(Lost(self.source, error.message, pause))
+            try:
+                publish(AlertsListed(self.alerts, await self._aside.result_of(self._alerts)))
+            except SgmError as error:
                 publish(Lost(self.alerts, error.message, pause))
             await self._pause(pause * self._chance.uniform(0.9, 1.1))
 
@@ -95,15 +141,12 @@ class MetricsSource:
             return
         self._wake.clear()
 
-    def _ask(self) -> _Answer:
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[requests.Session]:
         with requests.Session() as session:
             session.trust_env = False
             session.headers.update(self._credentials())
-            client = PrometheusConnect(
-                self._url, session=session, retry=Retry(total=0, raise_on_status=False), timeout=_DEADLINE
-            )
-            with _told(self._url):
-                return self._answered(client, session)
+            yield session
 
     def _credentials(self) -> dict[str, str]:
         file = self._config.token_file
@@ -114,29 +157,42 @@ class MetricsSource:
         except OSError as error:
             raise UnreachableError(f"prometheus.token_file {file}: {error.strerror}") from error
 
-    def _answered(self, client: PrometheusConnect, session: requests.Session) -> _Answer:
+    def _metrics(self) -> dict[CellKey, Metrics]:
         queries = {
             name: self._config.queries.get(name) or default.replace("{label}", self._config.label)
             for name, default in QUERIES.items()
         }
-        values = {name: self._by_cell(client.custom_query(query)) for name, query in queries.items()}
-        now = datetime.now(UTC)
-        series = client.custom_query_range(
-            queries["requests_per_second"], now - _TREND, now, step=f"{_TREND.total_seconds() / _POINTS:.0f}"
-        )
-        trends = self._trends(series, now)
-        keys = {key for found in values.values() for key in found} | trends.keys()
-        metrics = {
+        with self._session() as session:
+            retry = Retry(total=0, raise_on_status=False)
+            client = PrometheusConnect(self._url, session=session, retry=retry, timeout=_DEADLINE)
+            values: dict[str, dict[CellKey, float | None]] = {}
+            for name, query in queries.items():
+                with _told(f"{self._url}: {name}"):
+                    values[name] = self._by_cell(client.custom_query(query))
+            with _told(f"{self._url}: the trend of requests_per_second"):
+                trends = self._trend(client, queries["requests_per_second"])
+        return {
             key: Metrics(
                 requests_per_second=values["requests_per_second"].get(key),
                 error_ratio=values["error_ratio"].get(key),
                 latency_p99_seconds=values["latency_p99_seconds"].get(key),
                 trend=trends.get(key, ()),
             )
-            for key in keys
+            for key in {key for found in values.values() for key in found} | trends.keys()
         }
-        answer = session.get(f"{self._url}/api/v1/alerts", timeout=_DEADLINE, allow_redirects=False)
-        return _Answer(metrics, self._alerts(answer))
+
+    def _trend(self, client: PrometheusConnect, query: str) -> dict[CellKey, tuple[float | None, ...]]:
+        now = datetime.now(UTC)
+        step = f"{_TREND.total_seconds() / _POINTS:.0f}"
+        return self._trends(client.custom_query_range(query, now - _TREND, now, step=step), now)
+
+    def _alerts(self) -> tuple[Alert, ...]:
+        with self._session() as session, _told(self._url):
+            answer = session.get(f"{self._url}/api/v1/alerts", timeout=_DEADLINE, allow_redirects=False)
+            if answer.status_code != requests.codes.ok:
+                raise UnreachableError(f"{self._url} answered {answer.status_code} about its alerts")
+            listed = answer.json()["data"]["alerts"] or ()
+            return tuple(self._alert(one) for one in listed if one["labels"].get("alertname") not in _ALWAYS_FIRING)
 
     def _by_cell(self, result: Sequence[Mapping[str, Any]]) -> dict[CellKey, float | None]:
         """One value a cell; several series for one cell are ambiguous, which is no data."""
@@ -166,12 +222,6 @@ class MetricsSource:
     def _key(self, labels: Mapping[str, str]) -> CellKey | None:
         return self._naming.of_namespace(self._cluster, str(labels.get(self._config.label, "")))
 
-    def _alerts(self, answer: requests.Response) -> tuple[Alert, ...]:
-        if answer.status_code != requests.codes.ok:
-            raise UnreachableError(f"{self._url} answered {answer.status_code} about its alerts")
-        listed = answer.json().get("data", {}).get("alerts", [])
-        return tuple(self._alert(one) for one in listed if one.get("labels", {}).get("alertname") not in _ALWAYS_FIRING)
-
     def _alert(self, one: Mapping[str, Any]) -> Alert:
         labels: Mapping[str, str] = one.get("labels", {})
         namespace = str(labels.get("namespace", ""))
@@ -197,29 +247,29 @@ def number(text: object) -> float | None:
 
 
 @contextlib.contextmanager
-def _told(url: str) -> Iterator[None]:
+def _told(what: str) -> Iterator[None]:
     """Everything the library may raise becomes one error of ours."""
     try:
         yield
     except PrometheusApiClientException as error:
-        raise UnreachableError(f"{url}: {_cause(str(error))}") from error
+        raise UnreachableError(f"{what}: {_cause(str(error))}") from error
     except requests.Timeout as error:
-        raise UnreachableError(f"{url} did not answer within {_DEADLINE:.0f} s") from error
+        raise UnreachableError(f"{what} did not answer within {_DEADLINE:.0f} s") from error
     except requests.JSONDecodeError as error:
-        raise UnreachableError(f"{url} did not answer as Prometheus does") from error
+        raise UnreachableError(f"{what} did not answer as Prometheus does") from error
     except requests.RequestException as error:
-        raise UnreachableError(f"{url}: {_reason(error)}") from error
+        raise UnreachableError(f"{what}: {_reason(error)}") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         # An answer of another shape than Prometheus': a proxy's, or a version's from the future.
-        raise UnreachableError(f"{url} gave an answer that cannot be read: {clean(error)}") from error
+        raise UnreachableError(f"{what} gave an answer that cannot be read: {clean(error)}") from error
 
 
 def _cause(text: str) -> str:
     """Prometheus' own words, dug out of the library's message."""
     match = _BODY.search(text)
     if match:
-        with contextlib.suppress(ValueError):
-            return clean(json.loads(match[1].replace("\\'", "'")).get("error", text))
+        with contextlib.suppress(ValueError, SyntaxError, AttributeError):
+            return clean(json.loads(ast.literal_eval(match[1])).get("error", text))
     return clean(text)
 
 

@@ -27,8 +27,11 @@ from sgm_tui.fleet.observation import (
 )
 from sgm_tui.fleet.observed import AnalysisRun, Rollout
 from sgm_tui.fleet.rollout import ReplicaSetObject, RolloutObject, derive
+from sgm_tui.fleet.text import clean
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollout_wire import (
+    HASH_LABEL,
+    TRACKING,
     AnalysisRunWire,
     Owned,
     ReplicaSetWire,
@@ -37,8 +40,22 @@ from sgm_tui.live.rollout_wire import (
     replica_set_object,
     rollout_object,
 )
-from sgm_tui.live.watch import AbsentError, Beat, Changed, ClusterConnection, Listed, Trouble, beat, follow
+from sgm_tui.live.watch import (
+    AbsentError,
+    Beat,
+    Changed,
+    ClusterConnection,
+    Collection,
+    Listed,
+    Trouble,
+    beat,
+    follow,
+    unreadable,
+)
+from sgm_tui.live.wire import Metadata
 
+UNREADABLE = "Unreadable"
+"""A phase no controller has, so no rule takes it for good."""
 _log = logging.getLogger("sgm.rollouts")
 
 Publish = Callable[[Observation], None]
@@ -49,6 +66,9 @@ _PATHS: dict[Kind, str] = {
     "replicasets": "/apis/apps/v1/replicasets",
     "analysisruns": "/apis/argoproj.io/v1alpha1/analysisruns",
 }
+_DECISIVE: frozenset[Kind] = frozenset({"rollouts", "replicasets"})
+_SELECTORS: dict[Kind, dict[str, str]] = {"replicasets": {"labelSelector": HASH_LABEL}}
+"""The ReplicaSets of Deployments are none of ours, and most of what there is."""
 _WIRES: dict[Kind, type[Any]] = {
     "rollouts": RolloutWire,
     "replicasets": ReplicaSetWire,
@@ -86,7 +106,8 @@ class RolloutSource:
             group.create_task(self._beat(publish))
 
     async def _follow(self, kind: Kind, publish: Publish) -> None:
-        async for event in follow(self._connection, _PATHS[kind], wake=self._wakes[kind]):
+        collection = Collection(self._connection, _PATHS[kind], _SELECTORS.get(kind, {}))
+        async for event in follow(collection, wake=self._wakes[kind]):
             match event:
                 case Listed(items):
                     self._list(kind, items, publish)
@@ -98,21 +119,27 @@ class RolloutSource:
                     self._trouble(kind, event, publish)
 
     async def _beat(self, publish: Publish) -> None:
-        """A cluster that falls silent is noticed sooner than its watches' idle deadline would."""
+        """A silent cluster is noticed sooner than its watches' idle deadline would, its return sooner than a retry."""
+        missed = False
         while True:
             await asyncio.sleep(self._connection.pace.beat)
             error = await beat(self._connection)
             if error is not None:
                 publish(Lost(self.source, error.message, self._connection.pace.beat))
+            elif missed and self._troubled:
+                self.refresh()
             else:
                 self._alive(publish)
+            missed = error is not None
 
     def _alive(self, publish: Publish) -> None:
         """Alive only while every collection that decides is followed."""
-        if {"rollouts", "replicasets"} <= self._listed and not self._troubled.keys() & {"rollouts", "replicasets"}:
+        if self._listed >= _DECISIVE and not self._troubled:
             publish(Alive(self.source))
 
     def _trouble(self, kind: Kind, event: Trouble, publish: Publish) -> None:
+        if kind in _DECISIVE:
+            self._troubled[kind] = event.error.message
         if kind == "rollouts" and isinstance(event.error, AbsentError):
             publish(Off(self.source, f"Argo Rollouts is not installed on {self._cluster}"))
             return
@@ -121,7 +148,6 @@ class RolloutSource:
             if kind not in self._listed:
                 self._list(kind, [], publish)
             return
-        self._troubled[kind] = event.error.message
         publish(Lost(self.source, event.error.message, event.retry_in))
 
     def _list(self, kind: Kind, items: list[msgspec.Raw], publish: Publish) -> None:
@@ -129,12 +155,12 @@ class RolloutSource:
         self._listed.add(kind)
         known: dict[str, Any] = {}
         for raw in items:
-            wire = self._decoded(kind, raw)
-            if wire is not None:
-                known[wire.metadata.uid] = self._value(kind, wire)
+            metadata, value = self._read(kind, raw)
+            if metadata is not None and value is not None:
+                known[metadata.uid] = value
         match kind:
             case "rollouts":
-                self._rollouts = {uid: value for uid, value in known.items() if value is not None}
+                self._rollouts = known
             case "replicasets":
                 self._replica_sets = known
                 self._sets_of.clear()
@@ -152,18 +178,18 @@ class RolloutSource:
         return {key: self._derived(uid) for uid, (key, _) in self._rollouts.items()}
 
     def _change(self, kind: Kind, what: str, raw: msgspec.Raw, publish: Publish) -> None:
-        wire = self._decoded(kind, raw)
-        if wire is None:
+        metadata, value = self._read(kind, raw)
+        if metadata is None:
             return
-        uid = wire.metadata.uid
-        owner = uid if kind == "rollouts" else wire.metadata.owner
-        gone = self._rollouts.get(uid) if kind == "rollouts" else None
-        self._put(kind, uid, None if what == "DELETED" else self._value(kind, wire), owner)
+        uid = metadata.uid
+        owner = uid if kind == "rollouts" else metadata.owner
+        before = self._rollouts.get(uid) if kind == "rollouts" else None
+        self._put(kind, uid, None if what == "DELETED" else value, owner)
         if len(self._listed) < len(_PATHS):
             return
-        if gone is not None and uid not in self._rollouts:
-            publish(RolloutGone(self.source, gone[0]))
-        elif owner in self._rollouts:
+        if before is not None and (uid not in self._rollouts or self._rollouts[uid][0] != before[0]):
+            publish(RolloutGone(self.source, before[0]))
+        if owner in self._rollouts:
             publish(RolloutChanged(self.source, self._rollouts[owner][0], self._derived(owner)))
 
     def _put(self, kind: Kind, uid: str, value: Any, owner: str) -> None:
@@ -188,23 +214,38 @@ class RolloutSource:
         runs = [self._runs[one].value for one in self._runs_of.get(uid, ())]
         return derive(self._rollouts[uid][1], sets, runs)
 
-    def _value(self, kind: Kind, wire: Any) -> Any:
+    def _read(self, kind: Kind, raw: msgspec.Raw) -> tuple[Metadata | None, Any]:
+        """An object's metadata and value; a Rollout that cannot be read is one that says so, not the one before."""
+        try:
+            wire = msgspec.json.decode(raw, type=_WIRES[kind], strict=False)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            _log.warning("one of the %s of %s cannot be read: %s", kind, self._cluster, error)
+            found = unreadable(raw)
+            return found, self._unread(found, clean(error)) if found is not None and kind == "rollouts" else None
         match kind:
             case "rollouts":
-                rollout = rollout_object(wire, self._cluster)
-                key = self._naming.of_rollout(self._cluster, rollout.namespace, rollout.name, rollout.application)
-                return None if key is None else (key, rollout)
+                return wire.metadata, self._placed(rollout_object(wire, self._cluster))
             case "replicasets":
-                return replica_set_object(wire)
+                return wire.metadata, replica_set_object(wire)
             case "analysisruns":
-                return analysis_run(wire)
+                return wire.metadata, analysis_run(wire)
 
-    def _decoded(self, kind: Kind, raw: msgspec.Raw) -> Any:
-        try:
-            return msgspec.json.decode(raw, type=_WIRES[kind], strict=False)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            _log.warning("one of the %s of %s cannot be read: %s", kind, self._cluster, error)
-            return None
+    def _placed(self, rollout: RolloutObject) -> tuple[CellKey, RolloutObject] | None:
+        key = self._naming.of_rollout(self._cluster, rollout.namespace, rollout.name, rollout.application)
+        return None if key is None else (key, rollout)
+
+    def _unread(self, found: Metadata, why: str) -> tuple[CellKey, RolloutObject] | None:
+        return self._placed(
+            RolloutObject(
+                name=clean(found.name),
+                namespace=clean(found.namespace),
+                cluster=self._cluster,
+                uid=clean(found.uid),
+                application=clean(found.annotation(TRACKING).partition(":")[0]),
+                phase=UNREADABLE,
+                message=why,
+            )
+        )
 
 
 def _keep(known: dict[str, Any], uid: str, value: Any) -> None:

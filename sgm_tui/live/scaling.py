@@ -10,10 +10,10 @@ import msgspec
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.observation import Lost, Observation, ScalingListed, SourceId
+from sgm_tui.fleet.observation import Lost, Observation, Off, ScalingListed, SourceId
 from sgm_tui.fleet.observed import Scaling
 from sgm_tui.live.naming import Naming
-from sgm_tui.live.watch import Backoff, ClusterConnection, list_all
+from sgm_tui.live.watch import AbsentError, Backoff, ClusterConnection, list_all
 from sgm_tui.live.wire import Metadata, Wire
 
 _PATH = "/apis/autoscaling/v2/horizontalpodautoscalers"
@@ -73,6 +73,8 @@ class ScalingSource:
                 items, _ = await list_all(self._connection, _PATH)
                 waits.reset()
                 publish(ScalingListed(self.source, self._scaling(items)))
+            except AbsentError as error:
+                publish(Off(self.source, error.message))
             except SgmError as error:
                 pause = max(waits.next(), 1.0)
                 publish(Lost(self.source, error.message, pause))
@@ -88,7 +90,7 @@ class ScalingSource:
         for raw in items:
             try:
                 one = msgspec.json.decode(raw, type=_Autoscaler, strict=False)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 _log.warning("an autoscaler of %s cannot be read: %s", self._cluster, error)
                 continue
             target = one.spec.scale_target_ref

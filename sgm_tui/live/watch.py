@@ -11,7 +11,8 @@ import asyncio
 import contextlib
 import random
 import ssl
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,23 @@ from kubernetes.aio.config.config_exception import ConfigException
 
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.text import clean
-from sgm_tui.live.wire import Envelope, RawEvent, RawList, Status
+from sgm_tui.live.wire import Envelope, Metadata, RawEvent, RawList, Status
 
 JSON = "application/json"
 _PAGE = 500
 _LARGEST_ANSWER = 64 << 20
+_LARGEST_EVENT = 8 << 20
+"""etcd holds no object larger than 1.5 MB."""
 _MOST_RETIRED = 4
+_SHORT = 1.0
 
 
 class AbsentError(SgmError):
     """The server does not know this kind of object: its CRD is not installed."""
+
+
+class BrokenError(UnreachableError):
+    """The server was there and the connection broke under us: asking again may do."""
 
 
 class ExpiredError(SgmError):
@@ -45,6 +53,8 @@ class Pace:
     """How long we wait for what, in seconds."""
 
     connect: float = 5.0
+    sign_in: float = 30.0
+    """For the kubeconfig and whatever program it names to get a credential."""
     unary: float = 10.0
     """Whole time of a request that is not a watch; read time-outs alone do not stop a slow loris."""
     list_page: float = 30.0
@@ -141,21 +151,28 @@ class ClusterConnection:
         async with self._asked(request, total=self.pace.unary) as response:
             return await self._whole(response)
 
-    async def lines(self, path: str, params: Mapping[str, str], *, accept: str = JSON) -> AsyncIterator[bytes]:
-        """The lines of a watch, until the server ends it.
+    async def lines(self, path: str, params: Mapping[str, str], *, accept: str = JSON) -> AsyncGenerator[bytes, None]:
+        """The lines of a watch, until the server ends it or it is old enough to be asked anew.
 
         Raises:
-            UnreachableError: silence past the idle deadline, or the connection broke.
+            UnreachableError: no whole line within the idle deadline (bytes that never make one are silence too).
+            BrokenError: the connection broke.
         """
-        rest = b""
-        async with self._asked(_Request("GET", path, params, accept), idle=self.pace.idle) as response:
+        rest, now = b"", asyncio.get_running_loop().time
+        oldest = now() + self.pace.watch + self.pace.idle
+        request = _Request("GET", path, params, accept)
+        async with self._asked(request, idle=self.pace.idle) as response, asyncio.timeout(self.pace.idle) as patience:
             async for chunk in response.content.iter_any():
                 *whole, rest = (rest + chunk).split(b"\n")
                 for line in whole:
                     if line.strip():
                         yield line
-                if len(rest) > _LARGEST_ANSWER:
-                    raise UnreachableError(f"an event of {self.context} is larger than {_LARGEST_ANSWER >> 20} MB")
+                if len(rest) > _LARGEST_EVENT:
+                    raise UnreachableError(f"an event of {self.context} is larger than {_LARGEST_EVENT >> 20} MB")
+                if now() > oldest:
+                    return
+                if whole:
+                    patience.reschedule(now() + self.pace.idle)
 
     @contextlib.asynccontextmanager
     async def _asked(
@@ -171,8 +188,10 @@ class ClusterConnection:
                     yield response
         except TimeoutError as error:
             raise UnreachableError(f"{self.context} did not answer within {idle or total or 0:.0f} s") from error
-        except aiohttp.ClientError as error:
+        except aiohttp.ClientConnectorError as error:
             raise UnreachableError(f"{self.context}: {_cause(error)}") from error
+        except aiohttp.ClientError as error:
+            raise BrokenError(f"{self.context}: {_cause(error)}") from error
 
     async def _send(self, request: _Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         """Send it; a credential that has run out is renewed once, and only reads are sent again."""
@@ -189,10 +208,10 @@ class ClusterConnection:
                 await self._retired.pop(0).close()
         return await self._send_with(await self._open(), request, limits)
 
-    @staticmethod
-    async def _send_with(client: Any, request: _Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+    async def _send_with(self, client: Any, request: _Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         headers = {"Accept": request.accept, "Content-Type": request.content_type, "User-Agent": "sgm-tui"}
-        auth = (await client.configuration.auth_settings()).get("BearerToken")
+        async with self._signing_in():
+            auth = (await client.configuration.auth_settings()).get("BearerToken")
         if auth:
             headers["Authorization"] = auth["value"]
         query = "&".join(f"{key}={quote(value, safe='')}" for key, value in request.params.items())
@@ -207,12 +226,23 @@ class ClusterConnection:
         async with self._opening:
             if self._client is None:
                 file = str(self._kubeconfig) if self._kubeconfig else None
-                try:
+                async with self._signing_in():
                     self._client = await new_client_from_config(file, self.context, persist_config=False)
-                except (ConfigException, OSError, ValueError) as error:
-                    hint = "Check the kubeconfig and the cluster's `context` in sgm.yaml."
-                    raise UnreachableError(f"context {self.context}: {clean(error)}", hint) from error
             return self._client
+
+    @contextlib.asynccontextmanager
+    async def _signing_in(self) -> AsyncIterator[None]:
+        """Bound what gets a credential (a program may hang, or print rubbish) and say whose it was."""
+        hint = "Check the kubeconfig and the cluster's `context` in sgm.yaml."
+        try:
+            async with asyncio.timeout(self.pace.sign_in):
+                yield
+        except TimeoutError as error:
+            said = f"its credential program did not answer within {self.pace.sign_in:.0f} s"
+            raise UnreachableError(f"context {self.context}: {said}", hint) from error
+        except (ConfigException, OSError, ValueError, LookupError, TypeError) as error:
+            # A kubeconfig or an ExecCredential may have any shape; the loader raises whatever it stumbles over.
+            raise UnreachableError(f"context {self.context}: {clean(error)}", hint) from error
 
     async def _check(self, response: aiohttp.ClientResponse, path: str) -> None:
         if response.status < 400:
@@ -267,14 +297,20 @@ def _cause(error: aiohttp.ClientError) -> str:
 
 @dataclass(slots=True)
 class Backoff:
-    """Growing, jittered waits; a success starts over."""
+    """Growing, jittered waits; a success starts over, and so does a while without trouble."""
 
     pace: Pace
     chance: random.Random = field(default_factory=random.Random)
+    clock: Callable[[], float] = time.monotonic
     failures: int = 0
+    forgiven_at: float = 0.0
 
     def next(self) -> float:
         """Seconds to wait before the next try."""
+        now = self.clock()
+        if now > self.forgiven_at:
+            self.failures = 0
+        self.forgiven_at = now + 3 * self.pace.retry_most
         self.failures += 1
         longest = min(self.pace.retry_most, self.pace.retry_first * 2 ** (self.failures - 1))
         return self.chance.uniform(longest / 2, longest)
@@ -284,17 +320,19 @@ class Backoff:
         self.failures = 0
 
 
-async def list_all(connection: ClusterConnection, path: str, *, accept: str = JSON) -> tuple[list[msgspec.Raw], str]:
+async def list_all(
+    connection: ClusterConnection, path: str, selector: Mapping[str, str] | None = None
+) -> tuple[list[msgspec.Raw], str]:
     """Every item of a collection, page by page, and the revision of the list."""
     items: list[msgspec.Raw] = []
-    params = {"limit": str(_PAGE)}
+    params = {**(selector or {}), "limit": str(_PAGE)}
     while True:
-        data = await connection.get(path, params, accept=accept, deadline=connection.pace.list_page)
+        data = await connection.get(path, params, deadline=connection.pace.list_page)
         page = decode(data, RawList, connection)
         items += page.items or []
         if not page.metadata.continue_:
             return items, page.metadata.resource_version
-        params = {"limit": str(_PAGE), "continue": page.metadata.continue_}
+        params = {**params, "continue": page.metadata.continue_}
 
 
 def decode(data: bytes | msgspec.Raw, kind: type[Any], connection: ClusterConnection) -> Any:
@@ -305,25 +343,34 @@ def decode(data: bytes | msgspec.Raw, kind: type[Any], connection: ClusterConnec
         raise UnreachableError(f"{connection.context} gave a bad answer: {clean(error)}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What is followed, and by which cluster's API."""
+
+    connection: ClusterConnection
+    path: str
+    selector: Mapping[str, str] = field(default_factory=dict)
+    """`labelSelector`, where the server can leave out what we would throw away."""
+
+
 async def follow(
-    connection: ClusterConnection, path: str, backoff: Backoff | None = None, *, wake: asyncio.Event | None = None
+    collection: Collection, backoff: Backoff | None = None, *, wake: asyncio.Event | None = None
 ) -> AsyncIterator[Followed]:
     """List and watch a collection for ever; troubles are items of the stream, not exceptions.
 
     Args:
-        connection: the cluster.
-        path: of the collection.
+        collection: what to follow.
         backoff: how troubles are paced.
         wake: set it to end a back-off early.
     """
-    waits = backoff or Backoff(connection.pace)
+    waits = backoff or Backoff(collection.connection.pace)
     while True:
         try:
-            items, version = await list_all(connection, path)
+            items, version = await list_all(collection.connection, collection.path, collection.selector)
             yield Listed(items)
-            waits.reset()
-            async for event in _watch(connection, path, version, waits):
-                yield event
+            async with contextlib.aclosing(_watch(collection, version, waits)) as events:
+                async for event in events:
+                    yield event
         except ExpiredError:
             # The revision is too old: list anew, but never in a tight loop.
             await _wait(waits.next(), wake)
@@ -343,32 +390,56 @@ async def _wait(seconds: float, wake: asyncio.Event | None) -> None:
     wake.clear()
 
 
-async def _watch(
-    connection: ClusterConnection, path: str, version: str, waits: Backoff
-) -> AsyncIterator[Changed | Beat]:
-    """Watches one after the other, each going on where the last one ended; returns only by an exception."""
+async def _watch(collection: Collection, version: str, waits: Backoff) -> AsyncGenerator[Changed | Beat, None]:
+    """Watches one after the other, each going on where the last one ended; returns only by an exception.
+
+    A connection that breaks after it brought something is taken up again at once: routers and load balancers cut
+    streams all the time, and a new list of everything is what they must not cost.
+    """
+    connection = collection.connection
     while True:
         params = {
+            **collection.selector,
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
             "timeoutSeconds": str(connection.pace.watch),
         }
-        seen = False
-        async for line in connection.lines(path, params):
-            event = decode(line, RawEvent, connection)
-            if event.type == "ERROR":
-                status = decode(event.object, Status, connection)
-                raise _refusal(status.code or 500, clean(status.message), path, connection.context)
-            envelope = decode(event.object, Envelope, connection)
-            version = envelope.metadata.resource_version or version
-            seen = True
-            waits.reset()
-            yield Beat() if event.type == "BOOKMARK" else Changed(event.type, event.object)
-        if not seen:
-            # A watch that ends without a word would be asked again hundreds of times a second.
+        seen, began = False, waits.clock()
+        try:
+            async with contextlib.aclosing(connection.lines(collection.path, params)) as lines:
+                async for line in lines:
+                    event, version = _event(line, version, collection)
+                    seen = True
+                    waits.reset()
+                    yield event
+        except BrokenError:
+            if not seen:
+                raise
+        if not seen or waits.clock() - began < _SHORT:
+            # A watch that ends at once would be asked again hundreds of times a second.
             await asyncio.sleep(waits.next())
         yield Beat()
+
+
+def _event(line: bytes, version: str, collection: Collection) -> tuple[Changed | Beat, str]:
+    """What a line says, and the revision it brings us to."""
+    connection = collection.connection
+    event = decode(line, RawEvent, connection)
+    if event.type == "ERROR":
+        status = decode(event.object, Status, connection)
+        raise _refusal(status.code or 500, clean(status.message), collection.path, connection.context)
+    envelope = decode(event.object, Envelope, connection)
+    version = envelope.metadata.resource_version or version
+    return (Beat() if event.type == "BOOKMARK" else Changed(event.type, event.object)), version
+
+
+def unreadable(raw: msgspec.Raw) -> Metadata | None:
+    """Whose object it is that cannot be read, so that its cell can say so; None when not even that can be."""
+    try:
+        return msgspec.json.decode(raw, type=Envelope, strict=False).metadata
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 async def beat(connection: ClusterConnection) -> SgmError | None:

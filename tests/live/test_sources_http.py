@@ -142,7 +142,7 @@ async def test_a_change_of_an_application_arrives_and_so_does_its_end(tmp_path: 
         assert (await seen.first(ApplicationGone)).key == CHECKOUT
 
 
-async def test_one_unreadable_application_costs_itself_only(tmp_path: Path) -> None:
+async def test_one_unreadable_application_says_so_and_costs_itself_only(tmp_path: Path) -> None:
     store = new_store("argocd")
     store.create("Application", application("prod-eu1-checkout", service="checkout"))
     broken = application("prod-eu1-cart", service="cart")
@@ -150,7 +150,8 @@ async def test_one_unreadable_application_costs_itself_only(tmp_path: Path) -> N
     async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as seen:
         await seen.until(lambda all_: sum(isinstance(one, ApplicationsListed) for one in all_) == 2)
         listed = [one for one in seen.all if isinstance(one, ApplicationsListed)][1]
-        assert set(listed.applications) == {CHECKOUT}
+        assert {key: one.sync for key, one in listed.applications.items()} == {CHECKOUT: "Synced", CART: "Unreadable"}
+        assert "array" in listed.applications[CART].health_message
 
 
 def placed(store: ObjectStore, service: str) -> KubeObject:

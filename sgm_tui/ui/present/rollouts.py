@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _PHASES = {"Healthy": Tone.GOOD, "Progressing": Tone.BUSY, "Paused": Tone.ATTENTION, "Degraded": Tone.BAD}
 _ANALYSIS = {"Successful": Tone.GOOD, "Running": Tone.BUSY, "Pending": Tone.BUSY, "Inconclusive": Tone.ATTENTION}
-_SETS = {"Healthy": Tone.GOOD, "Progressing": Tone.BUSY, "ScaledDown": Tone.QUIET, "Degraded": Tone.BAD}
+_SETS = {"Healthy": Tone.GOOD, "Progressing": Tone.BUSY, "ScaledDown": Tone.QUIET, "ReplicaFailure": Tone.BAD}
 
 
 def phase_line(rollout: Rollout) -> Line:

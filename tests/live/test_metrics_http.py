@@ -1,0 +1,244 @@
+"""Metrics and alerts against a server on loopback that answers as Prometheus does, and as it should not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from sgm_tui.config import ClusterConfig, Config, MetricsConfig, RepositoryConfig, StageConfig
+from sgm_tui.errors import UnreachableError
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
+from sgm_tui.fleet.observation import AlertsListed, Lost, MetricsListed, Observation
+from sgm_tui.live.metrics import MetricsSource, _Aside, number
+from sgm_tui.live.naming import Naming
+
+Answer = Callable[[web.Request], Awaitable[web.Response]]
+
+CONFIG = Config(
+    RepositoryConfig("https://github.com/acme/gitops.git"),
+    (StageConfig("prod", (ClusterConfig("prod-eu1", "prod", "eu1"),)),),
+)
+CHECKOUT = CellKey(ServiceName("checkout"), StageName("prod"), ClusterName("prod-eu1"))
+
+
+PARSE_ERROR = 'invalid parameter "query": it\'s no "expression"'
+
+
+class Prometheus:
+    """What the server says, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[tuple[str, str]]] = {}
+        """Recording rule → (namespace, value) of its series."""
+        self.points: list[tuple[float, str]] = []
+        self.alerts: list[dict[str, Any]] = []
+        self.instead: dict[str, Answer] = {}
+        """Path → what is answered instead."""
+        self.asked: list[web.Request] = []
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request)
+        if request.path in self.instead:
+            return await self.instead[request.path](request)
+        if request.path == "/api/v1/alerts":
+            return good({"alerts": self.alerts})
+        query = request.query["query"]
+        rule = next((name for name in self.values if name in query), "")
+        if request.path == "/api/v1/query_range":
+            end = float(request.query["end"])
+            series = [[end - before, value] for before, value in self.points]
+            return good(
+                {"resultType": "matrix", "result": [{"metric": {"namespace": "app-checkout"}, "values": series}]}
+            )
+        rows = [
+            {"metric": {"namespace": namespace}, "value": [0, value]} for namespace, value in self.values.get(rule, ())
+        ]
+        return good({"resultType": "vector", "result": rows})
+
+
+def good(data: object) -> web.Response:
+    return web.json_response({"status": "success", "data": data})
+
+
+def always(body: str, status: int = 200, content_type: str = "application/json") -> Answer:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=body, status=status, content_type=content_type)
+
+    return answer
+
+
+@asynccontextmanager
+async def looking(prometheus: Prometheus, config: MetricsConfig | None = None) -> AsyncIterator[Looked]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", prometheus.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    source = MetricsSource(url, "prod-eu1", config or MetricsConfig(), Naming(CONFIG))
+    looked = Looked(source)
+    task = asyncio.create_task(source.run(looked.queue.put_nowait))
+    try:
+        yield looked
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await runner.cleanup()
+
+
+class Looked:
+    def __init__(self, source: MetricsSource) -> None:
+        self.source = source
+        self.queue: asyncio.Queue[Observation] = asyncio.Queue()
+
+    async def next(self, kind: type[Any]) -> Any:
+        async with asyncio.timeout(10):
+            while not isinstance(found := await self.queue.get(), kind):
+                pass
+        return found
+
+    async def lost(self, kind: str) -> str:
+        while (found := await self.next(Lost)).source.kind != kind:
+            pass
+        reason: str = found.reason
+        return reason
+
+
+async def test_every_metric_comes_with_one_query_and_belongs_to_its_cell() -> None:
+    prometheus = Prometheus()
+    prometheus.values = {
+        "sgm:requests:rate5m": [("app-checkout", "12.5"), ("kube-system", "3")],
+        "sgm:errors:ratio5m": [("app-checkout", "NaN")],
+        "sgm:latency:p99_5m": [("app-checkout", "0.25")],
+    }
+    prometheus.points = [(1800.0, "1"), (900.0, "+Inf"), (0.0, "3")]
+    async with looking(prometheus) as looked:
+        metrics = (await looked.next(MetricsListed)).metrics
+    assert set(metrics) == {CHECKOUT}
+    found = metrics[CHECKOUT]
+    assert (found.requests_per_second, found.error_ratio, found.latency_p99_seconds) == (12.5, None, 0.25)
+    assert (found.trend[0], found.trend[8], found.trend[16]) == (1.0, None, 3.0)
+    assert [request.path for request in prometheus.asked].count("/api/v1/query") == 3
+
+
+async def test_several_series_for_one_cell_are_no_data_rather_than_the_first() -> None:
+    prometheus = Prometheus()
+    prometheus.values = {"sgm:requests:rate5m": [("app-checkout", "1"), ("app-checkout", "2")]}
+    async with looking(prometheus) as looked:
+        metrics = (await looked.next(MetricsListed)).metrics
+    assert metrics[CHECKOUT].requests_per_second is None
+
+
+async def test_alerts_know_their_service_and_the_ones_that_always_fire_are_left_out() -> None:
+    prometheus = Prometheus()
+    prometheus.alerts = [
+        {"labels": {"alertname": "Watchdog"}, "annotations": {}, "state": "firing"},
+        {
+            "labels": {"alertname": "ErrorBudgetBurn", "severity": "page", "namespace": "app-checkout"},
+            "annotations": {"summary": "burning \x1b[31mfast"},
+            "state": "firing",
+            "activeAt": "2026-11-23T09:00:00.123456789Z",
+        },
+    ]
+    async with looking(prometheus) as looked:
+        alerts = (await looked.next(AlertsListed)).alerts
+    assert [(one.name, one.service, one.severity) for one in alerts] == [("ErrorBudgetBurn", "checkout", "page")]
+    assert "\x1b" not in alerts[0].summary
+    assert alerts[0].since is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (always(json.dumps({"status": "error", "error": PARSE_ERROR}), 400), PARSE_ERROR),
+        (always("<html>sign in</html>", content_type="text/html"), "did not answer as Prometheus does"),
+        (always('{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}'), "cannot be read"),
+        (always('{"status":"success"}'), "cannot be read"),
+        (always("upstream is down", 503), "upstream is down"),
+    ],
+)  # fmt: skip
+async def test_a_bad_answer_is_lost_with_the_metric_and_the_reason_in_the_servers_words(
+    answer: Answer, said: str
+) -> None:
+    prometheus = Prometheus()
+    prometheus.instead["/api/v1/query"] = answer
+    async with looking(prometheus) as looked:
+        reason = await looked.lost("metrics")
+    assert said in reason
+    assert "requests_per_second" in reason
+
+
+async def test_a_server_without_alerts_still_tells_metrics_and_the_reverse() -> None:
+    prometheus = Prometheus()
+    prometheus.instead["/api/v1/alerts"] = always("404 page not found", 404)
+    async with looking(prometheus) as looked:
+        await looked.next(MetricsListed)
+        assert "404" in await looked.lost("alerts")
+    prometheus.instead = {"/api/v1/query": always("", 500)}
+    async with looking(prometheus) as looked:
+        await looked.lost("metrics")
+        await looked.next(AlertsListed)
+
+
+async def test_an_error_is_not_asked_again_by_itself() -> None:
+    prometheus = Prometheus()
+    prometheus.instead["/api/v1/query"] = always("", 503)
+    async with looking(prometheus) as looked:
+        await looked.lost("metrics")
+        await looked.next(AlertsListed)
+    assert [request.path for request in prometheus.asked] == ["/api/v1/query", "/api/v1/alerts"]
+
+
+async def test_a_refused_connection_is_lost_with_its_reason_and_refresh_looks_at_once() -> None:
+    prometheus = Prometheus()
+    async with looking(prometheus) as looked:
+        await looked.next(AlertsListed)
+        looked.source.refresh()
+        await looked.next(MetricsListed)
+    source = MetricsSource("http://127.0.0.1:1", "prod-eu1", MetricsConfig(), Naming(CONFIG))
+    gone = Looked(source)
+    task = asyncio.create_task(source.run(gone.queue.put_nowait))
+    assert "connection refused" in await gone.lost("metrics")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_credential_goes_to_the_server_and_to_no_other(tmp_path: Any) -> None:
+    token = tmp_path / "token"
+    token.write_text("an-open-secret\n")
+    other, prometheus = Prometheus(), Prometheus()
+    config = MetricsConfig(token_file=token)
+    async with looking(other) as elsewhere:
+        there = elsewhere.source._url.replace("127.0.0.1", "localhost")
+
+        async def redirect(request: web.Request) -> web.Response:
+            raise web.HTTPFound(f"{there}{request.path_qs}")
+
+        prometheus.instead["/api/v1/query"] = redirect
+        prometheus.instead["/api/v1/alerts"] = redirect
+        async with looking(prometheus, config) as looked:
+            await looked.lost("alerts")
+    assert {request.headers.get("Authorization") for request in prometheus.asked} == {"Bearer an-open-secret"}
+    assert {request.headers.get("Authorization") for request in other.asked} == {None}
+
+
+async def test_a_look_that_never_ends_is_given_up_and_not_asked_twice() -> None:
+    release = threading.Event()
+    aside = _Aside("http://prometheus", deadline=0.05)
+    with pytest.raises(UnreachableError, match="did not answer within"):
+        await aside.result_of(release.wait)
+    with pytest.raises(UnreachableError, match="still has not answered"):
+        await aside.result_of(release.wait)
+    release.set()
+
+
+@pytest.mark.parametrize("text", ["NaN", "+Inf", "-Inf", "", "1e400", "twelve", None])
+def test_what_is_no_finite_number_is_no_data(text: object) -> None:
+    assert number(text) is None
