@@ -163,7 +163,12 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     """The dashboard on the configured fleet; where nobody can look at it, the status once."""
     if not _has_terminal():
         return _status(_parser().parse_args([*_given(arguments), "status"]))
-    return asyncio.run(_show(lambda: _configured(arguments), arguments))
+    config = asyncio.run(_configured(arguments))
+
+    async def load() -> Config:
+        return config
+
+    return asyncio.run(_show(load, arguments))
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -222,11 +227,24 @@ async def _look(load: ConfigLoader, arguments: argparse.Namespace) -> int:
     claims = [parse(text) for text in arguments.assertions]
     async with open_session(load, read_only=True) as session:
         snapshot = await session.settled(arguments.timeout)
-    if snapshot.problem:
-        raise UnreachableError(snapshot.problem)
+    if session.error is not None:
+        raise session.error
     keys = _selected(snapshot, arguments)
     print(await _rendered(snapshot, keys, arguments.output))
+    silent = _all_silent(snapshot)
+    if silent:
+        raise UnreachableError(
+            f"no cluster answered: {silent}", "sgm.yaml and the kubeconfig say where they should be."
+        )
     return _judge(snapshot, keys, claims)
+
+
+def _all_silent(snapshot: FleetSnapshot) -> str:
+    """Why not one hub or cluster answered; "" when one did."""
+    clusters = [one for one in snapshot.sources if one.source.kind in {"argocd", "rollouts"} and one.state != "off"]
+    if not clusters or any(one.state == "fresh" for one in clusters):
+        return ""
+    return clusters[0].reason or "no answer in time"
 
 
 def _selected(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> frozenset[CellKey]:

@@ -71,6 +71,8 @@ class LiveSession:
 
     def __init__(self, *, read_only: bool = False) -> None:
         self.store = Store()
+        self.error: SgmError | None = None
+        """Why nothing can be shown at all; the store's snapshot carries the same as text."""
         self._read_only = read_only
         self._sources: list[Source] = []
         self._promoter: Promoter | None = None
@@ -142,18 +144,22 @@ class LiveSession:
             config = await load()
             await asyncio.to_thread(_import_adapters)
         except SgmError as error:
-            self.store.fail(str(error))
+            self._fail(error)
             return
         self._read_only = self._read_only or config.read_only
         async with contextlib.AsyncExitStack() as stack:
             try:
                 self._build(config, stack)
             except SgmError as error:
-                self.store.fail(str(error))
+                self._fail(error)
                 return
             async with asyncio.TaskGroup() as group:
                 for source in self._sources:
                     group.create_task(self._guard(source))
+
+    def _fail(self, error: SgmError) -> None:
+        self.error = error
+        self.store.fail(str(error))
 
     async def _guard(self, source: Source) -> None:
         """A source that fails by a defect of ours is stale with that reason, and starts again; the rest goes on."""
