@@ -59,7 +59,7 @@ class _Aside:
     def __init__(self, url: str, deadline: float = _PATIENCE) -> None:
         self._url = url
         self._deadline = deadline
-        self._thread: threading.Thread | None = None
+        self._asking = False
 
     async def result_of(self, ask: Callable[[], Value]) -> Value:
         """What `ask` returns or raises; a thread that outlives its deadline is left to its own time-outs.
@@ -67,7 +67,7 @@ class _Aside:
         Raises:
             UnreachableError: it takes too long, or an earlier one still does.
         """
-        if self._thread is not None and self._thread.is_alive():
+        if self._asking:
             raise UnreachableError(f"{self._url} still has not answered")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Value] = loop.create_future()
@@ -85,11 +85,12 @@ class _Aside:
                 settle = partial(answer.set_exception, told)
             else:
                 settle = partial(answer.set_result, value)
+            self._asking = False
             with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile: nobody waits any more.
                 loop.call_soon_threadsafe(tell, settle)
 
-        self._thread = threading.Thread(target=work, name="sgm-metrics", daemon=True)
-        self._thread.start()
+        self._asking = True
+        threading.Thread(target=work, name="sgm-metrics", daemon=True).start()
         try:
             async with asyncio.timeout(self._deadline):
                 return await answer

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -227,7 +228,12 @@ class ClusterConnection:
             if self._client is None:
                 file = str(self._kubeconfig) if self._kubeconfig else None
                 async with self._signing_in():
-                    self._client = await new_client_from_config(file, self.context, persist_config=False)
+                    with _complaints() as complaints:
+                        client = await new_client_from_config(file, self.context, persist_config=False)
+                    if complaints:
+                        await client.close()
+                        raise ConfigException(complaints[0])
+                self._client = client
             return self._client
 
     @contextlib.asynccontextmanager
@@ -260,6 +266,31 @@ class ClusterConnection:
         if len(whole) > _LARGEST_ANSWER:
             raise UnreachableError(f"an answer of {self.context} is larger than {_LARGEST_ANSWER >> 20} MB")
         return whole
+
+
+class _Complaints(logging.Handler):
+    """What the kubeconfig loader logs while one task waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+        self._task = asyncio.current_task()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it, if it is ours: other clusters load at the same time."""
+        if asyncio.current_task() is self._task:
+            self.messages.append(record.getMessage())
+
+
+@contextlib.contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """A credential program that fails is only logged by the loader, which then goes on as nobody."""
+    handler, logger = _Complaints(), logging.getLogger("kubernetes.aio.config.kube_config")
+    logger.addHandler(handler)
+    try:
+        yield handler.messages
+    finally:
+        logger.removeHandler(handler)
 
 
 def _said(text: str) -> str:
