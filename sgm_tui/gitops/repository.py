@@ -38,7 +38,7 @@ ABSENT = "0" * 40
 _FETCH_SECONDS = 120.0
 _READ_SECONDS = 30.0
 _PUSH_SECONDS = 60.0
-_REF = re.compile(r"(?!-)(?!.*(?:\.\.|//|@\{|\.lock$|[ ~^:?*\[\\\x00-\x1f\x7f]))[^/].*[^/.]")
+_REF = re.compile(r"(?!-)(?!.*(?:\.\.|//|@\{|\.lock$|[ ~^:?*\[\\\x00-\x1f\x7f]))(?:[^/.]|[^/].*[^/.])")
 _SCHEMES = frozenset({"https", "http", "ssh", "file"})
 _FIELDS = "%H%x1f%an%x1f%ae%x1f%ct%x1f%s%x1f%b%x1f"
 _ZERO = b"\0"
@@ -257,7 +257,7 @@ class Repository:
                 status, out, err = self._git.execute(
                     command,
                     istream=given,
-                    env={**_QUIET, **(self._credentials() if remote else {}), **(extra or {})},
+                    env={**_QUIET, **self._settings(remote), **(extra or {})},
                     with_extended_output=True,
                     with_exceptions=False,
                     stdout_as_string=False,
@@ -271,8 +271,9 @@ class Repository:
             raise self._refused(arguments[0], status, f"{said}\n{err}" if arguments[0] == "push" else str(err))
         return out if isinstance(out, bytes) else str(out).encode()
 
-    def _credentials(self) -> dict[str, str]:
-        token = self._token() if self._token else ""
+    def _settings(self, remote: bool) -> dict[str, str]:
+        """What overrides the configuration of the clone; the token only where the remote is asked."""
+        token = self._token() if self._token and remote else ""
         config = {
             "core.hooksPath": os.devnull,
             "core.fsmonitor": "false",
@@ -313,14 +314,13 @@ _QUIET = {
 
 def _basic(token: str) -> str:
     """GitHub takes a token as the password of any user; other servers take it as a bearer."""
-
     return "Basic " + base64.b64encode(f"x-access-token:{token}".encode()).decode()
 
 
 def _without_token(text: str, token: Callable[[], str] | None) -> str:
     secret = token() if token else ""
     text = re.sub(r"(https?://)[^/@\s]*@", r"\1", text)
-    return text.replace(secret, "***") if secret else text
+    return text.replace(secret, "***").replace(_basic(secret).split()[1], "***") if secret else text
 
 
 def _checked_url(url: str) -> str:
@@ -328,10 +328,10 @@ def _checked_url(url: str) -> str:
     scp = re.fullmatch(r"[\w.-]+@[\w.-]+:(?!-)[^\s]+", url)
     if scp:
         return url
-    if parts.scheme not in _SCHEMES or url.startswith("-") or re.search(r"[\x00-\x20\x7f]", url):
-        raise ConfigError(f"repository.url {clean(url)} is no URL of a repository", "Use https, ssh or file.")
     if parts.password:
         raise ConfigError("repository.url carries a password", "Take it out; tokens come from the environment.")
+    if parts.scheme not in _SCHEMES or url.startswith("-") or re.search(r"[\x00-\x20\x7f]", url):
+        raise ConfigError(f"repository.url {clean(url)} is no URL of a repository", "Use https, ssh or file.")
     return url
 
 
