@@ -41,8 +41,8 @@ def _expression(pattern: str) -> str:
     rooted = "/" in pattern.rstrip("/")
     folder = pattern.endswith("/")
     body = pattern.strip("/")
-    wild = {"**/": "(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = [wild.get(piece, re.escape(piece)) for piece in re.split(r"(\*\*/|/\*\*|\*\*|\*|\?)", body)]
+    wild = {"**/": "(?:.*/)?", "/**/": "/(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = [wild.get(piece, re.escape(piece)) for piece in re.split(r"(/\*\*/|\*\*/|/\*\*|\*\*|\*|\?)", body)]
     start = "^" if rooted else "^(?:.*/)?"
     # `docs/*` owns what lies in docs, not what lies deeper; every other pattern owns what is below it too.
     end = "/.*" if folder else "$" if body.endswith("/*") else "(?:/.*)?$"
