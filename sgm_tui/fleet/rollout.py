@@ -182,9 +182,9 @@ def _observed(observed: str, generation: int) -> bool:
 
 
 def _workload_observed(rollout: RolloutObject) -> bool:
-    """Argo CD asks this of a workloadRef, the kubectl plugin does not."""
+    """Argo CD asks this of a workloadRef, the kubectl plugin does not; equal as numbers, or neither is one."""
     known, seen = rollout.workload_generation, rollout.workload_observed_generation
-    return not known.isdecimal() or (seen.isdecimal() and int(seen) >= int(known))
+    return (int(known) if known.isdecimal() else None) == (int(seen) if seen.isdecimal() else None)
 
 
 def _computed_phase(rollout: RolloutObject) -> tuple[str, str]:

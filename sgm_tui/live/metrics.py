@@ -85,7 +85,8 @@ class _Aside:
                 settle = partial(answer.set_exception, told)
             else:
                 settle = partial(answer.set_result, value)
-            self._asking = False
+            finally:
+                self._asking = False
             with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile: nobody waits any more.
                 loop.call_soon_threadsafe(tell, settle)
 

@@ -216,7 +216,7 @@ def rollout_object(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
         ready=status.ready_replicas or 0,
         available=status.available_replicas or 0,
         restarted_at=status.restarted_at or "",
-        canary_weight=weights.canary.weight if weights and weights.canary else None,
+        canary_weight=((weights.canary.weight if weights.canary else None) or 0) if weights else None,
         conditions=tuple(_condition(one) for one in status.conditions or ()),
     )
 
