@@ -1,0 +1,158 @@
+"""The plan and its last question: nothing is written but what was shown, answered and armed."""
+
+from __future__ import annotations
+
+import builders
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from sgm_tui.errors import UnreachableError
+from sgm_tui.ui.app import SgmApp
+from sgm_tui.ui.screens.confirm import ConfirmScreen
+from sgm_tui.ui.screens.fleet import FleetScreen
+from sgm_tui.ui.screens.plan import PlanScreen
+
+UTF8 = {"LANG": "C.UTF-8"}
+CHECKOUT_IN_PROD = ("j", "j", "3", "l", "p")
+"""checkout in prod-us1, which is protected."""
+INVENTORY_IN_STAGING = ("j", "j", "j", "j", "j", "2", "p")
+
+
+def text_of(app: SgmApp) -> str:
+    return "\n".join("".join(part.text for part in line) for line in app.screen._compositor.render_strips())
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+    await pilot.pause()
+
+
+async def open_plan(pilot: Pilot[None], *keys: str) -> PlanScreen:
+    await pilot.pause()
+    await press(pilot, *keys, "c")
+    screen = pilot.app.screen
+    assert isinstance(screen, PlanScreen)
+    for _ in range(200):
+        if screen.preview is not None:
+            break
+        await pilot.pause(0.01)
+    return screen
+
+
+async def question(pilot: Pilot[None]) -> ConfirmScreen:
+    await press(pilot, "enter")
+    screen = pilot.app.screen
+    assert isinstance(screen, ConfirmScreen)
+    for _ in range(200):
+        if screen.readable:
+            break
+        await pilot.pause(0.01)
+    return screen
+
+
+async def until_sent(pilot: Pilot[None], session: builders.ScriptedSession) -> None:
+    for _ in range(200):
+        if session.submitted and isinstance(pilot.app.screen, PlanScreen) and not pilot.app.screen.sending:
+            return
+        await pilot.pause(0.01)
+
+
+async def test_the_plan_shows_the_exact_diff() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *CHECKOUT_IN_PROD)
+        shown = text_of(app)
+        assert "-  tag: v1.4.1" in shown
+        assert "+  tag: v1.4.2" in shown
+        assert "@acme/sre" in shown
+
+
+async def test_a_stage_that_is_not_protected_needs_one_yes() -> None:
+    session = builders.ScriptedSession(builders.release())
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await open_plan(pilot, *INVENTORY_IN_STAGING)
+        preview = screen.preview
+        await question(pilot)
+        await press(pilot, "enter")
+        await until_sent(pilot, session)
+        assert session.submitted == [preview]
+        assert "#57" in text_of(app)
+        assert "pull/57" in text_of(app)
+
+
+async def test_a_protected_stage_opens_only_to_its_name() -> None:
+    session = builders.ScriptedSession(builders.release())
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *CHECKOUT_IN_PROD)
+        await question(pilot)
+        await press(pilot, "enter", *"staging", "enter")
+        assert session.submitted == []
+        assert isinstance(app.screen, ConfirmScreen)
+        await press(pilot, *["backspace"] * 7, *"prod", "enter")
+        await until_sent(pilot, session)
+        assert len(session.submitted) == 1
+
+
+async def test_keys_typed_before_the_question_can_be_read_are_dropped() -> None:
+    session = builders.ScriptedSession(builders.release())
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *CHECKOUT_IN_PROD)
+        await press(pilot, "enter", *"prod", "enter")
+        assert session.submitted == []
+        assert isinstance(app.screen, ConfirmScreen)
+        assert app.screen.query_one("#word", Input).value == ""
+
+
+async def test_escape_answers_no() -> None:
+    session = builders.ScriptedSession(builders.release())
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *CHECKOUT_IN_PROD)
+        await press(pilot, "enter", "escape")
+        assert isinstance(app.screen, PlanScreen)
+        await press(pilot, "escape")
+        assert isinstance(app.screen, FleetScreen)
+        assert session.submitted == []
+        assert session.snapshot.plan.changes
+
+
+async def test_a_failure_on_the_way_is_told_with_what_to_do() -> None:
+    session = builders.ScriptedSession(builders.release())
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *INVENTORY_IN_STAGING)
+        await question(pilot)
+        session.failure = UnreachableError("github.com does not answer", "Nothing was written: press r, then enter.")
+        await press(pilot, "enter")
+        await until_sent(pilot, session)
+        shown = text_of(app)
+        assert "github.com does not answer" in shown
+        assert "Nothing was written" in shown
+        assert session.snapshot.plan.changes
+
+
+async def test_a_plan_that_cannot_be_compared_cannot_be_sent() -> None:
+    session = builders.ScriptedSession(builders.release())
+    session.failure = UnreachableError("the repository does not answer", "Check the network.")
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        await press(pilot, *CHECKOUT_IN_PROD, "c", "enter")
+        assert isinstance(app.screen, PlanScreen)
+        assert "Check the network." in text_of(app)
+
+
+async def test_a_change_can_be_dropped_and_undone() -> None:
+    session = builders.ScriptedSession(builders.release())
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *CHECKOUT_IN_PROD, "l", "p")
+        assert len(session.snapshot.plan.changes) == 2
+        await press(pilot, "d")
+        assert [change.place for change in session.snapshot.plan.changes] == ["prod-ap1"]
+        await press(pilot, "u")
+        assert session.snapshot.plan.changes == ()

@@ -1,0 +1,197 @@
+"""What cells, rows and lines say, as tables: no application needed."""
+
+from __future__ import annotations
+
+import builders
+import pytest
+from rich.cells import cell_len
+from textual.color import Color
+
+from sgm_tui.fleet.cell import Cell, Journey
+from sgm_tui.fleet.model import Version
+from sgm_tui.ui import terminal, themes
+from sgm_tui.ui.present.cells import cell_line
+from sgm_tui.ui.present.fit import Piece, fit, shorten_middle
+from sgm_tui.ui.present.glyphs import JOURNEY, AsciiTable, sparkline
+from sgm_tui.ui.present.marks import NONE, Marks, distance, row_marks
+from sgm_tui.ui.present.sources import source_line
+from sgm_tui.ui.present.summary import summary
+from sgm_tui.ui.present.tones import Line, Tone
+from sgm_tui.ui.rows import View, visible_services
+
+RELEASE = builders.release()
+CELLS = {
+    "rolling": RELEASE.cells[builders.key("catalog", "staging-eu1")],
+    "paused": RELEASE.cells[builders.key("checkout", "prod-eu1")],
+    "failed": RELEASE.cells[builders.key("payments", "staging-eu1")],
+    "proposed": RELEASE.cells[builders.key("catalog", "prod-us1")],
+    "unknown": RELEASE.cells[builders.key("cart", "prod-ap1")],
+    "drifted": RELEASE.cells[builders.key("reviews", "prod-us1")],
+    "settled": RELEASE.cells[builders.key("cart", "prod-eu1")],
+    "alert": RELEASE.cells[builders.key("gateway", "prod-us1")],
+}
+
+
+def text(line: Line) -> str:
+    return "".join(part for part, _ in line)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "shown"),
+    [
+        ("rolling", 9, "◐ v5.1.0"),
+        ("rolling", 16, "v5.1.0 ◐ 2/8 10%"),
+        ("rolling", 28, "v5.0.3→v5.1.0 ◐ 2/8 10% 3m"),
+        ("paused", 16, "v1.4.2 ‖ 4/8 30%"),
+        ("failed", 16, "v3.8.0 ✖ abort"),
+        ("proposed", 16, "v5.0.3 ⇡ #42"),
+        ("proposed", 28, "v5.0.3 ⇡ v5.1.0 #42 ▁▁▁▁"[:19]),
+        ("unknown", 9, "? v2.8.0"),
+        ("unknown", 16, "v2.8.0 ? 42s"),
+        ("drifted", 16, "v5.8.0 ≠ drift"),
+        ("settled", 9, "✓ v2.8.0"),
+        ("alert", 16, "v4.3.0 ✓ ▲1"),
+    ],
+)
+def test_a_cell_loses_words_before_facts(name: str, width: int, shown: str) -> None:
+    line = text(cell_line(CELLS[name], NONE, builders.NOW, width))
+    assert line.startswith(shown)
+    assert cell_len(line) == width
+
+
+@pytest.mark.parametrize("width", range(1, 60))
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS.keys())
+def test_a_cell_never_leaves_its_column(cell: Cell, width: int) -> None:
+    assert cell_len(text(cell_line(cell, Marks("↓1", skewed=True), builders.NOW, width))) == width
+
+
+def test_a_quiet_cell_is_quiet_and_a_failed_one_is_not() -> None:
+    quiet = {tone for part, tone in cell_line(CELLS["settled"], NONE, builders.NOW, 28) if part.strip()}
+    assert quiet == {Tone.QUIET}
+    assert Tone.BAD in {tone for _, tone in cell_line(CELLS["failed"], NONE, builders.NOW, 28)}
+
+
+def test_every_journey_has_a_sign_of_its_own_one_cell_wide() -> None:
+    assert JOURNEY.keys() == set(Journey)
+    assert len(set(JOURNEY.values())) == len(Journey)
+    assert {cell_len(sign) for sign in JOURNEY.values()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "mark"),
+    [
+        ("v1.4.1", "v1.4.2", "↓1"),
+        ("v1.10.0", "v1.9.0", "↑1"),
+        ("v2.0.0", "v1.9.9", "↑1"),
+        ("v1.4.2", "v1.4.2", ""),
+        ("sha256:ab12", "sha256:cd34", ""),
+        ("latest", "v1.0.0", ""),
+        ("1.2", "1.2.3", ""),
+        ("v0.0.1", "v0.0.999", "↓99"),
+    ],
+)
+def test_the_distance_between_versions_is_that_of_the_first_number_that_differs(
+    ours: str, theirs: str, mark: str
+) -> None:
+    assert distance(Version(ours), Version(theirs)) == mark
+
+
+def test_a_cell_that_differs_from_its_stage_is_marked() -> None:
+    cells = [
+        builders.cell("cart", f"prod-{at}", version) for at, version in (("eu1", "v2"), ("us1", "v2"), ("ap1", "v1"))
+    ]
+    assert {name: mark.skewed for name, mark in row_marks(builders.fleet(), cells).items()} == {"prod-ap1": True}
+
+
+@pytest.mark.parametrize(
+    ("query", "services"),
+    [
+        ("checkout", ("checkout",)),
+        ("chk", ("checkout",)),
+        ("prod failed", ("shipping",)),
+        ("STAGING failed", ("payments",)),
+        ("#42", ("catalog",)),
+        ("v1.4.2 paused", ("checkout",)),
+        ("nothing-like-it", ()),
+    ],
+)
+def test_every_word_must_be_true_of_one_cell(query: str, services: tuple[str, ...]) -> None:
+    assert visible_services(RELEASE, View(query=query)) == services
+
+
+def test_the_worst_comes_first() -> None:
+    assert visible_services(RELEASE, View(worst_first=True))[:2] == ("payments", "shipping")
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 110, 200])
+@pytest.mark.parametrize("shown", [RELEASE, builders.calm(), builders.outage(), builders.loading()])
+def test_the_two_lines_above_fill_their_width_exactly(shown: builders.FleetSnapshot, width: int) -> None:
+    assert cell_len(text(summary(shown, width))) == width
+    assert cell_len(text(source_line(shown, width))) <= max(width, 24)
+
+
+def test_a_sparkline_is_low_when_steady_and_keeps_its_gaps() -> None:
+    assert sparkline((5.0, 5.0, 5.0), 3) == "▃▃▃"
+    assert sparkline((5.0, None, 5.0), 3) == "▃ ▃"
+    assert sparkline((0.0, 0.0), 4) == "▁▁"
+    assert sparkline((), 4) == ""
+
+
+def test_fitting_drops_the_highest_rank_first() -> None:
+    pieces = [Piece("a", Tone.TEXT), Piece("bb", Tone.TEXT, 1), Piece("cc", Tone.TEXT, 2)]
+    assert text(fit(pieces, 7)) == "a bb cc"
+    assert text(fit(pieces, 5)) == "a bb "
+    assert text(fit(pieces, 2)) == "a "
+
+
+def test_long_names_keep_both_ends() -> None:
+    assert shorten_middle("recommendations-eu", 9) == "reco…s-eu"
+
+
+@pytest.mark.parametrize("sign", [*JOURNEY.values(), *"▲↓↑→●◌○–▶·▌│─█░…▁▂▃▄▅▆▇"])
+def test_every_sign_has_a_twin_in_ascii(sign: str) -> None:
+    assert sign.translate(AsciiTable()).isascii()
+    assert sign.translate(AsciiTable()) != "?" or sign == "?"
+
+
+@pytest.mark.parametrize(
+    ("environ", "unicode"),
+    [
+        ({}, True),
+        ({"LANG": "en_GB.UTF-8"}, True),
+        ({"LANG": "C"}, False),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, False),
+        ({"LANG": "en_GB.UTF-8", "LC_ALL": "POSIX"}, False),
+        ({"LC_CTYPE": "de_DE.ISO-8859-1"}, False),
+    ],
+    ids=str,
+)
+def test_the_locale_says_whether_there_is_unicode(environ: dict[str, str], unicode: bool) -> None:
+    assert terminal.speaks_unicode(environ) is unicode
+
+
+@pytest.mark.parametrize("theme", [theme for theme in themes.THEMES if not theme.ansi], ids=lambda theme: theme.name)
+def test_every_tone_is_easy_to_read_in_every_theme(theme: themes.Theme) -> None:
+    grounds = [theme.background, theme.surface, theme.variables["row"], theme.variables["band"]]
+    for tone in Tone:
+        colour = Color.parse(theme.variables[f"tone-{tone}"].split()[-1])
+        for ground in grounds:
+            assert colour.get_contrast_text(1.0) is not None
+            assert contrast(colour, Color.parse(str(ground))) >= 4.5, (theme.name, tone, ground)
+
+
+def test_the_theme_without_colour_has_none() -> None:
+    looks = {theme for name, theme in themes.NO_COLOUR.variables.items() if name.startswith("tone-")}
+    assert not any(word.startswith("#") for look in looks for word in look.split())
+
+
+def contrast(one: Color, other: Color) -> float:
+    """The WCAG 2 contrast ratio."""
+
+    def luminance(colour: Color) -> float:
+        channels = [part / 255 for part in colour.rgb]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
