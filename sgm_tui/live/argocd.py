@@ -39,6 +39,7 @@ from sgm_tui.live.watch import (
     beat,
     decode,
     follow,
+    unhurried,
     unreadable,
 )
 
@@ -82,7 +83,7 @@ class ApplicationSource:
             self._following = not isinstance(event, Trouble)
             match event:
                 case Listed(items):
-                    publish(ApplicationsListed(self.source, self._listed(items)))
+                    publish(ApplicationsListed(self.source, await self._listed(items)))
                 case Changed(kind, raw):
                     self._changed(kind, raw, publish)
                 case Beat():
@@ -122,10 +123,10 @@ class ApplicationSource:
         if found:
             publish(ApplicationsListed(self.source, found))
 
-    def _listed(self, items: list[msgspec.Raw]) -> dict[CellKey, Application]:
+    async def _listed(self, items: list[msgspec.Raw]) -> dict[CellKey, Application]:
         self._keys.clear()
         found: dict[CellKey, Application] = {}
-        for raw in items:
+        async for raw in unhurried(items):
             name, key, seen = self._read(raw)
             if key is not None and seen is not None:
                 self._keys[name] = key

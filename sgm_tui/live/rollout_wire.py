@@ -16,7 +16,7 @@ from sgm_tui.live.wire import Metadata, Wire, cleaned, moment, whole
 HASH_LABEL = "rollouts-pod-template-hash"
 REVISION = "rollout.argoproj.io/revision"
 WORKLOAD_GENERATION = "rollout.argoproj.io/workload-generation"
-TRACKING = "argocd.argoproj.io/tracking-id"
+_TRACKING = "argocd.argoproj.io/tracking-id"
 
 
 class _Container(Wire, frozen=True):
@@ -184,7 +184,7 @@ def rollout_object(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
         namespace=clean(metadata.namespace),
         cluster=cluster,
         uid=clean(metadata.uid),
-        application=clean(metadata.annotation(TRACKING).partition(":")[0]),
+        application=clean(tracked_by(metadata)),
         generation=metadata.generation or 0,
         workload_generation=clean(metadata.annotation(WORKLOAD_GENERATION)),
         strategy="Canary" if canary is not None else "BlueGreen" if blue_green is not None else "",
@@ -219,6 +219,11 @@ def rollout_object(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
         canary_weight=((weights.canary.weight if weights.canary else None) or 0) if weights else None,
         conditions=tuple(_condition(one) for one in status.conditions or ()),
     )
+
+
+def tracked_by(metadata: Metadata) -> str:
+    """The Application that owns an object; one outside Argo CD's own namespace is written `namespace_name` (A3)."""
+    return metadata.annotation(_TRACKING).partition(":")[0].rpartition("_")[2]
 
 
 def replica_set_object(wire: ReplicaSetWire) -> Owned[ReplicaSetObject]:

@@ -31,7 +31,6 @@ from sgm_tui.fleet.text import clean
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollout_wire import (
     HASH_LABEL,
-    TRACKING,
     AnalysisRunWire,
     Owned,
     ReplicaSetWire,
@@ -39,6 +38,7 @@ from sgm_tui.live.rollout_wire import (
     analysis_run,
     replica_set_object,
     rollout_object,
+    tracked_by,
 )
 from sgm_tui.live.watch import (
     AbsentError,
@@ -50,6 +50,7 @@ from sgm_tui.live.watch import (
     Trouble,
     beat,
     follow,
+    unhurried,
     unreadable,
 )
 from sgm_tui.live.wire import Metadata
@@ -110,13 +111,13 @@ class RolloutSource:
         async for event in follow(collection, wake=self._wakes[kind]):
             match event:
                 case Listed(items):
-                    self._list(kind, items, publish)
+                    await self._list(kind, items, publish)
                 case Changed(what, raw):
                     self._change(kind, what, raw, publish)
                 case Beat():
                     self._alive(publish)
                 case Trouble():
-                    self._trouble(kind, event, publish)
+                    await self._trouble(kind, event, publish)
 
     async def _beat(self, publish: Publish) -> None:
         """A silent cluster is noticed sooner than its watches' idle deadline would, its return sooner than a retry."""
@@ -137,7 +138,7 @@ class RolloutSource:
         if self._listed >= _DECISIVE and not self._troubled:
             publish(Alive(self.source))
 
-    def _trouble(self, kind: Kind, event: Trouble, publish: Publish) -> None:
+    async def _trouble(self, kind: Kind, event: Trouble, publish: Publish) -> None:
         if kind in _DECISIVE:
             self._troubled[kind] = event.error.message
         if kind == "rollouts" and isinstance(event.error, AbsentError):
@@ -146,18 +147,18 @@ class RolloutSource:
         if kind == "analysisruns":
             _log.info("no AnalysisRuns from %s: %s", self._cluster, event.error.message)
             if kind not in self._listed:
-                self._list(kind, [], publish)
+                await self._list(kind, [], publish)
             return
         publish(Lost(self.source, event.error.message, event.retry_in))
 
-    def _list(self, kind: Kind, items: list[msgspec.Raw], publish: Publish) -> None:
-        self._troubled.pop(kind, None)
-        self._listed.add(kind)
+    async def _list(self, kind: Kind, items: list[msgspec.Raw], publish: Publish) -> None:
         known: dict[str, Any] = {}
-        for raw in items:
+        async for raw in unhurried(items):
             metadata, value = self._read(kind, raw)
             if metadata is not None and value is not None:
                 known[metadata.uid] = value
+        self._troubled.pop(kind, None)
+        self._listed.add(kind)
         match kind:
             case "rollouts":
                 self._rollouts = known
@@ -241,7 +242,7 @@ class RolloutSource:
                 namespace=clean(found.namespace),
                 cluster=self._cluster,
                 uid=clean(found.uid),
-                application=clean(found.annotation(TRACKING).partition(":")[0]),
+                application=clean(tracked_by(found)),
                 phase=UNREADABLE,
                 message=why,
             )

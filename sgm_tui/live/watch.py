@@ -13,7 +13,7 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ _LARGEST_EVENT = 8 << 20
 """etcd holds no object larger than 1.5 MB."""
 _MOST_RETIRED = 4
 _SHORT = 1.0
+_BATCH = 200
+"""Objects decoded at a stretch: some ten milliseconds."""
 
 
 class AbsentError(SgmError):
@@ -463,6 +465,14 @@ def _event(line: bytes, version: str, collection: Collection) -> tuple[Changed |
     envelope = decode(event.object, Envelope, connection)
     version = envelope.metadata.resource_version or version
     return (Beat() if event.type == "BOOKMARK" else Changed(event.type, event.object)), version
+
+
+async def unhurried(items: Sequence[msgspec.Raw]) -> AsyncIterator[msgspec.Raw]:
+    """The items of a long list, letting keys and frames through between them: thirty thousand take a second."""
+    for number, raw in enumerate(items, 1):
+        yield raw
+        if number % _BATCH == 0:
+            await asyncio.sleep(0)
 
 
 def unreadable(raw: msgspec.Raw) -> Metadata | None:

@@ -1,0 +1,70 @@
+"""Which cell a name, a label or a namespace means, whatever the templates."""
+
+from __future__ import annotations
+
+import pytest
+
+from sgm_tui.config import ArgoConfig, ClusterConfig, Config, RepositoryConfig, RolloutConfig, StageConfig
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.live.naming import Naming
+
+
+def naming(application: str = "{cluster}-{service}", **rollouts: str) -> Naming:
+    clusters = (
+        ClusterConfig("prod", "prod", "eu1"),
+        ClusterConfig("prod-eu1", "prod", "eu1", server="https://prod-eu1:6443"),
+    )
+    return Naming(
+        Config(
+            RepositoryConfig("https://github.com/acme/gitops.git"),
+            (StageConfig("prod", clusters),),
+            argocd=ArgoConfig(application=application),
+            rollouts=RolloutConfig(**rollouts),
+        )
+    )
+
+
+def cell(found: CellKey | None) -> str | None:
+    return None if found is None else f"{found.service}@{found.cluster}"
+
+
+@pytest.mark.parametrize(
+    ("template", "name", "expected"),
+    [
+        ("{cluster}-{service}", "prod-eu1-checkout", "checkout@prod-eu1"),
+        ("{cluster}-{service}", "prod-checkout-api", "checkout-api@prod"),
+        ("{cluster}-{service}", "staging-checkout", None),
+        ("{service}.{cluster}", "checkout.prod-eu1", "checkout@prod-eu1"),
+        ("{service}.{cluster}", "checkoutxprod-eu1", None),
+        ("app-{cluster}-{service}-x", "app-prod-eu1-a-b-x", "a-b@prod-eu1"),
+    ],
+)
+def test_an_applications_name_tells_its_cell(template: str, name: str, expected: str | None) -> None:
+    assert cell(naming(template).of_application(name)) == expected
+
+
+def test_labels_and_destination_outrank_the_name() -> None:
+    names = naming()
+    assert cell(names.of_application("x", service="cart", destination="prod-eu1")) == "cart@prod-eu1"
+    assert cell(names.of_application("x", service="cart", destination="https://prod-eu1:6443")) == "cart@prod-eu1"
+    assert names.of_application("x", service="cart", destination="elsewhere") is None
+
+
+def test_an_application_that_deploys_into_no_services_namespace_is_no_service() -> None:
+    names = naming()
+    assert names.of_application("prod-eu1-monitoring", namespace="monitoring") is None
+    assert cell(names.of_application("prod-eu1-cart", namespace="app-cart")) == "cart@prod-eu1"
+
+
+def test_a_rollout_belongs_to_the_application_that_tracks_it_else_to_its_namespace() -> None:
+    names = naming()
+    assert cell(names.of_rollout("prod-eu1", "anywhere", "any", "prod-eu1-cart")) == "cart@prod-eu1"
+    assert cell(names.of_rollout("prod-eu1", "app-cart", "cart")) == "cart@prod-eu1"
+    assert cell(names.of_rollout("prod-eu1", "app-cart", "cart", "argocd_platform")) == "cart@prod-eu1"
+    assert names.of_rollout("prod-eu1", "app-cart", "cart-worker") is None
+
+
+def test_a_namespace_tells_its_service() -> None:
+    assert cell(naming().of_namespace("prod-eu1", "app-cart")) == "cart@prod-eu1"
+    assert naming().of_namespace("prod-eu1", "app-") is None
+    assert naming().of_namespace("prod-eu1", "kube-system") is None

@@ -1,0 +1,211 @@
+"""One cluster's Rollouts when only a part of the cluster's API works, or one object cannot be read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from sgm_tui.config import ClusterConfig, Config, RepositoryConfig, StageConfig
+from sgm_tui.fleet.cell import CellFacts, Verdict
+from sgm_tui.fleet.join import join
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
+from sgm_tui.fleet.observation import Alive, Lost, Observation, Off, RolloutChanged, RolloutGone, RolloutsListed
+from sgm_tui.live.naming import Naming
+from sgm_tui.live.rollouts import RolloutSource
+from sgm_tui.live.watch import ClusterConnection, Pace
+from sgm_tui.live.wire import moment
+
+CONFIG = Config(
+    RepositoryConfig("https://github.com/acme/gitops.git"),
+    (StageConfig("prod", (ClusterConfig("prod-eu1", "prod", "eu1"),)),),
+)
+CHECKOUT = CellKey(ServiceName("checkout"), StageName("prod"), ClusterName("prod-eu1"))
+CART = CellKey(ServiceName("cart"), StageName("prod"), ClusterName("prod-eu1"))
+QUICK = Pace(connect=1.0, unary=1.0, list_page=1.0, idle=30.0, beat=0.05, retry_first=0.02, retry_most=0.05)
+
+
+class Api:
+    """What each collection holds, or the status it is refused with; news go into every open watch of it."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, list[dict[str, Any]]] = {}
+        self.refused: dict[str, int] = {}
+        self.version = 200
+        self.watches: dict[str, list[web.StreamResponse]] = {}
+        self.queries: list[tuple[str, str]] = []
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        what = request.path.rsplit("/", 1)[-1]
+        self.queries.append((what, request.query.get("labelSelector", "")))
+        if what == "version":
+            return web.json_response({}, status=self.version)
+        if what in self.refused:
+            return web.json_response({"message": "denied"}, status=self.refused[what])
+        if not request.query.get("watch"):
+            return web.json_response({"metadata": {"resourceVersion": "1"}, "items": self.items.get(what, [])})
+        response = web.StreamResponse()
+        await response.prepare(request)
+        self.watches.setdefault(what, []).append(response)
+        await asyncio.Event().wait()
+        return response
+
+    async def tell(self, what: str, kind: str, obj: dict[str, Any]) -> None:
+        for response in self.watches[what]:
+            await response.write(json.dumps({"type": kind, "object": obj}).encode() + b"\n")
+
+
+def rollout(name: str, uid: str = "", **fields: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": f"app-{name}", "uid": uid or name, "generation": 1, "resourceVersion": "2"}
+    status = {"phase": "Healthy", "observedGeneration": "1"}
+    return {"metadata": metadata, "spec": {"strategy": {"canary": {}}}, "status": status, **fields}
+
+
+@asynccontextmanager
+async def following(api: Api, folder: Path) -> AsyncIterator[Seen]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", api.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    file = folder / "kubeconfig"
+    config = {
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{runner.addresses[0][1]}"}}],
+        "users": [{"name": "u", "user": {"token": "an-open-secret"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    }
+    file.write_text(json.dumps(config))
+    connection = ClusterConnection("c", file, QUICK)
+    seen = Seen()
+    task = asyncio.create_task(RolloutSource(connection, "prod-eu1", Naming(CONFIG)).run(seen.queue.put_nowait))
+    try:
+        yield seen
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await connection.close()
+        await runner.cleanup()
+
+
+class Seen:
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[Observation] = asyncio.Queue()
+
+    async def next(self, kind: type[Any], which: Callable[[Any], bool] = lambda _: True) -> Any:
+        async with asyncio.timeout(10):
+            while not (isinstance(found := await self.queue.get(), kind) and which(found)):
+                pass
+        return found
+
+    async def several(self, kind: type[Any], number: int) -> list[Observation]:
+        """What came until `number` of a kind had."""
+        found: list[Observation] = []
+        async with asyncio.timeout(10):
+            while sum(isinstance(one, kind) for one in found) < number:
+                found.append(await self.queue.get())
+        return found
+
+
+async def test_forbidden_analysis_runs_blind_nothing_else(tmp_path: Path) -> None:
+    api = Api()
+    api.items["rollouts"] = [rollout("checkout")]
+    api.refused["analysisruns"] = 403
+    async with following(api, tmp_path) as seen:
+        before = await seen.several(Alive, 2)
+    assert any(isinstance(one, RolloutsListed) and CHECKOUT in one.rollouts for one in before)
+    assert not any(isinstance(one, Lost) for one in before)
+
+
+async def test_forbidden_replica_sets_are_lost_and_never_alive(tmp_path: Path) -> None:
+    api = Api()
+    api.items["rollouts"] = [rollout("checkout")]
+    api.refused["replicasets"] = 403
+    async with following(api, tmp_path) as seen:
+        before = await seen.several(Lost, 5)
+        assert not any(isinstance(one, Alive | RolloutsListed) for one in before)
+        assert "no access to replicasets" in (await seen.next(Lost)).reason
+        del api.refused["replicasets"]
+        assert CHECKOUT in (await seen.next(RolloutsListed)).rollouts
+
+
+async def test_a_cluster_whose_rollouts_vanish_is_off_until_they_are_back(tmp_path: Path) -> None:
+    api = Api()
+    api.refused["rollouts"] = 404
+    async with following(api, tmp_path) as seen:
+        before = await seen.several(Off, 4)
+        assert not any(isinstance(one, Alive) for one in before)
+        del api.refused["rollouts"]
+        await seen.next(RolloutsListed)
+        await seen.next(Alive)
+
+
+async def test_a_missed_beat_is_lost_and_the_next_one_alive_again(tmp_path: Path) -> None:
+    api = Api()
+    async with following(api, tmp_path) as seen:
+        await seen.next(RolloutsListed)
+        api.version = 500
+        await seen.next(Lost)
+        api.version = 200
+        await seen.next(Alive)
+
+
+async def test_only_replica_sets_of_rollouts_are_asked_for(tmp_path: Path) -> None:
+    api = Api()
+    async with following(api, tmp_path) as seen:
+        await seen.next(RolloutsListed)
+        await seen.next(Alive)
+    assert {selector for what, selector in api.queries if what == "replicasets"} == {"rollouts-pod-template-hash"}
+
+
+async def test_a_rollout_that_cannot_be_read_is_unknown_in_its_own_cell_only(tmp_path: Path) -> None:
+    api = Api()
+    api.items["rollouts"] = [rollout("checkout", status="what?"), rollout("cart")]
+    async with following(api, tmp_path) as seen:
+        rollouts = (await seen.next(RolloutsListed)).rollouts
+    assert rollouts[CART].phase == "Healthy"
+    now = moment("2026-11-23T09:00:00Z")
+    assert now is not None
+    cell = join(CellFacts(CHECKOUT, rollout=rollouts[CHECKOUT]), None, now)
+    assert cell.verdict is Verdict.UNKNOWN
+    assert "status" in rollouts[CHECKOUT].message
+
+
+async def test_a_change_that_cannot_be_read_does_not_leave_what_was_before(tmp_path: Path) -> None:
+    api = Api()
+    api.items["rollouts"] = [rollout("checkout")]
+    async with following(api, tmp_path) as seen:
+        await seen.next(RolloutsListed)
+        await seen.next(Alive, lambda _: "rollouts" in api.watches)
+        await api.tell("rollouts", "MODIFIED", rollout("checkout", spec=[]))
+        assert (await seen.next(RolloutChanged)).rollout.phase == "Unreadable"
+
+
+async def test_a_rollout_made_anew_is_another_one_under_the_same_name(tmp_path: Path) -> None:
+    api = Api()
+    api.items["rollouts"] = [rollout("checkout", uid="first")]
+    async with following(api, tmp_path) as seen:
+        await seen.next(RolloutsListed)
+        await seen.next(Alive, lambda _: "rollouts" in api.watches)
+        await api.tell("rollouts", "DELETED", rollout("checkout", uid="first"))
+        await seen.next(RolloutGone)
+        await api.tell("rollouts", "ADDED", rollout("checkout", uid="second"))
+        assert (await seen.next(RolloutChanged)).rollout.uid == "second"
+
+
+async def test_a_rollout_that_leaves_its_cell_is_gone_from_it(tmp_path: Path) -> None:
+    api = Api()
+    api.items["rollouts"] = [rollout("checkout")]
+    async with following(api, tmp_path) as seen:
+        await seen.next(RolloutsListed)
+        await seen.next(Alive, lambda _: "rollouts" in api.watches)
+        moved = rollout("checkout")
+        moved["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "prod-eu1-cart:argoproj.io/Rollout:a/b"}
+        await api.tell("rollouts", "MODIFIED", moved)
+        assert (await seen.next(RolloutGone)).key == CHECKOUT
+        assert (await seen.next(RolloutChanged)).key == CART
