@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from plain_server import mounted
 from sgm_tui.errors import ConfigError, RefusedError, UnreachableError
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.sandbox.repository import git_environment
 
 AUTHOR = ("sgm", "sgm@example.org")
 TOKEN = "ghp_averysecrettoken0123456789"
@@ -35,6 +35,15 @@ def origin(tmp_path: Path) -> Iterator[Origin]:
 @pytest.fixture
 def clone(origin: Origin, tmp_path: Path) -> Repository:
     return Repository(origin.path.as_uri(), "main", tmp_path / "state")
+
+
+def git(*words: str, cwd: Path) -> None:
+    person = ("-c", "user.name=Ana", "-c", "user.email=a@example.org")
+    subprocess.run(["git", *person, *words], cwd=cwd, env=git_environment(), check=True)
+
+
+def files_below(directory: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
 def set_traps(repository: Path, trace: Path) -> None:
@@ -93,14 +102,10 @@ async def test_a_merge_commit_is_told_by_the_title_of_its_pull_request(origin: O
 
 
 async def test_links_are_no_files(origin: Origin, clone: Repository, tmp_path: Path) -> None:
-    def git(*words: str) -> None:
-        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@x", *words], cwd=tmp_path / "w", check=True)
-
-    subprocess.run(["git", "clone", "-q", origin.path, "w"], cwd=tmp_path, check=True)
+    git("clone", "-q", str(origin.path), "w", cwd=tmp_path)
     (tmp_path / "w" / "link.yaml").symlink_to("/etc/passwd")
-    git("add", "link.yaml")
-    git("commit", "-qm", "link")
-    git("push", "-q", "origin", "HEAD:main")
+    for words in ("add link.yaml", "commit -qm link", "push -q origin HEAD:main"):
+        git(*words.split(), cwd=tmp_path / "w")
     head = await clone.fetch()
     assert "link.yaml" not in clone.tree(head)
     assert clone.read(head, "link.yaml") is None
@@ -151,15 +156,15 @@ async def test_a_token_is_in_no_error_even_if_the_server_repeats_it(tmp_path: Pa
     assert seen[0] == f"Basic {carried}"
     for secret in (TOKEN, carried):
         assert secret not in f"{refused.value} {refused.value.__cause__} {clone!r}"
-        assert all(secret.encode() not in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+        assert all(secret.encode() not in data for data in files_below(tmp_path).values())
 
 
 async def test_what_another_program_exported_does_not_lead_git_astray(
     origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stranger = tmp_path / "stranger"
-    subprocess.run(["git", "init", "-q", stranger], check=True)
-    before = sorted(path for path in stranger.rglob("*"))
+    git("init", "-q", "stranger", cwd=tmp_path)
+    before = files_below(stranger)
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"):
         monkeypatch.setenv(name, str(stranger / ".git"))
     monkeypatch.setenv("GIT_NAMESPACE", "elsewhere")
@@ -169,7 +174,7 @@ async def test_what_another_program_exported_does_not_lead_git_astray(
     await clone.push(made, "topic", "")
     monkeypatch.undo()
     assert origin.head("topic") == made
-    assert sorted(path for path in stranger.rglob("*")) == before
+    assert files_below(stranger) == before
 
 
 async def test_the_users_own_git_configuration_is_not_obeyed(
@@ -237,7 +242,7 @@ async def test_an_origin_that_is_not_there_is_unreachable_and_named(tmp_path: Pa
     missing = tmp_path / "missing.git"
     clone = Repository(missing.as_uri(), "main", tmp_path / "state")
     for question in (clone.remote_head, clone.fetch):
-        with pytest.raises(UnreachableError, match="missing.git"):
+        with pytest.raises(UnreachableError, match=r"missing\.git"):
             await question()
 
 
@@ -260,5 +265,5 @@ async def test_a_branch_that_is_not_there_says_where_to_look(origin: Origin, tmp
 
 async def test_the_clone_is_for_its_owner_only(clone: Repository) -> None:
     await clone.fetch()
-    assert os.stat(clone.path).st_mode & 0o077 == 0
-    assert os.stat(clone.path.parent).st_mode & 0o077 == 0
+    assert clone.path.stat().st_mode & 0o077 == 0
+    assert clone.path.parent.stat().st_mode & 0o077 == 0
