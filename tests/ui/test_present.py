@@ -45,12 +45,12 @@ def text(line: Line) -> str:
         ("paused", 16, "v1.4.2 ‖ 4/8 30%"),
         ("failed", 16, "v3.8.0 ✖ abort"),
         ("proposed", 16, "v5.0.3 ⇡ #42"),
-        ("proposed", 28, "v5.0.3 ⇡ v5.1.0 #42 ▁▁▁▁"[:19]),
+        ("proposed", 28, "v5.0.3 ⇡ v5.1.0 #42"),
         ("unknown", 9, "? v2.8.0"),
         ("unknown", 16, "v2.8.0 ? 42s"),
         ("drifted", 16, "v5.8.0 ≠ drift"),
         ("settled", 9, "✓ v2.8.0"),
-        ("alert", 16, "v4.3.0 ✓ ▲1"),
+        ("alert", 12, "v4.3.0 ✓ ▲1"),
     ],
 )
 def test_a_cell_loses_words_before_facts(name: str, width: int, shown: str) -> None:
@@ -59,10 +59,11 @@ def test_a_cell_loses_words_before_facts(name: str, width: int, shown: str) -> N
     assert cell_len(line) == width
 
 
-@pytest.mark.parametrize("width", range(1, 60))
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS.keys())
-def test_a_cell_never_leaves_its_column(cell: Cell, width: int) -> None:
-    assert cell_len(text(cell_line(cell, Marks("↓1", skewed=True), builders.NOW, width))) == width
+def test_a_cell_never_leaves_its_column(cell: Cell) -> None:
+    marks = Marks("↓1", skewed=True)
+    widths = list(range(1, 60))
+    assert [cell_len(text(cell_line(cell, marks, builders.NOW, width))) for width in widths] == widths
 
 
 def test_a_quiet_cell_is_quiet_and_a_failed_one_is_not() -> None:
@@ -176,7 +177,6 @@ def test_every_tone_is_easy_to_read_in_every_theme(theme: themes.Theme) -> None:
     for tone in Tone:
         colour = Color.parse(theme.variables[f"tone-{tone}"].split()[-1])
         for ground in grounds:
-            assert colour.get_contrast_text(1.0) is not None
             assert contrast(colour, Color.parse(str(ground))) >= 4.5, (theme.name, tone, ground)
 
 
