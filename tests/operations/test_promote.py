@@ -1,0 +1,366 @@
+"""Promotion through a real clone of a real origin: preview, submit, retry, and everything that gets in the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from origin import DEV, FILES, PROD, STAGING, STARTED, cell, config_of, origin_in, with_version
+
+from sgm_tui.config import Config
+from sgm_tui.errors import RefusedError, SgmError, UnreachableError
+from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.plan import Change, Plan, Preview, Progress, Proposal
+from sgm_tui.gitops.repository import Repository
+from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.journal import Journal
+from sgm_tui.operations.promote import Forge, Promoter
+from sgm_tui.sandbox.repository import Repository as Origin
+
+OLD, NEW = "v2.8.1", "v3.0.0"
+DEV_CELL, STAGING_CELL, PROD_CELL = (cell("cart", stage, "eu1") for stage in ("dev", "staging", "prod"))
+
+
+@dataclass
+class Pulls:
+    """A forge in memory: it finds the pull request of a branch, or makes one."""
+
+    origin: Origin
+    journal: Path
+    pulls: dict[str, PullRequest] = field(default_factory=dict)
+    proposals: list[Proposal] = field(default_factory=list)
+    merging: list[tuple[int, str]] = field(default_factory=list)
+    steps_noted: list[str] = field(default_factory=list)
+    failure: SgmError | None = None
+    left: str = ""
+    unmerged: str = ""
+
+    async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
+        """Find or make it; the branch has to be there already."""
+        self.steps_noted = [one["step"] for one in records(self.journal)]
+        if self.failure is not None:
+            raise self.failure
+        assert self.origin.head(proposal.branch) == head
+        if proposal.branch in self.pulls:
+            return self.pulls[proposal.branch], False, ""
+        number = 100 + len(self.pulls)
+        url = f"https://git.example/{number}"
+        self.proposals.append(proposal)
+        self.pulls[proposal.branch] = PullRequest(number, proposal.title, url, "ana", proposal.branch, head, "open")
+        return self.pulls[proposal.branch], True, self.left
+
+    async def auto_merge(self, number: int, head: str) -> str:
+        """Note that it was asked for."""
+        self.merging.append((number, head))
+        return self.unmerged
+
+
+@dataclass
+class Lab:
+    """Everything a promotion touches."""
+
+    origin: Origin
+    clone: Repository
+    config: Config
+    directory: Path
+    forge: Pulls
+    audit: Audit
+
+    @property
+    def journal_file(self) -> Path:
+        return self.directory / "journal.jsonl"
+
+    @property
+    def audit_file(self) -> Path:
+        return self.directory / "audit.jsonl"
+
+    def promoter(self, forge: Forge | None = None, **github: Any) -> Promoter:
+        config = replace(self.config, github=replace(self.config.github, **github))
+        return Promoter(config, self.clone, forge or self.forge, Journal(self.journal_file), self.audit)
+
+    def branches(self) -> dict[str, str]:
+        return {name: head for name, head in self.origin.heads().items() if name != "main"}
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    origin = origin_in(tmp_path)
+    writes = {path: with_version(FILES[path], OLD) for path in (DEV, STAGING, PROD)}
+    changed = {path: data for path, data in writes.items() if data != FILES[path]}
+    origin.commit("main", changed | {"begin.txt": b"x"}, "chore: begin", at=STARTED)
+    config = config_of(origin, tmp_path)
+    state = tmp_path / "state"
+    clone = Repository(config.repository.url, config.repository.branch, state)
+    yield Lab(origin, clone, config, state, Pulls(origin, state / "journal.jsonl"), Audit(state / "audit.jsonl"))
+    origin.close()
+
+
+def records(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def change(path: str, key: CellKey, new: str = NEW, old: str = OLD) -> Change:
+    cluster = key.cluster if key.stage == "prod" else None
+    versions = Version(old), Version(new)
+    return Change("promotion", key.service, key.stage, cluster, path, "image.tag", *versions, (key,))
+
+
+def plan(*changes: Change) -> Plan:
+    return Plan(changes or (change(STAGING, STAGING_CELL),))
+
+
+async def submitted(promoter: Promoter, preview: Preview) -> list[Progress]:
+    return [step async for step in promoter.submit(preview)]
+
+
+def words(steps: Sequence[Progress]) -> list[str]:
+    return [step.step for step in steps]
+
+
+async def test_the_preview_shows_the_exact_diff_of_every_file(lab: Lab) -> None:
+    preview = await lab.promoter().preview(plan())
+    (proposal,) = preview.proposals
+    lines = proposal.edits[0].diff.splitlines()
+    assert preview.base == lab.origin.head()
+    assert lines[:2] == [f"--- a/{STAGING}", f"+++ b/{STAGING}"]
+    removed = [line for line in lines[2:] if line.startswith("-")]
+    added = [line for line in lines[2:] if line.startswith("+")]
+    assert len(removed) == len(added) == 1
+    assert added[0][1:] == removed[0][1:].replace(OLD, NEW)
+    assert OLD in removed[0]
+
+
+async def test_there_is_one_proposal_a_stage_in_the_order_they_were_staged(lab: Lab) -> None:
+    preview = await lab.promoter().preview(
+        plan(change(PROD, PROD_CELL), change(DEV, DEV_CELL), change(PROD.replace("eu1", "us1"), PROD_CELL, old="v0"))
+    )
+    assert [one.stage for one in preview.proposals] == ["prod", "dev"]
+    assert [one.path for one in preview.refusals] == [PROD.replace("eu1", "us1")]
+    prod, dev = preview.proposals
+    assert (prod.title, dev.title) == (f"feat(cart): prod-eu1 -> {NEW}", f"feat(cart): dev -> {NEW}")
+    assert (prod.reviewers, dev.reviewers) == (("@acme/sre", "@acme/platform"), ("@acme/shop",))
+    assert dev.labels == ("promotion", "stage/dev")
+    assert PROD in prod.body
+    assert DEV not in prod.body
+
+
+async def test_the_same_change_has_the_same_branch_whoever_makes_it(lab: Lab) -> None:
+    one = await lab.promoter().preview(plan())
+    lab.origin.commit("main", {"x.md": b"x"}, "docs", at=STARTED)
+    again = await lab.promoter().preview(plan())
+    other = await lab.promoter().preview(plan(change(STAGING, STAGING_CELL, "v3.0.1")))
+    assert again.base != one.base
+    assert again.proposals == one.proposals
+    assert one.proposals[0].branch.startswith(f"sgm/staging/cart-{NEW}-")
+    assert other.proposals[0].branch != one.proposals[0].branch
+
+
+async def test_a_value_that_has_changed_is_refused_with_what_is_there(lab: Lab) -> None:
+    preview = await lab.promoter().preview(
+        plan(change(STAGING, STAGING_CELL, old="v1.0.0"), change("gone/values.yaml", DEV_CELL))
+    )
+    assert preview.proposals == ()
+    assert [one.path for one in preview.refusals] == [STAGING, "gone/values.yaml"]
+    assert OLD in preview.refusals[0].reason
+    assert "not in git any more" in preview.refusals[1].reason
+
+
+async def test_submitting_commits_with_trailers_pushes_and_opens(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    steps = await submitted(promoter, preview)
+    assert words(steps) == ["committing", "pushing", "opening", "opened"]
+    (branch, commit), *others = lab.branches().items()
+    assert (branch, others) == (preview.proposals[0].branch, [])
+    assert lab.origin.commits(preview.base, commit) == [commit]
+    assert lab.origin.changed(preview.base, commit) == {STAGING}
+    assert lab.origin.read(commit, STAGING) == with_version(lab.origin.read(preview.base, STAGING) or b"", NEW)
+    told = lab.origin.ask("log", "-1", "--format=%(trailers:only)", commit).strip().splitlines()
+    assert [line for line in told if not line.startswith("Sgm-Change-Id: ")] == [
+        f"Sgm-From: {OLD}", f"Sgm-To: {NEW}", "Sgm-Stage: staging", "Sgm-Clusters: staging-eu1",
+    ]  # fmt: skip
+    assert lab.origin.message(commit).startswith(f"feat(cart): staging -> {NEW}\n\n")
+    assert (steps[-1].number, steps[-1].url, steps[-1].commit) == (100, "https://git.example/100", commit)
+    assert lab.origin.head() == preview.base
+
+
+async def test_two_stages_are_two_branches_from_the_same_head(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan(change(DEV, DEV_CELL), change(STAGING, STAGING_CELL)))
+    steps = await submitted(promoter, preview)
+    assert words(steps).count("opened") == 2
+    changed = {name: lab.origin.changed(preview.base, head) for name, head in lab.branches().items()}
+    assert changed == {preview.proposals[0].branch: {DEV}, preview.proposals[1].branch: {STAGING}}
+
+
+async def test_submitting_again_finds_what_is_there_and_doubles_nothing(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    await submitted(promoter, preview)
+    before = lab.branches()
+    again = await submitted(lab.promoter(), await lab.promoter().preview(plan()))
+    assert words(again) == ["committing", "opening", "adopted"]
+    assert again[-1].number == 100
+    assert lab.branches() == before
+    assert len(lab.forge.proposals) == 1
+
+
+async def test_a_value_somebody_changed_after_the_preview_stops_everything(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    data = with_version(lab.origin.read(preview.base, STAGING) or b"", "v2.9.9")
+    lab.origin.commit("main", {STAGING: data}, "somebody", at=STARTED)
+    steps = await submitted(promoter, preview)
+    assert words(steps) == ["committing", "failed"]
+    assert "v2.9.9" in steps[-1].text
+    assert steps[-1].text.endswith("Nothing was written.")
+    assert lab.branches() == {}
+    assert lab.forge.pulls == {}
+    assert records(lab.audit_file) == []
+
+
+async def test_a_stage_that_fails_does_not_stop_the_others(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan(change(STAGING, STAGING_CELL), change(DEV, DEV_CELL)))
+    lab.origin.commit("main", {STAGING: with_version(FILES[STAGING], "v2.9.9")}, "somebody", at=STARTED)
+    steps = await submitted(promoter, preview)
+    assert [(one.step, one.proposal.stage) for one in steps if one.step in {"failed", "opened"}] == [
+        ("failed", "staging"), ("opened", "dev"),
+    ]  # fmt: skip
+
+
+async def test_what_git_wants_already_is_nothing_to_do(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    data = with_version(lab.origin.read(preview.base, STAGING) or b"", NEW)
+    lab.origin.commit("main", {STAGING: data}, "somebody was faster", at=STARTED)
+    assert words(await submitted(promoter, preview)) == ["committing", "nothing"]
+    assert lab.branches() == {}
+
+
+async def test_a_change_elsewhere_in_the_file_since_the_preview_is_kept(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    data = (lab.origin.read(preview.base, STAGING) or b"") + b"# more\n"
+    lab.origin.commit("main", {STAGING: data}, "somebody", at=STARTED)
+    steps = await submitted(promoter, preview)
+    assert words(steps)[-1] == "opened"
+    assert lab.origin.read(steps[-1].commit, STAGING) == with_version(data, NEW)
+
+
+async def test_after_a_failed_pull_request_the_branch_is_named_and_a_retry_adopts_it(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    lab.forge.failure = UnreachableError("GitHub answered 502")
+    failed = await submitted(promoter, preview)
+    assert words(failed) == ["committing", "pushing", "opening", "failed"]
+    assert "GitHub answered 502" in failed[-1].text
+    assert "The branch is pushed" in failed[-1].text
+    pushed = lab.branches()
+    lab.forge.failure = None
+    retried = await submitted(promoter, preview)
+    assert words(retried) == ["committing", "opening", "opened"]
+    assert lab.branches() == pushed
+    assert retried[-1].commit == pushed[preview.proposals[0].branch]
+
+
+async def test_a_branch_of_that_name_with_other_contents_is_not_overwritten(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    foreign = lab.origin.commit(preview.proposals[0].branch, {STAGING: b"other"}, "somebody", at=STARTED)
+    steps = await submitted(promoter, preview)
+    assert words(steps) == ["committing", "pushing", "failed"]
+    assert "Nothing reached the server" in steps[-1].text
+    assert lab.branches() == {preview.proposals[0].branch: foreign}
+    assert lab.forge.pulls == {}
+
+
+async def test_every_step_is_journalled_before_it_is_taken(lab: Lab) -> None:
+    promoter = lab.promoter(auto_merge=())
+    preview = await promoter.preview(plan())
+    noted: dict[str, list[str]] = {}
+    async for step in promoter.submit(preview):
+        noted[step.step] = [one["step"] for one in records(lab.journal_file)]
+        if step.step == "pushing":
+            assert lab.branches() == {}
+    assert noted == {
+        "committing": [],
+        "pushing": ["commit", "push"],
+        "opening": ["commit", "push", "open"],
+        "opened": ["commit", "push", "open", "done"],
+    }
+    assert lab.forge.steps_noted == ["commit", "push", "open"]
+    assert len({one["operation"] for one in records(lab.journal_file)}) == 1
+    assert lab.journal_file.stat().st_mode & 0o077 == 0
+
+
+async def test_a_journal_that_cannot_be_written_stops_the_step(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    lab.journal_file.mkdir()
+    steps = await submitted(promoter, preview)
+    assert words(steps) == ["committing", "failed"]
+    assert lab.branches() == {}
+
+
+async def test_the_audit_is_a_chain_that_shows_tampering(lab: Lab) -> None:
+    promoter = lab.promoter()
+    await submitted(promoter, await promoter.preview(plan()))
+    assert [one["action"] for one in records(lab.audit_file)] == ["push", "open", "auto-merge"]
+    assert lab.audit.verify() is None
+    lines = lab.audit_file.read_bytes().splitlines(keepends=True)
+    lab.audit_file.write_bytes(lines[0].replace(b"staging", b"dev") + b"".join(lines[1:]))
+    assert lab.audit.verify() == 2
+    lab.audit_file.write_bytes(lines[0] + lines[2])
+    assert lab.audit.verify() == 2
+    lab.audit_file.write_bytes(b"".join([lines[0], b"not json\n", *lines[2:]]))
+    assert lab.audit.verify() == 2
+    lab.audit_file.write_bytes(b"".join(lines))
+    assert lab.audit.verify() is None
+
+
+async def test_auto_merge_is_asked_for_where_the_stage_is_configured(lab: Lab) -> None:
+    promoter = lab.promoter(auto_merge=("staging",))
+    lab.forge.unmerged = "auto-merge was refused: not allowed"
+    lab.forge.left = "labels were refused"
+    preview = await promoter.preview(plan(change(STAGING, STAGING_CELL), change(DEV, DEV_CELL)))
+    steps = await submitted(promoter, preview)
+    opened = [one for one in steps if one.step == "opened"]
+    assert lab.forge.merging == [(opened[0].number, opened[0].commit)]
+    assert opened[0].text.endswith("(labels were refused; auto-merge was refused: not allowed)")
+    assert opened[1].text.endswith("(labels were refused)")
+
+
+async def test_without_a_forge_nothing_is_written(lab: Lab) -> None:
+    promoter = Promoter(lab.config, lab.clone, None, Journal(lab.journal_file), lab.audit)
+    steps = await submitted(promoter, await promoter.preview(plan()))
+    assert words(steps) == ["committing", "failed"]
+    assert "github.repository" in steps[-1].text
+    assert "Nothing was written." in steps[-1].text
+    assert lab.branches() == {}
+    assert records(lab.journal_file) == records(lab.audit_file) == []
+
+
+async def test_a_repository_that_cannot_be_reached_is_an_error_of_the_preview(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    lab.origin.path.rename(lab.origin.path.with_name("away"))
+    with pytest.raises(UnreachableError):
+        await promoter.preview(plan())
+    steps = await submitted(promoter, preview)
+    assert words(steps) == ["committing", "failed"]
+    assert steps[-1].text.endswith("Nothing was written.")
+    lab.origin.path.with_name("away").rename(lab.origin.path)
+
+
+async def test_a_refusal_of_the_forge_is_told_in_its_words(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    lab.forge.failure = RefusedError("GitHub does not know this token: Bad credentials", "Renew GH_TOKEN.")
+    steps = await submitted(promoter, preview)
+    assert steps[-1].text.splitlines()[:2] == ["GitHub does not know this token: Bad credentials", "Renew GH_TOKEN."]
