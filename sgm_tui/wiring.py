@@ -249,11 +249,11 @@ def _cluster_sources(
     config: Config, is_service: Callable[[str], bool], stack: contextlib.AsyncExitStack, offs: list[Off]
 ) -> Iterable[Source]:
     from sgm_tui.live.argocd import ApplicationSource
+    from sgm_tui.live.connection import ClusterConnection
     from sgm_tui.live.metrics import MetricsSource
     from sgm_tui.live.naming import Naming
     from sgm_tui.live.rollouts import RolloutSource
     from sgm_tui.live.scaling import ScalingSource
-    from sgm_tui.live.watch import ClusterConnection
 
     naming = Naming(config)
 

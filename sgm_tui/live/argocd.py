@@ -27,21 +27,9 @@ from sgm_tui.fleet.observation import (
 from sgm_tui.fleet.observed import Application
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.application_wire import ApplicationWire, Table, application, decode_application, rows
+from sgm_tui.live.connection import AbsentError, ClusterConnection, beat, decode
 from sgm_tui.live.naming import IsService, Naming
-from sgm_tui.live.watch import (
-    AbsentError,
-    Beat,
-    Changed,
-    ClusterConnection,
-    Collection,
-    Listed,
-    Trouble,
-    beat,
-    decode,
-    follow,
-    unhurried,
-    unreadable,
-)
+from sgm_tui.live.watch import Beat, Changed, Collection, Listed, Trouble, follow, unhurried, unreadable
 
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 UNREADABLE = "Unreadable"
@@ -80,7 +68,6 @@ class ApplicationSource:
     async def _follow(self, publish: Publish) -> None:
         await self._rows_first(publish)
         async for event in follow(Collection(self._connection, self._path), wake=self._wake):
-            self._following = not isinstance(event, Trouble)
             match event:
                 case Listed(items):
                     publish(ApplicationsListed(self.source, await self._listed(items)))
@@ -92,6 +79,7 @@ class ApplicationSource:
                     publish(Off(self.source, f"Argo CD is not installed on {self._connection.context}"))
                 case Trouble(error, pause):
                     publish(Lost(self.source, error.message, pause))
+            self._following = not isinstance(event, Trouble)
 
     async def _beat(self, publish: Publish) -> None:
         """A silent hub is noticed sooner than its watch's idle deadline would, and its return sooner than a retry."""

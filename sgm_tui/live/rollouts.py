@@ -28,6 +28,7 @@ from sgm_tui.fleet.observation import (
 from sgm_tui.fleet.observed import AnalysisRun, Rollout
 from sgm_tui.fleet.rollout import ReplicaSetObject, RolloutObject, derive
 from sgm_tui.fleet.text import clean
+from sgm_tui.live.connection import AbsentError, ClusterConnection, beat
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollout_wire import (
     HASH_LABEL,
@@ -40,19 +41,7 @@ from sgm_tui.live.rollout_wire import (
     rollout_object,
     tracked_by,
 )
-from sgm_tui.live.watch import (
-    AbsentError,
-    Beat,
-    Changed,
-    ClusterConnection,
-    Collection,
-    Listed,
-    Trouble,
-    beat,
-    follow,
-    unhurried,
-    unreadable,
-)
+from sgm_tui.live.watch import Beat, Changed, Collection, Listed, Trouble, follow, unhurried, unreadable
 from sgm_tui.live.wire import Metadata
 
 UNREADABLE = "Unreadable"

@@ -12,8 +12,9 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.observation import Lost, Observation, Off, ScalingListed, SourceId
 from sgm_tui.fleet.observed import Scaling
+from sgm_tui.live.connection import AbsentError, ClusterConnection
 from sgm_tui.live.naming import Naming
-from sgm_tui.live.watch import AbsentError, Backoff, ClusterConnection, list_all
+from sgm_tui.live.watch import Backoff, list_all
 from sgm_tui.live.wire import Metadata, Wire
 
 _PATH = "/apis/autoscaling/v2/horizontalpodautoscalers"

@@ -1,74 +1,29 @@
-"""One cluster's API: who we are to it, raw requests with deadlines, and following a collection for ever.
+"""Following a collection for ever: list → watch → 410 → back-off as one endless stream that never raises.
 
-The `kubernetes` package reads the kubeconfig, authenticates and transports; bytes come out as the server sent them.
-`follow` is list → watch → 410 → back-off as one endless stream that never raises: a UI can tell *empty* from
-*loading* by `Listed`, and learns of every trouble as data.
+A UI can tell *empty* from *loading* by `Listed`, and learns of every trouble as data.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
-import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-import aiohttp
 import msgspec
-from kubernetes.aio.config import new_client_from_config
-from kubernetes.aio.config.config_exception import ConfigException
 
-from sgm_tui.errors import RefusedError, SgmError, UnreachableError
+from sgm_tui.errors import SgmError
 from sgm_tui.fleet.text import clean
+from sgm_tui.live.connection import BrokenError, ClusterConnection, ExpiredError, Pace, decode, refusal
 from sgm_tui.live.wire import Envelope, Metadata, RawEvent, RawList, Status
 
-JSON = "application/json"
 _PAGE = 500
-_LARGEST_ANSWER = 64 << 20
-_LARGEST_EVENT = 8 << 20
-"""etcd holds no object larger than 1.5 MB."""
-_MOST_RETIRED = 4
 _SHORT = 1.0
+"""Seconds; a watch that ends sooner is not worth asking again at once."""
 _BATCH = 200
 """Objects decoded at a stretch: some ten milliseconds."""
-
-
-class AbsentError(SgmError):
-    """The server does not know this kind of object: its CRD is not installed."""
-
-
-class BrokenError(UnreachableError):
-    """The server was there and the connection broke under us: asking again may do."""
-
-
-class ExpiredError(SgmError):
-    """The revision to go on from is too old (410): list again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long we wait for what, in seconds."""
-
-    connect: float = 5.0
-    sign_in: float = 30.0
-    """For the kubeconfig and whatever program it names to get a credential."""
-    unary: float = 10.0
-    """Whole time of a request that is not a watch; read time-outs alone do not stop a slow loris."""
-    list_page: float = 30.0
-    idle: float = 75.0
-    """Silence after which a watch is given up; bookmarks come about once a minute."""
-    watch: int = 240
-    """Age at which the server is asked to end a watch."""
-    beat: float = 10.0
-    """Between two looks whether the server is still there."""
-    retry_first: float = 0.5
-    retry_most: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,232 +55,6 @@ class Trouble:
 
 
 Followed = Listed | Changed | Beat | Trouble
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What is asked, all but how long we wait."""
-
-    method: str
-    path: str
-    params: Mapping[str, str] = field(default_factory=dict)
-    accept: str = JSON
-    body: object = None
-    content_type: str = JSON
-
-
-class ClusterConnection:
-    """One context of the kubeconfig."""
-
-    def __init__(self, context: str, kubeconfig: Path | None = None, pace: Pace | None = None) -> None:
-        self.context = context
-        self.pace = pace or Pace()
-        self._kubeconfig = kubeconfig
-        self._client: Any = None
-        self._retired: list[Any] = []
-        self._opening = asyncio.Lock()
-
-    async def close(self) -> None:
-        """Let go of every socket."""
-        clients, self._client, self._retired = [self._client, *self._retired], None, []
-        for client in clients:
-            if client is not None:
-                await client.close()
-
-    async def get(
-        self, path: str, params: Mapping[str, str] | None = None, *, accept: str = JSON, deadline: float | None = None
-    ) -> bytes:
-        """The whole answer to a GET.
-
-        Raises:
-            UnreachableError, RefusedError, AbsentError, ExpiredError: why there is none.
-        """
-        request = _Request("GET", path, params or {}, accept)
-        async with self._asked(request, total=deadline or self.pace.unary) as response:
-            return await self._whole(response)
-
-    async def patch(self, path: str, body: object, *, content_type: str) -> bytes:
-        """Send a PATCH once; it is never repeated, whatever happens.
-
-        Raises:
-            UnreachableError, RefusedError, AbsentError: what became of it.
-        """
-        request = _Request("PATCH", path, body=body, content_type=content_type)
-        async with self._asked(request, total=self.pace.unary) as response:
-            return await self._whole(response)
-
-    async def lines(self, path: str, params: Mapping[str, str], *, accept: str = JSON) -> AsyncGenerator[bytes, None]:
-        """The lines of a watch, until the server ends it or it is old enough to be asked anew.
-
-        Raises:
-            UnreachableError: no whole line within the idle deadline (bytes that never make one are silence too).
-            BrokenError: the connection broke.
-        """
-        rest, now = b"", asyncio.get_running_loop().time
-        oldest = now() + self.pace.watch + self.pace.idle
-        request = _Request("GET", path, params, accept)
-        async with self._asked(request, idle=self.pace.idle) as response, asyncio.timeout(self.pace.idle) as patience:
-            async for chunk in response.content.iter_any():
-                *whole, rest = (rest + chunk).split(b"\n")
-                for line in whole:
-                    if line.strip():
-                        yield line
-                if len(rest) > _LARGEST_EVENT:
-                    raise UnreachableError(f"an event of {self.context} is larger than {_LARGEST_EVENT >> 20} MB")
-                if now() > oldest:
-                    return
-                if whole:
-                    patience.reschedule(now() + self.pace.idle)
-
-    @contextlib.asynccontextmanager
-    async def _asked(
-        self, request: _Request, *, total: float | None = None, idle: float | None = None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One request with its deadlines; every failure leaves as an error of ours that says what happened."""
-        limits = aiohttp.ClientTimeout(total=total, sock_connect=self.pace.connect, sock_read=idle)
-        try:
-            async with asyncio.timeout(None if idle is None else self.pace.watch + 2 * idle):
-                response = await self._send(request, limits)
-                async with response:
-                    await self._check(response, request.path)
-                    yield response
-        except TimeoutError as error:
-            raise UnreachableError(f"{self.context} did not answer within {idle or total or 0:.0f} s") from error
-        except aiohttp.ClientConnectorError as error:
-            raise UnreachableError(f"{self.context}: {_cause(error)}") from error
-        except aiohttp.ClientError as error:
-            raise BrokenError(f"{self.context}: {_cause(error)}") from error
-
-    async def _send(self, request: _Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        """Send it; a credential that has run out is renewed once, and only reads are sent again."""
-        client = await self._open()
-        response = await self._send_with(client, request, limits)
-        if response.status != 401 or request.method != "GET":
-            return response
-        response.release()
-        if self._client is client:
-            # Others may still be reading through it: it is closed at the end.
-            self._retired.append(client)
-            self._client = None
-            if len(self._retired) > _MOST_RETIRED:
-                await self._retired.pop(0).close()
-        return await self._send_with(await self._open(), request, limits)
-
-    async def _send_with(self, client: Any, request: _Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        headers = {"Accept": request.accept, "Content-Type": request.content_type, "User-Agent": "sgm-tui"}
-        async with self._signing_in():
-            auth = (await client.configuration.auth_settings()).get("BearerToken")
-        if auth:
-            headers["Authorization"] = auth["value"]
-        query = "&".join(f"{key}={quote(value, safe='')}" for key, value in request.params.items())
-        url = client.configuration.host.rstrip("/") + request.path + (f"?{query}" if query else "")
-        answer = await client.rest_client.request(
-            request.method, url, headers=headers, body=request.body, _request_timeout=limits
-        )
-        response: aiohttp.ClientResponse = answer.response
-        return response
-
-    async def _open(self) -> Any:
-        async with self._opening:
-            if self._client is None:
-                file = str(self._kubeconfig) if self._kubeconfig else None
-                async with self._signing_in():
-                    with _complaints() as complaints:
-                        client = await new_client_from_config(file, self.context, persist_config=False)
-                    if complaints:
-                        await client.close()
-                        raise ConfigException(complaints[0])
-                self._client = client
-            return self._client
-
-    @contextlib.asynccontextmanager
-    async def _signing_in(self) -> AsyncIterator[None]:
-        """Bound what gets a credential (a program may hang, or print rubbish) and say whose it was."""
-        hint = "Check the kubeconfig and the cluster's `context` in sgm.yaml."
-        try:
-            async with asyncio.timeout(self.pace.sign_in):
-                yield
-        except TimeoutError as error:
-            said = f"its credential program did not answer within {self.pace.sign_in:.0f} s"
-            raise UnreachableError(f"context {self.context}: {said}", hint) from error
-        except (ConfigException, OSError, ValueError, LookupError, TypeError) as error:
-            # A kubeconfig or an ExecCredential may have any shape; the loader raises whatever it stumbles over.
-            raise UnreachableError(f"context {self.context}: {clean(error)}", hint) from error
-
-    async def _check(self, response: aiohttp.ClientResponse, path: str) -> None:
-        if response.status < 400:
-            return
-        text = await response.text(errors="replace")
-        raise _refusal(response.status, _said(text), path, self.context)
-
-    async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
-        data = await response.content.read(_LARGEST_ANSWER + 1)
-        parts = [data]
-        while data and sum(map(len, parts)) <= _LARGEST_ANSWER:
-            data = await response.content.read(_LARGEST_ANSWER)
-            parts.append(data)
-        whole = b"".join(parts)
-        if len(whole) > _LARGEST_ANSWER:
-            raise UnreachableError(f"an answer of {self.context} is larger than {_LARGEST_ANSWER >> 20} MB")
-        return whole
-
-
-class _Complaints(logging.Handler):
-    """What the kubeconfig loader logs while one task waits for it."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.messages: list[str] = []
-        self._task = asyncio.current_task()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep it, if it is ours: other clusters load at the same time."""
-        if asyncio.current_task() is self._task:
-            self.messages.append(record.getMessage())
-
-
-@contextlib.contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """A credential program that fails is only logged by the loader, which then goes on as nobody."""
-    handler, logger = _Complaints(), logging.getLogger("kubernetes.aio.config.kube_config")
-    logger.addHandler(handler)
-    try:
-        yield handler.messages
-    finally:
-        logger.removeHandler(handler)
-
-
-def _said(text: str) -> str:
-    try:
-        return clean(msgspec.json.decode(text, type=Status).message or text, 300)
-    except msgspec.MsgspecError:
-        return clean(text, 200)
-
-
-def _refusal(status: int, said: str, path: str, context: str) -> SgmError:
-    what = path.rsplit("/", 1)[-1]
-    if status == 401:
-        return RefusedError(f"{context}: not signed in: {said}", "Renew your credentials for this context.")
-    if status == 403:
-        return RefusedError(f"{context}: no access to {what}: {said}", "Ask for the rights `sgm rbac` lists.")
-    if status == 404:
-        return AbsentError(f"{context} has no {what}", "Its CRD is not installed there.")
-    if status == 410:
-        return ExpiredError(f"{context}: {said}")
-    if status in {409, 422}:
-        return RefusedError(f"{context}: {said}", "It has changed meanwhile: look again.")
-    return UnreachableError(f"{context} answered {status}: {said}")
-
-
-def _cause(error: aiohttp.ClientError) -> str:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"its certificate is not trusted: {clean(error.certificate_error)}"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        reason = error.os_error
-        if isinstance(reason, ssl.SSLError):
-            return f"TLS failed: {clean(reason.reason)}"
-        return f"cannot connect to {clean(error.host)}:{error.port}: {clean(reason.strerror or reason)}"
-    return f"the connection broke: {clean(error) or type(error).__name__}"
 
 
 @dataclass(slots=True)
@@ -366,14 +95,6 @@ async def list_all(
         if not page.metadata.continue_:
             return items, page.metadata.resource_version
         params = {**params, "continue": page.metadata.continue_}
-
-
-def decode(data: bytes | msgspec.Raw, kind: type[Any], connection: ClusterConnection) -> Any:
-    """Decode an answer, or say that it is none (a captive portal's page, half a document)."""
-    try:
-        return msgspec.json.decode(data, type=kind, strict=False)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreachableError(f"{connection.context} gave a bad answer: {clean(error)}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,7 +182,7 @@ def _event(line: bytes, version: str, collection: Collection) -> tuple[Changed |
     event = decode(line, RawEvent, connection)
     if event.type == "ERROR":
         status = decode(event.object, Status, connection)
-        raise _refusal(status.code or 500, clean(status.message), collection.path, connection.context)
+        raise refusal(status.code or 500, clean(status.message), collection.path, connection.context)
     envelope = decode(event.object, Envelope, connection)
     version = envelope.metadata.resource_version or version
     return (Beat() if event.type == "BOOKMARK" else Changed(event.type, event.object)), version
@@ -481,14 +202,3 @@ def unreadable(raw: msgspec.Raw) -> Metadata | None:
         return msgspec.json.decode(raw, type=Envelope, strict=False).metadata
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-
-
-async def beat(connection: ClusterConnection) -> SgmError | None:
-    """Whether the server is there; None when it is, else why not."""
-    try:
-        await connection.get("/version", deadline=connection.pace.connect)
-    except RefusedError:
-        return None
-    except SgmError as error:
-        return error
-    return None

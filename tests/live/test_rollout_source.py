@@ -16,9 +16,9 @@ from sgm_tui.fleet.cell import CellFacts, Verdict
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.observation import Alive, Lost, Observation, Off, RolloutChanged, RolloutGone, RolloutsListed
+from sgm_tui.live.connection import ClusterConnection, Pace
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollouts import RolloutSource
-from sgm_tui.live.watch import ClusterConnection, Pace
 from sgm_tui.live.wire import moment
 
 CONFIG = Config(

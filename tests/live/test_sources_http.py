@@ -29,10 +29,10 @@ from sgm_tui.fleet.observation import (
     ScalingListed,
 )
 from sgm_tui.live.argocd import ApplicationSource
+from sgm_tui.live.connection import ClusterConnection, Pace
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollouts import RolloutSource
 from sgm_tui.live.scaling import ScalingSource
-from sgm_tui.live.watch import ClusterConnection, Pace
 from sgm_tui.sandbox.objects import KubeObject, ObjectStore
 
 CONFIG = Config(

@@ -14,19 +14,8 @@ import pytest
 from aiohttp import web
 
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
-from sgm_tui.live.watch import (
-    AbsentError,
-    Backoff,
-    Beat,
-    Changed,
-    ClusterConnection,
-    Collection,
-    Followed,
-    Listed,
-    Pace,
-    Trouble,
-    follow,
-)
+from sgm_tui.live.connection import AbsentError, ClusterConnection, Pace
+from sgm_tui.live.watch import Backoff, Beat, Changed, Collection, Followed, Listed, Trouble, follow
 
 PATH = "/apis/argoproj.io/v1alpha1/rollouts"
 QUICK = Pace(connect=1.0, unary=0.5, list_page=0.5, idle=0.4, watch=30, retry_first=0.01, retry_most=0.05)
