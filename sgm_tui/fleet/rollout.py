@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sgm_tui.fleet.model import ClusterName, Version
@@ -68,7 +68,6 @@ class RolloutObject:
     traffic_routed: bool = False
     full_weight: int = _FULL_WEIGHT
     """`trafficRouting.maxTrafficWeight`."""
-    stable_ping: str = ""
     auto_promotion_seconds: int = 0
     replicas: int = 1
     paused: bool = False
@@ -124,11 +123,31 @@ def derive(
     analysis_runs: Sequence[AnalysisRun] = (),
 ) -> Rollout:
     """Everything the matrix needs to know of one Rollout and what it owns."""
-    phase, message = phase_of(rollout)
-    health, health_message = health_of(rollout)
     roles = tuple(sorted((_role(rollout, one) for one in replica_sets), key=lambda one: (-one.revision, one.name)))
     canary = rollout.strategy == "Canary"
     has_step = canary and rollout.steps and rollout.step_index is not None
+    return replace(
+        _judged(rollout),
+        step=rollout.step_index if has_step else None,
+        steps=len(rollout.steps) if has_step else None,
+        step_names=tuple(step.text for step in rollout.steps),
+        set_weight=set_weight(rollout) if canary else None,
+        actual_weight=_actual_weight(rollout, roles) if canary else None,
+        stable_version=_stable_version(rollout, roles),
+        new_version=_new_version(rollout, roles),
+        spec_version=_spec_version(rollout, roles),
+        pause_reason=_pause_reason(rollout),
+        paused_since=rollout.paused_since if rollout.pause_reasons else None,
+        pause_seconds=_pause_seconds(rollout),
+        replica_sets=roles,
+        analysis_runs=tuple(analysis_runs),
+    )
+
+
+def _judged(rollout: RolloutObject) -> Rollout:
+    """Who it is, how it is and how many: what needs nothing but the object itself."""
+    phase, message = phase_of(rollout)
+    health, health_message = health_of(rollout)
     return Rollout(
         name=rollout.name,
         namespace=rollout.namespace,
@@ -140,26 +159,13 @@ def derive(
         message=message,
         health=health,
         health_message=health_message,
-        step=rollout.step_index if has_step else None,
-        steps=len(rollout.steps) if has_step else None,
-        step_names=tuple(step.text for step in rollout.steps),
-        set_weight=set_weight(rollout) if canary else None,
-        actual_weight=_actual_weight(rollout, roles) if canary else None,
         ready=rollout.ready,
         desired=rollout.replicas,
         current=rollout.current,
         updated=rollout.updated,
         available=rollout.available,
-        stable_version=_stable_version(rollout, roles),
-        new_version=_new_version(rollout, roles),
-        spec_version=_spec_version(rollout, roles),
         aborted=rollout.aborted,
-        pause_reason=_pause_reason(rollout),
-        paused_since=rollout.paused_since if rollout.pause_reasons else None,
-        pause_seconds=_pause_seconds(rollout),
         updated_at=max((one.transitioned_at for one in rollout.conditions if one.transitioned_at), default=None),
-        replica_sets=roles,
-        analysis_runs=tuple(analysis_runs),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -173,30 +173,12 @@ class Owned(Generic[Value]):
 
 def rollout_object(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
     """A Rollout as the domain's rules read it."""
-    metadata, spec, status = wire.metadata, wire.spec, wire.status or _RolloutStatus()
-    canary, blue_green = spec.strategy.canary, spec.strategy.blue_green
-    routing = canary.traffic_routing if canary else None
+    status = wire.status or _RolloutStatus()
     colours = status.blue_green or _BlueGreenStatus()
     weights = status.canary.weights if status.canary else None
     pauses = status.pause_conditions or ()
-    return RolloutObject(
-        name=clean(metadata.name),
-        namespace=clean(metadata.namespace),
-        cluster=cluster,
-        uid=clean(metadata.uid),
-        application=clean(tracked_by(metadata)),
-        generation=metadata.generation or 0,
-        workload_generation=clean(metadata.annotation(WORKLOAD_GENERATION)),
-        strategy="Canary" if canary is not None else "BlueGreen" if blue_green is not None else "",
-        steps=tuple(_step(one) for one in (canary.steps if canary else None) or ()),
-        traffic_routed=routing is not None,
-        full_weight=(routing.max_traffic_weight if routing else None) or 100,
-        auto_promotion_seconds=(blue_green.auto_promotion_seconds if blue_green else None) or 0,
-        replicas=1 if spec.replicas is None else spec.replicas,
-        paused=bool(spec.paused),
-        restart_at=spec.restart_at or "",
-        workload_ref=spec.workload_ref is not None,
-        images=_images(spec.template, metadata.name),
+    return replace(
+        _wanted(wire, cluster),
         has_status=wire.status is not None,
         phase=clean(status.phase),
         message=clean(status.message, 1024),
@@ -218,6 +200,32 @@ def rollout_object(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
         restarted_at=status.restarted_at or "",
         canary_weight=((weights.canary.weight if weights.canary else None) or 0) if weights else None,
         conditions=tuple(_condition(one) for one in status.conditions or ()),
+    )
+
+
+def _wanted(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
+    """What it is called and what its spec asks for."""
+    metadata, spec = wire.metadata, wire.spec
+    canary, blue_green = spec.strategy.canary, spec.strategy.blue_green
+    routing = canary.traffic_routing if canary else None
+    return RolloutObject(
+        name=clean(metadata.name),
+        namespace=clean(metadata.namespace),
+        cluster=cluster,
+        uid=clean(metadata.uid),
+        application=clean(tracked_by(metadata)),
+        generation=metadata.generation or 0,
+        workload_generation=clean(metadata.annotation(WORKLOAD_GENERATION)),
+        strategy="Canary" if canary is not None else "BlueGreen" if blue_green is not None else "",
+        steps=tuple(_step(one) for one in (canary.steps if canary else None) or ()),
+        traffic_routed=routing is not None,
+        full_weight=(routing.max_traffic_weight if routing else None) or 100,
+        auto_promotion_seconds=(blue_green.auto_promotion_seconds if blue_green else None) or 0,
+        replicas=1 if spec.replicas is None else spec.replicas,
+        paused=bool(spec.paused),
+        restart_at=spec.restart_at or "",
+        workload_ref=spec.workload_ref is not None,
+        images=_images(spec.template, metadata.name),
     )
 
 
