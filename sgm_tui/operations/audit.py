@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sgm_tui.operations.journal import append, now
+from sgm_tui.operations.journal import append, now, unwritable
 
 _START = "0" * 64
 
@@ -29,13 +29,16 @@ class Audit:
         Raises:
             RefusedError: it cannot be written.
         """
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._file.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            append(
-                self._file,
-                {"at": now(), "actor": getpass.getuser(), "action": action, "previous": self._last(), **facts},
-            )
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._file.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                append(
+                    self._file,
+                    {"at": now(), "actor": getpass.getuser(), "action": action, "previous": self._last(), **facts},
+                )
+        except OSError as error:
+            raise unwritable(self._file, error) from error
 
     def verify(self) -> int | None:
         """The number of the first line that breaks the chain, or None when it is whole."""

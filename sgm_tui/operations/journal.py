@@ -50,5 +50,9 @@ def append(file: Path, record: dict[str, Any]) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        hint = "Nothing was done. Make room, or set state_directory to a folder you can write."
-        raise RefusedError(f"{file}: {error.strerror}", hint) from error
+        raise unwritable(file, error) from error
+
+
+def unwritable(file: Path, error: OSError) -> RefusedError:
+    """What to say of a record that cannot be kept; how far the operation got is the caller's to tell."""
+    return RefusedError(f"{file}: {error.strerror}", "Make room, or set state_directory to a folder you can write.")

@@ -42,6 +42,10 @@ class DesiredFiles(Protocol):
         """Every branch of the server as last fetched."""
         ...
 
+    def merge_base(self, one: str, other: str) -> str:
+        """The newest common ancestor of two commits; "" when there is none."""
+        ...
+
     async def commit(self, base: str, writes: Mapping[str, bytes], message: str, author: tuple[str, str]) -> str:
         """Make a commit; no branch moves."""
         ...
@@ -116,12 +120,16 @@ class Promoter:
         if not writes:
             yield Progress("nothing", proposal, "git already wants this: nothing to do")
             return
-        commit, known = await self._pushed_already(proposal, writes)
+        commit, expected = self._pushed_already(proposal, writes, head)
+        known = bool(commit)
         if not known:
             commit = await self._repository.commit(head, writes, message_of(changes), _AUTHOR)
             self._journal.note(identity, "push", branch=proposal.branch, commit=commit)
             yield Progress("pushing", proposal, f"pushing {proposal.branch}", commit=commit)
-            await self._repository.push(commit, proposal.branch, commit if known else "")
+            await self._repository.push(commit, proposal.branch, expected)
+        # Told before it is written down: whatever fails from here on, the branch is on the server.
+        yield Progress("opening", proposal, "opening the pull request", commit=commit)
+        if not known:
             self._audit.record("push", operation=identity, branch=proposal.branch, commit=commit)
         async for step in self._open(proposal, identity, commit):
             yield step
@@ -130,7 +138,6 @@ class Promoter:
         if self._forge is None:
             return
         self._journal.note(identity, "open", branch=proposal.branch, commit=commit)
-        yield Progress("opening", proposal, "opening the pull request", commit=commit)
         request, made, left = await self._forge.open(proposal, commit)
         self._audit.record("open", operation=identity, number=request.number, commit=commit, made=made)
         if proposal.stage in self._config.github.auto_merge:
@@ -152,11 +159,16 @@ class Promoter:
                 writes[change.path] = after
         return writes
 
-    async def _pushed_already(self, proposal: Proposal, writes: Mapping[str, bytes]) -> tuple[str, bool]:
-        """The branch of an earlier try that holds exactly these contents, so that a retry finds and does not double."""
+    def _pushed_already(self, proposal: Proposal, writes: Mapping[str, bytes], head: str) -> tuple[str, str]:
+        """The commit of an earlier try that holds these contents ("" when there is none), and what may be pushed over.
+
+        A branch that was merged before, and whose change was reverted since, holds nothing that could get lost.
+        """
         pushed = self._repository.heads().get(proposal.branch, "")
-        same = pushed and all(self._repository.read(pushed, path) == data for path, data in writes.items())
-        return (pushed, True) if same else ("", False)
+        if not pushed or self._repository.merge_base(head, pushed) == pushed:
+            return "", pushed
+        same = all(self._repository.read(pushed, path) == data for path, data in writes.items())
+        return (pushed if same else "", "")
 
     def _edited(self, head: str, change: Change, data: bytes | None = None) -> tuple[bytes, bytes]:
         before = data if data is not None else self._repository.read(head, change.path)
@@ -187,7 +199,7 @@ def _what_next(reached: Progress, error: Exception) -> str:
     """What happened, how far it got, and what to do."""
     done = {
         "committing": "Nothing was written.",
-        "pushing": "Nothing reached the server. Try again.",
+        "pushing": "No pull request was made. Try again: a branch that did reach the server is found.",
         "opening": "The branch is pushed; try again and it is found, nothing is doubled.",
     }
     return f"{error}\n{done.get(reached.step, 'Try again: what is there already is found.')}"

@@ -275,8 +275,36 @@ async def test_a_branch_of_that_name_with_other_contents_is_not_overwritten(lab:
     foreign = lab.origin.commit(preview.proposals[0].branch, {STAGING: b"other"}, "somebody", at=STARTED)
     steps = await submitted(promoter, preview)
     assert words(steps) == ["committing", "pushing", "failed"]
-    assert "Nothing reached the server" in steps[-1].text
+    assert "refused the push" in steps[-1].text
+    assert "No pull request was made" in steps[-1].text
     assert lab.branches() == {preview.proposals[0].branch: foreign}
+    assert lab.forge.pulls == {}
+
+
+async def test_a_change_that_was_merged_and_reverted_can_be_made_again(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    first = (await submitted(promoter, preview))[-1].commit
+    before = lab.origin.read(preview.base, STAGING) or b""
+    lab.origin.merge("main", first, "Merge pull request #100 from x", at=STARTED)
+    lab.origin.commit("main", {STAGING: before}, "revert", at=STARTED)
+    lab.forge.pulls.clear()
+    again = await promoter.preview(plan())
+    assert again.proposals[0].branch == preview.proposals[0].branch
+    steps = await submitted(promoter, again)
+    assert words(steps) == ["committing", "pushing", "opening", "opened"]
+    assert lab.origin.commits(again.base, steps[-1].commit) == [steps[-1].commit] != [first]
+    assert lab.branches() == {again.proposals[0].branch: steps[-1].commit}
+
+
+async def test_an_audit_that_cannot_be_written_after_the_push_does_not_deny_the_push(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    lab.audit_file.mkdir()
+    steps = await submitted(promoter, preview)
+    assert words(steps) == ["committing", "pushing", "opening", "failed"]
+    assert "The branch is pushed" in steps[-1].text
+    assert set(lab.branches()) == {preview.proposals[0].branch}
     assert lab.forge.pulls == {}
 
 
@@ -291,7 +319,7 @@ async def test_every_step_is_journalled_before_it_is_taken(lab: Lab) -> None:
     assert noted == {
         "committing": [],
         "pushing": ["commit", "push"],
-        "opening": ["commit", "push", "open"],
+        "opening": ["commit", "push"],
         "opened": ["commit", "push", "open", "done"],
     }
     assert lab.forge.steps_noted == ["commit", "push", "open"]
