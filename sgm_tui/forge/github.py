@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -95,8 +95,9 @@ class GithubForge:
             retry=GithubRetry(total=2, max_rate_limit_wait=1, allowed_methods={"GET"}),
             seconds_between_requests=0 if near else 0.25,
             seconds_between_writes=0 if near else 1.0,
+            lazy=True,
         )
-        self._repository: RemoteRepository = self._client.get_repo(config.github.repository, lazy=True)
+        self._repository: RemoteRepository = self._client.get_repo(config.github.repository)
         self._branch = config.repository.branch
         self._known: dict[int, tuple[tuple[str, str], PullRequest]] = {}
 
@@ -230,8 +231,7 @@ class GithubForge:
 
 
 def _described(pull: RemotePull) -> PullRequest:
-    """The fields a list entry carries, without another request."""
-    raw: Mapping[str, Any] = pull.raw_data
+    """The fields a list entry carries; `raw_data` is not touched, because PyGithub would ask for the rest first."""
     return PullRequest(
         number=pull.number,
         title=clean(pull.title),
@@ -240,14 +240,14 @@ def _described(pull: RemotePull) -> PullRequest:
         branch=clean(pull.head.ref),
         head=pull.head.sha,
         state="merged" if pull.merged_at else clean(pull.state),
-        draft=bool(raw.get("draft")),
+        draft=bool(pull.draft),
         created_at=pull.created_at,
         updated_at=pull.updated_at,
         merged_at=pull.merged_at,
-        merge_commit=clean(raw.get("merge_commit_sha")),
+        merge_commit=clean(pull.merge_commit_sha),
         labels=tuple(clean(label.name) for label in pull.labels),
-        reviewers=tuple(clean(one.get("login")) for one in raw.get("requested_reviewers") or ()),
-        auto_merge=raw.get("auto_merge") is not None,
+        reviewers=tuple(clean(one.login) for one in pull.requested_reviewers or ()),
+        auto_merge=bool(pull.auto_merge),
     )
 
 

@@ -1,0 +1,277 @@
+"""Our GitHub adapter against the embedded GitHub, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from origin import DEV, FILES, STAGING, STARTED, cell, config_of, origin_in, with_version
+from plain_server import mounted
+
+from sgm_tui.config import Config
+from sgm_tui.errors import RefusedError, UnreachableError
+from sgm_tui.fleet.model import CellKey, StageName, Version
+from sgm_tui.fleet.plan import Proposal
+from sgm_tui.forge.github import GithubForge, github_token
+from sgm_tui.sandbox import github_api
+from sgm_tui.sandbox.clock import Clock
+from sgm_tui.sandbox.github_state import GitHub
+from sgm_tui.sandbox.repository import Repository as Origin
+
+TOKEN = "ghp_thetokenofthistest"
+BRANCH = "sgm/dev/cart-v9.0.0-0123456789ab"
+Answered = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Lab:
+    """GitHub in a test, and our client of it."""
+
+    state: GitHub
+    config: Config
+    forge: GithubForge
+    seen: list[tuple[str, str]] = field(default_factory=list)
+    before: dict[tuple[str, str], list[Callable[[], object]]] = field(default_factory=dict)
+    """What happens on the server just before a request is served, once each."""
+    answers: dict[tuple[str, str], list[tuple[int, str]]] = field(default_factory=dict)
+    """What is answered instead, once each."""
+
+    @property
+    def origin(self) -> Origin:
+        return self.state.repository
+
+    def pass_time(self, seconds: float) -> None:
+        for _ in range(round(seconds * 2)):
+            self.state.clock.advance(0.5)
+            self.state.step()
+
+    def push(self, branch: str = BRANCH, path: str = DEV, version: str = "v9.0.0") -> str:
+        return self.origin.commit(branch, {path: with_version(FILES[path], version)}, "feat(cart)", at=STARTED)
+
+
+def proposal(branch: str = BRANCH) -> Proposal:
+    return Proposal(StageName("dev"), branch, "feat(cart): dev -> v9.0.0", "why", (), ("promotion",), ("@acme/sre",))
+
+
+def nothing(_head: str) -> tuple[tuple[CellKey, Version], ...]:
+    return ()
+
+
+@asynccontextmanager
+async def _lab(directory: Path) -> AsyncIterator[Lab]:
+    origin = origin_in(directory)
+    state = GitHub(origin, Clock(STARTED), seed="test")
+    state.begin()
+    made: list[Lab] = []
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Answered) -> web.StreamResponse:
+        made[0].seen.append((request.method, request.path))
+        if request.headers.get("Authorization") not in {f"token {TOKEN}", f"Bearer {TOKEN}"}:
+            return web.json_response({"message": "Bad credentials"}, status=401)
+        asked = request.method, request.path.rpartition("/")[2]
+        while made[0].before.get(asked):
+            made[0].before[asked].pop(0)()
+        waiting = made[0].answers.get(asked)
+        if waiting:
+            status, message = waiting.pop(0)
+            return web.json_response({"message": message}, status=status)
+        return await handler(request)
+
+    server = github_api.routes(state)
+    server.middlewares.insert(0, guard)
+    async with mounted("/api", server) as url:
+        plain = config_of(origin, directory)
+        config = replace(plain, github=replace(plain.github, api_url=f"{url}/api/v3"))
+        made.append(Lab(state, config, GithubForge(config, TOKEN)))
+        yield made[0]
+    origin.close()
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    async with _lab(tmp_path) as made:
+        yield made
+
+
+async def test_a_pull_request_is_made_with_labels_and_reviewers(lab: Lab) -> None:
+    head = lab.push()
+    request, made, left = await lab.forge.open(proposal(), head)
+    assert (made, left) == (True, "")
+    assert (request.title, request.branch, request.head, request.state, request.author) == (
+        "feat(cart): dev -> v9.0.0", BRANCH, head, "open", "operator",
+    )  # fmt: skip
+    pull = lab.state.pulls[request.number]
+    assert (pull.labels, pull.body) == (["promotion"], "why")
+    assert request.url.endswith(f"/pull/{request.number}")
+    found = await lab.forge.find(BRANCH)
+    assert found is not None
+    assert (found.number, found.labels) == (request.number, ("promotion",))
+    assert await lab.forge.find("sgm/dev") is None
+
+
+async def test_a_second_open_finds_the_first(lab: Lab) -> None:
+    head = lab.push()
+    first, _, _ = await lab.forge.open(proposal(), head)
+    lab.seen.clear()
+    again, made, left = await lab.forge.open(proposal(), head)
+    assert (again.number, made, left) == (first.number, False, "")
+    assert {method for method, _ in lab.seen} == {"GET"}
+
+
+async def test_a_pull_request_made_between_looking_and_making_is_adopted(lab: Lab) -> None:
+    head = lab.push()
+    lab.before["POST", "pulls"] = [lambda: lab.state.open(BRANCH, "somebody was faster")]
+    request, made, _ = await lab.forge.open(proposal(), head)
+    assert (request.title, made) == ("somebody was faster", False)
+
+
+async def test_a_branch_without_commits_of_its_own_is_refused_in_githubs_words(lab: Lab) -> None:
+    lab.origin.update(BRANCH, lab.origin.head(), "")
+    with pytest.raises(RefusedError, match=f"No commits between main and {BRANCH}"):
+        await lab.forge.open(proposal(), lab.origin.head())
+
+
+async def test_refused_labels_and_reviewers_are_told_and_fail_nothing(lab: Lab) -> None:
+    head = lab.push()
+    lab.answers["POST", "labels"] = [(403, "Resource not accessible by personal access token")]
+    lab.answers["POST", "requested_reviewers"] = [(422, "Reviews may only be requested from collaborators.")]
+    _, made, left = await lab.forge.open(proposal(), head)
+    assert made
+    assert left == (
+        "labels were refused (Resource not accessible by personal access token); "
+        "reviewers were refused (Reviews may only be requested from collaborators.)"
+    )
+
+
+async def test_a_head_that_moved_meanwhile_is_told(lab: Lab) -> None:
+    head = lab.push()
+    _, _, left = await lab.forge.open(proposal(), "0" * 40)
+    assert left == f"its head is {head[:7]}, not 0000000"
+
+
+async def test_auto_merge_waits_for_checks_and_owners(lab: Lab) -> None:
+    head = lab.push()
+    request, _, _ = await lab.forge.open(proposal(), head)
+    assert await lab.forge.auto_merge(request.number, head) == ""
+    waiting = await lab.forge.find(BRANCH)
+    assert waiting is not None
+    assert waiting.auto_merge
+    lab.pass_time(90)
+    assert lab.state.pulls[request.number].merged
+    assert lab.origin.contains(lab.origin.head(), head)
+
+
+async def test_auto_merge_of_what_waits_for_nothing_is_a_merge(lab: Lab) -> None:
+    head = lab.push()
+    request, _, _ = await lab.forge.open(proposal(), head)
+    lab.pass_time(90)
+    assert await lab.forge.auto_merge(request.number, head) == ""
+    assert lab.state.pulls[request.number].merged
+
+
+async def test_auto_merge_that_is_refused_says_why(lab: Lab) -> None:
+    head = lab.push()
+    request, _, _ = await lab.forge.open(proposal(), head)
+    lab.push(version="v9.0.1")
+    lab.pass_time(90)
+    assert "refused" in await lab.forge.auto_merge(request.number, head)
+    assert not lab.state.pulls[request.number].merged
+
+
+async def test_the_list_has_checks_reviews_mergeability_and_what_is_proposed(lab: Lab) -> None:
+    head = lab.push()
+    request, _, _ = await lab.forge.open(proposal(), head)
+    wanted = ((cell("cart", "dev", "eu1"), Version("v9.0.0")),)
+    asked: list[str] = []
+
+    def proposes(sha: str) -> tuple[tuple[CellKey, Version], ...]:
+        asked.append(sha)
+        return wanted
+
+    async def listed() -> tuple[str, bool, bool | None]:
+        (one,) = [one for one in await lab.forge.pull_requests(proposes) if one.state == "open"]
+        assert (one.number, one.head, one.proposes) == (request.number, head, wanted)
+        return one.checks, one.approved, one.mergeable
+
+    lab.pass_time(2.5)
+    assert await listed() == ("pending", False, True)
+    lab.pass_time(60)
+    assert await listed() == ("passing", True, True)
+    assert set(asked) == {head}
+    await lab.forge.auto_merge(request.number, head)
+    (merged,) = [one for one in await lab.forge.pull_requests(proposes) if one.number == request.number]
+    assert (merged.state, merged.merge_commit, merged.proposes) == ("merged", lab.origin.head(), ())
+    assert merged.merged_at is not None
+
+
+async def test_a_conflict_and_failed_checks_are_in_the_list(lab: Lab) -> None:
+    broken = lab.origin.commit("broken", {DEV: FILES[DEV] + b"\n  : [\n"}, "oops", at=STARTED)
+    lab.push("conflict", STAGING)
+    for branch in ("broken", "conflict"):
+        await lab.forge.open(proposal(branch), lab.origin.head(branch))
+    lab.push("main", STAGING, "v8.0.0")
+    lab.pass_time(60)
+    found = {one.branch: one for one in await lab.forge.pull_requests(nothing) if one.state == "open"}
+    assert (found["broken"].head, found["broken"].checks, found["broken"].approved) == (broken, "failing", False)
+    assert found["conflict"].mergeable is False
+
+
+async def test_a_settled_pull_request_is_not_asked_about_again(lab: Lab) -> None:
+    head = lab.push()
+    await lab.forge.open(proposal(), head)
+    lab.pass_time(60)
+    known = await lab.forge.pull_requests(nothing)
+    lab.seen.clear()
+    assert await lab.forge.pull_requests(nothing) == known
+    assert [path.rpartition("/")[2] for _, path in lab.seen] == ["pulls", "pulls"]
+
+
+async def test_a_bad_token_is_refused_with_advice(lab: Lab) -> None:
+    forge = GithubForge(lab.config, "ghp_somethingelse")
+    with pytest.raises(RefusedError, match="Bad credentials") as refused:
+        await forge.find(BRANCH)
+    assert "GH_TOKEN" in refused.value.hint
+    assert "ghp_somethingelse" not in str(refused.value)
+
+
+async def test_another_repository_is_refused_with_advice(lab: Lab) -> None:
+    other = replace(lab.config, github=replace(lab.config.github, repository="acme/other"))
+    with pytest.raises(RefusedError, match="not there") as refused:
+        await GithubForge(other, TOKEN).pull_requests(nothing)
+    assert "github.repository" in refused.value.hint
+
+
+async def test_reads_are_tried_again_and_writes_are_not(lab: Lab) -> None:
+    head = lab.push()
+    lab.answers["GET", "pulls"] = [(502, "Bad Gateway")]
+    assert await lab.forge.find(BRANCH) is None
+    lab.answers["POST", "pulls"] = [(502, "Bad Gateway")]
+    with pytest.raises(UnreachableError, match="GitHub answered 502"):
+        await lab.forge.open(proposal(), head)
+    assert [method for method, _ in lab.seen].count("POST") == 1
+    assert not lab.state.pulls or all(one.head != BRANCH for one in lab.state.pulls.values())
+
+
+async def test_a_server_that_is_gone_is_unreachable(tmp_path: Path) -> None:
+    async with _lab(tmp_path) as made:
+        forge = made.forge
+    with pytest.raises(UnreachableError, match="connection refused"):
+        await asyncio.wait_for(forge.find(BRANCH), 30)
+
+
+def test_the_token_comes_from_its_file_before_the_environment(lab: Lab, tmp_path: Path) -> None:
+    environ = {"GH_TOKEN": "one", "GITHUB_TOKEN": "two"}
+    assert github_token(lab.config, environ) == "one"
+    assert github_token(lab.config, {"GITHUB_TOKEN": "two"}) == "two"
+    file = tmp_path / "token"
+    named = replace(lab.config, github=replace(lab.config.github, token_file=file))
+    with pytest.raises(UnreachableError, match="token_file"):
+        github_token(named, environ)
+    file.write_text("three\n")
+    assert github_token(named, environ) == "three"
