@@ -85,7 +85,6 @@ class ApplicationSource:
         """A silent hub is noticed sooner than its watch's idle deadline would, and its return sooner than a retry."""
         missed = False
         while True:
-            await asyncio.sleep(self._connection.pace.beat)
             error = await beat(self._connection)
             if error is not None:
                 publish(Lost(self.source, error.message, self._connection.pace.beat))
@@ -94,6 +93,7 @@ class ApplicationSource:
             elif missed:
                 self.refresh()
             missed = error is not None
+            await asyncio.sleep(self._connection.pace.beat)
 
     async def _rows_first(self, publish: Publish) -> None:
         """One Table, if the server makes them; what fails here, the list behind will say."""

@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 
 import requests
 from prometheus_api_client import PrometheusApiClientException, PrometheusConnect
+from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
+from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 from urllib3.util.retry import Retry
 
 from sgm_tui.config import MetricsConfig
@@ -32,7 +34,7 @@ from sgm_tui.fleet.text import clean
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.wire import moment
 
-_DEADLINE = 8.0
+_DEADLINE = 5.0
 """Seconds of silence in one request."""
 _PATIENCE = 30.0
 """Seconds for all requests of one look; a slow trickle is not silence."""
@@ -111,7 +113,7 @@ class MetricsSource:
         self._naming = naming
         self._wake = asyncio.Event()
         self._chance = random.Random()
-        self._aside = _Aside(self._url)
+        self._asides = (_Aside(self._url), _Aside(self._url))
 
     def refresh(self) -> None:
         """Look now."""
@@ -121,19 +123,24 @@ class MetricsSource:
         """Publish metrics and alerts, for ever; troubles are published, never raised."""
         failures = 0
         while True:
-            try:
-                publish(MetricsListed(self.source, await self._aside.result_of(self._metrics)))
-                failures = 0
-                pause = self._config.interval_seconds
-            except SgmError as error:
-                failures += 1
-                pause = min(self._config.interval_seconds * 2 ** min(failures - 1, 8), _RETRY_MOST)
-                publish(Lost(self.source, error.message, pause))
-            try:
-                publish(AlertsListed(self.alerts, await self._aside.result_of(self._alerts)))
-            except SgmError as error:
-                publish(Lost(self.alerts, error.message, pause))
-            await self._pause(pause * self._chance.uniform(0.9, 1.1))
+            pause = min(self._config.interval_seconds * 2 ** min(failures, 8), _RETRY_MOST)
+            worked, _ = await asyncio.gather(self._tell_metrics(publish, pause), self._tell_alerts(publish, pause))
+            failures = 0 if worked else failures + 1
+            await self._pause((self._config.interval_seconds if worked else pause) * self._chance.uniform(0.9, 1.1))
+
+    async def _tell_metrics(self, publish: Publish, pause: float) -> bool:
+        try:
+            publish(MetricsListed(self.source, await self._asides[0].result_of(self._metrics)))
+        except SgmError as error:
+            publish(Lost(self.source, error.message, pause))
+            return False
+        return True
+
+    async def _tell_alerts(self, publish: Publish, pause: float) -> None:
+        try:
+            publish(AlertsListed(self.alerts, await self._asides[1].result_of(self._alerts)))
+        except SgmError as error:
+            publish(Lost(self.alerts, error.message, pause))
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -260,7 +267,7 @@ def _told(what: str) -> Iterator[None]:
     except requests.JSONDecodeError as error:
         raise UnreachableError(f"{what} did not answer as Prometheus does") from error
     except requests.RequestException as error:
-        raise UnreachableError(f"{what}: {_reason(error)}") from error
+        raise UnreachableError(f"{what} {_reason(error)}") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         # An answer of another shape than Prometheus': a proxy's, or a version's from the future.
         raise UnreachableError(f"{what} gave an answer that cannot be read: {clean(error)}") from error
@@ -276,7 +283,14 @@ def _cause(text: str) -> str:
 
 
 def _reason(error: requests.RequestException) -> str:
-    text = str(error)
-    if "Connection refused" in text:
-        return "connection refused"
-    return clean(text, 160)
+    """Why there is no answer, dug out of the library's wrapping."""
+    cause = error.args[0] if error.args else error
+    if isinstance(cause, MaxRetryError) and cause.reason is not None:
+        cause = cause.reason
+    if isinstance(cause, NewConnectionError):
+        return f"cannot be reached: {clean(cause.args[0] if cause.args else cause, 160).rpartition(': ')[2]}"
+    if isinstance(cause, Urllib3TimeoutError):
+        return f"did not answer within {_DEADLINE:.0f} s"
+    if isinstance(cause, SSLError):
+        return f"is not trusted: {clean(cause, 160)}"
+    return f"gave no answer: {clean(cause, 160)}"

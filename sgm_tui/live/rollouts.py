@@ -112,7 +112,6 @@ class RolloutSource:
         """A silent cluster is noticed sooner than its watches' idle deadline would, its return sooner than a retry."""
         missed = False
         while True:
-            await asyncio.sleep(self._connection.pace.beat)
             error = await beat(self._connection)
             if error is not None:
                 publish(Lost(self.source, error.message, self._connection.pace.beat))
@@ -121,6 +120,7 @@ class RolloutSource:
             else:
                 self._alive(publish)
             missed = error is not None
+            await asyncio.sleep(self._connection.pace.beat)
 
     def _alive(self, publish: Publish) -> None:
         """Alive only while every collection that decides is followed."""

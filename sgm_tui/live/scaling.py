@@ -71,7 +71,7 @@ class ScalingSource:
         while True:
             pause = _SECONDS
             try:
-                items, _ = await list_all(self._connection, _PATH)
+                items, _ = await list_all(self._connection, _PATH, deadline=self._connection.pace.unary)
                 waits.reset()
                 publish(ScalingListed(self.source, self._scaling(items)))
             except AbsentError as error:

@@ -83,13 +83,17 @@ class Backoff:
 
 
 async def list_all(
-    connection: ClusterConnection, path: str, selector: Mapping[str, str] | None = None
+    connection: ClusterConnection,
+    path: str,
+    selector: Mapping[str, str] | None = None,
+    *,
+    deadline: float | None = None,
 ) -> tuple[list[msgspec.Raw], str]:
-    """Every item of a collection, page by page, and the revision of the list."""
+    """Every item of a collection, page by page (each within `deadline` seconds), and the revision of the list."""
     items: list[msgspec.Raw] = []
     params = {**(selector or {}), "limit": str(_PAGE)}
     while True:
-        data = await connection.get(path, params, deadline=connection.pace.list_page)
+        data = await connection.get(path, params, deadline=deadline or connection.pace.list_page)
         page = decode(data, RawList, connection)
         items += page.items or []
         if not page.metadata.continue_:
