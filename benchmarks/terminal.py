@@ -10,24 +10,42 @@ import signal
 import struct
 import termios
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 import pyte
+
+_ABOUT_OUR_OWN = frozenset({"COLUMNS", "LINES", "NO_COLOR"})
+"""What says something of the terminal we run in, not of this one."""
 
 
 class Terminal:
     """One program on a pty of a given size, its screen kept by pyte."""
 
-    def __init__(self, command: Sequence[str], columns: int = 160, lines: int = 45) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        columns: int = 160,
+        lines: int = 45,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.started = time.perf_counter()
+        self.status: int | None = None
+        """Exit code, once it has ended."""
+        self.received = b""
+        """The last bytes that came, for what pyte does not keep (modes left on)."""
         self.pid, self.master = pty.fork()
         if self.pid == 0:
-            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8")
-            os.execvp(command[0], list(command))
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+            asked = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", **(environment or {})}
+            kept = {name: value for name, value in os.environ.items() if name not in _ABOUT_OUR_OWN}
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+                # Whoever started us may have had them ignored (nohup, a background job), and that is inherited.
+                signal.signal(number, signal.SIG_DFL)
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+            # With an environment of its own: readline puts LINES and COLUMNS into the process behind os.environ.
+            os.execvpe(command[0], list(command), kept | asked)
 
     def __enter__(self) -> Terminal:
         return self
@@ -35,11 +53,26 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.kill(self.pid, signal.SIGTERM)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and not os.waitpid(self.pid, os.WNOHANG)[0]:
-            self.read(0.05)
+        if self.status is None:
+            os.kill(self.pid, signal.SIGTERM)
+            self.wait(10)
         os.close(self.master)
+
+    def wait(self, seconds: float) -> int:
+        """Read until the program has ended; its exit code (128 + signal when one ended it)."""
+        deadline = time.monotonic() + seconds
+        while self.status is None and time.monotonic() < deadline:
+            self.read(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                code = os.waitstatus_to_exitcode(status)
+                self.status = 128 - code if code < 0 else code
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.status = 137
+            raise TimeoutError(f"it did not end within {seconds} s; the screen is:\n{self.text}")
+        return self.status
 
     @property
     def text(self) -> str:
@@ -54,6 +87,7 @@ class Terminal:
             data = os.read(self.master, 1 << 16)
         except OSError:
             return b""
+        self.received = (self.received + data)[-20_000:]
         self._stream.feed(data)
         return data
 
@@ -65,6 +99,10 @@ class Terminal:
             if condition(self.text):
                 return time.perf_counter() - self.started
         raise TimeoutError(f"not within {seconds} s; the screen is:\n{self.text}")
+
+    def type(self, keys: str) -> None:
+        """Send keys as they are."""
+        os.write(self.master, keys.encode())
 
     def press(self, key: str, settle: float = 0.25) -> float:
         """Type one key; milliseconds until the first bytes of the answer. Drains what follows."""

@@ -45,6 +45,9 @@ class Terminal:
             for name in ("NO_COLOR", "LC_ALL", "LC_CTYPE"):
                 os.environ.pop(name, None)
             os.environ.update({"TERM": "xterm-256color", "LANG": "C.UTF-8", **environ})
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+                # Whoever runs the tests may have them ignored (nohup, a background job): that is inherited.
+                signal.signal(number, signal.SIG_DFL)
             os.execv(sys.executable, [sys.executable, "-c", program])
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
         self.written = b""
