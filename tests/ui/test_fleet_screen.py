@@ -273,3 +273,11 @@ async def test_any_size_is_survived(size: tuple[int, int]) -> None:
         await pilot.pause()
         await press(pilot, "down", "right", "3", "z", "i")
         assert app.is_running
+
+
+async def test_the_footer_shows_the_keys_from_the_start() -> None:
+    app = app_on(builders.loading())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        await pilot.pause()
+        assert "filter" in text_of(app).splitlines()[-1]

@@ -67,6 +67,7 @@ class FleetScreen(Screen[None]):
         words = "words: service stage cluster version journey"
         await self.query_one("#body").mount(pane)
         await self.mount(Input(id="filter", placeholder=words, compact=True), Footer(show_command_palette=False))
+        self.refresh_bindings()  # the footer fills itself only when it is told
 
     def on_resize(self) -> None:
         """Details go where there is room."""
@@ -191,6 +192,12 @@ class FleetScreen(Screen[None]):
             return self.selected is not None or None
         return True
 
-    def watch_selected(self) -> None:
-        """What the keys can do depends on the cell."""
-        self.refresh_bindings()
+    def watch_selected(self, old: CellKey | None, new: CellKey | None) -> None:
+        """Some keys need a cell; the footer is made again only when that changes."""
+        if (old is None) != (new is None):
+            self.refresh_bindings()
+
+    def watch_snapshot(self, old: FleetSnapshot, new: FleetSnapshot) -> None:
+        """Some keys need a plan."""
+        if bool(old.plan.changes) != bool(new.plan.changes):
+            self.refresh_bindings()

@@ -73,6 +73,8 @@ class DetailPane(Container):
             self._put(f".block-{number}", *lines)
 
     def _put(self, selector: str, *lines: Line) -> None:
-        if self._shown.get(selector) != lines:
+        before = self._shown.get(selector)
+        if before != lines:
             self._shown[selector] = lines
-            self.query_one(selector, Static).update(page(lines))
+            resized = before is None or len(before) != len(lines)  # only then does anything have to move
+            self.query_one(selector, Static).update(page(lines), layout=resized)

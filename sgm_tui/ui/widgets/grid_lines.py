@@ -32,7 +32,7 @@ HEADER = 2
 Place = tuple[int, int, int]
 """Cursor row, cursor column, first offset of the body that is shown."""
 _Piece = tuple[Line, Ground]
-_Row = tuple[tuple[Cell | None, ...], dict[ClusterName, Marks]]
+_Row = tuple[tuple[Cell | None, ...], dict[ClusterName, Cell], dict[ClusterName, Marks]]
 
 _ABSENT = "·"
 
@@ -120,18 +120,18 @@ class GridLines:
         tone = Tone.STRONG if under_cursor else Tone.TEXT
         marker = (CURSOR if under_cursor else " ", Tone.BUSY)
         yield pad([marker, (name, tone)], self._layout.frozen), ground
-        _, marks = self._cells_and_marks(service)
+        _, cells, marks = self._cells_and_marks(service)
         for index, column, edge in self._visible(place, width):
             if edge is not None:
                 yield edge[0], ground
-            line = self._cell(service, column, marks)
+            line = self._cell(column, cells, marks)
             yield line, Ground.CURSOR if under_cursor and index == place[1] else ground
             yield self._blank(GAP), ground
         if under_cursor:
             yield self._blank(width), ground
 
-    def _cell(self, service: ServiceName, column: Column, marks: dict[ClusterName, Marks]) -> Line:
-        cells = self.cells_of(service, column)
+    def _cell(self, column: Column, row: dict[ClusterName, Cell], marks: dict[ClusterName, Marks]) -> Line:
+        cells = [row[cluster.name] for cluster in column.clusters if cluster.name in row]
         if not cells:
             return pad([(_ABSENT, Tone.QUIET)], column.width)
         if column.folded:
@@ -155,7 +155,9 @@ class GridLines:
         cells = tuple(self._snapshot.cells.get(key) for key in keys)
         same = known is not None and len(known[0]) == len(cells)
         if known is None or not same or any(old is not new for old, new in zip(known[0], cells, strict=True)):
-            known = self._rows[service] = (cells, row_marks(self._snapshot.fleet, [cell for cell in cells if cell]))
+            by_cluster = {cell.key.cluster: cell for cell in cells if cell}
+            known = (cells, by_cluster, row_marks(self._snapshot.fleet, tuple(by_cluster.values())))
+            self._rows[service] = known
         return known
 
     def _visible(self, place: Place, width: int) -> Iterator[tuple[int, Column, _Piece | None]]:
