@@ -8,6 +8,7 @@ from dataclasses import replace
 import builders
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -41,8 +42,8 @@ def typing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
         await pilot.pause()
         for toast in pilot.app.screen.query("Toast"):
             toast.remove()
-        for field in pilot.app.screen.query("Input"):
-            field.cursor_blink = False  # type: ignore[attr-defined]
+        for field in pilot.app.screen.query(Input):
+            field.cursor_blink = False
         await pilot.pause()
 
     return run
