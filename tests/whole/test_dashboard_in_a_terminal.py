@@ -86,10 +86,10 @@ def test_a_promotion_goes_from_a_key_press_to_a_healthy_cluster(demo: Callable[.
         cell = line[2] if len(line) > 2 else ""
         seen.update(word for word in ("#", "→", "/7") if word in cell)
         seen.update(word for word in ("proposed", "merged", "syncing", "rolling") if word in text.splitlines()[0])
-        return "v5.1.0" in cell and "✓" in cell and "→" not in cell
+        # A screen is read while it is painted: only a cell that was seen rolling can have arrived.
+        return "rolling" in seen and "v5.1.0 ✓" in cell and "all settled" in text.splitlines()[0]
 
     terminal.wait_for(done, PATIENT)
-    assert "rolling" in seen, seen
     assert seen & {"proposed", "merged", "syncing", "#"}, seen
 
 
