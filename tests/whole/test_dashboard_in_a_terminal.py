@@ -123,6 +123,31 @@ def test_q_leaves_with_success_and_takes_the_embedded_fleet_along(demo: Callable
     assert children.stdout == ""
 
 
+def test_a_killed_fleet_turns_everything_stale_and_a_restarted_one_heals_it(tmp_path: Path) -> None:
+    command = [SGM, "sandbox", "--services", "2", "--scenario", "calm", "--directory", str(tmp_path / "fleet")]
+
+    def sandbox() -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        return process
+
+    first = sandbox()
+    dashboard = [SGM, "--config", str(tmp_path / "fleet" / "sgm.yaml")]
+    with Terminal(dashboard, 160, 40, environment(tmp_path)) as terminal:
+        terminal.wait_for(lambda text: "all settled" in text, PATIENT)
+        first.kill()
+        first.wait()
+        terminal.wait_for(lambda text: "10 unknown" in text and "stale" in text, PATIENT)
+        second = sandbox()
+        terminal.wait_for(lambda text: "all settled" in text, PATIENT)
+        terminal.type("q")
+        assert terminal.wait(15) == 0
+    second.terminate()
+    second.wait()
+
+
 @pytest.fixture
 def tmux() -> Iterator[Callable[..., str]]:
     if shutil.which("tmux") is None:
