@@ -131,8 +131,10 @@ def test_a_merge_overrides_by_its_keys_and_drops_what_has_no_base() -> None:
         (
             "{{.nope.x}}",
             "RenderTemplateParamsError",
-            'failed to execute go template {{.nope.x}}: template: base:1:7: executing "base" at <.nope.x>: '
-            'map has no entry for key "nope"',
+            (
+                'failed to execute go template {{.nope.x}}: template: base:1:7: executing "base" at <.nope.x>: '
+                'map has no entry for key "nope"'
+            ),
         ),
         ("{{ nope .x }}", "RenderTemplateParamsError", 'function "nope" not defined'),
         ("same", "ApplicationValidationError", "duplicate name: same"),
