@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import difflib
+import gc
 import io
 import json
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     ConfigLoader = Callable[[], Awaitable[Config]]
 
 INTERRUPTED = 130
+_START_SECONDS = 1.5
+"""After which starting is over, and what has been loaded stays."""
 _FORMATS = ("table", "wide", "json", "yaml", "svg", "markdown")
 _SCENARIOS = ("calm", "release", "bad-canary", "drift", "outage", "storm")
 
@@ -208,15 +211,34 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 async def _show(load: ConfigLoader, arguments: argparse.Namespace) -> int:
-    from sgm_tui.config_file import load_user
+    # A third of the time to the first frame is collecting garbage that is none: modules and style sheets.
+    gc.disable()
+    asyncio.get_running_loop().call_later(_START_SECONDS, _collect_again)
     from sgm_tui.ui.app import SgmApp
     from sgm_tui.wiring import open_session
 
-    user = load_user(os.environ)
+    theme, keymap = _looks()
     async with open_session(load, read_only=arguments.read_only) as session:
-        app = SgmApp(session, theme=user.theme, keymap=user.keymap)
+        app = SgmApp(session, theme=theme, keymap=keymap)
         await app.run_async()
     return app.return_code or 0
+
+
+def _collect_again() -> None:
+    gc.freeze()
+    gc.enable()
+
+
+def _looks() -> tuple[str, Mapping[str, str]]:
+    """A person's theme and keys; the reader of configuration is only loaded where there is something to read."""
+    from sgm_tui.resources import user_file
+
+    if not user_file(os.environ).is_file() and not any(name.startswith("SGM_") for name in os.environ):
+        return "", {}
+    from sgm_tui.config_file import load_user
+
+    user = load_user(os.environ)
+    return user.theme, user.keymap
 
 
 async def _look(load: ConfigLoader, arguments: argparse.Namespace) -> int:

@@ -26,6 +26,7 @@ from sgm_tui.config import (
     StageConfig,
 )
 from sgm_tui.errors import ConfigError
+from sgm_tui.resources import user_file
 
 _LARGEST_FILE = 1 << 20
 Value = TypeVar("Value")
@@ -64,8 +65,7 @@ def load(path: Path | None, *, flags: Mapping[str, str], environ: Mapping[str, s
 
 def load_user(environ: Mapping[str, str]) -> UserConfig:
     """Read `sgm/config.yaml` under the XDG configuration directory, and what the environment says instead."""
-    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")
-    file = Path(base) / "sgm" / "config.yaml"
+    file = user_file(environ)
     root = _Section(_Reader(file, _from_environment(environ)), _mapping_of(file) if file.is_file() else {}, "")
     user = UserConfig(
         contexts=root.texts_by_name("contexts"),

@@ -1,7 +1,8 @@
-"""Where the files that ship beside the code are: inside the package of a wheel, beside it in a checkout."""
+"""Where files are: those that ship inside the package of a wheel or beside it in a checkout, and a person's own."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sgm_tui.errors import SgmError
@@ -17,6 +18,12 @@ def gitops_repository() -> Path:
 def styles() -> Path:
     """The folder of style sheets, one a screen."""
     return _find("styles")
+
+
+def user_file(environ: Mapping[str, str]) -> Path:
+    """A person's own configuration, whether it is there or not."""
+    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")
+    return Path(base) / "sgm" / "config.yaml"
 
 
 def _find(name: str) -> Path:
