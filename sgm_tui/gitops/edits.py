@@ -8,7 +8,7 @@ encrypted files) is refused with its reason rather than reformatted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,25 +108,26 @@ def _documents(text: str) -> list[Node]:
         raise EditRefusedError(f"not valid YAML: {line}{clean(error.problem)}") from error
     except (YAMLError, RecursionError, ValueError) as error:
         raise EditRefusedError(f"not valid YAML: {clean(error)}") from error
-    if sum(1 for document in found for _ in _walk(document)) > _MOST_NODES:
-        raise EditRefusedError(f"the file has more than {_MOST_NODES} values")
+    known: dict[int, int] = {}
+    if sum(_unfolded(document, known) for document in found) > _MOST_NODES:
+        raise EditRefusedError(f"the file unfolds to more than {_MOST_NODES} values")
     return found
 
 
-def _walk(node: Node, seen: set[int] | None = None) -> Iterator[Node]:
-    """Every node once, however often it is referred to."""
-    known = seen if seen is not None else set()
+def _unfolded(node: Node, known: dict[int, int]) -> int:
+    """How many values a node stands for with every alias followed; each node is looked at once."""
     if id(node) in known:
-        return
-    known.add(id(node))
-    yield node
+        if not known[id(node)]:
+            raise EditRefusedError("an alias of the file contains itself")
+        return known[id(node)]
+    known[id(node)] = 0
+    children: list[Node] = []
     if isinstance(node, MappingNode):
-        for key, value in node.value:
-            yield from _walk(key, known)
-            yield from _walk(value, known)
+        children = [one for pair in node.value for one in pair]
     elif isinstance(node, SequenceNode):
-        for value in node.value:
-            yield from _walk(value, known)
+        children = list(node.value)
+    known[id(node)] = 1 + sum(_unfolded(child, known) for child in children)
+    return known[id(node)]
 
 
 def _find(text: str, path: Path, key: str) -> _Span:

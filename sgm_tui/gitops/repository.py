@@ -85,14 +85,11 @@ class Repository:
             await self._in_thread(self._fetch)
         return self.head()
 
-    async def remote_head(self) -> str:
-        """The head of our branch on the server, without bringing anything here."""
-        listed = await self._in_thread(
-            lambda: self._run("ls-remote", "--heads", "--", self.url, f"refs/heads/{self.branch}", remote=True)
-        )
-        if not listed.strip():
-            raise UnreachableError(f"{self._place} has no branch {self.branch}", "Check repository.branch.")
-        return listed.split()[0].decode()
+    async def remote_heads(self) -> dict[str, str]:
+        """Every branch of the server and its commit, without bringing anything here."""
+        listed = await self._in_thread(lambda: self._run("ls-remote", "--heads", "--", self.url, remote=True))
+        rows = (line.split("\t", 1) for line in listed.decode("utf-8", "replace").splitlines())
+        return {name.removeprefix("refs/heads/"): sha for sha, name in rows}
 
     def head(self) -> str:
         """The head of our branch as it was last fetched."""

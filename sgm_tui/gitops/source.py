@@ -54,9 +54,12 @@ class GitSource:
             await self._pause(pause * self._chance.uniform(0.9, 1.1))
 
     async def _look(self, publish: Callable[[Observation], None]) -> None:
-        if self.state is not None and await self._repository.remote_head() == self.state.revision:
-            publish(Alive(self.source))
-            return
+        if self.state is not None:
+            # Every branch is compared: what a pull request proposes is read from its branch.
+            there = await self._repository.remote_heads()
+            if there == await asyncio.to_thread(self._repository.heads):
+                publish(Alive(self.source))
+                return
         head = await self._repository.fetch()
         if self.state is None or head != self.state.revision:
             self.state = await asyncio.to_thread(self._tree.desired, self._repository, head)

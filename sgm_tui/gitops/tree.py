@@ -13,6 +13,7 @@ from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.repository import Commit, Repository
 from sgm_tui.gitops.values import UnreadableError, version_in
 
+_MOST_PROPOSALS = 500
 _NAME = r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?"
 
 
@@ -41,6 +42,7 @@ class Tree:
         self._templates = [_template(one, config) for one in config.layout.values]
         self._clusters = {stage.name: [cluster.name for cluster in stage.clusters] for stage in config.stages}
         self._versions: dict[str, Version | UnreadableError] = {}
+        self._proposals: dict[tuple[str, str], tuple[tuple[CellKey, Version], ...]] = {}
 
     def places(self, paths: Mapping[str, str]) -> dict[CellKey, Placed]:
         """The file of every cell there is: of several templates the first, most specific one wins."""
@@ -92,6 +94,9 @@ class Tree:
 
     def proposals(self, repository: Repository, head: str) -> tuple[tuple[CellKey, Version], ...]:
         """What a branch would change: cells whose version differs from where it left the main branch."""
+        known = self._proposals.get((repository.head(), head))
+        if known is not None:
+            return known
         if not repository.has(head):
             return ()
         base = repository.merge_base(repository.head(), head)
@@ -99,7 +104,11 @@ class Tree:
             return ()
         before = self.versions_at(repository, base)
         after = self.versions_at(repository, head)
-        return tuple((key, version) for key, version in sorted(after.items()) if before.get(key) != version)
+        if len(self._proposals) > _MOST_PROPOSALS:
+            self._proposals.clear()
+        found = tuple((key, version) for key, version in sorted(after.items()) if before.get(key) != version)
+        self._proposals[repository.head(), head] = found
+        return found
 
     def _cell(self, place: Placed, version: Version | UnreadableError, touched: tuple[int, Commit] | None) -> Desired:
         readable = not isinstance(version, UnreadableError)

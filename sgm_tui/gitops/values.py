@@ -17,6 +17,7 @@ from sgm_tui.fleet.text import clean
 
 _LARGEST = 1 << 20
 _LINE = re.compile(r"^( *)([A-Za-z_][\w.-]*):(?:[ \t]+(.*?))?[ \t]*$")
+_ITEM = re.compile(r"^ *- +[^\s&*!|>'\"].*$|^ *-$")
 _PLAIN = re.compile(r"[A-Za-z][\w.+-]*")
 _WORDS = frozenset({"y", "n", "yes", "no", "true", "false", "on", "off", "null"})
 _SELECTOR = re.compile(r"([\w.-]+)\[([\w.-]+)=([^\]]+)\]")
@@ -55,13 +56,20 @@ def _walked(text: str, wanted: list[str]) -> str | None:
     """The scalar, where every line on the way is plain; None when only a parser can tell."""
     levels = [0]
     """Indentation of the mapping looked through at each depth; -1 until its first line is seen."""
+    met: set[int] = set()
     found: str | None = None
     for line in text.splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
         if line.startswith(("---", "...", "%", "\t")) or "&" in line or "<<" in line:
             return None
         match = _LINE.match(line)
         if match is None:
-            continue
+            if _ITEM.match(line) and levels[-1] >= 0:
+                continue
+            return None
+        if _runs_on(match[3] or ""):
+            return None
         indent = len(match[1])
         while len(levels) > 1 and indent <= levels[-2]:
             levels.pop()
@@ -70,14 +78,26 @@ def _walked(text: str, wanted: list[str]) -> str | None:
         depth = len(levels) - 1
         if indent != levels[-1] or match[2] != wanted[depth]:
             continue
+        if depth in met:
+            return None
+        met.add(depth)
         if depth < len(wanted) - 1:
             if (match[3] or "").split("#")[0].strip():
                 return None
             levels.append(-1)
-            continue
-        if found is not None or (found := _scalar(match[3])) is None:
+        elif (found := _scalar(match[3])) is None:
             return None
     return found
+
+
+def _runs_on(written: str) -> bool:
+    """Whether a value goes on in the next lines: a block, an open quote, an open bracket."""
+    value = re.split(r"[ \t]#", written)[0].strip()
+    if value.startswith(("|", ">")):
+        return True
+    if value[:1] in {"'", '"'}:
+        return len(value) < 2 or value[-1] != value[0]
+    return value.count("{") != value.count("}") or value.count("[") != value.count("]")
 
 
 def _scalar(written: str | None) -> str | None:
@@ -103,7 +123,7 @@ def _parsed(text: str, key: str) -> str:
     if len(found) > 1:
         raise UnreadableError(f"{key} is in several documents of the file")
     if not isinstance(found[0], str):
-        raise UnreadableError(f"{key} is {_kind(found[0])} ({clean(found[0])}): quote it")
+        raise UnreadableError(f"{key} is {_kind(found[0])}")
     if not found[0]:
         raise UnreadableError(f"{key} is empty")
     return found[0]
@@ -121,8 +141,7 @@ def _at(value: Any, path: list[str | tuple[str, str]]) -> Any:
 
 
 def _kind(value: object) -> str:
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, int | float):
-        return "a number"
-    return "no string"
+    """What is there instead of a string; a list or mapping is never printed: it may unfold without end."""
+    if isinstance(value, bool | int | float):
+        return f"a {'boolean' if isinstance(value, bool) else 'number'} ({value}): quote it"
+    return "no single value" if isinstance(value, Mapping | list) else "no string: quote it"

@@ -7,12 +7,13 @@ a pull request before it makes one. Each outward step is journalled before and a
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from sgm_tui.config import Config
-from sgm_tui.errors import SgmError
+from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, FileEdit, Plan, Preview, Progress, Proposal, Refusal
 from sgm_tui.fleet.text import clean
@@ -36,6 +37,10 @@ class DesiredFiles(Protocol):
 
     def read(self, commit: str, path: str) -> bytes | None:
         """A file of a commit."""
+        ...
+
+    def tree(self, commit: str) -> Mapping[str, str]:
+        """Path → content id of every file of a commit."""
         ...
 
     def heads(self) -> Mapping[str, str]:
@@ -86,6 +91,9 @@ class Promoter:
             SgmError: the repository cannot be reached.
         """
         head = await self._repository.fetch()
+        return await asyncio.to_thread(self._previewed, head, plan)
+
+    def _previewed(self, head: str, plan: Plan) -> Preview:
         edits: list[FileEdit] = []
         refusals: list[Refusal] = []
         for change in plan.changes:
@@ -116,11 +124,11 @@ class Promoter:
         identity = identity_of(changes)
         self._journal.note(identity, "commit", branch=proposal.branch, title=proposal.title)
         head = await self._repository.fetch()
-        writes = self._writes(head, changes)
+        writes = await asyncio.to_thread(self._writes, head, changes)
         if not writes:
             yield Progress("nothing", proposal, "git already wants this: nothing to do")
             return
-        commit, expected = self._pushed_already(proposal, writes, head)
+        commit, expected = await asyncio.to_thread(self._pushed_already, proposal, changes, writes, head)
         known = bool(commit)
         if not known:
             commit = await self._repository.commit(head, writes, message_of(changes), _AUTHOR)
@@ -159,16 +167,30 @@ class Promoter:
                 writes[change.path] = after
         return writes
 
-    def _pushed_already(self, proposal: Proposal, writes: Mapping[str, bytes], head: str) -> tuple[str, str]:
-        """The commit of an earlier try that holds these contents ("" when there is none), and what may be pushed over.
+    def _pushed_already(
+        self, proposal: Proposal, changes: list[Change], writes: Mapping[str, bytes], head: str
+    ) -> tuple[str, str]:
+        """The commit of an earlier try ("" when a new one is needed), and what the push may go over.
 
-        A branch that was merged before, and whose change was reverted since, holds nothing that could get lost.
+        A branch of this name is only ever taken for ours when it changes exactly our files in exactly our way:
+        nobody is to open, and let merge, what nobody was shown. A merged branch holds nothing that could get lost.
         """
         pushed = self._repository.heads().get(proposal.branch, "")
-        if not pushed or self._repository.merge_base(head, pushed) == pushed:
+        base = self._repository.merge_base(head, pushed) if pushed else ""
+        if not pushed or base == pushed:
             return "", pushed
-        same = all(self._repository.read(pushed, path) == data for path, data in writes.items())
-        return (pushed if same else "", "")
+        before, after = self._repository.tree(base), self._repository.tree(pushed)
+        touched = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+        held = {path: self._repository.read(pushed, path) for path in touched}
+        if held == writes:
+            return pushed, ""
+        if held == self._writes(base, changes):
+            # Ours, and main moved on beside it: the same change is made anew on top.
+            return "", pushed
+        raise RefusedError(
+            f"the branch {proposal.branch} is there already and holds other changes too",
+            "Nothing was written. Look at that branch; delete it, or merge it by hand.",
+        )
 
     def _edited(self, head: str, change: Change, data: bytes | None = None) -> tuple[bytes, bytes]:
         before = data if data is not None else self._repository.read(head, change.path)
@@ -176,9 +198,12 @@ class Promoter:
             raise EditRefusedError(f"{change.path} is not in git any more")
         try:
             return before, edit(before, change.key, change.to_version, expected=change.from_version)
-        except EditRefusedError:
+        except EditRefusedError as refused:
             # Somebody else may have brought the very same version meanwhile: then there is nothing to do.
-            return before, edit(before, change.key, change.to_version, expected=change.to_version)
+            try:
+                return before, edit(before, change.key, change.to_version, expected=change.to_version)
+            except EditRefusedError:
+                raise refused from None
 
     def _owners(self, head: str) -> Owners:
         for place in PLACES:

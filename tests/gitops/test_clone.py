@@ -57,7 +57,7 @@ def set_traps(repository: Path, trace: Path) -> None:
 async def test_fetching_brings_every_branch_and_every_file(origin: Origin, clone: Repository) -> None:
     topic = origin.commit("topic/one", {"new.txt": b"x"}, "one", at=STARTED)
     head = await clone.fetch()
-    assert head == clone.head() == origin.head() == await clone.remote_head()
+    assert head == clone.head() == origin.head() == (await clone.remote_heads())["main"]
     assert clone.heads() == {"main": head, "topic/one": topic}
     assert sorted(clone.tree(head)) == sorted(FILES)
     assert clone.read(head, DEV) == FILES[DEV]
@@ -74,7 +74,7 @@ async def test_what_the_server_removed_is_gone_after_the_next_fetch(origin: Orig
     await clone.fetch()
     origin.delete("topic")
     moved = origin.commit("main", {"other.txt": b"y"}, "elsewhere", at=STARTED)
-    assert clone.head() != moved == await clone.remote_head()
+    assert clone.head() != moved == (await clone.remote_heads())["main"]
     assert await clone.fetch() == moved
     assert clone.heads() == {"main": moved}
     assert clone.has(moved)
@@ -241,7 +241,7 @@ async def test_no_hook_of_the_clone_and_none_of_a_server_read_from_is_executed(
 async def test_an_origin_that_is_not_there_is_unreachable_and_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing.git"
     clone = Repository(missing.as_uri(), "main", tmp_path / "state")
-    for question in (clone.remote_head, clone.fetch):
+    for question in (clone.remote_heads, clone.fetch):
         with pytest.raises(UnreachableError, match=r"missing\.git"):
             await question()
 
@@ -257,10 +257,9 @@ async def test_a_server_that_is_gone_is_unreachable_and_named(tmp_path: Path) ->
 
 async def test_a_branch_that_is_not_there_says_where_to_look(origin: Origin, tmp_path: Path) -> None:
     clone = Repository(origin.path.as_uri(), "trunk", tmp_path / "state")
-    for question in (clone.remote_head, clone.fetch):
-        with pytest.raises(UnreachableError, match="has no branch trunk") as missing:
-            await question()
-        assert missing.value.hint == "Check repository.branch."
+    with pytest.raises(UnreachableError, match="has no branch trunk") as missing:
+        await clone.fetch()
+    assert missing.value.hint == "Check repository.branch."
 
 
 async def test_the_clone_is_for_its_owner_only(clone: Repository) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from sgm_tui.gitops.edits import EditRefusedError, edit
-from sgm_tui.gitops.values import version_in
+from sgm_tui.gitops.values import UnreadableError, version_in
 from sgm_tui.sandbox.seed import seed
 
 KEPT = {
@@ -162,3 +162,40 @@ def test_in_a_generated_file_exactly_one_line_differs(file: tuple[str, str], new
     assert len(different) == 1
     assert old_lines[different[0]].rstrip("\r") == line
     assert version_in(changed.encode(), "image.tag") == new
+
+
+BOMB = "a0: &a0 [x]\n" + "".join(
+    f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 14)
+)
+
+
+def test_an_alias_bomb_is_refused_at_once() -> None:
+    with pytest.raises(EditRefusedError, match="unfolds to more than"):
+        edit(f"{BOMB}image:\n  tag: v1\n".encode(), "image.tag", "v2")
+    with pytest.raises(EditRefusedError, match="contains itself"):
+        edit(b"l: &l [*l]\nimage:\n  tag: v1\n", "image.tag", "v2")
+
+
+def test_a_bomb_where_the_version_should_be_is_told_without_unfolding_it() -> None:
+    with pytest.raises(UnreadableError, match="no single value"):
+        version_in(f"{BOMB}image:\n  tag: *a13\n".encode(), "image.tag")
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("image:\n  example.com/x:\n    tag: v9\n  tag: v1\n", "v1"),
+        ("image:\n  'note': |\n    tag: v9\n  tag: v1\n", "v1"),
+        ("image:\n  note: |\n      tag: v9\n  tag: v1\n", "v1"),
+        ("image: # c\n\n  tag: 'v1' # tag: v9\n", "v1"),
+        ("steps:\n  - setWeight: 5\n  - tag: v9\nimage:\n  tag: v1\n", "v1"),
+        ("image: {repository: r,\n  tag: v1}\n", "v1"),
+    ],
+)
+def test_the_fast_way_reads_what_the_parser_reads(text: str, version: str) -> None:
+    assert version_in(text.encode(), "image.tag") == version
+
+
+def test_a_parent_that_is_there_twice_is_told() -> None:
+    with pytest.raises(UnreadableError, match="duplicate key"):
+        version_in(b"image:\n  tag: v1\nb: 1\nimage:\n  tag: v2\n", "image.tag")

@@ -274,10 +274,21 @@ async def test_a_branch_of_that_name_with_other_contents_is_not_overwritten(lab:
     preview = await promoter.preview(plan())
     foreign = lab.origin.commit(preview.proposals[0].branch, {STAGING: b"other"}, "somebody", at=STARTED)
     steps = await submitted(promoter, preview)
-    assert words(steps) == ["committing", "pushing", "failed"]
-    assert "refused the push" in steps[-1].text
-    assert "No pull request was made" in steps[-1].text
+    assert words(steps) == ["committing", "failed"]
+    assert "holds other changes too" in steps[-1].text
+    assert "Nothing was written" in steps[-1].text
     assert lab.branches() == {preview.proposals[0].branch: foreign}
+    assert lab.forge.pulls == {}
+
+
+async def test_a_branch_that_also_changes_what_nobody_was_shown_is_never_adopted(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    head = lab.origin.head()
+    ours = (lab.origin.read(head, STAGING) or b"").replace(b"v1", b"v1")
+    lab.origin.commit(preview.proposals[0].branch, {STAGING: ours, "prod/evil.yaml": b"x"}, "more", at=STARTED)
+    steps = await submitted(promoter, preview)
+    assert words(steps) == ["committing", "failed"]
     assert lab.forge.pulls == {}
 
 
