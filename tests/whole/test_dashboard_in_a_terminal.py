@@ -16,7 +16,7 @@ import pytest
 from terminal import Terminal
 
 SGM = str(Path(sys.executable).with_name("sgm"))
-ENTER, ESCAPE, BACKSPACE = "\r", "\x1b", "\x7f"
+ENTER, ESCAPE = "\r", "\x1b"
 PATIENT = 90.0
 
 
@@ -45,20 +45,12 @@ def row(text: str, service: str) -> str:
 
 
 def stage_and_send(terminal: Terminal, service: str) -> None:
-    """From the matrix to an opened pull request that promotes a service from dev into staging."""
+    """From the matrix to an opened pull request that promotes the second service from dev into staging."""
     terminal.wait_for(lambda text: "✓" in row(text, service) and "waiting" not in text, PATIENT)
-    terminal.type("/")
-    terminal.wait_for(lambda text: "words:" in text, PATIENT)
-    terminal.type(service)
-    terminal.wait_for(lambda text: row(text, service) != "" and not row(text, "shipping"), PATIENT)
-    terminal.type(ENTER)
-    while f"{service} staging-eu1" not in terminal.text:
-        terminal.type("2")
-        terminal.wait_for(lambda text: f"{service} staging-eu1" in text or f"{service}2" in text, PATIENT)
-        if f"{service}2" in terminal.text:
-            # The digit was faster than the focus: a person takes it back.
-            terminal.type(BACKSPACE + ENTER)
-            terminal.wait_for(lambda text: f"{service}2" not in text, PATIENT)
+    terminal.type("2")
+    terminal.wait_for(lambda text: "cart staging-eu1" in text, PATIENT)
+    terminal.type("j")
+    terminal.wait_for(lambda text: f"{service} staging-eu1" in text, PATIENT)
     terminal.type("p")
     terminal.wait_for(lambda text: f"planned: {service} staging" in text, PATIENT)
     terminal.type("c")
@@ -163,10 +155,8 @@ def tmux() -> Iterator[Callable[..., str]]:
     subprocess.run(["tmux", "-L", socket, "kill-server"], capture_output=True, check=False, timeout=30)
 
 
-def test_in_tmux_at_80_by_24_a_person_finds_their_way(tmux: Callable[..., str], tmp_path: Path) -> None:
-    variables = [f"{name}={value}" for name, value in environment(tmp_path).items()]
-    command = " ".join(["env", *variables, SGM, "demo", "--scenario", "calm", "--seed", "story"])
-    tmux("new-session", "-d", "-x", "80", "-y", "24", command)
+def waiting_in(tmux: Callable[..., str]) -> Callable[[Callable[[str], bool]], str]:
+    """Look at the pane until it satisfies a condition."""
 
     def wait_for(condition: Callable[[str], bool]) -> str:
         deadline = time.monotonic() + PATIENT
@@ -174,6 +164,36 @@ def test_in_tmux_at_80_by_24_a_person_finds_their_way(tmux: Callable[..., str], 
             assert time.monotonic() < deadline, shown
         return shown
 
+    return wait_for
+
+
+def demo_in(tmux: Callable[..., str], size: tuple[int, int], directory: Path) -> None:
+    variables = [f"{name}={value}" for name, value in environment(directory).items()]
+    # What readline tells of our own terminal must not reach the one in tmux.
+    command = " ".join(
+        [
+            "env",
+            "-u",
+            "COLUMNS",
+            "-u",
+            "LINES",
+            *variables,
+            SGM,
+            "demo",
+            "--scenario",
+            "calm",
+            "--seed",
+            "story",
+            "--speed",
+            "8",
+        ]
+    )
+    tmux("new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), command)
+
+
+def test_in_tmux_at_80_by_24_a_person_finds_their_way(tmux: Callable[..., str], tmp_path: Path) -> None:
+    demo_in(tmux, (80, 24), tmp_path)
+    wait_for = waiting_in(tmux)
     wait_for(lambda text: "checkout" in text and "v1.4.2" in text)
     tmux("send-keys", "?")
     wait_for(lambda text: "Keys" in text and "Jump to a stage" in text)
@@ -183,3 +203,37 @@ def test_in_tmux_at_80_by_24_a_person_finds_their_way(tmux: Callable[..., str], 
     wait_for(lambda text: "words:" in text)
     tmux("send-keys", "-l", "search")
     wait_for(lambda text: "search" in text and "checkout" not in text)
+
+
+def test_in_tmux_a_promotion_goes_from_a_key_press_to_a_healthy_cluster(
+    tmux: Callable[..., str], tmp_path: Path
+) -> None:
+    demo_in(tmux, (120, 36), tmp_path)
+    wait_for = waiting_in(tmux)
+    wait_for(lambda text: "all settled" in text)
+    tmux("send-keys", "2")
+    wait_for(lambda text: "cart staging-eu1" in text)
+    tmux("send-keys", "j")
+    wait_for(lambda text: "catalog staging-eu1" in text)
+    tmux("send-keys", "p")
+    wait_for(lambda text: "planned: catalog staging" in text)
+    tmux("send-keys", "c")
+    wait_for(lambda text: "feat(catalog): staging -> v5.1.0" in text and "-  tag:" in text)
+    tmux("send-keys", "Enter")
+    wait_for(lambda text: "Open a pull request?" in text)
+    asked = 0.0
+
+    def answered(text: str) -> bool:
+        nonlocal asked
+        if "Open a pull request?" in text and time.monotonic() - asked > 1.0:
+            asked = time.monotonic()
+            tmux("send-keys", "Enter")
+        return "opened" in text and "/pull/" in text
+
+    wait_for(answered)
+    tmux("send-keys", "Escape")
+    wait_for(lambda text: "rolling" in text.splitlines()[0])
+    shown = wait_for(lambda text: "all settled" in text.splitlines()[0])
+    cell = row(shown, "catalog").split("│")[2]
+    assert "v5.1.0" in cell
+    assert "✓" in cell
