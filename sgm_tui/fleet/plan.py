@@ -6,12 +6,25 @@ file's bytes and comes from `operations.promote`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
+from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 
 ChangeKind = Literal["promotion", "revert"]
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """One further key that is written together with the version: a strategy, or a value that travels with it."""
+
+    key: str
+    value: str
+    """The new value as JSON text; "" takes the key out of the file."""
+    why: str = ""
+    """Why it is written: "strategy canary10-30-60", "travels with the version"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,13 @@ class Change:
     to_version: Version
     cells: tuple[CellKey, ...]
     """Every cell that moves when this is merged."""
+    strategy: str = ""
+    """The rollout strategy asked for by name, "" where the file's own stays."""
+    extras: tuple[Extra, ...] = ()
+    undoes: tuple[str, ...] = ()
+    """A revert that restores everything: the first-parent commits whose part in this file is undone, newest first."""
+    batch: int = 0
+    """Changes staged by one key press carry one number; undo takes them back together."""
 
     @property
     def place(self) -> str:
@@ -52,22 +72,29 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything staged, in the order it was staged; one change per file."""
+    """Everything staged, in the order it was staged; one change per file and key."""
 
     changes: tuple[Change, ...] = ()
 
-    def with_change(self, change: Change) -> Plan:
-        """The plan with `change`, which replaces an earlier change of the same file."""
-        kept = tuple(one for one in self.changes if (one.path, one.key) != (change.path, change.key))
-        return Plan((*kept, change))
+    def with_change(self, *changes: Change) -> Plan:
+        """The plan with these changes as one step; each replaces an earlier change of the same key of its file."""
+        batch = max((one.batch for one in self.changes), default=0) + 1
+        places = {(one.path, one.key) for one in changes}
+        kept = (one for one in self.changes if (one.path, one.key) not in places)
+        return Plan((*kept, *(replace(one, batch=batch) for one in changes)))
 
-    def without(self, change: Change) -> Plan:
-        """The plan without `change`."""
-        return Plan(tuple(one for one in self.changes if one != change))
+    def replaced(self, old: Change, new: Change) -> Plan:
+        """The plan with `new` in the place of `old`."""
+        return Plan(tuple(new if one == old else one for one in self.changes))
+
+    def without(self, *changes: Change) -> Plan:
+        """The plan without `changes`."""
+        return Plan(tuple(one for one in self.changes if one not in changes))
 
     def undone(self) -> Plan:
-        """The plan without its newest change."""
-        return Plan(self.changes[:-1])
+        """The plan without what one key press staged last."""
+        newest = max((one.batch for one in self.changes), default=0)
+        return Plan(tuple(one for one in self.changes if one.batch != newest))
 
     def staged(self) -> dict[CellKey, Version]:
         """Cell → the version staged for it."""
@@ -81,6 +108,17 @@ class FileEdit:
     change: Change
     diff: str
     """Unified diff of the file, cleaned for showing."""
+    stays: tuple[str, ...] = ()
+    """Keys that differ from the stage before and do not travel, each with why: "autoscaling.maxReplicas: protected"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A person goes over gates that block; it ends up in the commit, the pull request and the audit."""
+
+    reason: str
+    gates: tuple[str, ...] = ()
+    """Names of the gates gone over; all that block where it is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +134,19 @@ class Proposal:
     labels: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = ()
     """Owners from CODEOWNERS: "@user" or "@org/team"."""
+    gates: tuple[Gate, ...] = ()
+    override: Override | None = None
+    reason: str = ""
+    """Why a person wants this, in their own words; "" when they did not say."""
+    direct: bool = False
+    """Pushed to the branch itself, where the stage's policy allows it; no pull request."""
+
+    @property
+    def blocked(self) -> tuple[Gate, ...]:
+        """The gates nobody has gone over: this is not written while there are any."""
+        over = self.override
+        gone_over = () if over is None else over.gates or tuple(one.gate for one in self.gates if one.level == "block")
+        return tuple(one for one in self.gates if one.stops and (one.level == "never" or one.gate not in gone_over))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +159,11 @@ class Preview:
     refusals: tuple[Refusal, ...] = ()
 
 
-ProgressStep = Literal["committing", "pushing", "opening", "opened", "adopted", "nothing", "failed"]
+ProgressStep = Literal[
+    "committing", "pushing", "opening", "opened", "adopted", "updated", "pushed", "nothing", "blocked", "failed"
+]
+ENDED: frozenset[ProgressStep] = frozenset({"opened", "adopted", "updated", "pushed", "nothing"})
+"""Steps after which what was proposed has left the plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +177,22 @@ class Progress:
     number: int = 0
     url: str = ""
     commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A write that was begun and never seen to its end, with its one safe next step."""
+
+    operation: str
+    """Identity of the change, as in `Sgm-Change-Id`."""
+    title: str
+    branch: str
+    began_at: datetime
+    reached: str
+    """The last step the journal holds: commit, push, open, auto-merge."""
+    found: str
+    """What the server holds now: "nothing", "the branch", "pull request #12 (open)", "pull request #12 (merged)"."""
+    advice: Literal["resume", "discard", "close"]
+    """resume: go on from where it stopped; discard: nothing to keep; close: it ended elsewhere, only note it."""
+    explained: str = ""
+    """The advice in words."""

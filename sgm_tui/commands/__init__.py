@@ -1,0 +1,1 @@
+"""The commands of `sgm`, one module each: `add` declares its arguments, `run` does it and returns the exit code."""

@@ -1,0 +1,33 @@
+"""The answer of one policy check: pass, warn, block or unknown, why, and when time alone will clear it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sgm_tui.fleet.model import CellKey
+
+GateResult = Literal["pass", "warn", "block", "unknown"]
+GateLevel = Literal["warn", "block", "never"]
+"""What a gate that does not pass means: say so; stop unless overridden with a reason; stop, whatever the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One check of one cell of a change."""
+
+    cell: CellKey
+    gate: str
+    """Its name, as `policy:` calls it: soak, image, project, window, in-flight, alerts, sli, pull-request, …"""
+    result: GateResult
+    reason: str
+    """One line, in words a person at 3 a.m. understands."""
+    eta: datetime | None = None
+    """When it will pass if nothing else changes; None when a person has to do something, or nobody knows."""
+    level: GateLevel = "block"
+
+    @property
+    def stops(self) -> bool:
+        """Nothing may be written past it without an override. What is unknown never counts as passed."""
+        return self.result in {"block", "unknown"} and self.level != "warn"
