@@ -1,0 +1,116 @@
+"""What every command needs: the configuration its flags ask for, and a session that has heard every source."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import os
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from sgm_tui.errors import RefusedError, UnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from sgm_tui.config import Config
+    from sgm_tui.fleet.snapshot import FleetSnapshot
+    from sgm_tui.wiring import LiveSession
+
+SECONDS = 20.0
+"""How long a command waits for every source to answer before it goes on with what it has."""
+
+
+def flags_of(arguments: argparse.Namespace) -> dict[str, str]:
+    """The global options that outrank every file, by their configuration key."""
+    flags: dict[str, str] = {}
+    if arguments.repo:
+        flags["repository.url"] = arguments.repo
+    if arguments.read_only:
+        flags["read_only"] = "true"
+    return flags
+
+
+async def load_config(arguments: argparse.Namespace) -> Config:
+    """The configuration these arguments ask for.
+
+    Raises:
+        ConfigError: there is none, or it cannot be used.
+    """
+    from sgm_tui.config_file import load
+
+    return load(arguments.config, flags=flags_of(arguments), environ=os.environ)
+
+
+@contextlib.asynccontextmanager
+async def settled_session(
+    arguments: argparse.Namespace, *, read_only: bool = False, seconds: float = SECONDS
+) -> AsyncIterator[tuple[LiveSession, FleetSnapshot]]:
+    """A session for the length of the block, and the first snapshot in which every source has answered.
+
+    Raises:
+        SgmError: nothing can be shown at all.
+    """
+    from sgm_tui.wiring import open_session
+
+    async with open_session(lambda: load_config(arguments), read_only=read_only) as session:
+        snapshot = await session.settled(seconds)
+        if session.error is not None:
+            raise session.error
+        yield session, snapshot
+
+
+def must_know_git(snapshot: FleetSnapshot) -> None:
+    """Without the repository there is nothing to plan.
+
+    Raises:
+        UnreachableError: git did not answer.
+    """
+    for health in snapshot.sources:
+        if health.source.kind == "git" and health.state != "fresh":
+            raise UnreachableError(
+                f"the GitOps repository did not answer: {health.reason or 'no word in time'}",
+                "repository.url in sgm.yaml says where it should be.",
+            )
+
+
+def may_write(arguments: argparse.Namespace) -> None:
+    """A mutation nobody looks at needs to be asked for explicitly.
+
+    Raises:
+        RefusedError: read-only.
+        UsageError: there is no terminal to ask on, and no --yes.
+    """
+    if arguments.read_only:
+        raise RefusedError("read-only: nothing is written", "Leave out --read-only.")
+    if not arguments.yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("there is no terminal to ask on", "Add --yes to go on without a question, or --dry-run.")
+
+
+def one_of(kind: str, value: str, known: Iterable[str]) -> None:
+    """Refuse a name that does not exist, and say the nearest that does.
+
+    Raises:
+        UsageError: it does not exist.
+    """
+    names = list(known)
+    if value not in names:
+        nearest = difflib.get_close_matches(value, names, n=1)
+        hint = f"Did you mean {nearest[0]}?" if nearest else f"Known: {', '.join(names) or 'none'}"
+        raise UsageError(f"there is no {kind} {value}", hint)
+
+
+def check_names(snapshot: FleetSnapshot, wanted: Mapping[str, Iterable[str] | None]) -> None:
+    """Refuse services, stages and clusters that do not exist.
+
+    Raises:
+        UsageError: one does not exist.
+    """
+    known = {
+        "service": list(snapshot.services),
+        "stage": [stage.name for stage in snapshot.fleet.stages],
+        "cluster": [cluster.name for cluster in snapshot.fleet.clusters],
+    }
+    for kind, values in wanted.items():
+        for value in values or ():
+            one_of(kind, value, known[kind])
