@@ -106,7 +106,7 @@ def check_names(snapshot: FleetSnapshot, wanted: Mapping[str, Iterable[str] | No
     Raises:
         UsageError: one does not exist.
     """
-    known = {
+    known: dict[str, list[str]] = {
         "service": list(snapshot.services),
         "stage": [stage.name for stage in snapshot.fleet.stages],
         "cluster": [cluster.name for cluster in snapshot.fleet.clusters],

@@ -68,6 +68,16 @@ class Refusal:
 
     path: str
     reason: str
+    nothing: bool = False
+    """There is nothing to do: git wants it already. That is no failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What one wish came to: the changes it stages, and why not for the rest."""
+
+    changes: tuple[Change, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,71 @@
+"""Rollout strategies by name: what is written to the values that the chart reads (platform design §3.2).
+
+`canary10-30-60` is a canary whose weights are those numbers, each followed by a pause and the chart's analysis;
+`bluegreen` is blue-green; `[…]` are the steps themselves, as Argo Rollouts writes them. A team gives further names
+to the keys they stand for in `policy.strategies`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from sgm_tui.fleet.plan import Extra, Refusal
+
+_CANARY = re.compile(r"canary(\d{1,3}(?:-\d{1,3})*)")
+_STEPS = frozenset({"setWeight", "pause", "analysis", "setCanaryScale", "setHeaderRoute", "setMirrorRoute"})
+_PAUSE = {"duration": "1m"}
+
+
+def extras_of(
+    name: str, image_key: str = "image.tag", named: Mapping[str, Mapping[str, str]] | None = None
+) -> tuple[Extra, ...] | Refusal:
+    """The keys a strategy writes, or why it cannot be had.
+
+    Args:
+        name: what a person asked for.
+        image_key: the key of the version; `spec.values.image.tag` moves every other key below `spec.values` too.
+        named: the team's own strategies: name → dotted key → value as JSON text.
+    """
+    known = named or {}
+    if name in known:
+        values = dict(known[name])
+    elif name in {"bluegreen", "blueGreen"}:
+        values = {"rollout.strategy": json.dumps("blueGreen")}
+    else:
+        steps = _steps(name)
+        if isinstance(steps, Refusal):
+            return steps
+        values = {"rollout.strategy": json.dumps("canary"), "rollout.steps": json.dumps(steps)}
+    prefix = image_key.removesuffix("image.tag") if image_key.endswith(".image.tag") else ""
+    return tuple(Extra(prefix + key, value, f"strategy {name}") for key, value in values.items())
+
+
+def _steps(name: str) -> list[dict[str, object]] | Refusal:
+    if name.lstrip().startswith("["):
+        return _written_steps(name)
+    match = _CANARY.fullmatch(name)
+    if match is None:
+        return Refusal("", f"there is no strategy {name}: use canary10-30-60, bluegreen, or the steps as a JSON list")
+    weights = [int(one) for one in match[1].split("-")]
+    if any(not 0 < one <= 100 for one in weights) or weights != sorted(set(weights)):
+        return Refusal("", f"{name}: weights have to grow from 1 to 100")
+    steps: list[dict[str, object]] = []
+    for weight in weights:
+        steps += [{"setWeight": weight}, {"pause": dict(_PAUSE)}, {"analysis": {}}]
+    return steps
+
+
+def _written_steps(text: str) -> list[dict[str, object]] | Refusal:
+    try:
+        steps = json.loads(text)
+    except ValueError as error:
+        return Refusal("", f"the steps are no JSON: {error}")
+    for step in steps:
+        if not isinstance(step, dict) or len(step) != 1 or next(iter(step)) not in _STEPS:
+            return Refusal("", f"{json.dumps(step)} is no step: each is one of {', '.join(sorted(_STEPS))}")
+        weight = step.get("setWeight", 0)
+        if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= 100:
+            return Refusal("", f"setWeight {json.dumps(weight)} is not from 0 to 100")
+    return list(steps)

@@ -1,0 +1,95 @@
+"""The plan on disk: it survives a restart, and every terminal of one person fills the same cart.
+
+Every change is made on what is in the file at that moment, under a lock, and written in one step; a file that cannot
+be read is set aside, never overwritten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sgm_tui.errors import RefusedError
+from sgm_tui.fleet.plan import Plan
+from sgm_tui.fleet.plan_document import document_of, plan_of
+
+
+class Cart:
+    """One person's plan for one repository."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seen = 0
+        self._plan = Plan()
+
+    @property
+    def plan(self) -> Plan:
+        """The plan as last read."""
+        return self._plan
+
+    def look(self) -> bool:
+        """Read the file again if another terminal wrote it; whether there is something new.
+
+        Raises:
+            RefusedError: the file cannot be read.
+        """
+        try:
+            stamp = self._file.stat().st_mtime_ns if self._file.exists() else 0
+            if stamp == self._seen:
+                return False
+            self._plan, self._seen = self._read(), stamp
+        except OSError as error:
+            raise _unusable(self._file, error) from error
+        return True
+
+    def update(self, change: Callable[[Plan], Plan]) -> Plan:
+        """Change the plan as it is now, whoever wrote it last.
+
+        Raises:
+            RefusedError: it cannot be kept; then nothing was changed.
+        """
+        try:
+            with self._locked():
+                plan = change(self._read())
+                self._write(plan)
+                self._seen = self._file.stat().st_mtime_ns
+        except OSError as error:
+            raise _unusable(self._file, error) from error
+        self._plan = plan
+        return plan
+
+    def _read(self) -> Plan:
+        if not self._file.exists():
+            return Plan()
+        try:
+            return plan_of(json.loads(self._file.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError):
+            # Written by another version or damaged: kept for a person to look at, never taken for a plan.
+            self._file.replace(self._file.with_suffix(".unreadable"))
+            return Plan()
+
+    def _write(self, plan: Plan) -> None:
+        fresh = self._file.with_suffix(".new")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
+            json.dump(document_of(plan), file, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._file)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _unusable(file: Path, error: OSError) -> RefusedError:
+    return RefusedError(
+        f"the plan cannot be kept: {file}: {error.strerror}",
+        "Make room, or set state_directory to a folder you can write.",
+    )

@@ -1,0 +1,120 @@
+"""What a wish means: which changes it stages, and why not."""
+
+from __future__ import annotations
+
+import pytest
+from builders import calm, cell, key, snapshot
+
+from sgm_tui.fleet.model import ServiceName, StageName
+from sgm_tui.fleet.plan import Change, Plan, Refusal
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.staging import behind, cells_of, promotion_into, promotions_into, row
+from sgm_tui.fleet.strategy import extras_of
+
+PROD, STAGING = StageName("prod"), StageName("staging")
+
+
+def wanting(**versions: str) -> FleetSnapshot:
+    """Cart wants these versions: cluster name with _ for - → version."""
+    cells = [cell("cart", cluster.replace("_", "-"), version) for cluster, version in versions.items()]
+    return snapshot(cells)
+
+
+@pytest.fixture
+def skewed() -> FleetSnapshot:
+    return wanting(dev_eu1="v3", staging_eu1="v2", prod_eu1="v1", prod_us1="v2", prod_ap1="v1")
+
+
+def test_a_promotion_takes_what_git_wants_in_the_stage_before(skewed: FleetSnapshot) -> None:
+    change = promotion_into(skewed, key("cart", "prod-eu1"))
+    assert isinstance(change, Change)
+    assert (change.from_version, change.to_version, change.cluster) == ("v1", "v2", "prod-eu1")
+
+
+def test_a_promotion_can_take_its_version_from_any_stage(skewed: FleetSnapshot) -> None:
+    change = promotion_into(skewed, key("cart", "prod-eu1"), source=StageName("dev"))
+    assert isinstance(change, Change)
+    assert change.to_version == "v3"
+
+
+def test_what_git_wants_already_is_nothing_to_do_and_no_failure(skewed: FleetSnapshot) -> None:
+    refusal = promotion_into(skewed, key("cart", "prod-us1"))
+    assert isinstance(refusal, Refusal)
+    assert refusal.nothing
+
+
+def test_the_first_stage_has_nothing_before_it(skewed: FleetSnapshot) -> None:
+    refusal = promotion_into(skewed, key("cart", "dev-eu1"))
+    assert isinstance(refusal, Refusal)
+    assert "first stage" in refusal.reason
+
+
+def test_a_whole_stage_is_promoted_where_it_is_behind(skewed: FleetSnapshot) -> None:
+    assert [one.cluster for one in behind(skewed, PROD)] == ["prod-eu1", "prod-ap1"]
+
+
+def test_a_row_is_promoted_along_all_its_stages(skewed: FleetSnapshot) -> None:
+    staged = promotions_into(skewed, row(skewed, ServiceName("cart")))
+    assert [(one.place, one.to_version) for one in staged.changes] == [
+        ("staging", "v3"),
+        ("prod-eu1", "v2"),
+        ("prod-ap1", "v2"),
+    ]
+    assert [one.nothing for one in staged.refusals] == [True]
+
+
+def test_a_location_narrows_the_cells_of_a_stage(skewed: FleetSnapshot) -> None:
+    assert [one.cluster for one in cells_of(skewed, PROD, location="us1")] == ["prod-us1"]
+
+
+def test_two_versions_in_the_stage_before_ask_for_a_choice() -> None:
+    torn = wanting(prod_eu1="v1", prod_us1="v2", staging_eu1="v3")
+    refusal = promotion_into(torn, key("cart", "staging-eu1"), source=PROD)
+    assert isinstance(refusal, Refusal)
+    assert "choose one" in refusal.reason
+
+
+def test_one_undo_takes_back_what_one_key_press_staged(skewed: FleetSnapshot) -> None:
+    first = promotions_into(skewed, [key("cart", "prod-eu1")]).changes
+    many = promotions_into(skewed, row(skewed, ServiceName("cart"))).changes
+    plan = Plan().with_change(*first).with_change(*many)
+    assert len(plan.changes) == 3
+    assert plan.undone().changes == ()
+    two = Plan().with_change(*first).with_change(*(one for one in many if one.stage == STAGING))
+    assert [one.place for one in two.undone().changes] == ["prod-eu1"]
+
+
+def test_every_service_of_a_calm_fleet_has_cells_in_every_stage() -> None:
+    shown = calm()
+    assert {one.service for one in cells_of(shown, PROD)} == set(shown.services)
+
+
+def test_a_canary_by_name_becomes_its_steps() -> None:
+    extras = extras_of("canary10-30-60")
+    assert not isinstance(extras, Refusal)
+    values = {one.key: one.value for one in extras}
+    assert values["rollout.strategy"] == '"canary"'
+    assert values["rollout.steps"].count("setWeight") == 3
+
+
+def test_strategy_keys_follow_the_image_key_of_a_helm_release() -> None:
+    extras = extras_of("bluegreen", "spec.values.image.tag")
+    assert not isinstance(extras, Refusal)
+    assert [one.key for one in extras] == ["spec.values.rollout.strategy"]
+
+
+def test_the_steps_themselves_can_be_given() -> None:
+    extras = extras_of('[{"setWeight": 5}, {"pause": {}}]')
+    assert not isinstance(extras, Refusal)
+    assert extras[1].value == '[{"setWeight": 5}, {"pause": {}}]'
+
+
+@pytest.mark.parametrize("name", ["canary", "canary30-10", "canary0", "canary10-200", "[1]", "[", '[{"rm": 1}]', ""])
+def test_what_is_no_strategy_is_refused_with_its_reason(name: str) -> None:
+    assert isinstance(extras_of(name), Refusal)
+
+
+def test_a_team_names_its_own_strategies() -> None:
+    extras = extras_of("careful", named={"careful": {"rollout.steps": '[{"setWeight": 1}]'}})
+    assert not isinstance(extras, Refusal)
+    assert [(one.key, one.value) for one in extras] == [("rollout.steps", '[{"setWeight": 1}]')]
