@@ -14,10 +14,10 @@ from typing import Protocol
 
 from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, SgmError
+from sgm_tui.fleet.codeowners import PLACES, Owners
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, FileEdit, Plan, Preview, Progress, Proposal, Refusal
 from sgm_tui.fleet.text import clean
-from sgm_tui.forge.codeowners import PLACES, Owners
 from sgm_tui.gitops.edits import EditRefusedError, edit
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal

@@ -14,27 +14,46 @@ PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
-    pattern: re.Pattern[str]
+class OwnerRule:
+    """One line that GitHub reads."""
+
+    line: int
+    """Counted from 1."""
+    pattern: str
+    """As it is written."""
     owners: tuple[str, ...]
+    """"@user", "@org/team" or an e-mail; () takes ownership away."""
+    expression: re.Pattern[str]
+
+    def matches(self, path: str) -> bool:
+        """Whether the line speaks of a path."""
+        return self.expression.match(path) is not None
 
 
 class Owners:
     """One CODEOWNERS file."""
 
     def __init__(self, text: str) -> None:
-        self._rules = [rule for line in text.splitlines() if (rule := _rule(line)) is not None]
+        lines = enumerate(text.splitlines(), 1)
+        self.rules: tuple[OwnerRule, ...] = tuple(
+            rule for number, line in lines if (rule := _rule(number, line)) is not None
+        )
 
     def of(self, path: str) -> tuple[str, ...]:
         """Owners of a path, "@user", "@org/team" or an e-mail; () when nobody owns it."""
-        return next((rule.owners for rule in reversed(self._rules) if rule.pattern.match(path)), ())
+        rule = self.rule_of(path)
+        return rule.owners if rule else ()
+
+    def rule_of(self, path: str) -> OwnerRule | None:
+        """The line that decides for a path."""
+        return next((rule for rule in reversed(self.rules) if rule.matches(path)), None)
 
 
-def _rule(line: str) -> _Rule | None:
+def _rule(number: int, line: str) -> OwnerRule | None:
     words = line.split("#", 1)[0].split()
     if not words or words[0].startswith("!") or "[" in words[0]:
         return None
-    return _Rule(re.compile(_expression(words[0])), tuple(words[1:]))
+    return OwnerRule(number, words[0], tuple(words[1:]), re.compile(_expression(words[0])))
 
 
 def _expression(pattern: str) -> str:

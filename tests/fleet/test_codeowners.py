@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sgm_tui.forge.codeowners import Owners
+from sgm_tui.fleet.codeowners import Owners
 
 
 @pytest.mark.parametrize(
