@@ -1,0 +1,46 @@
+"""The globs Argo CD uses, as regular expressions: `*`, `**`, `?`, `[…]` and `{a,b}`."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+_PIECES = re.compile(r"(/\*\*/|\*\*/|/\*\*|\*\*|\*|\?|\[[!^]?[^\]]+\]|[{},])")
+
+
+def matches(pattern: str, text: str, *, separated: bool = False) -> bool:
+    """Whether a glob matches a whole text.
+
+    Args:
+        pattern: the glob.
+        text: what it is tried on.
+        separated: `*` and `?` stop at a slash, and only `**` crosses one (repository URLs, paths).
+    """
+    return _compiled(pattern, separated).fullmatch(text) is not None
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled(pattern: str, separated: bool) -> re.Pattern[str]:
+    one = "[^/]" if separated else "."
+    wild = {"*": f"{one}*", "?": one, "**": ".*", "**/": "(?:.*/)?", "/**/": "/(?:.*/)?", "/**": "/.*"}
+    out: list[str] = []
+    depth = 0
+    for piece in _PIECES.split(pattern):
+        if piece == "{":
+            depth += 1
+            out.append("(?:")
+        elif piece == "}" and depth:
+            depth -= 1
+            out.append(")")
+        elif piece == "," and depth:
+            out.append("|")
+        elif piece.startswith("[") and piece.endswith("]") and len(piece) > 2:
+            inner = piece[1:-1].replace("\\", "\\\\")
+            out.append(f"[^{inner[1:]}]" if inner[0] in "!^" else f"[{inner}]")
+        else:
+            out.append(wild.get(piece) or re.escape(piece))
+    try:
+        return re.compile("".join(out) + ")" * depth, re.DOTALL)
+    except re.error:
+        # What is no glob matches only itself; Argo CD logs such patterns and matches nothing with them.
+        return re.compile(re.escape(pattern))
