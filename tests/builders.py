@@ -11,6 +11,8 @@ from typing import Any
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
+from sgm_tui.fleet.gate import Gate
+from sgm_tui.fleet.history import Past, WayBack
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.observation import SourceHealth, SourceId, SourceKind, SourceState
 from sgm_tui.fleet.observed import (
@@ -26,9 +28,21 @@ from sgm_tui.fleet.observed import (
     Rollout,
     Scaling,
 )
-from sgm_tui.fleet.plan import Change, FileEdit, Plan, Preview, Progress, Proposal, Refusal
+from sgm_tui.fleet.plan import (
+    Change,
+    FileEdit,
+    Override,
+    Plan,
+    Preview,
+    Progress,
+    Proposal,
+    Refusal,
+    Staged,
+    Unfinished,
+)
+from sgm_tui.fleet.pulls import PullAction
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.staging import promotion_into
+from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
 
 NOW = datetime(2026, 11, 23, 14, 3, 20, tzinfo=UTC)
 REVISION = "3f2a1c9d" + "0" * 32
@@ -504,6 +518,12 @@ class ScriptedSession:
         self.refreshed = 0
         self.failure: SgmError | None = None
         self.previewed: Callable[[FleetSnapshot], Preview] = preview
+        self.gates: tuple[Gate, ...] | Refusal = ()
+        self.pasts: tuple[Past, ...] = ()
+        self.begun: tuple[Unfinished, ...] = ()
+        self.resumed: tuple[Progress, ...] = ()
+        self.known_versions: tuple[Version, ...] = ()
+        self.asked: list[tuple[object, ...]] = []
         self._changed = asyncio.Event()
 
     def push(self, newest: FleetSnapshot) -> None:
@@ -522,12 +542,34 @@ class ScriptedSession:
             yield self.snapshot
             await self._changed.wait()
 
-    def stage_promotion(self, where: CellKey) -> Change | Refusal:
+    def stage_promotion(self, where: CellKey, version: Version | None = None) -> Change | Refusal:
         """By the real rule."""
-        staged = promotion_into(self.snapshot, where)
+        staged = promotion_into(self.snapshot, where, version)
         if isinstance(staged, Change):
             self.plan(self.snapshot.plan.with_change(staged))
         return staged
+
+    def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+        """By the real rule."""
+        staged = promotions_into(self.snapshot, keys)
+        if staged.changes:
+            self.plan(self.snapshot.plan.with_change(*staged.changes))
+        return staged
+
+    def stage_behind(self, stage: StageName) -> Staged:
+        """By the real rule."""
+        return self.stage_promotions(behind(self.snapshot, stage))
+
+    def edit(self, change: Change, version: Version | None = None, strategy: str | None = None) -> Change | Refusal:
+        """Taken as it is."""
+        made = replace(change, to_version=version or change.to_version)
+        made = made if strategy is None else replace(made, strategy=strategy)
+        self.plan(self.snapshot.plan.replaced(change, made))
+        return made
+
+    async def versions(self, service: ServiceName) -> tuple[Version, ...]:
+        """What a test says."""
+        return self.known_versions
 
     def undo(self) -> None:
         """Take the newest change back."""
@@ -537,11 +579,13 @@ class ScriptedSession:
         """Take one change back."""
         self.plan(self.snapshot.plan.without(change))
 
-    async def preview(self) -> Preview:
+    async def preview(self, override: Override | None = None, reason: str = "") -> Preview:
         """One proposal a stage, or the failure."""
         if self.failure is not None:
             raise self.failure
-        return self.previewed(self.snapshot)
+        made = self.previewed(self.snapshot)
+        proposals = (replace(one, override=override, reason=reason) for one in made.proposals)
+        return replace(made, proposals=tuple(proposals))
 
     async def submit(self, previewed: Preview) -> AsyncIterator[Progress]:
         """Open them all, or fail half-way."""
@@ -557,6 +601,55 @@ class ScriptedSession:
     async def refresh(self) -> None:
         """Counted."""
         self.refreshed += 1
+
+    async def why(self, where: CellKey) -> tuple[Gate, ...] | Refusal:
+        """What a test says."""
+        return self.gates
+
+    async def past(self, where: CellKey) -> tuple[Past, ...]:
+        """What a test says."""
+        return self.pasts
+
+    async def stage_revert(self, where: CellKey, to: str | None) -> Change | Refusal:
+        """Kept."""
+        self.asked.append(("revert", where, to))
+        return Refusal("", "scripted")
+
+    async def stage_revert_of(self, service: ServiceName, version: Version) -> tuple[Change, ...] | Refusal:
+        """Kept."""
+        self.asked.append(("revert of", service, version))
+        return Refusal("", "scripted")
+
+    async def way_back(self, where: CellKey, to: str | None) -> WayBack | Refusal:
+        """At once."""
+        return WayBack(True, "the pod template equals the stable one")
+
+    async def mark_bad(self, service: ServiceName, version: Version, reason: str) -> None:
+        """Kept."""
+        self.asked.append(("bad", service, version, reason))
+
+    async def act_on_pull(self, number: int, head: str, action: PullAction) -> str:
+        """Kept."""
+        if self.failure is not None:
+            raise self.failure
+        self.asked.append((action, number, head))
+        return f"#{number}: {action}"
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """What a test says."""
+        return self.begun
+
+    async def resume(self, operation: str) -> AsyncIterator[Progress]:
+        """Kept; nothing is told."""
+        self.asked.append(("resume", operation))
+        for told in self.resumed:
+            yield told
+
+    async def discard(self, operation: str) -> str:
+        """Kept."""
+        self.asked.append(("discard", operation))
+        self.begun = tuple(one for one in self.begun if one.operation != operation)
+        return f"{operation} discarded"
 
 
 def preview(shown: FleetSnapshot) -> Preview:

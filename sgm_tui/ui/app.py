@@ -22,7 +22,14 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys, terminal, themes
-from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested
+from sgm_tui.ui.messages import (
+    CellRequested,
+    PlanRequested,
+    PullsRequested,
+    RevertRequested,
+    UnfinishedRequested,
+    WhyRequested,
+)
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
@@ -115,6 +122,27 @@ class SgmApp(App[None]):
         from sgm_tui.ui.screens.pulls import PullsScreen
 
         self.push_screen(PullsScreen().data_bind(SgmApp.snapshot))
+
+    @on(WhyRequested)
+    def open_why(self, message: WhyRequested) -> None:
+        """Everything in the way of a cell's next version."""
+        from sgm_tui.ui.screens.why import WhyScreen
+
+        self.push_screen(WhyScreen(self.session, message.key).data_bind(SgmApp.snapshot))
+
+    @on(UnfinishedRequested)
+    def open_unfinished(self) -> None:
+        """What was begun and never finished."""
+        from sgm_tui.ui.screens.unfinished import UnfinishedScreen
+
+        self.push_screen(UnfinishedScreen(self.session).data_bind(SgmApp.snapshot))
+
+    @on(RevertRequested)
+    def open_revert(self, message: RevertRequested) -> None:
+        """The versions a cell could go back to."""
+        from sgm_tui.ui.screens.revert import RevertScreen
+
+        self.push_screen(RevertScreen(self.session, message.key).data_bind(SgmApp.snapshot))
 
     def end(self, code: int) -> None:
         """Leave with this exit code, the terminal as it was."""

@@ -30,8 +30,22 @@ MATRIX: list[BindingType] = [
         for number in range(1, 10)
     ),
     Binding("enter", "open", "open", id="open", tooltip="Everything about this cell"),
+    Binding("space", "mark", "mark", id="mark", show=False, tooltip="Mark this cell; p then plans every marked one"),
     Binding("p", "promote", "promote", id="promote", tooltip="Plan the stage before's version for this cell"),
-    Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take the newest change out of the plan"),
+    Binding(
+        "P", "promote_row", "promote row", id="promote-row", show=False, tooltip="Plan this service along its stages"
+    ),
+    Binding(
+        "A",
+        "promote_stage",
+        "promote stage",
+        id="promote-stage",
+        show=False,
+        tooltip="Plan everything the stage before has and this one has not",
+    ),
+    Binding("v", "revert", "revert", id="revert", tooltip="Plan the way back to a version that was good"),
+    Binding("y", "why", "why not?", id="why", tooltip="Everything that stands in the way of this cell's next version"),
+    Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take out of the plan what was staged last"),
     Binding("c", "plan", "plan", id="plan", tooltip="What is planned, its exact diff, and sending it"),
     Binding("o", "pulls", "PRs", id="pulls", tooltip="Open pull requests"),
     Binding("slash", "filter", "filter", id="filter", key_display="/", tooltip="Only rows that match some words"),
@@ -53,7 +67,7 @@ EVERYWHERE: list[BindingType] = [
         show=False,
         tooltip="Find a command by name",
     ),
-    Binding("q", "leave", "quit", id="quit", tooltip="Leave; what is planned is only in this session"),
+    Binding("q", "leave", "quit", id="quit", tooltip="Leave; the plan is kept"),
     Binding("ctrl+c", "interrupt", "interrupt", id="interrupt", show=False, priority=True, system=True),
 ]
 
@@ -71,8 +85,36 @@ PLAN: list[BindingType] = [
     Binding("pagedown,space", "scroll(1)", "diff down", id="plan-scroll-down", show=False, tooltip="Scroll the diff"),
     Binding("pageup", "scroll(-1)", "diff up", id="plan-scroll-up", show=False, tooltip="Scroll the diff back"),
     Binding("d,delete", "drop", "drop", id="plan-drop", tooltip="Take the chosen change out of the plan"),
-    Binding("u", "undo", "undo", id="plan-undo", tooltip="Take the newest change out of the plan"),
-    Binding("r", "preview", "again", id="plan-refresh", tooltip="Fetch and compare again"),
+    Binding("u", "undo", "undo", id="plan-undo", tooltip="Take out of the plan what was staged last"),
+    Binding("e", "edit_version", "version", id="plan-version", tooltip="Another version for the chosen change"),
+    Binding(
+        "s", "edit_strategy", "strategy", id="plan-strategy", tooltip="Another rollout strategy for the chosen change"
+    ),
+    Binding(
+        "w", "say_why", "reason", id="plan-reason", show=False, tooltip="Say why: it goes into commit and pull request"
+    ),
+    Binding("o", "override", "override", id="plan-override", tooltip="Go over the gates that block, with a reason"),
+    Binding(
+        "U", "unfinished", "unfinished", id="plan-unfinished", show=False, tooltip="Writes that were never finished"
+    ),
+    Binding("r", "preview", "again", id="plan-refresh", show=False, tooltip="Fetch and compare again"),
+]
+
+UNFINISHED: list[BindingType] = [
+    Binding("escape,q", "back", "back", id="unfinished-back", tooltip="Back to the plan"),
+    Binding(
+        "enter", "advised", "do what is advised", id="unfinished-do", priority=True, tooltip="The one safe next step"
+    ),
+    Binding("down,j", "choose(1)", "next", id="unfinished-next", show=False, tooltip="The next one"),
+    Binding("up,k", "choose(-1)", "previous", id="unfinished-previous", show=False, tooltip="The one before"),
+]
+
+WHY: list[BindingType] = [
+    Binding("escape,q,y", "back", "back", id="why-back", tooltip="Back to the matrix"),
+    Binding("r", "judge", "again", id="why-again", tooltip="Look again now"),
+    Binding("p", "promote", "plan it", id="why-promote", tooltip="Plan this promotion"),
+    Binding("down,j", "scroll(1)", "down", id="why-down", show=False, tooltip="Scroll down"),
+    Binding("up,k", "scroll(-1)", "up", id="why-up", show=False, tooltip="Scroll up"),
 ]
 
 PULLS: list[BindingType] = [

@@ -24,3 +24,22 @@ class PlanRequested(Message):
 @dataclass
 class PullsRequested(Message):
     """The pull requests."""
+
+
+@dataclass
+class WhyRequested(Message):
+    """Everything in the way of one cell's next version."""
+
+    key: CellKey
+
+
+@dataclass
+class RevertRequested(Message):
+    """The versions one cell could go back to."""
+
+    key: CellKey
+
+
+@dataclass
+class UnfinishedRequested(Message):
+    """What was begun and never finished."""

@@ -1,13 +1,19 @@
-"""What the terminal needs from the world: one protocol, satisfied by `wiring.LiveSession` and by test doubles."""
+"""What the terminal needs from the world: one protocol, satisfied by `session.LiveSession` and by test doubles."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Protocol
 
-from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Change, Preview, Progress, Refusal
+from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
+from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.gate import Gate
+    from sgm_tui.fleet.history import Past, WayBack
+    from sgm_tui.fleet.plan import Override, Preview, Progress, Unfinished
+    from sgm_tui.fleet.pulls import PullAction
 
 
 class Session(Protocol):
@@ -17,20 +23,44 @@ class Session(Protocol):
         """Every newest snapshot, the current one first; latest wins, at most ten a second."""
         ...
 
-    def stage_promotion(self, key: CellKey) -> Change | Refusal:
-        """Put the version of the stage before into the plan for this cell (key `p`)."""
+    async def refresh(self) -> None:
+        """Ask every source to look again now."""
+        ...
+
+    def stage_promotion(self, key: CellKey, version: Version | None = None) -> Change | Refusal:
+        """Put the version of the stage before, or this one, into the plan for a cell (key `p`)."""
+        ...
+
+    def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+        """The same for many cells, as one step that one undo takes back."""
+        ...
+
+    def stage_behind(self, stage: StageName) -> Staged:
+        """Everything the stage before has that this one has not."""
+        ...
+
+    def edit(self, change: Change, version: Version | None = None, strategy: str | None = None) -> Change | Refusal:
+        """Give a staged change another version or another rollout strategy ("" keeps the file's own)."""
         ...
 
     def undo(self) -> None:
-        """Take the newest change out of the plan."""
+        """Take out of the plan what was staged last.
+
+        Raises:
+            SgmError: the plan cannot be kept; this goes for every intent about the plan that gives no refusal.
+        """
         ...
 
     def drop(self, change: Change) -> None:
         """Take one change out of the plan."""
         ...
 
-    async def preview(self) -> Preview:
-        """The plan against a freshly fetched repository: titles, exact diffs, refusals.
+    async def versions(self, service: ServiceName) -> tuple[Version, ...]:
+        """Every version known of a service, from git's history and the registry, newest first."""
+        ...
+
+    async def preview(self, override: Override | None = None, reason: str = "") -> Preview:
+        """The plan against a freshly fetched repository: titles, exact diffs, gates, refusals.
 
         Raises:
             SgmError: the repository cannot be reached or read.
@@ -41,6 +71,46 @@ class Session(Protocol):
         """Commit and open the pull requests of exactly this preview; what was opened leaves the plan."""
         ...
 
-    async def refresh(self) -> None:
-        """Ask every source to look again now."""
+    async def why(self, key: CellKey) -> tuple[Gate, ...] | Refusal:
+        """Every gate of the promotion that `p` would stage, or that is staged; or why there is none to judge."""
+        ...
+
+    async def past(self, key: CellKey) -> tuple[Past, ...]:
+        """The versions of a cell, newest first."""
+        ...
+
+    async def stage_revert(self, key: CellKey, to: str | None) -> Change | Refusal:
+        """Put the way back into the plan: the version before, or a version or commit of the cell's history."""
+        ...
+
+    async def stage_revert_of(self, service: ServiceName, version: Version) -> tuple[Change, ...] | Refusal:
+        """Put into the plan the reverts of every cell that runs, or is about to run, this version."""
+        ...
+
+    async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:
+        """What will happen when that revert is merged."""
+        ...
+
+    async def mark_bad(self, service: ServiceName, version: Version, reason: str) -> None:
+        """Hold a version back from every promotion; "" lets it go again."""
+        ...
+
+    async def act_on_pull(self, number: int, head: str, action: PullAction) -> str:
+        """Do something to a pull request whose head is still `head`; what happened, in words.
+
+        Raises:
+            SgmError: GitHub said no, or it has moved meanwhile.
+        """
+        ...
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """Writes that were begun and never seen to their end, each with its one safe next step."""
+        ...
+
+    def resume(self, operation: str) -> AsyncIterator[Progress]:
+        """Go on with an unfinished write from where it stopped."""
+        ...
+
+    async def discard(self, operation: str) -> str:
+        """Take back what an unfinished write left behind; what was done, in words."""
         ...

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING
 
 from sgm_tui.errors import RefusedError
-from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Change, Preview, Progress, Refusal
+from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
+from sgm_tui.fleet.plan import Change, Preview, Progress, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
+if TYPE_CHECKING:
+    from sgm_tui.fleet.gate import Gate
+    from sgm_tui.fleet.history import Past, WayBack
+    from sgm_tui.fleet.plan import Override, Unfinished
+    from sgm_tui.fleet.pulls import PullAction
+
 _WHY = "this is a picture of the fleet, not the fleet"
+_NO = Refusal("", _WHY)
 
 
 class StaticSession:
@@ -24,9 +32,24 @@ class StaticSession:
         yield self.snapshot
         await asyncio.Event().wait()
 
-    def stage_promotion(self, key: CellKey) -> Change | Refusal:
+    async def refresh(self) -> None:
+        """There is nothing newer."""
+
+    def stage_promotion(self, key: CellKey, version: Version | None = None) -> Change | Refusal:
         """Refused."""
-        return Refusal(str(key), _WHY)
+        return _NO
+
+    def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+        """Refused."""
+        return Staged(refusals=(_NO,))
+
+    def stage_behind(self, stage: StageName) -> Staged:
+        """Refused."""
+        return Staged(refusals=(_NO,))
+
+    def edit(self, change: Change, version: Version | None = None, strategy: str | None = None) -> Change | Refusal:
+        """Refused."""
+        return _NO
 
     def undo(self) -> None:
         """There is nothing to undo."""
@@ -34,7 +57,11 @@ class StaticSession:
     def drop(self, change: Change) -> None:
         """There is nothing to drop."""
 
-    async def preview(self) -> Preview:
+    async def versions(self, service: ServiceName) -> tuple[Version, ...]:
+        """None are known."""
+        return ()
+
+    async def preview(self, override: Override | None = None, reason: str = "") -> Preview:
         """Nothing would be written."""
         return Preview(base=self.snapshot.revision)
 
@@ -42,5 +69,42 @@ class StaticSession:
         """Refused."""
         raise RefusedError(_WHY)
 
-    async def refresh(self) -> None:
-        """It is as it is."""
+    async def why(self, key: CellKey) -> tuple[Gate, ...] | Refusal:
+        """Nothing is judged."""
+        return _NO
+
+    async def past(self, key: CellKey) -> tuple[Past, ...]:
+        """Nothing is known of it."""
+        return ()
+
+    async def stage_revert(self, key: CellKey, to: str | None) -> Change | Refusal:
+        """Refused."""
+        return _NO
+
+    async def stage_revert_of(self, service: ServiceName, version: Version) -> tuple[Change, ...] | Refusal:
+        """Refused."""
+        return _NO
+
+    async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:
+        """Nothing is judged."""
+        return _NO
+
+    async def mark_bad(self, service: ServiceName, version: Version, reason: str) -> None:
+        """Refused."""
+        raise RefusedError(_WHY)
+
+    async def act_on_pull(self, number: int, head: str, action: PullAction) -> str:
+        """Refused."""
+        raise RefusedError(_WHY)
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """Nothing was begun."""
+        return ()
+
+    def resume(self, operation: str) -> AsyncIterator[Progress]:
+        """Refused."""
+        raise RefusedError(_WHY)
+
+    async def discard(self, operation: str) -> str:
+        """Refused."""
+        raise RefusedError(_WHY)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from sgm_tui.fleet.model import Fleet, StageName
-from sgm_tui.fleet.plan import Change, FileEdit, Preview, Progress, Proposal
+from sgm_tui.fleet.plan import Change, FileEdit, Preview, Progress, ProgressStep, Proposal, Refusal
+from sgm_tui.ui.present.gates import gate_lines, summary
 from sgm_tui.ui.present.glyphs import ARROW, RULE
-from sgm_tui.ui.present.tones import Line, Tone
+from sgm_tui.ui.present.tones import Line, Part, Tone
 
-_STEPS = {
+_STEPS: dict[ProgressStep, Part] = {
     "committing": ("…", Tone.BUSY),
     "pushing": ("…", Tone.BUSY),
     "opening": ("…", Tone.BUSY),
     "opened": ("✓", Tone.GOOD),
     "adopted": ("✓", Tone.GOOD),
+    "updated": ("✓", Tone.GOOD),
+    "pushed": ("✓", Tone.GOOD),
     "nothing": ("·", Tone.QUIET),
+    "blocked": ("✖", Tone.BAD),
     "failed": ("✖", Tone.BAD),
 }
 
@@ -29,19 +34,18 @@ def change_line(change: Change) -> Line:
         (f"{change.place:<14} ", Tone.TEXT),
         (f"{change.from_version} {ARROW} ", Tone.QUIET),
         (change.to_version, Tone.STAGED),
+        (f"  {change.strategy}" if change.strategy else "", Tone.BUSY),
         (moved, Tone.QUIET),
     )
 
 
-def preview_lines(preview: Preview, fleet: Fleet) -> list[Line]:
+def preview_lines(preview: Preview, fleet: Fleet, now: datetime) -> list[Line]:
     """Everything that would be written and everything that would not, and why."""
     lines: list[Line] = []
     for proposal in preview.proposals:
-        lines.extend(_proposal(proposal, protected=is_protected(fleet, proposal.stage)))
+        lines.extend(_proposal(proposal, now, protected=is_protected(fleet, proposal.stage)))
     for refusal in preview.refusals:
-        lines.append((("✖ will not be written  ", Tone.BAD), (refusal.path, Tone.STRONG)))
-        lines.append((("  ", Tone.TEXT), (refusal.reason, Tone.TEXT)))
-        lines.append(())
+        lines.extend(_refusal(refusal))
     return lines or [(("Git already wants all of this: there is nothing to write.", Tone.QUIET),)]
 
 
@@ -95,12 +99,28 @@ def is_protected(fleet: Fleet, name: StageName) -> bool:
     return stage is not None and stage.protected
 
 
-def _proposal(proposal: Proposal, *, protected: bool) -> Iterable[Line]:
+def _refusal(refusal: Refusal) -> Iterable[Line]:
+    if refusal.nothing:
+        yield (("· nothing to do  ", Tone.QUIET), (refusal.path, Tone.TEXT), (f"  {refusal.reason}", Tone.QUIET))
+    else:
+        yield (("✖ will not be written  ", Tone.BAD), (refusal.path, Tone.STRONG))
+        yield (("  ", Tone.TEXT), (refusal.reason, Tone.TEXT))
+    yield ()
+
+
+def _proposal(proposal: Proposal, now: datetime, *, protected: bool) -> Iterable[Line]:
+    way = "push" if proposal.direct else "pull request"
     yield (
         (f"{proposal.stage} ", Tone.PROTECTED if protected else Tone.TITLE),
-        (f"{RULE * 2} pull request {RULE * 2} ", Tone.QUIET),
+        (f"{RULE * 2} {way} {RULE * 2} ", Tone.QUIET),
         (proposal.title, Tone.STRONG),
     )
+    if proposal.gates:
+        yield (("gates      ", Tone.QUIET), *summary(proposal.gates))
+        yield from gate_lines(proposal.gates, now)
+    if proposal.override is not None:
+        over = ", ".join(proposal.override.gates) or "every gate that blocks"
+        yield (("over       ", Tone.QUIET), (f"▲ {over}: ", Tone.ATTENTION), (proposal.override.reason, Tone.TEXT))
     yield (("branch     ", Tone.QUIET), (proposal.branch, Tone.TEXT))
     yield (("reviewers  ", Tone.QUIET), (", ".join(proposal.reviewers) or "no owner in CODEOWNERS", Tone.TEXT))
     if proposal.labels:
@@ -108,6 +128,7 @@ def _proposal(proposal: Proposal, *, protected: bool) -> Iterable[Line]:
     for edit in proposal.edits:
         yield ()
         yield from diff_lines(edit)
+        yield from (((f"  stays      {one}", Tone.QUIET),) for one in edit.stays)
     yield ()
 
 

@@ -18,10 +18,11 @@ from textual.widgets import Footer, Input
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Refusal
+from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.staging import row
 from sgm_tui.ui import keys
-from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested
+from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested, RevertRequested, WhyRequested
 from sgm_tui.ui.palette import KeyCommands
 from sgm_tui.ui.rows import View
 from sgm_tui.ui.session import Session
@@ -30,6 +31,8 @@ from sgm_tui.ui.widgets.cell_grid import NO_FLEET, CellGrid
 from sgm_tui.ui.widgets.detail_pane import DetailPane
 
 _FAR = 1_000_000
+_REASONS = 3
+"""So many reasons fit into one notification."""
 
 
 class FleetScreen(Screen[None]):
@@ -42,6 +45,8 @@ class FleetScreen(Screen[None]):
     snapshot: var[FleetSnapshot] = var(NO_FLEET)
     selected: var[CellKey | None] = var[CellKey | None](None)
     view: var[View] = var(View())
+    marked: var[frozenset[CellKey]] = var(frozenset[CellKey]())
+    """The cells that `p` stages together."""
 
     grid = query_one(CellGrid)
     filter = query_one("#filter", Input)
@@ -140,28 +145,70 @@ class FleetScreen(Screen[None]):
         self.grid.focus()
 
     def action_back(self) -> None:
-        """Leave the filter, then the attention view."""
-        if self.filter.has_class("-open"):
+        """Take the marks away, then leave the filter, then the attention view."""
+        if self.marked:
+            self.marked = frozenset()
+        elif self.filter.has_class("-open"):
             self.filter.value = ""
             self.filter.remove_class("-open")
             self.grid.focus()
         elif self.view.attention:
             self.view = replace(self.view, attention=False)
 
+    def action_mark(self) -> None:
+        """Mark the cell under the cursor, or take its mark away; the cursor goes on to the next row."""
+        if self.selected is not None:
+            self.marked = self.marked ^ {self.selected}
+            self.grid.move(1, 0)
+
     def action_promote(self) -> None:
-        """Stage the version of the stage before for the cell under the cursor."""
-        if self.selected is None:
-            return
-        staged = self._session.stage_promotion(self.selected)
-        if isinstance(staged, Refusal):
-            self.notify(staged.reason, title=f"{self.selected}: not planned", severity="warning", markup=False)
-        else:
-            place = f"{staged.place} {staged.from_version} → {staged.to_version}"
-            self.notify("c shows the plan, u takes it back", title=f"planned: {staged.service} {place}", markup=False)
+        """Stage the version of the stage before for the marked cells, or for the one under the cursor."""
+        if self.marked:
+            self._tell(self._session.stage_promotions(sorted(self.marked)))
+            self.marked = frozenset()
+        elif self.selected is not None:
+            self._tell(only(self._session.stage_promotion(self.selected)))
+
+    def action_promote_row(self) -> None:
+        """Stage this service along its stages: each gets what the stage before wants now."""
+        if self.selected is not None:
+            self._tell(self._session.stage_promotions(row(self.snapshot, self.selected.service)))
+
+    def action_promote_stage(self) -> None:
+        """Stage everything the stage before has and this one has not."""
+        if self.selected is not None:
+            self._tell(self._session.stage_behind(self.selected.stage))
+
+    def _tell(self, staged: Staged) -> None:
+        """Say what was staged and what was not; what there is nothing to do for is only worth a word alone."""
+        changes, refused = staged.changes, [one for one in staged.refusals if not one.nothing]
+        if changes:
+            first = f"{changes[0].service} {changes[0].place} {changes[0].from_version} → {changes[0].to_version}"
+            title = f"planned: {first}" if len(changes) == 1 else f"planned: {len(changes)} changes"
+            self.notify("c shows the plan, u takes it back", title=title, markup=False)
+        if refused or not changes:
+            reasons = [one.reason for one in refused or staged.refusals[:1]]
+            text = "\n".join(reasons[:_REASONS]) + (
+                f"\nand {len(reasons) - _REASONS} more" if reasons[_REASONS:] else ""
+            )
+            self.notify(text or "nothing to promote", title="not planned", severity="warning", markup=False)
+
+    def action_revert(self) -> None:
+        """Choose a version to go back to."""
+        if self.selected is not None:
+            self.post_message(RevertRequested(self.selected))
+
+    def action_why(self) -> None:
+        """Everything in the way of this cell's next version."""
+        if self.selected is not None:
+            self.post_message(WhyRequested(self.selected))
 
     def action_undo(self) -> None:
-        """Take the newest change out of the plan."""
-        self._session.undo()
+        """Take out of the plan what was staged last."""
+        try:
+            self._session.undo()
+        except SgmError as error:
+            self.notify(error.hint, title=error.message, severity="error", markup=False)
 
     def action_open(self) -> None:
         """Open the cell under the cursor."""
@@ -188,7 +235,7 @@ class FleetScreen(Screen[None]):
         """Keys that would do nothing now are dimmed."""
         if action == "undo":
             return bool(self.snapshot.plan.changes) or None
-        if action in {"open", "promote"}:
+        if action in {"open", "promote", "promote_row", "promote_stage", "revert", "why", "mark"}:
             return self.selected is not None or None
         return True
 
@@ -201,3 +248,8 @@ class FleetScreen(Screen[None]):
         """Some keys need a plan."""
         if bool(old.plan.changes) != bool(new.plan.changes):
             self.refresh_bindings()
+
+
+def only(found: Change | Refusal) -> Staged:
+    """One answer as the answer to a wish."""
+    return Staged((found,)) if isinstance(found, Change) else Staged(refusals=(found,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import work
@@ -14,13 +15,17 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.plan import Preview
+from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.plan import Change, Override, Preview, Refusal, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
+from sgm_tui.ui.messages import UnfinishedRequested
+from sgm_tui.ui.present.gates import gate_lines
 from sgm_tui.ui.present.plans import change_line, preview_lines, progress_line
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.confirm import ConfirmScreen
+from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
@@ -47,6 +52,9 @@ class PlanScreen(Screen[None]):
         super().__init__()
         self._session = session
         self._happened: list[Line] = []
+        self._override: Override | None = None
+        self._reason = ""
+        self._unfinished: tuple[Unfinished, ...] = ()
 
     def compose(self) -> ComposeResult:
         """The staged changes, what happened so far, the diffs."""
@@ -63,10 +71,12 @@ class PlanScreen(Screen[None]):
         self._tell()
         self._show_changes()
         self.action_preview()
+        self.look_for_unfinished()
 
     def watch_snapshot(self, old: FleetSnapshot, new: FleetSnapshot) -> None:
         """Another plan needs another comparison."""
         if self.is_mounted and old.plan != new.plan:
+            self._override = None
             self._show_changes()
             if not self.sending:
                 self.action_preview()
@@ -74,7 +84,10 @@ class PlanScreen(Screen[None]):
     def _show_changes(self) -> None:
         changes = self.snapshot.plan.changes
         count = f"{len(changes)} {'change' if len(changes) == 1 else 'changes'}"
-        self.query_one("#title", Static).update(page([(("The plan  ", Tone.STRONG), (count, Tone.QUIET))]))
+        title: list[tuple[str, Tone]] = [("The plan  ", Tone.STRONG), (count, Tone.QUIET)]
+        if self._unfinished:
+            title.append((f"   ▲ {len(self._unfinished)} begun and never finished: U", Tone.ATTENTION))
+        self.query_one("#title", Static).update(page([title]))
         nothing: Line = (("Nothing is planned. p on a cell plans a promotion into it.", Tone.QUIET),)
         self.choices.show([change_line(change) for change in changes] or [nothing])
 
@@ -90,11 +103,93 @@ class PlanScreen(Screen[None]):
             return
         self._show((("… fetching the repository", Tone.BUSY),))
         try:
-            self.preview = await self._session.preview()
+            self.preview = await self._session.preview(self._override, self._reason)
         except SgmError as error:
             self._show(*_failure(error), (), (("r tries again", Tone.QUIET),))
             return
-        self._show(*preview_lines(self.preview, self.snapshot.fleet))
+        self._show(*preview_lines(self.preview, self.snapshot.fleet, self.snapshot.generated_at))
+
+    @work(group="unfinished", exclusive=True)
+    async def look_for_unfinished(self) -> None:
+        """What a crash left behind is said once the journal has been read."""
+        try:
+            self._unfinished = await self._session.unfinished()
+        except SgmError as error:
+            self.notify(error.hint, title=error.message, severity="warning", markup=False)
+        self._show_changes()
+
+    @work(group="asking", exclusive=True)
+    async def action_edit_version(self) -> None:
+        """Another version for the chosen change."""
+        change = self._chosen()
+        if change is None:
+            return
+        known = await self._known_versions(change)
+        title = f"Which version of {change.service} for {change.place}?"
+        version = await self.app.push_screen_wait(EntryScreen(title, known=known, value=change.to_version))
+        if version is not None:
+            self._edited(self._session.edit(change, version=Version(version)))
+
+    @work(group="asking", exclusive=True)
+    async def action_edit_strategy(self) -> None:
+        """Another rollout strategy for the chosen change."""
+        change = self._chosen()
+        if change is None:
+            return
+        explained: list[Line] = [
+            (("canary10-30-60, bluegreen, a name of policy.strategies, or JSON steps", Tone.QUIET),)
+        ]
+        title = f"How is {change.service} {change.to_version} rolled out in {change.place}?"
+        known = ("canary10-30-60", "canary5-25-50", "bluegreen")
+        asked = EntryScreen(title, explained, known, value=change.strategy, least=0)
+        strategy = await self.app.push_screen_wait(asked)
+        if strategy is not None:
+            self._edited(self._session.edit(change, strategy=strategy))
+
+    async def _known_versions(self, change: Change) -> tuple[Version, ...]:
+        try:
+            return await self._session.versions(change.service)
+        except SgmError as error:
+            self.notify(error.hint, title=error.message, severity="warning", markup=False)
+            return ()
+
+    def _edited(self, change: Change | Refusal) -> None:
+        if isinstance(change, Refusal):
+            self.notify(change.reason, title="not changed", severity="warning", markup=False)
+
+    @work(group="asking", exclusive=True)
+    async def action_say_why(self) -> None:
+        """A reason that goes into the commit, the pull request and the audit."""
+        reason = await self.app.push_screen_wait(EntryScreen("Why is this wanted?", value=self._reason, least=0))
+        if reason is not None:
+            self._reason = reason
+            self.action_preview()
+
+    @work(group="asking", exclusive=True)
+    async def action_override(self) -> None:
+        """Go over the gates that block, with a reason; once more takes it back."""
+        if self._override is not None or self.preview is None:
+            self._override = None
+            self.action_preview()
+            return
+        gates = [gate for proposal in self.preview.proposals for gate in proposal.blocked if gate.level != "never"]
+        if not gates:
+            self.notify("no gate that may be gone over is in the way", markup=False)
+            return
+        explained = [*gate_lines(gates, self.snapshot.generated_at)]
+        asked = EntryScreen("Go over these gates? Say why: it is kept.", explained, value=self._reason, least=10)
+        reason = await self.app.push_screen_wait(asked)
+        if reason is not None:
+            self._override = Override(reason, tuple(dict.fromkeys(gate.gate for gate in gates)))
+            self.action_preview()
+
+    def action_unfinished(self) -> None:
+        """What was begun and never finished."""
+        self.post_message(UnfinishedRequested())
+
+    def _chosen(self) -> Change | None:
+        changes, at = self.snapshot.plan.changes, self.choices.highlighted
+        return changes[at] if at is not None and at < len(changes) else None
 
     @work(group="sending", exclusive=True)
     async def action_confirm(self) -> None:
@@ -112,6 +207,7 @@ class PlanScreen(Screen[None]):
         finally:
             self.sending = False
         self.action_preview()
+        self.look_for_unfinished()
 
     def _tell(self, *lines: Line) -> None:
         self._happened.extend(lines)
@@ -129,13 +225,19 @@ class PlanScreen(Screen[None]):
 
     def action_drop(self) -> None:
         """Take the chosen change out of the plan."""
-        changes, at = self.snapshot.plan.changes, self.choices.highlighted
-        if at is not None and at < len(changes):
-            self._session.drop(changes[at])
+        change = self._chosen()
+        if change is not None:
+            self._try(lambda: self._session.drop(change))
 
     def action_undo(self) -> None:
-        """Take the newest change out of the plan."""
-        self._session.undo()
+        """Take out of the plan what was staged last."""
+        self._try(self._session.undo)
+
+    def _try(self, intent: Callable[[], None]) -> None:
+        try:
+            intent()
+        except SgmError as error:
+            self.notify(error.hint, title=error.message, severity="error", markup=False)
 
     def action_back(self) -> None:
         """Back to the matrix."""
@@ -146,10 +248,23 @@ class PlanScreen(Screen[None]):
         if self.sending:
             return True if action in {"choose", "scroll"} else None
         if action == "confirm":
-            return True if self.preview is not None and self.preview.proposals else None
-        if action in {"drop", "undo"}:
+            return True if self.preview is not None and _may_be_written(self.preview) else None
+        if action == "override":
+            return True if self._override is not None or _overridable(self.preview) else None
+        if action == "unfinished":
+            return True if self._unfinished else None
+        if action in {"drop", "undo", "edit_version", "edit_strategy", "say_why"}:
             return True if self.snapshot.plan.changes else None
         return True
+
+
+def _may_be_written(preview: Preview) -> bool:
+    return bool(preview.proposals) and not any(proposal.blocked for proposal in preview.proposals)
+
+
+def _overridable(preview: Preview | None) -> bool:
+    proposals = preview.proposals if preview is not None else ()
+    return any(gate.level != "never" for proposal in proposals for gate in proposal.blocked)
 
 
 def _failure(error: SgmError) -> list[Line]:

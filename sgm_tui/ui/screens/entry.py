@@ -1,0 +1,86 @@
+"""One line of text from a person, with what is known to choose from; nothing where they think better of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.getters import query_one
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from sgm_tui.resources import styles
+from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.widgets.choices import Choices
+
+
+class EntryScreen(ModalScreen[str | None]):
+    """Ask for a value."""
+
+    CSS_PATH = styles() / "modal.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "not now", id="entry-no"),
+        Binding("down", "choose(1)", "next", id="entry-next", show=False, priority=True),
+        Binding("up", "choose(-1)", "previous", id="entry-previous", show=False, priority=True),
+    ]
+    AUTO_FOCUS = "Input"
+
+    field = query_one("#entry", Input)
+    choices = query_one(Choices)
+
+    def __init__(
+        self, title: str, explained: Sequence[Line] = (), known: Sequence[str] = (), *, value: str = "", least: int = 1
+    ) -> None:
+        super().__init__()
+        self._title = title
+        self._explained = explained
+        self._known = tuple(known)
+        self._value = value
+        self._least = least
+        """Fewer characters than these are no answer."""
+
+    def compose(self) -> ComposeResult:
+        """The question, the field, what is known."""
+        with Vertical(id="dialog"):
+            yield Static(page([((self._title, Tone.STRONG),), *self._explained]), id="question", markup=False)
+            yield Input(value=self._value, id="entry", compact=True)
+            yield Choices()
+            yield Static(page([(("⏎ take it   ↑↓ choose   esc not now", Tone.QUIET),)]), id="hint", markup=False)
+
+    def on_mount(self) -> None:
+        """Everything known, before anything is typed."""
+        self._narrow("")
+
+    @on(Input.Changed, "#entry")
+    def narrow(self, message: Input.Changed) -> None:
+        """What is known follows what is typed."""
+        self._narrow(message.value if message.value != self._value else "")
+
+    def _narrow(self, typed: str) -> None:
+        self._shown = tuple(one for one in self._known if typed.lower() in one.lower())
+        self.choices.display = bool(self._shown)
+        self.choices.show([((one, Tone.TEXT),) for one in self._shown])
+
+    def action_choose(self, step: int) -> None:
+        """Take another known value into the field."""
+        if self._shown:
+            self.choices.choose(step)
+            with self.prevent(Input.Changed):
+                self.field.value = self._shown[self.choices.highlighted or 0]
+                self.field.cursor_position = len(self.field.value)
+
+    @on(Input.Submitted, "#entry")
+    def take(self, message: Input.Submitted) -> None:
+        """Enter gives the answer."""
+        if len(message.value.strip()) < self._least:
+            self.notify(f"at least {self._least} characters", severity="warning", markup=False)
+            return
+        self.dismiss(message.value.strip())
+
+    def action_cancel(self) -> None:
+        """No answer."""
+        self.dismiss(None)

@@ -1,0 +1,118 @@
+"""Writes that were begun and never seen to their end: what the server holds of each, and the one safe next step."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.getters import query_one
+from textual.reactive import var
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.plan import Unfinished
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.tables import age
+from sgm_tui.resources import styles
+from sgm_tui.ui import keys
+from sgm_tui.ui.present.plans import progress_line
+from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.session import Session
+from sgm_tui.ui.widgets.bars import SummaryBar
+from sgm_tui.ui.widgets.cell_grid import NO_FLEET
+from sgm_tui.ui.widgets.choices import Choices
+
+
+class UnfinishedScreen(Screen[None]):
+    """What a crash or a lost connection left behind."""
+
+    CSS_PATH = styles() / "plan.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = keys.UNFINISHED
+    AUTO_FOCUS = "Choices"
+
+    snapshot: var[FleetSnapshot] = var(NO_FLEET)
+    found: var[tuple[Unfinished, ...] | None] = var[tuple[Unfinished, ...] | None](None, bindings=True)
+    """None until the journal and the server have been looked at."""
+
+    choices = query_one(Choices)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._happened: list[Line] = []
+
+    def compose(self) -> ComposeResult:
+        """The list, and what happened here."""
+        yield SummaryBar().data_bind(UnfinishedScreen.snapshot)
+        yield Static(page([(("begun and never finished", Tone.TITLE),)]), id="title", markup=False)
+        yield Choices()
+        yield Static(id="progress", markup=False)
+        yield Static(id="diffs", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Look at once."""
+        self.look()
+
+    @work(group="unfinished", exclusive=True)
+    async def look(self) -> None:
+        """Ask the journal and the server."""
+        try:
+            self.found = await self._session.unfinished()
+        except SgmError as error:
+            self._tell(((f"✖ {error.message} {error.hint}", Tone.BAD),))
+
+    def watch_found(self) -> None:
+        """One line each."""
+        if not self.is_mounted or self.found is None:
+            return
+        now = self.snapshot.generated_at
+        self.choices.show([_line(one, age(now - one.began_at)) for one in self.found] or [_NONE])
+
+    @work(group="advised", exclusive=True)
+    async def action_advised(self) -> None:
+        """Do what is advised for the chosen one."""
+        at, found = self.choices.highlighted, self.found or ()
+        if at is None or at >= len(found):
+            return
+        chosen = found[at]
+        try:
+            if chosen.advice == "resume":
+                async for progress in self._session.resume(chosen.operation):
+                    self._tell(progress_line(progress))
+            else:
+                self._tell(((f"✓ {await self._session.discard(chosen.operation)}", Tone.GOOD),))
+        except SgmError as error:
+            self._tell(((f"✖ {error.message} {error.hint}", Tone.BAD),))
+        self.look()
+
+    def _tell(self, *lines: Line) -> None:
+        self._happened.extend(lines)
+        self.query_one("#progress", Static).update(page(self._happened))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There has to be something to do."""
+        return bool(self.found) or None if action == "advised" else True
+
+    def action_choose(self, step: int) -> None:
+        """Choose another."""
+        self.choices.choose(step)
+
+    def action_back(self) -> None:
+        """Back to the plan."""
+        self.dismiss()
+
+
+_NONE: Line = (("✓ Everything that was begun has ended.", Tone.GOOD),)
+
+
+def _line(one: Unfinished, since: str) -> Line:
+    return (
+        (f"{one.advice:<8}", Tone.ATTENTION),
+        (f"{one.title}  ", Tone.STRONG),
+        (f"begun {since} ago, the server holds {one.found}. ", Tone.TEXT),
+        (one.explained, Tone.QUIET),
+    )

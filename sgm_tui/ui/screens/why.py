@@ -1,0 +1,141 @@
+"""Why not? Everything that stands between a cell and its next version, in one list."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.getters import query_one
+from textual.reactive import var
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.gate import Gate
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.plan import Refusal
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.resources import styles
+from sgm_tui.ui import keys
+from sgm_tui.ui.present.gates import gate_lines, summary
+from sgm_tui.ui.present.glyphs import ARROW
+from sgm_tui.ui.present.pulls import readiness
+from sgm_tui.ui.present.tones import Line, Tone, page, tone_of
+from sgm_tui.ui.session import Session
+from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
+from sgm_tui.ui.widgets.cell_grid import NO_FLEET
+
+
+class WhyScreen(Screen[None]):
+    """Where the cell stands, what is on its way, and every gate of what could come next."""
+
+    CSS_PATH = styles() / "cell.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = keys.WHY
+
+    snapshot: var[FleetSnapshot] = var(NO_FLEET)
+    answer: var[tuple[Gate, ...] | Refusal | None] = var[tuple[Gate, ...] | Refusal | None](None)
+    """The gates; a refusal where there is nothing to judge; None until they have been looked at."""
+
+    scroller = query_one(VerticalScroll)
+
+    def __init__(self, session: Session, key: CellKey) -> None:
+        super().__init__()
+        self._session = session
+        self._key = key
+
+    def compose(self) -> ComposeResult:
+        """The same two lines, then the list."""
+        yield SummaryBar().data_bind(WhyScreen.snapshot)
+        yield SourceBar().data_bind(WhyScreen.snapshot)
+        with VerticalScroll():
+            yield Static(id="why", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Look at once."""
+        self._show()
+        self.action_judge()
+
+    def watch_snapshot(self) -> None:
+        """What is true of the cell moves on, and ETAs come nearer."""
+        self._show()
+
+    def watch_answer(self) -> None:
+        """The gates have been looked at."""
+        self._show()
+
+    @work(group="judge", exclusive=True)
+    async def action_judge(self) -> None:
+        """Judge every gate against fresh facts."""
+        try:
+            self.answer = await self._session.why(self._key)
+        except SgmError as error:
+            self.answer = Refusal("", f"{error.message} {error.hint}")
+
+    def _show(self) -> None:
+        if self.is_mounted:
+            self.query_one("#why", Static).update(page(self._lines()))
+
+    def _lines(self) -> list[Line]:
+        cell = self.snapshot.cells.get(self._key)
+        lines: list[Line] = [((f"Why not? {self._key.service} in {self._key.cluster}", Tone.TITLE),), ()]
+        if cell is not None:
+            lines += [*_standing(cell), *self._on_the_way(cell), ()]
+        return lines + self._judged()
+
+    def _judged(self) -> list[Line]:
+        answer = self.answer
+        if answer is None:
+            return [(("… looking at every gate", Tone.BUSY),)]
+        if isinstance(answer, Refusal):
+            return [(("· nothing to judge: ", Tone.QUIET), (answer.reason, Tone.TEXT))]
+        return [summary(answer), (), *gate_lines(answer, self.snapshot.generated_at, in_full=True)]
+
+    def _on_the_way(self, cell: Cell) -> list[Line]:
+        numbers = {pending.number for pending in cell.facts.pending}
+        return [
+            (
+                (f"#{request.number} ", Tone.STAGED),
+                (f"{request.title}  ", Tone.TEXT),
+                readiness(request),
+            )
+            for request in self.snapshot.open_pull_requests
+            if request.number in numbers
+        ]
+
+    def action_promote(self) -> None:
+        """Plan it."""
+        staged = self._session.stage_promotion(self._key)
+        if isinstance(staged, Refusal):
+            self.notify(staged.reason, title="not planned", severity="warning", markup=False)
+        else:
+            self.notify("c shows the plan", title=f"planned: {staged.subject}", markup=False)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll the list."""
+        self.scroller.scroll_relative(y=lines, animate=False)
+
+    def action_back(self) -> None:
+        """Back to the matrix."""
+        self.dismiss()
+
+
+def _standing(cell: Cell) -> list[Line]:
+    """Where its newest change is, and what git and the cluster say."""
+    wants, runs = cell.desired_version or "nothing readable", cell.live_version or "nothing known"
+    new = f" {ARROW} {cell.new_version}" if cell.new_version else ""
+    lines: list[Line] = [
+        (
+            ("now        ", Tone.QUIET),
+            (cell.journey.value, tone_of(cell)),
+            (f"  {cell.reason}" if cell.reason else "", Tone.TEXT),
+        ),
+        (("git wants  ", Tone.QUIET), (wants, Tone.STRONG), ("   runs  ", Tone.QUIET), (f"{runs}{new}", Tone.STRONG)),
+    ]
+    if cell.facts.stale_reason:
+        lines.append((("stale      ", Tone.QUIET), (cell.facts.stale_reason, Tone.UNKNOWN)))
+    return lines

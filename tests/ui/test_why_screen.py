@@ -1,0 +1,190 @@
+"""One list of what stands in the way, and what is done about it in the plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import builders
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
+from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.plan import Preview, Unfinished
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.ui.app import SgmApp
+from sgm_tui.ui.screens.entry import EntryScreen
+from sgm_tui.ui.screens.fleet import FleetScreen
+from sgm_tui.ui.screens.plan import PlanScreen
+from sgm_tui.ui.screens.unfinished import UnfinishedScreen
+from sgm_tui.ui.screens.why import WhyScreen
+
+UTF8 = {"LANG": "C.UTF-8"}
+PROD = builders.key("checkout", "prod-us1")
+TO_PROD = ("j", "j", "3", "l")
+
+
+def gate(name: str, result: GateResult, reason: str = "because", level: GateLevel = "block", minutes: int = 0) -> Gate:
+    eta = builders.NOW + timedelta(minutes=minutes) if minutes else None
+    return Gate(PROD, name, result, reason, eta, level)
+
+
+SOAKING = gate("soak", "block", "healthy in staging for 10m of 30m", minutes=20)
+FINE = gate("image", "pass", "ghcr.io/acme/checkout:v1.4.2 is there")
+SILENT = gate("sli", "unknown", "no metrics for 5m")
+FIRM = gate("held", "block", "reverted from here 1h ago", "never")
+
+
+def judged(*gates: Gate) -> builders.ScriptedSession:
+    session = builders.ScriptedSession(builders.release())
+    session.gates = gates
+
+    def previewed(shown: FleetSnapshot) -> Preview:
+        made = builders.preview(shown)
+        return replace(made, proposals=tuple(replace(one, gates=gates) for one in made.proposals))
+
+    session.previewed = previewed
+    return session
+
+
+def text_of(app: SgmApp) -> str:
+    return "\n".join("".join(part.text for part in line) for line in app.screen._compositor.render_strips())
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+    await pilot.pause()
+    asking = [one for one in pilot.app.workers if one.group in {"preview", "judge", "unfinished", "advised"}]
+    if asking:
+        await pilot.app.workers.wait_for_complete(asking)
+    await pilot.pause()
+
+
+async def typed(pilot: Pilot[None], text: str) -> None:
+    screen = pilot.app.screen
+    assert isinstance(screen, EntryScreen)
+    screen.query_one(Input).value = text
+    await press(pilot, "enter")
+
+
+async def test_why_not_lists_every_gate_the_worst_first_and_when_time_clears_it() -> None:
+    app = SgmApp(judged(FINE, SOAKING, SILENT), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "y")
+        assert isinstance(app.screen, WhyScreen)
+        shown = text_of(app)
+        assert shown.index("soak") < shown.index("sli") < shown.index("image")
+        assert "clears by itself in 20m" in shown
+        assert "2 gates in the way" in shown
+
+
+async def test_a_blocked_plan_cannot_be_sent_until_the_gates_are_overridden_with_a_reason() -> None:
+    app = SgmApp(judged(SOAKING, SILENT), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "p", "c")
+        screen = app.screen
+        assert isinstance(screen, PlanScreen)
+        assert screen.check_action("confirm", ()) is None
+        await press(pilot, "o")
+        assert "healthy in staging for 10m of 30m" in text_of(app)
+        await typed(pilot, "too short")
+        assert isinstance(app.screen, EntryScreen)
+        await typed(pilot, "incident 4711: payments fail")
+        assert app.screen is screen
+        assert screen.check_action("confirm", ()) is True
+        assert "incident 4711" in text_of(app)
+
+
+async def test_a_gate_of_level_never_cannot_be_gone_over() -> None:
+    app = SgmApp(judged(FIRM), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "p", "c")
+        screen = app.screen
+        assert isinstance(screen, PlanScreen)
+        assert screen.check_action("override", ()) is None
+        assert screen.check_action("confirm", ()) is None
+        assert "no override" in text_of(app)
+
+
+async def test_marked_cells_are_planned_together_and_undone_together() -> None:
+    session = builders.ScriptedSession(builders.calm())
+    promoted = {
+        where: replace(one, facts=replace(one.facts, desired=replace(one.facts.desired, version=Version("v9"))))
+        for where, one in session.snapshot.cells.items()
+        if where.stage == "staging" and one.facts.desired is not None
+    }
+    session.snapshot = replace(session.snapshot, cells={**session.snapshot.cells, **promoted})
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, "3", "space", "space")
+        screen = app.screen
+        assert isinstance(screen, FleetScreen)
+        assert len(screen.marked) == 2
+        await press(pilot, "p")
+        assert len(session.snapshot.plan.changes) == 2
+        assert screen.marked == frozenset()
+        await press(pilot, "u")
+        assert session.snapshot.plan.changes == ()
+        await press(pilot, "A")
+        assert len(session.snapshot.plan.changes) == len(session.snapshot.services) * 3
+
+
+async def test_escape_takes_marks_away_first() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.calm()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, "space")
+        screen = app.screen
+        assert isinstance(screen, FleetScreen)
+        assert screen.marked
+        await press(pilot, "escape")
+        assert not screen.marked
+
+
+async def test_another_version_is_chosen_from_those_that_are_known() -> None:
+    session = judged()
+    session.known_versions = (Version("v1.4.2"), Version("v1.4.0"))
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "p", "c", "e")
+        assert isinstance(app.screen, EntryScreen)
+        await press(pilot, "down", "enter")
+        assert [one.to_version for one in session.snapshot.plan.changes] == ["v1.4.0"]
+
+
+async def test_another_strategy_is_written_down_with_the_change() -> None:
+    session = judged()
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "p", "c", "s")
+        await typed(pilot, "canary10-30-60")
+        assert [one.strategy for one in session.snapshot.plan.changes] == ["canary10-30-60"]
+        assert "canary10-30-60" in text_of(app)
+
+
+@pytest.mark.parametrize(("advice", "asked"), [("resume", "resume"), ("discard", "discard")])
+async def test_what_a_crash_left_behind_is_shown_with_its_one_safe_next_step(advice: str, asked: str) -> None:
+    session = judged()
+    session.begun = (
+        Unfinished(
+            operation="1f3a",
+            title="feat(cart): prod-eu1 -> v2",
+            branch="sgm/prod/cart-v2-1f3a",
+            began_at=builders.ago(600),
+            reached="push",
+            found="the branch",
+            advice="resume" if advice == "resume" else "discard",
+            explained="open its pull request",
+        ),
+    )
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, "c")
+        assert "1 begun and never finished" in text_of(app)
+        await press(pilot, "U")
+        assert isinstance(app.screen, UnfinishedScreen)
+        assert "feat(cart): prod-eu1 -> v2" in text_of(app)
+        await press(pilot, "enter")
+        assert session.asked == [(asked, "1f3a")]
