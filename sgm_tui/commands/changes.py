@@ -1,0 +1,174 @@
+"""What `sgm promote`, `revert` and `plan` have in common: show a plan, ask, write it, and follow it to its end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sgm_tui.commands import output
+from sgm_tui.commands.common import must_know_git
+from sgm_tui.errors import RefusedError, UsageError
+from sgm_tui.fleet.cell import Journey
+from sgm_tui.fleet.change_report import Result, document, text
+from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.plan import ENDED, Change, Override, Plan, Preview, Progress, Refusal, Staged
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.cell import Cell
+    from sgm_tui.fleet.snapshot import FleetSnapshot
+    from sgm_tui.wiring import LiveSession
+
+_EXIT: dict[Result, int] = {"planned": 0, "opened": 0, "pushed": 0, "nothing": 0, "refused": 1, "failed": 3}
+_WAIT_SECONDS = 3600.0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that writes."""
+    parser.add_argument("--dry-run", action="store_true", help="print the diff and the gates, change nothing")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--reason", default="", metavar="R", help="why; goes into the commit, pull request and audit")
+    parser.add_argument("--override", action="store_true", help="go over gates that block; needs --reason")
+    parser.add_argument("--direct", action="store_true", help="push without a pull request, where policy.direct allows")
+    parser.add_argument("--wait", action="store_true", help="stay until every cell has settled, or one has failed")
+    parser.add_argument(
+        "--timeout", type=float, default=_WAIT_SECONDS, metavar="SECONDS", help="how long --wait waits (default: 3600)"
+    )
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print it")
+
+
+async def carry_out(
+    session: LiveSession, snapshot: FleetSnapshot, staged: Staged, arguments: argparse.Namespace
+) -> int:
+    """Preview what is staged, and unless it is a dry run write all of it or nothing."""
+    must_know_git(snapshot)
+    override = _override(arguments)
+    plan = Plan().with_change(*staged.changes)
+    preview = await session.preview_of(plan, override=override, reason=arguments.reason, direct=arguments.direct)
+    preview = Preview(preview.base, preview.proposals, (*staged.refusals, *preview.refusals))
+    result = _before_writing(preview, dry_run=arguments.dry_run)
+    if result is not None:
+        _show(result, preview, (), arguments)
+        return _EXIT[result]
+    if arguments.output == "text":
+        output.data(text(preview))
+    if not arguments.yes and not await asyncio.to_thread(_asked, preview):
+        raise RefusedError("not confirmed: nothing was written")
+    happened = await _write(session, preview)
+    result = _after_writing(happened)
+    if arguments.output == "json":
+        _show(result, preview, happened, arguments)
+    if arguments.wait and result in {"opened", "pushed"}:
+        return await follow(session, staged.changes, happened, arguments.timeout)
+    return _EXIT[result]
+
+
+def _override(arguments: argparse.Namespace) -> Override | None:
+    if not arguments.override:
+        return None
+    if len(arguments.reason.strip()) < 10:
+        raise UsageError("--override needs a --reason of at least 10 characters", "Say why, so that others can judge.")
+    return Override(arguments.reason)
+
+
+def _before_writing(preview: Preview, *, dry_run: bool) -> Result | None:
+    """How it ends without anything being written; None when there is something to write and it may be."""
+    refused = any(not one.nothing for one in preview.refusals)
+    if dry_run and (preview.proposals or not refused):
+        return "planned" if preview.proposals else "nothing"
+    if refused or any(proposal.blocked for proposal in preview.proposals):
+        return "refused"
+    return None if preview.proposals else "nothing"
+
+
+def _after_writing(happened: Sequence[Progress]) -> Result:
+    ends = {one.step for one in happened}
+    if "failed" in ends:
+        return "failed"
+    if "blocked" in ends:
+        return "refused"
+    if ends & {"opened", "adopted", "updated"}:
+        return "opened"
+    return "pushed" if "pushed" in ends else "nothing"
+
+
+async def _write(session: LiveSession, preview: Preview) -> list[Progress]:
+    happened: list[Progress] = []
+    async for progress in session.submit_preview(preview):
+        happened.append(progress)
+        link = f"  {progress.url}" if progress.url else ""
+        number = f"#{progress.number} " if progress.number else ""
+        output.note(f"{progress.step:<10} {progress.proposal.stage}: {number}{progress.text}{link}")
+    return [one for one in happened if one.step in ENDED | {"failed", "blocked"}]
+
+
+def _show(result: Result, preview: Preview, happened: Sequence[Progress], arguments: argparse.Namespace) -> None:
+    if arguments.output == "json":
+        output.data(json.dumps(document(result, preview, happened), indent=2, ensure_ascii=False))
+        return
+    output.data(text(preview))
+    for proposal in preview.proposals:
+        for gate in proposal.blocked:
+            over = "no override possible" if gate.level == "never" else "--override --reason R goes over it"
+            output.note(f"sgm: {gate.cell}: {gate.gate}: {gate.reason} ({over})")
+
+
+def _asked(preview: Preview) -> bool:
+    count = len(preview.proposals)
+    sys.stderr.write(f"Write {'this' if count == 1 else f'these {count}'}? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+async def follow(session: LiveSession, changes: Sequence[Change], happened: Sequence[Progress], seconds: float) -> int:
+    """Tell every move of the changed cells until all have settled on their version (0) or one has failed (1)."""
+    wanted = {key: change.to_version for change in changes for key in change.cells}
+    numbers = {one.number for one in happened if one.number}
+    told: dict[CellKey, str] = {}
+    try:
+        async with asyncio.timeout(seconds):
+            async for snapshot in session.snapshots():
+                for key, version in wanted.items():
+                    _tell(key, version, snapshot.cells.get(key), told)
+                ended = _ended(snapshot, wanted, numbers)
+                if ended is not None:
+                    return ended
+    except TimeoutError:
+        output.note(f"sgm: not settled within {seconds:.0f} s; it goes on without you: sgm status shows it")
+    return 1
+
+
+def _tell(key: CellKey, version: Version, cell: Cell | None, told: dict[CellKey, str]) -> None:
+    if cell is None:
+        return
+    rollout = cell.facts.rollout
+    step = f" step {rollout.step}/{rollout.steps}" if rollout and cell.journey is Journey.ROLLING else ""
+    weight = f" {rollout.actual_weight}%" if step and rollout and rollout.actual_weight is not None else ""
+    line = f"{key}: {cell.journey.value}{step}{weight}" + (f": {cell.reason}" if cell.reason else "")
+    if told.get(key) != line:
+        told[key] = line
+        output.note(f"{line} ({version})")
+
+
+def _ended(snapshot: FleetSnapshot, wanted: dict[CellKey, Version], numbers: set[int]) -> int | None:
+    for request in snapshot.pull_requests:
+        if request.number in numbers and request.state == "closed":
+            output.note(f"sgm: #{request.number} was closed without being merged")
+            return 1
+    arrived = {key: snapshot.cells[key] for key in wanted if key in snapshot.cells}
+    there = [cell for key, cell in arrived.items() if cell.desired_version == wanted[key]]
+    if any(cell.journey is Journey.FAILED for cell in there):
+        return 1
+    done = all(cell.journey is Journey.SETTLED and cell.live_version in {None, cell.desired_version} for cell in there)
+    return 0 if len(there) == len(wanted) and done else None
+
+
+def only_changes(found: Sequence[Change | Refusal]) -> Staged:
+    """What was found, sorted into what can be written and why not for the rest."""
+    return Staged(
+        tuple(one for one in found if isinstance(one, Change)),
+        tuple(one for one in found if isinstance(one, Refusal)),
+    )

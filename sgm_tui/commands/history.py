@@ -1,0 +1,80 @@
+"""`sgm history`: which version each cell wanted when, who brought it, and how long it stayed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from sgm_tui.commands import output
+from sgm_tui.commands.common import check_names, must_know_git, settled_session
+from sgm_tui.fleet.history import Past
+from sgm_tui.fleet.report import in_order, time_text
+from sgm_tui.fleet.tables import age, align
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("history", parents=[shared], help="the versions of each cell, newest first")
+    parser.add_argument("service", nargs="?", metavar="SERVICE", help="only this service")
+    parser.add_argument("--stage", metavar="STAGE", help="only this stage")
+    parser.add_argument("--cluster", metavar="C", help="only this cluster")
+    parser.add_argument("-n", "--limit", type=int, default=10, metavar="N", help="so many a cell (default: 10)")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how to print it")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the past of every selected cell."""
+    return asyncio.run(_history(arguments))
+
+
+async def _history(arguments: argparse.Namespace) -> int:
+    wanted = {name: getattr(arguments, name) for name in ("service", "stage", "cluster")}
+    async with settled_session(arguments, read_only=True) as (session, snapshot):
+        must_know_git(snapshot)
+        check_names(snapshot, {name: [value] if value else () for name, value in wanted.items()})
+        keys = [
+            cell.key
+            for cell in in_order(snapshot)
+            if all(not value or getattr(cell.key, name) == value for name, value in wanted.items())
+        ]
+        pasts = [past for key in keys for past in (await session.past(key))[: max(1, arguments.limit)]]
+        now = snapshot.generated_at
+    if arguments.output == "json":
+        document = {"schema": 1, "generated_at": time_text(now), "history": [_document(one, now) for one in pasts]}
+        output.data(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        headings = ("SERVICE", "STAGE", "CLUSTER", "VERSION", "SINCE", "FOR", "KIND", "BY", "COMMIT", "SUBJECT")
+        output.data("\n".join(align([headings, *(_row(one, now) for one in pasts)])))
+    return 0
+
+
+def _row(past: Past, now: datetime) -> tuple[str, ...]:
+    note = f"  ✖ {past.known_bad}" if past.known_bad else ""
+    lasted = age(timedelta(seconds=past.lasted(now))) + ("" if past.until else " (now)")
+    since = age(now - past.at) + " ago"
+    key = past.key
+    words = (key.service, key.stage, key.cluster, past.version, since, lasted, past.kind, past.author)
+    return (*words, past.revision[:8], past.subject + note)
+
+
+def _document(past: Past, now: datetime) -> dict[str, Any]:
+    return {
+        "service": past.key.service,
+        "stage": past.key.stage,
+        "cluster": past.key.cluster,
+        "version": past.version,
+        "revision": past.revision,
+        "path": past.path,
+        "author": past.author,
+        "subject": past.subject,
+        "at": time_text(past.at),
+        "until": time_text(past.until),
+        "seconds": round(past.lasted(now)),
+        "kind": past.kind,
+        "number": past.number or None,
+        "known_bad": past.known_bad or None,
+    }

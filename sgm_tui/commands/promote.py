@@ -1,0 +1,85 @@
+"""`sgm promote`: the version of the stage before, or a given one, into the cells of a stage."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sgm_tui.commands import changes
+from sgm_tui.commands.common import check_names, may_write, one_of, settled_session
+from sgm_tui.errors import UsageError
+from sgm_tui.fleet.model import ServiceName, StageName, Version
+from sgm_tui.fleet.plan import Refusal, Staged
+from sgm_tui.fleet.staging import behind, cells_of, promotions_into
+from sgm_tui.fleet.strategy import extras_of
+
+if TYPE_CHECKING:
+    from sgm_tui.config import Config
+    from sgm_tui.fleet.snapshot import FleetSnapshot
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("promote", parents=[shared], help="bring a version into a stage, as a pull request")
+    parser.add_argument("services", nargs="*", metavar="SERVICE", help="what to promote")
+    parser.add_argument("--all", action="store_true", help="every service the stage is behind with")
+    parser.add_argument("--to", required=True, metavar="STAGE", help="the stage it goes into")
+    parser.add_argument("--version", metavar="V", help="the version (default: what git wants in the stage before)")
+    parser.add_argument("--from", dest="source", metavar="STAGE", help="take the version from this stage")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--cluster", action="append", metavar="C", help="only this cluster; repeatable")
+    where.add_argument("--location", metavar="L", help="only the clusters of this location")
+    parser.add_argument("--strategy", default="", metavar="S", help="canary10-30-60, bluegreen, a name, or JSON steps")
+    changes.add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plan it, show it, write it; the exit code of design §6."""
+    if bool(arguments.services) == arguments.all:
+        raise UsageError("sgm promote: name services, or say --all", "Try: sgm promote --help")
+    if not arguments.dry_run:
+        may_write(arguments)
+    return asyncio.run(_promote(arguments))
+
+
+async def _promote(arguments: argparse.Namespace) -> int:
+    async with settled_session(arguments) as (session, snapshot):
+        staged = _with_strategy(wanted(snapshot, arguments), arguments.strategy, session.config)
+        return await changes.carry_out(session, snapshot, staged, arguments)
+
+
+def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
+    """The changes these arguments ask for.
+
+    Raises:
+        UsageError: a name that does not exist, or a place without the service.
+    """
+    stages = [arguments.to, *([arguments.source] if arguments.source else [])]
+    check_names(snapshot, {"service": arguments.services, "stage": stages, "cluster": arguments.cluster})
+    stage = StageName(arguments.to)
+    if arguments.location:
+        one_of("location", arguments.location, {one.location for one in snapshot.fleet.clusters_of(stage)})
+    narrow: dict[str, Any] = {"clusters": arguments.cluster or (), "location": arguments.location or ""}
+    if arguments.all:
+        late = frozenset(behind(snapshot, stage))
+        keys = [key for key in cells_of(snapshot, stage, **narrow) if key in late]
+    else:
+        keys = [
+            key for name in arguments.services for key in cells_of(snapshot, stage, service=ServiceName(name), **narrow)
+        ]
+        if not keys:
+            raise UsageError(f"{', '.join(arguments.services)} is not deployed there", "sgm status shows where it is.")
+    version = Version(arguments.version) if arguments.version else None
+    return promotions_into(snapshot, keys, version, StageName(arguments.source) if arguments.source else None)
+
+
+def _with_strategy(staged: Staged, name: str, config: Config) -> Staged:
+    if not name or name == "keep":
+        return staged
+    extras = extras_of(name, config.layout.image_key, config.policy.strategies)
+    if isinstance(extras, Refusal):
+        raise UsageError(f"--strategy: {extras.reason}")
+    return Staged(tuple(replace(one, strategy=name, extras=extras) for one in staged.changes), staged.refusals)

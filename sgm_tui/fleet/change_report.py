@@ -1,0 +1,103 @@
+"""A promotion or revert as data and as text: one shape for `sgm promote`, `revert` and `plan` (design §6, docs)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from sgm_tui.fleet.gate import Gate
+from sgm_tui.fleet.plan import Change, Preview, Progress, Refusal
+from sgm_tui.fleet.report import time_text
+from sgm_tui.fleet.tables import align
+
+SCHEMA = 1
+
+Result = Literal["planned", "opened", "pushed", "nothing", "refused", "failed"]
+
+_GLYPHS = {"pass": "✓", "warn": "▲", "block": "✖", "unknown": "?"}
+_ORDER = {"block": 0, "unknown": 1, "warn": 2, "pass": 3}
+
+
+def document(result: Result, preview: Preview, progress: Iterable[Progress] = ()) -> dict[str, Any]:
+    """What was planned or done, for machines."""
+    diffs = {edit.change: edit.diff for proposal in preview.proposals for edit in proposal.edits}
+    return {
+        "schema": SCHEMA,
+        "result": result,
+        "changes": [_change(change, diff) for change, diff in diffs.items()],
+        "gates": [gate_report(gate) for proposal in preview.proposals for gate in proposal.gates],
+        "pull_requests": [_pull(one) for one in progress if one.number or one.step == "pushed"],
+        "refusals": [{"path": one.path, "reason": one.reason} for one in preview.refusals],
+    }
+
+
+def gate_report(gate: Gate) -> dict[str, Any]:
+    """One gate."""
+    return {
+        "service": gate.cell.service,
+        "stage": gate.cell.stage,
+        "cluster": gate.cell.cluster,
+        "gate": gate.gate,
+        "result": gate.result,
+        "reason": gate.reason,
+        "eta": time_text(gate.eta),
+        "level": gate.level,
+    }
+
+
+def text(preview: Preview) -> str:
+    """What would be written, for people: each pull request with its diff and the gates that do not simply pass."""
+    lines: list[str] = []
+    for proposal in preview.proposals:
+        way = "push to the branch" if proposal.direct else "pull request"
+        lines += [f"{proposal.stage}: {way}: {proposal.title}", f"  branch     {proposal.branch}"]
+        if proposal.reviewers:
+            lines.append(f"  reviewers  {', '.join(proposal.reviewers)}")
+        for edit in proposal.edits:
+            lines += ["", *(f"  {line}" for line in edit.diff.splitlines())]
+            lines += [f"  stays: {one}" for one in edit.stays]
+        lines += ["", *gate_lines(proposal.gates), ""]
+    lines += [_refusal(one) for one in preview.refusals]
+    return "\n".join(lines).rstrip() or "git already wants this: nothing to do"
+
+
+def gate_lines(gates: Sequence[Gate]) -> list[str]:
+    """The gates, the worst first; those that pass in one line."""
+    ordered = sorted(gates, key=lambda gate: _ORDER[gate.result])
+    rows = [
+        (f"  {_GLYPHS[gate.result]} {gate.result}", gate.gate, str(gate.cell), gate.reason)
+        for gate in ordered
+        if gate.result != "pass"
+    ]
+    passed = ", ".join(dict.fromkeys(gate.gate for gate in ordered if gate.result == "pass"))
+    return [*align(rows), *([f"  ✓ pass  {passed}"] if passed else [])]
+
+
+def _refusal(refusal: Refusal) -> str:
+    sign = "·" if refusal.nothing else "✖"
+    return f"{sign} {refusal.path or 'not planned'}: {refusal.reason}"
+
+
+def _change(change: Change, diff: str) -> dict[str, Any]:
+    return {
+        "kind": change.kind,
+        "service": change.service,
+        "stage": change.stage,
+        "cluster": change.cluster,
+        "clusters": [key.cluster for key in change.cells],
+        "path": change.path,
+        "key": change.key,
+        "from": change.from_version,
+        "to": change.to_version,
+        "strategy": change.strategy or None,
+        "diff": diff,
+    }
+
+
+def _pull(progress: Progress) -> dict[str, Any]:
+    return {
+        "number": progress.number or None,
+        "url": progress.url or None,
+        "branch": progress.proposal.branch,
+        "commit": progress.commit or None,
+    }
