@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sgm_tui.policy import Policy
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
@@ -117,6 +119,18 @@ class GithubConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryConfig:
+    """`registry`: where images are looked up before they are promoted."""
+
+    url: str = ""
+    """Base URL of an OCI registry; "" means that nobody looks."""
+    hosts: tuple[str, ...] = ()
+    """Hosts of image names this registry answers for, where it is a mirror; the host of `url` when not set."""
+    token_file: Path | None = None
+    """A file that holds `user:password` (or a token) for the registry's own token service."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything sgm was told, merged, with where each value came from."""
 
@@ -127,8 +141,9 @@ class Config:
     rollouts: RolloutConfig = field(default_factory=RolloutConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     github: GithubConfig = field(default_factory=GithubConfig)
+    registry: RegistryConfig = field(default_factory=RegistryConfig)
+    policy: Policy = field(default_factory=Policy)
     grafana_url: str = ""
-    registry_url: str = ""
     kubeconfig: Path | None = None
     """Explicit kubeconfig; KUBECONFIG or ~/.kube/config when not set. Relative paths count from the config file."""
     state_directory: Path | None = None

@@ -1,0 +1,250 @@
+"""Reading one YAML file key by key: types, defaults, what outranks it, and for every mistake a place to look."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sgm_tui.errors import ConfigError
+from sgm_tui.schedule import ScheduleError, seconds_of
+
+_LARGEST_FILE = 1 << 20
+_TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
+_SEE = "See docs/configuration.md."
+
+Stronger = tuple[str, str, str]
+"""A dotted key, its value as text, and where that came from."""
+
+
+class Reader:
+    """One file, its overrides, and where each value came from."""
+
+    def __init__(self, file: Path, stronger: Sequence[Stronger]) -> None:
+        self.file = file
+        self._stronger = stronger
+        self.origins: dict[str, str] = {}
+
+    def root(self) -> Section:
+        """The whole file."""
+        return Section(self, mapping_of(self.file), "")
+
+    def override(self, key: str) -> str | None:
+        """What outranks the file for a dotted key, if anything does."""
+        for name, value, origin in self._stronger:
+            if name.replace(".", "_") == key.replace(".", "_"):
+                self.origins[key] = origin
+                return value
+        return None
+
+    def fail(self, line: int | None, message: str, hint: str = "") -> ConfigError:
+        """The error of a line of this file, to be raised."""
+        place = f"{self.file}:{line}" if line is not None else str(self.file)
+        return ConfigError(f"{place}: {message}", hint)
+
+
+def mapping_of(file: Path) -> Mapping[str, Any]:
+    """A YAML file as a mapping that knows its lines.
+
+    Raises:
+        ConfigError: it cannot be read, is no YAML, or no mapping.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}", "Name a file that can be read.") from error
+    if len(data) > _LARGEST_FILE:
+        raise ConfigError(f"{file}: larger than 1 MB", "This does not look like an sgm.yaml.")
+    try:
+        loaded = YAML(typ="rt", pure=True).load(data)
+    except MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{file}{line}: {error.problem}", "It has to be valid YAML.") from error
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{file}: not YAML: {error}") from error
+    if not isinstance(loaded, Mapping):
+        raise ConfigError(f"{file}: a mapping is expected at the top", _SEE)
+    return loaded
+
+
+class Section:
+    """One mapping of the file, read key by key; `finish` refuses what nobody read."""
+
+    def __init__(self, reader: Reader, data: Mapping[str, Any], prefix: str) -> None:
+        self._reader = reader
+        self._data = data
+        self._prefix = prefix
+        self._known: set[str] = set()
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """A string; without a default it has to be there."""
+        return str(self._scalar(key, default, str, "a string"))
+
+    def number(self, key: str, default: float) -> float:
+        """A number of seconds, more than 0."""
+        value = self._scalar(key, default, (int, float), "a number of seconds")
+        try:
+            number = float(value)
+        except ValueError:
+            raise self._wrong(key, "a number of seconds") from None
+        if not 0 < number < float("inf"):
+            raise self._wrong(key, "more than 0")
+        return number
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self._scalar(key, default, bool, "true or false")
+        if isinstance(value, bool):
+            return value
+        word = str(value).strip().lower()
+        if word not in _TRUE | _FALSE:
+            raise self._wrong(key, "true or false")
+        return word in _TRUE
+
+    def path(self, key: str) -> Path | None:
+        """A path; relative ones count from the file they are written in."""
+        written = self.text(key, "")
+        if not written:
+            return None
+        expanded = Path(written).expanduser()
+        return expanded if expanded.is_absolute() else (self._reader.file.parent / expanded).absolute()
+
+    def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """A list of strings."""
+        value = self._take(key)
+        if value is None:
+            return default
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise self._wrong(key, "a list of strings")
+        return tuple(str(one) for one in value)
+
+    def texts_by_name(self, key: str) -> dict[str, str]:
+        """A mapping of free names to strings."""
+        value = self._take(key)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping) or not all(isinstance(one, str) for one in value.values()):
+            raise self._wrong(key, "a mapping of names to strings")
+        return {str(name): str(one) for name, one in value.items()}
+
+    def section(self, key: str) -> Section:
+        """A mapping of known keys."""
+        value = self._take(key)
+        if value is not None and not isinstance(value, Mapping):
+            raise self._wrong(key, "a mapping")
+        return Section(self._reader, value or {}, f"{self._prefix}{key}.")
+
+    def sections(self, key: str) -> list[Section]:
+        """A list of such mappings."""
+        value = self._take(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+            raise self._wrong(key, "a list of mappings")
+        return [Section(self._reader, one, f"{self._prefix}{key}[{index}].") for index, one in enumerate(value)]
+
+    def seconds(self, key: str) -> float | None:
+        """A duration like `30m` in seconds; None when it is not said."""
+        written = self.text(key, "")
+        try:
+            return seconds_of(written) if written else None
+        except ScheduleError as error:
+            raise self.refuse(key, str(error)) from None
+
+    def ratio(self, key: str) -> float | None:
+        """A number from 0 to 1; None when it is not said."""
+        value = self._scalar(key, "", (int, float), "a number from 0 to 1")
+        if value == "":
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            raise self._wrong(key, "a number from 0 to 1") from None
+        if not 0 <= number <= 1:
+            raise self._wrong(key, "a number from 0 to 1")
+        return number
+
+    def named(self, key: str, allowed: Collection[str] | None = None, what: str = "name") -> dict[str, Section]:
+        """A mapping of names to mappings; the names have to be among `allowed`, where that is given."""
+        found = self.section(key)
+        for name in found.names(allowed, what):
+            if not isinstance(found.data(name), Mapping):
+                raise found.refuse(name, "it has to be a mapping", _SEE)
+        return {name: found.section(name) for name in found.names()}
+
+    def names(self, allowed: Collection[str] | None = None, what: str = "name") -> list[str]:
+        """Every key there is; each has to be among `allowed`, where that is given."""
+        for key in self._data:
+            if allowed is not None and key not in allowed:
+                raise self._reader.fail(
+                    self._line(key), f"unknown {what} {self._prefix}{key}", _nearest(str(key), allowed)
+                )
+        return [str(key) for key in self._data]
+
+    def data(self, key: str) -> Any:
+        """What is written, as it is."""
+        return self._take(key)
+
+    def json(self, key: str) -> str:
+        """What is written, as JSON text."""
+        try:
+            return json.dumps(self._take(key))
+        except (TypeError, ValueError, RecursionError):
+            raise self.refuse(key, "it has to be plain text, numbers, lists and mappings") from None
+
+    def finish(self) -> None:
+        """Refuse every key that was not asked for."""
+        for key in self._data:
+            if key not in self._known:
+                hint = _nearest(str(key), self._known)
+                raise self._reader.fail(self._line(str(key)), f"unknown key {self._prefix}{key}", hint)
+
+    def missing(self, key: str, why: str) -> ConfigError:
+        """The error of a key that has to be there."""
+        return self._reader.fail(None, f"{self._prefix}{key} is missing", why)
+
+    def refuse(self, key: str, why: str, hint: str = "") -> ConfigError:
+        """The error of a value that cannot be used."""
+        return self._reader.fail(self._line(key), f"{self._prefix}{key}: {why}", hint)
+
+    def origins(self) -> Mapping[str, str]:
+        """Where every value read so far came from."""
+        return dict(self._reader.origins)
+
+    def _take(self, key: str) -> Any:
+        self._known.add(key)
+        value = self._data.get(key)
+        if value is not None:
+            self._reader.origins[self._prefix + key] = f"{self._reader.file}:{self._line(key)}"
+        return value
+
+    def _scalar(self, key: str, default: Any, kind: Any, word: str) -> Any:
+        value = self._take(key)
+        override = self._reader.override(self._prefix + key)
+        if override is not None:
+            return override
+        if value is None:
+            if default is None:
+                raise self.missing(key, f"It has to be {word}. See docs/configuration.md.")
+            self._reader.origins.setdefault(self._prefix + key, "default")
+            return default
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self._wrong(key, word)
+        return value
+
+    def _wrong(self, key: str, word: str) -> ConfigError:
+        return self._reader.fail(self._line(key), f"{self._prefix}{key} has to be {word}", _SEE)
+
+    def _line(self, key: str) -> int | None:
+        marks = getattr(getattr(self._data, "lc", None), "data", None) or {}
+        return marks[key][0] + 1 if key in marks else None
+
+
+def _nearest(key: str, known: Collection[str]) -> str:
+    nearest = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.5)
+    return f"Did you mean {nearest[0]}?" if nearest else f"Known here: {', '.join(sorted(known))}"

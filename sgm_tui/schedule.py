@@ -1,0 +1,274 @@
+"""Schedules: cron with five fields, a duration and a time zone. Is it open at a moment, and when does that change?
+
+Argo CD's arithmetic (protocols A10): the moment becomes wall-clock time by the zone's offset *at that moment*, and a
+window is open while a start lies less than its duration back on that clock. So a window does not drift over the
+change to summer time, and a start in the hour that is skipped still opens it. Fields mean what robfig/cron means by
+them: when both day fields are restricted, either is enough.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+HORIZON = timedelta(days=366 * 9)
+"""How far ahead the next start is looked for: 29 February comes at the latest after eight years."""
+_MOST_STEPS = 5_000
+"""Windows that follow one another without a gap are looked through so far."""
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MACROS = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|d|h|m|s))+")
+_SMALL = re.compile(r"[0-9]{1,3}")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
+_UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)
+
+
+class ScheduleError(ValueError):
+    """A schedule, duration or time zone that cannot be read; the text says why."""
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a duration like `30m`, `2h`, `1d` or `1h30m` (Go's, and days).
+
+    Raises:
+        ScheduleError: it is none.
+    """
+    written = text.strip()
+    if written == "0":
+        return 0.0
+    if not _DURATION.fullmatch(written):
+        raise ScheduleError(f"{text!r} is no duration: write 90s, 30m, 2h or 1d")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(written))
+    if seconds > HORIZON.total_seconds():
+        raise ScheduleError(f"{text!r} is longer than nine years")
+    return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """The five fields of a cron schedule."""
+
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    """0 is Sunday."""
+    either_day: bool = False
+    """Both day fields are restricted: one that matches is enough."""
+
+    def starts_on(self, day: datetime) -> bool:
+        """Whether there are starts on that day."""
+        if day.month not in self.months:
+            return False
+        in_month, in_week = day.day in self.days, day.isoweekday() % 7 in self.weekdays
+        return (in_month or in_week) if self.either_day else (in_month and in_week)
+
+    def first_after(self, moment: datetime) -> datetime | None:
+        """The first start later than a wall-clock moment; None when there is none before the horizon."""
+        start = moment.replace(second=0, microsecond=0) + _MINUTE
+        day = start.replace(hour=0, minute=0)
+        while day - moment < HORIZON:
+            if self.starts_on(day):
+                found = self._in_day(max(start, day))
+                if found is not None:
+                    return found
+            day += _DAY
+        return None
+
+    def last_until(self, moment: datetime, reach: timedelta) -> datetime | None:
+        """The last start at or before a wall-clock moment and less than `reach` back; None when there is none."""
+        day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        latest = (moment.hour, moment.minute)
+        while moment - day < reach + _DAY:
+            if self.starts_on(day):
+                found = self._before(latest)
+                if found is not None:
+                    start = day.replace(hour=found[0], minute=found[1])
+                    return start if moment - start < reach else None
+            day, latest = day - _DAY, (23, 59)
+        return None
+
+    def _before(self, latest: tuple[int, int]) -> tuple[int, int] | None:
+        """The last start of a day that is not later than an hour and minute."""
+        hour, minute = latest
+        if hour in self.hours:
+            minutes = [one for one in self.minutes if one <= minute]
+            if minutes:
+                return hour, max(minutes)
+        hours = [one for one in self.hours if one < hour]
+        return (max(hours), max(self.minutes)) if hours else None
+
+    def _in_day(self, start: datetime) -> datetime | None:
+        """The first start of that day from `start` on."""
+        for hour in sorted(self.hours):
+            if hour >= start.hour:
+                for minute in sorted(self.minutes):
+                    if hour > start.hour or minute >= start.minute:
+                        return start.replace(hour=hour, minute=minute)
+        return None
+
+
+@lru_cache(maxsize=1024)
+def cron(text: str) -> Cron:
+    """Read five fields with lists, ranges, steps and names, or one of `@daily` and its like.
+
+    Raises:
+        ScheduleError: it is none; says which field.
+    """
+    fields = _MACROS.get(text.strip().lower(), text).lower().split()
+    if len(fields) != 5:
+        raise ScheduleError(f"{text!r} is no cron schedule: it has five fields, minute hour day month weekday")
+    minutes, _ = _field("minute", fields[0], 0, 59)
+    hours, _ = _field("hour", fields[1], 0, 23)
+    days, all_days = _field("day", fields[2], 1, 31)
+    months, _ = _field("month", fields[3], 1, 12, _MONTHS)
+    weekdays, all_weekdays = _field("weekday", fields[4], 0, 7, _DAYS)
+    week = frozenset(number % 7 for number in weekdays)
+    return Cron(minutes, hours, days, months, week, not all_days and not all_weekdays)
+
+
+def _field(name: str, text: str, low: int, high: int, names: Sequence[str] = ()) -> tuple[frozenset[int], bool]:
+    """The numbers of one field, and whether it is a plain star."""
+    found: set[int] = set()
+    star = False
+    for part in text.split(","):
+        span, slash, step = part.partition("/")
+        first, dash, last = span.partition("-")
+        every = _number(name, step, text, 1, 999) if slash else 1
+        if span in {"*", "?"}:
+            start, end = low, high
+            star = star or every == 1
+        else:
+            start = _number(name, first, text, low, high, names)
+            end = _number(name, last, text, low, high, names) if dash else high if slash else start
+        if start > end:
+            raise ScheduleError(f"{name} {text!r}: {first} comes after {last}")
+        found.update(range(start, end + 1, every))
+    return frozenset(found), star
+
+
+def _number(name: str, word: str, text: str, low: int, high: int, names: Sequence[str] = ()) -> int:
+    if word in names:
+        return names.index(word) + low
+    if not _SMALL.fullmatch(word) or not low <= int(word) <= high:
+        raise ScheduleError(f"{name} {text!r}: {word!r} is not between {low} and {high}")
+    return int(word)
+
+
+@lru_cache(maxsize=64)
+def zone(name: str) -> ZoneInfo:
+    """An IANA time zone; UTC for "".
+
+    Raises:
+        ScheduleError: there is no such zone.
+    """
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ScheduleError(f"{name!r} is no time zone: write it like Europe/Berlin") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Open for `seconds` from every start of a cron schedule; made by `schedule`."""
+
+    text: str
+    seconds: float
+    time_zone: str = "UTC"
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether a start lies less than the duration back, on the wall clock of the zone."""
+        return _is_open(self, now)
+
+    def changes_at(self, now: datetime) -> datetime | None:
+        """When it next opens (or, when open, closes), UTC; None when that is out of sight."""
+        return _changes_at(self, now)
+
+
+def schedule(text: str, duration: str, time_zone: str = "") -> Schedule:
+    """A schedule whose parts can all be read.
+
+    Raises:
+        ScheduleError: one of them cannot.
+    """
+    cron(text)
+    zone(time_zone)
+    seconds = seconds_of(duration)
+    if seconds <= 0:
+        raise ScheduleError(f"{duration!r} is no time at all")
+    return Schedule(text, seconds, time_zone or "UTC")
+
+
+@lru_cache(maxsize=1024)
+def _is_open(one: Schedule, now: datetime) -> bool:
+    wall = now.astimezone(zone(one.time_zone)).replace(tzinfo=None)
+    return cron(one.text).last_until(wall, timedelta(seconds=one.seconds)) is not None
+
+
+@lru_cache(maxsize=1024)
+def _changes_at(one: Schedule, now: datetime) -> datetime | None:
+    before = _is_open(one, now)
+    at = now.astimezone(UTC)
+    for until, offset in _offsets(one.time_zone, at):
+        change = _wall_change(one, (at + offset).replace(tzinfo=None), opened=before)
+        if change is None:
+            return None
+        moment = change.replace(tzinfo=UTC) - offset
+        if moment < until:
+            return moment
+        if until - now > HORIZON:
+            return None
+        if _is_open(one, until) != before:
+            return until
+        at = until
+    return None
+
+
+def _wall_change(one: Schedule, wall: datetime, *, opened: bool) -> datetime | None:
+    """The next change on a wall clock that is not itself moved."""
+    starts, length = cron(one.text), timedelta(seconds=one.seconds)
+    if not opened:
+        return starts.first_after(wall)
+    end = wall
+    for _ in range(_MOST_STEPS):
+        start = starts.last_until(end, length)
+        if start is None:
+            return end
+        end = start + length
+    return None
+
+
+def _offsets(name: str, now: datetime) -> Iterator[tuple[datetime, timedelta]]:
+    """From `now` on: until when which offset of a zone holds."""
+    place = zone(name)
+
+    def offset(moment: datetime) -> timedelta:
+        return moment.astimezone(place).utcoffset() or timedelta()
+
+    at, last = now, now + HORIZON + _DAY
+    while at < last:
+        held, until = offset(at), at
+        while until < last and offset(until) == held:
+            until += 7 * _DAY
+        low, high = max(at, until - 7 * _DAY), until
+        while high - low > timedelta(seconds=1) and until < last:
+            middle = low + (high - low) / 2
+            low, high = (middle, high) if offset(middle) == held else (low, middle)
+        at = high.replace(microsecond=0)
+        yield at, held
