@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import difflib
 import gc
-import io
-import json
 import logging
 import os
 import sys
@@ -22,21 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sgm_tui import __version__
-from sgm_tui.errors import SgmError, UnreachableError, UsageError
+from sgm_tui.commands import completion, history, plan, promote, revert, status
+from sgm_tui.commands.common import flags_of, load_config
+from sgm_tui.errors import SgmError, UsageError
 
 if TYPE_CHECKING:
     from sgm_tui.config import Config
-    from sgm_tui.fleet.assertion import Assertion
-    from sgm_tui.fleet.model import CellKey
-    from sgm_tui.fleet.report import Document
-    from sgm_tui.fleet.snapshot import FleetSnapshot
 
     ConfigLoader = Callable[[], Awaitable[Config]]
 
 INTERRUPTED = 130
 _START_SECONDS = 1.5
 """After which starting is over, and what has been loaded stays."""
-_FORMATS = ("table", "wide", "json", "yaml", "svg", "markdown")
 _SCENARIOS = ("calm", "release", "bad-canary", "drift", "outage", "storm")
 
 
@@ -107,9 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--port", type=int, default=0, metavar="N", help="listen here instead of any free port")
     sandbox.add_argument("--parent-pid", type=int, default=0, help=argparse.SUPPRESS)
     sandbox.set_defaults(run=_sandbox)
-    status = commands.add_parser("status", parents=[shared], help="one look at the fleet")
-    _status_options(status)
-    status.set_defaults(run=_status)
+    for command in (status, promote, revert, plan, history):
+        command.add(commands, shared)
+    completion.add(commands, shared, _parser)
     return parser
 
 
@@ -133,21 +127,6 @@ def _sandbox_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenario", choices=_SCENARIOS, default="release", help="what is going on (default: release)")
 
 
-def _status_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", choices=_FORMATS, default="table", help="how to print it (default: table)")
-    for name in ("service", "stage", "cluster"):
-        parser.add_argument(f"--{name}", action="append", metavar=name.upper(), help=f"only this {name}; repeatable")
-    parser.add_argument(
-        "--assert",
-        dest="assertions",
-        action="append",
-        default=[],
-        metavar="EXPR",
-        help="exit 1 unless this is true of every selected cell, e.g. journey==settled",
-    )
-    parser.add_argument("--timeout", type=_speed, default=20.0, metavar="SECONDS", help="wait so long for answers")
-
-
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -165,8 +144,8 @@ def _speed(text: str) -> float:
 def _dashboard(arguments: argparse.Namespace) -> int:
     """The dashboard on the configured fleet; where nobody can look at it, the status once."""
     if not _has_terminal():
-        return _status(_parser().parse_args([*_given(arguments), "status"]))
-    config = asyncio.run(_configured(arguments))
+        return status.run(_parser().parse_args([*_given(arguments), "status"]))
+    config = asyncio.run(load_config(arguments))
 
     async def load() -> Config:
         return config
@@ -181,10 +160,10 @@ def _demo(arguments: argparse.Namespace) -> int:
     with embedded_fleet(_sandbox_flags(arguments)) as fleet:
 
         async def load() -> Config:
-            return await asyncio.to_thread(fleet.config, _flags(arguments))
+            return await asyncio.to_thread(fleet.config, flags_of(arguments))
 
         if not _has_terminal():
-            return asyncio.run(_look(load, _parser().parse_args(["status"])))
+            return asyncio.run(status.look(load, _parser().parse_args(["status"])))
         return asyncio.run(_show(load, arguments))
 
 
@@ -204,10 +183,6 @@ def _sandbox(arguments: argparse.Namespace) -> int:
             parent_pid=arguments.parent_pid,
         )
     )
-
-
-def _status(arguments: argparse.Namespace) -> int:
-    return asyncio.run(_look(lambda: _configured(arguments), arguments))
 
 
 async def _show(load: ConfigLoader, arguments: argparse.Namespace) -> int:
@@ -239,114 +214,6 @@ def _looks() -> tuple[str, Mapping[str, str]]:
 
     user = load_user(os.environ)
     return user.theme, user.keymap
-
-
-async def _look(load: ConfigLoader, arguments: argparse.Namespace) -> int:
-    """`sgm status`: wait until every source has answered or given up, print, judge."""
-    from sgm_tui.fleet.assertion import parse
-    from sgm_tui.wiring import open_session
-
-    claims = [parse(text) for text in arguments.assertions]
-    async with open_session(load, read_only=True) as session:
-        snapshot = await session.settled(arguments.timeout)
-    if session.error is not None:
-        raise session.error
-    keys = _selected(snapshot, arguments)
-    print(await _rendered(snapshot, keys, arguments.output))
-    silent = _all_silent(snapshot)
-    if silent:
-        raise UnreachableError(
-            f"no cluster answered: {silent}", "sgm.yaml and the kubeconfig say where they should be."
-        )
-    return _judge(snapshot, keys, claims)
-
-
-def _all_silent(snapshot: FleetSnapshot) -> str:
-    """Why not one hub or cluster answered; "" when one did."""
-    clusters = [one for one in snapshot.sources if one.source.kind in {"argocd", "rollouts"} and one.state != "off"]
-    if not clusters or any(one.state == "fresh" for one in clusters):
-        return ""
-    return clusters[0].reason or "no answer in time"
-
-
-def _selected(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> frozenset[CellKey]:
-    wanted = {name: getattr(arguments, name) for name in ("service", "stage", "cluster")}
-    _check_names(snapshot, wanted)
-    return frozenset(
-        key for key in snapshot.cells if all(not names or getattr(key, name) in names for name, names in wanted.items())
-    )
-
-
-def _check_names(snapshot: FleetSnapshot, wanted: dict[str, list[str] | None]) -> None:
-    known: dict[str, list[str]] = {
-        "service": list(snapshot.services),
-        "stage": [stage.name for stage in snapshot.fleet.stages],
-        "cluster": [cluster.name for cluster in snapshot.fleet.clusters],
-    }
-    for name, values in wanted.items():
-        for value in values or ():
-            if value not in known[name]:
-                nearest = difflib.get_close_matches(value, known[name], n=1)
-                hint = f"Did you mean {nearest[0]}?" if nearest else f"Known: {', '.join(known[name]) or 'none'}"
-                raise UsageError(f"there is no {name} {value}", hint)
-
-
-async def _rendered(snapshot: FleetSnapshot, keys: frozenset[CellKey], output: str) -> str:
-    from sgm_tui.fleet import tables
-    from sgm_tui.fleet.report import report
-
-    if output == "json":
-        return json.dumps(report(snapshot, keys), indent=2, ensure_ascii=False)
-    if output == "yaml":
-        return _yaml(report(snapshot, keys))
-    if output == "svg":
-        from sgm_tui.ui.picture import svg
-
-        return await svg(snapshot)
-    if output == "markdown":
-        return tables.markdown(snapshot, keys)
-    return tables.table(snapshot, keys, wide=output == "wide")
-
-
-def _yaml(document: Document) -> str:
-    from ruamel.yaml import YAML
-
-    writer, text = YAML(typ="safe", pure=True), io.StringIO()
-    writer.default_flow_style = False
-    writer.dump(document, text)
-    return text.getvalue().rstrip()
-
-
-def _judge(snapshot: FleetSnapshot, keys: frozenset[CellKey], claims: Sequence[Assertion]) -> int:
-    from sgm_tui.fleet.report import cell_report, in_order
-
-    failed = 0
-    for claim in claims:
-        cells = [cell for cell in in_order(snapshot) if cell.key in keys]
-        if not cells:
-            print(f"sgm: --assert {claim.text}: no cell is selected", file=sys.stderr)
-            failed += 1
-        for cell in cells:
-            if not claim.holds(cell_report(cell)):
-                print(f"sgm: --assert {claim.text}: not true of {cell.key}", file=sys.stderr)
-                failed += 1
-    return 1 if failed else 0
-
-
-async def _configured(arguments: argparse.Namespace) -> Config:
-    from sgm_tui.config_file import load
-
-    return load(arguments.config, flags=_flags(arguments), environ=os.environ)
-
-
-def _flags(arguments: argparse.Namespace) -> dict[str, str]:
-    """The global options that outrank every file, by their configuration key."""
-    flags: dict[str, str] = {}
-    if arguments.repo:
-        flags["repository.url"] = arguments.repo
-    if arguments.read_only:
-        flags["read_only"] = "true"
-    return flags
 
 
 def _given(arguments: argparse.Namespace) -> list[str]:

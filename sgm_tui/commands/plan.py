@@ -1,0 +1,96 @@
+"""`sgm plan`: what is staged, opening it, and what was begun and never finished."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from sgm_tui.commands import changes, output
+from sgm_tui.commands.common import may_write, must_know_git, settled_session
+from sgm_tui.errors import UsageError
+from sgm_tui.fleet.plan import ENDED, Staged
+from sgm_tui.fleet.report import time_text
+from sgm_tui.fleet.tables import age, align
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.plan import Unfinished
+    from sgm_tui.fleet.snapshot import FleetSnapshot
+    from sgm_tui.wiring import LiveSession
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("plan", parents=[shared], help="what is staged: show it, open it, recover it")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("show", "open", "clear", "resume", "discard"),
+        default="show",
+        help="show it (default), open its pull requests, clear it; resume or discard an unfinished write",
+    )
+    parser.add_argument("operation", nargs="?", metavar="ID", help="which unfinished write")
+    parser.add_argument("--unfinished", action="store_true", help="list what was begun and never finished")
+    changes.add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what was asked for; the exit code of design §6."""
+    if (arguments.what in {"resume", "discard"}) != bool(arguments.operation):
+        raise UsageError("sgm plan: resume and discard need an ID", "sgm plan --unfinished lists them.")
+    arguments.dry_run = arguments.dry_run or arguments.what == "show"
+    if arguments.what != "show" and not arguments.dry_run:
+        may_write(arguments)
+    return asyncio.run(_plan(arguments))
+
+
+async def _plan(arguments: argparse.Namespace) -> int:
+    async with settled_session(arguments) as (session, snapshot):
+        must_know_git(snapshot)
+        if arguments.unfinished:
+            return _list(await session.unfinished(), snapshot, arguments)
+        if arguments.what == "resume":
+            return await _resume(session, arguments.operation)
+        if arguments.what == "discard":
+            output.data(await session.discard(arguments.operation))
+            return 0
+        if arguments.what == "clear":
+            return _clear(session, snapshot)
+        code = await changes.carry_out(session, snapshot, Staged(snapshot.plan.changes), arguments)
+        left = await session.unfinished()
+        if left:
+            output.note(f"sgm: {len(left)} begun and never finished: sgm plan --unfinished")
+        return code
+
+
+async def _resume(session: LiveSession, operation: str) -> int:
+    done = False
+    async for progress in session.resume(operation):
+        output.note(f"{progress.step:<10} {progress.text}  {progress.url}".rstrip())
+        done = progress.step in ENDED
+    return 0 if done else 1
+
+
+def _clear(session: LiveSession, snapshot: FleetSnapshot) -> int:
+    for change in snapshot.plan.changes:
+        session.drop(change)
+    output.note(f"{len(snapshot.plan.changes)} changes taken out of the plan")
+    return 0
+
+
+def _list(found: tuple[Unfinished, ...], snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
+    if arguments.output == "json":
+        rows = [{**asdict(one), "began_at": time_text(one.began_at)} for one in found]
+        output.data(json.dumps({"schema": 1, "unfinished": rows}, indent=2, ensure_ascii=False))
+    elif not found:
+        output.data("everything that was begun has ended")
+    else:
+        now = snapshot.generated_at
+        rows_ = [
+            (one.operation, age(now - one.began_at), one.title, one.found, one.advice, one.explained) for one in found
+        ]
+        output.data("\n".join(align([("ID", "BEGUN", "WHAT", "SERVER HOLDS", "NEXT", "WHY"), *rows_])))
+    return 0

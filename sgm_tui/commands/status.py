@@ -1,0 +1,137 @@
+"""`sgm status`: one look at the fleet, for people, scripts and pipelines."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sgm_tui.commands import output
+from sgm_tui.commands.common import SECONDS, check_names, load_config
+from sgm_tui.errors import UnreachableError
+
+if TYPE_CHECKING:
+    from sgm_tui.config import Config
+    from sgm_tui.fleet.assertion import Assertion
+    from sgm_tui.fleet.model import CellKey
+    from sgm_tui.fleet.report import Document
+    from sgm_tui.fleet.snapshot import FleetSnapshot
+
+    ConfigLoader = Callable[[], Awaitable[Config]]
+
+FORMATS = ("table", "wide", "json", "yaml", "svg", "markdown")
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("status", parents=[shared], help="one look at the fleet")
+    _status_options(parser)
+    parser.set_defaults(run=run)
+
+
+def _status_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", choices=FORMATS, default="table", help="how to print it (default: table)")
+    for name in ("service", "stage", "cluster"):
+        parser.add_argument(f"--{name}", action="append", metavar=name.upper(), help=f"only this {name}; repeatable")
+    parser.add_argument(
+        "--assert",
+        dest="assertions",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="exit 1 unless this is true of every selected cell, e.g. journey==settled",
+    )
+    parser.add_argument("--timeout", type=_seconds, default=SECONDS, metavar="SECONDS", help="wait so long for answers")
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return number
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look once; the exit code of design §6."""
+    return asyncio.run(look(lambda: load_config(arguments), arguments))
+
+
+async def look(load: ConfigLoader, arguments: argparse.Namespace) -> int:
+    """`sgm status`: wait until every source has answered or given up, print, judge."""
+    from sgm_tui.fleet.assertion import parse
+    from sgm_tui.wiring import open_session
+
+    claims = [parse(text) for text in arguments.assertions]
+    async with open_session(load, read_only=True) as session:
+        snapshot = await session.settled(arguments.timeout)
+    if session.error is not None:
+        raise session.error
+    keys = _selected(snapshot, arguments)
+    output.data(await _rendered(snapshot, keys, arguments.output))
+    silent = _all_silent(snapshot)
+    if silent:
+        raise UnreachableError(
+            f"no cluster answered: {silent}", "sgm.yaml and the kubeconfig say where they should be."
+        )
+    return _judge(snapshot, keys, claims)
+
+
+def _all_silent(snapshot: FleetSnapshot) -> str:
+    """Why not one hub or cluster answered; "" when one did."""
+    clusters = [one for one in snapshot.sources if one.source.kind in {"argocd", "rollouts"} and one.state != "off"]
+    if not clusters or any(one.state == "fresh" for one in clusters):
+        return ""
+    return clusters[0].reason or "no answer in time"
+
+
+def _selected(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> frozenset[CellKey]:
+    wanted = {name: getattr(arguments, name) for name in ("service", "stage", "cluster")}
+    check_names(snapshot, wanted)
+    return frozenset(
+        key for key in snapshot.cells if all(not names or getattr(key, name) in names for name, names in wanted.items())
+    )
+
+
+async def _rendered(snapshot: FleetSnapshot, keys: frozenset[CellKey], form: str) -> str:
+    from sgm_tui.fleet import tables
+    from sgm_tui.fleet.report import report
+
+    if form == "json":
+        return json.dumps(report(snapshot, keys), indent=2, ensure_ascii=False)
+    if form == "yaml":
+        return _yaml(report(snapshot, keys))
+    if form == "svg":
+        from sgm_tui.ui.picture import svg
+
+        return await svg(snapshot)
+    if form == "markdown":
+        return tables.markdown(snapshot, keys)
+    return tables.table(snapshot, keys, wide=form == "wide")
+
+
+def _yaml(document: Document) -> str:
+    from ruamel.yaml import YAML
+
+    writer, text = YAML(typ="safe", pure=True), io.StringIO()
+    writer.default_flow_style = False
+    writer.dump(document, text)
+    return text.getvalue().rstrip()
+
+
+def _judge(snapshot: FleetSnapshot, keys: frozenset[CellKey], claims: Sequence[Assertion]) -> int:
+    from sgm_tui.fleet.report import cell_report, in_order
+
+    failed = 0
+    for claim in claims:
+        cells = [cell for cell in in_order(snapshot) if cell.key in keys]
+        if not cells:
+            output.note(f"sgm: --assert {claim.text}: no cell is selected")
+            failed += 1
+        for cell in cells:
+            if not claim.holds(cell_report(cell)):
+                output.note(f"sgm: --assert {claim.text}: not true of {cell.key}")
+                failed += 1
+    return 1 if failed else 0
