@@ -6,16 +6,13 @@ be read is set aside, never overwritten.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.plan import Plan
 from sgm_tui.fleet.plan_document import document_of, plan_of
+from sgm_tui.operations.files import locked, unusable, write_whole
 
 
 class Cart:
@@ -43,7 +40,7 @@ class Cart:
                 return False
             self._plan, self._seen = self._read(), stamp
         except OSError as error:
-            raise _unusable(self._file, error) from error
+            raise unusable(self._file, error) from error
         return True
 
     def update(self, change: Callable[[Plan], Plan]) -> Plan:
@@ -52,13 +49,13 @@ class Cart:
         Raises:
             RefusedError: it cannot be kept; then nothing was changed.
         """
-        try:
-            with self._locked():
+        with locked(self._file):
+            try:
                 plan = change(self._read())
-                self._write(plan)
-                self._seen = self._file.stat().st_mtime_ns
-        except OSError as error:
-            raise _unusable(self._file, error) from error
+            except OSError as error:
+                raise unusable(self._file, error) from error
+            write_whole(self._file, json.dumps(document_of(plan), ensure_ascii=False))
+            self._seen = self._file.stat().st_mtime_ns
         self._plan = plan
         return plan
 
@@ -71,25 +68,3 @@ class Cart:
             # Written by another version or damaged: kept for a person to look at, never taken for a plan.
             self._file.replace(self._file.with_suffix(".unreadable"))
             return Plan()
-
-    def _write(self, plan: Plan) -> None:
-        fresh = self._file.with_suffix(".new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
-            json.dump(document_of(plan), file, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._file)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._file.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-
-def _unusable(file: Path, error: OSError) -> RefusedError:
-    return RefusedError(
-        f"the plan cannot be kept: {file}: {error.strerror}",
-        "Make room, or set state_directory to a folder you can write.",
-    )

@@ -1,0 +1,66 @@
+"""Small files of our own in the state directory: written whole or not at all, one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sgm_tui.errors import RefusedError
+
+_PATIENCE = 20.0
+"""Seconds another process may hold a file before we say so."""
+_PAUSE = 0.02
+
+
+@contextlib.contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold `file` for this process; whoever has it now is waited for, but not for ever.
+
+    Raises:
+        RefusedError: another process does not let it go, or the folder cannot be written.
+    """
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = file.with_suffix(".lock").open("a")
+    except OSError as error:
+        raise unusable(file, error) from error
+    with lock:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise RefusedError(
+                        f"{file} has been held by another sgm for {_PATIENCE:.0f} s", "End that one, or wait for it."
+                    ) from error
+                time.sleep(_PAUSE)
+        yield
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Put `text` in the place of what the file held; after a crash it holds the one or the other.
+
+    Raises:
+        RefusedError: it cannot be written.
+    """
+    fresh = file.with_suffix(".new")
+    try:
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as open_file:
+            open_file.write(text)
+            open_file.flush()
+            os.fsync(open_file.fileno())
+        fresh.replace(file)
+    except OSError as error:
+        raise unusable(file, error) from error
+
+
+def unusable(file: Path, error: OSError) -> RefusedError:
+    """What to say of a file of ours that cannot be used."""
+    return RefusedError(f"{file}: {error.strerror}", "Make room, or set state_directory to a folder you can write.")

@@ -1,0 +1,141 @@
+"""Wave plans on disk, and opening their next wave when the facts allow it.
+
+Whichever process looks first opens a wave: the branch of a change is named after its content, so that two of them
+find each other's pull request instead of opening two.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from sgm_tui.errors import RefusedError, SgmError
+from sgm_tui.fleet.plan import ENDED, Override, Plan, Preview, Progress
+from sgm_tui.fleet.plan_document import change_of
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.waves import WavePlan, next_step
+from sgm_tui.operations.files import locked, write_whole
+
+_SCHEMA = 1
+
+
+class Writer(Protocol):
+    """What turns a plan into pull requests."""
+
+    async def preview(self, plan: Plan, snapshot: FleetSnapshot, override: Override | None, reason: str) -> Preview:
+        """The plan against the repository as it is now."""
+        ...
+
+    def submit(self, preview: Preview, snapshot: FleetSnapshot) -> AsyncIterator[Progress]:
+        """Write it."""
+        ...
+
+
+class Waves:
+    """The wave plans of one repository that have not ended."""
+
+    def __init__(self, file: Path, writer: Writer) -> None:
+        self._file = file
+        self._writer = writer
+
+    def plans(self) -> tuple[WavePlan, ...]:
+        """Every plan that has not ended, the oldest first.
+
+        Raises:
+            RefusedError: the file cannot be read.
+        """
+        try:
+            written = self._file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise RefusedError(f"{self._file}: {error.strerror}", "Wave plans are kept there.") from error
+        try:
+            return _plans_of(json.loads(written))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RefusedError(
+                f"{self._file} holds no wave plans this sgm can read", "Move it away to go on without them."
+            ) from error
+
+    def add(self, plan: WavePlan) -> None:
+        """Keep a plan; one of the same changes is kept once."""
+        self._update(lambda plans: (*(one for one in plans if one.identity != plan.identity), plan))
+
+    def stop(self, identity: str, reason: str) -> None:
+        """Open no further wave until it is resumed."""
+        self._replace(identity, lambda plan: replace(plan, stopped=reason))
+
+    def resume(self, identity: str) -> None:
+        """Go on from where it is."""
+        self._replace(identity, lambda plan: replace(plan, stopped=""))
+
+    def forget(self, identity: str) -> None:
+        """Take a plan away; what it opened stays as it is."""
+        self._update(lambda plans: tuple(one for one in plans if one.identity != identity))
+
+    async def step(self, snapshot: FleetSnapshot, now: datetime) -> Sequence[Progress]:
+        """Open every wave that may open now, stop plans that failed, forget those that are done."""
+        told: list[Progress] = []
+        for plan in self.plans():
+            step = next_step(plan, snapshot, now)
+            if step.do == "stop":
+                self.stop(plan.identity, step.reason)
+            elif step.do == "done":
+                self.forget(plan.identity)
+            elif step.do == "open":
+                told += await self._open(plan, snapshot)
+        return told
+
+    async def _open(self, plan: WavePlan, snapshot: FleetSnapshot) -> list[Progress]:
+        changes = plan.waves[plan.opened]
+        try:
+            preview = await self._writer.preview(Plan().with_change(*changes), snapshot, plan.override, plan.reason)
+            told = [one async for one in self._writer.submit(preview, snapshot)]
+        except SgmError as error:
+            self.stop(plan.identity, str(error))
+            return []
+        ends = [one for one in told if one.step in ENDED | {"failed", "blocked"}]
+        refused = [one.reason for one in preview.refusals if not one.nothing]
+        bad = refused + [one.text for one in ends if one.step not in ENDED]
+        if bad:
+            self.stop(plan.identity, bad[0])
+        else:
+            # Counted from what was judged: two processes that both opened this wave open the next one once.
+            self._replace(plan.identity, lambda one: replace(one, opened=max(one.opened, plan.opened + 1)))
+        return told
+
+    def _replace(self, identity: str, change: Callable[[WavePlan], WavePlan]) -> None:
+        self._update(lambda plans: tuple(change(one) if one.identity == identity else one for one in plans))
+
+    def _update(self, change: Callable[[tuple[WavePlan, ...]], tuple[WavePlan, ...]]) -> None:
+        with locked(self._file):
+            plans = change(self.plans())
+            write_whole(self._file, json.dumps({"schema": _SCHEMA, "plans": [_document(one) for one in plans]}))
+
+
+def _plans_of(document: dict[str, Any]) -> tuple[WavePlan, ...]:
+    if document["schema"] != _SCHEMA:
+        raise ValueError(f"schema {document['schema']}")
+    return tuple(_plan_of(one) for one in document["plans"])
+
+
+def _document(plan: WavePlan) -> dict[str, Any]:
+    return {**asdict(plan), "began_at": plan.began_at.isoformat()}
+
+
+def _plan_of(document: dict[str, Any]) -> WavePlan:
+    over = document["override"]
+    return WavePlan(
+        identity=str(document["identity"]),
+        waves=tuple(tuple(change_of(one) for one in wave) for wave in document["waves"]),
+        began_at=datetime.fromisoformat(document["began_at"]),
+        soak_seconds=float(document["soak_seconds"]),
+        opened=int(document["opened"]),
+        override=Override(over["reason"], tuple(over["gates"])) if over else None,
+        reason=str(document["reason"]),
+        stopped=str(document["stopped"]),
+    )

@@ -1,0 +1,169 @@
+"""Waves: prod-eu1 first, the next one when it has settled and soaked; resumable, visible, stoppable."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import builders
+import pytest
+
+from sgm_tui.errors import RefusedError, UnreachableError
+from sgm_tui.fleet.cell import Journey
+from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.plan import Change, FileEdit, Override, Plan, Preview, Progress, Proposal
+from sgm_tui.fleet.policy import Policy, RuleSet
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.waves import WavePlan, next_step, soak_of, split
+from sgm_tui.operations.waves import Waves
+
+POLICY = Policy(
+    stages={"prod": RuleSet(waves=(("prod-eu1",), ("prod-us1",), ("prod-ap1",)), wave_soak_seconds=900)},
+    guarded=frozenset({"prod"}),
+)
+CLUSTERS = ("prod-ap1", "prod-us1", "prod-eu1")
+
+
+def change(cluster: str) -> Change:
+    where = builders.key("cart", cluster)
+    path = f"prod/{cluster}/app-service/cart/values.yaml"
+    return Change(
+        "promotion",
+        where.service,
+        where.stage,
+        where.cluster,
+        path,
+        "image.tag",
+        Version("v1"),
+        Version("v2"),
+        (where,),
+    )
+
+
+def plan(**facts: object) -> WavePlan:
+    made = WavePlan("1f3a", split([change(one) for one in CLUSTERS], POLICY), builders.ago(3600), 900)
+    return replace(made, **facts)
+
+
+def fleet(**cells: tuple[str, Journey, float]) -> FleetSnapshot:
+    made = [
+        builders.cell("cart", cluster.replace("_", "-"), version, journey, since=since)
+        for cluster, (version, journey, since) in cells.items()
+    ]
+    return builders.snapshot(made)
+
+
+class Writer:
+    """Opens whatever it is given, or fails."""
+
+    def __init__(self) -> None:
+        self.opened: list[str] = []
+        self.failure: UnreachableError | None = None
+
+    async def preview(self, planned: Plan, snapshot: FleetSnapshot, override: Override | None, reason: str) -> Preview:
+        if self.failure is not None:
+            raise self.failure
+        edits = tuple(FileEdit(one, "") for one in planned.changes)
+        return Preview("base", (Proposal(planned.changes[0].stage, "branch", "title", "", edits),))
+
+    async def submit(self, preview: Preview, snapshot: FleetSnapshot) -> AsyncIterator[Progress]:
+        self.opened += [edit.change.place for edit in preview.proposals[0].edits]
+        yield Progress("opened", preview.proposals[0], number=7)
+
+
+def test_a_promotion_is_split_in_the_order_the_policy_names() -> None:
+    waves = split([change(one) for one in CLUSTERS], POLICY)
+    assert [[one.place for one in wave] for wave in waves] == [["prod-eu1"], ["prod-us1"], ["prod-ap1"]]
+    assert soak_of(waves[0], POLICY) == 900
+
+
+def test_without_waves_everything_goes_at_once() -> None:
+    assert len(split([change(one) for one in CLUSTERS], Policy())) == 1
+
+
+def test_a_cluster_the_policy_does_not_name_goes_last() -> None:
+    policy = Policy(stages={"prod": RuleSet(waves=(("prod-us1",),))})
+    waves = split([change(one) for one in CLUSTERS], policy)
+    assert [one.place for one in waves[-1]] == ["prod-ap1", "prod-eu1"]
+
+
+@pytest.mark.parametrize(
+    ("first", "do", "says"),
+    [
+        (("v1", Journey.PROPOSED, 10), "wait", "not merged yet"),
+        (("v2", Journey.ROLLING, 10), "wait", "rolling"),
+        (("v2", Journey.UNKNOWN, 10), "wait", "unknown"),
+        (("v2", Journey.FAILED, 10), "stop", "failed"),
+        (("v2", Journey.SETTLED, 600), "wait", "soaking"),
+        (("v2", Journey.SETTLED, 1000), "open", "wave 2 of 3"),
+    ],
+)
+def test_the_next_wave_opens_when_the_one_before_has_settled_and_soaked(
+    first: tuple[str, Journey, float], do: str, says: str
+) -> None:
+    step = next_step(plan(), fleet(prod_eu1=first), builders.NOW)
+    assert step.do == do
+    assert says in step.reason
+
+
+def test_soaking_says_when_it_goes_on() -> None:
+    step = next_step(plan(), fleet(prod_eu1=("v2", Journey.SETTLED, 600)), builders.NOW)
+    assert step.eta == builders.NOW + timedelta(seconds=300)
+
+
+async def test_waves_open_one_after_the_other_and_are_forgotten_when_all_have_settled(tmp_path: Path) -> None:
+    writer = Writer()
+    waves = Waves(tmp_path / "waves.json", writer)
+    waves.add(plan())
+    settled = ("v2", Journey.SETTLED, 1000.0)
+    await waves.step(fleet(prod_eu1=settled), builders.NOW)
+    assert writer.opened == ["prod-us1"]
+    await waves.step(fleet(prod_eu1=settled), builders.NOW)
+    assert writer.opened == ["prod-us1"]
+    again = Waves(tmp_path / "waves.json", writer)
+    await again.step(fleet(prod_eu1=settled, prod_us1=settled), builders.NOW)
+    assert writer.opened == ["prod-us1", "prod-ap1"]
+    await again.step(fleet(prod_eu1=settled, prod_us1=settled, prod_ap1=settled), builders.NOW)
+    assert again.plans() == ()
+
+
+async def test_a_failed_wave_stops_the_plan_and_says_why(tmp_path: Path) -> None:
+    waves = Waves(tmp_path / "waves.json", Writer())
+    waves.add(plan())
+    await waves.step(fleet(prod_eu1=("v2", Journey.FAILED, 10)), builders.NOW)
+    assert "failed" in waves.plans()[0].stopped
+
+
+async def test_a_stopped_plan_waits_until_it_is_resumed(tmp_path: Path) -> None:
+    writer = Writer()
+    waves = Waves(tmp_path / "waves.json", writer)
+    waves.add(plan())
+    waves.stop("1f3a", "lunch")
+    shown = fleet(prod_eu1=("v2", Journey.SETTLED, 1000))
+    await waves.step(shown, builders.NOW)
+    assert writer.opened == []
+    waves.resume("1f3a")
+    await waves.step(shown, builders.NOW)
+    assert writer.opened == ["prod-us1"]
+
+
+async def test_what_cannot_be_opened_stops_the_plan_and_loses_nothing(tmp_path: Path) -> None:
+    writer = Writer()
+    writer.failure = UnreachableError("GitHub did not answer")
+    waves = Waves(tmp_path / "waves.json", writer)
+    waves.add(plan(override=Override("incident 4711", ("soak",))))
+    await waves.step(fleet(prod_eu1=("v2", Journey.SETTLED, 1000)), builders.NOW)
+    kept = waves.plans()[0]
+    assert "did not answer" in kept.stopped
+    assert kept.opened == 1
+    assert kept.override == Override("incident 4711", ("soak",))
+
+
+def test_a_file_that_holds_no_wave_plans_is_said_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / "waves.json"
+    file.write_text("[]", encoding="utf-8")
+    with pytest.raises(RefusedError, match="no wave plans"):
+        Waves(file, Writer()).plans()
+    assert file.read_text(encoding="utf-8") == "[]"
