@@ -109,6 +109,8 @@ class Application:
     sources: tuple[Source, ...]
     labels: Mapping[str, str]
     place: Place
+    destination_place: Place
+    project_place: Place
     origin: str = ""
     """The ApplicationSet that makes it; "" when it is written down."""
 
@@ -236,17 +238,19 @@ def application(data: Mapping[str, Any], path: str, *, origin: ApplicationSet | 
     spec = reader.mapping(data, "spec")
     destination = reader.mapping(spec, "destination")
     sources = reader.mappings(spec, "sources") or ([reader.mapping(spec, "source")] if spec.get("source") else [])
-    name = reader.text(metadata, "name")
+    name, project = reader.text(metadata, "name"), reader.text(spec, "project")
     return Application(
         name=name,
         namespace=reader.text(metadata, "namespace") or (origin.namespace if origin else ""),
-        project=reader.text(spec, "project"),
+        project=project,
         destination_name=reader.text(destination, "name"),
         destination_server=reader.text(destination, "server"),
         destination_namespace=reader.text(destination, "namespace"),
         sources=tuple(_source(reader, one) for one in sources),
         labels=_labels(data),
-        place=place_of(name, path, data) if origin is None else place_of(name, path, origin.spec),
+        place=reader.place(name or data),
+        destination_place=reader.place(destination or name or data),
+        project_place=reader.place(project or name or data),
         origin=origin.name if origin else "",
     )
 

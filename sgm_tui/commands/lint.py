@@ -1,0 +1,118 @@
+"""`sgm lint`: what is wrong with a GitOps repository, before Argo CD finds out."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sgm_tui.commands import output
+from sgm_tui.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from sgm_tui.config import Config
+    from sgm_tui.gitops.lint.findings import Report
+
+_FORMATS = ("text", "json", "sarif", "github")
+_TEAM_FILE = "sgm.yaml"
+
+
+def add(commands: _SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser = commands.add_parser("lint", parents=[shared], help="what is wrong with a GitOps repository")
+    parser.add_argument(
+        "path",
+        type=Path,
+        nargs="?",
+        metavar="PATH",
+        help="a checkout that holds sgm.yaml (default: --repo, or the one around the current directory)",
+    )
+    parser.add_argument("--rule", action="append", default=[], metavar="ID", help="only this rule; repeatable")
+    parser.add_argument("--ignore", action="append", default=[], metavar="ID", help="not this rule; repeatable")
+    parser.add_argument("--strict", action="store_true", help="exit 1 on warnings too")
+    parser.add_argument("--verbose", action="store_true", help="also say which rules had nothing to look at")
+    parser.add_argument("-o", "--output", choices=_FORMATS, default="text", help="how to print it (default: text)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the findings; 1 when there is an error (with `--strict` a warning), 0 otherwise."""
+    from sgm_tui.gitops.checkout import on_disk
+    from sgm_tui.gitops.lint.run import lint
+
+    _check_rules([*arguments.rule, *arguments.ignore])
+    root = _root(arguments)
+    config = _config(arguments.config or root / _TEAM_FILE)
+    report = lint(on_disk(root), config, only=arguments.rule, ignore=arguments.ignore)
+    if rendered := _rendered(report, root, arguments.output):
+        output.data(rendered)
+    if arguments.verbose:
+        for skipped in report.skipped:
+            output.note(f"skipped {', '.join(skipped.rules)}: {skipped.reason}")
+    return 1 if report.count("error") or (arguments.strict and report.count("warning")) else 0
+
+
+def _check_rules(names: Sequence[str]) -> None:
+    from sgm_tui.gitops.lint.catalogue import BY_ID
+
+    for name in names:
+        if name not in BY_ID:
+            nearest = difflib.get_close_matches(name, BY_ID, n=1)
+            hint = f"Did you mean {nearest[0]}?" if nearest else f"Rules: {', '.join(BY_ID)}"
+            raise UsageError(f"there is no rule {name}", hint)
+
+
+def _root(arguments: argparse.Namespace) -> Path:
+    """The folder to look at: it holds sgm.yaml, or `--config` says where that is."""
+    hint = f"Name a checkout that holds {_TEAM_FILE}: sgm lint PATH"
+    named = arguments.path or (Path(arguments.repo) if arguments.repo else None)
+    if named is None:
+        here = Path.cwd()
+        inside = next((one for one in (here, *here.parents) if (one / _TEAM_FILE).is_file()), None)
+        if inside is None and arguments.config is None:
+            raise UsageError(f"there is no {_TEAM_FILE} in {here} or above it", hint)
+        return inside or here
+    root = named.expanduser()
+    if not root.is_dir():
+        raise UsageError(f"{named} is no folder", hint)
+    if arguments.config is None and not (root / _TEAM_FILE).is_file():
+        raise UsageError(f"{named} holds no {_TEAM_FILE}", hint)
+    return root.resolve()
+
+
+def _config(file: Path) -> Config | ConfigError:
+    """The team file as it is written: what a repository says must not depend on who looks."""
+    from sgm_tui.config_file import load
+
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SGM_")}
+    try:
+        return load(file, flags={}, environ=environ)
+    except ConfigError as error:
+        if not error.message.startswith(f"{file}:"):
+            raise
+        return ConfigError(error.message.removeprefix(f"{file.parent}/"), error.hint)
+
+
+def _rendered(report: Report, root: Path, form: str) -> str:
+    from sgm_tui.gitops.lint import render, sarif
+
+    if form == "json":
+        return render.document(report)
+    if form == "text":
+        return render.text(report, _below(root, Path.cwd()))
+    top = next((one for one in (root, *root.parents) if (one / ".git").exists()), root)
+    prefix = _below(root, top)
+    return sarif.sarif(report, prefix) if form == "sarif" else render.github(report, prefix)
+
+
+def _below(root: Path, base: Path) -> str:
+    """What leads from one folder down to the other; "" where it is not below it."""
+    base = base.resolve()
+    if root.resolve() == base or not root.resolve().is_relative_to(base):
+        return ""
+    return f"{root.resolve().relative_to(base).as_posix()}/"

@@ -1,0 +1,52 @@
+"""Values of a service that should be the same in every stage, and are not."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from ruamel.yaml.nodes import ScalarNode
+
+from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found, several
+from sgm_tui.gitops.lint.image_key import locate
+from sgm_tui.gitops.lint.subject import Subject, node_place
+from sgm_tui.gitops.marked import Place
+
+
+def check(subject: Subject) -> Said:
+    """Every service over all its values files."""
+    if subject.config is None or not subject.cells_of:
+        yield Skipped(("stage-drift",), "no values file is known")
+        return
+    files: dict[str, dict[str, str]] = defaultdict(dict)
+    for cluster in subject.config.clusters:
+        for cell, path in subject.cells.items():
+            if cell.cluster == cluster.name and path in subject.cells_of:
+                files[cell.service].setdefault(path, cell.stage)
+    for service in sorted(files):
+        for key in _matching(subject.config.layout.image_key):
+            yield from _drift(subject, files[service], key)
+
+
+def _matching(image_key: str) -> tuple[str, ...]:
+    """The repository beside the version, and the team."""
+    parent, _, name = image_key.rpartition(".")
+    return (f"{parent}.repository", "team") if parent and name in {"tag", "digest"} else ("team",)
+
+
+def _drift(subject: Subject, files: dict[str, str], key: str) -> Iterator[Finding]:
+    values: dict[str, tuple[str, Place]] = {}
+    for path in files:
+        node = locate(subject.parsed(path).nodes, key).node
+        if isinstance(node, ScalarNode) and node.value:
+            values[path] = (str(node.value), node_place(node, path))
+    # Of equally frequent values the first wins, and files come in the order of stages.
+    usual = Counter(value for value, _ in values.values()).most_common(1)
+    for path, (value, place) in values.items():
+        if value != usual[0][0]:
+            others = _stages(files, [other for other, (its, _) in values.items() if its == usual[0][0]])
+            yield found("stage-drift", place, f"{key} is {value} in {files[path]}, and {usual[0][0]} in {others}")
+
+
+def _stages(files: dict[str, str], paths: Sequence[str]) -> str:
+    return several(list(dict.fromkeys(files[path] for path in paths)), 3)

@@ -1,0 +1,71 @@
+"""What a check says: a finding at a place, or that it could not be made and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sgm_tui.fleet.text import clean
+from sgm_tui.gitops.lint.catalogue import BY_ID, Severity
+from sgm_tui.gitops.marked import Place
+
+_MESSAGE = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong at one place."""
+
+    rule: str
+    severity: Severity
+    place: Place
+    message: str
+    fix: str
+
+    @property
+    def why(self) -> str:
+        """Why it matters."""
+        return BY_ID[self.rule].why
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Rules that had nothing to look at."""
+
+    rules: tuple[str, ...]
+    reason: str
+
+
+Said = Iterator[Finding | Skipped]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that was found, in the order of files and lines."""
+
+    findings: tuple[Finding, ...]
+    skipped: tuple[Skipped, ...]
+    files: int
+    """How many files were looked at."""
+
+    def count(self, severity: Severity) -> int:
+        """How many findings are this bad."""
+        return sum(one.severity == severity for one in self.findings)
+
+
+def found(rule: str, place: Place, message: str, fix: str = "", *, severity: Severity | None = None) -> Finding:
+    """A finding of a rule; its text is made harmless here, for it quotes files of strangers."""
+    known = BY_ID[rule]
+    return Finding(
+        rule=rule,
+        severity=severity or known.severity,
+        place=place,
+        message=clean(message, _MESSAGE),
+        fix=clean(fix or known.fix, _MESSAGE),
+    )
+
+
+def several(things: Sequence[str], shown: int = 1) -> str:
+    """The first few of some things, and how many more there are."""
+    rest = len(things) - shown
+    return ", ".join(things[:shown]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,66 @@
+"""Where in a file a dotted key stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from sgm_tui.gitops.values import path_of
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """How far a dotted key leads."""
+
+    node: Node | None
+    """What stands there; None when the way ends before."""
+    deepest: Node | None
+    """The last node on the way."""
+    missing: str = ""
+    """The part that is not there."""
+    merged: bool = False
+    """A merge key (`<<`) stands on the way: the value may come from elsewhere."""
+
+
+def locate(nodes: Sequence[Node], key: str) -> Located:
+    """Follow a dotted key through the documents of a file; the first that has it, else the one that comes closest."""
+    best = Located(None, nodes[0] if nodes else None, key.partition(".")[0])
+    reached = -1
+    for node in nodes:
+        one, depth = _follow(node, path_of(key))
+        if one.node is not None:
+            return one
+        if depth > reached:
+            best, reached = one, depth
+    return best
+
+
+def _follow(node: Node, path: Sequence[str | tuple[str, str]]) -> tuple[Located, int]:
+    current, merged = node, False
+    for depth, part in enumerate(path):
+        merged = merged or (isinstance(current, MappingNode) and any(key.value == "<<" for key, _ in current.value))
+        child = _selected(current, part) if isinstance(part, tuple) else _child(current, part)
+        if child is None:
+            name = f"{part[0]}={part[1]}" if isinstance(part, tuple) else part
+            return Located(None, current, name, merged), depth
+        current = child
+    return Located(current, current, merged=merged), len(path)
+
+
+def _child(node: Node, name: str) -> Node | None:
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            if isinstance(key, ScalarNode) and key.value == name and isinstance(value, Node):
+                return value
+    return None
+
+
+def _selected(node: Node, part: tuple[str, str]) -> Node | None:
+    name, wanted = part
+    for entry in node.value if isinstance(node, SequenceNode) else ():
+        value = _child(entry, name)
+        if isinstance(value, ScalarNode) and value.value == wanted and isinstance(entry, Node):
+            return entry
+    return None

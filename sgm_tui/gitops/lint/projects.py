@@ -1,0 +1,128 @@
+"""What the AppProjects allow, against what the Applications ask for; and projects that allow too much."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections import defaultdict
+from collections.abc import Iterator
+
+from sgm_tui.config import ClusterConfig, Config
+from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, SyncWindow
+from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found, several
+from sgm_tui.gitops.lint.subject import Subject
+from sgm_tui.gitops.marked import Place, place_of
+
+_ASKED = ("project-unknown", "project-source", "project-destination", "project-namespace")
+_BUILT_IN = "default"
+_CRON = re.compile(r"[\d*/,?LW#a-zA-Z-]+")
+_CRON_WORDS = re.compile(r"@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)")
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
+
+
+def check(subject: Subject) -> Said:
+    """Applications against their projects, then the projects themselves."""
+    for problem in subject.argo.malformed:
+        yield found("argo-object", problem.place, problem.message)
+    if not subject.argo.projects:
+        yield Skipped((*_ASKED, "project-wildcard", "project-window"), "no AppProject is in this repository")
+        return
+    if subject.applications:
+        yield from _asked(subject)
+    else:
+        yield Skipped(_ASKED, "no Application is known")
+    for project in subject.argo.projects:
+        yield from _windows(project)
+        if subject.config is not None:
+            yield from _wildcards(project, subject.config)
+
+
+class _Servers:
+    """Names and servers of the declared clusters, either from the other."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._server = {one.name: one.server for one in subject.argo.clusters}
+        self._server.setdefault(*IN_CLUSTER)
+        self._name = {server: name for name, server in self._server.items()}
+
+    def of(self, one: Application) -> tuple[str, str]:
+        """Name and server of an Application's destination, as far as they are known."""
+        name = one.destination_name or self._name.get(one.destination_server, "")
+        return name, one.destination_server or self._server.get(one.destination_name, "")
+
+
+def _asked(subject: Subject) -> Iterator[Finding]:
+    """One finding a place and thing that is not allowed, however many Applications ask for it."""
+    projects = {one.name: one for one in subject.argo.projects}
+    servers = _Servers(subject)
+    refused: dict[tuple[str, Place, str], list[str]] = defaultdict(list)
+    for one in subject.applications:
+        project = projects.get(one.project)
+        if project is None:
+            if one.project != _BUILT_IN:
+                named = f"there is no AppProject {one.project}" if one.project else "the Application names no project"
+                refused["project-unknown", one.project_place, named].append(one.name)
+            continue
+        for rule, place, message in _violations(one, project, servers):
+            refused[rule, place, message].append(one.name)
+    for (rule, place, message), names in refused.items():
+        yield found(rule, place, f"{message} ({several(names)})")
+
+
+def _violations(one: Application, project: AppProject, servers: _Servers) -> Iterator[tuple[str, Place, str]]:
+    for source in one.sources:
+        if source.repo_url and not project.allows_source(source.repo_url):
+            yield "project-source", source.place, f"project {project.name} does not allow {source.repo_url}"
+    name, server = servers.of(one)
+    if not (name or server) or project.allows_destination(name, server, one.destination_namespace):
+        return
+    where = name or server
+    if project.allows_destination(name, server, None):
+        message = f"project {project.name} does not allow namespace {one.destination_namespace or '(none)'} on {where}"
+        yield "project-namespace", one.destination_place, message
+    else:
+        yield "project-destination", one.destination_place, f"project {project.name} does not allow cluster {where}"
+
+
+def _wildcards(project: AppProject, config: Config) -> Iterator[Finding]:
+    """A project that reaches a protected stage (the last one, where none is) must not allow everything."""
+    protected = [stage for stage in config.stages if stage.protected] or list(config.stages[-1:])
+    clusters = [cluster for stage in protected for cluster in stage.clusters]
+    if not any(_reaches(project, cluster) for cluster in clusters):
+        return
+    stage = protected[-1].name
+    for pattern in project.source_repos:
+        if pattern in {"*", "**"}:
+            place = place_of(pattern, project.place.path)
+            yield found("project-wildcard", place, f"project {project.name} reaches {stage} from any repository")
+    for rule in project.destinations:
+        alone = AppProject(project.name, (), (rule,), (), (), None, (), (), project.place)
+        if rule.namespace == "*" and any(_reaches(alone, cluster) for cluster in clusters):
+            message = f"project {project.name} reaches every namespace of {stage}"
+            yield found("project-wildcard", rule.place, message)
+
+
+def _reaches(project: AppProject, cluster: ClusterConfig) -> bool:
+    return project.allows_destination(cluster.name, cluster.server, None)
+
+
+def _windows(project: AppProject) -> Iterator[Finding]:
+    for window in project.windows:
+        for message in _window_mistakes(window):
+            yield found("project-window", window.place, f"project {project.name}: {message}")
+
+
+def _window_mistakes(window: SyncWindow) -> Iterator[str]:
+    if window.kind not in {"allow", "deny"}:
+        yield f"kind is {window.kind or 'missing'}, and has to be allow or deny"
+    fields = window.schedule.split()
+    fits = len(fields) == 5 and all(_CRON.fullmatch(one) for one in fields)
+    if not fits and not _CRON_WORDS.fullmatch(window.schedule):
+        yield f"schedule {window.schedule or '(none)'} is not five fields of cron"
+    if not _DURATION.fullmatch(window.duration):
+        yield f"duration {window.duration or '(none)'} is not like 8h or 1h30m"
+    zones = zoneinfo.available_timezones()
+    if window.time_zone and zones and window.time_zone not in zones | {"Local"}:
+        yield f"there is no time zone {window.time_zone}"
+    if not (window.applications or window.namespaces or window.clusters):
+        yield "it applies to nothing: give applications, namespaces or clusters"

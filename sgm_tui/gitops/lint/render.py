@@ -1,0 +1,107 @@
+"""A report for people, for programs, and for GitHub's annotations."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import textwrap
+from typing import Any
+
+from sgm_tui.fleet.text import clean
+from sgm_tui.gitops.lint.catalogue import Severity
+from sgm_tui.gitops.lint.findings import Finding, Report
+
+SCHEMA = 1
+_WIDTH = 110
+_SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+_COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
+
+
+def text(report: Report, prefix: str = "") -> str:
+    """Findings by file, each with its fix, the reason of each rule once, and how many there are.
+
+    Args:
+        report: what was found.
+        prefix: put before every path, so that it leads there from where people are.
+    """
+    lines: list[str] = []
+    told: set[str] = set()
+    for path, findings in itertools.groupby(report.findings, key=lambda one: one.place.path):
+        group = list(findings)
+        lines.append(clean(f"{prefix}{path}"))
+        places = [f"{one.place.line}:{one.place.column}" for one in group]
+        width = max(map(len, places))
+        for one, place in zip(group, places, strict=True):
+            lines.append(f"  {place:<{width}}  {one.severity:<7}  {one.message}  [{one.rule}]")
+            reason = "" if one.rule in told else f"{one.why} "
+            lines += _indented(f"{reason}{one.fix}", width + 13)
+            told.add(one.rule)
+        lines.append("")
+    return "\n".join([*lines, _summary(report)])
+
+
+def _indented(paragraph: str, by: int) -> list[str]:
+    margin = " " * by
+    return textwrap.wrap(paragraph, _WIDTH, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False)
+
+
+def _summary(report: Report) -> str:
+    files = f"{report.files} {_plural('file', report.files)}"
+    if not report.findings:
+        return f"Nothing wrong in {files}."
+    counts = [(report.count(severity), severity) for severity in _SEVERITIES]
+    found = ", ".join(f"{count} {_plural(severity, count)}" for count, severity in counts if count)
+    return f"{found} in {files}."
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"
+
+
+def document(report: Report) -> str:
+    """The report as JSON, schema 1 (docs/lint.md)."""
+    summary = {f"{severity}s": report.count(severity) for severity in _SEVERITIES}
+    whole: dict[str, Any] = {
+        "schema": SCHEMA,
+        "files": report.files,
+        "summary": summary,
+        "findings": [_finding(one) for one in report.findings],
+        "skipped": [{"rules": list(one.rules), "reason": clean(one.reason)} for one in report.skipped],
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False)
+
+
+def _finding(one: Finding) -> dict[str, Any]:
+    return {
+        "rule": one.rule,
+        "severity": one.severity,
+        "path": clean(one.place.path, 4096),
+        "line": one.place.line,
+        "column": one.place.column,
+        "message": one.message,
+        "why": one.why,
+        "fix": one.fix,
+    }
+
+
+def github(report: Report, prefix: str = "") -> str:
+    """Workflow commands: GitHub shows each beside its line in the pull request.
+
+    Values escape `%`, CR and LF; properties also `:` and `,` (GitHub's toolkit, `command.ts`).
+    """
+    return "\n".join(_command(one, prefix) for one in report.findings)
+
+
+def _command(one: Finding, prefix: str) -> str:
+    properties: list[tuple[str, object]] = [
+        ("file", f"{prefix}{one.place.path}"),
+        ("line", one.place.line),
+        ("col", one.place.column),
+        ("title", one.rule),
+    ]
+    written = ",".join(f"{name}={_escaped(str(value), ':,')}" for name, value in properties)
+    return f"::{_COMMANDS[one.severity]} {written}::{_escaped(f'{one.message}. {one.why} {one.fix}')}"
+
+
+def _escaped(value: str, more: str = "") -> str:
+    return "".join(f"%{ord(character):02X}" if character in f"%\r\n{more}" else character for character in value)

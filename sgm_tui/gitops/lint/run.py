@@ -1,0 +1,72 @@
+"""All checks on one repository, in one report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+
+from sgm_tui.config import Config
+from sgm_tui.errors import ConfigError
+from sgm_tui.gitops.lint import applications, charts, clusters, drift, layout, owners, projects, versions, yaml_files
+from sgm_tui.gitops.lint.findings import Finding, Report, Said, Skipped, found
+from sgm_tui.gitops.lint.subject import Checkout, Subject
+from sgm_tui.gitops.marked import Place
+
+TEAM_FILE = "sgm.yaml"
+_CONFIG_MESSAGE = re.compile(r"(?P<path>.+?\.ya?ml)(?::(?P<line>\d+))?: (?P<message>.*)", re.DOTALL)
+
+
+def lint(
+    checkout: Checkout,
+    config: Config | ConfigError,
+    *,
+    only: Collection[str] = (),
+    ignore: Collection[str] = (),
+) -> Report:
+    """Look at a repository.
+
+    Args:
+        checkout: its files.
+        config: its sgm.yaml, or why that cannot be used; what needs it is skipped then.
+        only: rules to report; all when empty.
+        ignore: rules to leave out.
+    """
+    broken = config if isinstance(config, ConfigError) else None
+    subject = Subject(checkout, None if isinstance(config, ConfigError) else config, broken)
+    findings: dict[Finding, None] = {}
+    skipped: list[Skipped] = []
+    for check in _CHECKS:
+        for said in check(subject):
+            if isinstance(said, Skipped):
+                skipped.append(said)
+            elif (not only or said.rule in only) and said.rule not in ignore:
+                findings[said] = None
+    return Report(tuple(sorted(findings, key=_order)), tuple(skipped), len(checkout.files))
+
+
+def _order(finding: Finding) -> tuple[str, int, int, str, str]:
+    place = finding.place
+    return place.path, place.line, place.column, finding.rule, finding.message
+
+
+def _config(subject: Subject) -> Said:
+    if subject.config_error is None:
+        return
+    match = _CONFIG_MESSAGE.fullmatch(subject.config_error.message)
+    message = match["message"] if match else subject.config_error.message
+    line = int(match["line"] or 1) if match else 1
+    yield found("config", Place(TEAM_FILE, line), message, subject.config_error.hint)
+
+
+_CHECKS: tuple[Callable[[Subject], Said], ...] = (
+    _config,
+    yaml_files.check,
+    layout.check,
+    versions.check,
+    projects.check,
+    applications.check,
+    clusters.check,
+    owners.check,
+    charts.check,
+    drift.check,
+)

@@ -1,0 +1,72 @@
+"""A report as SARIF 2.1.0, which code scanning of forges reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from typing import Any
+from urllib.parse import quote
+
+from sgm_tui import __version__
+from sgm_tui.gitops.lint.catalogue import BY_ID, RULES, Rule
+from sgm_tui.gitops.lint.findings import Finding, Report
+
+_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_FINGERPRINT = "sgmLint/v1"
+
+
+def sarif(report: Report, prefix: str = "") -> str:
+    """The report as a SARIF log with one run.
+
+    Args:
+        report: what was found.
+        prefix: put before every path, so that it counts from the root of the git repository.
+    """
+    used = {one.rule for one in report.findings}
+    rules = [rule for rule in RULES if rule.id in used]
+    positions = {rule.id: position for position, rule in enumerate(rules)}
+    again: Counter[str] = Counter()
+    results: list[dict[str, Any]] = []
+    for one in report.findings:
+        what = f"{one.rule}\0{prefix}{one.place.path}\0{one.message}"
+        results.append(_result(one, positions[one.rule], prefix, _fingerprint(f"{what}\0{again[what]}")))
+        again[what] += 1
+    driver = {
+        "name": "sgm lint",
+        "semanticVersion": __version__,
+        "rules": [_rule(rule) for rule in rules],
+    }
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "name": "".join(part.capitalize() for part in rule.id.split("-")),
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.why},
+        "help": {"text": rule.fix},
+        "defaultConfiguration": {"level": rule.severity},
+    }
+
+
+def _result(one: Finding, position: int, prefix: str, fingerprint: str) -> dict[str, Any]:
+    location = {
+        "artifactLocation": {"uri": quote(f"{prefix}{one.place.path}")},
+        "region": {"startLine": one.place.line, "startColumn": one.place.column},
+    }
+    return {
+        "ruleId": one.rule,
+        "ruleIndex": position,
+        "level": one.severity,
+        "message": {"text": f"{one.message}. {BY_ID[one.rule].why} {one.fix}"},
+        "locations": [{"physicalLocation": location}],
+        "partialFingerprints": {_FINGERPRINT: fingerprint},
+    }
+
+
+def _fingerprint(text: str) -> str:
+    """The same finding keeps its fingerprint when lines move."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
