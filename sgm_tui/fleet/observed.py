@@ -204,6 +204,8 @@ class Metrics:
     latency_p99_seconds: float | None = None
     trend: tuple[float | None, ...] = ()
     """Requests per second over the last half hour, oldest first; None is a gap."""
+    error_budget_remaining: float | None = None
+    """Share of the error budget that is left: 1 is all of it, 0 none, below 0 is overdrawn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,41 @@
+"""What the gates need and no source watches: looked up once for a plan by `operations.evidence`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether an AppProject lets the Application of a cell be what it is."""
+
+    allowed: bool | None
+    """None: it cannot be told, `reason` says why."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was looked up; what is not in here was not looked up yet, and nothing of it counts as passed."""
+
+    images: Mapping[str, bool | str] = field(default_factory=dict)
+    """`image_of(change)`, or just a version → True when the registry has it, False when it has not, or why nobody
+    knows."""
+    projects: Mapping[CellKey, Admission] = field(default_factory=dict)
+    """What the AppProjects in git say of each cell's repository, destination and namespace."""
+    windows: Mapping[CellKey, tuple[Window, ...] | str] = field(default_factory=dict)
+    """The sync windows that speak of each cell, or why they are not known."""
+    owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Path → who CODEOWNERS names for it, at the head of the branch."""
+    held: Mapping[CellKey, Mapping[Version, str]] | None = None
+    """Versions that must not come (back) to a cell, each with why: reverted there, or marked as known bad."""
+
+
+def image_of(change: Change) -> str:
+    """What names the image of a change in `Evidence.images`: the file says whose, the version which."""
+    return f"{change.path}:{change.to_version}"

@@ -1,0 +1,102 @@
+"""What one gate looks at (a case), what it finds, and the words it says it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.evidence import Evidence
+from sgm_tui.fleet.model import CellKey, Stage
+from sgm_tui.fleet.observation import SourceHealth, SourceId, SourceKind
+from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.policy import Rules
+from sgm_tui.fleet.snapshot import FleetSnapshot
+
+NOT_YET = "not looked up yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a gate found, before its level is known."""
+
+    kind: Literal["pass", "warn", "fail", "unknown"]
+    """fail becomes a warning or a block by the gate's level; a warn stays one whatever the level."""
+    reason: str
+    eta: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One cell of a change, with everything that can be known about it."""
+
+    change: Change
+    key: CellKey
+    cell: Cell | None
+    stage_before: Stage | None
+    before: tuple[Cell, ...]
+    """The service's cells in the stage before."""
+    snapshot: FleetSnapshot
+    rules: Rules
+    evidence: Evidence
+    now: datetime
+
+    @property
+    def reverts(self) -> bool:
+        """The change goes back to what has been here before."""
+        return self.change.kind == "revert"
+
+    def source(self, kind: SourceKind, scope: str = "") -> SourceHealth | None:
+        """How fresh one source is; None when the snapshot does not know of it."""
+        wanted = SourceId(kind, scope)
+        return next((one for one in self.snapshot.sources if one.source == wanted), None)
+
+    def silent(self, gate: str, kind: SourceKind, scope: str = "") -> Finding | None:
+        """What a gate finds when the source it asks is not there; None when it is.
+
+        A source the team has not configured is said, and stops only where the policy asks for this gate by name.
+        """
+        found = self.source(kind, scope)
+        if found is None or found.state == "waiting":
+            return Finding("unknown", f"{SourceId(kind, scope)} has not answered yet")
+        if found.state == "stale":
+            return Finding("unknown", f"{found.name} does not answer: {found.reason}")
+        if found.state == "off":
+            return Finding("unknown" if gate in self.rules.levels else "warn", found.reason or f"{found.name} is off")
+        return None
+
+
+Check = Callable[[Case], Finding | None]
+"""A gate: None where it does not apply."""
+
+
+def passed(reason: str) -> Finding:
+    """Nothing is wrong."""
+    return Finding("pass", reason)
+
+
+def failed(reason: str, eta: datetime | None = None) -> Finding:
+    """Something is, until `eta` if time alone heals it."""
+    return Finding("fail", reason, eta)
+
+
+def unknown(reason: str) -> Finding:
+    """Nobody knows, which is no pass."""
+    return Finding("unknown", reason)
+
+
+def span(seconds: float) -> str:
+    """A length of time in at most two units, rounded up so that "0s left" means now: "45s", "12m", "1h 5m", "2d 3h"."""
+    whole = max(0, int(-(-seconds // 1)))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        minutes, rest = divmod(whole, 60)
+        return f"{minutes}m {rest}s" if rest and minutes < 10 else f"{minutes}m"
+    hours, minutes = divmod(whole // 60, 60)
+    if hours < 24:
+        return f"{hours}h {minutes}m" if minutes else f"{hours}h"
+    days, hours = divmod(hours, 24)
+    return f"{days}d {hours}h" if hours else f"{days}d"

@@ -1,0 +1,154 @@
+"""Gates about the way of a version: is it proven in the stage before, and is nobody else changing this cell?"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from sgm_tui.fleet.cell import Cell, Journey
+from sgm_tui.fleet.gate_case import NOT_YET, Case, Finding, failed, passed, span, unknown
+from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.observed import PullRequest
+
+_SETTLED = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.STAGED, Journey.PROPOSED})
+"""Staged and proposed say what is wanted next of a cell that has settled."""
+_UNDER_WAY = {
+    Journey.MERGED: "a change is merged and not applied yet",
+    Journey.SYNCING: "it is syncing",
+    Journey.ROLLING: "a rollout is under way",
+    Journey.PAUSED: "a rollout waits at a manual gate",
+}
+_SEMVER = re.compile(r"v?(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?(?:-([0-9A-Za-z.-]{1,64}))?(?:\+[0-9A-Za-z.-]+)?")
+Order = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
+
+
+def healthy_before(case: Case) -> Finding | None:
+    """The version is what settled, healthy and synced, in every cell of the stage before."""
+    if case.reverts or case.stage_before is None:
+        return None
+    stage, version = case.stage_before.name, case.change.to_version
+    if not case.before:
+        return failed(f"{case.key.service} is not deployed in {stage}: nobody has seen {version} run")
+    troubles = [trouble for cell in case.before if (trouble := _trouble(cell, version)) is not None]
+    worst = next((one for one in troubles if one.kind == "fail"), next(iter(troubles), None))
+    return worst or passed(f"{version} is healthy in {stage}")
+
+
+def soak(case: Case) -> Finding | None:
+    """It has been so for long enough; a re-deploy, or a moment of trouble, starts the clock again."""
+    if case.reverts or case.stage_before is None:
+        return None
+    wanted, stage, version = case.rules.soak_seconds, case.stage_before.name, case.change.to_version
+    if not wanted:
+        return passed("no soak is asked for")
+    if not case.before or any(_trouble(cell, version) is not None for cell in case.before):
+        return failed(f"it has to be healthy in {stage} for {span(wanted)}, and is not yet")
+    starts = [(_healthy_since(cell), cell) for cell in case.before]
+    unclear = next((cell for start, cell in starts if start is None), None)
+    if unclear is not None:
+        return unknown(f"since when {version} is healthy in {unclear.key.cluster} is not known")
+    start = max(start for start, _ in starts if start is not None)
+    so_far, eta = (case.now - start).total_seconds(), start + timedelta(seconds=wanted)
+    if case.now >= eta:
+        return passed(f"healthy in {stage} for {span(so_far)}; {span(wanted)} asked for")
+    return failed(f"healthy in {stage} for {span(so_far)} of {span(wanted)}", eta)
+
+
+def _trouble(cell: Cell, version: Version) -> Finding | None:
+    """Why a cell does not run a version settled and healthy; None when it does."""
+    where = cell.key.cluster
+    if cell.journey is Journey.UNKNOWN:
+        return unknown(f"{where} is unknown: {cell.reason}")
+    if cell.desired_version != version:
+        return failed(f"git wants {cell.desired_version} in {where}, not {version}")
+    if cell.journey not in _SETTLED:
+        return failed(f"{where} is {cell.journey}: {cell.reason}" if cell.reason else f"{where} is {cell.journey}")
+    if cell.live_version is not None and cell.live_version != version:
+        return failed(f"{where} runs {cell.live_version}, not {version}")
+    return None
+
+
+def _healthy_since(cell: Cell) -> datetime | None:
+    """When the newest thing happened to a cell that is healthy now, by the controllers' own timestamps."""
+    application, rollout = cell.facts.application, cell.facts.rollout
+    if application is not None and not application.detailed:
+        return None
+    times = [application.deployed_at if application else None, rollout.updated_at if rollout else None]
+    if cell.journey in {Journey.SETTLED, Journey.SOAKING}:
+        # Of a staged or proposed cell this would be when it was staged.
+        times.append(cell.since)
+    return max((one for one in times if one is not None), default=None)
+
+
+def in_flight(case: Case) -> Finding:
+    """Nothing else is on its way into the cell; a revert is what one does when something is."""
+    if case.cell is None or case.cell.journey is Journey.UNKNOWN:
+        why = case.cell.reason if case.cell else "the cell is not known"
+        return unknown(f"whether something is under way is unknown: {why}")
+    what = _UNDER_WAY.get(case.cell.journey) or _moving(case.cell)
+    if what is None:
+        return passed("nothing is under way")
+    detail = f"{what} ({case.cell.reason})" if case.cell.reason else what
+    return passed(f"{detail}; the revert takes its place") if case.reverts else failed(detail)
+
+
+def _moving(cell: Cell) -> str | None:
+    """What moves in a cell that something else is said of first (a failing sync, a broken manifest)."""
+    application, rollout = cell.facts.application, cell.facts.rollout
+    if application is not None and application.operating:
+        return "a sync is under way"
+    if rollout is not None and rollout.phase in {"Progressing", "Paused"}:
+        return "a rollout is under way"
+    return None
+
+
+def pull_request(case: Case) -> Finding:
+    """No open pull request changes the cell already."""
+    open_ones = [one for one in case.snapshot.open_pull_requests if _wants(one, case) is not None]
+    others = [one for one in open_ones if _wants(one, case) != case.change.to_version]
+    if others:
+        first = others[0]
+        more = f", and {len(others) - 1} more" if len(others) > 1 else ""
+        return failed(f"#{first.number} by {first.author} wants {_wants(first, case)} here{more}: merge or close it")
+    if open_ones:
+        first = open_ones[0]
+        return Finding("warn", f"#{first.number} by {first.author} already brings {case.change.to_version}: adopt it")
+    return case.silent("pull-request", "forge") or passed("no other pull request changes it")
+
+
+def _wants(request: PullRequest, case: Case) -> Version | None:
+    return next((version for key, version in request.proposes if key == case.key), None)
+
+
+def held(case: Case) -> Finding:
+    """The version was not reverted here, nor marked as known bad."""
+    if case.evidence.held is None:
+        return unknown(NOT_YET)
+    why = case.evidence.held.get(case.key, {}).get(case.change.to_version)
+    return (
+        failed(f"{case.change.to_version} is held: {why}") if why is not None else passed("nothing is known against it")
+    )
+
+
+def downgrade(case: Case) -> Finding | None:
+    """The version is not older than the one that is there, where both can be compared."""
+    if case.reverts:
+        return passed("a revert goes back on purpose")
+    old, new = order_of(case.change.from_version), order_of(case.change.to_version)
+    if old is None or new is None:
+        return None
+    if new < old:
+        return failed(f"{case.change.to_version} is older than {case.change.from_version}")
+    return passed(f"{case.change.to_version} is not older than {case.change.from_version}")
+
+
+def order_of(version: str) -> Order | None:
+    """What versions sort by, as semver has it; None for what is no such version (a digest, a branch)."""
+    found = _SEMVER.fullmatch(version)
+    if found is None:
+        return None
+    numbers = int(found[1]), int(found[2]), int(found[3] or 0)
+    parts = (found[4] or "").split(".") if found[4] else []
+    # A pre-release is older than its release; its numbers are older than its words.
+    named = tuple((not one.isdigit(), int(one) if one.isdigit() else 0, one) for one in parts)
+    return (*numbers, not parts, named)
