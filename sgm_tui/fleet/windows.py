@@ -65,12 +65,14 @@ def _decided(windows: Iterable[Window], now: datetime, *, manual: bool) -> tuple
 
 
 def _next_opening(windows: Sequence[Window], now: datetime, *, manual: bool) -> datetime | None:
-    moment = now
+    moment, moving = now, list(windows)
     for _ in range(_MOST_CHANGES):
-        changes = [change for one in windows if (change := one.schedule.changes_at(moment)) is not None]
+        changes = [(change, one) for one in moving if (change := one.schedule.changes_at(moment)) is not None]
         if not changes:
             return None
-        moment = min(changes)
+        # What does not change any more within sight is not asked again: that is the slowest answer there is.
+        moving = [one for _, one in changes]
+        moment = min(change for change, _ in changes)
         if _decided(windows, moment, manual=manual)[0]:
             return moment
     return None
