@@ -8,7 +8,7 @@ encrypted files) is refused with its reason rather than reformatted.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,20 +18,58 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.values import path_of
+from sgm_tui.gitops.yaml_outline import outline
 
 _LARGEST = 1 << 20
 _DEEPEST = 100
 _MOST_NODES = 10_000
-_STRING = "tag:yaml.org,2002:str"
-_PLAIN_SAFE = re.compile(r"v?[A-Za-z][\w.+-]*|v\d[\w.+-]*")
+STRING = "tag:yaml.org,2002:str"
+_PLAIN_SAFE = re.compile(r"[A-Za-z][\w.+-]*", re.ASCII)
 _WORDS = frozenset({"y", "n", "yes", "no", "true", "false", "on", "off", "null", "nan", "inf"})
+_BREAKS = frozenset("\n\r\x85\u2028\u2029")
+_BRACKET = re.compile(r"[\[\]{}]")
+_INDENT = re.compile(r"^[ -]+", re.MULTILINE)
 _BOM = b"\xef\xbb\xbf"
 
 Path = Sequence[str | tuple[str, str]]
+Version = tuple[int, int]
+VERSIONS: tuple[Version, ...] = ((1, 2), (1, 1))
+"""What readers of YAML go by: Go's and ruamel's newer rules, PyYAML's older ones."""
 
 
 class EditRefusedError(Exception):
     """The file cannot be changed safely; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to change, or the lines of it that decide: the parser reads these, the bytes are spliced in the file."""
+
+    whole: str
+    bom: bytes
+    text: str
+    """The lines that decide."""
+    lines: Sequence[int] | None
+    """Which lines of the file these are, from 0; None for all of them."""
+
+    def spliced(self, start: int, end: int, new: str) -> tuple[str, bytes]:
+        """Put new text in the place of some characters of `text`: what that makes of `text`, and of the file."""
+        reduced = self.text[:start] + new + self.text[end:]
+        if self.lines is None:
+            return reduced, self.bom + reduced.encode()
+        first = self._original(start, inside=end > start)
+        last = first if end == start else self._original(end, inside=False)
+        return reduced, self.bom + (self.whole[:first] + new + self.whole[last:]).encode()
+
+    def _original(self, position: int, *, inside: bool) -> int:
+        """Where a position of the text is in the file; between two lines it belongs to the one before."""
+        before = self.text[:position]
+        number, start = before.count("\n"), before.rfind("\n") + 1
+        if start == position and number and not inside:
+            number, start = number - 1, self.text.rfind("\n", 0, start - 1) + 1
+        lines = self.lines or ()
+        offset = sum(len(line) + 1 for line in self.whole.split("\n")[: lines[number]])
+        return offset + position - start
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +94,47 @@ def edit(data: bytes, key: str, new: str, *, expected: str | None = None) -> byt
     Raises:
         EditRefusedError: why nothing was changed.
     """
-    text, bom = _text_of(data)
-    _refuse_text(text)
-    _refuse_value(new)
+    refuse_value(new)
     path = path_of(key)
-    span = _find(text, path, key)
+    source = source_of(data, path)
+    before = {version: documents(source.text, version) for version in VERSIONS}
+    spans = [_scalar(source.text, find(nodes, path, key), key) for nodes in before.values()]
+    span = spans[0]
+    if spans[1] != span:
+        raise EditRefusedError(f"readers of YAML 1.1 and 1.2 do not agree where {key} is")
     if expected is not None and span.value != expected:
         raise EditRefusedError(f"{key} is {clean(span.value)} now, not {clean(expected)}: somebody changed it")
-    changed = text[: span.start] + _written(new, span.style) + text[span.end :]
-    _prove(text, changed, path, key, new)
-    return bom + changed.encode()
+    changed, result = source.spliced(span.start, span.end, written(new, span.style))
+    for version, nodes in before.items():
+        prove(nodes, documents(changed, version), path, key, [STRING, new])
+    return result
+
+
+def source_of(data: bytes, path: Path, *, whole_parent: bool = False) -> Source:
+    """The file as text, cut down to the lines that decide about a path where that is certain.
+
+    Args:
+        data: the whole file.
+        path: the parts of the key.
+        whole_parent: keep the neighbours of the key too, to add or remove it.
+
+    Raises:
+        EditRefusedError: the file is none that may be changed: too large or deep, a template, encrypted, not UTF-8.
+    """
+    text, bom = _text_of(data)
+    _refuse_text(text)
+    names: list[str] = []
+    for part in path:
+        if isinstance(part, tuple):
+            break
+        names.append(part)
+    found = outline(text)
+    lines = found.on_the_way(names, whole_parent=whole_parent) if found else None
+    if lines is None:
+        return Source(text, bom, text, None)
+    every = re.findall(r"[^\n]*\n|[^\n]+$", text)
+    kept = [number for number in lines if number < len(every)]
+    return Source(text, bom, "".join(every[number] for number in kept), kept)
 
 
 def _text_of(data: bytes) -> tuple[str, bytes]:
@@ -84,25 +153,37 @@ def _text_of(data: bytes) -> tuple[str, bytes]:
 def _refuse_text(text: str) -> None:
     if "{{" in text or "{%" in text:
         raise EditRefusedError("the file is a template ({{ … }}): its values are not there yet")
-    if re.search(r"^sops:|ENC\[AES256", text, re.MULTILINE):
+    if re.search(r"^['\"]?sops['\"]?:|ENC\[AES256", text, re.MULTILINE):
         raise EditRefusedError("the file is encrypted (SOPS)")
     flow = deepest = 0
-    for character in text:
-        flow += (character in "[{") - (character in "]}")
+    for bracket in _BRACKET.findall(text):
+        flow = flow + 1 if bracket in "[{" else max(0, flow - 1)
         deepest = max(deepest, flow)
-    indents = (len(line) - len(line.lstrip(" -")) for line in text.splitlines())
-    if deepest > _DEEPEST or max(indents, default=0) > 2 * _DEEPEST:
+    indent = max((found.end() - found.start() for found in _INDENT.finditer(text)), default=0)
+    if deepest > _DEEPEST or indent > 2 * _DEEPEST:
         raise EditRefusedError(f"the file is nested deeper than {_DEEPEST}")
 
 
-def _refuse_value(new: str) -> None:
+def refuse_value(new: str) -> None:
+    """Refuse a string no version, name or duration is: empty, long, or with characters that do not print.
+
+    Raises:
+        EditRefusedError: it is one.
+    """
     if not new or len(new) > 256 or not new.isprintable():
         raise EditRefusedError("the new value is empty, too long, or has characters no version has")
 
 
-def _documents(text: str) -> list[Node]:
+def documents(text: str, version: Version) -> list[Node]:
+    """The nodes of every document, as a reader of this version of YAML takes them.
+
+    Raises:
+        EditRefusedError: it is no YAML, too deep, or too much of it.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    yaml.version = version
     try:
-        found = [node for node in YAML(pure=True).compose_all(text) if node is not None]
+        found = [node for node in yaml.compose_all(text) if node is not None]
     except MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise EditRefusedError(f"not valid YAML: {line}{clean(error.problem)}") from error
@@ -130,32 +211,44 @@ def _unfolded(node: Node, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
-def _find(text: str, path: Path, key: str) -> _Span:
-    """The one scalar at a path, over all documents of the file."""
-    found = [one for document in _documents(text) if (one := _descend(document, path, key)) is not None]
+def find(nodes: Sequence[Node], path: Path, key: str) -> Node:
+    """The one node at a path, over all documents of the file.
+
+    Raises:
+        EditRefusedError: there is none, there are several, or an anchor, merge key or duplicate is on the way.
+    """
+    found = [one for document in nodes if (one := descend(document, path, key)) is not None]
     if not found:
         raise EditRefusedError(f"there is no {key} in the file")
     if len(found) > 1:
         raise EditRefusedError(f"{key} is in several documents of the file")
-    node = found[0]
+    return found[0]
+
+
+def _scalar(text: str, node: Node, key: str) -> _Span:
+    """Where the string is that may be replaced."""
     if not isinstance(node, ScalarNode):
         raise EditRefusedError(f"{key} is no single value")
     if node.style in {"|", ">"}:
         raise EditRefusedError(f"{key} is a block of text")
-    if node.tag != _STRING and str(getattr(node, "ctag", node.tag)) != _STRING:
+    if str(node.tag) != STRING:
         raise EditRefusedError(f"{key} is no string but {clean(node.value)}: quote it first")
     start, end = node.start_mark.index, node.end_mark.index
-    if "\n" in text[start:end]:
+    if set(text[start:end]) & _BREAKS:
         raise EditRefusedError(f"{key} runs over several lines")
-    written = text[start:end]
-    if node.style is None and written.rstrip() != written:
-        end = start + len(written.rstrip())
+    if node.style is None:
+        end = start + len(text[start:end].rstrip(" \t"))
     if text[start : start + 1] in {"!", "&", "*"}:
         raise EditRefusedError(f"{key} carries a tag or an anchor")
     return _Span(start, end, node.style or "", node.value)
 
 
-def _descend(node: Node, path: Path, key: str) -> Node | None:
+def descend(node: Node, path: Path, key: str) -> Node | None:
+    """The node at a path below a document; None where there is none.
+
+    Raises:
+        EditRefusedError: an anchor, alias, merge key or duplicate key is on the way.
+    """
     current: Node | None = node
     for part in path:
         if current is None:
@@ -193,8 +286,8 @@ def _selected(node: Node, part: tuple[str, str], key: str) -> Node | None:
     return matching[0] if matching else None
 
 
-def _written(new: str, style: str) -> str:
-    """The new value in the old quoting, or in quotes where a plain word would be read as something else."""
+def written(new: str, style: str = "") -> str:
+    """A string in the quoting that was there, or in quotes where a plain word would be read as something else."""
     if style == "'":
         return "'" + new.replace("'", "''") + "'"
     if style == '"' or not _PLAIN_SAFE.fullmatch(new) or new.lower() in _WORDS or new.endswith((".", ":")):
@@ -202,47 +295,36 @@ def _written(new: str, style: str) -> str:
     return new
 
 
-def _prove(before: str, after: str, path: Path, key: str, new: str) -> None:
-    """Read both again: the new text holds the new value at the path, and the same everywhere else."""
-    if _find(after, path, key).value != new:
-        raise EditRefusedError(f"{key} would not be read back as {clean(new)}")
-    old_values = [_plain(one) for one in _documents(before)]
-    new_values = [_plain(one) for one in _documents(after)]
-    for document in old_values:
-        _put(document, path, new)
-    for document in new_values:
-        _put(document, path, new)
-    if old_values != new_values:
+def prove(before: Sequence[Node], after: Sequence[Node], path: Path, key: str, new: object) -> None:
+    """Two readings are the same but for one path, and there the second holds what it should.
+
+    Args:
+        before: the documents as they were.
+        after: the documents read again.
+        path: the parts of the key.
+        key: the key as it was asked for.
+        new: what stands there now, as `plain` gives it.
+
+    Raises:
+        EditRefusedError: they differ elsewhere, or the new value would not be read back.
+    """
+    changed = find(after, path, key)
+    if plain(changed) != new:
+        raise EditRefusedError(f"{key} would not be read back as it was given")
+    spared = {id(find(before, path, key)), id(changed)}
+    if [plain(one, spared) for one in before] != [plain(one, spared) for one in after]:
         raise EditRefusedError("something else would have changed too")
 
 
-def _plain(node: Node) -> Any:
-    """A node as plain values with their tags, so that two readings can be compared."""
+def plain(node: Node, spared: Container[int] = ()) -> Any:
+    """A node as plain values with their tags, so that two readings can be compared; spared nodes are left out."""
+    if id(node) in spared:
+        return "spared"
     if isinstance(node, MappingNode):
-        return {"pairs": [[_plain(one), _plain(value)] for one, value in node.value]}
+        return {
+            "tag": str(node.tag),
+            "pairs": [[plain(one, spared), plain(value, spared)] for one, value in node.value],
+        }
     if isinstance(node, SequenceNode):
-        return {"items": [_plain(one) for one in node.value]}
+        return {"tag": str(node.tag), "items": [plain(one, spared) for one in node.value]}
     return [str(node.tag), node.value]
-
-
-def _put(document: Any, path: Path, new: str) -> None:
-    """Set the value at a path of a plain reading, where there is one."""
-    current = document
-    for part in path:
-        if isinstance(part, tuple):
-            name, wanted = part
-            entries = current.get("items", []) if isinstance(current, dict) else []
-            current = next((one for one in entries if _entry(one, name) == wanted), None)
-        else:
-            pairs = current.get("pairs", []) if isinstance(current, dict) else []
-            current = next((value for one, value in pairs if one[1:] == [part]), None)
-        if current is None:
-            return
-    if isinstance(current, list):
-        current[:] = [_STRING, new]
-
-
-def _entry(value: Any, name: str) -> str | None:
-    pairs = value.get("pairs", []) if isinstance(value, dict) else []
-    found = next((one for key, one in pairs if isinstance(key, list) and key[1:] == [name]), None)
-    return found[1] if isinstance(found, list) else None
