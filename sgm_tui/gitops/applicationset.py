@@ -184,8 +184,10 @@ class _Expander:
             made = render_go(text, parameters, strict=self._strict) if self._go else render_plain(text, parameters)
         except TemplateError as error:
             raise _GeneratorError(f"{text}: {error}", self._place(text)) from error
-        if finished and (NO_VALUE in made or (not self._go and "{{" in made)):
-            raise _GeneratorError(f"{text}: becomes {made}, for a parameter of it is not there", self._place(text))
+        if finished and self._go and NO_VALUE in made:
+            raise _GeneratorError(f"{text}: becomes {made}", self._place(text))
+        if finished and not self._go and "{{" in made:
+            raise _GeneratorError(f"{text}: stays as it is written, for there is no such parameter", self._place(text))
         return Marked(made, text.line, text.column) if isinstance(text, Marked) else made
 
     def _parameters(self, generator: Mapping[str, Any], around: Parameters | None = None) -> list[Parameters]:

@@ -304,6 +304,8 @@ def _printed(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return f"[{' '.join(map(_printed, value))}]"
+    if isinstance(value, Mapping):
+        return f"map[{' '.join(f'{key}:{_printed(value[key])}' for key in sorted(value))}]"
     return str(value)
 
 

@@ -21,6 +21,7 @@ LARGEST = 1 << 20
 """Bytes; what is larger is no configuration written by people."""
 _MOST_VALUES = 200_000
 _TAG = "tag:yaml.org,2002:"
+_TRAILING = re.compile(r"(?<=\S)[ \t]*\t[ \t]*$", re.MULTILINE)
 _NUMBER = re.compile(r"[-+]?\d{1,40}")
 
 
@@ -61,10 +62,10 @@ def compose(text: str) -> list[Node]:
     """The documents of a text as nodes, empty ones left out.
 
     Raises:
-        MarkedYamlError: it is no YAML, or unfolds through its aliases to more than any file holds.
+        MarkedYamlError: it is no YAML, has keys JSON cannot have, or unfolds through its aliases without measure.
     """
     try:
-        documents = [node for node in YAML(pure=True).compose_all(text) if node is not None]
+        documents = _composed(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -76,6 +77,17 @@ def compose(text: str) -> list[Node]:
         if _unfolded(document, known) > _MOST_VALUES:
             raise MarkedYamlError("it unfolds to more values than anybody writes", document.start_mark.line + 1)
     return documents
+
+
+def _composed(text: str) -> list[Node]:
+    try:
+        return [node for node in YAML(pure=True).compose_all(text) if node is not None]
+    except MarkedYAMLError:
+        # A tab behind a value is white space to YAML and to Argo CD, only not to this parser.
+        tidy = _TRAILING.sub(lambda found: " " * len(found[0]), text)
+        if tidy == text:
+            raise
+        return [node for node in YAML(pure=True).compose_all(tidy) if node is not None]
 
 
 def documents(text: str) -> list[Any]:
@@ -165,6 +177,10 @@ def _unfolded(node: Node, known: dict[int, int]) -> int:
     children: list[Node] = []
     if isinstance(node, MappingNode):
         children = [one for pair in node.value for one in pair]
+        for key, _ in node.value:
+            if not isinstance(key, ScalarNode):
+                place = key.start_mark.line + 1, key.start_mark.column + 1
+                raise MarkedYamlError("a mapping or list where a key has to be", *place)
     elif isinstance(node, SequenceNode):
         children = list(node.value)
     known[id(node)] = 1 + sum(_unfolded(child, known) for child in children)

@@ -213,7 +213,7 @@ RULES: tuple[Rule, ...] = (
         "applicationset-template",
         "error",
         "A template asks for what is not there",
-        "The ApplicationSet stops: none of its Applications is created, changed or removed any more.",
+        "The ApplicationSet stops and none of its Applications changes any more, or it makes some with a hole in them.",
         "Name a parameter the generators yield, or give every cluster the label.",
     ),
     Rule(

@@ -22,6 +22,8 @@ class Located:
     """The part that is not there."""
     merged: bool = False
     """A merge key (`<<`) stands on the way: the value may come from elsewhere."""
+    key: Node | None = None
+    """The key the value stands behind, where it is that of a mapping."""
 
 
 def locate(nodes: Sequence[Node], key: str) -> Located:
@@ -39,28 +41,30 @@ def locate(nodes: Sequence[Node], key: str) -> Located:
 
 def _follow(node: Node, path: Sequence[str | tuple[str, str]]) -> tuple[Located, int]:
     current, merged = node, False
+    key: Node | None = None
     for depth, part in enumerate(path):
-        merged = merged or (isinstance(current, MappingNode) and any(key.value == "<<" for key, _ in current.value))
-        child = _selected(current, part) if isinstance(part, tuple) else _child(current, part)
+        merged = merged or (isinstance(current, MappingNode) and any(one.value == "<<" for one, _ in current.value))
+        key, child = (None, _selected(current, part)) if isinstance(part, tuple) else _child(current, part)
         if child is None:
             name = f"{part[0]}={part[1]}" if isinstance(part, tuple) else part
             return Located(None, current, name, merged), depth
         current = child
-    return Located(current, current, merged=merged), len(path)
+    return Located(current, current, merged=merged, key=key), len(path)
 
 
-def _child(node: Node, name: str) -> Node | None:
+def _child(node: Node, name: str) -> tuple[Node | None, Node | None]:
+    """A key and its value."""
     if isinstance(node, MappingNode):
         for key, value in node.value:
             if isinstance(key, ScalarNode) and key.value == name and isinstance(value, Node):
-                return value
-    return None
+                return key, value
+    return None, None
 
 
 def _selected(node: Node, part: tuple[str, str]) -> Node | None:
     name, wanted = part
     for entry in node.value if isinstance(node, SequenceNode) else ():
-        value = _child(entry, name)
+        _, value = _child(entry, name)
         if isinstance(value, ScalarNode) and value.value == wanted and isinstance(entry, Node):
             return entry
     return None

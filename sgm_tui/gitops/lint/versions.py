@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator
 
-from ruamel.yaml.nodes import MappingNode, ScalarNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from sgm_tui.gitops.edits import EditRefusedError, edit
 from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found
@@ -32,7 +32,7 @@ _NOT_A_STRING = {
     "a date": re.compile(r"\d{4}-\d\d?-\d\d?(?:[Tt ].*)?"),
 }
 """What YAML 1.1 or 1.2 reads instead of a string, where there are no quotes."""
-_RISKY = ("&", "*", "<<", "{{", "{%", "ENC[", "sops:", "!")
+_RISKY = ("&", "*", "<<", "{{", "{%", "ENC[", "sops:", "!", "\t")
 
 
 def check(subject: Subject) -> Said:
@@ -58,7 +58,7 @@ def _version(subject: Subject, path: str, key: str) -> Iterator[Finding]:
     elif not isinstance(node, ScalarNode):
         yield found("image-key-missing", node_place(node, path), f"{key} is no single value")
     else:
-        wrong = _wrong(node, path, key)
+        wrong = _wrong(node, at.key if at.key is not None and not node.value else node, path, key)
         if wrong is not None:
             yield wrong
         elif (reason := _refusal(subject, path, key, node)) is not None:
@@ -76,8 +76,8 @@ def _missing(at: Located, path: str, key: str) -> Finding:
     return found("image-key-missing", _deepest(at, path), f"there is no {key}{hint}")
 
 
-def _wrong(node: ScalarNode, path: str, key: str) -> Finding | None:
-    text, place = str(node.value), node_place(node, path)
+def _wrong(node: ScalarNode, shown: Node, path: str, key: str) -> Finding | None:
+    text, place = str(node.value), node_place(shown, path)
     if not text.strip() and (node.style or not text):
         return found("version-missing", place, f"{key} is empty")
     kind = next((word for word, pattern in _NOT_A_STRING.items() if pattern.fullmatch(text)), "")

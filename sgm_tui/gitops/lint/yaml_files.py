@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from sgm_tui.gitops.lint.findings import Finding, Said, found
 from sgm_tui.gitops.lint.subject import Parsed, Subject, node_place
@@ -50,8 +50,6 @@ def _duplicates(path: str, parsed: Parsed) -> Iterator[Finding]:
             first: dict[str, int] = {}
             for key, value in node.value:
                 waiting.append(value)
-                if not isinstance(key, ScalarNode):
-                    continue
                 if key.value in first:
                     message = f"{key.value} is there twice: first in line {first[key.value]}"
                     yield found("yaml-duplicate-key", node_place(key, path), message)
