@@ -150,6 +150,10 @@ class Proposal:
     """Why a person wants this, in their own words; "" when they did not say."""
     direct: bool = False
     """Pushed to the branch itself, where the stage's policy allows it; no pull request."""
+    wave: int = 0
+    """Which wave it is, 0 the first; only the first is written at once."""
+    waves: int = 1
+    """How many waves there are."""
 
     @property
     def blocked(self) -> tuple[Gate, ...]:
@@ -170,9 +174,19 @@ class Preview:
 
 
 ProgressStep = Literal[
-    "committing", "pushing", "opening", "opened", "adopted", "updated", "pushed", "nothing", "blocked", "failed"
+    "committing",
+    "pushing",
+    "opening",
+    "opened",
+    "adopted",
+    "updated",
+    "pushed",
+    "queued",
+    "nothing",
+    "blocked",
+    "failed",
 ]
-ENDED: frozenset[ProgressStep] = frozenset({"opened", "adopted", "updated", "pushed", "nothing"})
+ENDED: frozenset[ProgressStep] = frozenset({"opened", "adopted", "updated", "pushed", "queued", "nothing"})
 """Steps after which what was proposed has left the plan."""
 
 

@@ -1,74 +1,46 @@
-"""Promotion: a plan against the repository as it is now, and its pull requests.
+"""Promotion and revert: a plan becomes commits on branches, and branches become pull requests.
 
-What was shown is what is written: the preview fetches, edits and diffs; submitting fetches again, checks that every
-value still is what the preview saw, commits in our own object database, pushes with compare-and-swap, and looks for
-a pull request before it makes one. Each outward step is journalled before and audited after.
+Nothing is written before it was previewed, and what is written is made from the head that was fetched just before,
+against the values that were previewed: what changed meanwhile is refused, never overwritten. Every outward step is
+journalled before it is taken and audited after. A retry finds the branch and the pull request that are there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from sgm_tui.config import Config
-from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.codeowners import PLACES, Owners
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, FileEdit, Plan, Preview, Progress, Proposal, Refusal
+from sgm_tui.fleet.evidence import Evidence
+from sgm_tui.fleet.gate import Gate
+from sgm_tui.fleet.gates import judge
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.plan import Change, FileEdit, Override, Plan, Preview, Progress, Proposal, Refusal
+from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.text import clean
-from sgm_tui.gitops.edits import EditRefusedError, edit
+from sgm_tui.gitops.compare import staying, travelling
+from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.body import body_of
 from sgm_tui.operations.journal import Journal
-from sgm_tui.operations.proposal import identity_of, message_of, proposals
+from sgm_tui.operations.proposal import branch_of, grouped, title_of
+from sgm_tui.operations.submit import Forge, Repository, Submission
+from sgm_tui.operations.writing import written
 
 _DIFF_CONTEXT = 3
 _LONGEST_DIFF = 20_000
-_AUTHOR = ("sgm", "sgm@users.noreply.github.com")
 
 
-class DesiredFiles(Protocol):
-    """The repository, as far as a promotion needs it."""
+class Investigator(Protocol):
+    """Looks up what the gates need and no source watches."""
 
-    async def fetch(self) -> str:
-        """Bring everything here; the head of the branch."""
-        ...
-
-    def read(self, commit: str, path: str) -> bytes | None:
-        """A file of a commit."""
-        ...
-
-    def tree(self, commit: str) -> Mapping[str, str]:
-        """Path → content id of every file of a commit."""
-        ...
-
-    def heads(self) -> Mapping[str, str]:
-        """Every branch of the server as last fetched."""
-        ...
-
-    def merge_base(self, one: str, other: str) -> str:
-        """The newest common ancestor of two commits; "" when there is none."""
-        ...
-
-    async def commit(self, base: str, writes: Mapping[str, bytes], message: str, author: tuple[str, str]) -> str:
-        """Make a commit; no branch moves."""
-        ...
-
-    async def push(self, commit: str, branch: str, expected: str) -> None:
-        """Let a branch of the server point to a commit, if it still points to `expected`."""
-        ...
-
-
-class Forge(Protocol):
-    """Where pull requests are opened."""
-
-    async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
-        """Find or make the pull request of a pushed branch: it, whether it was made, what was left undone."""
-        ...
-
-    async def auto_merge(self, number: int, head: str) -> str:
-        """Let it merge by itself; "" or why not."""
+    async def gather(self, plan: Plan, snapshot: FleetSnapshot) -> Evidence:
+        """What could be learned; what could not is unknown, with its reason."""
         ...
 
 
@@ -76,134 +48,166 @@ class Promoter:
     """Turns plans into pull requests."""
 
     def __init__(
-        self, config: Config, repository: DesiredFiles, forge: Forge | None, journal: Journal, audit: Audit
+        self,
+        config: Config,
+        repository: Repository,
+        forge: Forge | None,
+        journal: Journal,
+        audit: Audit,
+        investigator: Investigator | None = None,
+        *,
+        locks: Path | None = None,
     ) -> None:
+        """Promote on one repository; `locks` is where processes keep out of each other's way."""
         self._config = config
         self._repository = repository
-        self._forge = forge
-        self._journal = journal
-        self._audit = audit
+        self._investigator = investigator
+        self._submission = Submission(config, repository, forge, journal, audit, locks)
 
-    async def preview(self, plan: Plan) -> Preview:
-        """The plan against a freshly fetched repository.
+    async def preview(
+        self,
+        plan: Plan,
+        snapshot: FleetSnapshot | None = None,
+        override: Override | None = None,
+        reason: str = "",
+        direct: bool = False,
+    ) -> Preview:
+        """The plan against a freshly fetched repository, with every gate.
+
+        Args:
+            plan: what is wanted.
+            snapshot: what the gates and the evidence are taken from; without one no gate is judged.
+            override: the gates a person goes over, and why.
+            reason: why this is wanted, for the commit and the pull request.
+            direct: push to the branch itself, where the policy allows it.
 
         Raises:
             SgmError: the repository cannot be reached.
         """
-        head = await self._repository.fetch()
-        return await asyncio.to_thread(self._previewed, head, plan)
+        head, evidence = await asyncio.gather(self._repository.fetch(), self._evidence(plan, snapshot))
+        edits, refusals = await asyncio.to_thread(self._edits, head, plan, snapshot)
+        proposals = await asyncio.to_thread(
+            lambda: tuple(
+                self._proposal(one, head, snapshot, evidence, override, reason, direct)
+                for one in grouped(edits, self._config.policy)
+            )
+        )
+        return Preview(head, proposals, tuple(refusals))
 
-    def _previewed(self, head: str, plan: Plan) -> Preview:
+    async def judge(self, change: Change, snapshot: FleetSnapshot) -> tuple[Gate, ...]:
+        """Every gate of one change, the worst first."""
+        evidence = await self._evidence(Plan((change,)), snapshot)
+        return judge(change, snapshot, self._config.policy, evidence, snapshot.generated_at)
+
+    async def submit(self, preview: Preview, snapshot: FleetSnapshot | None = None) -> AsyncIterator[Progress]:
+        """Write every proposal of a preview whose gates allow it; what fails says what to do and stops nothing else.
+
+        The gates are judged again against `snapshot` first: what was open when it was shown may have closed since.
+        """
+        later: list[Proposal] = []
+        for proposal in preview.proposals:
+            now = await self._judged_again(proposal, snapshot)
+            if now.wave:
+                later.append(now)
+            elif now.blocked:
+                yield Progress("blocked", now, "; ".join(f"{one.gate}: {one.reason}" for one in now.blocked))
+            else:
+                async for step in self._submission.carry_out(now):
+                    yield step
+        for proposal in later:
+            text = f"wave {proposal.wave + 1} of {proposal.waves} opens when the one before has settled and soaked"
+            yield Progress("queued", proposal, text)
+
+    async def _judged_again(self, proposal: Proposal, snapshot: FleetSnapshot | None) -> Proposal:
+        if snapshot is None or not proposal.gates:
+            return proposal
+        changes = [edit.change for edit in proposal.edits]
+        evidence = await self._evidence(Plan(tuple(changes)), snapshot)
+        return replace(proposal, gates=self._gates(changes, snapshot, evidence))
+
+    async def _evidence(self, plan: Plan, snapshot: FleetSnapshot | None) -> Evidence:
+        if self._investigator is None or snapshot is None or not plan.changes:
+            return Evidence()
+        return await self._investigator.gather(plan, snapshot)
+
+    def _edits(self, head: str, plan: Plan, snapshot: FleetSnapshot | None) -> tuple[list[FileEdit], list[Refusal]]:
+        """Every change with its exact diff; several changes of one file build on each other."""
         edits: list[FileEdit] = []
         refusals: list[Refusal] = []
+        held: dict[str, bytes] = {}
         for change in plan.changes:
+            source = self._source(head, change, snapshot)
             try:
-                before, after = self._edited(head, change)
+                whole = self._with_travelling(head, change, source)
+                made = written(self._repository, head, whole, held.get(change.path))
             except EditRefusedError as error:
                 refusals.append(Refusal(change.path, str(error)))
                 continue
-            edits.append(FileEdit(change, _diff(change.path, before, after)))
+            if made.before == made.after:
+                refusals.append(Refusal(change.path, f"git wants {change.to_version} already", nothing=True))
+                continue
+            held[change.path] = made.after
+            moved = (change.key, *(extra.key for extra in whole.extras))
+            stays = () if source is None else staying(source, made.after, moved, self._config.policy.protected)
+            edits.append(FileEdit(whole, _diff(change.path, made.before, made.after), (*made.left, *stays)))
+        return edits, refusals
+
+    def _with_travelling(self, head: str, change: Change, source: bytes | None) -> Change:
+        """The change with every key the policy lets travel; what it carries already wins."""
+        target = self._repository.read(head, change.path)
+        if source is None or target is None:
+            return change
+        taken = {extra.key for extra in change.extras}
+        travels = [key for key in self._config.policy.travels if key not in taken]
+        return replace(change, extras=(*change.extras, *travelling(source, target, travels)))
+
+    def _source(self, head: str, change: Change, snapshot: FleetSnapshot | None) -> bytes | None:
+        """The file a promotion takes its version from; None where nobody can tell, and for a revert."""
+        before = snapshot.fleet.stage_before(change.stage) if snapshot is not None else None
+        if change.kind == "revert" or snapshot is None or before is None:
+            return None
+        for cluster in snapshot.fleet.clusters_of(before.name):
+            cell = snapshot.cells.get(CellKey(change.service, before.name, cluster.name))
+            desired = cell.facts.desired if cell is not None else None
+            if desired is not None and desired.version == change.to_version:
+                return self._repository.read(head, desired.path)
+        return None
+
+    def _proposal(
+        self,
+        group: tuple[tuple[FileEdit, ...], int, int],
+        head: str,
+        snapshot: FleetSnapshot | None,
+        evidence: Evidence,
+        override: Override | None,
+        reason: str,
+        direct: bool,
+    ) -> Proposal:
+        edits, wave, waves = group
+        changes = [edit.change for edit in edits]
+        stage = changes[0].stage
         owners = self._owners(head)
-        return Preview(head, proposals(edits, self._config.github.labels, owners.of), tuple(refusals))
-
-    async def submit(self, preview: Preview) -> AsyncIterator[Progress]:
-        """Commit, push and open every proposal of a preview; what fails says what to do and stops nothing else."""
-        for proposal in preview.proposals:
-            step = Progress("committing", proposal, f"committing {proposal.title}")
-            yield step
-            try:
-                async for step in self._submit(proposal):
-                    yield step
-            except (SgmError, EditRefusedError) as error:
-                yield Progress("failed", proposal, _what_next(step, error))
-
-    async def _submit(self, proposal: Proposal) -> AsyncIterator[Progress]:
-        if self._forge is None:
-            raise SgmError("pull requests need github.repository in sgm.yaml", "Nothing was written.")
-        changes = [one.change for one in proposal.edits]
-        identity = identity_of(changes)
-        self._journal.note(identity, "commit", branch=proposal.branch, title=proposal.title)
-        head = await self._repository.fetch()
-        writes = await asyncio.to_thread(self._writes, head, changes)
-        if not writes:
-            yield Progress("nothing", proposal, "git already wants this: nothing to do")
-            return
-        commit, expected = await asyncio.to_thread(self._pushed_already, proposal, changes, writes, head)
-        known = bool(commit)
-        if not known:
-            commit = await self._repository.commit(head, writes, message_of(changes), _AUTHOR)
-            self._journal.note(identity, "push", branch=proposal.branch, commit=commit)
-            yield Progress("pushing", proposal, f"pushing {proposal.branch}", commit=commit)
-            await self._repository.push(commit, proposal.branch, expected)
-        # Told before it is written down: whatever fails from here on, the branch is on the server.
-        yield Progress("opening", proposal, "opening the pull request", commit=commit)
-        if not known:
-            self._audit.record("push", operation=identity, branch=proposal.branch, commit=commit)
-        async for step in self._open(proposal, identity, commit):
-            yield step
-
-    async def _open(self, proposal: Proposal, identity: str, commit: str) -> AsyncIterator[Progress]:
-        if self._forge is None:
-            return
-        self._journal.note(identity, "open", branch=proposal.branch, commit=commit)
-        request, made, left = await self._forge.open(proposal, commit)
-        self._audit.record("open", operation=identity, number=request.number, commit=commit, made=made)
-        if proposal.stage in self._config.github.auto_merge:
-            self._journal.note(identity, "auto-merge", number=request.number)
-            refused = await self._forge.auto_merge(request.number, commit)
-            self._audit.record("auto-merge", operation=identity, number=request.number, refused=refused)
-            left = "; ".join(one for one in (left, refused) if one)
-        self._journal.note(identity, "done", number=request.number)
-        word = "" if made else "is there already: "
-        text = f"{word}{request.title}" + (f" ({left})" if left else "")
-        yield Progress("opened" if made else "adopted", proposal, text, request.number, request.url, commit)
-
-    def _writes(self, head: str, changes: list[Change]) -> dict[str, bytes]:
-        """New content of every file that does not hold it already."""
-        writes: dict[str, bytes] = {}
-        for change in changes:
-            before, after = self._edited(head, change, writes.get(change.path))
-            if before != after:
-                writes[change.path] = after
-        return writes
-
-    def _pushed_already(
-        self, proposal: Proposal, changes: list[Change], writes: Mapping[str, bytes], head: str
-    ) -> tuple[str, str]:
-        """The commit of an earlier try ("" when a new one is needed), and what the push may go over.
-
-        A branch of this name is only ever taken for ours when it changes exactly our files in exactly our way:
-        nobody is to open, and let merge, what nobody was shown. A merged branch holds nothing that could get lost.
-        """
-        pushed = self._repository.heads().get(proposal.branch, "")
-        base = self._repository.merge_base(head, pushed) if pushed else ""
-        if not pushed or base == pushed:
-            return "", pushed
-        before, after = self._repository.tree(base), self._repository.tree(pushed)
-        touched = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-        held = {path: self._repository.read(pushed, path) for path in touched}
-        if held == writes:
-            return pushed, ""
-        if held == self._writes(base, changes):
-            # Ours, and main moved on beside it: the same change is made anew on top.
-            return "", pushed
-        raise RefusedError(
-            f"the branch {proposal.branch} is there already and holds other changes too",
-            "Nothing was written. Look at that branch; delete it, or merge it by hand.",
+        labels = self._config.github.labels
+        gates = self._gates(changes, snapshot, evidence) if snapshot is not None else ()
+        return Proposal(
+            stage=stage,
+            branch=branch_of(changes),
+            title=title_of(changes),
+            body=body_of(changes, gates, snapshot, self._config, override=override, reason=reason),
+            edits=edits,
+            labels=(*labels, *(label for label in (f"stage/{stage}",) if label not in labels)),
+            reviewers=tuple(dict.fromkeys(owner for change in changes for owner in owners.of(change.path))),
+            gates=gates,
+            override=override,
+            reason=reason,
+            direct=direct and stage in self._config.policy.direct,
+            wave=wave,
+            waves=waves,
         )
 
-    def _edited(self, head: str, change: Change, data: bytes | None = None) -> tuple[bytes, bytes]:
-        before = data if data is not None else self._repository.read(head, change.path)
-        if before is None:
-            raise EditRefusedError(f"{change.path} is not in git any more")
-        try:
-            return before, edit(before, change.key, change.to_version, expected=change.from_version)
-        except EditRefusedError as refused:
-            # Somebody else may have brought the very same version meanwhile: then there is nothing to do.
-            try:
-                return before, edit(before, change.key, change.to_version, expected=change.to_version)
-            except EditRefusedError:
-                raise refused from None
+    def _gates(self, changes: Sequence[Change], snapshot: FleetSnapshot, evidence: Evidence) -> tuple[Gate, ...]:
+        policy, now = self._config.policy, snapshot.generated_at
+        return tuple(gate for change in changes for gate in judge(change, snapshot, policy, evidence, now))
 
     def _owners(self, head: str) -> Owners:
         for place in PLACES:
@@ -218,13 +222,3 @@ def _diff(path: str, before: bytes, after: bytes) -> str:
     old, new = (data.decode("utf-8", "replace").splitlines() for data in (before, after))
     lines = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}", n=_DIFF_CONTEXT, lineterm="")
     return clean("\n".join(lines), _LONGEST_DIFF, keep_lines=True)
-
-
-def _what_next(reached: Progress, error: Exception) -> str:
-    """What happened, how far it got, and what to do."""
-    done = {
-        "committing": "Nothing was written.",
-        "pushing": "No pull request was made. Try again: a branch that did reach the server is found.",
-        "opening": "The branch is pushed; try again and it is found, nothing is doubled.",
-    }
-    return f"{error}\n{done.get(reached.step, 'Try again: what is there already is found.')}"

@@ -1,54 +1,60 @@
-"""How a plan becomes pull requests: grouping, branch, title, body and commit message, all pure.
+"""How a plan becomes pull requests: grouping, branch, title and commit message, all pure.
 
-One pull request a stage. The branch is named after the content of the change, so that a retry finds what is there
-instead of making it twice.
+One pull request a stage, cluster or service, as the policy says, and one a wave. The branch is named after the
+content of the change, so that a retry finds what is there instead of making it twice.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 
-from sgm_tui.fleet.model import StageName
-from sgm_tui.fleet.plan import Change, FileEdit, Proposal
+from sgm_tui.fleet.plan import Change, FileEdit, Override
+from sgm_tui.fleet.policy import Policy
+from sgm_tui.fleet.waves import split
 
 _TITLE = 72
 _NAMED = 3
 
-
-def proposals(
-    edits: Sequence[FileEdit], labels: Sequence[str], owners: Callable[[str], Sequence[str]]
-) -> tuple[Proposal, ...]:
-    """The pull requests of these edits, stage by stage in the order they were staged."""
-    order = list(dict.fromkeys(edit.change.stage for edit in edits))
-    ordered = sorted(edits, key=lambda edit: order.index(edit.change.stage))
-    return tuple(
-        _proposal(stage, tuple(group), labels, owners)
-        for stage, group in groupby(ordered, key=lambda edit: edit.change.stage)
-    )
+Group = tuple[tuple[FileEdit, ...], int, int]
+"""The edits of one pull request, which wave of how many it is (0 is the first)."""
 
 
-def _proposal(
-    stage: StageName, edits: tuple[FileEdit, ...], labels: Sequence[str], owners: Callable[[str], Sequence[str]]
-) -> Proposal:
-    changes = [edit.change for edit in edits]
-    reviewers = dict.fromkeys(owner for change in changes for owner in owners(change.path))
-    return Proposal(
-        stage=stage,
-        branch=branch_of(changes),
-        title=title_of(changes),
-        body=_body(changes),
-        edits=edits,
-        labels=(*labels, *(label for label in (f"stage/{stage}",) if label not in labels)),
-        reviewers=tuple(reviewers),
-    )
+def grouped(edits: Sequence[FileEdit], policy: Policy) -> Iterator[Group]:
+    """The pull requests of these edits, in the order they were staged; never over stages, never over waves."""
+    groups: dict[tuple[str, ...], list[FileEdit]] = {}
+    for edit in edits:
+        groups.setdefault(_group_of(edit.change, policy), []).append(edit)
+    for group in groups.values():
+        by_change = {edit.change: edit for edit in group}
+        waves = split([edit.change for edit in group], policy) if _travels_in_waves(group) else (tuple(by_change),)
+        for at, wave in enumerate(waves):
+            yield tuple(by_change[change] for change in wave), at, len(waves)
+
+
+def _group_of(change: Change, policy: Policy) -> tuple[str, ...]:
+    match policy.group_by:
+        case "stage":
+            return (change.stage,)
+        case "cluster":
+            return (change.stage, change.cluster or "")
+        case "service":
+            return (change.stage, change.service)
+
+
+def _travels_in_waves(group: Sequence[FileEdit]) -> bool:
+    """A revert goes everywhere at once: the way back must not wait for another cluster to soak."""
+    return all(edit.change.kind == "promotion" for edit in group)
 
 
 def identity_of(changes: Sequence[Change]) -> str:
     """The same for the same changes, whoever makes them and whenever."""
-    content = sorted([one.path, one.key, one.from_version, one.to_version] for one in changes)
+    content: list[object] = []
+    for one in sorted(changes, key=lambda change: (change.path, change.key)):
+        extras = [[extra.key, extra.value] for extra in one.extras]
+        more: list[object] = [extras, list(one.undoes)] if extras or one.undoes else []
+        content.append([one.path, one.key, one.from_version, one.to_version, *more])
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
 
@@ -57,24 +63,30 @@ def branch_of(changes: Sequence[Change]) -> str:
     first = changes[0]
     what = f"{first.service}-{first.to_version}" if len(changes) == 1 else f"{len(changes)}-changes"
     safe = "".join(character if character.isalnum() or character in "-." else "-" for character in what)
-    return f"sgm/{first.stage}/{safe.strip('-.')[:60]}-{identity_of(changes)}"
+    while ".." in safe:
+        safe = safe.replace("..", ".")
+    return f"sgm/{first.stage}/{safe.strip('-.')[:60].rstrip('-.')}-{identity_of(changes)}"
 
 
 def title_of(changes: Sequence[Change]) -> str:
     """Conventional, and short enough for every list it is shown in."""
     if len(changes) == 1:
-        return changes[0].subject[:_TITLE]
+        return _cut(changes[0].subject)
     stage = changes[0].stage
     verb = "revert" if all(change.kind == "revert" for change in changes) else "feat"
     services = list(dict.fromkeys(change.service for change in changes))
     if len(services) == 1:
         places = ", ".join(change.place for change in changes)
-        return f"{verb}({services[0]}): {places} -> {changes[0].to_version}"[:_TITLE]
+        return _cut(f"{verb}({services[0]}): {places} -> {changes[0].to_version}")
     named = ", ".join(services[:_NAMED]) + (f" and {len(services) - _NAMED} more" if len(services) > _NAMED else "")
-    return f"{verb}({stage}): {named}"[:_TITLE]
+    return _cut(f"{verb}({stage}): {named}")
 
 
-def message_of(changes: Sequence[Change]) -> str:
+def _cut(title: str) -> str:
+    return title if len(title) <= _TITLE else title[: _TITLE - 1] + "…"
+
+
+def message_of(changes: Sequence[Change], override: Override | None = None, reason: str = "") -> str:
     """The commit message: the title, what changes where, and trailers for machines (design §4)."""
     lines = [title_of(changes), ""]
     if len(changes) > 1:
@@ -82,51 +94,31 @@ def message_of(changes: Sequence[Change]) -> str:
             f"{change.place} {change.service}: {change.from_version} -> {change.to_version}" for change in changes
         ]
         lines.append("")
-    return "\n".join([*lines, *_trailers(changes), ""])
+    undone = list(dict.fromkeys(commit for change in changes for commit in change.undoes))
+    if undone:
+        lines += [*(f"This reverts commit {commit}." for commit in undone), ""]
+    return "\n".join([*lines, *_trailers(changes, override, reason), ""])
 
 
-def _trailers(changes: Sequence[Change]) -> Iterator[str]:
+def _trailers(changes: Sequence[Change], override: Override | None, reason: str) -> Iterator[str]:
     yield f"Sgm-Change-Id: {identity_of(changes)}"
     for name, values in (
         ("Sgm-From", [change.from_version for change in changes]),
         ("Sgm-To", [change.to_version for change in changes]),
         ("Sgm-Stage", [change.stage for change in changes]),
         ("Sgm-Clusters", [cell.cluster for change in changes for cell in change.cells]),
+        ("Sgm-Strategy", [change.strategy for change in changes if change.strategy]),
+        ("Sgm-Reverts", [commit for change in changes for commit in change.undoes]),
     ):
-        yield f"{name}: {', '.join(dict.fromkeys(str(value) for value in values))}"
+        if values:
+            yield f"{name}: {', '.join(dict.fromkeys(one_line(value) for value in values))}"
+    if override is not None:
+        yield f"Sgm-Gates-Overridden: {', '.join(override.gates) or 'every gate that blocked'}"
+    words = one_line(reason or (override.reason if override is not None else ""))
+    if words:
+        yield f"Sgm-Reason: {words}"
 
 
-def _body(changes: Sequence[Change]) -> str:
-    rows = [
-        f"| {change.service} | {change.place} | `{change.from_version}` | `{change.to_version}` | `{change.path}` |"
-        for change in changes
-    ]
-    machine = json.dumps(
-        {
-            "schema": 1,
-            "change_id": identity_of(changes),
-            "changes": [
-                {
-                    "service": change.service,
-                    "stage": change.stage,
-                    "cluster": change.cluster,
-                    "path": change.path,
-                    "key": change.key,
-                    "from": change.from_version,
-                    "to": change.to_version,
-                }
-                for change in changes
-            ],
-        }
-    ).replace("--", "-\\u002d")
-    return "\n".join(
-        [
-            "| service | where | from | to | file |",
-            "|---|---|---|---|---|",
-            *rows,
-            "",
-            "**To go back:** revert the merge commit of this pull request; Argo CD brings the version before back.",
-            "",
-            f"<!-- sgm: {machine} -->",
-        ]
-    )
+def one_line(text: str) -> str:
+    """A person's words as one line, so that they cannot pretend to be a trailer of their own."""
+    return " ".join(str(text).split())

@@ -19,6 +19,7 @@ _STEPS: dict[ProgressStep, Part] = {
     "adopted": ("✓", Tone.GOOD),
     "updated": ("✓", Tone.GOOD),
     "pushed": ("✓", Tone.GOOD),
+    "queued": ("…", Tone.STAGED),
     "nothing": ("·", Tone.QUIET),
     "blocked": ("✖", Tone.BAD),
     "failed": ("✖", Tone.BAD),

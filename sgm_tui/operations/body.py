@@ -1,0 +1,176 @@
+"""The text of a pull request: what changes, how every gate stands, the evidence of that moment, and the way back.
+
+Whatever comes from a cluster, from git or from a person is put into Markdown as plain words: it cannot break a table,
+mention anybody, or end the block that machines read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+from sgm_tui.config import Config
+from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.gate import Gate
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.plan import Change, Override
+from sgm_tui.fleet.report import time_text
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.tables import age
+from sgm_tui.operations.proposal import identity_of
+
+SCHEMA = 1
+_SIGNS = {"pass": "✓ pass", "warn": "▲ warn", "block": "✖ block", "unknown": "? unknown"}
+_ORDER = {"block": 0, "unknown": 1, "warn": 2, "pass": 3}
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
+
+
+def body_of(
+    changes: Sequence[Change],
+    gates: Sequence[Gate],
+    snapshot: FleetSnapshot | None,
+    config: Config,
+    *,
+    override: Override | None = None,
+    reason: str = "",
+) -> str:
+    """The whole text."""
+    parts = [_table_of_changes(changes)]
+    if reason:
+        parts.append(f"**Why:** {plain(reason)}")
+    if gates:
+        parts.append(_gates(gates, override))
+    if snapshot is not None:
+        parts += [part for part in (_evidence(changes, snapshot), _links(changes, config, snapshot)) if part]
+    parts += [_way_back(changes), f"<!-- sgm: {_machine(changes, gates, override)} -->"]
+    return "\n\n".join(parts)
+
+
+def plain(text: str) -> str:
+    """Words as Markdown that says exactly these words."""
+    escaped = _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+    return escaped.replace("@", "@\u200b").replace("-->", "--\\>")
+
+
+def code(text: str) -> str:
+    """A value as Markdown code."""
+    return f"`{' '.join(str(text).split()).replace('`', 'ˋ').replace('|', '¦')}`"
+
+
+def _table_of_changes(changes: Sequence[Change]) -> str:
+    rows = [
+        f"| {plain(one.service)} | {plain(one.place)} | {code(one.from_version)} | {code(one.to_version)} "
+        f"| {plain(one.strategy) or '·'} | {code(one.path)} |"
+        for one in changes
+    ]
+    return "\n".join(["| service | where | from | to | strategy | file |", "|---|---|---|---|---|---|", *rows])
+
+
+def _gates(gates: Sequence[Gate], override: Override | None) -> str:
+    ordered = sorted(gates, key=lambda gate: (_ORDER[gate.result], gate.cell))
+    rows = [
+        f"| {_SIGNS[gate.result]} | {plain(gate.gate)} | {plain(gate.cell.cluster)} | {plain(gate.reason)} |"
+        for gate in ordered
+        if gate.result != "pass"
+    ]
+    passed = ", ".join(dict.fromkeys(gate.gate for gate in ordered if gate.result == "pass"))
+    lines = ["### Gates", ""]
+    if rows:
+        lines += ["| | gate | where | why |", "|---|---|---|---|", *rows, ""]
+    if passed:
+        lines.append(f"✓ passed: {plain(passed)}")
+    if override is not None:
+        over = plain(", ".join(override.gates)) or "every gate that blocked"
+        lines += ["", f"**Overridden:** {over}. **Reason:** {plain(override.reason)}"]
+    return "\n".join(lines)
+
+
+def _evidence(changes: Sequence[Change], snapshot: FleetSnapshot) -> str:
+    """How the version fares where it comes from, or how the cell fares that goes back; as it was at that moment."""
+    keys = list(dict.fromkeys(key for change in changes for key in _witnesses(change, snapshot)))
+    rows = [_witness(snapshot.cells[key], snapshot) for key in keys]
+    if not rows:
+        return ""
+    when = time_text(snapshot.generated_at)
+    head = [
+        "| cell | runs | for | sync, health | analysis | errors | p99 | req/s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([f"### Evidence, as of {when}", "", *head, *rows])
+
+
+def _witnesses(change: Change, snapshot: FleetSnapshot) -> Iterator[CellKey]:
+    before = snapshot.fleet.stage_before(change.stage)
+    if change.kind == "revert" or before is None:
+        yield from (key for key in change.cells if key in snapshot.cells)
+        return
+    keys = (CellKey(change.service, before.name, cluster.name) for cluster in snapshot.fleet.clusters_of(before.name))
+    yield from (key for key in keys if key in snapshot.cells)
+
+
+def _witness(cell: Cell, snapshot: FleetSnapshot) -> str:
+    application, rollout, metrics = cell.facts.application, cell.facts.rollout, cell.facts.metrics
+    runs = rollout.analysis_runs if rollout else ()
+    values = (
+        plain(str(cell.key)),
+        code(cell.live_version or "unknown"),
+        f"{plain(cell.journey.value)} {age(snapshot.generated_at - cell.since)}",
+        plain(f"{application.sync}, {application.health}") if application else "unknown",
+        plain(runs[-1].phase) if runs else "none",
+        "unknown" if metrics is None or metrics.error_ratio is None else f"{metrics.error_ratio:.2%}",
+        "unknown"
+        if metrics is None or metrics.latency_p99_seconds is None
+        else f"{metrics.latency_p99_seconds * 1000:.0f} ms",
+        "unknown" if metrics is None or metrics.requests_per_second is None else f"{metrics.requests_per_second:.1f}",
+    )
+    return f"| {' | '.join(values)} |"
+
+
+def _links(changes: Sequence[Change], config: Config, snapshot: FleetSnapshot) -> str:
+    lines = []
+    for key in list(dict.fromkeys(key for change in changes for key in change.cells)):
+        cell = snapshot.cells.get(key)
+        application = cell.facts.application if cell else None
+        places = []
+        if config.argocd.url and application is not None:
+            places.append(f"[Argo CD]({config.argocd.url}/applications/{application.namespace}/{application.name})")
+        if config.grafana_url:
+            places.append(f"[Grafana]({config.grafana_url}/d/{key.service}?var-cluster={key.cluster})")
+        if places:
+            lines.append(f"- {plain(str(key))}: {' · '.join(places)}")
+    return "\n".join(lines)
+
+
+def _way_back(changes: Sequence[Change]) -> str:
+    commands = list(
+        dict.fromkeys(
+            f"sgm revert {one.service} --stage {one.stage}" + (f" --cluster {one.cluster}" if one.cluster else "")
+            for one in changes
+        )
+    )
+    shown = " · ".join(code(one) for one in commands)
+    return f"**To go back:** {shown}, or revert the merge commit; Argo CD brings the version before back."
+
+
+def _machine(changes: Sequence[Change], gates: Sequence[Gate], override: Override | None) -> str:
+    document = {
+        "schema": SCHEMA,
+        "change_id": identity_of(changes),
+        "changes": [
+            {
+                "kind": change.kind,
+                "service": change.service,
+                "stage": change.stage,
+                "cluster": change.cluster,
+                "path": change.path,
+                "key": change.key,
+                "from": change.from_version,
+                "to": change.to_version,
+            }
+            for change in changes
+        ],
+        "gates": {f"{gate.cell}/{gate.gate}": gate.result for gate in gates},
+        "overridden": None if override is None else {"gates": list(override.gates), "reason": override.reason},
+    }
+    return json.dumps(document).replace("-", "\\u002d").replace(">", "\\u003e")

@@ -1,0 +1,267 @@
+"""Writing one proposal: commit, push, open, and let it merge; every step found again by whoever tries again.
+
+The order of steps is the order of the journal: `commit`, `push`, `open`, `auto-merge`, `done`. What the server holds
+decides what is still to be done; the journal only says where to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol
+
+from sgm_tui.config import Config
+from sgm_tui.errors import RefusedError, SgmError
+from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.plan import Change, Plan, Progress, Proposal
+from sgm_tui.fleet.plan_document import document_of
+from sgm_tui.gitops.edits import EditRefusedError
+from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.files import locked
+from sgm_tui.operations.journal import Journal
+from sgm_tui.operations.proposal import identity_of, message_of
+from sgm_tui.operations.writing import written
+
+_AUTHOR = ("sgm", "sgm@users.noreply.github.com")
+_TRIES = 5
+"""How often a direct push is made anew on a branch that moved meanwhile."""
+
+
+class Repository(Protocol):
+    """The clone, as far as writing needs it."""
+
+    @property
+    def branch(self) -> str:
+        """The branch that is deployed."""
+        ...
+
+    async def fetch(self) -> str:
+        """Bring everything here; the head of the branch."""
+        ...
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """A file of a commit."""
+        ...
+
+    def tree(self, commit: str) -> Mapping[str, str]:
+        """Path → content id of every file of a commit."""
+        ...
+
+    def heads(self) -> Mapping[str, str]:
+        """Every branch of the server as last fetched."""
+        ...
+
+    def merge_base(self, one: str, other: str) -> str:
+        """The newest common ancestor of two commits; "" when there is none."""
+        ...
+
+    async def commit(self, base: str, writes: Mapping[str, bytes], message: str, author: tuple[str, str]) -> str:
+        """Make a commit; no branch moves."""
+        ...
+
+    async def push(self, commit: str, branch: str, expected: str) -> None:
+        """Let a branch of the server point to a commit, if it still points to `expected`."""
+        ...
+
+
+class Forge(Protocol):
+    """Where pull requests are opened."""
+
+    async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
+        """Find or make the pull request of a pushed branch: it, whether it was made, what was left undone."""
+        ...
+
+    async def auto_merge(self, number: int, head: str) -> str:
+        """Let it merge by itself; "" or why not."""
+        ...
+
+
+class Submission:
+    """Writes proposals, one at a time, each under the lock of its own change."""
+
+    def __init__(
+        self,
+        config: Config,
+        repository: Repository,
+        forge: Forge | None,
+        journal: Journal,
+        audit: Audit,
+        locks: Path | None,
+    ) -> None:
+        self._config = config
+        self._repository = repository
+        self._forge = forge
+        self._journal = journal
+        self._audit = audit
+        self._locks = locks
+
+    async def carry_out(self, proposal: Proposal) -> AsyncIterator[Progress]:
+        """Write it; a failure is the last step, says how far it got and what to do, and is never raised."""
+        step = Progress("committing", proposal, f"committing {proposal.title}")
+        yield step
+        try:
+            async with self._alone(identity_of(_changes(proposal))):
+                steps = self._push_direct(proposal) if proposal.direct else self._propose(proposal)
+                async for step in steps:
+                    yield step
+        except (SgmError, EditRefusedError) as error:
+            yield Progress("failed", proposal, _what_next(step, error))
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, identity: str) -> AsyncIterator[None]:
+        """No other process writes the same change meanwhile; different changes go on side by side."""
+        if self._locks is None:
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            await asyncio.to_thread(stack.enter_context, locked(self._locks / f"{identity}.change"))
+            yield
+
+    async def _propose(self, proposal: Proposal) -> AsyncIterator[Progress]:
+        if self._forge is None:
+            raise SgmError("pull requests need github.repository in sgm.yaml", "Nothing was written.")
+        changes = _changes(proposal)
+        identity = identity_of(changes)
+        self._note_intent(identity, proposal)
+        head = await self._repository.fetch()
+        writes = await asyncio.to_thread(self._writes, head, changes)
+        if not writes:
+            self._journal.note(identity, "done", nothing=True)
+            yield Progress("nothing", proposal, "git already wants this: nothing to do")
+            return
+        commit, expected = await asyncio.to_thread(self._pushed_already, proposal, changes, writes, head)
+        known = bool(commit)
+        if not known:
+            message = message_of(changes, proposal.override, proposal.reason)
+            commit = await self._repository.commit(head, writes, message, _AUTHOR)
+            self._journal.note(identity, "push", branch=proposal.branch, commit=commit)
+            yield Progress("pushing", proposal, f"pushing {proposal.branch}", commit=commit)
+            await self._repository.push(commit, proposal.branch, expected)
+        # Told before it is written down: whatever fails from here on, the branch is on the server.
+        yield Progress("opening", proposal, "opening the pull request", commit=commit)
+        if not known:
+            self._record("push", identity, proposal, commit=commit)
+        async for step in self._open(proposal, identity, commit, self._forge):
+            yield step
+
+    async def _open(self, proposal: Proposal, identity: str, commit: str, forge: Forge) -> AsyncIterator[Progress]:
+        self._journal.note(identity, "open", branch=proposal.branch, commit=commit)
+        request, made, left = await forge.open(proposal, commit)
+        self._record("open", identity, proposal, number=request.number, commit=commit, made=made)
+        if proposal.stage in self._config.github.auto_merge:
+            self._journal.note(identity, "auto-merge", number=request.number)
+            refused = await forge.auto_merge(request.number, commit)
+            self._record("auto-merge", identity, proposal, number=request.number, refused=refused)
+            left = "; ".join(one for one in (left, refused) if one)
+        self._journal.note(identity, "done", number=request.number)
+        word = "" if made else "is there already: "
+        text = f"{word}{request.title}" + (f" ({left})" if left else "")
+        yield Progress("opened" if made else "adopted", proposal, text, request.number, request.url, commit)
+
+    async def _push_direct(self, proposal: Proposal) -> AsyncIterator[Progress]:
+        """Onto the branch itself, with compare-and-swap; made anew where somebody else was faster."""
+        changes = _changes(proposal)
+        identity = identity_of(changes)
+        self._note_intent(identity, proposal)
+        for last in range(_TRIES - 1, -1, -1):
+            head = await self._repository.fetch()
+            writes = await asyncio.to_thread(self._writes, head, changes)
+            if not writes:
+                self._journal.note(identity, "done", nothing=True)
+                yield Progress("nothing", proposal, "git already wants this: nothing to do")
+                return
+            message = message_of(changes, proposal.override, proposal.reason)
+            commit = await self._repository.commit(head, writes, message, _AUTHOR)
+            self._journal.note(identity, "push", branch=self._repository.branch, commit=commit)
+            yield Progress("pushing", proposal, f"pushing {self._repository.branch}", commit=commit)
+            try:
+                await self._repository.push(commit, self._repository.branch, head)
+            except RefusedError:
+                if last and await self._repository.fetch() != head:
+                    continue
+                raise
+            self._record("push", identity, proposal, commit=commit, direct=True)
+            self._journal.note(identity, "done", commit=commit)
+            yield Progress("pushed", proposal, f"pushed {commit[:8]} to {self._repository.branch}", commit=commit)
+            return
+
+    def _note_intent(self, identity: str, proposal: Proposal) -> None:
+        """Everything that is needed to go on after a crash, before anything is done."""
+        self._journal.note(
+            identity,
+            "commit",
+            branch=proposal.branch,
+            title=proposal.title,
+            plan=document_of(Plan(tuple(_changes(proposal)))),
+            override=asdict(proposal.override) if proposal.override else None,
+            reason=proposal.reason,
+            direct=proposal.direct,
+        )
+
+    def _record(self, action: str, identity: str, proposal: Proposal, **facts: object) -> None:
+        changes = _changes(proposal)
+        over = proposal.override
+        self._audit.record(
+            action,
+            operation=identity,
+            branch=proposal.branch,
+            title=proposal.title,
+            stage=proposal.stage,
+            services=list(dict.fromkeys(one.service for one in changes)),
+            clusters=list(dict.fromkeys(key.cluster for one in changes for key in one.cells)),
+            moves=[[one.path, one.from_version, one.to_version] for one in changes],
+            overridden=sorted({gate.gate for gate in proposal.gates if gate.stops}) if over else [],
+            reason=proposal.reason or (over.reason if over else ""),
+            **facts,
+        )
+
+    def _writes(self, head: str, changes: Sequence[Change]) -> dict[str, bytes]:
+        """New content of every file that does not hold it already."""
+        writes: dict[str, bytes] = {}
+        for change in changes:
+            made = written(self._repository, head, change, writes.get(change.path))
+            if made.before != made.after:
+                writes[change.path] = made.after
+        return writes
+
+    def _pushed_already(
+        self, proposal: Proposal, changes: Sequence[Change], writes: Mapping[str, bytes], head: str
+    ) -> tuple[str, str]:
+        """The commit of an earlier try ("" when a new one is needed), and what the push may go over.
+
+        A branch of this name is only ever taken for ours when it changes exactly our files in exactly our way:
+        nobody is to open, and let merge, what nobody was shown. A merged branch holds nothing that could get lost.
+        """
+        pushed = self._repository.heads().get(proposal.branch, "")
+        base = self._repository.merge_base(head, pushed) if pushed else ""
+        if not pushed or base == pushed:
+            return "", pushed
+        before, after = self._repository.tree(base), self._repository.tree(pushed)
+        touched = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+        held = {path: self._repository.read(pushed, path) for path in touched}
+        if held == writes:
+            return pushed, ""
+        if held == self._writes(base, changes):
+            # Ours, and main moved on beside it: the same change is made anew on top.
+            return "", pushed
+        raise RefusedError(
+            f"the branch {proposal.branch} is there already and holds other changes too",
+            "Nothing was written. Look at that branch; delete it, or merge it by hand.",
+        )
+
+
+def _changes(proposal: Proposal) -> list[Change]:
+    return [edit.change for edit in proposal.edits]
+
+
+def _what_next(reached: Progress, error: Exception) -> str:
+    """What happened, how far it got, and what to do."""
+    done = {
+        "committing": "Nothing was written.",
+        "pushing": "No pull request was made. Try again: a branch that did reach the server is found.",
+        "opening": "The branch is pushed; try again and it is found, nothing is doubled.",
+    }
+    return f"{error}\n{done.get(reached.step, 'Try again: what is there already is found.')}"

@@ -1,0 +1,96 @@
+"""What one change makes of its file: the version, what travels with it, or everything a revert undoes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Protocol
+
+from sgm_tui.fleet.plan import Change
+from sgm_tui.gitops.compare import same_value
+from sgm_tui.gitops.edits import EditRefusedError, edit
+from sgm_tui.gitops.structured import remove, replace
+from sgm_tui.gitops.undo import undo_merge
+from sgm_tui.gitops.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml_style import Value
+
+
+class Files(Protocol):
+    """Where the files of a commit are read."""
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """A file of a commit."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file before and after a change."""
+
+    before: bytes
+    after: bytes
+    left: tuple[str, ...] = ()
+    """What a revert could not undo, and why."""
+
+
+def written(files: Files, head: str, change: Change, held: bytes | None = None) -> Written:
+    """The change made to its file as it is at `head`, or to `held` where another change has been made to it already.
+
+    Raises:
+        EditRefusedError: it cannot be made safely; says why.
+    """
+    before = held if held is not None else files.read(head, change.path)
+    if before is None:
+        raise EditRefusedError(f"{change.path} is not in git any more")
+    if change.undoes:
+        after, left = _undone(files, before, change)
+    else:
+        after, left = _with_version(before, change), ()
+    for extra in change.extras:
+        if not same_value(after, extra.key, extra.value):
+            after = _put(after, extra.key, json.loads(extra.value)) if extra.value else remove(after, extra.key)
+    return Written(before, after, left)
+
+
+def _put(data: bytes, key: str, value: Value) -> bytes:
+    """Set a key, and the mappings above it that the file leaves to the chart's defaults."""
+    parent, _, name = key.rpartition(".")
+    if parent and same_value(data, parent, ""):
+        return _put(data, parent, {name: value})
+    return replace(data, key, value)
+
+
+def _with_version(before: bytes, change: Change) -> bytes:
+    try:
+        return edit(before, change.key, change.to_version, expected=change.from_version)
+    except EditRefusedError:
+        # Somebody else may have brought the very same version meanwhile: then there is nothing to do.
+        if _version(before, change) == change.to_version:
+            return before
+        raise
+
+
+def _undone(files: Files, before: bytes, change: Change) -> tuple[bytes, tuple[str, ...]]:
+    """Everything the commits changed in this file taken back; at least the version, where lines were changed since."""
+    if _version(before, change) not in {change.from_version, change.to_version}:
+        raise EditRefusedError(f"{change.key} is {_version(before, change)} now: somebody changed it")
+    after, left = before, []
+    for commit in change.undoes:
+        then, earlier = files.read(commit, change.path), files.read(f"{commit}^1", change.path)
+        if then is None or earlier is None:
+            left.append(f"{commit[:8]} brought or moved the file: only the version goes back")
+            continue
+        try:
+            after = undo_merge(after, then, earlier)
+        except EditRefusedError as refused:
+            left.append(f"{commit[:8]} is not undone whole: {refused}")
+    if _version(after, change) != change.to_version:
+        after = edit(after, change.key, change.to_version)
+    return after, tuple(left)
+
+
+def _version(data: bytes, change: Change) -> str:
+    try:
+        return version_in(data, change.key)
+    except UnreadableError as error:
+        raise EditRefusedError(str(error)) from error

@@ -1,0 +1,109 @@
+"""What a change makes of its file: exactly what was asked for, byte for byte."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
+from sgm_tui.fleet.plan import Change, Extra, Refusal
+from sgm_tui.fleet.strategy import extras_of
+from sgm_tui.gitops.compare import staying, travelling
+from sgm_tui.gitops.edits import EditRefusedError
+from sgm_tui.operations.writing import written
+
+OLD = b"""# cart
+image:
+  repository: ghcr.io/acme/cart
+  tag: v1   # promoted
+rollout:
+  strategy: canary
+  steps:          # by hand
+    - setWeight: 50
+    - pause: {}
+env:
+  A: "1"
+"""
+NEW = OLD.replace(b"tag: v1", b"tag: v2").replace(b'A: "1"', b'A: "2"')
+WHERE = CellKey(ServiceName("cart"), StageName("prod"), ClusterName("prod-eu1"))
+PATH = "prod/prod-eu1/app-service/cart/values.yaml"
+PROMOTION = Change(
+    "promotion", WHERE.service, WHERE.stage, WHERE.cluster, PATH, "image.tag", Version("v1"), Version("v2"), (WHERE,)
+)
+REVERT = replace(PROMOTION, kind="revert", from_version=Version("v2"), to_version=Version("v1"), undoes=("abc",))
+
+
+class Files:
+    """Commits by name."""
+
+    def __init__(self, **commits: bytes) -> None:
+        self.commits = commits
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        assert path == PATH
+        return self.commits.get(commit.replace("^1", "_before"))
+
+
+def test_a_promotion_changes_the_version_and_nothing_else() -> None:
+    assert written(Files(head=OLD), "head", PROMOTION).after == OLD.replace(b"tag: v1 ", b"tag: v2 ")
+
+
+def test_a_strategy_is_written_with_the_version() -> None:
+    extras = extras_of("canary10-30")
+    assert not isinstance(extras, Refusal)
+    after = written(Files(head=OLD), "head", replace(PROMOTION, extras=extras)).after
+    assert (
+        b"  steps:          # by hand\n    - setWeight: 10\n    - pause: {duration: 1m}\n    - analysis: {}\n" in after
+    )
+    assert after.startswith(b"# cart\nimage:\n  repository: ghcr.io/acme/cart\n  tag: v2   # promoted\n")
+    assert after.endswith(b'env:\n  A: "1"\n')
+
+
+def test_a_strategy_reaches_a_service_that_relied_on_the_charts_defaults() -> None:
+    extras = extras_of("bluegreen")
+    assert not isinstance(extras, Refusal)
+    plain = b"image:\n  repository: ghcr.io/acme/cart\n  tag: v1\n"
+    after = written(Files(head=plain), "head", replace(PROMOTION, extras=extras)).after
+    assert after == plain.replace(b"v1", b"v2") + b"rollout:\n  strategy: blueGreen\n"
+
+
+def test_a_strategy_that_is_there_already_changes_nothing() -> None:
+    change = replace(PROMOTION, extras=(Extra("rollout.strategy", '"canary"'),))
+    assert written(Files(head=OLD), "head", change).after == OLD.replace(b"tag: v1 ", b"tag: v2 ")
+
+
+def test_a_revert_takes_back_everything_the_promotion_changed() -> None:
+    assert written(Files(head=NEW, abc=NEW, abc_before=OLD), "head", REVERT).after == OLD
+
+
+def test_a_revert_keeps_what_was_changed_elsewhere_since() -> None:
+    since = NEW.replace(b"setWeight: 50", b"setWeight: 20")
+    after = written(Files(head=since, abc=NEW, abc_before=OLD), "head", REVERT).after
+    assert after == OLD.replace(b"setWeight: 50", b"setWeight: 20")
+
+
+def test_a_revert_that_cannot_undo_everything_brings_the_version_back_and_says_what_is_left() -> None:
+    since = NEW.replace(b'A: "2"', b'A: "3"')
+    made = written(Files(head=since, abc=NEW, abc_before=OLD), "head", REVERT)
+    assert made.after == since.replace(b"tag: v2", b"tag: v1")
+    assert "not undone whole" in made.left[0]
+
+
+def test_a_revert_of_what_is_gone_already_is_refused() -> None:
+    other = NEW.replace(b"tag: v2", b"tag: v7")
+    with pytest.raises(EditRefusedError, match="v7 now"):
+        written(Files(head=other, abc=NEW, abc_before=OLD), "head", REVERT)
+
+
+def test_a_file_that_is_gone_is_refused() -> None:
+    with pytest.raises(EditRefusedError, match="not in git any more"):
+        written(Files(), "head", PROMOTION)
+
+
+def test_only_the_keys_of_the_policy_travel_and_protected_ones_never() -> None:
+    source = OLD.replace(b'A: "1"', b'A: "5"').replace(b"setWeight: 50", b"setWeight: 1")
+    extras = travelling(source, OLD, ["env.A", "env.B", "image.repository"])
+    assert [(one.key, json.loads(one.value)) for one in extras] == [("env.A", "5")]
+    assert staying(source, OLD, ("env.A",), ("rollout",)) == ("rollout.steps: protected",)
