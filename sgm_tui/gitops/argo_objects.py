@@ -94,6 +94,8 @@ class Source:
     value_files: tuple[str, ...]
     ignore_missing: bool
     place: Place
+    """Where its path is written."""
+    repo_place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +321,7 @@ def _source(reader: _Reader, data: Mapping[str, Any]) -> Source:
         value_files=reader.texts(helm, "valueFiles"),
         ignore_missing=reader.flag(helm, "ignoreMissingValueFiles"),
         place=reader.place(data.get("path") or data.get("repoURL") or data),
+        repo_place=reader.place(data.get("repoURL") or data),
     )
 
 

@@ -72,7 +72,7 @@ def _asked(subject: Subject) -> Iterator[Finding]:
 def _violations(one: Application, project: AppProject, servers: _Servers) -> Iterator[tuple[str, Place, str]]:
     for source in one.sources:
         if source.repo_url and not project.allows_source(source.repo_url):
-            yield "project-source", source.place, f"project {project.name} does not allow {source.repo_url}"
+            yield "project-source", source.repo_place, f"project {project.name} does not allow {source.repo_url}"
     name, server = servers.of(one)
     if not (name or server) or project.allows_destination(name, server, one.destination_namespace):
         return
