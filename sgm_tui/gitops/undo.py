@@ -1,45 +1,79 @@
-"""Undoing what one commit changed in a file, while everything changed since stays: a three-way merge of lines.
+"""Undoing what one commit changed in a file while everything changed since stays: a three-way merge of lines.
 
-It mirrors `git merge-file` with the commit's own content as the base: what touches lines that were changed since is
-refused, never mixed.
+It is `git merge-file` with the commit's result as the base, our file as one side and the file before the commit as
+the other, but stricter: what touches lines that were changed since is refused, never mixed and never marked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from difflib import Match, SequenceMatcher
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from sgm_tui.gitops.edits import EditRefusedError
 
+_LARGEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """The lines [start, end) of the base replaced by others, which are [first, last) of the changed file."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+    lines: tuple[bytes, ...]
+
+    def touches(self, other: _Change) -> bool:
+        """Whether no unchanged line lies between the two."""
+        return self.start <= other.end and other.start <= self.end
+
+    def same_as(self, other: _Change) -> bool:
+        """Whether both say the same of the base."""
+        return (self.start, self.end, self.lines) == (other.start, other.end, other.lines)
+
 
 def undo_merge(head: bytes, after: bytes, before: bytes) -> bytes:
-    """`head` without what turned `before` into `after`.
+    """The file as it is now, without what turned `before` into `after`.
+
+    Args:
+        head: the file now.
+        after: the file as the commit left it.
+        before: the file as the commit found it.
 
     Raises:
-        EditRefusedError: `head` was changed in the same lines since, or right beside them.
+        EditRefusedError: the file was changed since in the same lines, or right beside them; or it is too large.
     """
     if head == after:
         return before
-    head_lines, after_lines, before_lines = (data.splitlines(keepends=True) for data in (head, after, before))
-    kept = SequenceMatcher(None, after_lines, head_lines, autojunk=False).get_matching_blocks()
-    result, position = b"", 0
-    for tag, start, end, first, last in SequenceMatcher(None, after_lines, before_lines, autojunk=False).get_opcodes():
-        if tag == "equal":
-            continue
-        place = _place_in_head(kept, start, end, len(after_lines))
-        if place is None:
-            raise EditRefusedError(
-                f"lines {start + 1} to {max(end, start + 1)} were changed again since: undo it by hand"
-            )
-        result += b"".join(head_lines[position:place]) + b"".join(before_lines[first:last])
-        position = place + (end - start)
-    return result + b"".join(head_lines[position:])
+    if max(len(head), len(after), len(before)) > _LARGEST:
+        raise EditRefusedError("the file is larger than 1 MB")
+    base = after.splitlines(keepends=True)
+    since, undoing = _changes(base, head), _changes(base, before)
+    open_changes = [one for one in undoing if not any(one.same_as(other) for other in since)]
+    clashes = [other for other in since if any(other.touches(one) for one in open_changes)]
+    if clashes:
+        where = ", ".join(_lines(one) for one in clashes)
+        raise EditRefusedError(f"the same lines were changed again since ({where}): undo it by hand")
+    result, position = [], 0
+    for one in sorted([*since, *open_changes], key=lambda change: change.start):
+        result += [*base[position : one.start], *one.lines]
+        position = one.end
+    return b"".join([*result, *base[position:]])
 
 
-def _place_in_head(kept: Sequence[Match], start: int, end: int, length: int) -> int | None:
-    """Where the lines [start, end) and their neighbours stand unchanged in the head; None when they do not."""
-    low, high = max(0, start - 1), min(length, end + 1)
-    for at, head_at, size in kept:
-        if at <= low and high <= at + size:
-            return head_at + (start - at)
-    return None
+def _changes(base: list[bytes], changed: bytes) -> list[_Change]:
+    lines = changed.splitlines(keepends=True)
+    operations = SequenceMatcher(None, base, lines, autojunk=False).get_opcodes()
+    return [
+        _Change(start, end, first, last, tuple(lines[first:last]))
+        for kind, start, end, first, last in operations
+        if kind != "equal"
+    ]
+
+
+def _lines(change: _Change) -> str:
+    """The lines of the file now that a change left, counted from 1."""
+    if change.last <= change.first + 1:
+        return f"line {change.first + 1}"
+    return f"lines {change.first + 1} to {change.last}"

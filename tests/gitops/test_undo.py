@@ -1,0 +1,98 @@
+"""What one commit changed is taken back; what was changed since stays, or the undoing is refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sgm_tui.gitops.edits import EditRefusedError
+from sgm_tui.gitops.undo import undo_merge
+
+BEFORE = b"a: 1\ntag: v1\nb: 2\nc: 3\nd: 4\n"
+AFTER = BEFORE.replace(b"v1", b"v2")
+
+
+def test_a_change_far_away_stays_when_a_promotion_is_undone() -> None:
+    assert undo_merge(AFTER.replace(b"d: 4", b"d: 5"), AFTER, BEFORE) == BEFORE.replace(b"d: 4", b"d: 5")
+
+
+def test_lines_added_since_stay_where_they_are() -> None:
+    assert undo_merge(b"# hello\n" + AFTER + b"e: 5\n", AFTER, BEFORE) == b"# hello\n" + BEFORE + b"e: 5\n"
+
+
+def test_a_removed_block_comes_back_beside_a_change_made_since() -> None:
+    before = b"a: 1\nsteps:\n- x\n- y\nb: 2\nc: 3\n"
+    after = b"a: 1\nb: 2\nc: 3\n"
+    assert undo_merge(after.replace(b"c: 3", b"c: 4"), after, before) == before.replace(b"c: 3", b"c: 4")
+
+
+@pytest.mark.parametrize(
+    ("head", "lines"),
+    [
+        (AFTER.replace(b"v2", b"v3"), "line 2"),
+        (AFTER.replace(b"a: 1", b"a: 9"), "line 1"),
+        (AFTER.replace(b"b: 2\n", b""), "line 3"),
+        (AFTER.replace(b"b: 2\n", b"x\ny\nb: 2\n"), "lines 3 to 4"),
+        (AFTER.replace(b"\n", b"\r\n"), "lines 1 to 5"),
+        (b"", "line 1"),
+    ],
+)
+def test_lines_changed_again_since_are_told_and_nothing_is_mixed(head: bytes, lines: str) -> None:
+    with pytest.raises(EditRefusedError, match=rf"\({lines}\)"):
+        undo_merge(head, AFTER, BEFORE)
+
+
+def test_what_is_undone_already_stays_undone() -> None:
+    assert undo_merge(BEFORE + b"e: 5\n", AFTER, BEFORE) == BEFORE + b"e: 5\n"
+
+
+def test_the_end_of_the_last_line_comes_back_too() -> None:
+    assert undo_merge(b"x: 0\na: 1\nb: 2", b"a: 1\nb: 2", b"a: 1\nb: 2\n") == b"x: 0\na: 1\nb: 2\n"
+
+
+def test_a_file_too_large_to_compare_is_refused() -> None:
+    with pytest.raises(EditRefusedError, match="1 MB"):
+        undo_merge(b"a\n" * 600_000, b"b\n", b"c\n")
+
+
+ANY_LINES = st.lists(st.sampled_from([b"a\n", b"b\n", b"\n", b"c\r\n", b"d"]), max_size=8).map(b"".join)
+
+
+@given(ANY_LINES, ANY_LINES)
+def test_undoing_the_newest_change_gives_exactly_what_was_there(after: bytes, before: bytes) -> None:
+    assert undo_merge(after, after, before) == before
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_changes_in_other_places_are_kept_and_touching_ones_refused(data: st.DataObject) -> None:
+    base = [f"line {number}\n".encode() for number in range(data.draw(st.integers(2, 12)))]
+    ours = _changed(base, data.draw(st.sets(st.integers(0, len(base) - 1), max_size=4)), b"ours")
+    theirs = _changed(base, data.draw(st.sets(st.integers(0, len(base) - 1), min_size=1, max_size=4)), b"theirs")
+    near = any(
+        ours[one] != base[one] and theirs[other] != base[other]
+        for one in range(len(base))
+        for other in range(max(0, one - 1), min(len(base), one + 2))
+    )
+    join = b"".join
+    if near:
+        with pytest.raises(EditRefusedError, match="changed again since"):
+            undo_merge(join(ours), join(base), join(theirs))
+    else:
+        both = [b if a == line else a for a, b, line in zip(ours, theirs, base, strict=True)]
+        assert undo_merge(join(ours), join(base), join(theirs)) == join(both)
+
+
+def _changed(base: list[bytes], where: set[int], word: bytes) -> list[bytes]:
+    return [word + b" " + line if number in where else line for number, line in enumerate(base)]
+
+
+@settings(max_examples=300)
+@given(ANY_LINES, ANY_LINES, ANY_LINES)
+def test_whatever_was_changed_no_line_appears_that_nobody_wrote(head: bytes, after: bytes, before: bytes) -> None:
+    try:
+        result = undo_merge(head, after, before)
+    except EditRefusedError:
+        return
+    assert set(result.splitlines()) <= {*head.splitlines(), *before.splitlines()}
