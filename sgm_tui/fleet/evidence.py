@@ -32,6 +32,8 @@ class Evidence:
     """The sync windows that speak of each cell, or why they are not known."""
     owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Path → who CODEOWNERS names for it, at the head of the branch."""
+    off: Mapping[str, str] = field(default_factory=dict)
+    """Gate → why nobody can look (nothing is configured to ask): said, and stops only where the policy names it."""
     held: Mapping[CellKey, Mapping[Version, str]] | None = None
     """Versions that must not come (back) to a cell, each with why: reverted there, or marked as known bad."""
 

@@ -63,9 +63,15 @@ class Case:
             return Finding("unknown", f"{SourceId(kind, scope)} has not answered yet")
         if found.state == "stale":
             return Finding("unknown", f"{found.name} does not answer: {found.reason}")
-        if found.state == "off":
-            return Finding("unknown" if gate in self.rules.levels else "warn", found.reason or f"{found.name} is off")
-        return None
+        return self.off(gate, found.reason or f"{found.name} is off") if found.state == "off" else None
+
+    def off(self, gate: str, reason: str) -> Finding:
+        """What a gate finds when nothing is configured that it could ask."""
+        return Finding("unknown" if gate in self.rules.levels else "warn", reason)
+
+    def unasked(self, gate: str) -> Finding:
+        """What a gate finds when there is no evidence for it."""
+        return self.off(gate, self.evidence.off[gate]) if gate in self.evidence.off else unknown(NOT_YET)
 
 
 Check = Callable[[Case], Finding | None]

@@ -19,7 +19,7 @@ def image(case: Case) -> Finding:
     version, known = case.change.to_version, case.evidence.images
     found = known.get(image_of(case.change), known.get(version))
     if found is None:
-        return unknown(NOT_YET)
+        return case.unasked("image")
     if isinstance(found, str):
         return unknown(found)
     return passed(f"the registry has {version}") if found else failed(f"the registry has no {version}")
@@ -33,7 +33,7 @@ def project(case: Case) -> Finding:
         return failed(f"Argo CD refuses it: {refused.message}")
     found = case.evidence.projects.get(case.key)
     if found is None:
-        return unknown(NOT_YET)
+        return case.unasked("project")
     if found.allowed is False:
         return failed(found.reason)
     if found.allowed:
@@ -54,13 +54,15 @@ def window(case: Case) -> Finding:
         Window(allows=False, schedule=one.schedule, name=one.reason or one.schedule.text, freeze=True)
         for one in case.rules.freezes
     )  # fmt: skip
-    found = case.evidence.windows.get(case.key, NOT_YET)
-    windows = (*freezes, *(() if isinstance(found, str) else found))
+    found = case.evidence.windows.get(case.key)
+    windows = (*freezes, *(found if isinstance(found, tuple) else ()))
     application = case.cell.facts.application if case.cell else None
     manual = application is not None and application.detailed and not application.auto_sync
     stands = standing(windows, case.now, manual=manual)
     if not stands.opened:
         return failed(_closed(stands, by_hand=any(one.manual_sync for one in windows)), stands.changes_at)
+    if found is None:
+        return case.unasked("window")
     if isinstance(found, str):
         return unknown(found)
     return passed("no sync window or freeze is in the way" if windows else "there are no sync windows or freezes")

@@ -80,6 +80,9 @@ class Application:
     images: tuple[str, ...] = ()
     destination: str = ""
     """Cluster name or server URL of `spec.destination`."""
+    destination_namespace: str = ""
+    project: str = ""
+    """The AppProject it belongs to; "" while only the Table row is known."""
 
     @property
     def operating(self) -> bool:

@@ -31,6 +31,7 @@ class _SyncPolicy(Wire, frozen=True):
 
 
 class _Spec(Wire, frozen=True):
+    project: str = ""
     destination: _Destination = _Destination()
     sync_policy: _SyncPolicy | None = None
 
@@ -160,6 +161,8 @@ def application(wire: ApplicationWire) -> Application:
         reconciled_at=moment(status.reconciled_at),
         images=cleaned(status.summary.images or ()),
         destination=clean(wire.destination),
+        destination_namespace=clean(wire.namespace),
+        project=clean(wire.spec.project),
     )
 
 

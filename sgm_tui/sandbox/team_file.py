@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
 
@@ -28,7 +29,8 @@ def team_file(
     document["argocd"]["hubs"] = [{"context": HUB, "namespace": "argocd"}]
     document["prometheus"] |= {"token_file": str(token), "interval_seconds": 5}
     document["github"] |= {"api_url": github, "token_file": str(token), "interval_seconds": 3}
-    document["registry"] = {"url": registry}
+    # Images keep the names they have; the sandbox answers for the registry they are named after.
+    document["registry"] = {"url": registry, "hosts": [urlsplit(document["registry"]["url"]).hostname]}
     document["kubeconfig"] = str(kubeconfig)
     document["state_directory"] = str(state)
     out = io.StringIO()

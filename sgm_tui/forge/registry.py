@@ -1,0 +1,169 @@
+"""OCI registries: is there an image of that version?
+
+One question of the distribution API (`HEAD /v2/<name>/manifests/<reference>`), with the token dance registries ask
+for. 404 means that there is none; everything else that is no answer is told as why nobody knows. What is a secret
+goes to the registry's own origin and nowhere else, no redirect is followed, and no proxy or netrc is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from sgm_tui.config import RegistryConfig
+from sgm_tui.fleet.text import clean
+
+_DEADLINE = 10.0
+"""Seconds for one image, token and all."""
+_LARGEST = 1 << 16
+_MOST_KNOWN = 2000
+_ACCEPT = (
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
+)
+_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
+_REFERENCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})")
+_PARAMETER = re.compile(r'([a-z_]+)="([^"]*)"')
+_HUB = "docker.io"
+_HUB_HOSTS = frozenset({"registry-1.docker.io", "index.docker.io"})
+
+
+class _UntoldError(Exception):
+    """There is no answer; the text says why."""
+
+
+class Registry:
+    """One registry, asked about the images it answers for."""
+
+    def __init__(self, config: RegistryConfig) -> None:
+        self._base = URL(config.url.rstrip("/").removesuffix("/v2"))
+        self._config = config
+        host = self._base.host or ""
+        self._hosts = frozenset(config.hosts or (host, self._base.authority, *((_HUB,) if host in _HUB_HOSTS else ())))
+        self._known: set[tuple[str, str]] = set()
+
+    async def has(self, image: str, version: str) -> bool | str:
+        """Whether an image (`ghcr.io/acme/cart`) is there in a version (a tag or a digest), or why nobody knows.
+
+        What is there stays there: it is asked about once. What is missing is asked about again every time.
+        """
+        if (image, version) in self._known:
+            return True
+        try:
+            name, reference = self._name_of(image), _reference(version)
+            async with asyncio.timeout(_DEADLINE):
+                found = await self._asked(name, reference)
+        except _UntoldError as error:
+            return str(error)
+        except TimeoutError:
+            return f"{self._told} did not answer within {_DEADLINE:.0f} s"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return f"{self._told} cannot be asked: {clean(error) or type(error).__name__}"
+        if found and len(self._known) < _MOST_KNOWN:
+            self._known.add((image, version))
+        return found
+
+    @property
+    def _told(self) -> str:
+        return f"the registry {self._base.authority or self._config.url}"
+
+    def _name_of(self, image: str) -> str:
+        first, slash, rest = image.partition("/")
+        named = bool(slash) and (first == "localhost" or any(mark in first for mark in ".:"))
+        host, name = (first, rest) if named else (_HUB, image if slash else f"library/{image}")
+        if not _NAME.fullmatch(name):
+            raise _UntoldError(f"{clean(image)} is no name of an image")
+        if host not in self._hosts:
+            raise _UntoldError(f"the image is at {host}, and sgm.yaml names the registry {self._base.authority}")
+        return name
+
+    async def _asked(self, name: str, reference: str) -> bool:
+        url = self._base / "v2" / name / "manifests" / reference
+        timeout = aiohttp.ClientTimeout(total=_DEADLINE)
+        async with aiohttp.ClientSession(timeout=timeout, trust_env=False, headers={"Accept": _ACCEPT}) as session:
+            status, headers = await self._head(session, url, {})
+            if status == 401:
+                authorization = await self._authorization(session, headers.get("WWW-Authenticate", ""), name)
+                status, headers = await self._head(session, url, authorization)
+            else:
+                authorization = {}
+            if status == 404:
+                return not await self._is_said_missing(session, url, authorization)
+            if status in {401, 403}:
+                raise _UntoldError(f"{self._told} lets nobody without credentials look at {name} (registry.token_file)")
+            if status != 200:
+                raise _UntoldError(f"{self._told} answered {status}")
+            return True
+
+    @staticmethod
+    async def _head(
+        session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, str]]:
+        async with session.head(url, headers=headers, allow_redirects=False) as answer:
+            return answer.status, answer.headers
+
+    async def _is_said_missing(self, session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str]) -> bool:
+        """A registry says which thing it does not know; a web server that is no registry says 404 to everything."""
+        async with session.get(url, headers=headers, allow_redirects=False) as answer:
+            body = _document(await answer.content.read(_LARGEST))
+            if answer.status == 404 and isinstance(body.get("errors"), list):
+                return True
+            if answer.status == 200:
+                return False
+            raise _UntoldError(f"{self._told} does not answer as a registry does: look at registry.url")
+
+    async def _authorization(self, session: aiohttp.ClientSession, challenge: str, name: str) -> dict[str, str]:
+        """The header a challenge asks for."""
+        scheme, _, rest = challenge.partition(" ")
+        if scheme.lower() == "basic":
+            return self._credentials()
+        parameters = dict(_PARAMETER.findall(rest))
+        realm = URL(parameters.get("realm", ""))
+        if scheme.lower() != "bearer" or realm.scheme not in {"http", "https"} or realm.user is not None:
+            raise _UntoldError(f"{self._told} asks for credentials in a way that is not known")
+        if realm.scheme == "http" and self._base.scheme == "https":
+            raise _UntoldError(f"{self._told} asks for a token over plain HTTP: refused")
+        query = {"scope": f"repository:{name}:pull"}
+        if "service" in parameters:
+            query["service"] = parameters["service"]
+        secret = self._credentials() if realm.origin() == self._base.origin() else {}
+        async with session.get(realm.update_query(query), headers=secret, allow_redirects=False) as answer:
+            body = _document(await answer.content.read(_LARGEST))
+            token = body.get("token") or body.get("access_token")
+            if answer.status != 200 or not isinstance(token, str) or not token.isascii() or not token.isprintable():
+                raise _UntoldError(f"{self._told} gives no token for {name} ({answer.status})")
+            return {"Authorization": f"Bearer {token}"}
+
+    def _credentials(self) -> dict[str, str]:
+        file = self._config.token_file
+        if file is None:
+            return {}
+        try:
+            secret = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise _UntoldError(f"registry.token_file {file} cannot be read: {clean(error)}") from error
+        pair = secret if ":" in secret else f"token:{secret}"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
+def _reference(version: str) -> str:
+    """What a version is asked by: the digest, where it carries one."""
+    reference = version.rpartition("@")[2]
+    if not _REFERENCE.fullmatch(reference):
+        raise _UntoldError(f"{clean(version)} is no tag or digest")
+    return reference
+
+
+def _document(data: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,185 @@
+"""Looking up what the gates need and no source watches: images, projects, windows, owners, what is held.
+
+Everything is asked side by side, and one thing that cannot be learned is unknown with its reason; nothing here
+raises, for a plan has to be shown whatever is down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from sgm_tui.config import Config
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.codeowners import PLACES, Owners
+from sgm_tui.fleet.evidence import Evidence, image_of
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.text import clean
+from sgm_tui.gitops.values import UnreadableError, version_in
+from sgm_tui.operations.platform import Platform, platform_of
+
+_AT_ONCE = 8
+"""Images asked about at the same time."""
+_YAML = (".yaml", ".yml")
+
+
+class Files(Protocol):
+    """The repository, as far as evidence needs it."""
+
+    async def fetch(self) -> str:
+        """Bring everything here; the head of the branch."""
+        ...
+
+    def head(self) -> str:
+        """The head of the branch as last fetched; "" before."""
+        ...
+
+    def tree(self, commit: str) -> Mapping[str, str]:
+        """Path → content id of every file of a commit."""
+        ...
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """A file of a commit."""
+        ...
+
+    def read_blobs(self, blobs: Sequence[str]) -> Mapping[str, bytes]:
+        """The content of many ids in one go."""
+        ...
+
+
+class Images(Protocol):
+    """Where images are looked up."""
+
+    async def has(self, image: str, version: str) -> bool | str:
+        """Whether it is there, or why nobody knows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One commit, as far as all changes need it."""
+
+    head: str
+    platform: Platform | str
+    """What it says of Argo CD, or why that cannot be told."""
+    owners: Owners | None
+    """None: nobody knows."""
+
+
+class Investigator:
+    """Gathers evidence; what a commit says is read once."""
+
+    def __init__(self, config: Config, repository: Files, registry: Images | None) -> None:
+        """`registry` is None where none is configured."""
+        self._config = config
+        self._repository = repository
+        self._registry = registry
+        self._read: _Read | None = None
+
+    async def gather(self, plan: Plan, snapshot: FleetSnapshot) -> Evidence:
+        """What can be learned now about the changes of a plan."""
+        try:
+            head = await asyncio.to_thread(self._repository.head) or await self._repository.fetch()
+            read = await asyncio.to_thread(self._reading, head)
+            values = await asyncio.to_thread(self._values, head, {change.path for change in plan.changes})
+        except SgmError as error:
+            return Evidence(images=dict.fromkeys(map(image_of, plan.changes), f"git cannot be read: {error.message}"))
+        images = await self._images(plan.changes, values, snapshot)
+        cells = [key for change in plan.changes for key in change.cells]
+        found = replace(_of_platform(read.platform, cells, snapshot), images=images or {})
+        if read.owners is not None:
+            found = replace(found, owners={change.path: read.owners.of(change.path) for change in plan.changes})
+        if images is None:
+            found = replace(
+                found, off={**found.off, "image": "registry.url is not configured: nobody looks for images"}
+            )
+        return found
+
+    def _reading(self, head: str) -> _Read:
+        if self._read is None or self._read.head != head:
+            self._read = self._read_anew(head)
+        return self._read
+
+    def _read_anew(self, head: str) -> _Read:
+        tree = self._repository.tree(head)
+        wanted = {blob for path, blob in tree.items() if path.endswith(_YAML)}
+        place = next((tree[one] for one in PLACES if one in tree), "")
+        blobs = self._repository.read_blobs(sorted(wanted | ({place} if place else set())))
+        owners = Owners(blobs.get(place, b"").decode("utf-8", "replace"))
+        files = {path: blobs.get(blob, b"") for path, blob in tree.items()}
+        try:
+            return _Read(head, platform_of(files, self._config), owners)
+        except (SgmError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            # Anything may lie in a repository; what is not understood is not known, and says so.
+            return _Read(head, f"Argo CD's objects in git cannot be read: {clean(error)}", owners)
+
+    def _values(self, head: str, paths: Iterable[str]) -> dict[str, bytes]:
+        """The files that are to be changed."""
+        tree = self._repository.tree(head)
+        known = {path: tree[path] for path in paths if path in tree}
+        blobs = self._repository.read_blobs(sorted(set(known.values())))
+        return {path: blobs[blob] for path, blob in known.items() if blob in blobs}
+
+    async def _images(
+        self, changes: Sequence[Change], values: Mapping[str, bytes], snapshot: FleetSnapshot
+    ) -> dict[str, bool | str] | None:
+        registry = self._registry
+        if registry is None:
+            return None
+        few = asyncio.Semaphore(_AT_ONCE)
+
+        async def asked(change: Change) -> bool | str:
+            image = self._image_in(values.get(change.path)) or _image_seen(change, snapshot)
+            if not image:
+                return f"which image it is cannot be told from {change.path}"
+            async with few:
+                return await registry.has(image, change.to_version)
+
+        found = await asyncio.gather(*(asked(change) for change in changes))
+        return {image_of(change): one for change, one in zip(changes, found, strict=True)}
+
+    def _image_in(self, data: bytes | None) -> str:
+        """The image a values file names beside its version: Helm's `repository` (and `registry`), or Kustomize's."""
+        parent, _, last = self._config.layout.image_key.rpartition(".")
+        if data is None or not parent:
+            return ""
+        if last == "newTag":
+            return _text(data, f"{parent}.newName") or parent.partition("=")[2].rstrip("]")
+        registry, name = _text(data, f"{parent}.registry"), _text(data, f"{parent}.repository")
+        return f"{registry}/{name}" if registry and name else name
+
+
+def _text(data: bytes, key: str) -> str:
+    try:
+        return version_in(data, key)
+    except UnreadableError:
+        return ""
+
+
+def _image_seen(change: Change, snapshot: FleetSnapshot) -> str:
+    """The image that runs in the change's cells in the version it had."""
+    for key in change.cells:
+        cell = snapshot.cells.get(key)
+        rollout = cell.facts.rollout if cell else None
+        for one in rollout.replica_sets if rollout else ():
+            for image in one.images:
+                if image.endswith(f":{change.from_version}"):
+                    return image.removesuffix(f":{change.from_version}")
+    return ""
+
+
+def _of_platform(platform: Platform | str, cells: Sequence[CellKey], snapshot: FleetSnapshot) -> Evidence:
+    if isinstance(platform, str):
+        return Evidence(windows=dict.fromkeys(cells, platform))
+    if not platform.projects:
+        why = "no AppProject is in git: what it allows, and when, is not looked at"
+        return Evidence(off={"project": why, "window": why})
+    known = {key: cell.facts.application for key in cells if (cell := snapshot.cells.get(key)) is not None}
+    return Evidence(
+        projects={key: platform.admission(key) for key in cells},
+        windows={key: platform.windows(key, known.get(key)) for key in cells},
+    )

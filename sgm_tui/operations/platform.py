@@ -1,0 +1,129 @@
+"""What a commit of the repository says of Argo CD: the Application of every cell, its project, and its windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sgm_tui.config import Config
+from sgm_tui.fleet.evidence import Admission
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.observed import Application as Live
+from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.windows import Window
+from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, SyncWindow
+from sgm_tui.gitops.globs import matches
+from sgm_tui.gitops.lint.subject import Checkout, Subject
+from sgm_tui.live.naming import Naming
+from sgm_tui.schedule import ScheduleError, schedule
+
+_BUILT_IN = "default"
+"""The project Argo CD makes by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where an Application deploys to, with name and server as far as either is known."""
+
+    name: str
+    server: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The Applications and projects of one commit."""
+
+    applications: Mapping[CellKey, Application] = field(default_factory=dict)
+    projects: Mapping[str, AppProject] = field(default_factory=dict)
+    servers: Mapping[str, str] = field(default_factory=dict)
+    """Cluster name → API server, as Argo CD knows them."""
+
+    def admission(self, key: CellKey) -> Admission:
+        """Whether its project lets the cell's Application be what it is (protocols A10)."""
+        one = self.applications.get(key)
+        if one is None:
+            return Admission(None, f"no Application of {key} is found in git")
+        project = self.projects.get(one.project)
+        if project is None:
+            if one.project == _BUILT_IN:
+                return Admission(None, "project default is not in git")
+            return Admission(False, f"there is no AppProject {clean(one.project) or '(none named)'} in git")
+        refusal = next(_refusals(one, project, self.destination(one)), "")
+        return Admission(not refusal, refusal or f"project {project.name} allows it")
+
+    def windows(self, key: CellKey, live: Live | None = None) -> tuple[Window, ...] | str:
+        """The sync windows of its project that speak of the cell's Application, or why they are not known.
+
+        `live` is the Application as Argo CD has it: it counts where no ApplicationSet that is understood makes it.
+        """
+        one = self.applications.get(key)
+        if one is not None:
+            owner, name, destination = one.project, one.name, self.destination(one)
+        elif live is not None and live.project:
+            owner, name = live.project, live.name
+            destination = self._placed(live.destination, live.destination_namespace)
+        else:
+            return f"no Application of {key} is found, so its sync windows are not known"
+        project = self.projects.get(owner)
+        if project is None:
+            return f"project {clean(owner) or '(none)'} is not in git, so its sync windows are not known"
+        try:
+            return tuple(_window(window) for window in project.windows if _speaks_of(window, name, destination))
+        except ScheduleError as error:
+            return f"a sync window of project {project.name} cannot be read: {clean(error)}"
+
+    def destination(self, one: Application) -> Destination:
+        """The destination of an Application, name and server from one another."""
+        return self._placed(one.destination_name or one.destination_server, one.destination_namespace)
+
+    def _placed(self, where: str, namespace: str) -> Destination:
+        names = {server: name for name, server in self.servers.items()}
+        if where in self.servers or "://" not in where:
+            return Destination(where, self.servers.get(where, ""), namespace)
+        return Destination(names.get(where, ""), where, namespace)
+
+
+def platform_of(files: Mapping[str, bytes], config: Config) -> Platform:
+    """Read every Argo CD object of a repository; ApplicationSets become the Applications they make."""
+    subject, naming = Subject(Checkout(files), config), Naming(config)
+    applications: dict[CellKey, Application] = {}
+    for one in subject.applications:
+        service, where = one.labels.get("service", ""), one.destination_name or one.destination_server
+        key = naming.of_application(one.name, service=service, destination=where, namespace=one.destination_namespace)
+        if key is not None:
+            applications.setdefault(key, one)
+    servers = dict([IN_CLUSTER]) | {one.name: one.server for one in config.clusters if one.server}
+    servers |= {one.name: one.server for one in subject.argo.clusters}
+    return Platform(applications, {one.name: one for one in subject.argo.projects}, servers)
+
+
+def _refusals(one: Application, project: AppProject, destination: Destination) -> Iterator[str]:
+    for source in one.sources:
+        if source.repo_url and not project.allows_source(source.repo_url):
+            yield f"project {project.name} does not allow the repository {clean(source.repo_url)}"
+    name, server, namespace = destination.name, destination.server, destination.namespace
+    if not project.allows_destination(name, server, None):
+        yield f"project {project.name} does not allow the cluster {clean(name or server)}"
+    elif not project.allows_destination(name, server, namespace):
+        yield f"project {project.name} does not allow the namespace {clean(namespace)} on {clean(name or server)}"
+
+
+def _speaks_of(window: SyncWindow, name: str, destination: Destination) -> bool:
+    """Lists are or-ed, unless the window asks for all of them."""
+    facts = (
+        (window.applications, (name,)),
+        (window.namespaces, (destination.namespace,)),
+        (window.clusters, (destination.name, destination.server)),
+    )
+    found = [
+        any(value and matches(glob, value) for glob in globs for value in values) for globs, values in facts if globs
+    ]
+    return bool(found) and (all(found) if window.and_operator else any(found))
+
+
+def _window(one: SyncWindow) -> Window:
+    if one.kind not in {"allow", "deny"}:
+        raise ScheduleError(f"{one.kind!r} is neither allow nor deny")
+    opens = schedule(one.schedule, one.duration, "UTC" if one.time_zone == "Local" else one.time_zone)
+    return Window(one.kind == "allow", opens, clean(one.description or one.schedule), one.manual_sync)
