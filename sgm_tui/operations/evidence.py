@@ -35,15 +35,11 @@ class Files(Protocol):
         ...
 
     def head(self) -> str:
-        """The head of the branch as last fetched; "" before."""
+        """The head of the branch as last fetched."""
         ...
 
     def tree(self, commit: str) -> Mapping[str, str]:
         """Path → content id of every file of a commit."""
-        ...
-
-    def read(self, commit: str, path: str) -> bytes | None:
-        """A file of a commit."""
         ...
 
     def read_blobs(self, blobs: Sequence[str]) -> Mapping[str, bytes]:
@@ -83,7 +79,7 @@ class Investigator:
     async def gather(self, plan: Plan, snapshot: FleetSnapshot) -> Evidence:
         """What can be learned now about the changes of a plan."""
         try:
-            head = await asyncio.to_thread(self._repository.head) or await self._repository.fetch()
+            head = await self._head()
             read = await asyncio.to_thread(self._reading, head)
             values = await asyncio.to_thread(self._values, head, {change.path for change in plan.changes})
         except SgmError as error:
@@ -98,6 +94,13 @@ class Investigator:
                 found, off={**found.off, "image": "registry.url is not configured: nobody looks for images"}
             )
         return found
+
+    async def _head(self) -> str:
+        """The head as it was last fetched, which is what the snapshot shows; fetched where nobody has yet."""
+        try:
+            return await asyncio.to_thread(self._repository.head)
+        except SgmError:
+            return await self._repository.fetch()
 
     def _reading(self, head: str) -> _Read:
         if self._read is None or self._read.head != head:
