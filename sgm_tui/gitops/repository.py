@@ -171,6 +171,24 @@ class Repository:
                 )
             )  # fmt: skip
 
+    async def delete(self, branch: str, expected: str) -> None:
+        """Take a branch of the server away, if it still points to `expected`.
+
+        Raises:
+            RefusedError: it has moved meanwhile, it is the branch that is deployed, or the server said no.
+        """
+        if branch == self.branch:
+            raise RefusedError(f"{branch} is what is deployed: it is never deleted")
+        ref = f"refs/heads/{_checked_ref(branch)}"
+        lease = f"--force-with-lease={ref}:{expected}"
+        async with self._writing:
+            await self._in_thread(
+                lambda: self._run(
+                    "push", "--porcelain", "--no-verify", lease, "--", self.url, f":{ref}",
+                    remote=True, seconds=_PUSH_SECONDS,
+                )
+            )  # fmt: skip
+
     @property
     def _place(self) -> str:
         parts = urlsplit(self.url)

@@ -11,7 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sgm_tui.errors import RefusedError
+from sgm_tui.operations.files import locked, unusable
+
+ENDS = frozenset({"done", "discarded"})
+"""Steps after which nothing is left of an operation."""
+
+Entry = dict[str, Any]
 
 
 class Journal:
@@ -26,7 +31,44 @@ class Journal:
         Raises:
             RefusedError: it cannot be written, so the step must not be taken.
         """
-        append(self._file, {"at": now(), "operation": operation, "step": step, **facts})
+        with locked(self._file):
+            append(self._file, {"at": now(), "operation": operation, "step": step, **facts})
+
+    def begun(self) -> dict[str, list[Entry]]:
+        """Operation → its entries since it was begun last, for those that never ended; the oldest first.
+
+        A line torn by a crash is no step that was taken: it is left out.
+
+        Raises:
+            RefusedError: the file cannot be read.
+        """
+        found: dict[str, list[Entry]] = {}
+        for entry in self._entries():
+            operation, step = entry.get("operation"), entry.get("step")
+            if not isinstance(operation, str) or not isinstance(step, str):
+                continue
+            if step in ENDS:
+                found.pop(operation, None)
+            elif step == "commit":
+                found[operation] = [entry]
+            elif operation in found:
+                found[operation].append(entry)
+        return found
+
+    def _entries(self) -> list[Entry]:
+        try:
+            lines = self._file.read_bytes().splitlines() if self._file.exists() else []
+        except OSError as error:
+            raise unusable(self._file, error) from error
+        entries: list[Entry] = []
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                entries.append(entry)
+        return entries
 
 
 def now() -> str:
@@ -34,25 +76,25 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def append(file: Path, record: dict[str, Any]) -> None:
-    """Append one JSON line and wait for the disk.
+def append(file: Path, record: dict[str, Any]) -> bytes:
+    """Append one JSON line and wait for the disk; the line, without its end.
+
+    A line that a crash tore is ended first, so that it spoils no other.
 
     Raises:
         RefusedError: the disk is full or the file cannot be written.
     """
-    line = json.dumps(record, ensure_ascii=False, sort_keys=True) + "\n"
+    line = json.dumps(record, ensure_ascii=False, sort_keys=True).encode()
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            os.write(handle, line.encode())
+            size = os.fstat(handle).st_size
+            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            os.write(handle, (b"\n" if torn else b"") + line + b"\n")
             os.fsync(handle)
         finally:
             os.close(handle)
     except OSError as error:
-        raise unwritable(file, error) from error
-
-
-def unwritable(file: Path, error: OSError) -> RefusedError:
-    """What to say of a record that cannot be kept; how far the operation got is the caller's to tell."""
-    return RefusedError(f"{file}: {error.strerror}", "Make room, or set state_directory to a folder you can write.")
+        raise unusable(file, error) from error
+    return line

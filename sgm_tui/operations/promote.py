@@ -20,7 +20,7 @@ from sgm_tui.fleet.evidence import Evidence
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.gates import judge
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Change, FileEdit, Override, Plan, Preview, Progress, Proposal, Refusal
+from sgm_tui.fleet.plan import ENDED, Change, FileEdit, Override, Plan, Preview, Progress, Proposal, Refusal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.compare import staying, travelling
@@ -104,19 +104,18 @@ class Promoter:
 
         The gates are judged again against `snapshot` first: what was open when it was shown may have closed since.
         """
-        later: list[Proposal] = []
+        reached: Progress | None = None
         for proposal in preview.proposals:
             now = await self._judged_again(proposal, snapshot)
             if now.wave:
-                later.append(now)
-            elif now.blocked:
-                yield Progress("blocked", now, "; ".join(f"{one.gate}: {one.reason}" for one in now.blocked))
-            else:
-                async for step in self._submission.carry_out(now):
-                    yield step
-        for proposal in later:
-            text = f"wave {proposal.wave + 1} of {proposal.waves} opens when the one before has settled and soaked"
-            yield Progress("queued", proposal, text)
+                yield _later(now, reached)
+                continue
+            if now.blocked:
+                reached = Progress("blocked", now, "; ".join(f"{one.gate}: {one.reason}" for one in now.blocked))
+                yield reached
+                continue
+            async for reached in self._submission.carry_out(now):
+                yield reached
 
     async def _judged_again(self, proposal: Proposal, snapshot: FleetSnapshot | None) -> Proposal:
         if snapshot is None or not proposal.gates:
@@ -215,6 +214,14 @@ class Promoter:
             if data is not None:
                 return Owners(data.decode("utf-8", "replace"))
         return Owners("")
+
+
+def _later(proposal: Proposal, first: Progress | None) -> Progress:
+    """A later wave waits for the one before; where the first was not written there is nothing to wait for."""
+    if first is None or first.step not in ENDED:
+        return Progress("blocked", proposal, "the wave before was not written")
+    text = f"wave {proposal.wave + 1} of {proposal.waves} opens when the one before has settled and soaked"
+    return Progress("queued", proposal, text)
 
 
 def _diff(path: str, before: bytes, after: bytes) -> str:

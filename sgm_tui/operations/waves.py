@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
-from sgm_tui.fleet.plan import ENDED, Override, Plan, Preview, Progress
+from sgm_tui.fleet.plan import ENDED, Override, Plan, Preview, Progress, Proposal
 from sgm_tui.fleet.plan_document import change_of
+from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.waves import WavePlan, next_step
+from sgm_tui.fleet.waves import WavePlan, next_step, soak_of
 from sgm_tui.operations.files import locked, write_whole
+from sgm_tui.operations.proposal import identity_of
 
 _SCHEMA = 1
 
@@ -61,6 +63,22 @@ class Waves:
                 f"{self._file} holds no wave plans this sgm can read", "Move it away to go on without them."
             ) from error
 
+    def keep(self, preview: Preview, queued: Sequence[Proposal], now: datetime, policy: Policy) -> None:
+        """Keep what a submitted preview left for later, each first wave with those that follow it."""
+        groups: list[list[Proposal]] = []
+        for proposal in preview.proposals:
+            if proposal.wave:
+                groups[-1].append(proposal)
+            else:
+                groups.append([proposal])
+        later = {one.branch for one in queued}
+        for group in groups:
+            if any(one.branch in later for one in group):
+                waves = tuple(tuple(edit.change for edit in one.edits) for one in group)
+                first, soak = group[0], max(soak_of(wave, policy) for wave in waves)
+                identity = identity_of(waves[0])
+                self.add(WavePlan(identity, waves, now, soak, 1, first.override, first.reason))
+
     def add(self, plan: WavePlan) -> None:
         """Keep a plan; one of the same changes is kept once."""
         self._update(lambda plans: (*(one for one in plans if one.identity != plan.identity), plan))
@@ -94,7 +112,8 @@ class Waves:
         changes = plan.waves[plan.opened]
         try:
             preview = await self._writer.preview(Plan().with_change(*changes), snapshot, plan.override, plan.reason)
-            told = [one async for one in self._writer.submit(preview, snapshot)]
+            now = replace(preview, proposals=tuple(replace(one, wave=0, waves=1) for one in preview.proposals))
+            told = [one async for one in self._writer.submit(now, snapshot)]
         except SgmError as error:
             self.stop(plan.identity, str(error))
             return []

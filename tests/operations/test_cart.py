@@ -73,5 +73,5 @@ def test_a_version_that_is_no_text_is_no_plan(tmp_path: Path) -> None:
 def test_a_plan_that_cannot_be_kept_says_where_and_what_to_do(tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("", encoding="utf-8")
-    with pytest.raises(RefusedError, match="plan.json"):
+    with pytest.raises(RefusedError, match=r"plan\.json"):
         Cart(blocker / "plan.json").update(lambda plan: plan)

@@ -1,0 +1,65 @@
+"""`sgm audit`: what was done with sgm from here, and whether the record of it is whole."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from typing import Any
+
+from sgm_tui.commands import output
+from sgm_tui.commands.common import load_config
+from sgm_tui.fleet.tables import align
+from sgm_tui.fleet.text import clean
+
+_WORDS = 60
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("audit", parents=[shared], help="what was done from here; verify: is it untouched")
+    parser.add_argument("what", nargs="?", choices=("show", "verify"), default="show", help="show it, or verify it")
+    parser.add_argument("--service", metavar="SERVICE", help="only this service")
+    parser.add_argument("--stage", metavar="STAGE", help="only this stage")
+    parser.add_argument("-n", "--limit", type=int, default=50, metavar="N", help="the newest N (default: 50)")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how to print it")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the records, or say where their chain breaks; the exit code of design §6."""
+    from sgm_tui.operations.audit import Audit
+    from sgm_tui.wiring import state_directory
+
+    config = asyncio.run(load_config(arguments))
+    audit = Audit(state_directory(config) / "audit.jsonl")
+    if arguments.what == "verify":
+        return _verify(audit.verify(), str(audit.file))
+    records = [one for one in audit.records() if _wanted(one, arguments)][-max(1, arguments.limit) :]
+    if arguments.output == "json":
+        output.data(json.dumps({"schema": 1, "records": records}, indent=2, ensure_ascii=False))
+    else:
+        rows = [_row(one) for one in reversed(records)]
+        output.data("\n".join(align([("WHEN", "WHO", "DID", "STAGE", "WHAT", "NUMBER", "OVERRIDDEN", "WHY"), *rows])))
+    return 0
+
+
+def _verify(line: int | None, file: str) -> int:
+    if line is None:
+        output.data(f"{file}: whole")
+        return 0
+    output.data(f"{file}:{line}: the chain breaks here: a record was changed or taken out")
+    return 1
+
+
+def _wanted(record: dict[str, Any], arguments: argparse.Namespace) -> bool:
+    in_stage = not arguments.stage or record.get("stage") == arguments.stage
+    return in_stage and (not arguments.service or arguments.service in (record.get("services") or ()))
+
+
+def _row(record: dict[str, Any]) -> tuple[str, ...]:
+    number = f"#{record['number']}" if record.get("number") else ""
+    overridden = ", ".join(str(one) for one in record.get("overridden") or ())
+    texts = (record.get("at"), record.get("actor"), record.get("action"), record.get("stage"), record.get("title"))
+    said = (*(clean(str(one or "")) for one in texts), number, clean(overridden))
+    return (*said, clean(str(record.get("reason") or ""), _WORDS))

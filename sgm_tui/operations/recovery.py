@@ -1,0 +1,186 @@
+"""Writes that were begun and never seen to their end: found in the journal, judged by what the server holds.
+
+There is one safe next step for each: go on where it stopped, forget it because it ended elsewhere, or take back a
+branch of ours that nobody needs any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from sgm_tui.errors import RefusedError, SgmError, UsageError
+from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.plan import Change, Override, Plan, Preview, Progress, Unfinished
+from sgm_tui.fleet.plan_document import plan_of
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.gitops.edits import EditRefusedError
+from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.journal import Entry, Journal
+from sgm_tui.operations.promote import Promoter
+from sgm_tui.operations.submit import Repository as Clone
+from sgm_tui.operations.writing import written
+
+
+class Repository(Clone, Protocol):
+    """The clone, as far as recovery needs it."""
+
+    async def delete(self, branch: str, expected: str) -> None:
+        """Take a branch of the server away, if it still points to `expected`."""
+        ...
+
+
+class Finder(Protocol):
+    """Where pull requests are looked for."""
+
+    async def find(self, branch: str) -> PullRequest | None:
+        """The open pull request of a branch of ours."""
+        ...
+
+
+class Recovery:
+    """Finds what never ended, and ends it."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        forge: Finder | None,
+        journal: Journal,
+        audit: Audit,
+        promoter: Promoter,
+        snapshot: Callable[[], FleetSnapshot],
+    ) -> None:
+        """`snapshot` gives the newest facts, for the gates of what is resumed."""
+        self._repository = repository
+        self._forge = forge
+        self._journal = journal
+        self._audit = audit
+        self._promoter = promoter
+        self._snapshot = snapshot
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """Every write that never ended, with what the server holds of it and its one safe next step.
+
+        Raises:
+            SgmError: the journal cannot be read, or the server does not answer.
+        """
+        begun = await asyncio.to_thread(self._journal.begun)
+        if not begun:
+            return ()
+        head = await self._repository.fetch()
+        return tuple([await self._judged(operation, entries, head) for operation, entries in begun.items()])
+
+    async def resume(self, operation: str) -> AsyncIterator[Progress]:
+        """Go on where it stopped; what is there already is found, nothing is doubled."""
+        entries = self._entries(operation)
+        plan, over = _plan(entries[0]), entries[0].get("override")
+        override = Override(over["reason"], tuple(over["gates"])) if over else None
+        preview = await self._promoter.preview(
+            plan, self._snapshot(), override, str(entries[0].get("reason", "")), bool(entries[0].get("direct"))
+        )
+        if not preview.proposals:
+            self._journal.note(operation, "done", nothing=True)
+            raise RefusedError(
+                f"{operation}: nothing is left to do: "
+                + ("; ".join(one.reason for one in preview.refusals) or "git wants it already"),
+                "It is off the list now.",
+            )
+        # What is proposed already only has to be found again; everything else has to pass its gates once more.
+        proposed = await self._proposed(_branch(entries))
+        first = (replace(one, wave=0, waves=1) for one in preview.proposals)
+        whole = Preview(preview.base, tuple(replace(one, gates=()) if proposed else one for one in first))
+        async for progress in self._promoter.submit(whole, None if proposed else self._snapshot()):
+            yield progress
+
+    async def discard(self, operation: str) -> str:
+        """Take back what it left: our branch, where it holds exactly our commit and nobody proposes it; in words.
+
+        Raises:
+            SgmError: it cannot be taken back safely; says why.
+        """
+        entries = self._entries(operation)
+        head = await self._repository.fetch()
+        branch, commit = _branch(entries), _commit(entries)
+        held = self._repository.heads().get(branch, "")
+        said = "nothing was on the server: it is off the list"
+        if held and branch != self._repository.branch and self._repository.merge_base(head, held) != held:
+            if held != commit:
+                raise RefusedError(f"{branch} holds other commits than ours", "Look at it; delete it by hand.")
+            request = await self._proposed(branch)
+            if request is not None:
+                raise RefusedError(f"#{request.number} proposes it", "Close that pull request first.")
+            self._journal.note(operation, "delete", branch=branch, commit=held)
+            await self._repository.delete(branch, held)
+            self._audit.record("delete", operation=operation, branch=branch, commit=held)
+            said = f"{branch} was taken back"
+        self._journal.note(operation, "discarded", branch=branch)
+        return said
+
+    async def _proposed(self, branch: str) -> PullRequest | None:
+        return await self._forge.find(branch) if self._forge is not None and branch else None
+
+    def _entries(self, operation: str) -> list[Entry]:
+        begun = self._journal.begun()
+        found = begun.get(operation) or next((one for name, one in begun.items() if name.startswith(operation)), None)
+        if found is None:
+            raise UsageError(f"there is no unfinished write {operation}", "sgm plan --unfinished lists them.")
+        return found
+
+    async def _judged(self, operation: str, entries: list[Entry], head: str) -> Unfinished:
+        branch = _branch(entries)
+        made = Unfinished(
+            operation=operation,
+            title=str(entries[0].get("title", operation)),
+            branch=branch,
+            began_at=datetime.fromisoformat(str(entries[0]["at"])),
+            reached=str(entries[-1]["step"]),
+            found="nothing",
+            advice="discard",
+        )
+        try:
+            plan = _plan(entries[0])
+        except SgmError as error:
+            return replace(made, explained=str(error))
+        request = await self._proposed(branch)
+        if request is not None:
+            return replace(made, found=f"pull request #{request.number}", advice="resume", explained="it is adopted")
+        held = branch != self._repository.branch and branch in self._repository.heads()
+        found = "the branch" if held else "nothing"
+        left = await asyncio.to_thread(self._left, head, plan)
+        if isinstance(left, str):
+            return replace(made, found=found, explained=f"it cannot go on: {left}")
+        if not left:
+            return replace(made, found="git has the change", advice="close", explained="it ended elsewhere")
+        return replace(made, found=found, advice="resume", explained="it goes on where it stopped")
+
+    def _left(self, head: str, plan: Plan) -> list[Change] | str:
+        """The changes that git does not have yet, or why they cannot be made any more."""
+        held: dict[str, bytes] = {}
+        left: list[Change] = []
+        for change in plan.changes:
+            try:
+                made = written(self._repository, head, change, held.get(change.path))
+            except EditRefusedError as error:
+                return str(error)
+            held[change.path] = made.after
+            if made.before != made.after:
+                left.append(change)
+        return left
+
+
+def _plan(entry: Entry) -> Plan:
+    try:
+        return plan_of(entry["plan"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SgmError("the journal does not hold what was to be done", "An older sgm wrote it: discard it.") from error
+
+
+def _branch(entries: list[Entry]) -> str:
+    return str(next((one["branch"] for one in reversed(entries) if one.get("branch")), ""))
+
+
+def _commit(entries: list[Entry]) -> str:
+    return str(next((one["commit"] for one in reversed(entries) if one.get("commit")), ""))
