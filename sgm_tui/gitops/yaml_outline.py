@@ -20,7 +20,7 @@ _QUOTED = r""""(?:[^"\\\n]|\\["\\/abenrt])*+"|'(?:[^'\n]|'')*+'"""
 _PLAIN = r"(?:[A-Za-z0-9_./+~^$(]|-(?=[^\s]))(?:[^:#\s]|:(?=\S)|(?<=\S)#| +(?=[^\s#:]))*+"
 _COMMENT = r"(?: +#.*)?"
 _BLANK = re.compile(r" *+(?:#.*)?$")
-_MARKER = re.compile(rf"(---|\.\.\.) *{_COMMENT}$")
+_MARKER = re.compile(rf"--- *{_COMMENT}$")
 _DASH = re.compile(r"- *(?=[^\s]|$)")
 _KEY = re.compile(r"""([A-Za-z0-9_][A-Za-z0-9_./-]{0,200}+|"[^"\\\n]{0,200}+"|'[^'\n]{0,200}+'):(?: +|$)""")
 _SINGLE = re.compile(rf"(?:{_QUOTED}) *{_COMMENT}$|(?:{_PLAIN}) *{_COMMENT}$")
@@ -66,7 +66,7 @@ class Outline:
     dashes: set[int] = field(default_factory=set)
     """Lines that start with a list item."""
     markers: list[int] = field(default_factory=list)
-    """Lines that start or end a document."""
+    """Lines that start a document."""
     entries: list[_Entry] = field(default_factory=list)
 
     def on_the_way(self, path: Sequence[str], *, whole_parent: bool) -> list[int] | None:
@@ -123,8 +123,6 @@ class _Reader:
         """Column of the entry whose block of text is being read; -1 outside of one."""
         self._text_at = -1
         """Column of that text, once a line of it is seen."""
-        self._closed = False
-        """Whether the document was ended by `...`."""
 
     def read(self) -> bool:
         """Whether every line was plain."""
@@ -141,10 +139,9 @@ class _Reader:
         self.result.indents.append(indent)
         if line.startswith(("---", "...")):
             self._levels, self._pending = [], False
-            self._closed = line.startswith("...")
             self.result.markers.append(number)
             return _MARKER.match(line) is not None
-        return not self._closed and self._content(number, line, indent)
+        return self._content(number, line, indent)
 
     def _text(self, indent: int, *, blank: bool) -> bool:
         self.result.indents.append(_DEEP)
