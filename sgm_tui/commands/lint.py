@@ -46,10 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
     from sgm_tui.gitops.lint.run import lint
 
     _check_rules([*arguments.rule, *arguments.ignore])
-    root = _root(arguments)
-    config = _config(arguments.config or root / _TEAM_FILE)
-    report = lint(on_disk(root), config, only=arguments.rule, ignore=arguments.ignore)
-    if rendered := _rendered(report, root, arguments.output):
+    folder = _root(arguments)
+    file = (arguments.config or folder / _TEAM_FILE).expanduser().resolve()
+    config = _config(file)
+    root = _where_paths_count_from(folder, config)
+    report = lint(on_disk(root, file), config, only=arguments.rule, ignore=arguments.ignore)
+    if rendered := _rendered(report, root, arguments):
         output.data(rendered)
     if arguments.verbose:
         for skipped in report.skipped:
@@ -76,7 +78,7 @@ def _root(arguments: argparse.Namespace) -> Path:
         inside = next((one for one in (here, *here.parents) if (one / _TEAM_FILE).is_file()), None)
         if inside is None and arguments.config is None:
             raise UsageError(f"there is no {_TEAM_FILE} in {here} or above it", hint)
-        return inside or here
+        return (inside or here).resolve()
     root = named.expanduser()
     if not root.is_dir():
         raise UsageError(f"{named} is no folder", hint)
@@ -98,21 +100,38 @@ def _config(file: Path) -> Config | ConfigError:
         return ConfigError(error.message.removeprefix(f"{file.parent}/"), error.hint)
 
 
-def _rendered(report: Report, root: Path, form: str) -> str:
+def _where_paths_count_from(folder: Path, config: Config | ConfigError) -> Path:
+    """The folder itself; the root of its git repository where the layout finds its files only from there."""
+    top = _git_root(folder)
+    if top == folder or isinstance(config, ConfigError) or _fits(folder, config) or not _fits(top, config):
+        return folder
+    return top
+
+
+def _fits(root: Path, config: Config) -> bool:
+    from sgm_tui.gitops.checkout import on_disk
+    from sgm_tui.gitops.tree import Tree
+
+    return bool(Tree(config).places(dict.fromkeys(on_disk(root).files, "")))
+
+
+def _git_root(folder: Path) -> Path:
+    return next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder)
+
+
+def _rendered(report: Report, root: Path, arguments: argparse.Namespace) -> str:
     from sgm_tui.gitops.lint import render, sarif
 
+    form = arguments.output
     if form == "json":
         return render.document(report)
     if form == "text":
-        return render.text(report, _below(root, Path.cwd()))
-    top = next((one for one in (root, *root.parents) if (one / ".git").exists()), root)
-    prefix = _below(root, top)
+        return render.text(report, _below(root, Path.cwd()), every_note=bool(arguments.rule))
+    prefix = _below(root, _git_root(root))
     return sarif.sarif(report, prefix) if form == "sarif" else render.github(report, prefix)
 
 
 def _below(root: Path, base: Path) -> str:
     """What leads from one folder down to the other; "" where it is not below it."""
     base = base.resolve()
-    if root.resolve() == base or not root.resolve().is_relative_to(base):
-        return ""
-    return f"{root.resolve().relative_to(base).as_posix()}/"
+    return f"{root.relative_to(base).as_posix()}/" if root != base and root.is_relative_to(base) else ""

@@ -37,8 +37,13 @@ class _Files(Mapping[str, bytes]):
         return len(self._paths)
 
 
-def on_disk(root: Path) -> Checkout:
-    """A checkout as it is on disk now, uncommitted changes included; further repositories inside it are left out."""
+def on_disk(root: Path, team_file: Path | None = None) -> Checkout:
+    """A checkout as it is on disk now, uncommitted changes included; further repositories inside it are left out.
+
+    Args:
+        root: the folder paths count from.
+        team_file: its sgm.yaml; where that is not below the root it goes by its name.
+    """
     paths: list[str] = []
     links: set[str] = set()
     for folder, names, files in os.walk(root):
@@ -51,4 +56,6 @@ def on_disk(root: Path) -> Checkout:
                 links.add(relative)
             elif path.is_file():
                 paths.append(relative)
-    return Checkout(_Files(root, paths), frozenset(links))
+    file = team_file or root / "sgm.yaml"
+    name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
+    return Checkout(_Files(root, paths), frozenset(links), name)

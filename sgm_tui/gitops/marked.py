@@ -81,13 +81,13 @@ def compose(text: str) -> list[Node]:
 
 def _composed(text: str) -> list[Node]:
     try:
-        return [node for node in YAML(pure=True).compose_all(text) if node is not None]
+        return [node for node in YAML(typ="safe", pure=True).compose_all(text) if node is not None]
     except MarkedYAMLError:
         # A tab behind a value is white space to YAML and to Argo CD, only not to this parser.
         tidy = _TRAILING.sub(lambda found: " " * len(found[0]), text)
         if tidy == text:
             raise
-        return [node for node in YAML(pure=True).compose_all(tidy) if node is not None]
+        return [node for node in YAML(typ="safe", pure=True).compose_all(tidy) if node is not None]
 
 
 def documents(text: str) -> list[Any]:

@@ -136,6 +136,21 @@ def test_paths_lead_there_from_where_people_are(broken: Report) -> None:
     assert render.text(broken, "platform/").startswith(f"platform/{DEV}\n")
 
 
+def test_notes_that_repeat_themselves_are_counted_unless_asked_for() -> None:
+    notes = tuple(found("service-gap", Place(f"{number}.yaml"), "x") for number in range(8))
+    whole = Report((*notes, found("config", Place("sgm.yaml"), "y")), (), 9)
+    calm = render.text(whole).splitlines()
+    assert calm[-4:] == [
+        "",
+        "3 more notes [service-gap]: sgm lint --rule service-gap",
+        "",
+        "1 error, 8 notes in 9 files.",
+    ]
+    assert "4.yaml" in calm
+    assert "5.yaml" not in calm
+    assert "7.yaml" in render.text(whole, every_note=True).splitlines()
+
+
 def test_nothing_wrong_is_one_line(tmp_path: Path) -> None:
     assert render.text(report(tmp_path, FILES)) == f"Nothing wrong in {len(FILES)} files."
 

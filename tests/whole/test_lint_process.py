@@ -105,6 +105,27 @@ def test_a_team_file_elsewhere_can_be_named(checkout: Path, tmp_path: Path) -> N
     assert main(["lint", str(checkout), "--config", str(tmp_path / "team.yaml")]) == 0
 
 
+def test_a_layout_that_counts_from_the_root_of_git_is_followed(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    team = checkout / "sgm.yaml"
+    team.write_text(team.read_text().replace('"{stage}/', '"platform/{stage}/'))
+    for path in ("argocd/app.yaml", "CODEOWNERS"):
+        text = (checkout / path).read_text()
+        for old in ("dev/", "prod/", "charts/"):
+            text = text.replace(f" {old}", f" platform/{old}").replace(f'"{old}', f'"platform/{old}')
+        (checkout / path).write_text(text)
+    assert main(["lint", str(checkout), "--strict"]) == 0
+    spoil(checkout)
+    team.write_text(team.read_text() + "stagse: []\n")
+    assert main(["lint", str(checkout), "-o", "json"]) == 1
+    spoilt = json.loads(capsys.readouterr().out.partition("\n")[2])
+    assert [one["path"] for one in spoilt["findings"]] == ["sgm.yaml"]
+    team.write_text(team.read_text().replace("stagse: []\n", ""))
+    assert main(["lint", str(checkout), "-o", "github"]) == 1
+    assert f"file=platform/{DEV},line=4" in capsys.readouterr().out
+
+
 def test_a_broken_sgm_yaml_is_a_finding(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (checkout / "sgm.yaml").write_text(FILES["sgm.yaml"] + "stagse: []\n")
     assert main(["lint", str(checkout), "-o", "json"]) == 1

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from sgm_tui.gitops.applicationset import Expansion
+from sgm_tui.gitops.applicationset import Expansion, Problem
 from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, Source, value_paths
 from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found, several
 from sgm_tui.gitops.lint.subject import Subject
@@ -41,12 +41,14 @@ def check(subject: Subject) -> Said:
 
 
 def _problems(expansion: Expansion) -> Iterator[Finding]:
-    """The same mistake for several clusters is one finding."""
-    grouped: dict[tuple[str, Place, str], list[str]] = defaultdict(list)
+    """The same mistake for several clusters is one finding; so is every search of one generator that found nothing."""
+    grouped: dict[tuple[str, Place, str], list[Problem]] = defaultdict(list)
     for problem in expansion.problems:
-        grouped[_KIND_RULES[problem.kind], problem.place, problem.message].append(problem.subject)
-    for (rule, place, message), subjects in grouped.items():
-        named = [one for one in subjects if one]
+        same = "" if problem.kind == "empty" else problem.message
+        grouped[_KIND_RULES[problem.kind], problem.place, same].append(problem)
+    for (rule, place, _), problems in grouped.items():
+        named = [one.subject for one in problems if one.subject]
+        message = problems[0].message
         yield found(rule, place, f"{message} (for {several(named)})" if named else message)
 
 

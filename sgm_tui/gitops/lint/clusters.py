@@ -50,7 +50,7 @@ def _mismatch(one: Cluster, config: Config) -> Iterator[Finding]:
 
 def _listed(subject: Subject, name: str) -> Place:
     """Where sgm.yaml names a cluster."""
-    path = "sgm.yaml"
+    path = subject.checkout.team_file
     text = subject.checkout.files.get(path, b"").decode("utf-8", "replace")
     for number, line in enumerate(text.splitlines(), 1):
         if line.rstrip().endswith(f"name: {name}"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import textwrap
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from sgm_tui.fleet.text import clean
@@ -13,20 +15,24 @@ from sgm_tui.gitops.lint.findings import Finding, Report
 
 SCHEMA = 1
 _WIDTH = 110
+_NOTES = 5
+"""How many notes of one rule people read before they stop reading."""
 _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
-def text(report: Report, prefix: str = "") -> str:
+def text(report: Report, prefix: str = "", *, every_note: bool = False) -> str:
     """Findings by file, each with its fix, the reason of each rule once, and how many there are.
 
     Args:
         report: what was found.
         prefix: put before every path, so that it leads there from where people are.
+        every_note: show all notes; else the first few of each rule, for they are not urgent.
     """
     lines: list[str] = []
     told: set[str] = set()
-    for path, findings in itertools.groupby(report.findings, key=lambda one: one.place.path):
+    shown, left_out = (report.findings, Counter[str]()) if every_note else _calm(report.findings)
+    for path, findings in itertools.groupby(shown, key=lambda one: one.place.path):
         group = list(findings)
         lines.append(clean(f"{prefix}{path}"))
         places = [f"{one.place.line}:{one.place.column}" for one in group]
@@ -37,7 +43,20 @@ def text(report: Report, prefix: str = "") -> str:
             lines += _indented(f"{reason}{one.fix}", width + 13)
             told.add(one.rule)
         lines.append("")
+    for rule, count in left_out.items():
+        lines += [f"{count} more {_plural('note', count)} [{rule}]: sgm lint --rule {rule}", ""]
     return "\n".join([*lines, _summary(report)])
+
+
+def _calm(findings: Sequence[Finding]) -> tuple[Sequence[Finding], Counter[str]]:
+    """Findings without the notes that repeat themselves, and how many of each rule those are."""
+    met: Counter[str] = Counter()
+    shown: list[Finding] = []
+    for one in findings:
+        met[one.rule] += one.severity == "note"
+        if one.severity != "note" or met[one.rule] <= _NOTES:
+            shown.append(one)
+    return shown, Counter({rule: count - _NOTES for rule, count in met.items() if count > _NOTES})
 
 
 def _indented(paragraph: str, by: int) -> list[str]:

@@ -12,7 +12,6 @@ from sgm_tui.gitops.lint.findings import Finding, Report, Said, Skipped, found
 from sgm_tui.gitops.lint.subject import Checkout, Subject
 from sgm_tui.gitops.marked import Place
 
-TEAM_FILE = "sgm.yaml"
 _CONFIG_MESSAGE = re.compile(r"(?P<path>.+?\.ya?ml)(?::(?P<line>\d+))?: (?P<message>.*)", re.DOTALL)
 
 
@@ -55,7 +54,7 @@ def _config(subject: Subject) -> Said:
     match = _CONFIG_MESSAGE.fullmatch(subject.config_error.message)
     message = match["message"] if match else subject.config_error.message
     line = int(match["line"] or 1) if match else 1
-    yield found("config", Place(TEAM_FILE, line), message, subject.config_error.hint)
+    yield found("config", Place(subject.checkout.team_file, line), message, subject.config_error.hint)
 
 
 _CHECKS: tuple[Callable[[Subject], Said], ...] = (

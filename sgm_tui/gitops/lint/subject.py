@@ -28,6 +28,8 @@ class Checkout:
     """Path from the root → content; content may be read late."""
     links: frozenset[str] = frozenset()
     """Paths that are symbolic links; they are not among the files."""
+    team_file: str = "sgm.yaml"
+    """Where its sgm.yaml is."""
 
 
 @dataclass(frozen=True, slots=True)
