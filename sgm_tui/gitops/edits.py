@@ -26,7 +26,8 @@ _MOST_NODES = 10_000
 STRING = "tag:yaml.org,2002:str"
 _PLAIN_SAFE = re.compile(r"[A-Za-z][\w.+-]*|[1-9]\d*(?:ms|[smhd]|[KMGT]i?)", re.ASCII)
 _WORDS = frozenset({"y", "n", "yes", "no", "true", "false", "on", "off", "null", "nan", "inf"})
-_BREAKS = frozenset("\n\r\x85\u2028\u2029")
+_BREAKS = frozenset("\n\r")
+_ODD_BREAK = re.compile("[\x85\u2028\u2029]")
 _BRACKET = re.compile(r"[\[\]{}]")
 _INDENT = re.compile(r"^[ -]+", re.MULTILINE)
 _BOM = b"\xef\xbb\xbf"
@@ -147,6 +148,8 @@ def _text_of(data: bytes) -> tuple[str, bytes]:
         raise EditRefusedError("the file is not UTF-8") from None
     if "\0" in text:
         raise EditRefusedError("the file holds NUL bytes")
+    if _ODD_BREAK.search(text):
+        raise EditRefusedError("the file holds characters only some readers take for line ends (NEL, U+2028, U+2029)")
     return text, bom
 
 
