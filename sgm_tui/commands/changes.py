@@ -20,7 +20,7 @@ from sgm_tui.fleet.plan import ENDED, Change, Override, Plan, Preview, Progress,
 if TYPE_CHECKING:
     from sgm_tui.fleet.cell import Cell
     from sgm_tui.fleet.snapshot import FleetSnapshot
-    from sgm_tui.wiring import LiveSession
+    from sgm_tui.session import LiveSession
 
 _EXIT: dict[Result, int] = {"planned": 0, "opened": 0, "pushed": 0, "nothing": 0, "refused": 1, "failed": 3}
 _WAIT_SECONDS = 3600.0

@@ -15,7 +15,7 @@ from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 if TYPE_CHECKING:
     from sgm_tui.config import Config
     from sgm_tui.fleet.snapshot import FleetSnapshot
-    from sgm_tui.wiring import LiveSession
+    from sgm_tui.session import LiveSession
 
 SECONDS = 20.0
 """How long a command waits for every source to answer before it goes on with what it has."""

@@ -18,7 +18,7 @@ from sgm_tui.fleet.tables import age, align
 if TYPE_CHECKING:
     from sgm_tui.fleet.plan import Unfinished
     from sgm_tui.fleet.snapshot import FleetSnapshot
-    from sgm_tui.wiring import LiveSession
+    from sgm_tui.session import LiveSession
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:

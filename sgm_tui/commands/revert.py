@@ -15,7 +15,7 @@ from sgm_tui.fleet.staging import cells_of
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.snapshot import FleetSnapshot
-    from sgm_tui.wiring import LiveSession
+    from sgm_tui.session import LiveSession
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:

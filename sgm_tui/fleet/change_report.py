@@ -70,7 +70,7 @@ def gate_lines(gates: Sequence[Gate]) -> list[str]:
         if gate.result != "pass"
     ]
     passed = ", ".join(dict.fromkeys(gate.gate for gate in ordered if gate.result == "pass"))
-    return [*align(rows), *([f"  ✓ pass  {passed}"] if passed else [])]
+    return [*(align(rows) if rows else []), *([f"  ✓ pass  {passed}"] if passed else [])]
 
 
 def _refusal(refusal: Refusal) -> str:

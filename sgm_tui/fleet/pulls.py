@@ -1,7 +1,52 @@
-"""What can be done to a pull request now, and why the rest cannot."""
+"""What can be done to a pull request now, and why the rest cannot (GitHub's own rules, said before it says them)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
+from sgm_tui.fleet.observed import PullRequest
+
 PullAction = Literal["approve", "merge", "auto-merge", "stop-auto-merge", "update", "close"]
+
+WORDS: Mapping[PullAction, str] = {
+    "approve": "approve",
+    "merge": "merge",
+    "auto-merge": "merge by itself once checks and owners agree",
+    "stop-auto-merge": "not merge by itself any more",
+    "update": "bring its branch up to date",
+    "close": "close without merging",
+}
+
+
+def why_not(request: PullRequest, action: PullAction) -> str:
+    """Why an action cannot be done now; "" when it can."""
+    if request.state != "open":
+        return f"it is {request.state}"
+    match action:
+        case "approve":
+            return "you approved it already" if request.approved and not request.reviewers else ""
+        case "merge":
+            return _why_not_merge(request)
+        case "auto-merge":
+            return "it merges by itself already" if request.auto_merge else _draft(request)
+        case "stop-auto-merge":
+            return "" if request.auto_merge else "it does not merge by itself"
+        case "update" | "close":
+            return ""
+
+
+def _why_not_merge(request: PullRequest) -> str:
+    if request.draft:
+        return _draft(request)
+    if request.mergeable is False:
+        return "it has conflicts with the branch"
+    if request.checks == "failing":
+        return "its checks fail"
+    if request.checks == "pending":
+        return "its checks have not ended"
+    return "" if request.approved else "nobody has approved it"
+
+
+def _draft(request: PullRequest) -> str:
+    return "it is a draft" if request.draft else ""

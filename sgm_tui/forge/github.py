@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -42,43 +40,6 @@ _RECENT = timedelta(days=1)
 _BAD = frozenset({"failure", "cancelled", "timed_out", "action_required", "startup_failure", "stale"})
 _GOOD = frozenset({"success", "neutral", "skipped"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-def github_token(config: Config, environ: Mapping[str, str]) -> str:
-    """The token: `github.token_file`, GH_TOKEN, GITHUB_TOKEN, or what `gh auth token` says; "" when there is none.
-
-    Raises:
-        UnreachableError: the token file cannot be read.
-    """
-    if config.github.token_file is not None:
-        try:
-            return config.github.token_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise UnreachableError(f"github.token_file {config.github.token_file}: {error.strerror}") from error
-    for name in ("GH_TOKEN", "GITHUB_TOKEN"):
-        if environ.get(name):
-            return environ[name]
-    return _gh_token(urlsplit(config.github.api_url).hostname or "")
-
-
-def _gh_token(host: str) -> str:
-    """What the gh program is signed in with for a host."""
-    program = shutil.which("gh")
-    if program is None:
-        return ""
-    host = "github.com" if host == "api.github.com" else host
-    try:
-        told = subprocess.run(
-            [program, "auth", "token", "--hostname", host],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return told.stdout.strip() if told.returncode == 0 else ""
 
 
 class GithubForge:
@@ -120,6 +81,34 @@ class GithubForge:
     async def auto_merge(self, number: int, head: str) -> str:
         """Let it merge by itself once checks and owners agree; "" or why that was left undone."""
         return await self._asked(lambda: self._auto_merge(number, head))
+
+    async def approve(self, number: int, head: str) -> str:
+        """Approve this head; GitHub lets nobody approve their own.
+
+        Raises:
+            UnreachableError, RefusedError: why not; this goes for every action.
+        """
+        return await self._asked(lambda: self._approve(self._unmoved(number, head), head))
+
+    async def merge(self, number: int, head: str) -> str:
+        """Merge this head with a merge commit."""
+        return await self._asked(lambda: self._merge(number, head))
+
+    async def let_merge(self, number: int, head: str) -> str:
+        """Let this head merge by itself once checks and owners agree."""
+        return await self._asked(lambda: self._let_merge(number, head))
+
+    async def stop_auto_merge(self, number: int) -> str:
+        """Let it not merge by itself."""
+        return await self._asked(lambda: self._stop_auto_merge(number))
+
+    async def update_branch(self, number: int, head: str) -> str:
+        """Merge the branch it goes into into its own, if its head is still this one."""
+        return await self._asked(lambda: self._update_branch(number, head))
+
+    async def close(self, number: int) -> str:
+        """Close it without merging; a branch of ours goes with it, a branch of others stays."""
+        return await self._asked(lambda: self._close(number))
 
     async def _asked(self, work: Callable[[], Result]) -> Result:
         def told() -> Result:
@@ -208,6 +197,61 @@ class GithubForge:
             except GithubException as error:
                 left.append(f"reviewers were refused ({_words(error)})")
         return left
+
+    def _unmoved(self, number: int, head: str) -> RemotePull:
+        """The pull request as it is now, if it is still what was seen."""
+        pull = self._repository.get_pull(number)
+        if pull.head.sha != head:
+            raise RefusedError(f"#{number} has new commits: nothing was done", "Look at it again.")
+        if pull.state != "open":
+            word = "merged" if pull.merged else "closed"
+            raise RefusedError(f"#{number} is {word} already: nothing was done")
+        return pull
+
+    def _approve(self, pull: RemotePull, head: str) -> str:
+        try:
+            pull.create_review(commit=self._repository.get_commit(head), event="APPROVE")
+        except GithubException as error:
+            if error.status == 422 and "own pull request" in _words(error).lower():
+                raise RefusedError(
+                    f"#{pull.number} is your own: GitHub lets nobody approve their own", "Ask one of its owners."
+                ) from error
+            raise
+        return f"#{pull.number} is approved"
+
+    def _merge(self, number: int, head: str) -> str:
+        merged = self._unmoved(number, head).merge(merge_method="merge", sha=head)
+        return f"#{number} is merged: {merged.sha[:8]}" if merged.sha else f"#{number} is merged"
+
+    def _let_merge(self, number: int, head: str) -> str:
+        self._unmoved(number, head)
+        refused = self._auto_merge(number, head)
+        if refused:
+            raise RefusedError(f"#{number}: {refused}")
+        return f"#{number} merges by itself once checks and owners agree"
+
+    def _stop_auto_merge(self, number: int) -> str:
+        self._repository.get_pull(number).disable_automerge()
+        return f"#{number} waits for somebody to merge it"
+
+    def _update_branch(self, number: int, head: str) -> str:
+        if not self._unmoved(number, head).update_branch(expected_head_sha=head):
+            raise RefusedError(f"GitHub did not bring #{number} up to date", "Look at it in the browser.")
+        return f"#{number} is being brought up to date"
+
+    def _close(self, number: int) -> str:
+        pull = self._repository.get_pull(number)
+        if pull.state == "open":
+            pull.edit(state="closed")
+        branch = pull.head.ref
+        ours = branch.startswith("sgm/") and pull.head.repo is not None
+        if ours and pull.head.repo.full_name == self._repository.full_name:
+            try:
+                self._repository.get_git_ref(f"heads/{branch}").delete()
+            except GithubException as error:
+                if error.status not in {404, 422}:
+                    return f"#{number} is closed; its branch stays ({_words(error)})"
+        return f"#{number} is closed"
 
     def _auto_merge(self, number: int, head: str) -> str:
         pull = self._repository.get_pull(number)

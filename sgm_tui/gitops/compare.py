@@ -32,14 +32,18 @@ def travelling(source: bytes, target: bytes, keys: Sequence[str]) -> tuple[Extra
 
 def staying(source: bytes, target: bytes, moved: Iterable[str], protected: Sequence[str]) -> tuple[str, ...]:
     """Every key that differs between the two files and does not travel, with why."""
-    here, there = _leaves(_document(source)), _leaves(_document(target))
     taken = tuple(moved)
-    differing = sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
     return tuple(
         f"{key}: {'protected' if _below(key, protected) else 'the stage’s own'}"
-        for key in differing
+        for key in differing(source, target)
         if not _below(key, taken)
     )
+
+
+def differing(one: bytes, other: bytes) -> tuple[str, ...]:
+    """Every key whose value is not the same in both files, sorted."""
+    here, there = _leaves(_document(one)), _leaves(_document(other))
+    return tuple(sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key)))
 
 
 def same_value(data: bytes, key: str, value: str) -> bool:

@@ -54,6 +54,8 @@ class Commit:
     at: datetime
     subject: str
     paths: tuple[str, ...]
+    number: int = 0
+    """The pull request it merged, 0 when its message names none."""
 
 
 class Repository:
@@ -129,6 +131,18 @@ class Repository:
             return {}
         answer = self._run("cat-file", "--batch", "--buffer", stdin="\n".join(blobs).encode() + b"\n")
         return dict(_batch(answer))
+
+    def read_at(self, places: Sequence[tuple[str, str]]) -> list[bytes | None]:
+        """The files of many (commit, path) in one go and in order; None where there is none."""
+        asked = [f"{commit}:{path}" for commit, path in places if "\n" not in path]
+        if len(asked) < len(places):
+            raise ValueError("a path with a line break cannot be asked for")
+        if not asked:
+            return []
+        answer = self._run(
+            "cat-file", "--batch", "--buffer", stdin="\n".join(asked).encode("utf-8", "surrogateescape") + b"\n"
+        )
+        return list(_batch_in_order(answer))
 
     def first_parents(self, commit: str, limit: int = 5000) -> list[Commit]:
         """The newest `limit` first-parent commits up to `commit`, oldest first."""
@@ -370,13 +384,29 @@ def _batch(answer: bytes) -> Iterator[tuple[str, bytes]]:
         position = end + 2 + size
 
 
+def _batch_in_order(answer: bytes) -> Iterator[bytes | None]:
+    """The answers of `cat-file --batch`, one for each question; None where there was nothing."""
+    position = 0
+    while position < len(answer):
+        end = answer.index(b"\n", position)
+        header = answer[position:end].split()
+        if len(header) != 3 or header[1] != b"blob" or not header[2].isdigit():
+            position = end + 1
+            yield None
+            continue
+        size = int(header[2])
+        yield answer[end + 1 : end + 1 + size]
+        position = end + 2 + size
+
+
 def _commit(record: bytes) -> Commit:
     head, _, rest = record.rpartition(b"\x1f")
     sha, author, email, at, subject, body = head.decode("utf-8", "replace").split("\x1f", 5)
+    merged = re.match(r"Merge pull request #(\d{1,9})\b", subject) or re.search(r"\(#(\d{1,9})\)$", subject)
     if subject.startswith("Merge pull request") and body.strip():
         # GitHub's merge commits carry the title of the pull request as their body.
         subject = body.strip().splitlines()[0]
     paths = rest.split(_ZERO)
     names = tuple(path.decode("utf-8", "surrogateescape").lstrip("\n") for path in paths if path.strip(b"\n"))
     moment = datetime.fromtimestamp(int(at), UTC)
-    return Commit(sha, clean(author), clean(email), moment, clean(subject), names)
+    return Commit(sha, clean(author), clean(email), moment, clean(subject), names, int(merged[1]) if merged else 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +19,7 @@ from sgm_tui.fleet.codeowners import PLACES, Owners
 from sgm_tui.fleet.evidence import Evidence
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.gates import judge
-from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plan import ENDED, Change, FileEdit, Override, Plan, Preview, Progress, Proposal, Refusal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.text import clean
@@ -44,6 +44,14 @@ class Investigator(Protocol):
         ...
 
 
+class Holder(Protocol):
+    """Knows which versions must not come back."""
+
+    async def held(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
+        """Cell → version → why not."""
+        ...
+
+
 class Promoter:
     """Turns plans into pull requests."""
 
@@ -55,6 +63,7 @@ class Promoter:
         journal: Journal,
         audit: Audit,
         investigator: Investigator | None = None,
+        holder: Holder | None = None,
         *,
         locks: Path | None = None,
     ) -> None:
@@ -62,6 +71,7 @@ class Promoter:
         self._config = config
         self._repository = repository
         self._investigator = investigator
+        self._holder = holder
         self._submission = Submission(config, repository, forge, journal, audit, locks)
 
     async def preview(
@@ -127,7 +137,10 @@ class Promoter:
     async def _evidence(self, plan: Plan, snapshot: FleetSnapshot | None) -> Evidence:
         if self._investigator is None or snapshot is None or not plan.changes:
             return Evidence()
-        return await self._investigator.gather(plan, snapshot)
+        evidence = await self._investigator.gather(plan, snapshot)
+        if self._holder is None:
+            return evidence
+        return replace(evidence, held=await self._holder.held(key for change in plan.changes for key in change.cells))
 
     def _edits(self, head: str, plan: Plan, snapshot: FleetSnapshot | None) -> tuple[list[FileEdit], list[Refusal]]:
         """Every change with its exact diff; several changes of one file build on each other."""

@@ -117,6 +117,21 @@ WHY: list[BindingType] = [
     Binding("up,k", "scroll(-1)", "up", id="why-up", show=False, tooltip="Scroll up"),
 ]
 
+REVERT: list[BindingType] = [
+    Binding("escape,q,v", "back", "back", id="revert-back", tooltip="Back to the matrix"),
+    Binding("enter", "stage", "plan the way back", id="revert-stage", priority=True, tooltip="To the chosen version"),
+    Binding("b", "mark_bad", "known bad", id="revert-bad", tooltip="Hold this version back everywhere, or let it go"),
+    Binding(
+        "E",
+        "stage_everywhere",
+        "everywhere",
+        id="revert-everywhere",
+        tooltip="Plan the way back of every cell that runs what git wants here, or is about to",
+    ),
+    Binding("down,j", "choose(1)", "next", id="revert-next", show=False, tooltip="The next version"),
+    Binding("up,k", "choose(-1)", "previous", id="revert-previous", show=False, tooltip="The version before"),
+]
+
 PULLS: list[BindingType] = [
     Binding("escape,q", "back", "back", id="pulls-back", tooltip="Back to the matrix"),
     Binding("down,j", "choose(1)", "next", id="pulls-next", show=False, tooltip="The next pull request"),

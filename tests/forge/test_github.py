@@ -17,7 +17,8 @@ from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, UnreachableError
 from sgm_tui.fleet.model import CellKey, StageName, Version
 from sgm_tui.fleet.plan import Proposal
-from sgm_tui.forge.github import GithubForge, github_token
+from sgm_tui.forge.github import GithubForge
+from sgm_tui.forge.token import github_token
 from sgm_tui.sandbox import github_api
 from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.github_state import GitHub

@@ -1,0 +1,138 @@
+"""The way back: which change brings a cell to a version of its past, and what will happen when it is merged.
+
+What happens is decided by the controller, and recorded (protocols §J): setting the stable pod template while a canary
+is in flight, or after an abort, ends at once without steps and without analysis; any other template is a new revision
+and walks every step. Blue-green goes back at once to a ReplicaSet that is still up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.history import Past, WayBack
+from sgm_tui.fleet.model import CellKey, ServiceName, Version
+from sgm_tui.fleet.observed import Rollout
+from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.staging import cells_of_file
+
+_PAUSE = re.compile(r"pause: (\d+(?:\.\d+)?)(s|m|h)")
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Whether the pod template after a revert is the stable one again."""
+
+    same: bool | None
+    """None: it cannot be told from the values."""
+    differs: tuple[str, ...] = ()
+    """The keys that make the difference."""
+
+
+def revert_change(
+    snapshot: FleetSnapshot, key: CellKey, pasts: Sequence[Past], target: Past | None = None
+) -> Change | Refusal:
+    """The change that brings a cell back to `target`, or to the last version nothing is known against.
+
+    It undoes every change of the version since, newest first, and not only the version: what a promotion brought
+    along goes back with it.
+    """
+    cell = snapshot.cells.get(key)
+    desired = cell.facts.desired if cell else None
+    if cell is None or desired is None or desired.version is None:
+        return Refusal("", f"{key.service} has no version in git for {key.cluster}: there is nothing to revert")
+    if not pasts or pasts[0].version != desired.version:
+        return Refusal(desired.path, f"{desired.version} is too new: its history has not been read yet, try again")
+    if target is None:
+        target = next((past for past in pasts[1:] if not past.known_bad and past.version != desired.version), None)
+    if target is None:
+        return Refusal(desired.path, f"{key}: there is no earlier version that nothing is known against")
+    if target.version == desired.version:
+        return Refusal(desired.path, f"git wants {desired.version} already", nothing=True)
+    return Change(
+        kind="revert",
+        service=key.service,
+        stage=key.stage,
+        cluster=None if desired.whole_stage else key.cluster,
+        path=desired.path,
+        key=desired.key,
+        from_version=desired.version,
+        to_version=target.version,
+        cells=cells_of_file(snapshot, cell),
+        undoes=tuple(past.revision for past in pasts[: pasts.index(target)]),
+    )
+
+
+def chosen(pasts: Sequence[Past], version: str) -> Past | None:
+    """The newest earlier entry of a version."""
+    return next((past for past in pasts[1:] if past.version == version), None)
+
+
+def affected(snapshot: FleetSnapshot, service: ServiceName, version: Version) -> tuple[CellKey, ...]:
+    """Every cell that runs a version, wants it, or is about to; the last stage first, for there it hurts most."""
+    found: list[CellKey] = []
+    for stage in reversed(snapshot.fleet.stages):
+        for cluster in snapshot.fleet.clusters_of(stage.name):
+            cell = snapshot.cells.get(CellKey(service, stage.name, cluster.name))
+            if cell is not None and version in _versions(cell):
+                found.append(cell.key)
+    return tuple(found)
+
+
+def _versions(cell: Cell) -> set[Version | None]:
+    pending = {one.version for one in cell.facts.pending}
+    return {cell.live_version, cell.new_version, cell.desired_version, cell.facts.staged} | pending
+
+
+def way_back(cell: Cell, change: Change, template: Template) -> WayBack:
+    """What will happen to a cell when its revert is merged."""
+    rollout = cell.facts.rollout
+    if rollout is None:
+        return WayBack(None, "no Rollout is known here: the workload goes back as its own strategy says")
+    if rollout.strategy == "BlueGreen":
+        return _blue_green(rollout, change, template)
+    in_flight = rollout.new_version is not None or rollout.aborted
+    if not in_flight or rollout.stable_version != change.to_version:
+        return WayBack(False, f"{change.from_version} is the stable one here: {_walk(rollout)}", _shorter(rollout))
+    if template.same is None:
+        return WayBack(None, f"at once if nothing but the values of {change.to_version} reaches the pods")
+    if template.same:
+        what = "the canary was aborted" if rollout.aborted else "the canary is still in flight"
+        return WayBack(True, f"{what} and the pods become the stable ones again: no steps, no analysis")
+    return WayBack(
+        False,
+        f"{', '.join(template.differs[:3])} makes other pods than the stable ones: {_walk(rollout)}",
+        (f"set {', '.join(template.differs[:3])} back in the same change: then it is at once"),
+    )
+
+
+def _blue_green(rollout: Rollout, change: Change, template: Template) -> WayBack:
+    kept = [
+        one
+        for one in rollout.replica_sets
+        if one.current > 0 and any(image.endswith(f":{change.to_version}") for image in one.images)
+    ]
+    if kept and template.same:
+        return WayBack(True, "the pods of that version are still up: traffic is switched back without a pause")
+    if kept and template.same is None:
+        return WayBack(None, "at once if nothing but the version reaches the pods: the old ones are still up")
+    return WayBack(False, "new pods are started and wait at the gate like any new version")
+
+
+def _walk(rollout: Rollout) -> str:
+    """How long the whole canary takes, as far as its steps tell."""
+    seconds = sum(float(found[1]) * _UNITS[found[2]] for one in rollout.step_names if (found := _PAUSE.match(one)))
+    gates = sum(one == "pause" for one in rollout.step_names)
+    steps = len(rollout.step_names) or rollout.steps or 0
+    if not steps:
+        return "it is rolled out like a new version"
+    by_hand = f" and {gates} gate{'s' if gates > 1 else ''} for a person" if gates else ""
+    return f"it walks all {steps} steps again, at least {max(1, round(seconds / 60))} min{by_hand}"
+
+
+def _shorter(rollout: Rollout) -> str:
+    return "write rollout.steps: [] with it (strategy []), and the canary has no steps to walk" if rollout.steps else ""

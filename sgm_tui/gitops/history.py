@@ -1,0 +1,141 @@
+"""The past of every cell, read from the branch's first-parent history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Lock
+
+from sgm_tui.config import Config
+from sgm_tui.fleet.history import Past, PastKind
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
+from sgm_tui.fleet.text import clean
+from sgm_tui.gitops.repository import Commit, Repository
+from sgm_tui.gitops.values import UnreadableError, version_in
+
+_REVERT = re.compile(r"revert(?:\([^)]*\))?!?:|Revert \"", re.IGNORECASE)
+_PROMOTION = re.compile(r".*(?:->|→|\bpromote)", re.IGNORECASE)
+
+
+class History:
+    """What one clone knows of the past; read once for each head of the branch."""
+
+    def __init__(self, config: Config, repository: Repository) -> None:
+        self._config = config
+        self._repository = repository
+        self._lock = Lock()
+        self._head = ""
+        self._commits: list[Commit] = []
+        self._positions: dict[str, int] = {}
+        self._pasts: dict[CellKey, tuple[Past, ...]] = {}
+
+    def past_of(self, key: CellKey) -> tuple[Past, ...]:
+        """The versions of a cell, newest first, one entry for each commit that changed it.
+
+        Raises:
+            SgmError: the repository cannot be read.
+        """
+        with self._lock:
+            self._look()
+            if key not in self._pasts:
+                self._pasts[key] = self._read(key)
+            return self._pasts[key]
+
+    def versions_of(self, service: ServiceName) -> tuple[Version, ...]:
+        """Every version git ever wanted of a service in any stage, newest first.
+
+        Raises:
+            SgmError: the repository cannot be read.
+        """
+        keys = [CellKey(service, StageName(one.stage), ClusterName(one.name)) for one in self._config.clusters]
+        pasts = sorted((past for key in keys for past in self.past_of(key)), key=lambda past: past.at, reverse=True)
+        return tuple(dict.fromkeys(past.version for past in pasts))
+
+    def at_commit(self, key: CellKey, revision: str) -> Past | None:
+        """What a cell wanted at a commit, given in full or by its first characters; None when that is not known."""
+        pasts = self.past_of(key)
+        found = [at for sha, at in self._positions.items() if len(revision) >= 4 and sha.startswith(revision)]
+        if len(found) != 1:
+            return None
+        return next((past for past in pasts if self._positions[past.revision] <= found[0]), None)
+
+    def last_content(self, past: Past, pasts: Sequence[Past]) -> bytes | None:
+        """The file as it was when its version was taken away, or as it is where it was not."""
+        at = pasts.index(past)
+        commit = pasts[at - 1].parent if at else self._head
+        return self._repository.read_at([(commit, past.path)])[0]
+
+    def _look(self) -> None:
+        head = self._repository.head()
+        if head != self._head:
+            self._commits = self._repository.first_parents(head)
+            self._positions = {commit.sha: at for at, commit in enumerate(self._commits)}
+            self._pasts.clear()
+            self._head = head
+
+    def _read(self, key: CellKey) -> tuple[Past, ...]:
+        paths = self._paths(key)
+        touching = [(at, one) for at, one in enumerate(self._commits) if not paths.isdisjoint(one.paths)]
+        ordered = [path for path in self._templates(key) if path in paths]
+        places = [(commit.sha, path) for _, commit in touching for path in ordered]
+        contents = iter(self._repository.read_at(places))
+        found: list[Past] = []
+        for at, commit in touching:
+            files = {path: data for path in ordered if (data := next(contents)) is not None}
+            path = next((one for one in ordered if one in files), "")
+            version = self._version(files[path]) if path else None
+            if version is None or (found and found[-1].version == version):
+                continue
+            parent = self._commits[at - 1].sha if at else ""
+            found = _continued(found, _past(key, version, commit, parent, path))
+        return tuple(reversed(found))
+
+    def _templates(self, key: CellKey) -> list[str]:
+        values = {"{service}": key.service, "{stage}": key.stage, "{cluster}": key.cluster}
+        paths = []
+        for template in self._config.layout.values:
+            path = template
+            for name, value in values.items():
+                path = path.replace(name, value)
+            paths.append(path)
+        return paths
+
+    def _paths(self, key: CellKey) -> set[str]:
+        return set(self._templates(key))
+
+    def _version(self, data: bytes) -> Version | None:
+        try:
+            return Version(clean(version_in(data, self._config.layout.image_key)))
+        except UnreadableError:
+            return None
+
+
+def _past(key: CellKey, version: Version, commit: Commit, parent: str, path: str) -> Past:
+    return Past(
+        key=key,
+        version=version,
+        revision=commit.sha,
+        parent=parent,
+        path=path,
+        author=commit.author,
+        subject=commit.subject,
+        at=commit.at,
+        until=None,
+        kind=_kind(commit.subject),
+        number=commit.number,
+    )
+
+
+def _continued(found: list[Past], newest: Past) -> list[Past]:
+    """The past with one more entry; a revert tells against the version it took away."""
+    if not found:
+        return [newest]
+    bad = f"reverted by {newest.author} ({newest.revision[:8]})" if newest.kind == "revert" else ""
+    return [*found[:-1], replace(found[-1], until=newest.at, known_bad=bad), newest]
+
+
+def _kind(subject: str) -> PastKind:
+    if _REVERT.match(subject):
+        return "revert"
+    return "promotion" if _PROMOTION.match(subject) else "edit"

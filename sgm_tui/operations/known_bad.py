@@ -1,0 +1,58 @@
+"""Versions a person marked as known bad: held back from every promotion until they are let go again."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from pathlib import Path
+from typing import Any
+
+from sgm_tui.errors import RefusedError
+from sgm_tui.fleet.model import ServiceName, Version
+from sgm_tui.fleet.text import clean
+from sgm_tui.operations.files import locked, unusable, write_whole
+from sgm_tui.operations.journal import now
+
+_SCHEMA = 1
+
+
+class KnownBad:
+    """One file of marks."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def mark(self, service: ServiceName, version: Version, reason: str) -> None:
+        """Mark a version, or let it go with "".
+
+        Raises:
+            RefusedError: the file cannot be read or written.
+        """
+        with locked(self._file):
+            marks = self._read()
+            if reason:
+                mark = {"reason": clean(reason), "at": now(), "by": getpass.getuser()}
+                marks.setdefault(service, {})[version] = mark
+            else:
+                marks.get(service, {}).pop(version, None)
+            write_whole(self._file, json.dumps({"schema": _SCHEMA, "marks": marks}, ensure_ascii=False))
+
+    def of(self, service: ServiceName) -> dict[Version, str]:
+        """Version → why it is bad.
+
+        Raises:
+            RefusedError: the file cannot be read.
+        """
+        marks = self._read().get(service, {})
+        return {Version(version): f"known bad: {mark['reason']} ({mark['by']})" for version, mark in marks.items()}
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        try:
+            if not self._file.exists():
+                return {}
+            document = json.loads(self._file.read_text(encoding="utf-8"))
+            return dict(document["marks"])
+        except OSError as error:
+            raise unusable(self._file, error) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise RefusedError(f"{self._file} holds no marks this sgm can read", "Move it away.") from error

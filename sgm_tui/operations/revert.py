@@ -1,0 +1,154 @@
+"""Reverts: the past of a cell from git, the change that goes back, and what will happen when it is merged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from sgm_tui.fleet.history import Past, WayBack
+from sgm_tui.fleet.model import CellKey, ServiceName, Version
+from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.reverting import Template, affected, chosen, revert_change, way_back
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.gitops.compare import differing
+from sgm_tui.gitops.edits import EditRefusedError
+from sgm_tui.gitops.history import History
+from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.known_bad import KnownBad
+from sgm_tui.operations.writing import Files, written
+
+_CHART = "charts/microservice/Chart.yaml"
+_BESIDE_THE_PODS = ("rollout", "autoscaling", "analysis", "slo", "monitoring", "replicas")
+"""Values of the platform's chart that do not reach the pod template."""
+
+
+class Repository(Files, Protocol):
+    """The clone, as far as a revert needs it."""
+
+    def head(self) -> str:
+        """The head of the branch as last fetched."""
+        ...
+
+
+class Reverter:
+    """Everything that goes back, short of writing it."""
+
+    def __init__(self, repository: Repository, history: History, marks: KnownBad, audit: Audit) -> None:
+        self._repository = repository
+        self._history = history
+        self._marks = marks
+        self._audit = audit
+
+    async def past(self, key: CellKey) -> tuple[Past, ...]:
+        """The versions of a cell, newest first, with what is known against each.
+
+        Raises:
+            SgmError: the repository or the marks cannot be read.
+        """
+        return await asyncio.to_thread(self._past, key)
+
+    async def change(self, snapshot: FleetSnapshot, key: CellKey, to: str | None) -> Change | Refusal:
+        """The revert of a cell to the version before (None), to a version of its past, or to a commit's."""
+        return await asyncio.to_thread(self._change, snapshot, key, to)
+
+    async def revert_plan(
+        self, snapshot: FleetSnapshot, service: ServiceName, version: Version
+    ) -> tuple[Change | Refusal, ...]:
+        """The reverts of every cell that runs a version, wants it or is about to; in the order they should go."""
+        return await asyncio.to_thread(self._revert_plan, snapshot, service, version)
+
+    async def way_back(self, snapshot: FleetSnapshot, change: Change) -> WayBack:
+        """What will happen when a revert is merged; the slowest of its cells counts."""
+        template = await asyncio.to_thread(self._template, change)
+        ways = [way_back(snapshot.cells[key], change, template) for key in change.cells if key in snapshot.cells]
+        order = {False: 0, None: 1, True: 2}
+        return min(ways, key=lambda way: order[way.fast], default=WayBack(None, "none of its cells is known"))
+
+    async def mark(self, service: ServiceName, version: Version, reason: str) -> None:
+        """Hold a version back from every promotion; "" lets it go again.
+
+        Raises:
+            RefusedError: it cannot be written down.
+        """
+        await asyncio.to_thread(self._marks.mark, service, version, reason)
+        action = "mark-bad" if reason else "let-go"
+        self._audit.record(action, services=[service], title=f"{service} {version}", reason=reason)
+
+    async def held(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
+        """Cell → the versions that must not come (back) to it, each with why: reverted from it, or known bad."""
+        return await asyncio.to_thread(lambda: {key: self._held(key) for key in keys})
+
+    def _past(self, key: CellKey) -> tuple[Past, ...]:
+        bad = self._marks.of(key.service)
+        return tuple(
+            replace(past, known_bad=bad[past.version]) if past.version in bad else past
+            for past in self._history.past_of(key)
+        )
+
+    def _change(self, snapshot: FleetSnapshot, key: CellKey, to: str | None) -> Change | Refusal:
+        pasts = self._past(key)
+        if to is None:
+            return revert_change(snapshot, key, pasts)
+        target = chosen(pasts, to)
+        if target is None:
+            at = self._history.at_commit(key, to)
+            target = next((past for past in pasts if at is not None and past.revision == at.revision), None)
+        if target is None and pasts and pasts[0].version == to:
+            return Refusal(pasts[0].path, f"git wants {to} already", nothing=True)
+        if target is None:
+            return Refusal("", f"{key} never wanted {to}, and it is no commit of this branch: sgm history shows them")
+        return revert_change(snapshot, key, pasts, target)
+
+    def _revert_plan(
+        self, snapshot: FleetSnapshot, service: ServiceName, version: Version
+    ) -> tuple[Change | Refusal, ...]:
+        found: dict[tuple[str, str], Change | Refusal] = {}
+        for key in affected(snapshot, service, version):
+            cell = snapshot.cells[key]
+            if cell.desired_version == version:
+                made = self._change_away(snapshot, key, version)
+                found.setdefault((made.path, ""), made)
+            for pending in cell.facts.pending:
+                if pending.version == version:
+                    why = f"#{pending.number} proposes {version} for {key}: close that pull request"
+                    found.setdefault(("", why), Refusal("", why, nothing=True))
+        return tuple(found.values())
+
+    def _change_away(self, snapshot: FleetSnapshot, key: CellKey, version: Version) -> Change | Refusal:
+        pasts = self._past(key)
+        good = next((past for past in pasts[1:] if not past.known_bad and past.version != version), None)
+        return revert_change(snapshot, key, pasts, good)
+
+    def _held(self, key: CellKey) -> dict[Version, str]:
+        pasts = self._past(key)
+        held = dict(self._marks.of(key.service))
+        # Only the newest word counts: what was promoted again after it was reverted is held no more.
+        seen: set[Version] = set()
+        for past in pasts:
+            if past.version not in seen and past.known_bad:
+                held.setdefault(past.version, past.known_bad)
+            seen.add(past.version)
+        return held
+
+    def _template(self, change: Change) -> Template:
+        """Whether the pods after the revert are those of the version it goes back to."""
+        key = change.cells[0]
+        pasts = self._history.past_of(key)
+        target = next((past for past in pasts if past.version == change.to_version), None)
+        then = self._history.last_content(target, pasts) if target is not None else None
+        if then is None:
+            return Template(None)
+        head = self._repository.head()
+        try:
+            after = written(self._repository, head, change).after
+        except EditRefusedError:
+            return Template(None)
+        differs = differing(then, after)
+        if not differs:
+            return Template(True)
+        if self._repository.read(head, _CHART) is None:
+            return Template(None)
+        reaching = tuple(one for one in differs if one.partition(".")[0] not in _BESIDE_THE_PODS)
+        return Template(not reaching, reaching)

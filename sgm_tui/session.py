@@ -1,0 +1,322 @@
+"""The session the front ends are given: snapshots out, intents in.
+
+A session exists at once and empty; `wiring` connects it in the background and then gives it a desk, on which lies
+everything that writes. Reading never waits for writing, and read-only refuses at one place, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from sgm_tui.errors import RefusedError, SgmError
+from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
+from sgm_tui.fleet.plan import ENDED, Change, Plan, Refusal, Staged
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
+from sgm_tui.fleet.strategy import extras_of
+from sgm_tui.store import Store
+
+if TYPE_CHECKING:
+    from sgm_tui.config import Config
+    from sgm_tui.fleet.gate import Gate
+    from sgm_tui.fleet.history import Past, WayBack
+    from sgm_tui.fleet.plan import Override, Preview, Progress, Proposal, Unfinished
+    from sgm_tui.fleet.pulls import PullAction
+    from sgm_tui.operations.audit import Audit
+    from sgm_tui.operations.cart import Cart
+    from sgm_tui.operations.promote import Promoter
+    from sgm_tui.operations.pull_requests import PullRequests
+    from sgm_tui.operations.recovery import Recovery
+    from sgm_tui.operations.revert import Reverter
+    from sgm_tui.operations.waves import Waves
+
+logger = logging.getLogger("sgm")
+
+_LOOK_SECONDS = 1.0
+"""How often the plan is looked at for what another terminal put into it."""
+
+
+class Refreshable(Protocol):
+    """Something that can look again when asked."""
+
+    def refresh(self) -> None:
+        """Look again now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything that writes, once the configuration has been read."""
+
+    config: Config
+    cart: Cart
+    promoter: Promoter
+    reverter: Reverter
+    recovery: Recovery
+    waves: Waves
+    audit: Audit
+    pulls: PullRequests | None
+    """None where no forge is configured."""
+    versions: Callable[[ServiceName], tuple[Version, ...]]
+    """Every version git ever wanted of a service; reads the clone."""
+
+
+class LiveSession:
+    """What a front end needs of the world; satisfies `ui.session.Session`."""
+
+    def __init__(self, *, read_only: bool = False) -> None:
+        self.store = Store()
+        self.error: SgmError | None = None
+        """Why nothing can be shown at all; the store's snapshot carries the same as text."""
+        self.read_only = read_only
+        self.sources: list[Refreshable] = []
+        self._desk: Desk | None = None
+
+    @property
+    def desk(self) -> Desk:
+        """Everything that writes.
+
+        Raises:
+            SgmError: the configuration has not been read yet.
+        """
+        if self._desk is None:
+            raise self.error or SgmError("not connected yet", "Wait until the repository has been read.")
+        return self._desk
+
+    @property
+    def config(self) -> Config:
+        """The configuration this session runs on."""
+        return self.desk.config
+
+    def furnish(self, desk: Desk) -> None:
+        """Give it everything that writes, and show the plan that was kept."""
+        self._desk = desk
+        desk.cart.look()
+        self.store.set_plan(desk.cart.plan)
+
+    def fail(self, error: SgmError) -> None:
+        """Nothing can be shown at all."""
+        self.error = error
+        self.store.fail(str(error))
+
+    async def follow_plan(self) -> None:
+        """Show what other terminals put into the same plan, and open waves; ends only by being cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if self._desk is None:
+                continue
+            try:
+                if self._desk.cart.look():
+                    self.store.set_plan(self._desk.cart.plan)
+                if not self.read_only:
+                    await self._desk.waves.step(self.store.snapshot, self.store.snapshot.generated_at)
+            except SgmError as error:
+                # Said again, and to a person, as soon as somebody puts something into the plan or opens its waves.
+                logger.warning("the plan or its waves cannot be looked at: %s", error)
+
+    def snapshots(self) -> AsyncIterator[FleetSnapshot]:
+        """Every newest snapshot, the current one first."""
+        return self.store.snapshots()
+
+    async def settled(self, seconds: float) -> FleetSnapshot:
+        """The first snapshot in which every source has answered, details included, or the newest after `seconds`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                async for snapshot in self.snapshots():
+                    if snapshot.problem or _has_answered(snapshot):
+                        return snapshot
+        return self.store.publish()
+
+    async def refresh(self) -> None:
+        """Ask every source to look again now."""
+        for source in self.sources:
+            source.refresh()
+
+    def stage_promotion(self, key: CellKey, version: Version | None = None) -> Change | Refusal:
+        """Put the version of the stage before, or this one, into the plan for a cell."""
+        return self._stage_one(promotion_into(self.store.snapshot, key, version))
+
+    def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+        """The same for many cells, as one step that one undo takes back."""
+        return self._stage(promotions_into(self.store.snapshot, keys))
+
+    def stage_behind(self, stage: StageName) -> Staged:
+        """Everything the stage before has that this one has not."""
+        return self.stage_promotions(behind(self.store.snapshot, stage))
+
+    def _stage_one(self, found: Change | Refusal) -> Change | Refusal:
+        if isinstance(found, Refusal):
+            return found
+        staged = self._stage(Staged((found,)))
+        return staged.refusals[0] if staged.refusals else staged.changes[0]
+
+    def _stage(self, staged: Staged) -> Staged:
+        """Keep what was staged; where it cannot be kept nothing is staged, and it says why."""
+        if self.read_only:
+            return Staged(refusals=(Refusal("", "read-only: nothing can be staged"),))
+        if staged.changes:
+            try:
+                self._plan(lambda plan: plan.with_change(*staged.changes))
+            except SgmError as error:
+                return Staged(refusals=(Refusal("", str(error)),))
+        return staged
+
+    def _plan(self, change: Callable[[Plan], Plan]) -> None:
+        self.store.set_plan(self.desk.cart.update(change))
+
+    def edit(self, change: Change, version: Version | None = None, strategy: str | None = None) -> Change | Refusal:
+        """Give a staged change another version or another rollout strategy ("" keeps the file's own)."""
+        made = replace(change, to_version=version or change.to_version)
+        if version is not None and (made.to_version == made.from_version or made.undoes):
+            why = "a revert restores what was there" if made.undoes else f"already at {version}: nothing to promote"
+            return Refusal(change.path, why)
+        try:
+            if strategy is not None:
+                layout, policy = self.config.layout, self.config.policy
+                extras = extras_of(strategy, layout.image_key, policy.strategies) if strategy else ()
+                if isinstance(extras, Refusal):
+                    return extras
+                made = replace(made, strategy=strategy, extras=extras)
+            self._plan(lambda plan: plan.replaced(change, made))
+        except SgmError as error:
+            return Refusal(change.path, str(error))
+        return made
+
+    def undo(self) -> None:
+        """Take out of the plan what was staged last."""
+        self._plan(lambda plan: plan.undone())
+
+    def drop(self, change: Change) -> None:
+        """Take one change out of the plan."""
+        self._plan(lambda plan: plan.without(change))
+
+    async def versions(self, service: ServiceName) -> tuple[Version, ...]:
+        """Every version known of a service, newest first."""
+        return await asyncio.to_thread(self.desk.versions, service)
+
+    async def preview(self, override: Override | None = None, reason: str = "") -> Preview:
+        """The plan against a freshly fetched repository."""
+        return await self.preview_of(self.store.plan, override=override, reason=reason)
+
+    async def preview_of(
+        self, plan: Plan, *, override: Override | None = None, reason: str = "", direct: bool = False
+    ) -> Preview:
+        """Any plan against a freshly fetched repository, with every gate."""
+        return await self.desk.promoter.preview(plan, self.store.snapshot, override, reason, direct)
+
+    async def submit(self, preview: Preview) -> AsyncIterator[Progress]:
+        """Open the pull requests of exactly this preview; what was opened leaves the plan."""
+        async for progress in self.submit_preview(preview):
+            if progress.step in ENDED:
+                self._forget(tuple(edit.change for edit in progress.proposal.edits))
+                await self.refresh()
+            yield progress
+
+    def _forget(self, done: tuple[Change, ...]) -> None:
+        self._plan(lambda plan: plan.without(*done))
+
+    async def submit_preview(self, preview: Preview) -> AsyncIterator[Progress]:
+        """Open the pull requests of exactly this preview, whatever the plan holds; later waves are kept."""
+        self._may_write()
+        queued: list[Proposal] = []
+        async for progress in self.desk.promoter.submit(preview, self.store.snapshot):
+            if progress.step == "queued":
+                queued.append(progress.proposal)
+            yield progress
+        if queued:
+            self.desk.waves.keep(preview, queued, self.store.snapshot.generated_at, self.config.policy)
+
+    async def why(self, key: CellKey) -> tuple[Gate, ...] | Refusal:
+        """Every gate of the change that is staged for a cell, or of the promotion that would be."""
+        snapshot = self.store.snapshot
+        staged = next((one for one in snapshot.plan.changes if key in one.cells), None)
+        change = staged or promotion_into(snapshot, key)
+        if isinstance(change, Refusal):
+            return change
+        gates = await self.desk.promoter.judge(change, snapshot)
+        return tuple(gate for gate in gates if gate.cell == key)
+
+    async def past(self, key: CellKey) -> tuple[Past, ...]:
+        """The versions of a cell, newest first."""
+        return await self.desk.reverter.past(key)
+
+    async def revert_of(self, key: CellKey, to: str | None) -> Change | Refusal:
+        """The way back of a cell, not staged."""
+        return await self.desk.reverter.change(self.store.snapshot, key, to)
+
+    async def reverts_of(self, service: ServiceName, version: Version) -> tuple[Change | Refusal, ...]:
+        """The reverts of every cell that runs, or is about to run, a version; not staged."""
+        return await self.desk.reverter.revert_plan(self.store.snapshot, service, version)
+
+    async def stage_revert(self, key: CellKey, to: str | None) -> Change | Refusal:
+        """Put the way back of a cell into the plan."""
+        return self._stage_one(await self.revert_of(key, to))
+
+    async def stage_revert_of(self, service: ServiceName, version: Version) -> tuple[Change, ...] | Refusal:
+        """Put the reverts of every cell that runs, or is about to run, a version into the plan."""
+        found = await self.reverts_of(service, version)
+        changes = tuple(one for one in found if isinstance(one, Change))
+        refusals = tuple(one for one in found if isinstance(one, Refusal))
+        staged = self._stage(Staged(changes, refusals))
+        if staged.changes:
+            return staged.changes
+        return next(iter(staged.refusals), Refusal("", f"no cell runs {service} {version}, or is about to"))
+
+    async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:
+        """What will happen when that revert is merged."""
+        change = await self.revert_of(key, to)
+        return change if isinstance(change, Refusal) else await self.way_back_of(change)
+
+    async def way_back_of(self, change: Change) -> WayBack:
+        """What will happen when a revert is merged."""
+        return await self.desk.reverter.way_back(self.store.snapshot, change)
+
+    async def mark_bad(self, service: ServiceName, version: Version, reason: str) -> None:
+        """Hold a version back from every promotion; "" lets it go again."""
+        self._may_write()
+        await self.desk.reverter.mark(service, version, reason)
+
+    async def act_on_pull(self, number: int, head: str, action: PullAction) -> str:
+        """Do something to a pull request whose head is still `head`."""
+        self._may_write()
+        pulls = self.desk.pulls
+        if pulls is None:
+            raise SgmError("no pull requests: github.repository is not configured")
+        request = next((one for one in self.store.snapshot.pull_requests if one.number == number), None)
+        if request is None or request.head != head:
+            raise RefusedError(f"#{number} has moved meanwhile: nothing was done", "Look at it again.")
+        said = await pulls.act(request, action)
+        await self.refresh()
+        return said
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """Writes that were begun and never seen to their end."""
+        return await self.desk.recovery.unfinished()
+
+    def resume(self, operation: str) -> AsyncIterator[Progress]:
+        """Go on with an unfinished write from where it stopped."""
+        self._may_write()
+        return self.desk.recovery.resume(operation)
+
+    async def discard(self, operation: str) -> str:
+        """Take back what an unfinished write left behind."""
+        self._may_write()
+        return await self.desk.recovery.discard(operation)
+
+    def _may_write(self) -> None:
+        if self.read_only:
+            raise RefusedError("read-only: nothing is written", "Start sgm without --read-only.")
+
+
+def _has_answered(snapshot: FleetSnapshot) -> bool:
+    """Every source has said something, and no Application is known by its Table row only."""
+    if not snapshot.sources or any(one.state == "waiting" for one in snapshot.sources):
+        return False
+    applications = (cell.facts.application for cell in snapshot.cells.values())
+    hubs_stale = any(one.state == "stale" and one.source.kind == "argocd" for one in snapshot.sources)
+    return hubs_stale or all(one is None or one.detailed for one in applications)

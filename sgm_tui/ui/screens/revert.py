@@ -1,0 +1,182 @@
+"""The way back of one cell: its past versions, what is known against each, and what going back will look like."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.getters import query_one
+from textual.reactive import var
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.history import Past
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.plan import Refusal
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.resources import styles
+from sgm_tui.ui import keys
+from sgm_tui.ui.present.pasts import HEADINGS, past_row, way_lines
+from sgm_tui.ui.present.tables import aligned
+from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.screens.entry import EntryScreen
+from sgm_tui.ui.session import Session
+from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
+from sgm_tui.ui.widgets.cell_grid import NO_FLEET
+from sgm_tui.ui.widgets.choices import Choices
+
+
+class RevertScreen(Screen[None]):
+    """Choose a version to go back to."""
+
+    CSS_PATH = styles() / "revert.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = keys.REVERT
+    AUTO_FOCUS = "Choices"
+
+    snapshot: var[FleetSnapshot] = var(NO_FLEET)
+    pasts: var[tuple[Past, ...]] = var[tuple[Past, ...]]((), bindings=True)
+
+    choices = query_one(Choices)
+
+    def __init__(self, session: Session, key: CellKey) -> None:
+        super().__init__()
+        self._session = session
+        self._key = key
+        self._placed = False
+
+    def compose(self) -> ComposeResult:
+        """The same two lines, the versions, what will happen."""
+        yield SummaryBar().data_bind(RevertScreen.snapshot)
+        yield SourceBar().data_bind(RevertScreen.snapshot)
+        title = f"The way back: {self._key.service} in {self._key.cluster}"
+        yield Static(page([((title, Tone.TITLE),)]), id="title", markup=False)
+        yield Static(id="headings", markup=False)
+        yield Choices()
+        yield Static(id="way", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Read the past at once."""
+        self._say((("… reading the history", Tone.BUSY),))
+        self.look()
+
+    def on_resize(self) -> None:
+        """Columns follow the width."""
+        self._show()
+
+    @work(group="past", exclusive=True)
+    async def look(self) -> None:
+        """Read the versions of this cell from git."""
+        try:
+            self.pasts = await self._session.past(self._key)
+        except SgmError as error:
+            self._say((("✖ ", Tone.BAD), (f"{error.message} {error.hint}", Tone.BAD)))
+            return
+        self._show()
+        if not self._placed and len(self.pasts) > 1:
+            self._placed = True
+            self.choices.highlighted = self._best()
+        self.foresee()
+
+    def _best(self) -> int:
+        """The first version nothing is known against: where the cursor starts at 3 a.m."""
+        now = self.pasts[0].version
+        good = (at for at, past in enumerate(self.pasts) if past.version != now and not past.known_bad)
+        return next(good, 1)
+
+    def _show(self) -> None:
+        if not self.is_mounted:
+            return
+        now = self.snapshot.generated_at
+        rows = [past_row(past, now, current=at == 0) for at, past in enumerate(self.pasts)]
+        headings = tuple((heading, Tone.TITLE) for heading in HEADINGS)
+        lines = aligned([headings, *rows], self.size.width - 4, flexible=5)
+        self.query_one("#headings", Static).update(page(lines[:1]))
+        nothing: Line = (("Git has no earlier version of this cell.", Tone.QUIET),)
+        self.choices.show(lines[1:] or [nothing])
+
+    @on(Choices.OptionHighlighted)
+    @work(group="way", exclusive=True)
+    async def foresee(self) -> None:
+        """What will happen for the chosen version, said before anything is staged."""
+        past = self._chosen()
+        if past is None or past is self.pasts[0]:
+            self._say((("This is what git wants now.", Tone.QUIET),))
+            return
+        try:
+            way = await self._session.way_back(self._key, past.revision)
+        except SgmError as error:
+            self._say((("✖ ", Tone.BAD), (f"{error.message} {error.hint}", Tone.BAD)))
+            return
+        if isinstance(way, Refusal):
+            self._say((("· ", Tone.QUIET), (way.reason, Tone.TEXT)))
+        else:
+            self._say(*way_lines(way))
+
+    @work(group="asking", exclusive=True)
+    async def action_stage(self) -> None:
+        """Plan the way back to the chosen version."""
+        past = self._chosen()
+        if past is None:
+            return
+        staged = await self._session.stage_revert(self._key, past.revision)
+        if isinstance(staged, Refusal):
+            self.notify(staged.reason, title="not planned", severity="warning", markup=False)
+            return
+        self.notify("c shows the plan, u takes it back", title=f"planned: {staged.subject}", markup=False)
+        self.dismiss()
+
+    @work(group="asking", exclusive=True)
+    async def action_mark_bad(self) -> None:
+        """Hold the chosen version back from every cell, or let it go again."""
+        past = self._chosen()
+        if past is None:
+            return
+        reason: str | None = ""
+        if not past.known_bad.startswith("known bad"):
+            title = f"What is wrong with {past.version}? Nobody will promote {self._key.service} to it."
+            reason = await self.app.push_screen_wait(EntryScreen(title, least=3))
+        if reason is None:
+            return
+        try:
+            await self._session.mark_bad(self._key.service, past.version, reason)
+        except SgmError as error:
+            self.notify(error.hint, title=error.message, severity="error", markup=False)
+        self.look()
+
+    @work(group="asking", exclusive=True)
+    async def action_stage_everywhere(self) -> None:
+        """Plan the way back of every cell that runs the version git wants here now, or is about to."""
+        if not self.pasts:
+            return
+        staged = await self._session.stage_revert_of(self._key.service, self.pasts[0].version)
+        if isinstance(staged, Refusal):
+            self.notify(staged.reason, title="not planned", severity="warning", markup=False)
+            return
+        where = ", ".join(change.place for change in staged)
+        self.notify("c shows the plan, u takes it back", title=f"planned: back in {where}", markup=False)
+        self.dismiss()
+
+    def _chosen(self) -> Past | None:
+        at = self.choices.highlighted
+        return self.pasts[at] if at is not None and at < len(self.pasts) else None
+
+    def _say(self, *lines: Line) -> None:
+        self.query_one("#way", Static).update(page(lines))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There has to be a past."""
+        if action in {"stage", "mark_bad", "stage_everywhere"}:
+            return bool(self.pasts) or None
+        return True
+
+    def action_choose(self, step: int) -> None:
+        """Choose another version."""
+        self.choices.choose(step)
+
+    def action_back(self) -> None:
+        """Back to the matrix."""
+        self.dismiss()
