@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sgm_tui import __version__
-from sgm_tui.commands import completion, history, lint, plan, promote, revert, status
+from sgm_tui.commands import audit, completion, history, lint, plan, promote, prs, revert, status
 from sgm_tui.commands.common import flags_of, load_config
 from sgm_tui.errors import SgmError, UsageError
 
@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--port", type=int, default=0, metavar="N", help="listen here instead of any free port")
     sandbox.add_argument("--parent-pid", type=int, default=0, help=argparse.SUPPRESS)
     sandbox.set_defaults(run=_sandbox)
-    for command in (status, promote, revert, plan, history, lint):
+    for command in (status, promote, revert, plan, prs, history, audit, lint):
         command.add(commands, shared)
     completion.add(commands, shared, _parser)
     return parser

@@ -127,7 +127,7 @@ class RegistryConfig:
     hosts: tuple[str, ...] = ()
     """Hosts of image names this registry answers for, where it is a mirror; the host of `url` when not set."""
     token_file: Path | None = None
-    """A file that holds `user:password` (or a token) for the registry's own token service."""
+    """A file that holds `user:password`, or a token, for the registry's own origin."""
 
 
 @dataclass(frozen=True, slots=True)

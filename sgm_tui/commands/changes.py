@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -118,9 +117,7 @@ def _show(result: Result, preview: Preview, happened: Sequence[Progress], argume
 
 def _asked(preview: Preview) -> bool:
     count = len(preview.proposals)
-    sys.stderr.write(f"Write {'this' if count == 1 else f'these {count}'}? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    return output.asked(f"Write {'this' if count == 1 else f'these {count}'}?")
 
 
 async def follow(session: LiveSession, changes: Sequence[Change], happened: Sequence[Progress], seconds: float) -> int:
@@ -144,10 +141,7 @@ async def follow(session: LiveSession, changes: Sequence[Change], happened: Sequ
 def _tell(key: CellKey, version: Version, cell: Cell | None, told: dict[CellKey, str]) -> None:
     if cell is None:
         return
-    rollout = cell.facts.rollout
-    step = f" step {rollout.step}/{rollout.steps}" if rollout and cell.journey is Journey.ROLLING else ""
-    weight = f" {rollout.actual_weight}%" if step and rollout and rollout.actual_weight is not None else ""
-    line = f"{key}: {cell.journey.value}{step}{weight}" + (f": {cell.reason}" if cell.reason else "")
+    line = f"{key}: {cell.journey.value}" + (f": {cell.reason}" if cell.reason else "")
     if told.get(key) != line:
         told[key] = line
         output.note(f"{line} ({version})")

@@ -13,3 +13,9 @@ def data(text: str) -> None:
 def note(text: str) -> None:
     """What a person may want to know beside it."""
     print(text, file=sys.stderr, flush=True)
+
+
+def asked(question: str) -> bool:
+    """Ask on the terminal; only an explicit yes is one."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -119,7 +119,8 @@ class FileEdit:
     diff: str
     """Unified diff of the file, cleaned for showing."""
     stays: tuple[str, ...] = ()
-    """Keys that differ from the stage before and do not travel, each with why: "autoscaling.maxReplicas: protected"."""
+    """What differs from the stage before and does not travel ("protected: autoscaling.maxReplicas"), or what a revert
+    could not undo."""
 
 
 @dataclass(frozen=True, slots=True)

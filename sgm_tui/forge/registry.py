@@ -126,6 +126,9 @@ class Registry:
             return self._credentials()
         parameters = dict(_PARAMETER.findall(rest))
         realm = URL(parameters.get("realm", ""))
+        if scheme.lower() == "bearer" and not realm.scheme and (secret := self._secret()):
+            # Plain bearer tokens (RFC 6750): no service to fetch one from is named, so ours is the token itself.
+            return {"Authorization": f"Bearer {secret}"}
         if scheme.lower() != "bearer" or realm.scheme not in {"http", "https"} or realm.user is not None:
             raise _UntoldError(f"{self._told} asks for credentials in a way that is not known")
         if realm.scheme == "http" and self._base.scheme == "https":
@@ -133,8 +136,8 @@ class Registry:
         query = {"scope": f"repository:{name}:pull"}
         if "service" in parameters:
             query["service"] = parameters["service"]
-        secret = self._credentials() if realm.origin() == self._base.origin() else {}
-        async with session.get(realm.update_query(query), headers=secret, allow_redirects=False) as answer:
+        credentials = self._credentials() if realm.origin() == self._base.origin() else {}
+        async with session.get(realm.update_query(query), headers=credentials, allow_redirects=False) as answer:
             body = _document(await answer.content.read(_LARGEST))
             token = body.get("token") or body.get("access_token")
             if answer.status != 200 or not isinstance(token, str) or not token.isascii() or not token.isprintable():
@@ -142,15 +145,19 @@ class Registry:
             return {"Authorization": f"Bearer {token}"}
 
     def _credentials(self) -> dict[str, str]:
+        """Name and password, as a token service asks for them; a lone token is a password."""
+        secret = self._secret()
+        pair = secret if ":" in secret else f"token:{secret}"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"} if secret else {}
+
+    def _secret(self) -> str:
         file = self._config.token_file
         if file is None:
-            return {}
+            return ""
         try:
-            secret = file.read_text(encoding="utf-8").strip()
+            return file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise _UntoldError(f"registry.token_file {file} cannot be read: {clean(error)}") from error
-        pair = secret if ":" in secret else f"token:{secret}"
-        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
 def _reference(version: str) -> str:

@@ -228,7 +228,7 @@ class _Expander:
 
     def _clusters(self, spec: Mapping[str, Any], around: Parameters) -> list[Parameters]:
         if not self._ground.clusters:
-            raise UnsupportedError("the generator clusters, for no cluster is declared in this repository")
+            raise UnsupportedError("no cluster is declared in this repository")
         selector = spec.get("selector") or {}
         chosen = [one for one in self._ground.clusters if self._selected(selector, one.labels)]
         if not selector and all(one.name != IN_CLUSTER[0] for one in chosen):
@@ -283,7 +283,7 @@ class _Expander:
         if not self._ground.ours(_text(spec.get("repoURL"))):
             raise UnsupportedError(f"the generator git on another repository ({_text(spec.get('repoURL'))})")
         requests = self._mappings(spec.get("directories") or spec.get("files"))
-        if not requests or not all(one.get("path") for one in requests):
+        if not requests or not all(isinstance(one.get("path"), str) for one in requests):
             raise _GeneratorError("git needs directories or files, each with a path", self._place(spec))
         if spec.get("directories"):
             if self._directories is None:

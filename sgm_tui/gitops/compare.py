@@ -31,13 +31,12 @@ def travelling(source: bytes, target: bytes, keys: Sequence[str]) -> tuple[Extra
 
 
 def staying(source: bytes, target: bytes, moved: Iterable[str], protected: Sequence[str]) -> tuple[str, ...]:
-    """Every key that differs between the two files and does not travel, with why."""
+    """What differs between the two files and does not travel: the protected keys in one line, the others in one."""
     taken = tuple(moved)
-    return tuple(
-        f"{key}: {'protected' if _below(key, protected) else 'the stage’s own'}"
-        for key in differing(source, target)
-        if not _below(key, taken)
-    )
+    left = [key for key in differing(source, target) if not _below(key, taken)]
+    kept = [key for key in left if _below(key, protected)]
+    own = [key for key in left if key not in kept]
+    return tuple(f"{why}: {', '.join(keys)}" for why, keys in (("protected", kept), ("the stage’s own", own)) if keys)
 
 
 def differing(one: bytes, other: bytes) -> tuple[str, ...]:

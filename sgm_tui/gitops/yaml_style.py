@@ -118,4 +118,5 @@ def _scalar(value: str | float | bool | None) -> str:
         return written(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return repr(value)
+    text = repr(value)
+    return text if "." in text else text.replace("e", ".0e")

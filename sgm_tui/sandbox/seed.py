@@ -146,4 +146,16 @@ def _with_clusters(config: str, plan: list[tuple[str, str, str]]) -> str:
     head, _, rest = config.partition("stages:")
     comment, _, _ = rest.partition("\n")
     _, marker, tail = rest.partition("\nargocd:")
-    return f"{head}stages:{comment}\n" + "\n".join(lines) + f"\n{marker}{tail}"
+    return _with_waves(f"{head}stages:{comment}\n" + "\n".join(lines) + f"\n{marker}{tail}", plan)
+
+
+def _with_waves(config: str, plan: list[tuple[str, str, str]]) -> str:
+    """The policy of a fleet with these clusters: one first, a few behind it, then the rest."""
+    prod = [name for name, stage, _ in plan if stage == "prod"]
+    if not prod:
+        head, marker, tail = config.partition("  stages:\n    prod:\n")
+        rest = re.search(r"(?m)^\S", tail)
+        return head + (tail[rest.start() :] if marker and rest else "")
+    waves = [one for one in (prod[:1], prod[1:4], prod[4:]) if one] if len(prod) > 3 else [[name] for name in prod]
+    written = ", ".join(f"[{', '.join(one)}]" for one in waves)
+    return re.sub(r"(?m)^(\s+waves: ).*$", rf"\g<1>[{written}]", config)

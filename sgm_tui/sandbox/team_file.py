@@ -30,7 +30,8 @@ def team_file(
     document["prometheus"] |= {"token_file": str(token), "interval_seconds": 5}
     document["github"] |= {"api_url": github, "token_file": str(token), "interval_seconds": 3}
     # Images keep the names they have; the sandbox answers for the registry they are named after.
-    document["registry"] = {"url": registry, "hosts": [urlsplit(document["registry"]["url"]).hostname]}
+    hosts = [urlsplit(document["registry"]["url"]).hostname]
+    document["registry"] = {"url": registry, "hosts": hosts, "token_file": str(token)}
     document["kubeconfig"] = str(kubeconfig)
     document["state_directory"] = str(state)
     out = io.StringIO()

@@ -106,4 +106,4 @@ def test_only_the_keys_of_the_policy_travel_and_protected_ones_never() -> None:
     source = OLD.replace(b'A: "1"', b'A: "5"').replace(b"setWeight: 50", b"setWeight: 1")
     extras = travelling(source, OLD, ["env.A", "env.B", "image.repository"])
     assert [(one.key, json.loads(one.value)) for one in extras] == [("env.A", "5")]
-    assert staying(source, OLD, ("env.A",), ("rollout",)) == ("rollout.steps: protected",)
+    assert staying(source, OLD, ("env.A",), ("rollout",)) == ("protected: rollout.steps",)

@@ -27,10 +27,13 @@ def check(subject: Subject) -> Said:
     """Every ApplicationSet, then all Applications together."""
     if not subject.argo.sets:
         yield Skipped(_SET_RULES, "no ApplicationSet is in this repository")
+    unsupported: dict[str, dict[str, None]] = defaultdict(dict)
     for one, expansion in subject.expansions:
         yield from _problems(expansion)
-        for reason in dict.fromkeys(expansion.unsupported):
-            yield Skipped((*_SET_RULES, *_RULES), f"ApplicationSet {one.name}: {reason} is not understood")
+        for reason in expansion.unsupported:
+            unsupported[reason][one.name] = None
+    for reason, sets in unsupported.items():
+        yield Skipped((*_SET_RULES, *_RULES), f"ApplicationSet {several(list(sets), 3)} is not expanded: {reason}")
     if not subject.applications:
         yield Skipped(_RULES, "no Application is known")
         return

@@ -1,0 +1,132 @@
+"""`sgm prs`: pull requests that touch the fleet, and what may be done to them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sgm_tui.commands import output
+from sgm_tui.commands.common import check_names, may_write, settled_session
+from sgm_tui.errors import RefusedError, UnreachableError, UsageError
+from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.pulls import WORDS, PullAction, why_not
+from sgm_tui.fleet.report import time_text
+from sgm_tui.fleet.tables import age, align
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.snapshot import FleetSnapshot
+
+_ACTIONS: tuple[PullAction, ...] = tuple(WORDS)
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("prs", parents=[shared], help="pull requests that touch the fleet")
+    parser.add_argument("what", nargs="?", choices=("list", *_ACTIONS), default="list", help="what to do")
+    parser.add_argument("number", nargs="?", type=int, metavar="NUMBER", help="to which pull request")
+    parser.add_argument("--service", metavar="SERVICE", help="only those that change this service")
+    parser.add_argument("--stage", metavar="STAGE", help="only those that change this stage")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how to print it")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List them, or do what was asked for; the exit code of design §6."""
+    if (arguments.what == "list") != (arguments.number is None):
+        raise UsageError("sgm prs: an action needs the number of a pull request", "Try: sgm prs merge 57")
+    if arguments.what != "list":
+        may_write(arguments)
+    return asyncio.run(_prs(arguments))
+
+
+async def _prs(arguments: argparse.Namespace) -> int:
+    async with settled_session(arguments, read_only=arguments.what == "list") as (session, snapshot):
+        _must_know_forge(snapshot)
+        if arguments.what == "list":
+            return _list(snapshot, arguments)
+        request = next((one for one in snapshot.pull_requests if one.number == arguments.number), None)
+        if request is None:
+            raise UsageError(f"there is no pull request #{arguments.number} that touches the fleet", "sgm prs")
+        reason = why_not(request, arguments.what)
+        if reason:
+            output.note(f"sgm: #{request.number} {request.title}: not done: {reason}")
+            return 1
+        if not arguments.yes and not await asyncio.to_thread(_asked, request, arguments.what):
+            raise RefusedError("not confirmed: nothing was done")
+        output.data(await session.act_on_pull(request.number, request.head, arguments.what))
+        return 0
+
+
+def _asked(request: PullRequest, action: PullAction) -> bool:
+    return output.asked(f"#{request.number} {request.title} by {request.author}: {WORDS[action]}?")
+
+
+def _must_know_forge(snapshot: FleetSnapshot) -> None:
+    for health in snapshot.sources:
+        if health.source.kind == "forge" and health.state != "fresh":
+            raise UnreachableError(f"GitHub: {health.reason or 'no word in time'}", "docs/configuration.md: github")
+
+
+def _list(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
+    names = {name: getattr(arguments, name) for name in ("service", "stage")}
+    check_names(snapshot, {name: [value] if value else () for name, value in names.items()})
+    requests = [one for one in snapshot.pull_requests if _wanted(one, names)]
+    if arguments.output == "json":
+        document = {"schema": 1, "pull_requests": [_document(one) for one in requests]}
+        output.data(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        rows = [_row(one, snapshot.generated_at) for one in requests]
+        output.data("\n".join(align([("NUMBER", "STATE", "CHECKS", "APPROVED", "AGE", "BY", "TITLE", "NEXT"), *rows])))
+    return 0
+
+
+def _wanted(request: PullRequest, names: dict[str, str | None]) -> bool:
+    return all(
+        not value or any(getattr(key, name) == value for key, _ in request.proposes) for name, value in names.items()
+    )
+
+
+def _row(request: PullRequest, now: datetime) -> tuple[str, ...]:
+    stopped = why_not(request, "merge")
+    since = request.merged_at or request.created_at
+    return (
+        f"#{request.number}",
+        request.state,
+        request.checks or "none",
+        "yes" if request.approved else "no",
+        age(now - since) if since else "-",
+        request.author,
+        request.title,
+        "" if request.state != "open" else stopped or ("merges by itself" if request.auto_merge else "can be merged"),
+    )
+
+
+def _document(request: PullRequest) -> dict[str, Any]:
+    return {
+        "number": request.number,
+        "title": request.title,
+        "url": request.url,
+        "author": request.author,
+        "branch": request.branch,
+        "head": request.head,
+        "state": request.state,
+        "draft": request.draft,
+        "checks": request.checks or None,
+        "approved": request.approved,
+        "mergeable": request.mergeable,
+        "auto_merge": request.auto_merge,
+        "labels": list(request.labels),
+        "reviewers": list(request.reviewers),
+        "created_at": time_text(request.created_at),
+        "merged_at": time_text(request.merged_at),
+        "merge_commit": request.merge_commit or None,
+        "proposes": [
+            {"service": key.service, "stage": key.stage, "cluster": key.cluster, "version": version}
+            for key, version in request.proposes
+        ],
+        "not_mergeable_because": why_not(request, "merge") or None,
+    }
