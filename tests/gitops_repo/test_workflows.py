@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from sgm_tui import __version__, cli
+from sgm_tui.config_file import load
 from sgm_tui.errors import UsageError
 from sgm_tui.resources import gitops_repository
 
@@ -112,6 +113,13 @@ def test_a_platform_workflow_starts_without_rights_and_ends_in_time(file: Path) 
         assert int(job["timeout-minutes"]) <= 75
         writes = {scope for scope, level in job["permissions"].items() if level == "write"}
         assert writes == ({"security-events"} if name == "sarif" else set())
+
+
+@pytest.mark.parametrize("name", ["ci-promote-to-dev", "promote", "rollback"])
+def test_sgm_finds_its_configuration_in_the_checkout(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(gitops_repository())
+    config = load(None, flags={}, environ=loaded(PLATFORM / f"{name}.yaml")["env"])
+    assert config.github.repository == "acme/gitops"
 
 
 @pytest.fixture
