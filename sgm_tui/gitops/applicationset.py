@@ -119,8 +119,8 @@ class _Expander:
     def __init__(self, one: ApplicationSet, ground: Ground) -> None:
         self._set = one
         self._ground = ground
-        self._go = bool(one.spec.get("goTemplate"))
-        self._strict = "missingkey=error" in (one.spec.get("goTemplateOptions") or ())
+        self._go = one.go_template
+        self._strict = "missingkey=error" in one.options
         self._directories: list[str] | None = None
         self._problems: list[Problem] = []
         self._unsupported: list[str] = []

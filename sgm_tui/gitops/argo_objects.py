@@ -124,6 +124,10 @@ class ApplicationSet:
     name: str
     namespace: str
     spec: Mapping[str, Any]
+    go_template: bool
+    """Go's templates; plain `{{key}}` ones otherwise."""
+    options: tuple[str, ...]
+    """`goTemplateOptions`: missingkey=error, where somebody thought of it."""
     place: Place
 
 
@@ -332,7 +336,14 @@ def _application_set(data: Mapping[str, Any], path: str) -> ApplicationSet:
     spec = reader.mapping(data, "spec")
     reader.mapping(reader.mapping(spec, "template"), "spec")
     reader.mappings(spec, "generators")
-    return ApplicationSet(name, reader.text(metadata, "namespace"), spec, reader.place(name or data))
+    return ApplicationSet(
+        name=name,
+        namespace=reader.text(metadata, "namespace"),
+        spec=spec,
+        go_template=reader.flag(spec, "goTemplate"),
+        options=reader.texts(spec, "goTemplateOptions"),
+        place=reader.place(name or data),
+    )
 
 
 def _project(data: Mapping[str, Any], path: str) -> AppProject:

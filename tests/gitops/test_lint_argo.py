@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import random
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from lint_repository import (
     APPLICATION_SET,
     DEV,
@@ -208,7 +213,7 @@ def test_what_is_not_understood_is_skipped_and_not_guessed(tmp_path: Path) -> No
     files = changed(SET, "clusters: {selector: {matchLabels: {stage: dev}}}", "pullRequest: {github: {}}")
     whole = report(tmp_path, files)
     assert whole.findings == ()
-    assert "ApplicationSet app: the generator pullRequest is not understood" in {one.reason for one in whole.skipped}
+    assert "ApplicationSet app is not expanded: the generator pullRequest" in {one.reason for one in whole.skipped}
 
 
 def test_a_values_file_no_application_reads_is_found(tmp_path: Path) -> None:
@@ -266,6 +271,21 @@ def test_where_the_schema_is_strict_an_unknown_value_is_an_error(tmp_path: Path)
     files = changed(DEV, "team: shop", "team: shop\nreplicas: 2\nfree: {x: 1}")
     (one,) = findings(tmp_path, {**files, "charts/service/values.schema.json": schema})
     assert (one.severity, one.message) == ("error", "chart charts/service does not allow replicas")
+
+
+SCHEMAS = {
+    "anything": '{"properties": {"resources": true}}',
+    "wrong shape": '{"properties": []}',
+    "no object": "[]",
+    "no JSON": "{",
+    "elsewhere": '{"properties": {"image": {"$ref": "#/x"}}}',
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS.keys())
+def test_a_schema_that_says_little_forbids_little(tmp_path: Path, schema: str) -> None:
+    files = changed(DEV, "team: shop", "team: shop\nresources: {limits: {cpu: 1}}")
+    assert findings(tmp_path, {**files, "charts/service/values.schema.json": schema}) == []
 
 
 def test_a_chart_that_takes_all_values_as_a_whole_reads_everything(tmp_path: Path) -> None:
@@ -343,3 +363,51 @@ def test_a_second_codeowners_is_never_read(tmp_path: Path) -> None:
 
 def test_no_value_of_an_unparsable_file_is_judged_twice(tmp_path: Path) -> None:
     assert brief(tmp_path, {**FILES, PROD_2: "image: [\n"}) == [f"{PROD_2}:2 yaml-invalid"]
+
+
+ODD = [
+    None,
+    [],
+    {},
+    "",
+    0,
+    1.5,
+    True,
+    ["x"],
+    {"a": "b"},
+    [{"a": 1}],
+    "{{.x}}",
+    "{{",
+    "*",
+    "!x",
+    "[",
+    [[1]],
+    "../..",
+    "$x/y",
+]
+
+
+def paths_of(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value inside a value."""
+    yield above
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inside:
+        yield from paths_of(item, (*above, key))
+
+
+def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """A value with another one at a place inside it."""
+    if not path:
+        return new
+    if isinstance(value, dict):
+        return {**value, path[0]: put(value[path[0]], path[1:], new)}
+    return [put(item, path[1:], new) if number == path[0] else item for number, item in enumerate(value)]
+
+
+@pytest.mark.parametrize("path", [SET, PROJECT_FILE, "argocd/dev-1.yaml", "charts/service/Chart.yaml", DEV])
+def test_no_shape_of_a_file_is_a_defect_of_ours(tmp_path: Path, path: str) -> None:
+    (content,) = yaml.safe_load_all(FILES[path])
+    chosen = random.Random(path)
+    for way in paths_of(content):
+        odd = json.dumps(put(content, way, chosen.choice(ODD)))
+        assert all(one.message for one in findings(tmp_path, {**FILES, path: odd}))

@@ -204,6 +204,14 @@ def test_sarif_paths_are_uris() -> None:
     assert location["artifactLocation"]["uri"] == "a%20b/%C3%BC%23.yaml"
 
 
+def test_a_file_name_that_is_no_text_can_be_printed_in_every_form() -> None:
+    whole = Report((found("config", Place("\udcff\x1b.yaml"), "x"),), (), 1)
+    for printed in (render.text(whole), render.document(whole), render.github(whole), sarif(whole)):
+        assert "\x1b" not in printed
+        printed.encode()
+    assert '"uri": "%FF%1B.yaml"' in sarif(whole)
+
+
 def test_github_annotations_name_file_line_and_rule(broken: Report) -> None:
     lines = render.github(broken, "platform/").splitlines()
     assert lines[0].startswith(

@@ -72,7 +72,9 @@ def _names(subject: Subject) -> Iterator[Finding]:
             yield found("application-name", one.place, f"{one.name} is no name Kubernetes takes")
 
 
-def _paths(subject: Subject) -> Iterator[Finding]:
+def _paths(subject: Subject) -> Said:
+    if not any(subject.ours(source.repo_url) for one in subject.applications for source in one.sources):
+        yield Skipped(("application-path",), "no Application reads the repository sgm.yaml names")
     missing: dict[Place, list[str]] = defaultdict(list)
     for one in subject.applications:
         for source in one.sources:

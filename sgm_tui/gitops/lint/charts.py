@@ -140,7 +140,8 @@ def _walk(
             inner_schema = declared.get(key)
             inner_defaults = defaults.get(key) if isinstance(defaults, Mapping) else None
             if isinstance(value, Mapping) and not _takes_anything(chart, here, inner_schema, inner_defaults):
-                yield from _walk(chart, value, here, inner_schema, inner_defaults, path)
+                narrower = inner_schema if isinstance(inner_schema, Mapping) else None
+                yield from _walk(chart, value, here, narrower, inner_defaults, path)
             continue
         names = {*declared} if closed else {*known, *(chart.free if not above else ())}
         nearest = difflib.get_close_matches(str(key), sorted(names), n=1, cutoff=0.8 if chart.unseen else 0.6)
@@ -177,4 +178,6 @@ def _takes_anything(chart: _Chart, key: Key, schema: Any, defaults: Any) -> bool
         return not (isinstance(schema, Mapping) and _declared(schema)[1])
     if isinstance(schema, Mapping):
         return not schema.get("properties") or any(word in schema for word in _UNJUDGED)
+    if schema is True:
+        return True
     return not _read_below(chart, key) and (not isinstance(defaults, Mapping) or not defaults)

@@ -15,6 +15,7 @@ from sgm_tui.gitops.lint.findings import Finding, Report
 
 SCHEMA = 1
 _WIDTH = 110
+_LONGEST_PATH = 4096
 _NOTES = 5
 """How many notes of one rule people read before they stop reading."""
 _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -94,7 +95,7 @@ def _finding(one: Finding) -> dict[str, Any]:
     return {
         "rule": one.rule,
         "severity": one.severity,
-        "path": clean(one.place.path, 4096),
+        "path": clean(one.place.path, _LONGEST_PATH),
         "line": one.place.line,
         "column": one.place.column,
         "message": one.message,
@@ -113,7 +114,7 @@ def github(report: Report, prefix: str = "") -> str:
 
 def _command(one: Finding, prefix: str) -> str:
     properties: list[tuple[str, object]] = [
-        ("file", f"{prefix}{one.place.path}"),
+        ("file", clean(f"{prefix}{one.place.path}", _LONGEST_PATH)),
         ("line", one.place.line),
         ("col", one.place.column),
         ("title", one.rule),

@@ -54,7 +54,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 def _result(one: Finding, position: int, prefix: str, fingerprint: str) -> dict[str, Any]:
     location = {
-        "artifactLocation": {"uri": quote(f"{prefix}{one.place.path}")},
+        "artifactLocation": {"uri": quote(f"{prefix}{one.place.path}", errors="surrogateescape")},
         "region": {"startLine": one.place.line, "startColumn": one.place.column},
     }
     return {
