@@ -72,7 +72,10 @@ def _check_rules(names: Sequence[str]) -> None:
 def _root(arguments: argparse.Namespace) -> Path:
     """The folder to look at: it holds sgm.yaml, or `--config` says where that is."""
     hint = f"Name a checkout that holds {_TEAM_FILE}: sgm lint PATH"
-    named = arguments.path or (Path(arguments.repo) if arguments.repo else None)
+    repository = (arguments.repo or "").removeprefix("file://")
+    if not arguments.path and "://" in repository:
+        raise UsageError(f"{repository} is not on this disk", "Clone it, and name the checkout: sgm lint PATH")
+    named = arguments.path or (Path(repository) if repository else None)
     if named is None:
         here = Path.cwd()
         inside = next((one for one in (here, *here.parents) if (one / _TEAM_FILE).is_file()), None)

@@ -137,6 +137,7 @@ WRONG = {
     "no folder": (["lint", "/nowhere"], "no folder"),
     "no sgm.yaml": (["lint", "/usr"], "holds no sgm.yaml"),
     "nothing around": (["lint"], "no sgm.yaml in / or above"),
+    "a URL": (["--repo", "https://github.com/acme/gitops", "lint"], "Clone it"),
     "unknown rule": (["lint", "--rule", "version-mutabel"], "Did you mean version-mutable?"),
     "unknown rule to ignore": (["lint", "--ignore", "x"], "there is no rule x"),
     "unknown format": (["lint", "-o", "xml"], "invalid choice"),

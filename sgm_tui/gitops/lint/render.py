@@ -39,8 +39,8 @@ def text(report: Report, prefix: str = "", *, every_note: bool = False) -> str:
         places = [f"{one.place.line}:{one.place.column}" for one in group]
         width = max(map(len, places))
         for one, place in zip(group, places, strict=True):
-            lines.append(f"  {place:<{width}}  {one.severity:<7}  {one.message}  [{one.rule}]")
             reason = "" if one.rule in told else f"{one.why} "
+            lines += _indented(f"{one.message}  [{one.rule}]", width + 13, f"  {place:<{width}}  {one.severity:<7}  ")
             lines += _indented(f"{reason}{one.fix}", width + 13)
             told.add(one.rule)
         lines.append("")
@@ -60,9 +60,16 @@ def _calm(findings: Sequence[Finding]) -> tuple[Sequence[Finding], Counter[str]]
     return shown, Counter({rule: count - _NOTES for rule, count in met.items() if count > _NOTES})
 
 
-def _indented(paragraph: str, by: int) -> list[str]:
+def _indented(paragraph: str, by: int, first: str = "") -> list[str]:
     margin = " " * by
-    return textwrap.wrap(paragraph, _WIDTH, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False)
+    return textwrap.wrap(
+        paragraph,
+        _WIDTH,
+        initial_indent=first or margin,
+        subsequent_indent=margin,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _summary(report: Report) -> str:
