@@ -109,7 +109,7 @@ def terminals() -> Iterator[Callable[..., Terminal]]:
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGQUIT, 131)],
+    [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGQUIT, 131)],
     ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_a_signal_restores_the_terminal(terminals: Callable[..., Terminal], number: signal.Signals, code: int) -> None:

@@ -70,9 +70,12 @@ class FleetScreen(Screen[None]):
     async def _surround(self) -> None:
         pane = DetailPane().data_bind(FleetScreen.snapshot, FleetScreen.selected)
         words = "words: service stage cluster version journey"
-        await self.query_one("#body").mount(pane)
-        await self.mount(Input(id="filter", placeholder=words, compact=True), Footer(show_command_palette=False))
-        self.refresh_bindings()  # the footer fills itself only when it is told
+        # A signal may end the application at any moment after the first frame: then there is nothing to surround.
+        if self.is_attached:
+            await self.query_one("#body").mount(pane)
+        if self.is_attached:
+            await self.mount(Input(id="filter", placeholder=words, compact=True), Footer(show_command_palette=False))
+            self.refresh_bindings()  # the footer fills itself only when it is told
 
     def on_resize(self) -> None:
         """Details go where there is room."""
