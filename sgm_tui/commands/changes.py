@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sgm_tui.commands import output
-from sgm_tui.commands.common import must_know_git
 from sgm_tui.errors import RefusedError, UsageError
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.change_report import Result, document, text
@@ -39,11 +38,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print it")
 
 
-async def carry_out(
-    session: LiveSession, snapshot: FleetSnapshot, staged: Staged, arguments: argparse.Namespace
-) -> int:
+async def carry_out(session: LiveSession, staged: Staged, arguments: argparse.Namespace) -> int:
     """Preview what is staged, and unless it is a dry run write all of it or nothing."""
-    must_know_git(snapshot)
     override = _override(arguments)
     plan = Plan().with_change(*staged.changes)
     preview = await session.preview_of(plan, override=override, reason=arguments.reason, direct=arguments.direct)

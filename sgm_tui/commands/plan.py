@@ -59,7 +59,7 @@ async def _plan(arguments: argparse.Namespace) -> int:
             return 0
         if arguments.what == "clear":
             return _clear(session, snapshot)
-        code = await changes.carry_out(session, snapshot, Staged(snapshot.plan.changes), arguments)
+        code = await changes.carry_out(session, Staged(snapshot.plan.changes), arguments)
         left = await session.unfinished()
         if left:
             output.note(f"sgm: {len(left)} begun and never finished: sgm plan --unfinished")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import changes
-from sgm_tui.commands.common import check_names, may_write, one_of, settled_session
+from sgm_tui.commands.common import check_names, may_write, must_know_git, one_of, settled_session
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.model import ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Refusal, Staged
@@ -47,8 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _promote(arguments: argparse.Namespace) -> int:
     async with settled_session(arguments) as (session, snapshot):
+        must_know_git(snapshot)
         staged = _with_strategy(wanted(snapshot, arguments), arguments.strategy, session.config)
-        return await changes.carry_out(session, snapshot, staged, arguments)
+        return await changes.carry_out(session, staged, arguments)
 
 
 def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:

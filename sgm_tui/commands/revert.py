@@ -7,7 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import changes, output
-from sgm_tui.commands.common import check_names, may_write, settled_session
+from sgm_tui.commands.common import check_names, may_write, must_know_git, settled_session
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.model import ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Refusal, Staged
@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _revert(arguments: argparse.Namespace) -> int:
     async with settled_session(arguments) as (session, snapshot):
+        must_know_git(snapshot)
         names = {"service": [arguments.service], "cluster": arguments.cluster}
         check_names(snapshot, {**names, "stage": [arguments.stage] if arguments.stage else ()})
         staged = await _wanted(session, snapshot, arguments)
@@ -52,7 +53,7 @@ async def _revert(arguments: argparse.Namespace) -> int:
             output.note(f"{change.service} {change.place}: back {speed}: {way.reason}")
             if way.faster:
                 output.note(f"  faster: {way.faster}")
-        return await changes.carry_out(session, snapshot, staged, arguments)
+        return await changes.carry_out(session, staged, arguments)
 
 
 async def _wanted(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
