@@ -214,3 +214,22 @@ def test_values_that_should_be_equal_in_every_stage_and_are_not(tmp_path: Path) 
     assert [one.message for one in findings(tmp_path, files)] == [
         "image.repository is ghcr.io/acme/chart in prod, and ghcr.io/acme/cart in dev, prod"
     ]
+
+
+KUSTOMIZE = TEAM_FILE.replace("{stage}/{cluster}/app/{service}/values.yaml", "apps/{service}/{stage}.yaml").replace(
+    "layout:", 'layout:\n  image_key: "images[name=acme/cart].newTag"'
+)
+OVERLAY = "images:\n  - name: acme/cart\n    newTag: v1.4.2\n"
+
+
+def test_another_layout_and_another_key_are_followed(tmp_path: Path) -> None:
+    files = {"sgm.yaml": KUSTOMIZE, "apps/cart/dev.yaml": OVERLAY, "apps/cart/prod.yaml": OVERLAY}
+    assert findings(tmp_path, files) == []
+    files |= {"apps/cart/dev.yaml": OVERLAY.replace("v1.4.2", "latest"), "apps/cart/prd.yaml": OVERLAY}
+    assert [(one.place.path, one.place.line, one.message) for one in findings(tmp_path, files)] == [
+        ("apps/cart/dev.yaml", 3, "latest is a name that moves"),
+        ("apps/cart/prd.yaml", 1, "there is no stage prd (did you mean prod?): a values file under apps/cart/prd.yaml"),
+    ]
+    files = {"sgm.yaml": KUSTOMIZE, "apps/cart/dev.yaml": OVERLAY.replace("acme/cart", "acme/x")}
+    (one,) = findings(tmp_path, files, only=["image-key-missing"])
+    assert one.message == "there is no images[name=acme/cart].newTag"

@@ -40,7 +40,7 @@ class _Names:
     cluster: str
     service: str
     folder: str
-    """The path up to the last of these names."""
+    """The folder of the last of these names."""
     telling: bool
     """A folder of the template is a plain word: else any path of its depth would look like it."""
 
@@ -52,7 +52,8 @@ class _Layout:
         self.image_key = config.layout.image_key
         self.stages = {stage.name: [cluster.name for cluster in stage.clusters] for stage in config.stages}
         self.home = {cluster.name: cluster.stage for cluster in config.clusters}
-        self.endings = {name for one in config.layout.values if "{" not in (name := one.rpartition("/")[2])}
+        names = {one.rpartition("/")[2] for one in config.layout.values}
+        self.endings = set() if any("{" in name for name in names) else names
         self._templates = [(one, _loose(one)) for one in config.layout.values]
 
     def read(self, path: str) -> list[_Names]:
@@ -66,7 +67,7 @@ class _Layout:
             stage, cluster = names.get("stage", ""), names.get("cluster", "")
             last = "cluster" if cluster and (not stage or stage in self.stages) else "stage" if stage else "service"
             telling = any("{" not in part for part in template.split("/")[:-1])
-            found.append(_Names(stage, cluster, names["service"], path[: match.end(last)], telling))
+            found.append(_Names(stage, cluster, names["service"], _up_to(path, match.end(last)), telling))
         return found
 
     def knows(self, names: _Names) -> bool:
@@ -86,6 +87,11 @@ class _Layout:
         of = f" of {names.stage}" if names.stage else ""
         mine = self.stages.get(names.stage) or list(self.home)
         return "layout-unknown-cluster", f"there is no cluster {names.cluster}{of}{_nearest(names.cluster, mine)}"
+
+
+def _up_to(path: str, end: int) -> str:
+    """The folder a name ends, or the whole path where the name is part of the file's own."""
+    return path[: end + 1] if path[end] == "/" else path
 
 
 def _loose(template: str) -> re.Pattern[str]:
@@ -120,7 +126,7 @@ def _strays(subject: Subject, config: Config) -> Iterator[Finding]:
             yield found("layout-unmatched", Place(path), message)
     for (rule, folder, message), paths in sorted(unknown.items()):
         count = f"{len(paths)} values files" if len(paths) > 1 else "a values file"
-        yield found(rule, Place(paths[0]), f"{message}: {count} under {folder}/")
+        yield found(rule, Place(paths[0]), f"{message}: {count} under {folder}")
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
