@@ -18,7 +18,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.values import path_of
-from sgm_tui.gitops.yaml_outline import outline
+from sgm_tui.gitops.yaml_outline import apart, outline
 
 _LARGEST = 1 << 20
 _DEEPEST = 100
@@ -129,13 +129,30 @@ def source_of(data: bytes, path: Path, *, whole_parent: bool = False) -> Source:
         if isinstance(part, tuple):
             break
         names.append(part)
-    found = outline(text)
-    lines = found.on_the_way(names, whole_parent=whole_parent) if found else None
+    every = re.findall(r"[^\n]*\n|[^\n]+$", text)
+    lines = _deciding(text, every, names, whole_parent=whole_parent)
     if lines is None:
         return Source(text, bom, text, None)
-    every = re.findall(r"[^\n]*\n|[^\n]+$", text)
-    kept = [number for number in lines if number < len(every)]
-    return Source(text, bom, "".join(every[number] for number in kept), kept)
+    return Source(text, bom, "".join(every[number] for number in lines), lines)
+
+
+def _deciding(text: str, every: Sequence[str], names: Sequence[str], *, whole_parent: bool) -> list[int] | None:
+    """The lines that decide about a key, where it is certain which these are; None for all of them."""
+    found = outline(text)
+    if found is not None:
+        lines = found.on_the_way(names, whole_parent=whole_parent)
+        return None if lines is None else [number for number in lines if number < len(every)]
+    fewer = apart(text, names[0]) if len(names) > whole_parent else None
+    if fewer is None:
+        return None
+    lines = [number for number in fewer[0] if number < len(every)]
+    try:
+        nodes = documents("".join(every[number] for number in lines), VERSIONS[0])
+    except EditRefusedError:
+        return None  # the whole file is read instead, and says it with its own line number
+    if len(nodes) != 1 or not isinstance(nodes[0], MappingNode) or nodes[0].flow_style:
+        return None
+    return lines if {name.start_mark.line for name, _ in nodes[0].value} == fewer[1] else None
 
 
 def _text_of(data: bytes) -> tuple[str, bytes]:

@@ -110,6 +110,32 @@ def outline(text: str) -> Outline | None:
     return reader.result if reader.read() else None
 
 
+def apart(text: str, name: str) -> tuple[list[int], set[int]] | None:
+    """The lines of a file that is not all plain, without the top-level entries that are and have another name.
+
+    What is left out is sure to stand at the top level only when a parser finds exactly the given lines to start the
+    top-level entries of what is left: then no quote and no bracket was open where something was left out.
+
+    Returns:
+        The lines that stay, and which of these (counted anew) start an entry; None when there is nothing to gain.
+    """
+    lines = text.split("\n")
+    starts = [number for number, line in enumerate(lines) if _KEY.match(line)]
+    if not starts or any(line.startswith(("---", "...", "%")) for line in lines):
+        return None
+    kept: list[int] = list(range(starts[0]))
+    firsts: set[int] = set()
+    named = False
+    for first, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        match = _KEY.match(lines[first])
+        is_named = match is not None and match[1].strip("\"'") == name
+        named = named or is_named
+        if is_named or outline("\n".join(lines[first:end])) is None:
+            firsts.add(len(kept))
+            kept += range(first, end)
+    return (kept, firsts) if named and len(kept) < len(lines) else None
+
+
 class _Reader:
     """Walks the lines once, with the stack of what is open."""
 

@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from sgm_tui.gitops.edits import VERSIONS, EditRefusedError, Version, descend, documents, edit, plain
-from sgm_tui.gitops.yaml_outline import outline
+from sgm_tui.gitops.edits import VERSIONS, EditRefusedError, Version, descend, documents, edit, plain, source_of
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SCALARS = (
@@ -171,14 +170,11 @@ def test_the_lines_that_decide_say_what_the_whole_file_says(
     soup: str, end: str, path: list[str], whole_parent: bool
 ) -> None:
     text = soup + end
-    found = outline(text)
-    lines = found.on_the_way(path, whole_parent=whole_parent) if found else None
-    if lines is None:
+    fewer = source_of(text.encode(), path, whole_parent=whole_parent)
+    if fewer.lines is None:
         return
-    every = [*text.splitlines(keepends=True), ""]
-    fewer = "".join(every[number] for number in lines)
     for version in VERSIONS:
-        assert _all_at(fewer, version, path) == _all_at(text, version, path)
+        assert _all_at(fewer.text, version, path) == _all_at(text, version, path)
 
 
 def _all_at(text: str, version: Version, path: list[str]) -> list[object]:

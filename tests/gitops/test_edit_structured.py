@@ -21,8 +21,8 @@ KEY = "rollout.steps"
 WRITTEN: dict[str, tuple[str, Value, str, str]] = {
     "steps over steps": (
         KEY, STEPS,
-        "rollout:\n  steps:   # x\n    - setWeight: 5 # x\n    # gate\n    - a: {}\n    # e\n  # z\n\n",
-        "rollout:\n  steps:   # x\n    - setWeight: 10\n    - pause: {duration: 1m}\n    - analysis: {}\n    # e\n  # z\n\n",
+        "rollout:\n  steps: # x\n    - setWeight: 5 # x\n    # gate\n    - a: {}\n    # e\n # z\n",
+        "rollout:\n  steps: # x\n    - setWeight: 10\n    - pause: {duration: 1m}\n    - analysis: {}\n    # e\n # z\n",
     ),
     "flush with the key": (
         KEY, STEPS,
