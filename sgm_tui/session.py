@@ -19,6 +19,7 @@ from sgm_tui.fleet.plan import ENDED, Change, Plan, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
 from sgm_tui.fleet.strategy import extras_of
+from sgm_tui.fleet.waves import WavePlan, WaveStep, next_step
 from sgm_tui.store import Store
 
 if TYPE_CHECKING:
@@ -293,6 +294,22 @@ class LiveSession:
         said = await pulls.act(request, action)
         await self.refresh()
         return said
+
+    async def waves(self) -> tuple[tuple[WavePlan, WaveStep], ...]:
+        """Every wave plan that has not ended, with what it waits for."""
+        snapshot = self.store.snapshot
+        plans = await asyncio.to_thread(self.desk.waves.plans)
+        return tuple((plan, next_step(plan, snapshot, snapshot.generated_at)) for plan in plans)
+
+    async def stop_waves(self, identity: str, reason: str) -> None:
+        """Open no further wave of a plan until it is let go on."""
+        self._may_write()
+        await asyncio.to_thread(self.desk.waves.stop, identity, reason)
+
+    async def resume_waves(self, identity: str) -> None:
+        """Let a stopped wave plan go on."""
+        self._may_write()
+        await asyncio.to_thread(self.desk.waves.resume, identity)
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """Writes that were begun and never seen to their end."""

@@ -43,6 +43,7 @@ from sgm_tui.fleet.plan import (
 from sgm_tui.fleet.pulls import PullAction
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
+from sgm_tui.fleet.waves import WavePlan, WaveStep
 
 NOW = datetime(2026, 11, 23, 14, 3, 20, tzinfo=UTC)
 REVISION = "3f2a1c9d" + "0" * 32
@@ -521,6 +522,7 @@ class ScriptedSession:
         self.gates: tuple[Gate, ...] | Refusal = ()
         self.pasts: tuple[Past, ...] = ()
         self.begun: tuple[Unfinished, ...] = ()
+        self.wave_plans: tuple[tuple[WavePlan, WaveStep], ...] = ()
         self.resumed: tuple[Progress, ...] = ()
         self.known_versions: tuple[Version, ...] = ()
         self.asked: list[tuple[object, ...]] = []
@@ -634,6 +636,18 @@ class ScriptedSession:
             raise self.failure
         self.asked.append((action, number, head))
         return f"#{number}: {action}"
+
+    async def waves(self) -> tuple[tuple[WavePlan, WaveStep], ...]:
+        """What a test says."""
+        return self.wave_plans
+
+    async def stop_waves(self, identity: str, reason: str) -> None:
+        """Kept."""
+        self.asked.append(("stop", identity, reason))
+
+    async def resume_waves(self, identity: str) -> None:
+        """Kept."""
+        self.asked.append(("go on", identity))
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """What a test says."""

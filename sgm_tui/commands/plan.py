@@ -27,11 +27,12 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("show", "open", "clear", "resume", "discard"),
+        choices=("show", "open", "clear", "resume", "discard", "waves", "stop", "go-on"),
         default="show",
-        help="show it (default), open its pull requests, clear it; resume or discard an unfinished write",
+        help="show it (default), open its pull requests, clear it; resume or discard an unfinished write; "
+        "list what goes wave by wave, stop it, let it go on",
     )
-    parser.add_argument("operation", nargs="?", metavar="ID", help="which unfinished write")
+    parser.add_argument("operation", nargs="?", metavar="ID", help="which unfinished write, or which waves")
     parser.add_argument("--unfinished", action="store_true", help="list what was begun and never finished")
     changes.add_options(parser)
     parser.set_defaults(run=run)
@@ -39,10 +40,13 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked for; the exit code of design §6."""
-    if (arguments.what in {"resume", "discard"}) != bool(arguments.operation):
-        raise UsageError("sgm plan: resume and discard need an ID", "sgm plan --unfinished lists them.")
+    if (arguments.what in {"resume", "discard", "stop", "go-on"}) != bool(arguments.operation):
+        raise UsageError(
+            "sgm plan: resume, discard, stop and go-on need an ID",
+            "sgm plan --unfinished and sgm plan waves list them.",
+        )
     arguments.dry_run = arguments.dry_run or arguments.what == "show"
-    if arguments.what != "show" and not arguments.dry_run:
+    if arguments.what not in {"show", "waves"} and not arguments.dry_run:
         may_write(arguments)
     return asyncio.run(_plan(arguments))
 
@@ -52,6 +56,8 @@ async def _plan(arguments: argparse.Namespace) -> int:
         must_know_git(snapshot)
         if arguments.unfinished:
             return _list(await session.unfinished(), snapshot, arguments)
+        if arguments.what in {"waves", "stop", "go-on"}:
+            return await _waves(session, snapshot, arguments)
         if arguments.what == "resume":
             return await _resume(session, arguments.operation)
         if arguments.what == "discard":
@@ -64,6 +70,36 @@ async def _plan(arguments: argparse.Namespace) -> int:
         if left:
             output.note(f"sgm: {len(left)} begun and never finished: sgm plan --unfinished")
         return code
+
+
+async def _waves(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
+    if arguments.what == "stop":
+        await session.stop_waves(arguments.operation, arguments.reason or "by hand")
+    if arguments.what == "go-on":
+        await session.resume_waves(arguments.operation)
+    found = await session.waves()
+    if arguments.operation and all(plan.identity != arguments.operation for plan, _ in found):
+        raise UsageError(f"no waves {arguments.operation}", "sgm plan waves lists them.")
+    rows = [
+        (
+            plan.identity,
+            age(snapshot.generated_at - plan.began_at),
+            plan.title,
+            f"{plan.opened}/{len(plan.waves)}",
+            step.reason,
+        )
+        for plan, step in found
+    ]
+    if arguments.output == "json":
+        keys = ("id", "age", "title", "opened", "waits_for")
+        waves = [dict(zip(keys, row, strict=True)) for row in rows]
+        output.data(json.dumps({"schema": 1, "waves": waves}, indent=2, ensure_ascii=False))
+    else:
+        shown = (
+            align([("ID", "BEGUN", "WHAT", "OPENED", "WAITS FOR"), *rows]) if rows else ["nothing goes wave by wave"]
+        )
+        output.data("\n".join(shown))
+    return 0
 
 
 async def _resume(session: LiveSession, operation: str) -> int:

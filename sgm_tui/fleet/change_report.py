@@ -50,7 +50,8 @@ def text(preview: Preview) -> str:
     lines: list[str] = []
     for proposal in preview.proposals:
         way = "push to the branch" if proposal.direct else "pull request"
-        lines += [f"{proposal.stage}: {way}: {proposal.title}", f"  branch     {proposal.branch}"]
+        wave = f" (wave {proposal.wave + 1} of {proposal.waves})" if proposal.waves > 1 else ""
+        lines += [f"{proposal.stage}: {way}{wave}: {proposal.title}", f"  branch     {proposal.branch}"]
         if proposal.reviewers:
             lines.append(f"  reviewers  {', '.join(proposal.reviewers)}")
         for edit in proposal.edits:

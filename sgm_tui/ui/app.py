@@ -28,6 +28,7 @@ from sgm_tui.ui.messages import (
     PullsRequested,
     RevertRequested,
     UnfinishedRequested,
+    WavesRequested,
     WhyRequested,
 )
 from sgm_tui.ui.screens.fleet import FleetScreen
@@ -136,6 +137,13 @@ class SgmApp(App[None]):
         from sgm_tui.ui.screens.unfinished import UnfinishedScreen
 
         self.push_screen(UnfinishedScreen(self.session).data_bind(SgmApp.snapshot))
+
+    @on(WavesRequested)
+    def open_waves(self) -> None:
+        """Promotions that go wave by wave."""
+        from sgm_tui.ui.screens.waves import WavesScreen
+
+        self.push_screen(WavesScreen(self.session).data_bind(SgmApp.snapshot))
 
     @on(RevertRequested)
     def open_revert(self, message: RevertRequested) -> None:

@@ -97,6 +97,7 @@ PLAN: list[BindingType] = [
     Binding(
         "U", "unfinished", "unfinished", id="plan-unfinished", show=False, tooltip="Writes that were never finished"
     ),
+    Binding("W", "waves", "waves", id="plan-waves", show=False, tooltip="Promotions that go wave by wave"),
     Binding("r", "preview", "again", id="plan-refresh", show=False, tooltip="Fetch and compare again"),
 ]
 
@@ -107,6 +108,14 @@ UNFINISHED: list[BindingType] = [
     ),
     Binding("down,j", "choose(1)", "next", id="unfinished-next", show=False, tooltip="The next one"),
     Binding("up,k", "choose(-1)", "previous", id="unfinished-previous", show=False, tooltip="The one before"),
+]
+
+WAVES: list[BindingType] = [
+    Binding("escape,q", "back", "back", id="waves-back", tooltip="Back to the plan"),
+    Binding("x", "stop", "stop", id="waves-stop", tooltip="Open no further wave of this one"),
+    Binding("enter", "go_on", "go on", id="waves-go-on", priority=True, tooltip="Let a stopped one go on"),
+    Binding("down,j", "choose(1)", "next", id="waves-next", show=False, tooltip="The next one"),
+    Binding("up,k", "choose(-1)", "previous", id="waves-previous", show=False, tooltip="The one before"),
 ]
 
 WHY: list[BindingType] = [

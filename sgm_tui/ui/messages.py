@@ -43,3 +43,8 @@ class RevertRequested(Message):
 @dataclass
 class UnfinishedRequested(Message):
     """What was begun and never finished."""
+
+
+@dataclass
+class WavesRequested(Message):
+    """Promotions that go wave by wave."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.history import Past, WayBack
     from sgm_tui.fleet.plan import Override, Preview, Progress, Unfinished
     from sgm_tui.fleet.pulls import PullAction
+    from sgm_tui.fleet.waves import WavePlan, WaveStep
 
 
 class Session(Protocol):
@@ -101,6 +102,18 @@ class Session(Protocol):
         Raises:
             SgmError: GitHub said no, or it has moved meanwhile.
         """
+        ...
+
+    async def waves(self) -> tuple[tuple[WavePlan, WaveStep], ...]:
+        """Every wave plan that has not ended, with what it waits for."""
+        ...
+
+    async def stop_waves(self, identity: str, reason: str) -> None:
+        """Open no further wave of a plan until it is let go on."""
+        ...
+
+    async def resume_waves(self, identity: str) -> None:
+        """Let a stopped wave plan go on."""
         ...
 
     async def unfinished(self) -> tuple[Unfinished, ...]:

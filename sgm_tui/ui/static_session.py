@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.history import Past, WayBack
     from sgm_tui.fleet.plan import Override, Unfinished
     from sgm_tui.fleet.pulls import PullAction
+    from sgm_tui.fleet.waves import WavePlan, WaveStep
 
 _WHY = "this is a picture of the fleet, not the fleet"
 _NO = Refusal("", _WHY)
@@ -94,6 +95,18 @@ class StaticSession:
         raise RefusedError(_WHY)
 
     async def act_on_pull(self, number: int, head: str, action: PullAction) -> str:
+        """Refused."""
+        raise RefusedError(_WHY)
+
+    async def waves(self) -> tuple[tuple[WavePlan, WaveStep], ...]:
+        """None are under way."""
+        return ()
+
+    async def stop_waves(self, identity: str, reason: str) -> None:
+        """Refused."""
+        raise RefusedError(_WHY)
+
+    async def resume_waves(self, identity: str) -> None:
         """Refused."""
         raise RefusedError(_WHY)
 

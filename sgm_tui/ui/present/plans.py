@@ -111,6 +111,8 @@ def _refusal(refusal: Refusal) -> Iterable[Line]:
 
 def _proposal(proposal: Proposal, now: datetime, *, protected: bool) -> Iterable[Line]:
     way = "push" if proposal.direct else "pull request"
+    if proposal.waves > 1:
+        way += f", wave {proposal.wave + 1} of {proposal.waves}"
     yield (
         (f"{proposal.stage} ", Tone.PROTECTED if protected else Tone.TITLE),
         (f"{RULE * 2} {way} {RULE * 2} ", Tone.QUIET),

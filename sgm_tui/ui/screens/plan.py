@@ -20,7 +20,7 @@ from sgm_tui.fleet.plan import Change, Override, Preview, Refusal, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
-from sgm_tui.ui.messages import UnfinishedRequested
+from sgm_tui.ui.messages import UnfinishedRequested, WavesRequested
 from sgm_tui.ui.present.gates import gate_lines
 from sgm_tui.ui.present.plans import change_line, preview_lines, progress_line
 from sgm_tui.ui.present.tones import Line, Tone, page
@@ -55,6 +55,7 @@ class PlanScreen(Screen[None]):
         self._override: Override | None = None
         self._reason = ""
         self._unfinished: tuple[Unfinished, ...] = ()
+        self._waves = 0
 
     def compose(self) -> ComposeResult:
         """The staged changes, what happened so far, the diffs."""
@@ -87,6 +88,8 @@ class PlanScreen(Screen[None]):
         title: list[tuple[str, Tone]] = [("The plan  ", Tone.STRONG), (count, Tone.QUIET)]
         if self._unfinished:
             title.append((f"   ▲ {len(self._unfinished)} begun and never finished: U", Tone.ATTENTION))
+        if self._waves:
+            title.append((f"   … {self._waves} go{'es' if self._waves == 1 else ''} wave by wave: W", Tone.STAGED))
         self.query_one("#title", Static).update(page([title]))
         nothing: Line = (("Nothing is planned. p on a cell plans a promotion into it.", Tone.QUIET),)
         self.choices.show([change_line(change) for change in changes] or [nothing])
@@ -114,6 +117,7 @@ class PlanScreen(Screen[None]):
         """What a crash left behind is said once the journal has been read."""
         try:
             self._unfinished = await self._session.unfinished()
+            self._waves = len(await self._session.waves())
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="warning", markup=False)
         self._show_changes()
@@ -186,6 +190,10 @@ class PlanScreen(Screen[None]):
     def action_unfinished(self) -> None:
         """What was begun and never finished."""
         self.post_message(UnfinishedRequested())
+
+    def action_waves(self) -> None:
+        """Promotions that go wave by wave."""
+        self.post_message(WavesRequested())
 
     def _chosen(self) -> Change | None:
         changes, at = self.snapshot.plan.changes, self.choices.highlighted

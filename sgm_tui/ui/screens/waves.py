@@ -1,0 +1,138 @@
+"""Promotions that go wave by wave: how far each has come, what it waits for, and stopping it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.getters import query_one
+from textual.reactive import var
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.tables import age
+from sgm_tui.fleet.waves import WavePlan, WaveStep
+from sgm_tui.resources import styles
+from sgm_tui.ui import keys
+from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.session import Session
+from sgm_tui.ui.widgets.bars import SummaryBar
+from sgm_tui.ui.widgets.cell_grid import NO_FLEET
+from sgm_tui.ui.widgets.choices import Choices
+
+
+class WavesScreen(Screen[None]):
+    """Each wave plan on a line; facts move them on."""
+
+    CSS_PATH = styles() / "plan.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = keys.WAVES
+    AUTO_FOCUS = "Choices"
+
+    snapshot: var[FleetSnapshot] = var(NO_FLEET)
+    plans: var[tuple[tuple[WavePlan, WaveStep], ...]] = var[tuple[tuple[WavePlan, WaveStep], ...]]((), bindings=True)
+
+    choices = query_one(Choices)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+
+    def compose(self) -> ComposeResult:
+        """The list, and the waves of the chosen one."""
+        yield SummaryBar().data_bind(WavesScreen.snapshot)
+        yield Static(page([(("wave by wave", Tone.TITLE),)]), id="title", markup=False)
+        yield Choices()
+        yield Static(id="progress", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def watch_snapshot(self) -> None:
+        """Facts move waves on."""
+        if self.is_mounted:
+            self.look()
+
+    def on_mount(self) -> None:
+        """Look at once."""
+        self.look()
+
+    @work(group="waves", exclusive=True)
+    async def look(self) -> None:
+        """What each waits for now."""
+        try:
+            self.plans = await self._session.waves()
+        except SgmError as error:
+            self.query_one("#progress", Static).update(page([((f"✖ {error.message} {error.hint}", Tone.BAD),)]))
+            return
+        nothing: Line = (("Nothing goes wave by wave now.", Tone.QUIET),)
+        self.choices.show([_line(plan, step, self.snapshot) for plan, step in self.plans] or [nothing])
+        self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        chosen = self._chosen()
+        lines = _waves(chosen) if chosen is not None else []
+        self.query_one("#progress", Static).update(page(lines))
+
+    def _chosen(self) -> WavePlan | None:
+        at = self.choices.highlighted
+        return self.plans[at][0] if at is not None and at < len(self.plans) else None
+
+    @work(group="acting")
+    async def action_stop(self) -> None:
+        """Open no further wave of the chosen one."""
+        await self._act(stop=True)
+
+    @work(group="acting")
+    async def action_go_on(self) -> None:
+        """Let the chosen one go on."""
+        await self._act(stop=False)
+
+    async def _act(self, *, stop: bool) -> None:
+        plan = self._chosen()
+        if plan is None:
+            return
+        try:
+            if stop:
+                await self._session.stop_waves(plan.identity, "by hand")
+            else:
+                await self._session.resume_waves(plan.identity)
+        except SgmError as error:
+            self.notify(error.hint, title=error.message, severity="error", markup=False)
+        self.look()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what would do something."""
+        if action in {"stop", "go_on"}:
+            plan = self._chosen() if self.is_mounted else None
+            return (plan is not None and bool(plan.stopped) == (action == "go_on")) or None
+        return True
+
+    def action_choose(self, step: int) -> None:
+        """Choose another."""
+        self.choices.choose(step)
+        self._show_chosen()
+
+    def action_back(self) -> None:
+        """Back to the plan."""
+        self.dismiss()
+
+
+def _line(plan: WavePlan, step: WaveStep, snapshot: FleetSnapshot) -> Line:
+    tone = Tone.ATTENTION if plan.stopped or step.do == "stop" else Tone.BUSY
+    eta = f", on in {age(step.eta - snapshot.generated_at)}" if step.eta is not None else ""
+    return (
+        (f"{plan.title}  ", Tone.STRONG),
+        (f"wave {plan.opened} of {len(plan.waves)}  ", Tone.STAGED),
+        (f"{step.reason}{eta}", tone),
+    )
+
+
+def _waves(plan: WavePlan) -> list[Line]:
+    lines: list[Line] = []
+    for at, wave in enumerate(plan.waves):
+        sign, tone = ("✓", Tone.GOOD) if at < plan.opened else ("·", Tone.QUIET)
+        where = ", ".join(f"{change.service} {change.place} {change.to_version}" for change in wave)
+        lines.append(((f"  {sign} wave {at + 1}  ", tone), (where, Tone.TEXT)))
+    return lines
