@@ -202,6 +202,7 @@ def documents(text: str, version: Version) -> list[Node]:
     """
     yaml = YAML(typ="safe", pure=True)
     yaml.version = version
+    yaml.composer.warn_double_anchors = False
     try:
         found = [node for node in yaml.compose_all(text) if node is not None]
     except MarkedYAMLError as error:

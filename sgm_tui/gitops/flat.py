@@ -48,9 +48,11 @@ def _table(documents: list[Any]) -> dict[str, str]:
 def _documents(data: bytes) -> list[Any]:
     if len(data) > _LARGEST:
         raise UnreadableError("the file is larger than 1 MB")
+    yaml = YAML(typ="safe", pure=True)
+    yaml.composer.warn_double_anchors = False
     try:
         text = data.decode("utf-8-sig")
-        return [one for one in YAML(typ="safe", pure=True).load_all(text) if one is not None]
+        return [one for one in yaml.load_all(text) if one is not None]
     except UnicodeDecodeError:
         raise UnreadableError("the file is not UTF-8") from None
     except MarkedYAMLError as error:

@@ -110,8 +110,10 @@ def _scalar(written: str | None) -> str | None:
 
 
 def _parsed(text: str, key: str) -> str:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.composer.warn_double_anchors = False
     try:
-        documents = [one for one in YAML(typ="safe", pure=True).load_all(text) if one is not None]
+        documents = [one for one in yaml.load_all(text) if one is not None]
     except MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise UnreadableError(f"{line}{clean(error.problem)}") from error

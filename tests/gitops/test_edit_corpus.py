@@ -85,6 +85,7 @@ EXACT: dict[str, tuple[str, str]] = {
     "number as a key beside it": (TAG, "80: http\nimage:\n  443: x\n  tag: «v1»\n"),
     "null beside it": (TAG, "image:\n  repository:\n  digest: ~\n  tag: «v1»\n"),
     "an anchor elsewhere": (TAG, "a: &a {b: 1}\nc: *a\nimage:\n  tag: «v1»\n"),
+    "an anchor used twice elsewhere": (TAG, "a: &a 1\nb: &a 2\nc: *a\nimage:\n  tag: «v1»\n"),
     "a merge elsewhere": (TAG, "a: &a {b: 1}\nc:\n  <<: *a\nimage:\n  tag: «v1»\n"),
     "a tag elsewhere": (TAG, "a: !!binary aGk=\nb: !mine {c: 1}\nimage:\n  tag: «v1»\n"),
     "a duplicate elsewhere": (TAG, "a: 1\na: 2\nimage:\n  tag: «v1»\n"),
@@ -120,7 +121,7 @@ def test_the_version_changes_and_not_one_byte_beside_it(key: str, marked: str) -
     before, after = _taken_apart(marked)
     assert before != after
     assert edit(before, key, "v2") == after
-    if key == TAG and "!" not in marked and "? [" not in marked:
+    if key == TAG and "!" not in marked and "? [" not in marked and "b: &a" not in marked:
         for read in (yaml.safe_load_all, _newer):
             holding = [one for one in read(after.decode("utf-8-sig")) if isinstance(one, dict) and "image" in one]
             assert [one["image"]["tag"] for one in holding] == ["v2"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -214,3 +216,12 @@ def test_the_fast_way_reads_what_the_parser_reads(text: str, version: str) -> No
 def test_a_parent_that_is_there_twice_is_told() -> None:
     with pytest.raises(UnreadableError, match="duplicate key"):
         version_in(b"image:\n  tag: v1\nb: 1\nimage:\n  tag: v2\n", "image.tag")
+
+
+def test_a_version_in_a_file_near_the_limit_changes_in_a_moment() -> None:
+    body = b"".join(b"k%d:\n  a: v%d # c\n  b: 'x'\n  c: {d: 1}\n" % (number, number) for number in range(950))
+    for above in (b"", b"x: &x 1\ny: *x\nz: 'over\n  lines'\n"):
+        start = process_time()
+        changed = edit(above + b"image:\n  tag: v1\n" + body, "image.tag", "v2")
+        assert process_time() - start < 0.3
+        assert changed == above + b"image:\n  tag: v2\n" + body

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sgm_tui.gitops.flat import flattened
-from sgm_tui.gitops.values import UnreadableError
+from sgm_tui.gitops.values import UnreadableError, version_in
 from sgm_tui.sandbox.seed import seed
 
 
@@ -71,3 +71,9 @@ def test_what_cannot_be_compared_is_refused_with_its_reason(data: bytes, why: st
 
 def test_an_empty_file_is_an_empty_table() -> None:
     assert flattened(b"# nothing\n") == {}
+
+
+def test_an_anchor_that_is_used_twice_means_the_last_one_and_warns_nobody() -> None:
+    data = b"a: &a 1\nb: &a v2\nimage:\n  tag: *a\n"
+    assert flattened(data)["image.tag"] == "v2"
+    assert version_in(data, "image.tag") == "v2"
