@@ -41,20 +41,22 @@ MATRIX: list[BindingType] = [
         "promote stage",
         id="promote-stage",
         show=False,
-        tooltip="Plan everything the stage before has and this one has not",
+        tooltip="Plan all the stage before has and this one not",
     ),
     Binding("v", "revert", "revert", id="revert", tooltip="Plan the way back to a version that was good"),
-    Binding("y", "why", "why not?", id="why", tooltip="Everything that stands in the way of this cell's next version"),
+    Binding("y", "why", "why not?", id="why", tooltip="What stands in the way of the next version"),
     Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take out of the plan what was staged last"),
     Binding("c", "plan", "plan", id="plan", tooltip="What is planned, its exact diff, and sending it"),
     Binding("o", "pulls", "PRs", id="pulls", tooltip="Open pull requests"),
-    Binding("slash", "filter", "filter", id="filter", key_display="/", tooltip="Only rows that match some words"),
+    Binding(
+        "slash", "filter", "filter", id="filter", show=False, key_display="/", tooltip="Only rows that match some words"
+    ),
     Binding("f", "attention", "attention", id="attention", tooltip="Only what needs attention, or everything"),
     Binding("w", "worst", "worst first", id="worst", show=False, tooltip="Most urgent rows first, or by name"),
     Binding("z", "fold", "fold", id="fold", show=False, tooltip="Fold or unfold the stage under the cursor"),
     Binding("i", "details", "details", id="details", show=False, tooltip="Show or hide the detail pane"),
     Binding("r", "refresh", "refresh", id="refresh", show=False, tooltip="Ask every source to look again now"),
-    Binding("escape", "back", "back", id="back", show=False, tooltip="Leave the filter, then the attention view"),
+    Binding("escape", "back", "back", id="back", show=False, tooltip="Leave marks, filter, attention view"),
 ]
 
 EVERYWHERE: list[BindingType] = [

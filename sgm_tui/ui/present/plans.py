@@ -85,6 +85,12 @@ def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:
                 )
             )
             lines.append(((f"  {change.path}", Tone.QUIET),))
+        if proposal.wave:
+            waits = f"  opens by itself when wave {proposal.wave} has settled and soaked"
+            lines.append(((waits, Tone.STAGED),))
+        if proposal.override is not None:
+            over = ", ".join(proposal.override.gates) or "every gate that blocks"
+            lines.append((("  ▲ goes over ", Tone.ATTENTION), (f"{over}: {proposal.override.reason}", Tone.TEXT)))
     return lines
 
 
