@@ -34,6 +34,8 @@ class Tone(StrEnum):
     ADDED = "added"
     REMOVED = "removed"
 
+    __hash__ = str.__hash__  # that of Enum is Python, and lines are looked up by their parts
+
 
 Part = tuple[str, Tone]
 Line = tuple[Part, ...]

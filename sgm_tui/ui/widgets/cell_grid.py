@@ -234,7 +234,7 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
         y = min(max(top, self.row - height + 1), self.row)
         room = self.size.width - self._layout_of_grid.frozen
         left = self._layout_of_grid.snapped(self.scroll_x)
-        start = self._layout_of_grid.starts[self.column]
+        start = column.start
         x = left
         if start < left:
             x = start

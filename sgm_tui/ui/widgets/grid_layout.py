@@ -5,12 +5,13 @@ Columns keep their place whatever happens in them: widths follow from the screen
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from sgm_tui.fleet.model import Cluster, StageName
+from sgm_tui.fleet.model import Cluster, Stage, StageName
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
 NARROWEST = 9
@@ -34,7 +35,15 @@ class Column:
     left: int
     """Offset from the frozen service column, in terminal cells."""
     width: int
+    start: int
+    """The offset the body is scrolled to when this column is to be the first: its own, or that of the rule before."""
+    protected: bool = False
     folded: bool = False
+
+    @property
+    def leads(self) -> bool:
+        """Whether a rule is before it, because it is the first of its stage."""
+        return self.start != self.left
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +77,15 @@ class Layout:
         """Width of everything that scrolls sideways."""
         return self.bands[-1].left + self.bands[-1].width if self.bands else 0
 
-    @property
-    def starts(self) -> tuple[int, ...]:
-        """The offsets the body may be scrolled to: the beginning of every column, rule included."""
-        firsts = {band.columns[0]: band.left for band in self.bands}
-        return tuple(firsts.get(column, column.left) for column in self.columns)
-
     def snapped(self, offset: float) -> int:
         """The beginning of the column that is at this offset."""
-        return max((start for start in self.starts if start <= offset), default=0)
+        after = bisect_right(self.columns, offset, key=_start)
+        return self.columns[after - 1].start if after else 0
 
     def reaching(self, offset: int) -> int:
         """The first beginning of a column at or after this offset."""
-        return min((start for start in self.starts if start >= offset), default=0)
+        at = bisect_left(self.columns, offset, key=_start)
+        return self.columns[at].start if at < len(self.columns) else 0
 
     def column_at(self, offset: int) -> int | None:
         """The index of the column at this offset of the body."""
@@ -92,6 +97,10 @@ class Layout:
     def band_at(self, offset: int) -> Band | None:
         """The band at this offset of the body."""
         return next((band for band in self.bands if band.left <= offset < band.left + band.width), None)
+
+
+def _start(column: Column) -> int:
+    return column.start
 
 
 def lay_out(snapshot: FleetSnapshot, folded: AbstractSet[StageName], width: int) -> Layout:
@@ -108,9 +117,8 @@ def lay_out(snapshot: FleetSnapshot, folded: AbstractSet[StageName], width: int)
     bands: list[Band] = []
     left = 0
     for stage in stages:
-        clusters = snapshot.fleet.clusters_of(stage.name)
         is_folded = stage.name in folded
-        columns = _columns(stage.name, clusters, left + EDGE, each, is_folded=is_folded)
+        columns = _columns(stage, snapshot.fleet.clusters_of(stage.name), left, each, is_folded=is_folded)
         band_width = EDGE + sum(column.width + GAP for column in columns)
         bands.append(Band(stage.name, stage.protected, left, band_width, columns, is_folded))
         left += band_width
@@ -118,10 +126,13 @@ def lay_out(snapshot: FleetSnapshot, folded: AbstractSet[StageName], width: int)
 
 
 def _columns(
-    stage: StageName, clusters: tuple[Cluster, ...], left: int, width: int, *, is_folded: bool
+    stage: Stage, clusters: tuple[Cluster, ...], start: int, width: int, *, is_folded: bool
 ) -> tuple[Column, ...]:
+    left = start + EDGE
     if is_folded:
-        return (Column(stage, clusters, left, FOLDED, folded=True),)
+        return (Column(stage.name, clusters, left, FOLDED, start, stage.protected, folded=True),)
+    lefts = [left + index * (width + GAP) for index in range(len(clusters))]
     return tuple(
-        Column(stage, (cluster,), left + index * (width + GAP), width) for index, cluster in enumerate(clusters)
+        Column(stage.name, (cluster,), at, width, start if at == left else at, stage.protected)
+        for cluster, at in zip(clusters, lefts, strict=True)
     )

@@ -23,15 +23,16 @@ from sgm_tui.ui.present.headers import band_line, cluster_line
 from sgm_tui.ui.present.marks import NONE, Marks, row_marks
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.rows import View
-from sgm_tui.ui.widgets.grid_layout import GAP, MARKER, Band, Column, Layout
-from sgm_tui.ui.widgets.grid_paint import Ground, Painter
+from sgm_tui.ui.widgets.grid_layout import GAP, MARKER, Column, Layout
+from sgm_tui.ui.widgets.grid_paint import Ground, Painter, Piece
 
 HEADER = 2
 """Frozen lines: stage bands, cluster names."""
 
 Place = tuple[int, int, int]
 """Cursor row, cursor column, first offset of the body that is shown."""
-_Piece = tuple[Line, Ground]
+_Seen = tuple[int, Column, Piece | None]
+"""A column's index, the column, and the rule before it when it is the first of its stage."""
 _Row = tuple[tuple[Cell | None, ...], dict[ClusterName, Cell], dict[ClusterName, Marks]]
 
 _ABSENT = "·"
@@ -50,11 +51,13 @@ class GridLines:
         self._checked: set[ServiceName] = set()
         self._journeys: Mapping[StageName, Mapping[Journey, int]] = {}
         self._cells: dict[CellKey, tuple[Cell, Marks, str, int, Line]] = {}
-        self._painted: dict[int, tuple[_Piece, ...]] = {}
+        self._painted: dict[int, tuple[Piece, ...]] = {}
+        self._window: tuple[tuple[int, int], tuple[_Seen, ...]] = ((0, 0), ())
 
     def update(self, snapshot: FleetSnapshot, view: View, services: tuple[ServiceName, ...], layout: Layout) -> None:
         """Show this from now on."""
         self._snapshot, self._services, self._layout = snapshot, services, layout
+        self._window = ((0, 0), ())
         self._empty = () if services else nothing_to_show(snapshot, view)
         self._checked.clear()
         journeys: defaultdict[StageName, Counter[Journey]] = defaultdict(Counter)
@@ -70,13 +73,13 @@ class GridLines:
     def strip(self, y: int, row: int, place: Place, width: int) -> Strip:
         """Line `y` of the screen, which shows `row` (negative: the header), painted."""
         pieces = self._painted[y] = self._pieces(row, place, width)
-        return self._painter.line((self._painter.strip(parts, ground) for parts, ground in pieces), width)
+        return self._painter.line(pieces, width)
 
     def differs(self, y: int, row: int, place: Place, width: int) -> bool:
         """Whether that line looks different from what was painted last."""
         return self._painted.get(y) != self._pieces(row, place, width)
 
-    def _pieces(self, row: int, place: Place, width: int) -> tuple[_Piece, ...]:
+    def _pieces(self, row: int, place: Place, width: int) -> tuple[Piece, ...]:
         if row == -HEADER:
             return tuple(self._bands(place, width))
         if row == -1:
@@ -88,7 +91,7 @@ class GridLines:
             return ()
         return tuple(self._row(self._services[row], place, width, under_cursor=row == place[0]))
 
-    def _bands(self, place: Place, width: int) -> Iterator[_Piece]:
+    def _bands(self, place: Place, width: int) -> Iterator[Piece]:
         yield self._blank(self._layout.frozen), Ground.PLAIN
         offset, room = place[2], width - self._layout.frozen
         for number, band in enumerate(self._layout.bands, 1):
@@ -103,7 +106,7 @@ class GridLines:
             yield line, Ground.PROTECTED if band.protected else Ground.BAND
             yield self._blank(GAP), Ground.PLAIN
 
-    def _clusters(self, place: Place, width: int) -> Iterator[_Piece]:
+    def _clusters(self, place: Place, width: int) -> Iterator[Piece]:
         yield pad([(" " * MARKER, Tone.TEXT), ("service", Tone.TITLE)], self._layout.frozen), Ground.PLAIN
         for index, column, edge in self._visible(place, width):
             if edge is not None:
@@ -114,7 +117,7 @@ class GridLines:
                 line = cluster_line(column.clusters[0], column.width, under_cursor=index == place[1])
                 yield (*line, (" " * GAP, Tone.TEXT)), Ground.PLAIN
 
-    def _row(self, service: ServiceName, place: Place, width: int, *, under_cursor: bool) -> Iterator[_Piece]:
+    def _row(self, service: ServiceName, place: Place, width: int, *, under_cursor: bool) -> Iterator[Piece]:
         ground = Ground.ROW if under_cursor else Ground.PLAIN
         name = shorten_middle(service, self._layout.service_width)
         tone = Tone.STRONG if under_cursor else Tone.TEXT
@@ -160,17 +163,21 @@ class GridLines:
             self._rows[service] = known
         return known
 
-    def _visible(self, place: Place, width: int) -> Iterator[tuple[int, Column, _Piece | None]]:
-        """The columns that fit whole, each with the rule before it when it is the first of its stage."""
+    def _visible(self, place: Place, width: int) -> tuple[_Seen, ...]:
+        """The columns that fit whole; the same for every line of a screen, so found once."""
         offset, room = place[2], width - self._layout.frozen
-        firsts: dict[Column, Band] = {band.columns[0]: band for band in self._layout.bands}
-        for index, column in enumerate(self._layout.columns):
-            band = firsts.get(column)
-            left = band.left if band else column.left
-            if left < offset or column.left + column.width > offset + room:
-                continue
-            rule = Tone.PROTECTED if band and band.protected else Tone.QUIET
-            yield index, column, ((((f"{BAND} "), rule),), Ground.PLAIN) if band else None
+        if self._window[0] != (offset, room):
+            seen = tuple(
+                (index, column, _rule(column) if column.leads else None)
+                for index, column in enumerate(self._layout.columns)
+                if column.start >= offset and column.left + column.width <= offset + room
+            )
+            self._window = ((offset, room), seen)
+        return self._window[1]
 
     def _blank(self, width: int) -> Line:
         return ((" " * width, Tone.TEXT),)
+
+
+def _rule(column: Column) -> Piece:
+    return ((f"{BAND} ", Tone.PROTECTED if column.protected else Tone.QUIET),), Ground.PLAIN

@@ -6,7 +6,6 @@ re-sorting; a theme change clears it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
 _CACHE_LIMIT = 20_000
+_LINE_LIMIT = 400
+"""Whole lines: a few screens, so that going back and forth paints nothing anew."""
 
 
 class Ground(Enum):
@@ -32,6 +33,12 @@ class Ground(Enum):
     BAND = "band"
     PROTECTED = "protected"
 
+    __hash__ = object.__hash__  # that of Enum is Python, and lines are looked up by their pieces
+
+
+Piece = tuple[Line, Ground]
+"""Parts and what lies behind them."""
+
 
 class Painter:
     """Makes and remembers the strips of one widget."""
@@ -40,12 +47,14 @@ class Painter:
         self._widget = widget
         self._prefix = prefix
         self._styles: dict[tuple[Tone, Ground], Style] = {}
-        self._strips: dict[tuple[Line, Ground], Strip] = {}
+        self._strips: dict[Piece, Strip] = {}
+        self._lines: dict[tuple[tuple[Piece, ...], int], Strip] = {}
 
     def forget(self) -> None:
         """Styles have changed: make everything again."""
         self._styles.clear()
         self._strips.clear()
+        self._lines.clear()
 
     def strip(self, parts: Line, ground: Ground) -> Strip:
         """The parts on this ground."""
@@ -58,9 +67,16 @@ class Painter:
             found = self._strips[key] = Strip(segments).simplify()
         return found
 
-    def line(self, strips: Iterable[Strip], width: int) -> Strip:
-        """Strips joined into one line of exactly this width."""
-        return Strip.join(strips).adjust_cell_length(width, self.style(Tone.TEXT, Ground.PLAIN))
+    def line(self, pieces: tuple[Piece, ...], width: int) -> Strip:
+        """The pieces joined into one line of exactly this width; the same line is the same strip, caches included."""
+        found = self._lines.get((pieces, width))
+        if found is None:
+            if len(self._lines) >= _LINE_LIMIT:
+                self._lines.clear()
+            joined = Strip.join(self.strip(parts, ground) for parts, ground in pieces)
+            found = joined.adjust_cell_length(width, self.style(Tone.TEXT, Ground.PLAIN))
+            self._lines[pieces, width] = found
+        return found
 
     def style(self, tone: Tone, ground: Ground) -> Style:
         """How a tone looks on a ground."""
