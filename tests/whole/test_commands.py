@@ -1,0 +1,196 @@
+"""The installed command on a running fleet: promote, follow, look back, go back; the contract of design §6."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SGM = str(Path(sys.executable).with_name("sgm"))
+DEADLINE = 120
+
+pytestmark = pytest.mark.xdist_group("commands")
+
+
+class Fleet:
+    """A sandbox process, and `sgm` on it."""
+
+    def __init__(self, directory: Path) -> None:
+        command = [SGM, "sandbox", "--scenario", "calm", "--speed", "40", "--directory", str(directory / "fleet")]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.ready = json.loads(self.process.stdout.readline())
+        self.directory = directory
+
+    def sgm(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command, as a pipeline would; it has to end with this code."""
+        ran = subprocess.run(
+            [SGM, "--config", self.ready["config"], *arguments],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            cwd=self.directory,
+        )
+        assert ran.returncode == code, (ran.returncode, ran.stdout[-2000:], ran.stderr[-2000:])
+        assert "Traceback" not in ran.stderr
+        return ran
+
+    def json(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        """What a command says to machines."""
+        document: dict[str, Any] = json.loads(self.sgm(*arguments, "-o", "json", code=code).stdout)
+        assert document["schema"] == 1
+        return document
+
+    def heads(self) -> str:
+        """Every branch of the repository."""
+        listed = subprocess.run(
+            ["git", "ls-remote", "--heads", self.ready["git"]], capture_output=True, text=True, check=True
+        )
+        return listed.stdout
+
+    def cell(self, service: str, cluster: str) -> dict[str, Any]:
+        """One cell as `sgm status` sees it."""
+        found = self.json("status", "--service", service, "--cluster", cluster)["cells"]
+        assert len(found) == 1
+        cell: dict[str, Any] = found[0]
+        return cell
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    running = Fleet(tmp_path_factory.mktemp("commands"))
+    yield running
+    running.process.terminate()
+    running.process.wait(20)
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+
+
+def test_a_dry_run_shows_the_diff_and_the_gates_and_changes_nothing(fleet: Fleet) -> None:
+    before = fleet.heads()
+    document = fleet.json("promote", "catalog", "--to", "staging", "--dry-run")
+    assert document["result"] == "planned"
+    (change,) = document["changes"]
+    assert (change["service"], change["stage"], change["cluster"]) == ("catalog", "staging", None)
+    assert change["path"] == "staging/app-service/catalog/values.yaml"
+    assert f'+  tag: "{change["to"]}"' in change["diff"]
+    assert {gate["gate"] for gate in document["gates"]} >= {"image", "soak", "window", "owners"}
+    assert document["pull_requests"] == []
+    assert fleet.heads() == before
+
+
+def test_a_write_without_a_terminal_needs_a_yes(fleet: Fleet) -> None:
+    ran = fleet.sgm("promote", "catalog", "--to", "staging", code=2)
+    assert "--yes" in ran.stderr
+
+
+def test_read_only_refuses_to_write(fleet: Fleet) -> None:
+    fleet.sgm("--read-only", "promote", "catalog", "--to", "staging", "--yes", code=4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "nearest"),
+    [
+        (("promote", "catalogue", "--to", "staging", "--dry-run"), "catalog"),
+        (("promote", "catalog", "--to", "stagin", "--dry-run"), "staging"),
+        (("revert", "catalog", "--stage", "prod", "--cluster", "prod-eu2", "--dry-run"), "prod-eu1"),
+        (("history", "catalg"), "catalog"),
+        (("promote", "catalog", "--to", "prod", "--location", "eu", "--dry-run"), "eu1"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_wrong_usage_and_names_the_nearest(
+    fleet: Fleet, arguments: tuple[str, ...], nearest: str
+) -> None:
+    assert nearest in fleet.sgm(*arguments, code=2).stderr
+
+
+def test_a_version_the_registry_does_not_have_is_blocked_and_nothing_is_written(fleet: Fleet) -> None:
+    before = fleet.heads()
+    document = fleet.json("promote", "search", "--to", "staging", "--version", "v99.0.0", "--yes", code=1)
+    assert document["result"] == "refused"
+    image = next(gate for gate in document["gates"] if gate["gate"] == "image")
+    assert image["result"] == "block"
+    assert fleet.heads() == before
+
+
+def test_a_promotion_is_followed_to_its_end_and_reverted_and_then_held(fleet: Fleet) -> None:
+    old = fleet.cell("catalog", "staging-eu1")["live"]
+    opened = fleet.json("promote", "catalog", "--to", "staging", "--yes", "--reason", "release 42", "--wait")
+    assert opened["result"] == "opened"
+    (pull,) = opened["pull_requests"]
+    new = opened["changes"][0]["to"]
+    cell = fleet.cell("catalog", "staging-eu1")
+    assert (cell["desired"], cell["live"], cell["journey"]) == (new, new, "settled")
+
+    listed = fleet.json("prs")["pull_requests"]
+    assert next(one for one in listed if one["number"] == pull["number"])["state"] == "merged"
+    newest = fleet.json("history", "catalog", "--stage", "staging")["history"][0]
+    assert (newest["version"], newest["kind"]) == (new, "promotion")
+
+    dry = fleet.json("revert", "catalog", "--stage", "staging", "--dry-run")
+    assert [(one["kind"], one["from"], one["to"]) for one in dry["changes"]] == [("revert", new, old)]
+    fleet.json("revert", "catalog", "--stage", "staging", "--yes", "--reason", "incident 4711", "--wait")
+    assert fleet.cell("catalog", "staging-eu1")["live"] == old
+
+    held = fleet.json("promote", "catalog", "--to", "staging", "--version", new, "--yes", code=1)
+    assert [gate["gate"] for gate in held["gates"] if gate["result"] == "block"] == ["held"]
+    over = ("--override", "--reason", "the cause is fixed in config")
+    again = fleet.json("promote", "catalog", "--to", "staging", "--version", new, "--yes", *over)
+    assert again["result"] == "opened"
+    bare = fleet.ready["git"].removeprefix("file://")
+    log = ["git", "--git-dir", bare, "log", "-1", "--format=%B", again["pull_requests"][0]["commit"]]
+    message = subprocess.run(log, capture_output=True, text=True, check=True).stdout
+    assert "Sgm-Gates-Overridden: " in message
+    assert "Sgm-Reason: the cause is fixed in config" in message
+
+
+def test_what_git_wants_already_is_nothing_to_do(fleet: Fleet) -> None:
+    version = fleet.cell("cart", "staging-eu1")["desired"]
+    document = fleet.json("promote", "cart", "--to", "staging", "--version", version, "--yes")
+    assert document["result"] == "nothing"
+    assert document["pull_requests"] == []
+
+
+def test_a_strategy_travels_with_the_version(fleet: Fleet) -> None:
+    document = fleet.json(
+        "promote", "reviews", "--to", "staging", "--version", "v5.9.0", "--strategy", "bluegreen", "--dry-run"
+    )
+    assert all("blueGreen" in change["diff"] or change["strategy"] == "bluegreen" for change in document["changes"])
+
+
+def test_the_audit_is_whole_and_says_what_was_done_and_why(fleet: Fleet) -> None:
+    records = fleet.json("audit", "--service", "catalog", "--stage", "staging")["records"]
+    assert {"release 42", "incident 4711"} <= {record["reason"] for record in records}
+    assert {"push", "open", "auto-merge"} <= {record["action"] for record in records}
+    assert fleet.sgm("audit", "verify").stdout.strip().endswith("whole")
+    assert fleet.json("plan", "--unfinished")["unfinished"] == []
+
+
+def test_an_empty_plan_says_so(fleet: Fleet) -> None:
+    assert "nothing to do" in fleet.sgm("plan").stdout
+
+
+def test_a_fleet_that_is_not_there_is_unreachable_not_a_defect(tmp_path: Path, fleet: Fleet) -> None:
+    text = Path(fleet.ready["config"]).read_text(encoding="utf-8")
+    gone = text.replace(fleet.ready["git"], (tmp_path / "gone.git").as_uri())
+    config = tmp_path / "sgm.yaml"
+    config.write_text(gone.replace("state_directory: ", f"state_directory: {tmp_path}/state #"), encoding="utf-8")
+    ran = subprocess.run(
+        [SGM, "--config", str(config), "promote", "cart", "--to", "staging", "--dry-run"],
+        capture_output=True, text=True, timeout=DEADLINE, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 3, ran.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh"])
+def test_a_shell_completes_every_command(shell: str) -> None:
+    ran = subprocess.run([SGM, "completion", shell], capture_output=True, text=True, timeout=DEADLINE, check=True)
+    assert "promote" in ran.stdout
+    assert "revert" in ran.stdout
