@@ -139,6 +139,14 @@ async def test_a_token_is_fetched_where_one_is_asked_for(moody: Moody, tmp_path:
     assert moody.seen[4][2] == "Basic " + base64.b64encode(b"mia:s3cret").decode()
 
 
+async def test_a_registry_that_names_no_token_service_gets_the_token_itself(moody: Moody, tmp_path: Path) -> None:
+    moody.challenge, moody.wanted = 'Bearer realm="acme"', "Bearer s3cret"
+    assert "a way that is not known" in str(await moody.registry().has(IMAGE, "v1"))
+    secret = tmp_path / "token"
+    secret.write_text("s3cret\n")
+    assert await moody.registry(secret).has(IMAGE, "v1") is True
+
+
 async def test_a_secret_goes_to_the_registrys_own_origin_and_nowhere_else(moody: Moody, tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text("s3cret")
