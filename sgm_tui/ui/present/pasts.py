@@ -11,7 +11,7 @@ from sgm_tui.ui.present.tones import Line, Part, Tone
 if TYPE_CHECKING:
     from sgm_tui.fleet.history import Past, WayBack
 
-HEADINGS = ("version", "since", "for", "how", "by", "what", "")
+HEADINGS = ("version", "", "since", "for", "how", "by", "what")
 _SPEED: dict[bool | None, Part] = {
     True: ("✓ at once: ", Tone.GOOD),
     False: ("▲ step by step: ", Tone.ATTENTION),
@@ -21,17 +21,28 @@ _SPEED: dict[bool | None, Part] = {
 
 def past_row(past: Past, now: datetime, *, current: bool) -> tuple[Part, ...]:
     """One version as a row under `HEADINGS`."""
-    number = f" #{past.number}" if past.number else ""
-    mark = ("now", Tone.GOOD) if current else (f"✖ {past.known_bad}" if past.known_bad else "", Tone.BAD)
+    mark = ("now", Tone.GOOD) if current else ("✖ held" if past.known_bad else "", Tone.BAD)
     return (
         (past.version, Tone.STRONG if not past.known_bad else Tone.BAD),
+        mark,
         (f"{age(now - past.at)} ago", Tone.QUIET),
         (age(timedelta(seconds=past.lasted(now))), Tone.TEXT),
         (past.kind, Tone.QUIET),
         (past.author, Tone.QUIET),
-        (f"{past.revision[:8]}{number} {past.subject}", Tone.TEXT),
-        mark,
+        (past.subject, Tone.TEXT),
     )
+
+
+def past_lines(past: Past) -> list[Line]:
+    """What a row has no room for."""
+    number = f"  pull request #{past.number}" if past.number else ""
+    lines: list[Line] = [
+        ((f"{past.version}  ", Tone.STRONG), (past.subject, Tone.TEXT)),
+        ((f"{past.revision[:12]} by {past.author}{number}", Tone.QUIET),),
+    ]
+    if past.known_bad:
+        lines.append((("✖ ", Tone.BAD), (past.known_bad, Tone.BAD)))
+    return lines
 
 
 def way_lines(way: WayBack) -> list[Line]:

@@ -19,7 +19,7 @@ from sgm_tui.fleet.plan import Refusal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
-from sgm_tui.ui.present.pasts import HEADINGS, past_row, way_lines
+from sgm_tui.ui.present.pasts import HEADINGS, past_lines, past_row, way_lines
 from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.entry import EntryScreen
@@ -93,7 +93,7 @@ class RevertScreen(Screen[None]):
         now = self.snapshot.generated_at
         rows = [past_row(past, now, current=at == 0) for at, past in enumerate(self.pasts)]
         headings = tuple((heading, Tone.TITLE) for heading in HEADINGS)
-        lines = aligned([headings, *rows], self.size.width - 4, flexible=5)
+        lines = aligned([headings, *rows], self.size.width - 4, flexible=6)
         self.query_one("#headings", Static).update(page(lines[:1]))
         nothing: Line = (("Git has no earlier version of this cell.", Tone.QUIET),)
         self.choices.show(lines[1:] or [nothing])
@@ -104,7 +104,7 @@ class RevertScreen(Screen[None]):
         """What will happen for the chosen version, said before anything is staged."""
         past = self._chosen()
         if past is None or past is self.pasts[0]:
-            self._say((("This is what git wants now.", Tone.QUIET),))
+            self._say(*(past_lines(past) if past else ()), (("This is what git wants now.", Tone.QUIET),))
             return
         try:
             way = await self._session.way_back(self._key, past.revision)
@@ -112,9 +112,9 @@ class RevertScreen(Screen[None]):
             self._say((("✖ ", Tone.BAD), (f"{error.message} {error.hint}", Tone.BAD)))
             return
         if isinstance(way, Refusal):
-            self._say((("· ", Tone.QUIET), (way.reason, Tone.TEXT)))
+            self._say(*past_lines(past), (("· ", Tone.QUIET), (way.reason, Tone.TEXT)))
         else:
-            self._say(*way_lines(way))
+            self._say(*past_lines(past), (), *way_lines(way))
 
     @work(group="asking", exclusive=True)
     async def action_stage(self) -> None:

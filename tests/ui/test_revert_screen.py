@@ -1,0 +1,140 @@
+"""The way back: what the past was, what is known against it, how fast it goes, and planning it."""
+
+from __future__ import annotations
+
+import builders
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from sgm_tui.errors import UnreachableError
+from sgm_tui.fleet.history import Past, PastKind, WayBack
+from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.ui.app import SgmApp
+from sgm_tui.ui.screens.entry import EntryScreen
+from sgm_tui.ui.screens.fleet import FleetScreen
+from sgm_tui.ui.screens.revert import RevertScreen
+
+UTF8 = {"LANG": "C.UTF-8"}
+PROD = builders.key("checkout", "prod-us1")
+TO_PROD = ("j", "j", "3", "l")
+REVISIONS = ("a" * 40, "b" * 40, "c" * 40)
+
+
+def past(version: str, days: float, kind: PastKind = "promotion", bad: str = "", at: int = 0) -> Past:
+    subject = f"feat(checkout): prod-us1 -> {version}"
+    since, until = builders.ago(days * 86400), None if at == 0 else builders.ago((days - 1) * 86400)
+    revision = REVISIONS[at]
+    return Past(PROD, Version(version), revision, "", "values.yaml", "mia", subject, since, until, kind, 300 + at, bad)
+
+
+PASTS = (
+    past("v1.4.3", 1),
+    past("v1.4.2", 2, bad="reverted by jonas (bbbbbbbb)", at=1),
+    past("v1.4.1", 9, at=2),
+)
+
+
+class Session(builders.ScriptedSession):
+    """A session whose way back can be chosen."""
+
+    def __init__(self) -> None:
+        super().__init__(builders.release())
+        self.pasts = PASTS
+        self.way: WayBack | Refusal = WayBack(False, "it walks all 8 steps again", "set env.A back too")
+
+    async def way_back(self, where: CellKey, to: str | None) -> WayBack | Refusal:
+        self.asked.append(("way", where, to))
+        return self.way
+
+    async def stage_revert(self, where: CellKey, to: str | None) -> Change | Refusal:
+        self.asked.append(("revert", where, to))
+        change = self.stage_promotion(where)
+        assert isinstance(change, Change)
+        return change
+
+
+def text_of(app: SgmApp) -> str:
+    return "\n".join("".join(part.text for part in line) for line in app.screen._compositor.render_strips())
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+    await pilot.pause()
+    asking = [one for one in pilot.app.workers if one.group in {"past", "way"}]
+    if asking:
+        await pilot.app.workers.wait_for_complete(asking)
+    await pilot.pause()
+
+
+@pytest.fixture
+def session() -> Session:
+    return Session()
+
+
+async def test_the_cursor_starts_on_the_newest_version_nothing_is_known_against(session: Session) -> None:
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "v")
+        screen = app.screen
+        assert isinstance(screen, RevertScreen)
+        assert screen.choices.highlighted == 2
+        assert session.asked[-1] == ("way", PROD, REVISIONS[2])
+
+
+async def test_it_says_beforehand_whether_the_way_back_is_fast_and_what_would_be_faster(session: Session) -> None:
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "v")
+        shown = text_of(app)
+        assert "step by step: it walks all 8 steps again" in shown
+        assert "faster: set env.A back too" in shown
+
+
+async def test_what_is_known_against_a_version_is_shown_with_it(session: Session) -> None:
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "v", "up")
+        assert "✖ held" in text_of(app)
+        assert "reverted by jonas" in text_of(app)
+
+
+async def test_enter_plans_the_way_back_and_returns_to_the_matrix(session: Session) -> None:
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "v", "enter")
+        assert ("revert", PROD, REVISIONS[2]) in session.asked
+        assert isinstance(app.screen, FleetScreen)
+
+
+async def test_a_version_is_marked_known_bad_with_a_reason(session: Session) -> None:
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "v", "b")
+        assert isinstance(app.screen, EntryScreen)
+        app.screen.query_one(Input).value = "leaks memory"
+        await press(pilot, "enter")
+        assert ("bad", PROD.service, "v1.4.1", "leaks memory") in session.asked
+
+
+async def test_every_cell_of_the_version_can_be_brought_back(session: Session) -> None:
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "v", "E")
+        assert ("revert of", PROD.service, "v1.4.3") in session.asked
+
+
+async def test_a_history_that_cannot_be_read_says_why_and_stays(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(where: CellKey) -> tuple[Past, ...]:
+        raise UnreachableError("git did not answer", "Is the server up?")
+
+    monkeypatch.setattr(session, "past", fail)
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "v")
+        assert "git did not answer" in text_of(app)
+        assert isinstance(app.screen, RevertScreen)
