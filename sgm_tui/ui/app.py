@@ -14,6 +14,8 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import App
 from textual.binding import BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import Monochrome, NoColor
 from textual.reactive import var
 from textual.screen import Screen
@@ -77,6 +79,11 @@ class SgmApp(App[None]):
             self._filters = [*kept, terminal.PlainFilter()]
         if not terminal.speaks_unicode(environ):
             self._filters.append(terminal.AsciiFilter())
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's choice, but a terminal's driver outlives its terminal."""
+        chosen = super().get_driver_class()
+        return terminal.LastingDriver if chosen is LinuxDriver else chosen
 
     def get_default_screen(self) -> Screen[None]:
         """The matrix."""

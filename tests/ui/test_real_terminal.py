@@ -23,7 +23,13 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {tests!r})
 import builders
+import signal
+from sgm_tui.ui import terminal
 from sgm_tui.ui.app import SgmApp
+
+if {deaf}:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    terminal._SIGNALS = tuple(one for one in terminal._SIGNALS if one != signal.SIGHUP)
 
 class Breaks(builders.ScriptedSession):
     async def refresh(self):
@@ -38,8 +44,8 @@ sys.exit(app.return_code or 0)
 class Terminal:
     """A child on a pseudo-terminal of 120 × 36, and everything it wrote."""
 
-    def __init__(self, **environ: str) -> None:
-        program = textwrap.dedent(PROGRAM.format(tests=str(Path(__file__).parent.parent)))
+    def __init__(self, *, deaf: bool = False, **environ: str) -> None:
+        program = textwrap.dedent(PROGRAM.format(tests=str(Path(__file__).parent.parent), deaf=deaf))
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             for name in ("NO_COLOR", "LC_ALL", "LC_CTYPE"):
@@ -81,6 +87,16 @@ class Terminal:
             ended()
         return codes[0]
 
+    def vanish(self) -> int:
+        """Nobody is at the other side any more; its exit code, once it has ended."""
+        os.close(self.fd)
+        self.fd = -1
+        ended, deadline = (0, 0), time.monotonic() + DEADLINE
+        while not ended[0]:
+            assert time.monotonic() < deadline, "it goes on without a terminal"
+            ended = os.waitpid(self.pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(ended[1])
+
     @property
     def restored(self) -> bool:
         """The alternate screen is left and the cursor is back."""
@@ -92,8 +108,8 @@ class Terminal:
 def terminals() -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
-    def open_terminal(**environ: str) -> Terminal:
-        opened.append(Terminal(**environ))
+    def open_terminal(*, deaf: bool = False, **environ: str) -> Terminal:
+        opened.append(Terminal(deaf=deaf, **environ))
         opened[-1].shows(b"checkout")
         return opened[-1]
 
@@ -104,7 +120,8 @@ def terminals() -> Iterator[Callable[..., Terminal]]:
             os.waitpid(terminal.pid, 0)
         except (ProcessLookupError, ChildProcessError):
             pass
-        os.close(terminal.fd)
+        if terminal.fd >= 0:
+            os.close(terminal.fd)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +142,11 @@ def test_a_key_restores_the_terminal(terminals: Callable[..., Terminal], keys: b
     os.write(terminal.fd, keys)
     assert terminal.ends() == code
     assert terminal.restored
+
+
+@pytest.mark.parametrize("deaf", [False, True], ids=["told by a signal", "told by nobody"])
+def test_it_ends_when_its_terminal_vanishes(terminals: Callable[..., Terminal], deaf: bool) -> None:
+    assert terminals(deaf=deaf).vanish() == 129
 
 
 def test_no_colour_means_none_at_all(terminals: Callable[..., Terminal]) -> None:
