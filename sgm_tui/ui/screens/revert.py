@@ -46,6 +46,8 @@ class RevertScreen(Screen[None]):
         self._session = session
         self._key = key
         self._placed = False
+        self._reading = True
+        """Until the history has been read for the first time."""
 
     def compose(self) -> ComposeResult:
         """The same two lines, the versions, what will happen."""
@@ -75,6 +77,7 @@ class RevertScreen(Screen[None]):
         except SgmError as error:
             self._say((("✖ ", Tone.BAD), (f"{error.message} {error.hint}", Tone.BAD)))
             return
+        self._reading = False
         self._show()
         if not self._placed and len(self.pasts) > 1:
             self._placed = True
@@ -88,7 +91,7 @@ class RevertScreen(Screen[None]):
         return next(good, 1)
 
     def _show(self) -> None:
-        if not self.is_mounted:
+        if not self.is_mounted or self._reading:
             return
         now = self.snapshot.generated_at
         rows = [past_row(past, now, current=at == 0) for at, past in enumerate(self.pasts)]
@@ -103,8 +106,10 @@ class RevertScreen(Screen[None]):
     async def foresee(self) -> None:
         """What will happen for the chosen version, said before anything is staged."""
         past = self._chosen()
-        if past is None or past is self.pasts[0]:
-            self._say(*(past_lines(past) if past else ()), (("This is what git wants now.", Tone.QUIET),))
+        if past is None:
+            return
+        if past is self.pasts[0]:
+            self._say(*past_lines(past), (("This is what git wants now.", Tone.QUIET),))
             return
         try:
             way = await self._session.way_back(self._key, past.revision)
