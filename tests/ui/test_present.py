@@ -195,3 +195,13 @@ def contrast(one: Color, other: Color) -> float:
 
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_the_locked_stages_stand_apart_from_the_sources(width: int) -> None:
+    for shown in (builders.release(), builders.loading(), builders.outage()):
+        assert text(source_line(shown, width)).endswith("  prod locked ")
+
+
+def test_the_source_line_says_why_a_source_is_stale_where_there_is_room() -> None:
+    assert "prod-ap1 stale 42s: timed out" in text(source_line(builders.release(), 120))

@@ -27,19 +27,23 @@ _ORDER: tuple[SourceKind, ...] = ("git", "argocd", "rollouts", "scaling", "metri
 _ONLY_WHEN_TROUBLED = frozenset({"scaling", "alerts"})
 _NAMES = {"forge": "github"}
 _WITH_AGE = frozenset({"git", "forge"})
-_REASON_WIDTH = 60
+_TIGHTER = ((60, True), (60, False), (40, False), (24, False), (16, False), (0, False))
+"""Widths of a reason, and whether ages are shown; the first that fits."""
+_APART = 2
+"""Between the sources and the stages that are locked."""
 
 
 def source_line(snapshot: FleetSnapshot, width: int) -> Line:
     """The line in exactly `width` cells: reasons are cut first, then ages go."""
     locked = _locked(snapshot)
-    room = width - 1 - sum(cell_len(text) for text, _ in locked) - 1
+    room = width - 1 - sum(cell_len(text) for text, _ in locked) - 1 - (_APART if locked else 0)
     line: list[Part] = []
-    for reason_width, with_ages in ((_REASON_WIDTH, True), (_REASON_WIDTH, False), (24, False), (0, False)):
+    for reason_width, with_ages in _TIGHTER:
         line = _sources(snapshot.sources, snapshot.generated_at, reason_width, with_ages=with_ages)
         if sum(cell_len(text) for text, _ in line) <= room:
             break
-    return ((" ", Tone.TEXT), *pad(line, max(room, 0)), *locked, (" ", Tone.TEXT))
+    apart = " " * _APART if locked else ""
+    return ((" ", Tone.TEXT), *pad(line, max(room, 0)), (apart, Tone.TEXT), *locked, (" ", Tone.TEXT))
 
 
 def health_line(health: SourceHealth, now: datetime) -> Line:
