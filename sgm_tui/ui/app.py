@@ -129,7 +129,7 @@ class SgmApp(App[None]):
         """The pull requests."""
         from sgm_tui.ui.screens.pulls import PullsScreen
 
-        self.push_screen(PullsScreen().data_bind(SgmApp.snapshot))
+        self.push_screen(PullsScreen(self.session).data_bind(SgmApp.snapshot))
 
     @on(WhyRequested)
     def open_why(self, message: WhyRequested) -> None:

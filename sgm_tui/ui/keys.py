@@ -145,6 +145,14 @@ REVERT: list[BindingType] = [
 
 PULLS: list[BindingType] = [
     Binding("escape,q", "back", "back", id="pulls-back", tooltip="Back to the matrix"),
+    Binding("a", "act('approve')", "approve", id="pulls-approve", tooltip="Approve the chosen one"),
+    Binding("m", "act('merge')", "merge", id="pulls-merge", tooltip="Merge the chosen one"),
+    Binding("M", "act('auto-merge')", "auto-merge", id="pulls-auto", tooltip="Let it merge by itself, or not any more"),
+    Binding("u", "act('update')", "update", id="pulls-update", tooltip="Bring its branch up to date"),
+    Binding("x", "act('close')", "close", id="pulls-close", tooltip="Close it without merging"),
+    Binding("b", "browse", "browser", id="pulls-browse", tooltip="Open it in the browser"),
+    Binding("y", "copy", "copy link", id="pulls-copy", show=False, tooltip="Copy its link"),
+    Binding("r", "refresh", "refresh", id="pulls-refresh", show=False, tooltip="Ask GitHub again now"),
     Binding("down,j", "choose(1)", "next", id="pulls-next", show=False, tooltip="The next pull request"),
     Binding("up,k", "choose(-1)", "previous", id="pulls-previous", show=False, tooltip="The pull request before"),
 ]

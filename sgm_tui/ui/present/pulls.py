@@ -6,7 +6,10 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sgm_tui.fleet.model import Fleet, StageName
+from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.ages import ago
+from sgm_tui.ui.present.glyphs import ARROW
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
@@ -46,21 +49,36 @@ def pull_row(request: PullRequest, now: datetime) -> tuple[Part, ...]:
     )
 
 
-def pull_details(request: PullRequest) -> list[Line]:
+def pull_details(request: PullRequest, snapshot: FleetSnapshot) -> list[Line]:
     """Everything known of one pull request that its row has no room for."""
+    word, tone = readiness(request)
     lines: list[Line] = [
         ((f"#{request.number} ", Tone.STAGED), (request.title, Tone.STRONG)),
+        (("state      ", Tone.QUIET), (word, tone), (f"  checks {request.checks or 'none'}", Tone.QUIET)),
         (("link       ", Tone.QUIET), (request.url, Tone.TEXT)),
         (("branch     ", Tone.QUIET), (request.branch, Tone.TEXT), (f" {request.head[:7]}", Tone.QUIET)),
         (("reviewers  ", Tone.QUIET), (", ".join(request.reviewers) or "none asked", Tone.TEXT)),
     ]
     if request.labels:
         lines.append((("labels     ", Tone.QUIET), (", ".join(request.labels), Tone.TEXT)))
-    lines.extend(
-        (("proposes   ", Tone.QUIET), (f"{key.service} {key.cluster} ", Tone.TEXT), (version, Tone.STAGED))
-        for key, version in request.proposes
-    )
+    for key, version in request.proposes:
+        cell = snapshot.cells.get(key)
+        wants = f"{cell.desired_version} {ARROW} " if cell is not None and request.state == "open" else ""
+        lines.append(
+            (
+                ("changes    ", Tone.QUIET),
+                (f"{key.service} {key.cluster}  ", Tone.TEXT),
+                (wants, Tone.QUIET),
+                (version, Tone.STAGED),
+            )
+        )
     return lines
+
+
+def protected_by(request: PullRequest, fleet: Fleet) -> tuple[StageName, ...]:
+    """The protected stages it would change, in the fleet's order."""
+    touched = {key.stage for key, _ in request.proposes}
+    return tuple(stage.name for stage in fleet.stages if stage.protected and stage.name in touched)
 
 
 def _changes(request: PullRequest) -> str:

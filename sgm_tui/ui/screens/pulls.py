@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.getters import query_one
@@ -12,15 +13,22 @@ from textual.reactive import var
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.pulls import WORDS, PullAction, why_not
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
-from sgm_tui.ui.present.pulls import HEADINGS, pull_details, pull_row
+from sgm_tui.ui.present.pulls import HEADINGS, protected_by, pull_details, pull_row
 from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Tone, page
+from sgm_tui.ui.screens.ask import AskScreen
+from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 from sgm_tui.ui.widgets.choices import Choices
+
+_ACTIONS: Mapping[str, PullAction] = {action: action for action in WORDS}
 
 
 class PullsScreen(Screen[None]):
@@ -33,6 +41,10 @@ class PullsScreen(Screen[None]):
     snapshot: var[FleetSnapshot] = var(NO_FLEET)
 
     choices = query_one(Choices)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
 
     def compose(self) -> ComposeResult:
         """The same two lines, the list, and the chosen one in full."""
@@ -66,10 +78,64 @@ class PullsScreen(Screen[None]):
     @on(Choices.OptionHighlighted)
     def show_chosen(self) -> None:
         """The chosen one in full, below the list."""
-        requests = self.snapshot.pull_requests
-        at = self.choices.highlighted
-        lines = pull_details(requests[at]) if at is not None and at < len(requests) else []
+        chosen = self._chosen()
+        lines = pull_details(chosen, self.snapshot) if chosen is not None else []
         self.query_one("#chosen", Static).update(page(lines))
+
+    def _chosen(self) -> PullRequest | None:
+        requests, at = self.snapshot.pull_requests, self.choices.highlighted
+        return requests[at] if at is not None and at < len(requests) else None
+
+    @work(group="acting")
+    async def action_act(self, name: str) -> None:
+        """Ask, and do it to the head that was asked about; the screen follows the facts."""
+        request = self._chosen()
+        if request is None:
+            return
+        stopping = name == "auto-merge" and request.auto_merge
+        action: PullAction = "stop-auto-merge" if stopping else _ACTIONS[name]
+        reason = why_not(request, action)
+        if reason:
+            self.notify(
+                f"#{request.number}: {reason}", title=f"not done: {WORDS[action]}", severity="warning", markup=False
+            )
+            return
+        locked = protected_by(request, self.snapshot.fleet) if action in {"merge", "auto-merge"} else ()
+        question = f"#{request.number}: {WORDS[action]}"
+        if not await self.app.push_screen_wait(AskScreen(question, pull_details(request, self.snapshot), locked)):
+            return
+        try:
+            said = await self._session.act_on_pull(request.number, request.head, action)
+        except SgmError as error:
+            self.notify(error.hint, title=error.message, severity="error", markup=False)
+        else:
+            self.notify(request.title, title=said, markup=False)
+
+    def action_browse(self) -> None:
+        """Open the chosen one in the browser; only what is plainly a web page."""
+        request = self._chosen()
+        if request is not None and request.url.startswith("https://"):
+            self.app.open_url(request.url)
+        elif request is not None:
+            self.notify(request.url, title="not opened: this is no https link", severity="warning", markup=False)
+
+    def action_copy(self) -> None:
+        """Copy the link of the chosen one."""
+        request = self._chosen()
+        if request is not None:
+            self.app.copy_to_clipboard(request.url)
+            self.notify(request.url, title="copied", markup=False)
+
+    @work(group="refresh", exclusive=True)
+    async def action_refresh(self) -> None:
+        """Ask every source to look again."""
+        await self._session.refresh()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There has to be a pull request."""
+        if action in {"act", "browse", "copy"}:
+            return bool(self.snapshot.pull_requests) or None
+        return True
 
     def action_choose(self, step: int) -> None:
         """Choose another."""

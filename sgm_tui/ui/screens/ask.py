@@ -1,0 +1,112 @@
+"""The last question before anything is done: exactly what will happen, and arming where a stage is protected.
+
+Keys typed before the dialog was painted and read for a moment are
+dropped, and so is anything pasted: a yes is always given to what is on the screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.reactive import var
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from sgm_tui.resources import styles
+from sgm_tui.ui.present.tones import Line, Tone, page
+
+ARMING_SECONDS = 0.4
+"""How long a dialog is on the screen before it can be answered."""
+
+
+class TypedInput(Input):
+    """An input that takes what is typed and nothing that is pasted."""
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()
+        event.stop()
+
+
+class AskScreen(ModalScreen[bool]):
+    """Yes or no to exactly what it shows."""
+
+    CSS_PATH = styles() / "modal.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "answer(False)", "no, back", id="confirm-no"),
+        Binding("enter", "answer(True)", "yes", id="confirm-yes"),
+    ]
+    AUTO_FOCUS = ""
+
+    readable: var[bool] = var(False)
+    """It has been on the screen long enough to be read and answered."""
+    typed: var[str] = var("")
+
+    def __init__(self, verb: str, lines: Sequence[Line], locked: Sequence[str] = ()) -> None:
+        """Ask for `verb`; where `locked` names protected stages, they have to be typed."""
+        super().__init__()
+        self._verb = verb
+        self._lines = tuple(lines)
+        self._locked = tuple(locked)
+
+    def compose(self) -> ComposeResult:
+        """What will happen, the word to type, two buttons."""
+        with Vertical(id="dialog"):
+            yield Static(page([((f"{self._verb}?", Tone.STRONG),)]), id="question", markup=False)
+            with VerticalScroll(can_focus=False):
+                yield Static(page(self._lines), markup=False)
+            if self._locked:
+                yield Static(page(self._arming()), id="arming", markup=False)
+                yield TypedInput(id="word", placeholder=" ".join(self._locked), compact=True, disabled=True)
+            with Horizontal(id="buttons"):
+                yield Button(f"{self._verb}  ⏎", id="yes", variant="primary", compact=True, disabled=True)
+                yield Button("Not now  esc", id="no", compact=True)
+
+    def _arming(self) -> list[Line]:
+        names = " and ".join(self._locked)
+        word = " ".join(self._locked)
+        return [((f"{names} is protected. ", Tone.PROTECTED), (f"Type {word} to unlock it for this.", Tone.TEXT))]
+
+    def on_mount(self) -> None:
+        """Count from the moment it has been painted."""
+        self.call_after_refresh(self.set_timer, ARMING_SECONDS, self._be_readable)
+
+    def _be_readable(self) -> None:
+        self.readable = True
+        if self._locked:
+            word = self.query_one("#word", Input)
+            word.disabled = False
+            word.focus()
+        self.query_one("#yes", Button).disabled = not self.armed
+
+    @property
+    def armed(self) -> bool:
+        """Whether a yes would be taken."""
+        return self.readable and self.typed.strip() == " ".join(self._locked)
+
+    @on(Input.Changed, "#word")
+    def take_word(self, message: Input.Changed) -> None:
+        """The word arms."""
+        self.typed = message.value
+        self.query_one("#yes", Button).disabled = not self.armed
+
+    @on(Input.Submitted, "#word")
+    def submit_word(self) -> None:
+        """Enter in the field is a yes."""
+        self.action_answer(True)
+
+    @on(Button.Pressed)
+    def press(self, message: Button.Pressed) -> None:
+        """The buttons answer as the keys do."""
+        self.action_answer(message.button.id == "yes")
+
+    def action_answer(self, yes: bool) -> None:
+        """Give the answer; a yes that is not armed is none."""
+        if not yes:
+            self.dismiss(False)
+        elif self.armed:
+            self.dismiss(True)

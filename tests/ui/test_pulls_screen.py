@@ -1,0 +1,151 @@
+"""Pull requests: what stands in the way of each, and doing something about it after one more question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import builders
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from sgm_tui.errors import RefusedError
+from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.pulls import PullAction, why_not
+from sgm_tui.ui.app import SgmApp
+from sgm_tui.ui.screens.ask import AskScreen
+from sgm_tui.ui.screens.pulls import PullsScreen
+
+UTF8 = {"LANG": "C.UTF-8"}
+
+
+def text_of(app: SgmApp) -> str:
+    return "\n".join("".join(part.text for part in line) for line in app.screen._compositor.render_strips())
+
+
+def told(app: SgmApp) -> str:
+    return "\n".join(f"{one.title} {one.message}" for one in app._notifications)
+
+
+def session_with(*requests: PullRequest) -> builders.ScriptedSession:
+    return builders.ScriptedSession(replace(builders.release(), pull_requests=requests))
+
+
+def ready(**facts: object) -> PullRequest:
+    key = builders.key("checkout", "prod-us1")
+    made = builders.pull_request(57, "feat(checkout): prod-us1 -> v1.4.2", proposes=((key, "v1.4.2"),))
+    return replace(made, checks="passing", approved=True, mergeable=True, auto_merge=False, **facts)
+
+
+async def open_pulls(pilot: Pilot[None]) -> PullsScreen:
+    await pilot.pause()
+    await pilot.press("o")
+    await pilot.pause()
+    screen = pilot.app.screen
+    assert isinstance(screen, PullsScreen)
+    return screen
+
+
+async def answer(pilot: Pilot[None], word: str = "") -> None:
+    screen = pilot.app.screen
+    assert isinstance(screen, AskScreen)
+    for _ in range(200):
+        if screen.readable:
+            break
+        await pilot.pause(0.01)
+    if word:
+        screen.query_one(Input).value = word
+        await pilot.pause()
+    await pilot.press("enter")
+    await pilot.pause()
+
+
+async def test_merging_into_a_protected_stage_needs_its_name() -> None:
+    session = session_with(ready())
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_pulls(pilot)
+        await pilot.press("m")
+        await pilot.pause()
+        assert "prod is protected" in text_of(app)
+        await answer(pilot, "prod")
+        assert session.asked == [("merge", 57, ready().head)]
+
+
+async def test_what_stands_in_the_way_is_said_instead_of_asked() -> None:
+    session = session_with(replace(ready(), checks="failing"))
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await open_pulls(pilot)
+        await pilot.press("m")
+        await pilot.pause()
+        assert app.screen is screen
+        assert "its checks fail" in told(app)
+        assert session.asked == []
+
+
+async def test_one_key_turns_merging_by_itself_on_and_off() -> None:
+    session = session_with(replace(ready(), auto_merge=True, approved=False))
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_pulls(pilot)
+        await pilot.press("M")
+        await pilot.pause()
+        await answer(pilot)
+        assert [one[0] for one in session.asked] == ["stop-auto-merge"]
+
+
+async def test_a_refusal_is_told_in_words_and_the_screen_stays() -> None:
+    session = session_with(ready())
+    session.failure = RefusedError("#57 is your own: GitHub lets nobody approve their own", "Ask one of its owners.")
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await open_pulls(pilot)
+        await pilot.press("a")
+        await pilot.pause()
+        await answer(pilot)
+        assert app.screen is screen
+        assert "lets nobody approve their own" in told(app)
+
+
+async def test_escape_does_nothing_to_it() -> None:
+    session = session_with(ready())
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await open_pulls(pilot)
+        await pilot.press("x")
+        await pilot.pause()
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.screen is screen
+        assert session.asked == []
+
+
+async def test_it_shows_what_the_matrix_would_want() -> None:
+    app = SgmApp(session_with(ready()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_pulls(pilot)
+        assert "v1.4.1 → v1.4.2" in text_of(app)
+
+
+@pytest.mark.parametrize(
+    ("facts", "action", "says"),
+    [
+        ({}, "merge", ""),
+        ({"state": "merged"}, "approve", "merged"),
+        ({"mergeable": False}, "merge", "conflicts"),
+        ({"checks": "pending"}, "merge", "not ended"),
+        ({"approved": False}, "merge", "nobody has approved"),
+        ({"draft": True}, "merge", "draft"),
+        ({"auto_merge": True}, "auto-merge", "already"),
+        ({}, "stop-auto-merge", "does not merge by itself"),
+        ({}, "update", ""),
+        ({}, "close", ""),
+    ],
+)
+def test_an_action_that_would_be_refused_says_why_first(
+    facts: dict[str, object], action: PullAction, says: str
+) -> None:
+    reason = why_not(replace(ready(), **facts), action)
+    assert says in reason
+    assert bool(says) == bool(reason)
