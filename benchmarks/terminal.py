@@ -104,14 +104,20 @@ class Terminal:
         """Send keys as they are."""
         os.write(self.master, keys.encode())
 
-    def press(self, key: str, settle: float = 0.25) -> float:
-        """Type one key; milliseconds until the first bytes of the answer. Drains what follows."""
+    def drain(self, quiet: float = 0.05, limit: float = 2.0) -> None:
+        """Read until nothing has come for `quiet` seconds, or for `limit` at most."""
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline and self.read(quiet):
+            pass
+
+    def press(self, key: str, arrived: Callable[[], bool]) -> float:
+        """Type one key; milliseconds until the screen shows that it has `arrived`. What came before is read first."""
+        self.drain()
+        if arrived():
+            raise ValueError(f"{key!r} has nothing to change; the screen is:\n{self.text}")
         begin = time.perf_counter()
         os.write(self.master, key.encode())
-        while not self.read(1.0):
-            if time.perf_counter() - begin > 5:
-                raise TimeoutError(f"no answer to {key!r} within 5 s; the screen is:\n{self.text}")
-        answered = (time.perf_counter() - begin) * 1000
-        while self.read(settle / 5):
-            pass
-        return answered
+        while time.perf_counter() - begin < 5:
+            if self.read(1.0) and arrived():
+                return (time.perf_counter() - begin) * 1000
+        raise TimeoutError(f"no answer to {key!r} within 5 s; the screen is:\n{self.text}")
