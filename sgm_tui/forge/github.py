@@ -236,7 +236,7 @@ class GithubForge:
 
     def _update_branch(self, number: int, head: str) -> str:
         if not self._unmoved(number, head).update_branch(expected_head_sha=head):
-            raise RefusedError(f"GitHub did not bring #{number} up to date", "Look at it in the browser.")
+            raise RefusedError(f"#{number} is up to date already, or does not fit together with {self._branch}")
         return f"#{number} is being brought up to date"
 
     def _close(self, number: int) -> str:
@@ -247,7 +247,8 @@ class GithubForge:
         ours = branch.startswith("sgm/") and pull.head.repo is not None
         if ours and pull.head.repo.full_name == self._repository.full_name:
             try:
-                self._repository.get_git_ref(f"heads/{branch}").delete()
+                # PyGithub's lazy reference would be deleted at the address it is read from, which GitHub does not know.
+                self._client.requester.requestJsonAndCheck("DELETE", f"{self._repository.url}/git/refs/heads/{branch}")
             except GithubException as error:
                 if error.status not in {404, 422}:
                     return f"#{number} is closed; its branch stays ({_words(error)})"
@@ -337,7 +338,7 @@ def _words(error: GithubException) -> str:
     """What GitHub said, from either of its two kinds of answer."""
     data = error.data if isinstance(error.data, dict) else {}
     errors = data.get("errors") or ()
-    said = [str(one.get("message", "")) for one in errors if isinstance(one, dict)]
+    said = [str(one.get("message", "")) if isinstance(one, dict) else str(one) for one in errors]
     return clean("; ".join(one for one in (str(data.get("message") or ""), *said) if one) or f"status {error.status}")
 
 

@@ -81,6 +81,11 @@ def _merge(call: Call) -> Reply:
     return Reply({"sha": sha, "merged": True, "message": "Pull Request successfully merged"})
 
 
+def _update_branch(call: Call) -> Reply:
+    call.github.update_branch(call.pull, expected=call.text("expected_head_sha"))
+    return Reply({"message": "Updating pull request branch.", "url": call.write.pull(call.pull)["html_url"]}, 202)
+
+
 def _merged(call: Call) -> Reply:
     if call.pull.merged is None:
         raise not_found()
@@ -225,6 +230,7 @@ PULL_ROUTES: Sequence[Route] = (
     ("PATCH", r"/pulls/{number:\d+}", _edit),
     ("GET", r"/pulls/{number:\d+}/merge", _merged),
     ("PUT", r"/pulls/{number:\d+}/merge", _merge),
+    ("PUT", r"/pulls/{number:\d+}/update-branch", _update_branch),
     ("GET", r"/pulls/{number:\d+}/files", _files),
     ("GET", r"/pulls/{number:\d+}/commits", _commits),
     ("GET", r"/pulls/{number:\d+}/comments", _nothing),
