@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sgm_tui import __version__
-from sgm_tui.commands import audit, completion, history, lint, plan, promote, prs, revert, status
 from sgm_tui.commands.common import flags_of, load_config
 from sgm_tui.errors import SgmError, UsageError
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sgm_tui.config import Config
 
     ConfigLoader = Callable[[], Awaitable[Config]]
+    Opening = Callable[[], AbstractContextManager[ConfigLoader]]
 
 INTERRUPTED = 130
 _START_SECONDS = 1.5
@@ -42,7 +44,8 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `sgm` and return its exit code."""
     try:
-        arguments = _parser().parse_args(sys.argv[1:] if argv is None else argv)
+        given = sys.argv[1:] if argv is None else list(argv)
+        arguments = _parser(small=given[:1] == ["demo"]).parse_args(given)
         _start_logging(arguments.log_file)
         if arguments.no_color:
             os.environ["NO_COLOR"] = "1"
@@ -83,7 +86,8 @@ def _start_logging(file: Path | None) -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, small: bool = False) -> argparse.ArgumentParser:
+    """Every command; a `small` one knows only those that need no other module, for the first frame's sake."""
     shared = _Parser(add_help=False)
     _global_options(shared, default=argparse.SUPPRESS)
     parser = _Parser(prog="sgm", description="The terminal cockpit of a GitOps platform.")
@@ -101,10 +105,17 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--port", type=int, default=0, metavar="N", help="listen here instead of any free port")
     sandbox.add_argument("--parent-pid", type=int, default=0, help=argparse.SUPPRESS)
     sandbox.set_defaults(run=_sandbox)
+    if not small:
+        _add_commands(commands, shared)
+    return parser
+
+
+def _add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from sgm_tui.commands import audit, completion, history, lint, plan, promote, prs, revert, status
+
     for command in (status, promote, revert, plan, prs, history, audit, lint):
         command.add(commands, shared)
     completion.add(commands, shared, _parser)
-    return parser
 
 
 def _global_options(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -144,17 +155,27 @@ def _speed(text: str) -> float:
 def _dashboard(arguments: argparse.Namespace) -> int:
     """The dashboard on the configured fleet; where nobody can look at it, the status once."""
     if not _has_terminal():
-        return status.run(_parser().parse_args([*_given(arguments), "status"]))
+        return int(main([*_given(arguments), "status"]))
     config = asyncio.run(load_config(arguments))
 
     async def load() -> Config:
         return config
 
-    return asyncio.run(_show(load, arguments))
+    return asyncio.run(_show(lambda: contextlib.nullcontext(load), arguments))
 
 
 def _demo(arguments: argparse.Namespace) -> int:
     """The sandbox in a process of its own, and the dashboard (or the status once) on it."""
+    if _has_terminal():
+        return asyncio.run(_show(lambda: _embedded(arguments), arguments))
+    from sgm_tui.commands import status
+
+    with _embedded(arguments) as load:
+        return asyncio.run(status.look(load, _parser().parse_args(["status"])))
+
+
+@contextlib.contextmanager
+def _embedded(arguments: argparse.Namespace) -> Iterator[ConfigLoader]:
     from sgm_tui.embedded import embedded_fleet
 
     with embedded_fleet(_sandbox_flags(arguments)) as fleet:
@@ -162,9 +183,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         async def load() -> Config:
             return await asyncio.to_thread(fleet.config, flags_of(arguments))
 
-        if not _has_terminal():
-            return asyncio.run(status.look(load, _parser().parse_args(["status"])))
-        return asyncio.run(_show(load, arguments))
+        yield load
 
 
 def _sandbox(arguments: argparse.Namespace) -> int:
@@ -185,17 +204,30 @@ def _sandbox(arguments: argparse.Namespace) -> int:
     )
 
 
-async def _show(load: ConfigLoader, arguments: argparse.Namespace) -> int:
+async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
+    """The screen first; what it shows, and the process behind it, once there is something to look at."""
     # A third of the time to the first frame is collecting garbage that is none: modules and style sheets.
     gc.disable()
     asyncio.get_running_loop().call_later(_START_SECONDS, _collect_again)
     from sgm_tui.ui.app import SgmApp
-    from sgm_tui.wiring import open_session
 
     theme, keymap = _looks()
-    async with open_session(load, read_only=arguments.read_only) as session:
-        app = SgmApp(session, theme=theme, keymap=keymap)
-        await app.run_async()
+    app = SgmApp(theme=theme, keymap=keymap)
+    running, painted = asyncio.ensure_future(app.run_async()), asyncio.ensure_future(app.painted.wait())
+    await asyncio.wait({running, painted}, return_when=asyncio.FIRST_COMPLETED)
+    painted.cancel()
+    try:
+        if not running.done():
+            with opening() as load:
+                from sgm_tui.wiring import open_session
+
+                async with open_session(load, read_only=arguments.read_only) as session:
+                    app.attend(session)
+                    await running
+    finally:
+        if not running.done():
+            app.exit(return_code=1)
+        await running
     return app.return_code or 0
 
 

@@ -6,6 +6,7 @@ library come after it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Mapping
@@ -52,15 +53,18 @@ class SgmApp(App[None]):
 
     def __init__(
         self,
-        session: Session,
+        session: Session | None = None,
         *,
         theme: str = "",
         keymap: Mapping[str, str] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
+        """Show one session, or none until `attend` brings it: the first frame waits for nothing."""
         super().__init__(css_path=styles() / "fleet.tcss")
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (170, "-wide")]
-        self.session = session
+        self.painted = asyncio.Event()
+        """The first frame is on the screen."""
+        self._session = session
         self._endings = contextlib.ExitStack()
         self._choose_look(theme, environ)
         self.set_keymap(dict(keymap or {}))
@@ -87,15 +91,31 @@ class SgmApp(App[None]):
 
     def get_default_screen(self) -> Screen[None]:
         """The matrix."""
-        return FleetScreen(self.session).data_bind(SgmApp.snapshot)
+        return FleetScreen(lambda: self.session).data_bind(SgmApp.snapshot)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The tones, for moments in which none of our themes is active."""
         return dict(themes.DARK.variables)
 
+    @property
+    def session(self) -> Session:
+        """What it shows; until there is one, a session of nothing that refuses every intent."""
+        if self._session is None:
+            from sgm_tui.ui.static_session import StaticSession
+
+            return StaticSession(self.snapshot, "sgm is still starting")
+        return self._session
+
+    def attend(self, session: Session) -> None:
+        """Show this session from now on."""
+        self._session = session
+        self.follow()
+
     def on_mount(self) -> None:
         """Begin to listen: to the session, to signals, to the terminal."""
-        self.follow()
+        if self._session is not None:
+            self.follow()
+        self.call_after_refresh(self.painted.set)
         if not self.is_headless:
             self._endings.enter_context(terminal.signals_end(self.end))
             self.set_interval(_TERMINAL_SECONDS, self._look_for_terminal)

@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.pulls import PullAction
     from sgm_tui.fleet.waves import WavePlan, WaveStep
 
-_WHY = "this is a picture of the fleet, not the fleet"
-_NO = Refusal("", _WHY)
+_PICTURE = "this is a picture of the fleet, not the fleet"
 
 
 class StaticSession:
     """One snapshot; every intent is refused."""
 
-    def __init__(self, snapshot: FleetSnapshot) -> None:
+    def __init__(self, snapshot: FleetSnapshot, why: str = _PICTURE) -> None:
         self.snapshot = snapshot
+        self._why = why
+        self._no = Refusal("", why)
 
     async def snapshots(self) -> AsyncIterator[FleetSnapshot]:
         """The one, and then nothing until cancelled."""
@@ -38,19 +39,19 @@ class StaticSession:
 
     def stage_promotion(self, key: CellKey, version: Version | None = None) -> Change | Refusal:
         """Refused."""
-        return _NO
+        return self._no
 
     def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
         """Refused."""
-        return Staged(refusals=(_NO,))
+        return Staged(refusals=(self._no,))
 
     def stage_behind(self, stage: StageName) -> Staged:
         """Refused."""
-        return Staged(refusals=(_NO,))
+        return Staged(refusals=(self._no,))
 
     def edit(self, change: Change, version: Version | None = None, strategy: str | None = None) -> Change | Refusal:
         """Refused."""
-        return _NO
+        return self._no
 
     def undo(self) -> None:
         """There is nothing to undo."""
@@ -68,11 +69,11 @@ class StaticSession:
 
     def submit(self, preview: Preview) -> AsyncIterator[Progress]:
         """Refused."""
-        raise RefusedError(_WHY)
+        raise RefusedError(self._why)
 
     async def why(self, key: CellKey) -> tuple[Gate, ...] | Refusal:
         """Nothing is judged."""
-        return _NO
+        return self._no
 
     async def past(self, key: CellKey) -> tuple[Past, ...]:
         """Nothing is known of it."""
@@ -80,23 +81,23 @@ class StaticSession:
 
     async def stage_revert(self, key: CellKey, to: str | None) -> Change | Refusal:
         """Refused."""
-        return _NO
+        return self._no
 
     async def stage_revert_of(self, service: ServiceName, version: Version) -> tuple[Change, ...] | Refusal:
         """Refused."""
-        return _NO
+        return self._no
 
     async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:
         """Nothing is judged."""
-        return _NO
+        return self._no
 
     async def mark_bad(self, service: ServiceName, version: Version, reason: str) -> None:
         """Refused."""
-        raise RefusedError(_WHY)
+        raise RefusedError(self._why)
 
     async def act_on_pull(self, number: int, head: str, action: PullAction) -> str:
         """Refused."""
-        raise RefusedError(_WHY)
+        raise RefusedError(self._why)
 
     async def waves(self) -> tuple[tuple[WavePlan, WaveStep], ...]:
         """None are under way."""
@@ -104,11 +105,11 @@ class StaticSession:
 
     async def stop_waves(self, identity: str, reason: str) -> None:
         """Refused."""
-        raise RefusedError(_WHY)
+        raise RefusedError(self._why)
 
     async def resume_waves(self, identity: str) -> None:
         """Refused."""
-        raise RefusedError(_WHY)
+        raise RefusedError(self._why)
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """Nothing was begun."""
@@ -116,8 +117,8 @@ class StaticSession:
 
     def resume(self, operation: str) -> AsyncIterator[Progress]:
         """Refused."""
-        raise RefusedError(_WHY)
+        raise RefusedError(self._why)
 
     async def discard(self, operation: str) -> str:
         """Refused."""
-        raise RefusedError(_WHY)
+        raise RefusedError(self._why)

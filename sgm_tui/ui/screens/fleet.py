@@ -51,10 +51,15 @@ class FleetScreen(Screen[None]):
     grid = query_one(CellGrid)
     filter = query_one("#filter", Input)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Callable[[], Session]) -> None:
+        """`session` gives the one there is now: the first frame is painted before there is any."""
         super().__init__()
-        self._session = session
+        self._get_session = session
         self._pane_wanted: bool | None = None
+
+    @property
+    def _session(self) -> Session:
+        return self._get_session()
 
     def compose(self) -> ComposeResult:
         """Two lines over the matrix."""
