@@ -232,6 +232,7 @@ async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
 
 
 def _collect_again() -> None:
+    gc.collect()  # what is garbage already must not be kept for ever by the freeze
     gc.freeze()
     gc.enable()
 

@@ -16,7 +16,7 @@ from typing import TypeVar, assert_never
 from sgm_tui.fleet.cell import Cell, CellFacts
 from sgm_tui.fleet.desired import Desired, DesiredState
 from sgm_tui.fleet.join import join
-from sgm_tui.fleet.model import CellKey, Fleet, Version
+from sgm_tui.fleet.model import CellKey, Fleet, ServiceName, Version
 from sgm_tui.fleet.observation import (
     AlertsListed,
     Alive,
@@ -94,6 +94,7 @@ class Store:
         self._staged: dict[CellKey, Version] = {}
         self._troubled: tuple[SourceHealth, ...] = ()
         self._cells: dict[CellKey, Cell] = {}
+        self._services: tuple[ServiceName, ...] = ()
         self._dirty: set[CellKey] = set()
         self.configure(fleet or Fleet(), repository=repository, sources=sources)
 
@@ -149,9 +150,7 @@ class Store:
             case ApplicationsListed(source, applications):
                 self._list_applications(source, applications)
             case ApplicationChanged(source, key, application):
-                self._applications[key] = application
-                self._application_source[key] = source
-                self._touch((key,))
+                self._change_application(source, key, application)
             case ApplicationGone(_, key):
                 self._applications.pop(key, None)
                 self._touch((key,))
@@ -164,9 +163,9 @@ class Store:
                 self._rollouts.pop(key, None)
                 self._touch((key,))
             case ScalingListed(source, scaling):
-                self._replace(self._scaling, scaling, source)
+                self._replace(self._scaling, scaling, source, urgent=False)
             case MetricsListed(source, metrics):
-                self._replace(self._metrics, metrics, source)
+                self._replace(self._metrics, metrics, source, urgent=False)
             case AlertsListed(source, alerts):
                 self._list_alerts(source, alerts)
             case PullRequestsListed(_, requests):
@@ -196,13 +195,23 @@ class Store:
             self._application_source[key] = source
         self._touch(known | applications.keys())
 
-    def _replace(self, known: dict[CellKey, Value], listed: Mapping[CellKey, Value], source: SourceId) -> None:
+    def _change_application(self, source: SourceId, key: CellKey, application: Application) -> None:
+        """Argo CD looks at every Application every few minutes; that it did so changes nothing by itself."""
+        known = self._applications.get(key)
+        self._applications[key] = application
+        self._application_source[key] = source
+        if known is None or replace(known, reconciled_at=application.reconciled_at) != application:
+            self._touch((key,))
+
+    def _replace(
+        self, known: dict[CellKey, Value], listed: Mapping[CellKey, Value], source: SourceId, *, urgent: bool = True
+    ) -> None:
         gone = {key for key in known if key.cluster == source.scope and key not in listed}
         changed = {key for key, value in listed.items() if known.get(key) != value}
         for key in gone:
             del known[key]
         known.update(listed)
-        self._touch(gone | changed)
+        self._touch(gone | changed, urgent=urgent)
 
     def _list_alerts(self, source: SourceId, alerts: tuple[Alert, ...]) -> None:
         before = self._alerts.get(source, ())
@@ -232,9 +241,10 @@ class Store:
             since = known.since if known.state == "stale" else now
             health = SourceHealth(source, "stale", seen_at=known.seen_at, since=since, reason=reason)
         self._sources[source] = health
+        # A sign of life that changes nothing is shown with the next frame there is; it makes none of its own.
         if known.state != health.state or known.reason != health.reason:
             self._touch_source(source)
-        self._changed.set()
+            self._changed.set()
 
     def _touch_source(self, source: SourceId) -> None:
         if source.kind == "argocd" or not source.scope:
@@ -248,9 +258,12 @@ class Store:
     def _keys(self) -> set[CellKey]:
         return self._desired.cells.keys() | self._applications.keys() | self._rollouts.keys() | self._cells.keys()
 
-    def _touch(self, keys: Iterable[CellKey]) -> None:
+    def _touch(self, keys: Iterable[CellKey], *, urgent: bool = True) -> None:
+        """Join these cells again: at once, or with the frame there is every second (numbers may wait for it)."""
+        before = len(self._dirty)
         self._dirty.update(keys)
-        self._changed.set()
+        if urgent and len(self._dirty) > before:
+            self._changed.set()
 
     async def run(self) -> None:
         """Publish until cancelled: soon after a change, and once a second for what time alone changes."""
@@ -283,17 +296,21 @@ class Store:
         self._expire(now)
         self._troubled = tuple(one for one in self._sources.values() if one.state in {"stale", "waiting"})
         self._dirty.update(key for key, cell in self._cells.items() if cell.suspect_since is not None)
+        known = len(self._cells)
         for key in self._dirty:
             facts = self._facts(key)
             if facts is None:
                 self._cells.pop(key, None)
+                known = -1
             else:
                 self._cells[key] = join(facts, self._cells.get(key), now)
         self._dirty.clear()
+        if known != len(self._cells):
+            self._services = tuple(sorted({key.service for key in self._cells}))
         self._snapshot = FleetSnapshot(
             generated_at=now,
             fleet=self._fleet,
-            services=tuple(sorted({key.service for key in self._cells})),
+            services=self._services,
             cells=dict(self._cells),
             sources=tuple(self._sources.values()),
             pull_requests=self._pull_requests,
@@ -321,7 +338,8 @@ class Store:
         if desired is None and application is None and rollout is None:
             return None
         cluster = self._fleet.cluster(key.cluster)
-        decisive, stale = self._silent(key)
+        related = _related(self._troubled, self._application_source.get(key), key)
+        decisive, stale = _silent(related)
         return CellFacts(
             key=key,
             location=cluster.location if cluster else "",
@@ -338,7 +356,7 @@ class Store:
             stale=stale,
             stale_since=decisive.since if decisive else None,
             stale_reason=f"{decisive.name}: {decisive.reason}" if decisive else "",
-            loading=self._loading(key),
+            loading=_loading(related),
         )
 
     def _contains(self, revision: str, desired: Desired | None) -> bool | None:
@@ -347,23 +365,26 @@ class Store:
     def _cluster_alerts(self, cluster: str) -> tuple[Alert, ...]:
         return self._alerts.get(SourceId("alerts", cluster), ())
 
-    def _related(self, key: CellKey) -> list[SourceHealth]:
-        """The troubled sources a cell depends on: its cluster's own, its hub's, and those there is one of."""
-        hub = self._application_source.get(key)
-        return [
-            health
-            for health in self._troubled
-            for source in (health.source,)
-            if not source.scope or source.scope == key.cluster or (source.kind == "argocd" and hub in {None, source})
-        ]
 
-    def _silent(self, key: CellKey) -> tuple[SourceHealth | None, tuple[str, ...]]:
-        stale = [health for health in self._related(key) if health.state == "stale"]
-        decisive = [health for health in stale if health.source.kind in _DECISIVE and health.since is not None]
-        return next(iter(decisive), None), tuple(health.name for health in stale)
+def _related(troubled: Iterable[SourceHealth], hub: SourceId | None, key: CellKey) -> list[SourceHealth]:
+    """The troubled sources a cell depends on: its cluster's own, its hub's, and those there is one of."""
+    return [
+        health
+        for health in troubled
+        for source in (health.source,)
+        if not source.scope or source.scope == key.cluster or (source.kind == "argocd" and hub in {None, source})
+    ]
 
-    def _loading(self, key: CellKey) -> bool:
-        return any(health.state == "waiting" and health.source.kind in _DECISIVE for health in self._related(key))
+
+def _silent(related: Iterable[SourceHealth]) -> tuple[SourceHealth | None, tuple[str, ...]]:
+    """The first stale source a cell cannot be judged without, and the names of all that are stale."""
+    stale = [health for health in related if health.state == "stale"]
+    decisive = [health for health in stale if health.source.kind in _DECISIVE and health.since is not None]
+    return next(iter(decisive), None), tuple(health.name for health in stale)
+
+
+def _loading(related: Iterable[SourceHealth]) -> bool:
+    return any(health.state == "waiting" and health.source.kind in _DECISIVE for health in related)
 
 
 def _still_true(known: Application | None, row: Application) -> bool:

@@ -55,6 +55,13 @@ def age(span: timedelta) -> str:
     return f"{seconds // _DAY}d"
 
 
+def age_changes_in(span: timedelta) -> float:
+    """Seconds until `age` of a growing span reads differently."""
+    seconds = max(0.0, span.total_seconds())
+    unit = 1 if seconds < _MINUTE else _MINUTE if seconds < _HOUR else _HOUR if seconds < 2 * _DAY else _DAY
+    return unit - seconds % unit
+
+
 def align(rows: Iterable[Sequence[str]]) -> list[str]:
     """Pad columns to their widest entry, counting terminal cells; nothing trails."""
     table_rows = [tuple(row) for row in rows]

@@ -69,8 +69,8 @@ class ApplicationSource:
         await self._rows_first(publish)
         async for event in follow(Collection(self._connection, self._path), wake=self._wake):
             match event:
-                case Listed(items):
-                    publish(ApplicationsListed(self.source, await self._listed(items)))
+                case Listed():
+                    publish(ApplicationsListed(self.source, await self._listed(event.items)))
                 case Changed(kind, raw):
                     self._changed(kind, raw, publish)
                 case Beat():

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+from asyncio import sslproto
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,9 @@ _LARGEST_ANSWER = 64 << 20
 _LARGEST_EVENT = 8 << 20
 """etcd holds no object larger than 1.5 MB."""
 _MOST_RETIRED = 4
+# asyncio keeps a buffer of 256 KiB for every TLS connection; a hundred quiet watches need no 25 MB for that, and one
+# TLS record is never longer than 16 KiB.
+sslproto.SSLProtocol.max_size = 32 << 10
 
 
 class AbsentError(SgmError):

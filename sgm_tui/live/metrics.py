@@ -50,6 +50,8 @@ QUERIES: Mapping[str, str] = {
     "latency_p99_seconds": "max by ({label}) (sgm:latency:p99_5m)",
 }
 """The chart's recording rules; `prometheus.queries` replaces them one by one."""
+_BUDGET = "error_budget_remaining"
+"""Asked only where `prometheus.queries` has it: 0–1, the share of the error budget that is left."""
 
 Publish = Callable[[Observation], None]
 Value = TypeVar("Value")
@@ -114,6 +116,8 @@ class MetricsSource:
         self._wake = asyncio.Event()
         self._chance = random.Random()
         self._asides = (_Aside(self._url), _Aside(self._url))
+        self._trends: tuple[datetime, dict[CellKey, tuple[float | None, ...]]] | None = None
+        """When the trends were asked for last, and what came."""
 
     def refresh(self) -> None:
         """Look now."""
@@ -171,6 +175,8 @@ class MetricsSource:
             name: self._config.queries.get(name) or default.replace("{label}", self._config.label)
             for name, default in QUERIES.items()
         }
+        if self._config.queries.get(_BUDGET):
+            queries[_BUDGET] = self._config.queries[_BUDGET]
         with self._session() as session:
             retry = Retry(total=0, raise_on_status=False)
             client = PrometheusConnect(self._url, session=session, retry=retry, timeout=_DEADLINE)
@@ -186,14 +192,18 @@ class MetricsSource:
                 error_ratio=values["error_ratio"].get(key),
                 latency_p99_seconds=values["latency_p99_seconds"].get(key),
                 trend=trends.get(key, ()),
+                error_budget_remaining=values.get(_BUDGET, {}).get(key),
             )
             for key in {key for found in values.values() for key in found} | trends.keys()
         }
 
     def _trend(self, client: PrometheusConnect, query: str) -> dict[CellKey, tuple[float | None, ...]]:
-        now = datetime.now(UTC)
-        step = f"{_TREND.total_seconds() / _POINTS:.0f}"
-        return self._trends(client.custom_query_range(query, now - _TREND, now, step=step), now)
+        """The trend of every cell, asked again when half a step of it has passed: sooner it would read the same."""
+        now, step = datetime.now(UTC), _TREND / _POINTS
+        if self._trends is None or now - self._trends[0] >= step / 2 or not self._trends[1]:
+            result = client.custom_query_range(query, now - _TREND, now, step=f"{step.total_seconds():.0f}")
+            self._trends = now, self._points_by_cell(result, now)
+        return self._trends[1]
 
     def _alerts(self) -> tuple[Alert, ...]:
         with self._session() as session, _told(self._url):
@@ -212,7 +222,9 @@ class MetricsSource:
                 found[key] = None if key in found else number(one.get("value", (0, ""))[1])
         return found
 
-    def _trends(self, result: Sequence[Mapping[str, Any]], now: datetime) -> dict[CellKey, tuple[float | None, ...]]:
+    def _points_by_cell(
+        self, result: Sequence[Mapping[str, Any]], now: datetime
+    ) -> dict[CellKey, tuple[float | None, ...]]:
         step = _TREND.total_seconds() / _POINTS
         begin = (now - _TREND).timestamp()
         found: dict[CellKey, tuple[float | None, ...]] = {}

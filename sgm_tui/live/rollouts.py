@@ -99,8 +99,8 @@ class RolloutSource:
         collection = Collection(self._connection, _PATHS[kind], _SELECTORS.get(kind, {}))
         async for event in follow(collection, wake=self._wakes[kind]):
             match event:
-                case Listed(items):
-                    await self._list(kind, items, publish)
+                case Listed():
+                    await self._list(kind, event.items, publish)
                 case Changed(what, raw):
                     self._change(kind, what, raw, publish)
                 case Beat():

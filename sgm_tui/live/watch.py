@@ -126,6 +126,8 @@ async def follow(
         try:
             items, version = await list_all(collection.connection, collection.path, collection.selector)
             yield Listed(items)
+            # Raw items hold their whole answer: kept for the life of the watch they would be a lot of memory.
+            del items
             async with contextlib.aclosing(_watch(collection, version, waits)) as events:
                 async for event in events:
                     yield event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sgm_tui.sandbox.github_branches import update_branch
 from sgm_tui.sandbox.github_call import Call, Reply, Route, Rows, not_found
 from sgm_tui.sandbox.github_pulls import GitHubError, Method, PullRequest
 from sgm_tui.sandbox.github_state import OPERATOR
@@ -82,7 +83,7 @@ def _merge(call: Call) -> Reply:
 
 
 def _update_branch(call: Call) -> Reply:
-    call.github.update_branch(call.pull, expected=call.text("expected_head_sha"))
+    update_branch(call.github, call.pull, call.text("expected_head_sha"))
     return Reply({"message": "Updating pull request branch.", "url": call.write.pull(call.pull)["html_url"]}, 202)
 
 

@@ -171,27 +171,11 @@ class GitHub:
         pull.merge_commit, pull.merged_by = commit, login
         pull.merged = pull.closed = pull.updated = now
         pull.auto_merge, pull.requested_users, pull.requested_teams = None, [], []
-        for listener in self.on_push:
-            listener()
+        self.tell_of_push()
         return commit
 
-    def update_branch(self, pull: PullRequest, expected: str = "") -> None:
-        """Merge the branch it goes into into its own.
-
-        Raises:
-            GitHubError: 422 when it has another head, nothing is new, or the two do not fit together.
-        """
-        if expected and expected != pull.head_sha:
-            raise GitHubError(422, "expected head sha didn’t match current head ref.")
-        base = self.repository.head(pull.base)
-        if self.repository.contains(pull.head_sha, base):
-            raise GitHubError(422, "There are no new commits on the base branch.")
-        text = f"Merge branch '{pull.base}' into {pull.head}"
-        try:
-            self.repository.merge(pull.head, base, text, at=self.clock.wall())
-        except MergeConflictError:
-            raise GitHubError(422, "merge conflict between base and head") from None
-        pull.updated = self.clock.now
+    def tell_of_push(self) -> None:
+        """Somebody pushed: whoever listens looks."""
         for listener in self.on_push:
             listener()
 

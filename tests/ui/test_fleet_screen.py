@@ -280,4 +280,4 @@ async def test_the_footer_shows_the_keys_from_the_start() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
         await pilot.pause()
-        assert "filter" in text_of(app).splitlines()[-1]
+        assert "why not?" in text_of(app).splitlines()[-1]

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.model import ClusterName, Fleet, Version
@@ -69,6 +70,7 @@ def _usual(cells: Iterable[Cell]) -> Version | None:
     return max(counts, key=lambda version: (counts[version], _numbers(version), version), default=None)
 
 
+@lru_cache(maxsize=4096)
 def _numbers(version: Version) -> tuple[int, ...]:
     """The numbers of a version like v1.10.0; none for a digest, which has no order."""
     text = version.removeprefix("v").partition("+")[0]

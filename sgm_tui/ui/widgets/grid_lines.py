@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 from textual.strip import Strip
 
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.tables import age
+from sgm_tui.fleet.tables import age, age_changes_in
 from sgm_tui.ui.present.cells import cell_line, folded_line
 from sgm_tui.ui.present.empty import nothing_to_show
 from sgm_tui.ui.present.fit import pad, shorten_middle
 from sgm_tui.ui.present.glyphs import BAND, CURSOR
 from sgm_tui.ui.present.headers import band_line, cluster_line
-from sgm_tui.ui.present.marks import NONE, Marks, row_marks
+from sgm_tui.ui.present.marks import NONE, Marks, row_marks, running
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.rows import View
 from sgm_tui.ui.widgets.grid_layout import GAP, MARKER, Column, Layout
@@ -33,9 +34,14 @@ Place = tuple[int, int, int]
 """Cursor row, cursor column, first offset of the body that is shown."""
 _Seen = tuple[int, Column, Piece | None]
 """A column's index, the column, and the rule before it when it is the first of its stage."""
-_Row = tuple[tuple[Cell | None, ...], dict[ClusterName, Cell], dict[ClusterName, Marks]]
+_Versions = tuple[tuple[ClusterName, Version | None], ...]
+_Row = tuple[tuple[Cell | None, ...], dict[ClusterName, Cell], dict[ClusterName, Marks], _Versions]
+"""A service's cells in column order, the same by cluster, their marks, and the versions these were made from."""
+
+_Look = tuple[ServiceName, Place, int, Layout]
 
 _ABSENT = "·"
+_DAY = 86_400.0
 
 
 class GridLines:
@@ -52,6 +58,8 @@ class GridLines:
         self._journeys: Mapping[StageName, Mapping[Journey, int]] = {}
         self._cells: dict[CellKey, tuple[Cell, Marks, str, int, Line]] = {}
         self._painted: dict[int, tuple[Piece, ...]] = {}
+        self._unchanged: dict[int, tuple[_Look, tuple[Cell | None, ...], datetime]] = {}
+        """Line of the screen → what it was last compared for, and until when its ages read the same."""
         self._window: tuple[tuple[int, int], tuple[_Seen, ...]] = ((0, 0), ())
 
     def update(self, snapshot: FleetSnapshot, view: View, services: tuple[ServiceName, ...], layout: Layout) -> None:
@@ -76,7 +84,20 @@ class GridLines:
         return self._painter.line(pieces, width)
 
     def differs(self, y: int, row: int, place: Place, width: int) -> bool:
-        """Whether that line looks different from what was painted last."""
+        """Whether that line looks different from what was painted last.
+
+        A row whose cells are the very same, and whose ages read the same for a while, is not even presented again.
+        """
+        if not 0 <= row < len(self._services):
+            return self._painted.get(y) != self._pieces(row, place, width)
+        service, now = self._services[row], self._snapshot.generated_at
+        cells = self._cells_and_marks(service)[0]
+        look = (service, place, width, self._layout)
+        known = self._unchanged.get(y)
+        if known is not None and known[0] == look and known[1] is cells and now < known[2]:
+            return False
+        changes = min((age_changes_in(now - cell.since) for cell in cells if cell), default=_DAY)
+        self._unchanged[y] = (look, cells, now + timedelta(seconds=changes))
         return self._painted.get(y) != self._pieces(row, place, width)
 
     def _pieces(self, row: int, place: Place, width: int) -> tuple[Piece, ...]:
@@ -123,7 +144,7 @@ class GridLines:
         tone = Tone.STRONG if under_cursor else Tone.TEXT
         marker = (CURSOR if under_cursor else " ", Tone.BUSY)
         yield pad([marker, (name, tone)], self._layout.frozen), ground
-        _, cells, marks = self._cells_and_marks(service)
+        _, cells, marks, _ = self._cells_and_marks(service)
         for index, column, edge in self._visible(place, width):
             if edge is not None:
                 yield edge[0], ground
@@ -159,7 +180,11 @@ class GridLines:
         same = known is not None and len(known[0]) == len(cells)
         if known is None or not same or any(old is not new for old, new in zip(known[0], cells, strict=True)):
             by_cluster = {cell.key.cluster: cell for cell in cells if cell}
-            known = (cells, by_cluster, row_marks(self._snapshot.fleet, tuple(by_cluster.values())))
+            versions = tuple((name, running(cell)) for name, cell in by_cluster.items())
+            marks = known[2] if known is not None and known[3] == versions else None
+            if marks is None:
+                marks = row_marks(self._snapshot.fleet, tuple(by_cluster.values()))
+            known = (cells, by_cluster, marks, versions)
             self._rows[service] = known
         return known
 
