@@ -123,6 +123,7 @@ async def test_marked_cells_are_planned_together_and_undone_together() -> None:
         screen = app.screen
         assert isinstance(screen, FleetScreen)
         assert len(screen.marked) == 2
+        assert text_of(app).count("◆") == 2
         await press(pilot, "p")
         assert len(session.snapshot.plan.changes) == 2
         assert screen.marked == frozenset()
@@ -141,6 +142,7 @@ async def test_escape_takes_marks_away_first() -> None:
         assert screen.marked
         await press(pilot, "escape")
         assert not screen.marked
+        assert "◆" not in text_of(app)
 
 
 async def test_another_version_is_chosen_from_those_that_are_known() -> None:

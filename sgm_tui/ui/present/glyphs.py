@@ -36,6 +36,7 @@ ALERT, BEHIND, AHEAD, SKEWED, ARROW = "▲", "↓", "↑", "≠", "→"
 FRESH, WAITING, STALE, OFF = "●", "◌", "○", "–"
 DONE, CURRENT, TODO = "✓", "▶", "·"
 CURSOR, BAND, RULE = "▌", "│", "─"
+MARKED = "◆"
 FULL, EMPTY = "█", "░"
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -47,6 +48,7 @@ _ASCII = {
     **dict(zip("✓⇡⇢↻◐‖◷✖≠▲↓↑→●◌○–▶·▌│─█░…×▏", '=^>@%"~X!A-+>*.o-> >|-#.~x|', strict=True)),
     **dict(zip("┌┐└┘├┤┬┴┼╭╮╰╯━┃▔▕", "+++++++++++++-|-|", strict=True)),
     **dict(zip(_BARS, "__..--=#", strict=True)),
+    MARKED: "*",
 }
 
 

@@ -66,7 +66,7 @@ class FleetScreen(Screen[None]):
         yield SummaryBar().data_bind(FleetScreen.snapshot)
         yield SourceBar().data_bind(FleetScreen.snapshot)
         with Container(id="body"):
-            yield CellGrid().data_bind(FleetScreen.snapshot, FleetScreen.view)
+            yield CellGrid().data_bind(FleetScreen.snapshot, FleetScreen.view, FleetScreen.marked)
 
     def on_mount(self) -> None:
         """The matrix is painted first; what surrounds it comes a moment later."""

@@ -46,6 +46,8 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     snapshot: var[FleetSnapshot] = var(NO_FLEET)
     view: var[View] = var(View())
+    marked: var[frozenset[CellKey]] = var(frozenset[CellKey]())
+    """Cells that are marked for what is to be done to all of them."""
 
     @dataclass
     class CellHighlighted(Message):
@@ -109,6 +111,11 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def watch_view(self) -> None:
         """Show other rows."""
+        self._arrange(relayout=False)
+
+    def watch_marked(self) -> None:
+        """Show the marks."""
+        self._lines.mark(self.marked)
         self._arrange(relayout=False)
 
     def on_resize(self) -> None:

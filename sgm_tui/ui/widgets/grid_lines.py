@@ -19,7 +19,7 @@ from sgm_tui.fleet.tables import age, age_changes_in
 from sgm_tui.ui.present.cells import cell_line, folded_line
 from sgm_tui.ui.present.empty import nothing_to_show
 from sgm_tui.ui.present.fit import pad, shorten_middle
-from sgm_tui.ui.present.glyphs import BAND, CURSOR
+from sgm_tui.ui.present.glyphs import BAND, CURSOR, MARKED
 from sgm_tui.ui.present.headers import band_line, cluster_line
 from sgm_tui.ui.present.marks import NONE, Marks, row_marks, running
 from sgm_tui.ui.present.tones import Line, Tone
@@ -58,6 +58,7 @@ class GridLines:
         self._journeys: Mapping[StageName, Mapping[Journey, int]] = {}
         self._cells: dict[CellKey, tuple[Cell, Marks, str, int, Line]] = {}
         self._painted: dict[int, tuple[Piece, ...]] = {}
+        self._marked: frozenset[CellKey] = frozenset()
         self._unchanged: dict[int, tuple[_Look, tuple[Cell | None, ...], datetime]] = {}
         """Line of the screen → what it was last compared for, and until when its ages read the same."""
         self._window: tuple[tuple[int, int], tuple[_Seen, ...]] = ((0, 0), ())
@@ -72,6 +73,11 @@ class GridLines:
         for key, cell in snapshot.cells.items():
             journeys[key.stage][cell.journey] += 1
         self._journeys = journeys
+
+    def mark(self, marked: frozenset[CellKey]) -> None:
+        """These cells carry a mark from now on."""
+        self._marked = marked
+        self._unchanged.clear()
 
     def cells_of(self, service: ServiceName, column: Column) -> list[Cell]:
         """The cells one row has in one column: several in a folded stage, none where it is not deployed."""
@@ -150,9 +156,16 @@ class GridLines:
                 yield edge[0], ground
             line = self._cell(column, cells, marks)
             yield line, Ground.CURSOR if under_cursor and index == place[1] else ground
-            yield self._blank(GAP), ground
+            yield self._mark_of(service, column) if self._marked else self._blank(GAP), ground
         if under_cursor:
             yield self._blank(width), ground
+
+    def _mark_of(self, service: ServiceName, column: Column) -> Line:
+        """What stands behind a cell: a mark, or nothing."""
+        keys = (CellKey(service, column.stage, cluster.name) for cluster in column.clusters)
+        if not any(key in self._marked for key in keys):
+            return self._blank(GAP)
+        return ((MARKED, Tone.STAGED), (" " * (GAP - 1), Tone.TEXT))
 
     def _cell(self, column: Column, row: dict[ClusterName, Cell], marks: dict[ClusterName, Marks]) -> Line:
         cells = [row[cluster.name] for cluster in column.clusters if cluster.name in row]
