@@ -16,7 +16,8 @@ from sgm_tui.sandbox.repository import Repository
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
-_ADDED = re.compile(r"^(?:\+\+\+ b/(?P<path>.+)|\+\s+tag:\s*[\"']?(?P<tag>[\w.-]+))", re.MULTILINE)
+_ADDED = re.compile(r"^(?:\+\+\+ b/(?P<path>.+)|\+[^#\n]*\btag:\s*[\"']?(?P<tag>[\w.-]+))", re.MULTILINE)
+"""A file of a patch, or a version it brings: on a line of its own, or inside of `{…}`."""
 _SERVICE = re.compile(r"/app-service/([^/]+)/")
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _BUILT = 4

@@ -110,3 +110,12 @@ async def test_tags_come_in_pages_where_asked_for(registry: Registry) -> None:
             link = answer.headers.get("Link", "")
         address = link.partition(">")[0].removeprefix("<")
     assert found == everything
+
+
+async def test_a_version_written_inside_of_a_flow_mapping_exists_too(registry: Registry) -> None:
+    session, url, repository = registry
+    flow = b'image: {repository: ghcr.io/acme/cart, tag: "v7.7.7"}   # a note\n# tag: v6.6.6\n'
+    repository.commit("main", {PATH: flow}, "change", at=STARTED)
+    for tag, status in (("v7.7.7", 200), ("v6.6.6", 404)):
+        async with session.get(f"{url}/acme/cart/manifests/{tag}") as answer:
+            assert answer.status == status
