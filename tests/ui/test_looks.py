@@ -13,7 +13,7 @@ from textual.widgets import Input
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
-from sgm_tui.ui.screens.confirm import ConfirmScreen
+from sgm_tui.ui.screens.ask import AskScreen
 
 Compare = Callable[..., bool]
 UTF8 = {"LANG": "C.UTF-8"}
@@ -32,11 +32,12 @@ def typing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
         await pilot.pause()
         for key in keys:
             await pilot.press(key)
-            asking = [worker for worker in pilot.app.workers if worker.group == "preview"]
+            groups = {"preview", "judge", "past", "way", "unfinished", "waves"}
+            asking = [worker for worker in pilot.app.workers if worker.group in groups]
             if asking:
                 await pilot.app.workers.wait_for_complete(asking)
         await pilot.pause()
-        if isinstance(pilot.app.screen, ConfirmScreen):
+        if isinstance(pilot.app.screen, AskScreen):
             while not pilot.app.screen.readable:
                 await pilot.pause(0.02)
         await pilot.pause()

@@ -40,6 +40,8 @@ _Row = tuple[tuple[Cell | None, ...], dict[ClusterName, Cell], dict[ClusterName,
 
 _Look = tuple[ServiceName, Place, int, Layout]
 
+_MARK: Line = ((MARKED, Tone.STAGED),)
+"""Stands before a marked cell, where else is a gap."""
 _ABSENT = "·"
 _DAY = 86_400.0
 
@@ -151,21 +153,26 @@ class GridLines:
         marker = (CURSOR if under_cursor else " ", Tone.BUSY)
         yield pad([marker, (name, tone)], self._layout.frozen), ground
         _, cells, marks, _ = self._cells_and_marks(service)
-        for index, column, edge in self._visible(place, width):
+        seen = self._visible(place, width)
+        for (index, column, edge), following in zip(seen, (*seen[1:], None), strict=True):
             if edge is not None:
-                yield edge[0], ground
+                yield self._marked_edge(service, column, edge[0]), ground
             line = self._cell(column, cells, marks)
             yield line, Ground.CURSOR if under_cursor and index == place[1] else ground
-            yield self._mark_of(service, column) if self._marked else self._blank(GAP), ground
+            marks_next = following is not None and following[2] is None and self._is_marked(service, following[1])
+            yield _MARK if marks_next else self._blank(GAP), ground
         if under_cursor:
             yield self._blank(width), ground
 
-    def _mark_of(self, service: ServiceName, column: Column) -> Line:
-        """What stands behind a cell: a mark, or nothing."""
+    def _is_marked(self, service: ServiceName, column: Column) -> bool:
         keys = (CellKey(service, column.stage, cluster.name) for cluster in column.clusters)
-        if not any(key in self._marked for key in keys):
-            return self._blank(GAP)
-        return ((MARKED, Tone.STAGED), (" " * (GAP - 1), Tone.TEXT))
+        return bool(self._marked) and any(key in self._marked for key in keys)
+
+    def _marked_edge(self, service: ServiceName, column: Column, edge: Line) -> Line:
+        """The rule before the first column of a stage, and the mark of its cell in the space behind it."""
+        if not self._is_marked(service, column):
+            return edge
+        return ((BAND, edge[0][1]), *_MARK)
 
     def _cell(self, column: Column, row: dict[ClusterName, Cell], marks: dict[ClusterName, Marks]) -> Line:
         cells = [row[cluster.name] for cluster in column.clusters if cluster.name in row]
