@@ -86,9 +86,8 @@ def together(directory: Path) -> None:
         codes += [one.wait(120) for one in running]
     pulls = Counter(one["branch"] for one in FolderForge(directory / "pulls", Killer("")).all())
     distinct = {str(one) for process in wishes for one in process}
-    print(
-        f"{len(codes)} promotions by {PROCESSES} processes in {time.monotonic() - begin:.0f} s: failed {sum(map(bool, codes))}"
-    )
+    seconds, failed = time.monotonic() - begin, sum(map(bool, codes))
+    print(f"{len(codes)} promotions by {PROCESSES} processes in {seconds:.0f} s: failed {failed}")
     print(f"distinct {len(distinct)}, pull requests {len(pulls)}, doubled {sum(n > 1 for n in pulls.values())}")
     print(f"git whole: {sound(origin)}")
 
