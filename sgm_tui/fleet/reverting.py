@@ -97,7 +97,8 @@ def way_back(cell: Cell, change: Change, template: Template) -> WayBack:
         return _blue_green(rollout, change, template)
     in_flight = rollout.new_version is not None or rollout.aborted
     if not in_flight or rollout.stable_version != change.to_version:
-        return WayBack(False, f"{change.from_version} is the stable one here: {_walk(rollout)}", _shorter(rollout))
+        stable = rollout.stable_version or "another version"
+        return WayBack(False, f"{stable} is the stable one here: {_walk(rollout)}", _shorter(rollout))
     if template.same is None:
         return WayBack(None, f"at once if nothing but the values of {change.to_version} reaches the pods")
     if template.same:

@@ -55,10 +55,12 @@ class History:
     def at_commit(self, key: CellKey, revision: str) -> Past | None:
         """What a cell wanted at a commit, given in full or by its first characters; None when that is not known."""
         pasts = self.past_of(key)
-        found = [at for sha, at in self._positions.items() if len(revision) >= 4 and sha.startswith(revision)]
+        with self._lock:
+            positions = self._positions
+        found = [at for sha, at in positions.items() if len(revision) >= 4 and sha.startswith(revision)]
         if len(found) != 1:
             return None
-        return next((past for past in pasts if self._positions[past.revision] <= found[0]), None)
+        return next((past for past in pasts if positions.get(past.revision, found[0] + 1) <= found[0]), None)
 
     def last_content(self, past: Past, pasts: Sequence[Past]) -> bytes | None:
         """The file as it was when its version was taken away, or as it is where it was not."""
@@ -136,6 +138,10 @@ def _continued(found: list[Past], newest: Past) -> list[Past]:
 
 
 def _kind(subject: str) -> PastKind:
-    if _REVERT.match(subject):
+    # git itself writes `Revert "…"` around what it reverts: reverting a revert brings back what was good.
+    around, depth = subject, 0
+    while match := _REVERT.match(around):
+        around, depth = around[match.end() :].strip(), depth + 1
+    if depth % 2:
         return "revert"
     return "promotion" if _PROMOTION.match(subject) else "edit"

@@ -136,7 +136,9 @@ class Reverter:
         """Whether the pods after the revert are those of the version it goes back to."""
         key = change.cells[0]
         pasts = self._history.past_of(key)
-        target = next((past for past in pasts if past.version == change.to_version), None)
+        # What it goes back to is the entry below the last one it undoes, not just any of that version.
+        undone = [at for at, past in enumerate(pasts) if past.revision in change.undoes]
+        target = pasts[max(undone) + 1] if undone and max(undone) + 1 < len(pasts) else None
         then = self._history.last_content(target, pasts) if target is not None else None
         if then is None:
             return Template(None)

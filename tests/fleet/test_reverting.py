@@ -1,0 +1,118 @@
+"""The way back: which change it is, and which of two things will happen (protocols §J)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import builders
+import pytest
+
+from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.history import Past
+from sgm_tui.fleet.model import ServiceName, Version
+from sgm_tui.fleet.observed import Pending
+from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.reverting import Template, affected, chosen, revert_change, way_back
+from sgm_tui.fleet.snapshot import FleetSnapshot
+
+WHERE = builders.key("cart", "prod-eu1")
+
+
+def past(version: str, at: int, bad: str = "") -> Past:
+    revision = f"{at:x}" * 40
+    return Past(
+        WHERE, Version(version), revision, "", "", "mia", "", builders.ago(at * 3600), None, "promotion", 0, bad
+    )
+
+
+PASTS = (past("v3", 1), past("v2", 2, "reverted by jo"), past("v1", 3), past("v0", 4))
+
+
+def fleet(*cells: Cell) -> FleetSnapshot:
+    return builders.snapshot(cells or (builders.cell("cart", "prod-eu1", "v3"),))
+
+
+def change(**facts: Any) -> Change:
+    made = revert_change(fleet(), WHERE, PASTS)
+    assert isinstance(made, Change)
+    return replace(made, **facts)
+
+
+def test_the_last_version_nothing_is_known_against_is_where_it_goes_back_to() -> None:
+    made = change()
+    assert (made.kind, made.from_version, made.to_version) == ("revert", "v3", "v1")
+    assert made.undoes == (PASTS[0].revision, PASTS[1].revision)
+
+
+def test_any_version_of_the_past_can_be_chosen() -> None:
+    made = revert_change(fleet(), WHERE, PASTS, chosen(PASTS, "v0"))
+    assert isinstance(made, Change)
+    assert made.to_version == "v0"
+    assert len(made.undoes) == 3
+
+
+@pytest.mark.parametrize(
+    ("pasts", "says"),
+    [(PASTS[:1], "no earlier version"), (PASTS[:2], "no earlier version"), (PASTS[1:], "history has not been read")],
+)
+def test_where_there_is_no_way_back_it_says_why(pasts: tuple[Past, ...], says: str) -> None:
+    made = revert_change(fleet(), WHERE, pasts)
+    assert isinstance(made, Refusal)
+    assert says in made.reason
+
+
+def test_a_canary_in_flight_goes_back_at_once_when_the_pods_become_the_stable_ones() -> None:
+    cell = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rolling(WHERE, "v1", "v3"))
+    assert way_back(cell, change(), Template(True)).fast is True
+    assert way_back(cell, change(), Template(None)).fast is None
+    slow = way_back(cell, change(), Template(False, ("env.A",)))
+    assert slow.fast is False
+    assert "env.A" in slow.reason
+    assert "env.A" in slow.faster
+
+
+def test_an_aborted_canary_goes_back_at_once_too() -> None:
+    rollout = replace(builders.rollout(WHERE, "v1"), aborted=True, phase="Degraded", new_version=Version("v3"))
+    way = way_back(builders.cell("cart", "prod-eu1", "v3", rollout=rollout), change(), Template(True))
+    assert way.fast is True
+    assert "aborted" in way.reason
+
+
+def test_a_version_that_is_stable_already_walks_the_whole_canary_and_says_how_long() -> None:
+    way = way_back(builders.cell("cart", "prod-eu1", "v3"), change(), Template(True))
+    assert way.fast is False
+    assert "v3 is the stable one" in way.reason
+    assert "8 steps" in way.reason
+    assert "1 gate" in way.reason
+
+
+def test_going_further_back_than_the_stable_one_names_what_is_stable() -> None:
+    cell = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rolling(WHERE, "v2", "v3"))
+    assert "v2 is the stable one" in way_back(cell, change(), Template(True)).reason
+
+
+def test_blue_green_goes_back_at_once_while_the_old_pods_are_up() -> None:
+    up = builders.replica_set(WHERE, "v1", 4)
+    rollout = replace(builders.rollout(WHERE, "v3"), strategy="BlueGreen", replica_sets=(up,))
+    assert way_back(builders.cell("cart", "prod-eu1", "v3", rollout=rollout), change(), Template(True)).fast is True
+    gone = replace(rollout, replica_sets=(replace(up, current=0),))
+    assert way_back(builders.cell("cart", "prod-eu1", "v3", rollout=gone), change(), Template(True)).fast is False
+
+
+def test_without_a_rollout_nobody_knows() -> None:
+    assert way_back(builders.cell("cart", "prod-eu1", "v3", rollout=None), change(), Template(True)).fast is None
+
+
+def test_a_bad_version_is_found_wherever_it_runs_or_is_about_to_prod_first() -> None:
+    found = affected(
+        fleet(
+            builders.cell("cart", "dev-eu1", "v3"),
+            builders.cell("cart", "staging-eu1", "v1", pending=(Pending(Version("v3"), 7, ""),)),
+            builders.cell("cart", "prod-us1", "v1"),
+            builders.cell("cart", "prod-eu1", "v3"),
+        ),
+        ServiceName("cart"),
+        Version("v3"),
+    )
+    assert [key.cluster for key in found] == ["prod-eu1", "staging-eu1", "dev-eu1"]
