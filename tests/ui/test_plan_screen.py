@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import builders
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sgm_tui.errors import UnreachableError
 from sgm_tui.ui.app import SgmApp
+from sgm_tui.ui.screens import ask
 from sgm_tui.ui.screens.confirm import ConfirmScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.screens.plan import PlanScreen
@@ -96,7 +98,8 @@ async def test_a_protected_stage_opens_only_to_its_name() -> None:
         assert len(session.submitted) == 1
 
 
-async def test_keys_typed_before_the_question_can_be_read_are_dropped() -> None:
+async def test_keys_typed_before_the_question_can_be_read_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ask, "ARMING_SECONDS", 60.0)
     session = builders.ScriptedSession(builders.release())
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:

@@ -154,7 +154,7 @@ class GridLines:
         yield pad([marker, (name, tone)], self._layout.frozen), ground
         _, cells, marks, _ = self._cells_and_marks(service)
         seen = self._visible(place, width)
-        for (index, column, edge), following in zip(seen, (*seen[1:], None), strict=True):
+        for (index, column, edge), following in zip(seen, (*seen, None)[1:], strict=True):
             if edge is not None:
                 yield self._marked_edge(service, column, edge[0]), ground
             line = self._cell(column, cells, marks)
