@@ -56,7 +56,9 @@ def test_the_way_back(snap_compare: Compare, size: tuple[int, int]) -> None:
 
 def test_marked_cells(snap_compare: Compare) -> None:
     session = builders.ScriptedSession(builders.release())
-    assert snap_compare(app_on(session), terminal_size=SMALL, run_before=typing("space", "2", "space", "l", "space", "l", "space"))
+    assert snap_compare(
+        app_on(session), terminal_size=SMALL, run_before=typing("space", "2", "space", "l", "space", "l", "space")
+    )
 
 
 def test_a_pull_request_is_merged_after_one_more_question(snap_compare: Compare) -> None:
