@@ -55,19 +55,22 @@ class Audit:
     def verify(self) -> int | None:
         """The number of the first line that breaks the chain, or None when it is whole.
 
-        A line that is missing at the end is the one after the last.
+        A line that is missing at the end is the one after the last. Lines after the newest sealed one are whole all
+        the same: a process that died after its record and before its seal took nothing away.
 
         Raises:
             RefusedError: the file cannot be read.
         """
         previous = _START
         lines = self._lines()
+        chain = {previous}
         for number, line in enumerate(lines, 1):
             if not _is_intact(line, previous):
                 return number
             previous = hashlib.sha256(line).hexdigest()
+            chain.add(previous)
         newest = self._newest.read_text(encoding="utf-8").strip() if self._newest.exists() else previous
-        return None if newest == previous else len(lines) + 1
+        return None if newest in chain else len(lines) + 1
 
     def _last(self) -> str:
         lines = self._lines()

@@ -1,0 +1,131 @@
+"""Writers that want different things of the same file: one gets it, the others are told; nothing is overwritten."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from killed import Desk, path_of
+
+from sgm_tui.operations.audit import Audit
+from sgm_tui.sandbox.history import CommitSpec
+from sgm_tui.sandbox.repository import Repository as Origin
+
+HERE = Path(__file__).parent
+OLD = "v1.0.0"
+
+_WRITER = """
+import asyncio, json, sys
+from pathlib import Path
+from killed import Desk, change_of
+from sgm_tui.fleet.plan import Plan
+
+async def main(origin, state, change, direct):
+    desk = Desk(Path(origin), Path(state))
+    preview = await desk.promoter.preview(Plan().with_change(change_of(**json.loads(change))), direct=bool(direct))
+    seen = [step async for step in desk.promoter.submit(preview)]
+    print(json.dumps([seen[-1].step, seen[-1].text] if seen else ["", str(preview)]))
+
+asyncio.run(main(*sys.argv[1:5]))
+"""
+
+_HALF_RECORDED = """
+import os, signal, sys
+from pathlib import Path
+from sgm_tui.operations import audit
+audit.write_whole = lambda file, text: os.kill(os.getpid(), signal.SIGKILL)
+audit.Audit(Path(sys.argv[1])).record("push", operation="two")
+"""
+
+
+@pytest.fixture
+def shared_origin(tmp_path: Path) -> Path:
+    """A bare repository of four services."""
+    made = Origin(tmp_path / "origin.git")
+    files = {
+        path_of(f"service-{number:02d}", stage): f"image:\n  tag: {OLD}\n".encode()
+        for number in range(4)
+        for stage in ("dev", "prod")
+    }
+    made.seed(
+        [CommitSpec(-60.0, "Mia", "mia@acme.example", "feat: begin", "", files)], datetime(2026, 11, 1, tzinfo=UTC)
+    )
+    made.close()
+    return tmp_path / "origin.git"
+
+
+def python(script: str, *arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE), str(HERE.parent)))}
+    command = [sys.executable, "-c", script, *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def together(origin: Path, wishes: list[tuple[Path, int, str, str]], direct: str = "") -> list[tuple[str, str]]:
+    """Everybody at once; the last step and the words of each."""
+    running = [
+        python(
+            _WRITER, str(origin), str(state),
+            json.dumps({"service": f"service-{number:02d}", "old": OLD, "new": new, "stage": stage}), direct,
+        )
+        for state, number, new, stage in wishes
+    ]  # fmt: skip
+    said = [one.communicate(timeout=60)[0] for one in running]
+    assert [one.returncode for one in running] == [0] * len(running)
+    step_and_text = [json.loads(one) for one in said]
+    return [(step, text) for step, text in step_and_text]
+
+
+async def test_four_different_wishes_pushed_for_one_file_leave_one_winner_and_three_reasons(
+    shared_origin: Path, tmp_path: Path
+) -> None:
+    wishes = [(tmp_path / f"state-{one}", 0, f"v1.{one + 1}.0", "dev") for one in range(4)]
+    ended = together(shared_origin, wishes, "direct")
+    won = [wish for wish, (step, _) in zip(wishes, ended, strict=True) if step == "pushed"]
+    assert len(won) == 1, ended
+    assert all(text for step, text in ended if step != "pushed"), ended
+    desk = Desk(shared_origin, tmp_path / "looking")
+    head = await desk.repository.fetch()
+    assert won[0][2].encode() in (desk.repository.read(head, path_of("service-00", "dev")) or b"")
+    assert len(list(desk.repository.first_parents(head))) == 2
+
+
+async def test_the_same_change_pushed_by_four_is_one_commit(shared_origin: Path, tmp_path: Path) -> None:
+    ended = together(shared_origin, [(tmp_path / f"s-{one}", 1, "v1.1.0", "dev") for one in range(4)], "direct")
+    # Made in the same second it is the very same commit: then more than one may say that it arrived.
+    assert {step for step, _ in ended} <= {"pushed", "nothing"}, ended
+    desk = Desk(shared_origin, tmp_path / "looking")
+    assert len(list(desk.repository.first_parents(await desk.repository.fetch()))) == 2
+
+
+async def test_four_processes_of_one_state_folder_keep_one_whole_journal_and_audit(
+    shared_origin: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    ended = together(shared_origin, [(state, number, "v1.1.0", "prod") for number in (0, 1, 1, 2)])
+    assert Counter(step for step, _ in ended) == {"opened": 3, "adopted": 1}, ended
+    desk = Desk(shared_origin, state)
+    assert sorted(Counter(one["branch"] for one in desk.forge.all()).values()) == [1, 1, 1]
+    assert await desk.recovery.unfinished() == ()
+    assert desk.audit.verify() is None
+
+
+def test_a_death_between_a_record_and_its_seal_is_no_broken_audit(tmp_path: Path) -> None:
+    audit = Audit(tmp_path / "audit.jsonl")
+    audit.record("push", operation="one")
+    dying = python(_HALF_RECORDED, str(audit.file))
+    dying.communicate(timeout=30)
+    assert dying.returncode == -signal.SIGKILL
+    assert [one["operation"] for one in audit.records()] == ["one", "two"]
+    assert audit.verify() is None
+    audit.record("push", operation="three")
+    assert audit.verify() is None
+    whole = audit.file.read_bytes().splitlines(keepends=True)
+    audit.file.write_bytes(b"".join(whole[:-1]))
+    assert audit.verify() == 3
