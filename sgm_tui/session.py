@@ -200,6 +200,10 @@ class LiveSession:
         """Every version known of a service, newest first."""
         return await asyncio.to_thread(self.desk.versions, service)
 
+    async def sketch(self) -> Preview:
+        """The plan's diffs at once, against what was fetched last and without gates: to look at, never to write."""
+        return await self.desk.promoter.sketch(self.store.plan, self.store.snapshot)
+
     async def preview(self, override: Override | None = None, reason: str = "") -> Preview:
         """The plan against a freshly fetched repository."""
         return await self.preview_of(self.store.plan, override=override, reason=reason)

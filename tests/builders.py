@@ -581,6 +581,12 @@ class ScriptedSession:
         """Take one change back."""
         self.plan(self.snapshot.plan.without(change))
 
+    async def sketch(self) -> Preview:
+        """The same without gates."""
+        if self.failure is not None:
+            raise self.failure
+        return preview(self.snapshot)
+
     async def preview(self, override: Override | None = None, reason: str = "") -> Preview:
         """One proposal a stage, or the failure."""
         if self.failure is not None:

@@ -125,8 +125,13 @@ class GithubForge:
         for pull in islice(closed, _MOST_CLOSED):
             if pull.updated_at is None or pull.updated_at < since:
                 break
-            found.append(_described(pull))
+            found.append(self._ended(pull))
         return tuple(found)
+
+    def _ended(self, pull: RemotePull) -> PullRequest:
+        """A merged or closed one: what it proposed is remembered from when it was open."""
+        known = self._known.get(pull.number)
+        return replace(_described(pull), proposes=known[1].proposes if known is not None else ())
 
     def _described(self, pull: RemotePull, proposes: Proposes) -> PullRequest:
         """An open pull request with its checks and reviews; asked again only while something may still change."""

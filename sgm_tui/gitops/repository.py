@@ -37,6 +37,7 @@ ABSENT = "0" * 40
 
 _FETCH_SECONDS = 120.0
 _READ_SECONDS = 30.0
+_MOST_TREES = 6
 _PUSH_SECONDS = 60.0
 _REF = re.compile(r"(?!-)(?!.*(?:\.\.|//|@\{|\.lock$|[ ~^:?*\[\\\x00-\x1f\x7f]))(?:[^/.]|[^/].*[^/.])")
 _SCHEMES = frozenset({"https", "http", "ssh", "file"})
@@ -72,6 +73,8 @@ class Repository:
         self.path = directory / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
         self._token = token
         self._writing = asyncio.Lock()
+        self._trees: dict[str, dict[str, str]] = {}
+        """The newest few trees that were asked for: a commit never changes."""
         self._git = Git()
         for name in [name for name in os.environ if name.startswith("GIT_") and name != "GIT_PYTHON_REFRESH"]:
             # What another program exported (GIT_DIR above all) would make git act on another repository.
@@ -112,12 +115,19 @@ class Repository:
 
     def tree(self, commit: str) -> dict[str, str]:
         """Path → blob id of every ordinary file of a commit; links and submodules are left out."""
+        known = self._trees.get(commit)
+        if known is not None:
+            return known
         listed = self._run("ls-tree", "-r", "-z", commit)
         found: dict[str, str] = {}
         for row in listed.split(_ZERO):
             meta, _, path = row.partition(b"\t")
             if meta.startswith((b"100644", b"100755")):
                 found[path.decode("utf-8", "surrogateescape")] = meta.split()[2].decode()
+        if re.fullmatch(r"[0-9a-f]{40}", commit):
+            while len(self._trees) >= _MOST_TREES:
+                self._trees.pop(next(iter(self._trees)), None)
+            self._trees[commit] = found
         return found
 
     def read(self, commit: str, path: str) -> bytes | None:

@@ -96,11 +96,25 @@ class Promoter:
         """
         head, evidence = await asyncio.gather(self._repository.fetch(), self._evidence(plan, snapshot))
         edits, refusals = await asyncio.to_thread(self._edits, head, plan, snapshot)
-        proposals = await asyncio.to_thread(
-            lambda: tuple(
-                self._proposal(one, head, snapshot, evidence, override, reason, direct)
-                for one in grouped(edits, self._config.policy)
-            )
+        owners = await asyncio.to_thread(self._owners, head)
+        proposals = tuple(
+            self._proposal(one, owners, snapshot, evidence, override, reason, direct=direct)
+            for one in grouped(edits, self._config.policy)
+        )
+        return Preview(head, proposals, tuple(refusals))
+
+    async def sketch(self, plan: Plan, snapshot: FleetSnapshot) -> Preview:
+        """The diffs against what was fetched last, at once and without any gate: to look at, never to write.
+
+        Raises:
+            SgmError: nothing has been fetched yet.
+        """
+        head = await asyncio.to_thread(self._repository.head)
+        edits, refusals = await asyncio.to_thread(self._edits, head, plan, snapshot)
+        owners = await asyncio.to_thread(self._owners, head)
+        proposals = tuple(
+            self._proposal(one, owners, None, Evidence(), None, "", direct=False)
+            for one in grouped(edits, self._config.policy)
         )
         return Preview(head, proposals, tuple(refusals))
 
@@ -188,17 +202,17 @@ class Promoter:
     def _proposal(
         self,
         group: tuple[tuple[FileEdit, ...], int, int],
-        head: str,
+        owners: Owners,
         snapshot: FleetSnapshot | None,
         evidence: Evidence,
         override: Override | None,
         reason: str,
+        *,
         direct: bool,
     ) -> Proposal:
         edits, wave, waves = group
         changes = [edit.change for edit in edits]
         stage = changes[0].stage
-        owners = self._owners(head)
         labels = self._config.github.labels
         gates = self._gates(changes, snapshot, evidence) if snapshot is not None else ()
         return Proposal(

@@ -42,6 +42,10 @@ class Repository(Protocol):
         """Bring everything here; the head of the branch."""
         ...
 
+    def head(self) -> str:
+        """The head of the branch as last fetched."""
+        ...
+
     def read(self, commit: str, path: str) -> bytes | None:
         """A file of a commit."""
         ...

@@ -60,6 +60,14 @@ class Session(Protocol):
         """Every version known of a service, from git's history and the registry, newest first."""
         ...
 
+    async def sketch(self) -> Preview:
+        """The plan's diffs at once, against what was fetched last and without gates: to look at, never to write.
+
+        Raises:
+            SgmError: nothing has been fetched yet.
+        """
+        ...
+
     async def preview(self, override: Override | None = None, reason: str = "") -> Preview:
         """The plan against a freshly fetched repository: titles, exact diffs, gates, refusals.
 

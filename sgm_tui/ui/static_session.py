@@ -63,6 +63,10 @@ class StaticSession:
         """None are known."""
         return ()
 
+    async def sketch(self) -> Preview:
+        """Nothing would be written."""
+        return Preview(base=self.snapshot.revision)
+
     async def preview(self, override: Override | None = None, reason: str = "") -> Preview:
         """Nothing would be written."""
         return Preview(base=self.snapshot.revision)

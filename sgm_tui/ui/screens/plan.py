@@ -104,8 +104,10 @@ class PlanScreen(Screen[None]):
         if not self.snapshot.plan.changes:
             self._show()
             return
-        self._show((("… fetching the repository", Tone.BUSY),))
         try:
+            sketch = await self._session.sketch()
+            waiting: Line = (("… fetching the repository and looking at every gate", Tone.BUSY),)
+            self._show(waiting, (), *preview_lines(sketch, self.snapshot.fleet, self.snapshot.generated_at))
             self.preview = await self._session.preview(self._override, self._reason)
         except SgmError as error:
             self._show(*_failure(error), (), (("r tries again", Tone.QUIET),))
