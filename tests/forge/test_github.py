@@ -207,7 +207,7 @@ async def test_the_list_has_checks_reviews_mergeability_and_what_is_proposed(lab
     assert set(asked) == {head}
     await lab.forge.auto_merge(request.number, head)
     (merged,) = [one for one in await lab.forge.pull_requests(proposes) if one.number == request.number]
-    assert (merged.state, merged.merge_commit, merged.proposes) == ("merged", lab.origin.head(), ())
+    assert (merged.state, merged.merge_commit, merged.proposes) == ("merged", lab.origin.head(), wanted)
     assert merged.merged_at is not None
 
 
