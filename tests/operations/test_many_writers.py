@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from killed import Desk, path_of
+from test_killed_writes import promotion, settle, start
 
 from sgm_tui.operations.audit import Audit
 from sgm_tui.sandbox.history import CommitSpec
@@ -129,3 +130,16 @@ def test_a_death_between_a_record_and_its_seal_is_no_broken_audit(tmp_path: Path
     whole = audit.file.read_bytes().splitlines(keepends=True)
     audit.file.write_bytes(b"".join(whole[:-1]))
     assert audit.verify() == 3
+
+
+@pytest.mark.parametrize("step", ["note auto-merge", "record auto-merge"])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_write_killed_around_its_auto_merge_still_gets_it(
+    shared_origin: Path, tmp_path: Path, when: str, step: str
+) -> None:
+    killed = start(shared_origin, tmp_path / "state", f"{when} {step}", [promotion(3)])
+    assert killed.wait(60) == -signal.SIGKILL
+    assert len(await Desk(shared_origin, tmp_path / "state").recovery.unfinished()) == 1
+    desk = await settle(shared_origin, tmp_path / "state")
+    assert len(desk.forge.all()) == 1
+    assert "auto-merge" in [one["action"] for one in desk.audit.records()]
