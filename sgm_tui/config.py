@@ -116,6 +116,8 @@ class GithubConfig:
     """Stages whose pull requests merge by themselves once checks and owners agree."""
     labels: tuple[str, ...] = ()
     """Labels put on every pull request sgm opens."""
+    source: str = ""
+    """owner/name of a service's own repository, with {service}: for the commits between two of its versions."""
 
 
 @dataclass(frozen=True, slots=True)

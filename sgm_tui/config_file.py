@@ -224,6 +224,7 @@ def _github(section: Section) -> GithubConfig:
         token_file=section.path("token_file"),
         auto_merge=section.texts("auto_merge"),
         labels=section.texts("labels"),
+        source=section.text("source", ""),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.plan import Change, Preview, Progress, Refusal
+from sgm_tui.fleet.plan import Change, FileEdit, Preview, Progress, Refusal
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.tables import align
 
@@ -56,10 +56,18 @@ def text(preview: Preview) -> str:
             lines.append(f"  reviewers  {', '.join(proposal.reviewers)}")
         for edit in proposal.edits:
             lines += ["", *(f"  {line}" for line in edit.diff.splitlines())]
+            lines += _commits(edit)
             lines += [f"  stays: {one}" for one in edit.stays]
         lines += ["", *gate_lines(proposal.gates), ""]
     lines += [_refusal(one) for one in preview.refusals]
     return "\n".join(lines).rstrip() or "git already wants this: nothing to do"
+
+
+def _commits(edit: FileEdit) -> list[str]:
+    between = edit.between
+    if between is None or between.reason:
+        return [f"  commits: not known: {between.reason}"] if between is not None else []
+    return [f"  commits: {between.total}  {between.url}", *(f"    {one}" for one in between.commits)]
 
 
 def gate_lines(gates: Sequence[Gate]) -> list[str]:

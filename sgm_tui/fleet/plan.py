@@ -121,6 +121,21 @@ class FileEdit:
     stays: tuple[str, ...] = ()
     """What differs from the stage before and does not travel ("protected: autoscaling.maxReplicas"), or what a revert
     could not undo."""
+    between: Between | None = None
+    """None where the service's own repository is not configured, and for a revert."""
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What lies between two versions of a service, in its own repository."""
+
+    commits: tuple[str, ...] = ()
+    """ "3f2a1c9 fix: … (Mia)", the oldest first; cut where there are many."""
+    total: int = 0
+    url: str = ""
+    """The compare view; "" where it is not known."""
+    reason: str = ""
+    """Why nothing is known; "" when it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,10 @@ from github.PullRequest import PullRequest as RemotePull
 from github.Repository import Repository as RemoteRepository
 
 from sgm_tui.config import Config
-from sgm_tui.errors import RefusedError, UnreachableError
+from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Proposal
+from sgm_tui.fleet.plan import Between, Proposal
 from sgm_tui.fleet.text import clean
 
 Proposes = Callable[[str], tuple[tuple[CellKey, Version], ...]]
@@ -36,6 +36,7 @@ logger = logging.getLogger("sgm.github")
 _SECONDS = 10
 _MOST_OPEN = 100
 _MOST_CLOSED = 30
+_MOST_COMMITS = 20
 _RECENT = timedelta(days=1)
 _BAD = frozenset({"failure", "cancelled", "timed_out", "action_required", "startup_failure", "stale"})
 _GOOD = frozenset({"success", "neutral", "skipped"})
@@ -81,6 +82,13 @@ class GithubForge:
     async def auto_merge(self, number: int, head: str) -> str:
         """Let it merge by itself once checks and owners agree; "" or why that was left undone."""
         return await self._asked(lambda: self._auto_merge(number, head))
+
+    async def between(self, source: str, old: str, new: str) -> Between:
+        """The commits between two versions (tags) of a service's own repository; never raises, it says why not."""
+        try:
+            return await self._asked(lambda: self._between(source, old, new))
+        except SgmError as error:
+            return Between(reason=error.message)
 
     async def approve(self, number: int, head: str) -> str:
         """Approve this head; GitHub lets nobody approve their own.
@@ -202,6 +210,14 @@ class GithubForge:
             except GithubException as error:
                 left.append(f"reviewers were refused ({_words(error)})")
         return left
+
+    def _between(self, source: str, old: str, new: str) -> Between:
+        found = self._client.get_repo(source).compare(old, new, comparison_commits_per_page=_MOST_COMMITS)
+        commits = [
+            f"{one.sha[:7]} {clean(one.commit.message.partition(chr(10))[0])} ({clean(one.commit.author.name)})"
+            for one in islice(found.commits, _MOST_COMMITS)
+        ]
+        return Between(tuple(commits), found.total_commits, clean(found.html_url))
 
     def _unmoved(self, number: int, head: str) -> RemotePull:
         """The pull request as it is now, if it is still what was seen."""

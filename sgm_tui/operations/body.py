@@ -14,7 +14,7 @@ from sgm_tui.config import Config
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Change, Override
+from sgm_tui.fleet.plan import Change, FileEdit, Override
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.tables import age
@@ -27,7 +27,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
 
 
 def body_of(
-    changes: Sequence[Change],
+    edits: Sequence[FileEdit],
     gates: Sequence[Gate],
     snapshot: FleetSnapshot | None,
     config: Config,
@@ -36,7 +36,8 @@ def body_of(
     reason: str = "",
 ) -> str:
     """The whole text."""
-    parts = [_table_of_changes(changes)]
+    changes = [edit.change for edit in edits]
+    parts = [_table_of_changes(changes), *_commits(edits)]
     if reason:
         parts.append(f"**Why:** {plain(reason)}")
     if gates:
@@ -45,6 +46,24 @@ def body_of(
         parts += [part for part in (_evidence(changes, snapshot), _links(changes, config, snapshot)) if part]
     parts += [_way_back(changes), f"<!-- sgm: {_machine(changes, gates, override)} -->"]
     return "\n\n".join(parts)
+
+
+def _commits(edits: Sequence[FileEdit]) -> Iterator[str]:
+    """What lies between the two versions, once for each service."""
+    seen: set[tuple[str, str, str]] = set()
+    for edit in edits:
+        change, between = edit.change, edit.between
+        key = (change.service, change.from_version, change.to_version)
+        if between is None or between.reason or key in seen:
+            continue
+        seen.add(key)
+        link = f" · [compare]({between.url})" if between.url.startswith("https://") else ""
+        title = f"**{plain(change.service)}** {code(change.from_version)} … {code(change.to_version)}"
+        rest = between.total - len(between.commits)
+        more = [f"- and {rest} more"] if rest > 0 else []
+        yield "\n".join(
+            [f"{title}: {between.total} commits{link}", "", *(f"- {plain(one)}" for one in between.commits), *more]
+        )
 
 
 def plain(text: str) -> str:

@@ -20,7 +20,7 @@ from sgm_tui.fleet.evidence import Evidence
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.gates import judge
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import ENDED, Change, FileEdit, Override, Plan, Preview, Progress, Proposal, Refusal
+from sgm_tui.fleet.plan import ENDED, Between, Change, FileEdit, Override, Plan, Preview, Progress, Proposal, Refusal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.compare import staying, travelling
@@ -72,6 +72,8 @@ class Promoter:
         self._repository = repository
         self._investigator = investigator
         self._holder = holder
+        self._forge = forge
+        self._between: dict[tuple[str, str, str], Between] = {}
         self._submission = Submission(config, repository, forge, journal, audit, locks)
 
     async def preview(
@@ -96,6 +98,7 @@ class Promoter:
         """
         head, evidence = await asyncio.gather(self._repository.fetch(), self._evidence(plan, snapshot))
         edits, refusals = await asyncio.to_thread(self._edits, head, plan, snapshot)
+        edits = await asyncio.gather(*(self._with_commits(edit) for edit in edits))
         owners = await asyncio.to_thread(self._owners, head)
         proposals = tuple(
             self._proposal(one, owners, snapshot, evidence, override, reason, direct=direct)
@@ -178,6 +181,17 @@ class Promoter:
             edits.append(FileEdit(whole, _diff(change.path, made.before, made.after), (*made.left, *stays)))
         return edits, refusals
 
+    async def _with_commits(self, edit: FileEdit) -> FileEdit:
+        """The edit with the commits that lie between its two versions, where the service's repository is known."""
+        source, change = self._config.github.source, edit.change
+        if not source or self._forge is None or change.kind == "revert":
+            return edit
+        repository = source.replace("{service}", change.service)
+        key = (repository, change.from_version, change.to_version)
+        if key not in self._between or self._between[key].reason:
+            self._between[key] = await self._forge.between(*key)
+        return replace(edit, between=self._between[key])
+
     def _with_travelling(self, head: str, change: Change, source: bytes | None) -> Change:
         """The change with every key the policy lets travel; what it carries already wins."""
         target = self._repository.read(head, change.path)
@@ -219,7 +233,7 @@ class Promoter:
             stage=stage,
             branch=branch_of(changes),
             title=title_of(changes),
-            body=body_of(changes, gates, snapshot, self._config, override=override, reason=reason),
+            body=body_of(edits, gates, snapshot, self._config, override=override, reason=reason),
             edits=edits,
             labels=(*labels, *(label for label in (f"stage/{stage}",) if label not in labels)),
             reviewers=tuple(dict.fromkeys(owner for change in changes for owner in owners.of(change.path))),

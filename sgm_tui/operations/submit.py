@@ -16,7 +16,7 @@ from typing import Protocol
 from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Plan, Progress, Proposal
+from sgm_tui.fleet.plan import Between, Change, Plan, Progress, Proposal
 from sgm_tui.fleet.plan_document import document_of
 from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit
@@ -80,6 +80,10 @@ class Forge(Protocol):
 
     async def auto_merge(self, number: int, head: str) -> str:
         """Let it merge by itself; "" or why not."""
+        ...
+
+    async def between(self, source: str, old: str, new: str) -> Between:
+        """The commits between two versions of a service's own repository."""
         ...
 
 

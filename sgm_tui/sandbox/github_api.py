@@ -17,6 +17,7 @@ from sgm_tui.sandbox.github_graphql import answer
 from sgm_tui.sandbox.github_json import Documents
 from sgm_tui.sandbox.github_pull_routes import PULL_ROUTES
 from sgm_tui.sandbox.github_pulls import GitHubError
+from sgm_tui.sandbox.github_sources import compare
 from sgm_tui.sandbox.github_state import OPERATOR, GitHub
 
 _LIMIT = 5000
@@ -108,6 +109,7 @@ _PLAIN: Mapping[str, Handler] = {
     "/users/{login}": _user,
     "/orgs/{organization}/teams/{slug}": _team,
     "/orgs/{organization}/teams/{slug}/members": _members,
+    "/repos/{owner}/{service}/compare/{base:[^/]+?}...{head:[^/]+}": compare,
 }
 
 

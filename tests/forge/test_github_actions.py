@@ -87,3 +87,13 @@ async def test_closing_ours_takes_its_branch_along_and_leaves_the_branches_of_ot
     number, _ = await others(lab)
     await lab.forge.close(number)
     assert "feature/other" in lab.origin.heads()
+
+
+async def test_the_commits_between_two_versions_of_a_service_are_told_or_why_not(lab: Lab) -> None:
+    between = await lab.forge.between("acme/cart", "v2.8.0", "v2.8.1")
+    assert between.total == len(between.commits) > 0
+    assert between.url == "https://github.com/acme/cart/compare/v2.8.0...v2.8.1"
+    assert between == await lab.forge.between("acme/cart", "v2.8.0", "v2.8.1")
+    unknown = await lab.forge.between("acme/nowhere", "v2.8.0", "v2.8.1")
+    assert unknown.commits == ()
+    assert unknown.reason

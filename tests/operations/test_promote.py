@@ -15,7 +15,7 @@ from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Plan, Preview, Progress, Proposal
+from sgm_tui.fleet.plan import Between, Change, Plan, Preview, Progress, Proposal
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
@@ -53,6 +53,10 @@ class Pulls:
         self.proposals.append(proposal)
         self.pulls[proposal.branch] = PullRequest(number, proposal.title, url, "ana", proposal.branch, head, "open")
         return self.pulls[proposal.branch], True, self.left
+
+    async def between(self, source: str, old: str, new: str) -> Between:
+        """Two commits."""
+        return Between((f"1234567 fix: in {source} (Mia)",), 2, f"https://github.com/{source}/compare/{old}...{new}")
 
     async def auto_merge(self, number: int, head: str) -> str:
         """Note that it was asked for."""
@@ -407,3 +411,14 @@ async def test_a_refusal_of_the_forge_is_told_in_its_words(lab: Lab) -> None:
     lab.forge.failure = RefusedError("GitHub does not know this token: Bad credentials", "Renew GH_TOKEN.")
     steps = await submitted(promoter, preview)
     assert steps[-1].text.splitlines()[:2] == ["GitHub does not know this token: Bad credentials", "Renew GH_TOKEN."]
+
+
+async def test_the_commits_between_two_versions_go_into_the_plan_and_the_pull_request(lab: Lab) -> None:
+    (proposal,) = (await lab.promoter().preview(plan())).proposals
+    between = proposal.edits[0].between
+    assert between is not None
+    assert between.commits == ("1234567 fix: in acme/cart (Mia)",)
+    assert f"https://github.com/acme/cart/compare/{OLD}...{NEW}" in proposal.body
+    assert "and 1 more" in proposal.body
+    silent = lab.promoter(source="")
+    assert (await silent.preview(plan())).proposals[0].edits[0].between is None

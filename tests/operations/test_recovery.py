@@ -15,7 +15,7 @@ from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError, UsageError
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Plan, Progress, Proposal, Unfinished
+from sgm_tui.fleet.plan import Between, Change, Plan, Progress, Proposal, Unfinished
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
@@ -57,6 +57,10 @@ class Pulls:
         if self.crash == "after":
             raise CrashError
         return self.pulls[proposal.branch], made, ""
+
+    async def between(self, source: str, old: str, new: str) -> Between:
+        """Two commits."""
+        return Between((f"1234567 fix: in {source} (Mia)",), 2, f"https://github.com/{source}/compare/{old}...{new}")
 
     async def auto_merge(self, number: int, head: str) -> str:
         """Always."""

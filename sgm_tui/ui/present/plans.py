@@ -137,8 +137,21 @@ def _proposal(proposal: Proposal, now: datetime, *, protected: bool) -> Iterable
     for edit in proposal.edits:
         yield ()
         yield from diff_lines(edit)
+        yield from _commits(edit)
         yield from (((f"  stays      {one}", Tone.QUIET),) for one in edit.stays)
     yield ()
+
+
+def _commits(edit: FileEdit) -> Iterable[Line]:
+    """What lies between the two versions, in the service's own repository."""
+    between = edit.between
+    if between is None:
+        return
+    if between.reason:
+        yield ((f"  commits    not known: {between.reason}", Tone.QUIET),)
+        return
+    yield (("  commits    ", Tone.QUIET), (f"{between.total} ", Tone.STRONG), (between.url, Tone.QUIET))
+    yield from (((f"             {one}", Tone.TEXT),) for one in between.commits)
 
 
 def _diff_tone(line: str) -> Tone:
