@@ -74,7 +74,10 @@ def plain(text: str) -> str:
 
 def code(text: str) -> str:
     """A value as Markdown code."""
-    return f"`{' '.join(str(text).split()).replace('`', 'ˋ').replace('|', '¦')}`"
+    words = " ".join(str(text).split())
+    for sign, twin in (("`", "ˋ"), ("|", "¦"), ("-->", "--›"), ("@", "＠")):
+        words = words.replace(sign, twin)
+    return f"`{words}`"
 
 
 def _table_of_changes(changes: Sequence[Change]) -> str:
@@ -192,4 +195,7 @@ def _machine(changes: Sequence[Change], gates: Sequence[Gate], override: Overrid
         "gates": {f"{gate.cell}/{gate.gate}": gate.result for gate in gates},
         "overridden": None if override is None else {"gates": list(override.gates), "reason": override.reason},
     }
-    return json.dumps(document).replace("-", "\\u002d").replace(">", "\\u003e")
+    text = json.dumps(document)
+    for sign in "-<>@":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
