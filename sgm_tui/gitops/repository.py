@@ -14,12 +14,13 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 from urllib.parse import urlsplit
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -37,6 +38,7 @@ ABSENT = "0" * 40
 
 _FETCH_SECONDS = 120.0
 _READ_SECONDS = 30.0
+_LOCK_PAUSE = 0.02
 _MOST_TREES = 6
 _PUSH_SECONDS = 60.0
 _REF = re.compile(r"(?!-)(?!.*(?:\.\.|//|@\{|\.lock$|[ ~^:?*\[\\\x00-\x1f\x7f]))(?:[^/.]|[^/].*[^/.])")
@@ -238,10 +240,16 @@ class Repository:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One process at a time; another one waits."""
+        """One process at a time; another one waits, but not for ever."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self.path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        deadline = time.monotonic() + _FETCH_SECONDS
+        with self.path.with_suffix(".lock").open("a") as lock:
+            while not _taken(lock):
+                if time.monotonic() > deadline:
+                    raise UnreachableError(
+                        f"{self.path} has been held by another sgm for {_FETCH_SECONDS:.0f} s", "End that one."
+                    )
+                time.sleep(_LOCK_PAUSE)
             yield
 
     def _commit(self, base: str, writes: Mapping[str, bytes], message: str, author: tuple[str, str]) -> str:
@@ -378,6 +386,14 @@ def _checked_ref(name: str) -> str:
     if not _REF.fullmatch(name):
         raise ConfigError(f"{clean(name)} is no name of a branch")
     return name
+
+
+def _taken(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _batch(answer: bytes) -> Iterator[tuple[str, bytes]]:
