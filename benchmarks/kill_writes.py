@@ -29,33 +29,37 @@ PROCESSES, EACH = 4, 10
 SERVICES = 100
 
 
-def seeded(directory: Path) -> Path:
-    """A bare repository of a hundred services in two stages."""
+def seeded(directory: Path) -> tuple[Path, str]:
+    """A bare repository of a hundred services in two stages, and the commit that promoted all of them in prod."""
     origin = Origin(directory / "origin.git")
-    files = {
-        path_of(f"service-{number:02d}", stage): b"image:\n  tag: v1.0.0\n"
-        for number in range(SERVICES)
-        for stage in ("dev", "prod")
-    }
-    origin.seed([CommitSpec(-60.0, "Mia", "mia@acme.example", "feat: begin", "", files)], datetime.now(UTC))
+
+    def files(version: str, *stages: str) -> dict[str, bytes]:
+        text = f"image:\n  tag: {version}\nenv:\n  RELEASE: {version}\n".encode()
+        return {path_of(f"service-{number:02d}", stage): text for number in range(SERVICES) for stage in stages}
+
+    begin = CommitSpec(-60.0, "Mia", "mia@acme.example", "feat: begin", "", files("v1.0.0", "dev", "prod"))
+    origin.seed([begin], datetime.now(UTC))
+    promoted = origin.commit("main", files("v1.1.0", "prod"), "feat(prod): everything -> v1.1.0", at=datetime.now(UTC))
     origin.close()
-    return directory / "origin.git"
+    return directory / "origin.git", promoted
 
 
-def wish(number: int) -> dict[str, str]:
-    """The change of one write; every other one is a revert by its kind."""
-    kind = "revert" if number % 2 else "promotion"
-    version = f"v1.{number // SERVICES + 1}.0"
-    return {"service": f"service-{number % SERVICES:02d}", "old": "v1.0.0", "new": version, "kind": kind}
+def wish(number: int, promoted: str) -> dict[str, str]:
+    """The change of one write; every other one reverts its service's part of the commit that promoted all."""
+    service = f"service-{number // 2 % SERVICES:02d}"
+    if number % 2:
+        return {"service": service, "old": "v1.1.0", "new": "v1.0.0", "undoes": promoted}
+    return {"service": service, "old": "v1.1.0", "new": "v1.2.0"}
 
 
 async def killed(directory: Path) -> None:
     """Kill, recover, and look."""
-    origin, state, chance = seeded(directory), directory / "state", random.Random(4711)
+    origin, promoted = seeded(directory)
+    state, chance = directory / "state", random.Random(4711)
     ended: Counter[str] = Counter()
     for number in range(WRITES):
         point = POINTS[number // 2 % len(POINTS)] if number % 2 == 0 else ""
-        running = start(origin, state, point, [wish(number)])
+        running = start(origin, state, point, [wish(number, promoted)])
         try:
             running.wait(chance.uniform(0.3, 0.9) if not point else 60)
         except subprocess.TimeoutExpired:
@@ -68,7 +72,7 @@ async def killed(directory: Path) -> None:
         await desk.recover()
         if await desk.recovery.unfinished():
             raise SystemExit(f"{number}: still unfinished")
-        await desk.write([change_of(**wish(number))])
+        await desk.write([change_of(**wish(number, promoted))])
     pulls = Counter(one["branch"] for one in desk.forge.all())
     whole = desk.audit.verify() is None and sound(origin, desk.repository.path)
     print(f"{WRITES} writes: {dict(ended)}; pull requests {len(pulls)}, doubled {sum(n > 1 for n in pulls.values())}")
@@ -77,9 +81,9 @@ async def killed(directory: Path) -> None:
 
 def together(directory: Path) -> None:
     """Forty promotions by four processes, ten each, a third of them wished for by two."""
-    origin = seeded(directory)
+    origin, promoted = seeded(directory)
     begin = time.monotonic()
-    wishes = [[wish(2 * ((one * EACH * 2 // 3 + at) % 50)) for at in range(EACH)] for one in range(PROCESSES)]
+    wishes = [[wish(2 * ((one * EACH * 2 // 3 + at) % 50), promoted) for at in range(EACH)] for one in range(PROCESSES)]
     codes: list[int] = []
     for at in range(EACH):
         running = [start(origin, directory / f"state-{one}", "", [wishes[one][at]]) for one in range(PROCESSES)]

@@ -146,14 +146,14 @@ def path_of(service: str, stage: str = "prod") -> str:
     return f"{stage}/app-service/{service}/values.yaml"
 
 
-def change_of(service: str, old: str, new: str, *, kind: str = "promotion", stage: str = "prod") -> Change:
-    """One change of one file."""
+def change_of(service: str, old: str, new: str, *, stage: str = "prod", undoes: str = "") -> Change:
+    """One change of one file: a promotion, or the revert of what a commit did to it."""
     where = CellKey(ServiceName(service), StageName(stage), ClusterName(f"{stage}-eu1"))
     made = Change(
         "promotion", where.service, where.stage, None, path_of(service, stage), "image.tag", Version(old), Version(new),
         (where,),
     )  # fmt: skip
-    return replace(made, kind="revert") if kind == "revert" else made
+    return replace(made, kind="revert", undoes=(undoes,)) if undoes else made
 
 
 class Desk:
