@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -52,6 +53,8 @@ class PlanScreen(Screen[None]):
         super().__init__()
         self._session = session
         self._happened: list[Line] = []
+        self._looked = asyncio.Event()
+        """The comparison that is shown has ended, well or not."""
         self._override: Override | None = None
         self._reason = ""
         self._unfinished: tuple[Unfinished, ...] = ()
@@ -101,6 +104,13 @@ class PlanScreen(Screen[None]):
     async def action_preview(self) -> None:
         """Fetch the repository and show what would be written."""
         self.preview = None
+        self._looked.clear()
+        try:
+            await self._look()
+        finally:
+            self._looked.set()
+
+    async def _look(self) -> None:
         if not self.snapshot.plan.changes:
             self._show()
             return
@@ -203,9 +213,12 @@ class PlanScreen(Screen[None]):
 
     @work(group="sending", exclusive=True)
     async def action_confirm(self) -> None:
-        """Ask once more, then open the pull requests of exactly what is shown."""
+        """Ask once more, then open the pull requests of exactly what is shown; waits until it has been compared."""
+        await self._looked.wait()
         preview = self.preview
-        if preview is None or not await self.app.push_screen_wait(ConfirmScreen(preview, self.snapshot.fleet)):
+        if preview is None or not _may_be_written(preview):
+            return
+        if not await self.app.push_screen_wait(ConfirmScreen(preview, self.snapshot.fleet)):
             return
         self.sending = True
         self._happened.clear()
@@ -258,7 +271,8 @@ class PlanScreen(Screen[None]):
         if self.sending:
             return True if action in {"choose", "scroll"} else None
         if action == "confirm":
-            return True if self.preview is not None and _may_be_written(self.preview) else None
+            looking = self.preview is None and bool(self.snapshot.plan.changes)
+            return True if looking or (self.preview is not None and _may_be_written(self.preview)) else None
         if action == "override":
             return True if self._override is not None or _overridable(self.preview) else None
         if action == "unfinished":
