@@ -141,10 +141,11 @@ def test_a_killed_fleet_turns_everything_stale_and_a_restarted_one_heals_it(tmp_
 
 
 @pytest.fixture
-def tmux() -> Iterator[Callable[..., str]]:
+def tmux(request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed")
-    socket = f"sgm-test-{os.getpid()}"
+    # A server of its own for each test: the one before may still be ending.
+    socket = f"sgm-test-{os.getpid()}-{abs(hash(request.node.name)) % 10_000}"
 
     def run(*arguments: str) -> str:
         return subprocess.run(
