@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -63,8 +63,8 @@ class Desk:
     audit: Audit
     pulls: PullRequests | None
     """None where no forge is configured."""
-    versions: Callable[[ServiceName], tuple[Version, ...]]
-    """Every version git ever wanted of a service; reads the clone."""
+    versions: Callable[[ServiceName], Awaitable[tuple[Version, ...]]]
+    """Every version of a service that git ever wanted or the registry has, newest first."""
 
 
 class LiveSession:
@@ -198,7 +198,7 @@ class LiveSession:
 
     async def versions(self, service: ServiceName) -> tuple[Version, ...]:
         """Every version known of a service, newest first."""
-        return await asyncio.to_thread(self.desk.versions, service)
+        return await self.desk.versions(service)
 
     async def sketch(self) -> Preview:
         """The plan's diffs at once, against what was fetched last and without gates: to look at, never to write."""

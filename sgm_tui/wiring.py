@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, Stage, StageName
+from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.observation import Lost, Observation, Off, SourceId
 from sgm_tui.session import Desk, LiveSession
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sgm_tui.config import Config
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.forge.github import GithubForge
+    from sgm_tui.forge.registry import Registry
+    from sgm_tui.gitops.history import History
     from sgm_tui.gitops.repository import Repository
     from sgm_tui.gitops.source import GitSource
     from sgm_tui.gitops.tree import Tree
@@ -178,8 +180,10 @@ def _desk(
 
     journal, audit = Journal(directory / "journal.jsonl"), Audit(directory / "audit.jsonl")
     history = History(config, repository)
+    registry = Registry(config.registry) if config.registry.url else None
+
     reverter = Reverter(repository, history, KnownBad(directory / "known-bad.json"), audit)
-    investigator = Investigator(config, repository, Registry(config.registry) if config.registry.url else None)
+    investigator = Investigator(config, repository, registry)
     promoter = Promoter(config, repository, forge, journal, audit, investigator, reverter, locks=directory / "locks")
     return Desk(
         config=config,
@@ -190,7 +194,7 @@ def _desk(
         waves=Waves(directory / "waves.json", promoter),
         audit=audit,
         pulls=None if forge is None else PullRequests(forge, journal, audit),
-        versions=history.versions_of,
+        versions=_versions(history, registry, snapshot),
     )
 
 
@@ -256,6 +260,32 @@ def _cluster_sources(
             reason = f"no prometheus is configured for {cluster.name}"
             offs.append(Off(SourceId("metrics", cluster.name), reason))
             offs.append(Off(SourceId("alerts", cluster.name), reason))
+
+
+def _versions(
+    history: History, registry: Registry | None, snapshot: Callable[[], FleetSnapshot]
+) -> Callable[[ServiceName], Awaitable[tuple[Version, ...]]]:
+    """What a service could be promoted to: what git ever wanted of it, and what the registry has."""
+    from sgm_tui.fleet.gate_travel import newest_first
+
+    async def versions(service: ServiceName) -> tuple[Version, ...]:
+        wanted = await asyncio.to_thread(history.versions_of, service)
+        image = _image_of(snapshot(), service)
+        tags = await registry.tags(image) if registry is not None and image else ()
+        # A registry that does not tell is no trouble here: what git knows is there to choose from.
+        return newest_first((*wanted, *(() if isinstance(tags, str) else map(Version, tags))))
+
+    return versions
+
+
+def _image_of(snapshot: FleetSnapshot, service: ServiceName) -> str:
+    """The image a service runs somewhere, without its version; "" where none is seen."""
+    for key, cell in snapshot.cells.items():
+        rollout = cell.facts.rollout if key.service == service else None
+        for one in rollout.replica_sets if rollout else ():
+            for image in one.images:
+                return image.partition("@")[0].rpartition(":")[0]
+    return ""
 
 
 def git_knows(git: GitSource) -> Callable[[str], bool]:

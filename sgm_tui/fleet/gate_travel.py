@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sgm_tui.fleet.cell import Cell, Journey
@@ -152,3 +153,10 @@ def order_of(version: str) -> Order | None:
     # A pre-release is older than its release; its numbers are older than its words.
     named = tuple((not one.isdigit(), int(one) if one.isdigit() else 0, one) for one in parts)
     return (*numbers, not parts, named)
+
+
+def newest_first(versions: Iterable[Version]) -> tuple[Version, ...]:
+    """Each version once: semantic versions by their order, newest first, then the others as they came."""
+    unique = list(dict.fromkeys(versions))
+    ordered = sorted(((order, one) for one in unique if (order := order_of(one)) is not None), reverse=True)
+    return (*(one for _, one in ordered), *(one for one in unique if order_of(one) is None))

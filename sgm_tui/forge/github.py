@@ -209,6 +209,12 @@ class GithubForge:
                 pull.create_review_request(reviewers=users, team_reviewers=teams)
             except GithubException as error:
                 left.append(f"reviewers were refused ({_words(error)})")
+        if users:
+            # Only people can be assigned; a team that owns the path is asked to review and no more.
+            try:
+                pull.add_to_assignees(*users)
+            except GithubException as error:
+                left.append(f"assignees were refused ({_words(error)})")
         return left
 
     def _between(self, source: str, old: str, new: str) -> Between:

@@ -24,6 +24,7 @@ _DEADLINE = 10.0
 """Seconds for one image, token and all."""
 _LARGEST = 1 << 16
 _MOST_KNOWN = 2000
+_MOST_TAGS = 200
 _ACCEPT = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
@@ -69,6 +70,34 @@ class Registry:
         if found and len(self._known) < _MOST_KNOWN:
             self._known.add((image, version))
         return found
+
+    async def tags(self, image: str) -> tuple[str, ...] | str:
+        """The tags of an image (the first page of them, as the registry orders them), or why nobody knows."""
+        try:
+            name = self._name_of(image)
+            async with asyncio.timeout(_DEADLINE):
+                return await self._listed(name)
+        except _UntoldError as error:
+            return str(error)
+        except TimeoutError:
+            return f"{self._told} did not answer within {_DEADLINE:.0f} s"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return f"{self._told} cannot be asked: {clean(error) or type(error).__name__}"
+
+    async def _listed(self, name: str) -> tuple[str, ...]:
+        url = (self._base / "v2" / name / "tags" / "list").with_query(n=str(_MOST_TAGS))
+        timeout = aiohttp.ClientTimeout(total=_DEADLINE)
+        async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
+            status, headers = await self._head(session, url, {})
+            given = {}
+            if status == 401:
+                given = await self._authorization(session, headers.get("WWW-Authenticate", ""), name)
+            async with session.get(url, headers=given, allow_redirects=False) as answer:
+                body = _document(await answer.content.read(_LARGEST))
+                tags = body.get("tags")
+                if answer.status != 200 or not isinstance(tags, list):
+                    raise _UntoldError(f"{self._told} does not list the tags of {name} ({answer.status})")
+                return tuple(clean(one) for one in tags if isinstance(one, str) and _REFERENCE.fullmatch(one))
 
     @property
     def _told(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from builders import calm, cell, key, snapshot
 
-from sgm_tui.fleet.model import ServiceName, StageName
+from sgm_tui.fleet.gate_travel import newest_first
+from sgm_tui.fleet.model import ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Plan, Refusal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, cells_of, promotion_into, promotions_into, row
@@ -118,3 +119,8 @@ def test_a_team_names_its_own_strategies() -> None:
     extras = extras_of("careful", named={"careful": {"rollout.steps": '[{"setWeight": 1}]'}})
     assert not isinstance(extras, Refusal)
     assert [(one.key, one.value) for one in extras] == [("rollout.steps", '[{"setWeight": 1}]')]
+
+
+def test_versions_to_choose_from_are_newest_first_and_each_there_once() -> None:
+    versions = [Version(one) for one in ("v1.9.0", "main-3f2a", "v1.10.0", "v1.10.0-rc.1", "v1.9.0")]
+    assert newest_first(versions) == ("v1.10.0", "v1.10.0-rc.1", "v1.9.0", "main-3f2a")

@@ -200,3 +200,15 @@ async def test_without_a_list_of_hosts_a_registry_answers_for_its_own(moody: Moo
     authority = moody.url.removeprefix("http://")
     assert await registry.has(f"{authority}/acme/cart", "v1") is True
     assert "the image is at ghcr.io" in str(await registry.has(IMAGE, "v1"))
+
+
+async def test_the_tags_of_an_image_are_listed_or_it_says_why_not(sandbox: Registry, moody: Moody) -> None:
+    tags = await sandbox.tags(IMAGE)
+    assert isinstance(tags, tuple)
+    assert "v2.8.1" in tags
+    assert "does not list" in str(await sandbox.tags("ghcr.io/acme/nobody"))
+    moody.body = {"tags": ["v1", 3, "../x", "v2"]}
+    asked = Registry(RegistryConfig(moody.url, ("ghcr.io",)))
+    assert await asked.tags(IMAGE) == ("v1", "v2")
+    moody.status = 500
+    assert "does not list" in str(await asked.tags(IMAGE))
