@@ -109,6 +109,7 @@ class PlanScreen(Screen[None]):
             await self._look()
         finally:
             self._looked.set()
+            self.refresh_bindings()
 
     async def _look(self) -> None:
         if not self.snapshot.plan.changes:
@@ -271,7 +272,7 @@ class PlanScreen(Screen[None]):
         if self.sending:
             return True if action in {"choose", "scroll"} else None
         if action == "confirm":
-            looking = self.preview is None and bool(self.snapshot.plan.changes)
+            looking = not self._looked.is_set() and bool(self.snapshot.plan.changes)
             return True if looking or (self.preview is not None and _may_be_written(self.preview)) else None
         if action == "override":
             return True if self._override is not None or _overridable(self.preview) else None
