@@ -75,6 +75,10 @@ class GithubForge:
         """The open pull request of a branch of ours."""
         return await self._asked(lambda: self._find(branch))
 
+    async def ended(self, branch: str) -> PullRequest | None:
+        """The newest pull request of a branch of ours that was merged or closed."""
+        return await self._asked(lambda: self._find(branch, state="closed"))
+
     async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
         """The pull request for a pushed branch: found or made. Whether it was made, and what was left undone."""
         return await self._asked(lambda: self._open(proposal, head))
@@ -169,9 +173,9 @@ class GithubForge:
             return "failing"
         return "passing" if all(one in _GOOD for one in conclusions) else "pending"
 
-    def _find(self, branch: str) -> PullRequest | None:
+    def _find(self, branch: str, state: str = "open") -> PullRequest | None:
         owner = self._repository.full_name.partition("/")[0]
-        pulls = self._repository.get_pulls(state="open", head=f"{owner}:{branch}", base=self._branch)
+        pulls = self._repository.get_pulls(state=state, head=f"{owner}:{branch}", base=self._branch)
         found = next((pull for pull in pulls if pull.head.ref == branch), None)
         return _described(found) if found is not None else None
 

@@ -40,6 +40,10 @@ class Finder(Protocol):
         """The open pull request of a branch of ours."""
         ...
 
+    async def ended(self, branch: str) -> PullRequest | None:
+        """The newest pull request of a branch of ours that was merged or closed."""
+        ...
+
 
 class Recovery:
     """Finds what never ended, and ends it."""
@@ -154,6 +158,11 @@ class Recovery:
             return replace(made, found=found, explained=f"it cannot go on: {left}")
         if not left:
             return replace(made, found="git has the change", advice="close", explained="it ended elsewhere")
+        ended = await self._forge.ended(branch) if self._forge is not None and entries[-1]["step"] != "commit" else None
+        if ended is not None and ended.head == _commit(entries):
+            # Somebody looked at it and said no, or it was merged and taken back since: it is not proposed again.
+            said = f"pull request #{ended.number} ({ended.state})"
+            return replace(made, found=said, explained=f"it was {ended.state}: plan it anew if it is still wanted")
         return replace(made, found=found, advice="resume", explained="it goes on where it stopped")
 
     def _left(self, head: str, plan: Plan) -> list[Change] | str:

@@ -82,8 +82,12 @@ async def test_a_branch_is_brought_up_to_date_and_says_when_it_is_already(lab: L
 async def test_closing_ours_takes_its_branch_along_and_leaves_the_branches_of_others(lab: Lab) -> None:
     ours = "sgm/dev/cart-v9-1f3a"
     number, _ = await opened(lab, ours)
+    assert await lab.forge.ended(ours) is None
     assert "closed" in await lab.forge.close(number)
     assert ours not in lab.origin.heads()
+    ended = await lab.forge.ended(ours)
+    assert ended is not None
+    assert (ended.number, ended.state) == (number, "closed")
     number, _ = await others(lab)
     await lab.forge.close(number)
     assert "feature/other" in lab.origin.heads()

@@ -108,6 +108,10 @@ class FolderForge:
         found = next((one for one in self.all() if one["branch"] == branch), None)
         return None if found is None else PullRequest(found["number"], "", "", "", branch, found["head"], "open")
 
+    async def ended(self, branch: str) -> PullRequest | None:
+        """None ever is."""
+        return None
+
     async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
         """Find or make it, as GitHub refuses a second one of the same branch."""
         self._killer.around("open", "before")

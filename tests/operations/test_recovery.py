@@ -40,12 +40,17 @@ class Pulls:
     """A forge in memory that can crash before or after it opened."""
 
     pulls: dict[str, PullRequest] = field(default_factory=dict)
+    closed: dict[str, PullRequest] = field(default_factory=dict)
     crash: str = ""
     failure: SgmError | None = None
 
     async def find(self, branch: str) -> PullRequest | None:
         """The open pull request of a branch."""
         return self.pulls.get(branch)
+
+    async def ended(self, branch: str) -> PullRequest | None:
+        """The one that was closed."""
+        return self.closed.get(branch)
 
     async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
         """Find or make it."""
@@ -215,3 +220,14 @@ def _reads(line: str) -> bool:
 async def test_an_operation_nobody_began_is_no_operation(lab: Lab) -> None:
     with pytest.raises(UsageError, match="no unfinished write"):
         await lab.recovery().discard("0" * 12)
+
+
+async def test_what_somebody_closed_is_not_proposed_again(lab: Lab) -> None:
+    await crash(lab, "after")
+    ((branch, request),) = lab.forge.pulls.items()
+    lab.forge.pulls.clear()
+    lab.forge.closed[branch] = replace(request, state="closed")
+    one = await lab.one()
+    assert (one.found, one.advice) == ("pull request #7 (closed)", "discard")
+    assert branch in await lab.recovery().discard(one.operation)
+    assert branch not in lab.origin.heads()
