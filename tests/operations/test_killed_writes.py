@@ -58,13 +58,14 @@ def branches(origin: Path) -> list[str]:
 
 
 def sound(*repositories: Path) -> bool:
-    """`git fsck` has nothing to complain of."""
+    """`git fsck` has nothing to complain of; what was killed before it was made is not there to complain of."""
     return all(
         subprocess.run(
             ["git", "--git-dir", str(one), "fsck", "--strict", "--no-dangling"], capture_output=True, check=False
         ).returncode
         == 0
         for one in repositories
+        if (one / "HEAD").exists()
     )
 
 
