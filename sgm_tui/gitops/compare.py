@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from collections.abc import Iterable, Sequence
 
 from sgm_tui.fleet.plan import Extra
-from sgm_tui.fleet.text import clean
-
-_LARGEST = 1 << 20
-_DEEPEST = 20
-_LONGEST = 60
+from sgm_tui.gitops.flat import flattened, value_at
+from sgm_tui.gitops.values import UnreadableError
 
 
 def travelling(source: bytes, target: bytes, keys: Sequence[str]) -> tuple[Extra, ...]:
-    """The further keys that a promotion takes along: those of the policy that differ between the two files."""
-    if not keys:
-        return ()
-    here, there = _document(source), _document(target)
-    found = ((key, _at(here, key), _at(there, key)) for key in keys)
+    """The further keys that a promotion takes along: those of the policy that differ between the two files.
+
+    Raises:
+        UnreadableError: one of the files cannot be read, or a value has no form in JSON.
+    """
+    found = ((key, value_at(source, key), value_at(target, key)) for key in keys)
     return tuple(
-        Extra(key, json.dumps(wanted), "travels with the version")
+        Extra(key, _json(key, wanted), "travels with the version")
         for key, wanted, held in found
         if wanted is not None and wanted != held
     )
@@ -33,49 +27,40 @@ def travelling(source: bytes, target: bytes, keys: Sequence[str]) -> tuple[Extra
 def staying(source: bytes, target: bytes, moved: Iterable[str], protected: Sequence[str]) -> tuple[str, ...]:
     """What differs between the two files and does not travel: the protected keys in one line, the others in one."""
     taken = tuple(moved)
-    left = [key for key in differing(source, target) if not _below(key, taken)]
+    try:
+        left = [key for key in differing(source, target) if not _below(key, taken)]
+    except UnreadableError as error:
+        return (f"what differs from the stage before cannot be told: {error}",)
     kept = [key for key in left if _below(key, protected)]
     own = [key for key in left if key not in kept]
     return tuple(f"{why}: {', '.join(keys)}" for why, keys in (("protected", kept), ("the stage’s own", own)) if keys)
 
 
 def differing(one: bytes, other: bytes) -> tuple[str, ...]:
-    """Every key whose value is not the same in both files, sorted."""
-    here, there = _leaves(_document(one)), _leaves(_document(other))
+    """Every key whose value is not the same in both files, sorted.
+
+    Raises:
+        UnreadableError: one of the files cannot be read: then nothing is known to be equal.
+    """
+    here, there = flattened(one), flattened(other)
     return tuple(sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key)))
 
 
 def same_value(data: bytes, key: str, value: str) -> bool:
-    """Whether a key of a file holds this value (JSON text; "" for none) already."""
-    held = _at(_document(data), key)
+    """Whether a key of a file holds this value (JSON text; "" for none) already.
+
+    Raises:
+        UnreadableError: the file cannot be read.
+    """
+    held = value_at(data, key)
     return held is None if not value else held == json.loads(value)
 
 
-def _document(data: bytes) -> Mapping[str, Any]:
-    """The first mapping of a file as plain values; empty where it cannot be read, which is said elsewhere."""
-    if len(data) > _LARGEST or b"&" in data:
-        return {}
+def _json(key: str, value: object) -> str:
     try:
-        loaded = list(YAML(typ="safe", pure=True).load_all(data.decode("utf-8-sig")))
-    except (YAMLError, UnicodeDecodeError, RecursionError, ValueError):
-        return {}
-    return next((one for one in loaded if isinstance(one, Mapping)), {})
-
-
-def _at(document: Any, key: str) -> Any:
-    for part in key.split("."):
-        document = document.get(part) if isinstance(document, Mapping) else None
-    return document
-
-
-def _leaves(value: Any, prefix: str = "", depth: int = 0) -> dict[str, str]:
-    """Dotted key → its value in one line; lists count as one value."""
-    if isinstance(value, Mapping) and value and depth < _DEEPEST:
-        found: dict[str, str] = {}
-        for name, one in value.items():
-            found |= _leaves(one, f"{prefix}.{name}" if prefix else clean(str(name)), depth + 1)
-        return found
-    return {prefix: clean(json.dumps(value, default=str), _LONGEST)} if prefix else {}
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise UnreadableError(f"{key} holds what cannot be written down again: quote it") from error
 
 
 def _below(key: str, prefixes: Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""A values file as a flat table of dotted keys, to compare two of them."""
+"""A values file as plain values: one at a dotted key, or all of them as a flat table to compare two files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST = 10_000
 
 
 def flattened(data: bytes) -> dict[str, str]:
-    """Every dotted key of a file and its value as one line of text.
+    """Every dotted key of a file and its value as one line of text, exact and not fit to show: `clean` it first.
 
     Lists are one value, as JSON; so are strings that would be taken for something else ("1.10", "true", "", one with
     line breaks). A name with a dot in it stands in quotes. Empty mappings are `{}`.
@@ -30,6 +30,30 @@ def flattened(data: bytes) -> dict[str, str]:
         return _table(documents)
     except RecursionError as error:
         raise UnreadableError("the file is nested too deep, or an alias of it contains itself") from error
+
+
+def value_at(data: bytes, key: str) -> Any:
+    """The plain value at a dotted key; None where there is none.
+
+    Raises:
+        UnreadableError: the file cannot be read, the key is in several documents, or the value unfolds to too much.
+    """
+    found = [value for one in _documents(data) if (value := _at(one, key)) is not None]
+    if len(found) > 1:
+        raise UnreadableError(f"{key} is in several documents of the file")
+    if not found:
+        return None
+    try:
+        _json(found[0], [_MOST])
+    except RecursionError as error:
+        raise UnreadableError(f"{key} contains itself") from error
+    return found[0]
+
+
+def _at(value: Any, key: str) -> Any:
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
 def _table(documents: list[Any]) -> dict[str, str]:
@@ -70,7 +94,7 @@ def _leaves(mapping: Mapping[Any, Any], above: str, budget: list[int]) -> Iterat
             _spend(budget)
             yield from _leaves(value, f"{key}.", budget)
         else:
-            yield key, clean(_text(value, budget))
+            yield key, _text(value, budget)
 
 
 def _text(value: object, budget: list[int]) -> str:

@@ -25,6 +25,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.compare import staying, travelling
 from sgm_tui.gitops.edits import EditRefusedError
+from sgm_tui.gitops.values import UnreadableError
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.body import body_of
 from sgm_tui.operations.journal import Journal
@@ -169,7 +170,7 @@ class Promoter:
             try:
                 whole = self._with_travelling(head, change, source)
                 made = written(self._repository, head, whole, held.get(change.path))
-            except EditRefusedError as error:
+            except (EditRefusedError, UnreadableError) as error:
                 refusals.append(Refusal(change.path, str(error)))
                 continue
             if made.before == made.after:

@@ -15,6 +15,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.compare import differing
 from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.gitops.history import History
+from sgm_tui.gitops.values import UnreadableError
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.known_bad import KnownBad
 from sgm_tui.operations.writing import Files, written
@@ -145,9 +146,9 @@ class Reverter:
         head = self._repository.head()
         try:
             after = written(self._repository, head, change).after
-        except EditRefusedError:
+            differs = differing(then, after)
+        except (EditRefusedError, UnreadableError):
             return Template(None)
-        differs = differing(then, after)
         if not differs:
             return Template(True)
         if self._repository.read(head, _CHART) is None:

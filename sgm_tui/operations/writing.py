@@ -46,9 +46,12 @@ def written(files: Files, head: str, change: Change, held: bytes | None = None) 
         after, left = _undone(files, before, change)
     else:
         after, left = _with_version(before, change), ()
-    for extra in change.extras:
-        if not same_value(after, extra.key, extra.value):
-            after = _put(after, extra.key, json.loads(extra.value)) if extra.value else remove(after, extra.key)
+    try:
+        for extra in change.extras:
+            if not same_value(after, extra.key, extra.value):
+                after = _put(after, extra.key, json.loads(extra.value)) if extra.value else remove(after, extra.key)
+    except UnreadableError as error:
+        raise EditRefusedError(str(error)) from error
     return Written(before, after, left)
 
 

@@ -10,8 +10,9 @@ import pytest
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Extra, Refusal
 from sgm_tui.fleet.strategy import extras_of
-from sgm_tui.gitops.compare import staying, travelling
+from sgm_tui.gitops.compare import differing, staying, travelling
 from sgm_tui.gitops.edits import EditRefusedError
+from sgm_tui.gitops.values import UnreadableError
 from sgm_tui.operations.writing import written
 
 OLD = b"""# cart
@@ -107,3 +108,30 @@ def test_only_the_keys_of_the_policy_travel_and_protected_ones_never() -> None:
     extras = travelling(source, OLD, ["env.A", "env.B", "image.repository"])
     assert [(one.key, json.loads(one.value)) for one in extras] == [("env.A", "5")]
     assert staying(source, OLD, ("env.A",), ("rollout",)) == ("protected: rollout.steps",)
+
+
+AMPERSAND = OLD.replace(b'A: "1"', b"URL: http://shop/?a=1&b=2").replace(b"  strategy: canary\n", b"  maxSurge: 50%\n")
+
+
+def test_a_strategy_leaves_its_neighbours_alone_whatever_else_the_file_holds() -> None:
+    extras = extras_of("bluegreen")
+    assert not isinstance(extras, Refusal)
+    after = written(Files(head=AMPERSAND), "head", replace(PROMOTION, extras=extras)).after
+    assert b"maxSurge: 50%" in after
+    assert b"setWeight: 50" in after
+    assert b"strategy: blueGreen" in after
+
+
+def test_a_file_that_cannot_be_read_is_never_taken_for_an_empty_one() -> None:
+    twice = OLD + b"rollout:\n  strategy: canary\n"
+    with pytest.raises(EditRefusedError):
+        written(Files(head=twice), "head", replace(PROMOTION, extras=(Extra("rollout.strategy", '"blueGreen"'),)))
+    with pytest.raises(UnreadableError):
+        differing(twice, twice)
+    assert "cannot be told" in staying(twice, OLD, (), ())[0]
+
+
+def test_values_that_differ_only_far_behind_differ() -> None:
+    one, other = (b"env:\n  A: " + b"x" * 300 + end for end in (b"1\n", b"2\n"))
+    assert differing(one, other) == ("env.A",)
+    assert differing(AMPERSAND, AMPERSAND.replace(b"b=2", b"b=3")) == ("env.URL",)
