@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
+from sgm_tui.fleet.gates import judge_pull
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import ENDED, Change, Plan, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from sgm_tui.config import Config
     from sgm_tui.fleet.gate import Gate
     from sgm_tui.fleet.history import Past, WayBack
-    from sgm_tui.fleet.plan import Override, Preview, Progress, Proposal, Unfinished
+    from sgm_tui.fleet.plan import Override, Preview, Progress, Unfinished
     from sgm_tui.fleet.pulls import PullAction
     from sgm_tui.operations.audit import Audit
     from sgm_tui.operations.cart import Cart
@@ -97,7 +98,11 @@ class LiveSession:
     def furnish(self, desk: Desk) -> None:
         """Give it everything that writes, and show the plan that was kept."""
         self._desk = desk
-        desk.cart.look()
+        try:
+            desk.cart.look()
+        except SgmError as error:
+            # A plan that cannot be read hides no fleet; it is said as soon as something is to be put into it.
+            logger.warning("the plan cannot be read: %s", error)
         self.store.set_plan(desk.cart.plan)
 
     def fail(self, error: SgmError) -> None:
@@ -158,8 +163,6 @@ class LiveSession:
 
     def _stage(self, staged: Staged) -> Staged:
         """Keep what was staged; where it cannot be kept nothing is staged, and it says why."""
-        if self.read_only:
-            return Staged(refusals=(Refusal("", "read-only: nothing can be staged"),))
         if staged.changes:
             try:
                 self._plan(lambda plan: plan.with_change(*staged.changes))
@@ -168,6 +171,7 @@ class LiveSession:
         return staged
 
     def _plan(self, change: Callable[[Plan], Plan]) -> None:
+        self._may_write()
         self.store.set_plan(self.desk.cart.update(change))
 
     def edit(self, change: Change, version: Version | None = None, strategy: str | None = None) -> Change | Refusal:
@@ -215,26 +219,20 @@ class LiveSession:
         return await self.desk.promoter.preview(plan, self.store.snapshot, override, reason, direct)
 
     async def submit(self, preview: Preview) -> AsyncIterator[Progress]:
-        """Open the pull requests of exactly this preview; what was opened leaves the plan."""
-        async for progress in self.submit_preview(preview):
+        """Open the pull requests of exactly this preview; what was opened leaves the plan, later waves are kept."""
+        self._may_write()
+        async for progress in self.desk.promoter.submit(preview, self.store.snapshot):
+            if progress.step == "queued":
+                # Kept before it leaves the plan, so that a crash between the two loses nothing.
+                now, policy = self.store.snapshot.generated_at, self.config.policy
+                await asyncio.to_thread(self.desk.waves.keep, preview, progress.proposal, now, policy)
             if progress.step in ENDED:
                 self._forget(tuple(edit.change for edit in progress.proposal.edits))
                 await self.refresh()
             yield progress
 
     def _forget(self, done: tuple[Change, ...]) -> None:
-        self._plan(lambda plan: plan.without(*done))
-
-    async def submit_preview(self, preview: Preview) -> AsyncIterator[Progress]:
-        """Open the pull requests of exactly this preview, whatever the plan holds; later waves are kept."""
-        self._may_write()
-        queued: list[Proposal] = []
-        async for progress in self.desk.promoter.submit(preview, self.store.snapshot):
-            if progress.step == "queued":
-                queued.append(progress.proposal)
-            yield progress
-        if queued:
-            self.desk.waves.keep(preview, queued, self.store.snapshot.generated_at, self.config.policy)
+        self._plan(lambda plan: plan.written(*done))
 
     async def why(self, key: CellKey) -> tuple[Gate, ...] | Refusal:
         """Every gate of the change that is staged for a cell, or of the promotion that would be."""
@@ -243,8 +241,11 @@ class LiveSession:
         change = staged or promotion_into(snapshot, key)
         if isinstance(change, Refusal):
             return change
-        gates = await self.desk.promoter.judge(change, snapshot)
-        return tuple(gate for gate in gates if gate.cell == key)
+        gates = [gate for gate in await self.desk.promoter.judge(change, snapshot) if gate.cell == key]
+        numbers = {pending.number for pending in snapshot.cells[key].facts.pending}
+        on_the_way = [one for one in snapshot.open_pull_requests if one.number in numbers]
+        checks = [gate for one in on_the_way for gate in judge_pull(one, self.config.policy, (key,))]
+        return (*gates, *checks)
 
     async def past(self, key: CellKey) -> tuple[Past, ...]:
         """The versions of a cell, newest first."""

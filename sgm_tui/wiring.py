@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import importlib
 import logging
 import os
@@ -139,7 +140,7 @@ class Connection:
         )
         for off in offs:
             self._session.store.apply(off)
-        self._session.furnish(_desk(config, repository, forge, directory, lambda: self._session.store.snapshot))
+        self._session.furnish(_desk(config, repository, forge, lambda: self._session.store.snapshot))
 
     def _forge(
         self, config: Config, repository: Repository, tree: Tree, token: str, offs: list[Off]
@@ -161,10 +162,9 @@ def _desk(
     config: Config,
     repository: Repository,
     forge: GithubForge | None,
-    directory: Path,
     snapshot: Callable[[], FleetSnapshot],
 ) -> Desk:
-    """Everything that writes, on one repository and one state directory."""
+    """Everything that writes, on one repository."""
     from sgm_tui.forge.registry import Registry
     from sgm_tui.gitops.history import History
     from sgm_tui.operations.audit import Audit
@@ -178,6 +178,7 @@ def _desk(
     from sgm_tui.operations.revert import Reverter
     from sgm_tui.operations.waves import Waves
 
+    directory = fleet_directory(config)
     journal, audit = Journal(directory / "journal.jsonl"), Audit(directory / "audit.jsonl")
     history = History(config, repository)
     registry = Registry(config.registry) if config.registry.url else None
@@ -190,7 +191,7 @@ def _desk(
         cart=Cart(directory / "plan.json"),
         promoter=promoter,
         reverter=reverter,
-        recovery=Recovery(repository, forge, journal, audit, promoter, snapshot),
+        recovery=Recovery(repository, forge, journal, audit, promoter, snapshot, locks=directory / "locks"),
         waves=Waves(directory / "waves.json", promoter),
         audit=audit,
         pulls=None if forge is None else PullRequests(forge, journal, audit),
@@ -227,6 +228,13 @@ def state_directory(config: Config) -> Path:
     except OSError as error:
         raise SgmError(f"{directory}: {error.strerror}", "Set state_directory to a folder you can write.") from error
     return directory
+
+
+def fleet_directory(config: Config) -> Path:
+    """Where the plan, journal, audit and marks of one repository live: what is planned for one fleet, or was begun
+    in it, must never be written to another."""
+    name = hashlib.sha256(f"{config.repository.url} {config.repository.branch}".encode()).hexdigest()[:16]
+    return state_directory(config) / "fleets" / name
 
 
 def _cluster_sources(

@@ -672,6 +672,13 @@ class ScriptedSession:
         return f"{operation} discarded"
 
 
+def promotion(where: CellKey, to: str) -> Change:
+    """A change of one cell, from whatever it wants."""
+    path = f"{where.stage}/app-service/{where.service}/values.yaml"
+    versions = Version("v1"), Version(to)
+    return Change("promotion", where.service, where.stage, where.cluster, path, "image.tag", *versions, (where,))
+
+
 def preview(shown: FleetSnapshot) -> Preview:
     """The plan of a snapshot as pull requests, one a stage."""
     proposals: dict[StageName, Proposal] = {}

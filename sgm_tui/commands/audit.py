@@ -29,10 +29,10 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the records, or say where their chain breaks; the exit code of design §6."""
     from sgm_tui.operations.audit import Audit
-    from sgm_tui.wiring import state_directory
+    from sgm_tui.wiring import fleet_directory
 
     config = asyncio.run(load_config(arguments))
-    audit = Audit(state_directory(config) / "audit.jsonl")
+    audit = Audit(fleet_directory(config) / "audit.jsonl")
     if arguments.what == "verify":
         return _verify(audit.verify(), str(audit.file))
     records = [one for one in audit.records() if _wanted(one, arguments)][-max(1, arguments.limit) :]

@@ -48,6 +48,11 @@ async def carry_out(session: LiveSession, staged: Staged, arguments: argparse.Na
     if result is not None:
         _show(result, preview, (), arguments)
         return _EXIT[result]
+    indirect = {one.stage for one in preview.proposals if arguments.direct and not one.direct}
+    if indirect:
+        raise RefusedError(
+            f"policy.direct does not list {', '.join(sorted(indirect))}: nothing was written", "Leave out --direct."
+        )
     if arguments.output == "text":
         output.data(text(preview))
     if not arguments.yes and not await asyncio.to_thread(_asked, preview):
@@ -85,14 +90,14 @@ def _after_writing(happened: Sequence[Progress]) -> Result:
         return "failed"
     if "blocked" in ends:
         return "refused"
-    if ends & {"opened", "adopted", "updated"}:
+    if ends & {"opened", "adopted"}:
         return "opened"
     return "pushed" if "pushed" in ends else "nothing"
 
 
 async def _write(session: LiveSession, preview: Preview) -> list[Progress]:
     happened: list[Progress] = []
-    async for progress in session.submit_preview(preview):
+    async for progress in session.submit(preview):
         happened.append(progress)
         link = f"  {progress.url}" if progress.url else ""
         number = f"#{progress.number} " if progress.number else ""

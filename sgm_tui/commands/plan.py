@@ -52,7 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _plan(arguments: argparse.Namespace) -> int:
-    async with settled_session(arguments) as (session, snapshot):
+    looking = arguments.dry_run or arguments.unfinished or arguments.what == "waves"
+    async with settled_session(arguments, read_only=looking) as (session, snapshot):
         must_know_git(snapshot)
         if arguments.unfinished:
             return _list(await session.unfinished(), snapshot, arguments)

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _promote(arguments: argparse.Namespace) -> int:
-    async with settled_session(arguments) as (session, snapshot):
+    async with settled_session(arguments, read_only=arguments.dry_run) as (session, snapshot):
         must_know_git(snapshot)
         staged = _with_strategy(wanted(snapshot, arguments), arguments.strategy, session.config)
         return await changes.carry_out(session, staged, arguments)

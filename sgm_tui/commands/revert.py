@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _revert(arguments: argparse.Namespace) -> int:
-    async with settled_session(arguments) as (session, snapshot):
+    async with settled_session(arguments, read_only=arguments.dry_run) as (session, snapshot):
         must_know_git(snapshot)
         names = {"service": [arguments.service], "cluster": arguments.cluster}
         check_names(snapshot, {**names, "stage": [arguments.stage] if arguments.stage else ()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from sgm_tui.fleet.gate import Gate
+from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
 from sgm_tui.fleet.plan import Change, FileEdit, Preview, Progress, Refusal
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.tables import align
@@ -13,9 +13,6 @@ from sgm_tui.fleet.tables import align
 SCHEMA = 1
 
 Result = Literal["planned", "opened", "pushed", "nothing", "refused", "failed"]
-
-_GLYPHS = {"pass": "✓", "warn": "▲", "block": "✖", "unknown": "?"}
-_ORDER = {"block": 0, "unknown": 1, "warn": 2, "pass": 3}
 
 
 def document(result: Result, preview: Preview, progress: Iterable[Progress] = ()) -> dict[str, Any]:
@@ -72,13 +69,12 @@ def _commits(edit: FileEdit) -> list[str]:
 
 def gate_lines(gates: Sequence[Gate]) -> list[str]:
     """The gates, the worst first; those that pass in one line."""
-    ordered = sorted(gates, key=lambda gate: _ORDER[gate.result])
     rows = [
-        (f"  {_GLYPHS[gate.result]} {gate.result}", gate.gate, str(gate.cell), gate.reason)
-        for gate in ordered
+        (f"  {SIGNS[gate.result]} {gate.result}", gate.gate, str(gate.cell), gate.reason)
+        for gate in worst_first(gates)
         if gate.result != "pass"
     ]
-    passed = ", ".join(dict.fromkeys(gate.gate for gate in ordered if gate.result == "pass"))
+    passed = passing(worst_first(gates))
     return [*(align(rows) if rows else []), *([f"  ✓ pass  {passed}"] if passed else [])]
 
 

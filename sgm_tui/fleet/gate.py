@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -31,3 +32,17 @@ class Gate:
     def stops(self) -> bool:
         """Nothing may be written past it without an override. What is unknown never counts as passed."""
         return self.result in {"block", "unknown"} and self.level != "warn"
+
+
+SIGNS: Mapping[GateResult, str] = {"pass": "✓", "warn": "▲", "block": "✖", "unknown": "?"}
+_ORDER: Mapping[GateResult, int] = {"block": 0, "unknown": 1, "warn": 2, "pass": 3}
+
+
+def worst_first(gates: Iterable[Gate]) -> list[Gate]:
+    """What blocks before what is unknown, warns or passes; then by cell and name."""
+    return sorted(gates, key=lambda gate: (_ORDER[gate.result], gate.cell, gate.gate))
+
+
+def passing(gates: Iterable[Gate]) -> str:
+    """The names of those that pass, each once."""
+    return ", ".join(dict.fromkeys(gate.gate for gate in gates if gate.result == "pass"))

@@ -6,6 +6,7 @@ file's bytes and comes from `operations.promote`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -101,6 +102,11 @@ class Plan:
         """The plan without `changes`."""
         return Plan(tuple(one for one in self.changes if one not in changes))
 
+    def written(self, *changes: Change) -> Plan:
+        """The plan without what was written: by place and version, for more may have travelled than was staged."""
+        done = {(one.path, one.key, one.to_version) for one in changes}
+        return Plan(tuple(one for one in self.changes if (one.path, one.key, one.to_version) not in done))
+
     def undone(self) -> Plan:
         """The plan without what one key press staged last."""
         newest = max((one.batch for one in self.changes), default=0)
@@ -144,7 +150,13 @@ class Override:
 
     reason: str
     gates: tuple[str, ...] = ()
-    """Names of the gates gone over; all that block where it is empty."""
+    """Names of the gates gone over; while it is only a wish, none named means all that block."""
+
+    def over(self, gates: Iterable[Gate]) -> Override | None:
+        """What it really goes over, by name; None where nothing that may be gone over is in the way."""
+        stopping = dict.fromkeys(gate.gate for gate in gates if gate.stops and gate.level != "never")
+        named = tuple(name for name in stopping if not self.gates or name in self.gates)
+        return replace(self, gates=named) if named else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +186,7 @@ class Proposal:
     @property
     def blocked(self) -> tuple[Gate, ...]:
         """The gates nobody has gone over: this is not written while there are any."""
-        over = self.override
-        gone_over = () if over is None else over.gates or tuple(one.gate for one in self.gates if one.level == "block")
+        gone_over = () if self.override is None else self.override.gates
         return tuple(one for one in self.gates if one.stops and (one.level == "never" or one.gate not in gone_over))
 
 
@@ -202,7 +213,7 @@ ProgressStep = Literal[
     "blocked",
     "failed",
 ]
-ENDED: frozenset[ProgressStep] = frozenset({"opened", "adopted", "updated", "pushed", "queued", "nothing"})
+ENDED: frozenset[ProgressStep] = frozenset({"opened", "adopted", "pushed", "queued", "nothing"})
 """Steps after which what was proposed has left the plan."""
 
 

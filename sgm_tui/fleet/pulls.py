@@ -25,7 +25,7 @@ def why_not(request: PullRequest, action: PullAction) -> str:
         return f"it is {request.state}"
     match action:
         case "approve":
-            return "you approved it already" if request.approved and not request.reviewers else ""
+            return "everybody who has to has approved it" if request.approved and not request.reviewers else ""
         case "merge":
             return _why_not_merge(request)
         case "auto-merge":

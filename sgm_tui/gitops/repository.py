@@ -127,9 +127,8 @@ class Repository:
             if meta.startswith((b"100644", b"100755")):
                 found[path.decode("utf-8", "surrogateescape")] = meta.split()[2].decode()
         if re.fullmatch(r"[0-9a-f]{40}", commit):
-            while len(self._trees) >= _MOST_TREES:
-                self._trees.pop(next(iter(self._trees)), None)
-            self._trees[commit] = found
+            # Put in its place whole: other threads read it meanwhile.
+            self._trees = dict([*list(self._trees.items())[1 - _MOST_TREES :], (commit, found)])
         return found
 
     def read(self, commit: str, path: str) -> bytes | None:

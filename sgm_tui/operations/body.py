@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from sgm_tui.config import Config
 from sgm_tui.fleet.cell import Cell
-from sgm_tui.fleet.gate import Gate
+from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Change, FileEdit, Override
 from sgm_tui.fleet.report import time_text
@@ -21,8 +21,6 @@ from sgm_tui.fleet.tables import age
 from sgm_tui.operations.proposal import identity_of
 
 SCHEMA = 1
-_SIGNS = {"pass": "✓ pass", "warn": "▲ warn", "block": "✖ block", "unknown": "? unknown"}
-_ORDER = {"block": 0, "unknown": 1, "warn": 2, "pass": 3}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
 
 
@@ -90,21 +88,22 @@ def _table_of_changes(changes: Sequence[Change]) -> str:
 
 
 def _gates(gates: Sequence[Gate], override: Override | None) -> str:
-    ordered = sorted(gates, key=lambda gate: (_ORDER[gate.result], gate.cell))
+    ordered = worst_first(gates)
     rows = [
-        f"| {_SIGNS[gate.result]} | {plain(gate.gate)} | {plain(gate.cell.cluster)} | {plain(gate.reason)} |"
+        " | ".join(
+            (f"| {SIGNS[gate.result]} {gate.result}", *map(plain, (gate.gate, gate.cell.cluster, gate.reason)), "")
+        )
         for gate in ordered
         if gate.result != "pass"
     ]
-    passed = ", ".join(dict.fromkeys(gate.gate for gate in ordered if gate.result == "pass"))
+    passed = passing(ordered)
     lines = ["### Gates", ""]
     if rows:
         lines += ["| | gate | where | why |", "|---|---|---|---|", *rows, ""]
     if passed:
         lines.append(f"✓ passed: {plain(passed)}")
     if override is not None:
-        over = plain(", ".join(override.gates)) or "every gate that blocked"
-        lines += ["", f"**Overridden:** {over}. **Reason:** {plain(override.reason)}"]
+        lines += ["", f"**Overridden:** {plain(', '.join(override.gates))}. **Reason:** {plain(override.reason)}"]
     return "\n".join(lines)
 
 

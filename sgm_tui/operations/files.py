@@ -43,6 +43,23 @@ def locked(file: Path) -> Iterator[None]:
         yield
 
 
+def is_held(file: Path) -> bool:
+    """Whether another process, or another task of ours, holds `file` now."""
+    try:
+        with file.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # nobody has ever held it: there is no such folder
+    return False
+
+
+def change_file(locks: Path, identity: str) -> Path:
+    """What is held while one change is written or taken back."""
+    return locks / f"{identity}.change"
+
+
 def write_whole(file: Path, text: str) -> None:
     """Put `text` in the place of what the file held; after a crash it holds the one or the other.
 

@@ -35,6 +35,7 @@ from sgm_tui.operations.writing import written
 
 _DIFF_CONTEXT = 3
 _LONGEST_DIFF = 20_000
+_TOLD_SECONDS = 5.0
 
 
 class Investigator(Protocol):
@@ -99,7 +100,7 @@ class Promoter:
         """
         head, evidence = await asyncio.gather(self._repository.fetch(), self._evidence(plan, snapshot))
         edits, refusals = await asyncio.to_thread(self._edits, head, plan, snapshot)
-        edits = await asyncio.gather(*(self._with_commits(edit) for edit in edits))
+        edits = await self._with_commits(edits)
         owners = await asyncio.to_thread(self._owners, head)
         proposals = tuple(
             self._proposal(one, owners, snapshot, evidence, override, reason, direct=direct)
@@ -182,16 +183,34 @@ class Promoter:
             edits.append(FileEdit(whole, _diff(change.path, made.before, made.after), (*made.left, *stays)))
         return edits, refusals
 
-    async def _with_commits(self, edit: FileEdit) -> FileEdit:
-        """The edit with the commits that lie between its two versions, where the service's repository is known."""
-        source, change = self._config.github.source, edit.change
-        if not source or self._forge is None or change.kind == "revert":
-            return edit
-        repository = source.replace("{service}", change.service)
-        key = (repository, change.from_version, change.to_version)
-        if key not in self._between or self._between[key].reason:
-            self._between[key] = await self._forge.between(*key)
-        return replace(edit, between=self._between[key])
+    async def _with_commits(self, edits: Sequence[FileEdit]) -> list[FileEdit]:
+        """The edits with the commits that lie between their versions, where a service's repository is known.
+
+        They are only told: a plan does not wait long for them, and asks for each pair of versions once.
+        """
+        keys = [self._versions_of(edit.change) for edit in edits]
+        new = [key for key in dict.fromkeys(keys) if key is not None and key not in self._between]
+        if self._forge is not None and new:
+            try:
+                async with asyncio.timeout(_TOLD_SECONDS):
+                    found = await asyncio.gather(*(self._forge.between(*key) for key in new))
+                self._between.update(zip(new, found, strict=True))
+            except TimeoutError:
+                late = Between(reason=f"no answer within {_TOLD_SECONDS:.0f} s")
+                return [
+                    edit if key is None else replace(edit, between=late) for edit, key in zip(edits, keys, strict=True)
+                ]
+        return [
+            edit if key is None else replace(edit, between=self._between.get(key))
+            for edit, key in zip(edits, keys, strict=True)
+        ]
+
+    def _versions_of(self, change: Change) -> tuple[str, str, str] | None:
+        """The service's own repository and two of its versions; None where it is not configured, or for a revert."""
+        source = self._config.github.source
+        if not source or change.kind == "revert":
+            return None
+        return source.replace("{service}", change.service), change.from_version, change.to_version
 
     def _with_travelling(self, head: str, change: Change, source: bytes | None) -> Change:
         """The change with every key the policy lets travel; what it carries already wins."""
@@ -230,6 +249,7 @@ class Promoter:
         stage = changes[0].stage
         labels = self._config.github.labels
         gates = self._gates(changes, snapshot, evidence) if snapshot is not None else ()
+        override = override.over(gates) if override is not None else None
         return Proposal(
             stage=stage,
             branch=branch_of(changes),

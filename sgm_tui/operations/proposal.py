@@ -113,7 +113,7 @@ def _trailers(changes: Sequence[Change], override: Override | None, reason: str)
         if values:
             yield f"{name}: {', '.join(dict.fromkeys(one_line(value) for value in values))}"
     if override is not None:
-        yield f"Sgm-Gates-Overridden: {', '.join(override.gates) or 'every gate that blocked'}"
+        yield f"Sgm-Gates-Overridden: {', '.join(override.gates)}"
     words = one_line(reason or (override.reason if override is not None else ""))
     if words:
         yield f"Sgm-Reason: {words}"

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from sgm_tui.errors import RefusedError, SgmError, UsageError
@@ -19,6 +20,7 @@ from sgm_tui.fleet.plan_document import plan_of
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.files import change_file, is_held
 from sgm_tui.operations.journal import Entry, Journal
 from sgm_tui.operations.promote import Promoter
 from sgm_tui.operations.submit import Repository as Clone
@@ -56,14 +58,17 @@ class Recovery:
         audit: Audit,
         promoter: Promoter,
         snapshot: Callable[[], FleetSnapshot],
+        *,
+        locks: Path | None = None,
     ) -> None:
-        """`snapshot` gives the newest facts, for the gates of what is resumed."""
+        """`snapshot` gives the newest facts, for the gates of what is resumed; `locks` tells what is being written."""
         self._repository = repository
         self._forge = forge
         self._journal = journal
         self._audit = audit
         self._promoter = promoter
         self._snapshot = snapshot
+        self._locks = locks
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """Every write that never ended, with what the server holds of it and its one safe next step.
@@ -72,14 +77,20 @@ class Recovery:
             SgmError: the journal cannot be read, or the server does not answer.
         """
         begun = await asyncio.to_thread(self._journal.begun)
-        if not begun:
+        left = {operation: entries for operation, entries in begun.items() if not self._is_written_now(operation)}
+        if not left:
             return ()
         head = await self._repository.fetch()
-        return tuple([await self._judged(operation, entries, head) for operation, entries in begun.items()])
+        return tuple([await self._judged(operation, entries, head) for operation, entries in left.items()])
+
+    def _is_written_now(self, operation: str) -> bool:
+        """Another terminal is at it: that is not unfinished, and must not be taken back under its hands."""
+        return self._locks is not None and is_held(change_file(self._locks, operation))
 
     async def resume(self, operation: str) -> AsyncIterator[Progress]:
         """Go on where it stopped; what is there already is found, nothing is doubled."""
         entries = self._entries(operation)
+        operation = str(entries[0]["operation"])
         plan, over = _plan(entries[0]), entries[0].get("override")
         override = Override(over["reason"], tuple(over["gates"])) if over else None
         preview = await self._promoter.preview(
@@ -106,6 +117,9 @@ class Recovery:
             SgmError: it cannot be taken back safely; says why.
         """
         entries = self._entries(operation)
+        operation = str(entries[0]["operation"])
+        if self._is_written_now(operation):
+            raise RefusedError(f"{operation} is being written by another sgm now", "Look again when it has ended.")
         head = await self._repository.fetch()
         branch, commit = _branch(entries), _commit(entries)
         held = self._repository.heads().get(branch, "")

@@ -20,7 +20,7 @@ from sgm_tui.fleet.plan import Between, Change, Plan, Progress, Proposal
 from sgm_tui.fleet.plan_document import document_of
 from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.files import locked
+from sgm_tui.operations.files import change_file, locked
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.proposal import identity_of, message_of
 from sgm_tui.operations.writing import written
@@ -125,7 +125,7 @@ class Submission:
             yield
             return
         with contextlib.ExitStack() as stack:
-            await asyncio.to_thread(stack.enter_context, locked(self._locks / f"{identity}.change"))
+            await asyncio.to_thread(stack.enter_context, locked(change_file(self._locks, identity)))
             yield
 
     async def _propose(self, proposal: Proposal) -> AsyncIterator[Progress]:

@@ -63,21 +63,18 @@ class Waves:
                 f"{self._file} holds no wave plans this sgm can read", "Move it away to go on without them."
             ) from error
 
-    def keep(self, preview: Preview, queued: Sequence[Proposal], now: datetime, policy: Policy) -> None:
-        """Keep what a submitted preview left for later, each first wave with those that follow it."""
+    def keep(self, preview: Preview, queued: Proposal, now: datetime, policy: Policy) -> None:
+        """Keep what a submitted preview left for later: a first wave with all that follow it."""
         groups: list[list[Proposal]] = []
         for proposal in preview.proposals:
             if proposal.wave:
                 groups[-1].append(proposal)
             else:
                 groups.append([proposal])
-        later = {one.branch for one in queued}
-        for group in groups:
-            if any(one.branch in later for one in group):
-                waves = tuple(tuple(edit.change for edit in one.edits) for one in group)
-                first, soak = group[0], max(soak_of(wave, policy) for wave in waves)
-                identity = identity_of(waves[0])
-                self.add(WavePlan(identity, waves, now, soak, 1, first.override, first.reason))
+        group = next(group for group in groups if any(one.branch == queued.branch for one in group))
+        waves = tuple(tuple(edit.change for edit in one.edits) for one in group)
+        soak = max(soak_of(wave, policy) for wave in waves)
+        self.add(WavePlan(identity_of(waves[0]), waves, now, soak, 1, _overrides(group), group[0].reason))
 
     def add(self, plan: WavePlan) -> None:
         """Keep a plan; one of the same changes is kept once."""
@@ -134,6 +131,13 @@ class Waves:
         with locked(self._file):
             plans = change(self.plans())
             write_whole(self._file, json.dumps({"schema": _SCHEMA, "plans": [_document(one) for one in plans]}))
+
+
+def _overrides(group: Sequence[Proposal]) -> Override | None:
+    """What was gone over in any of the waves, when all of them were shown together."""
+    overrides = [one.override for one in group if one.override is not None]
+    gates = tuple(dict.fromkeys(gate for one in overrides for gate in one.gates))
+    return replace(overrides[0], gates=gates) if overrides else None
 
 
 def _plans_of(document: dict[str, Any]) -> tuple[WavePlan, ...]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from builders import calm, cell, key, snapshot
 
+from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
 from sgm_tui.fleet.gate_travel import newest_first
 from sgm_tui.fleet.model import ServiceName, StageName, Version
-from sgm_tui.fleet.plan import Change, Plan, Refusal
+from sgm_tui.fleet.plan import Change, Extra, Override, Plan, Refusal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, cells_of, promotion_into, promotions_into, row
 from sgm_tui.fleet.strategy import extras_of
@@ -124,3 +127,20 @@ def test_a_team_names_its_own_strategies() -> None:
 def test_versions_to_choose_from_are_newest_first_and_each_there_once() -> None:
     versions = [Version(one) for one in ("v1.9.0", "main-3f2a", "v1.10.0", "v1.10.0-rc.1", "v1.9.0")]
     assert newest_first(versions) == ("v1.10.0", "v1.10.0-rc.1", "v1.9.0", "main-3f2a")
+
+
+def test_what_was_written_leaves_the_plan_even_when_more_travelled_with_it(skewed: FleetSnapshot) -> None:
+    changes = promotions_into(skewed, row(skewed, ServiceName("cart"))).changes
+    whole = replace(changes[0], extras=(Extra("env.A", '"1"', "travels with the version"),))
+    assert Plan(changes).written(whole).changes == changes[1:]
+
+
+def gate(name: str, level: GateLevel, result: GateResult = "block") -> Gate:
+    return Gate(key("cart", "prod-eu1"), name, result, "because", level=level)
+
+
+def test_an_override_is_written_down_by_the_names_of_what_it_went_over() -> None:
+    gates = [gate("soak", "block"), gate("sli", "block", "unknown"), gate("held", "never"), gate("alerts", "warn")]
+    assert Override("why").over(gates) == Override("why", ("soak", "sli"))
+    assert Override("why", ("soak",)).over(gates) == Override("why", ("soak",))
+    assert Override("why").over([gate("alerts", "warn", "warn")]) is None

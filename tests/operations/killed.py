@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from sgm_tui.operations.files import locked
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Promoter
 from sgm_tui.operations.recovery import Recovery
+from sgm_tui.sandbox.history import CommitSpec
+from sgm_tui.sandbox.repository import Repository as Origin
 
 _STEPS = ("note commit", "make", "note push", "push", "record push", "note open", "open", "record open", "note done")
 POINTS = (*(f"{when} {step}" for step in _STEPS for when in ("before", "after")), "after auto-merge")
@@ -143,6 +146,20 @@ def config_on(origin: Path) -> Config:
         github=GithubConfig(repository="acme/gitops", auto_merge=("prod",)),
         policy=Policy(defaults=RuleSet(levels=dict.fromkeys(GATES, "off")), direct=("dev",)),
     )
+
+
+def seeded(directory: Path, services: int) -> Path:
+    """A bare repository of so many services, each in two stages at v1.0.0."""
+    origin = Origin(directory / "origin.git")
+    files = {
+        path_of(f"service-{number:02d}", stage): b"# a service\nimage:\n  tag: v1.0.0\n"
+        for number in range(services)
+        for stage in ("dev", "prod")
+    }
+    begin = CommitSpec(-60.0, "Mia", "mia@acme.example", "feat: begin", "", files)
+    origin.seed([begin], datetime(2026, 11, 1, tzinfo=UTC))
+    origin.close()
+    return directory / "origin.git"
 
 
 def path_of(service: str, stage: str = "prod") -> str:

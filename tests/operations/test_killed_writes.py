@@ -9,15 +9,12 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from killed import POINTS, Desk, FolderForge, Killer, change_of, path_of
+from killed import POINTS, Desk, FolderForge, Killer, change_of, path_of, seeded
 
 from sgm_tui.fleet.plan import Change
-from sgm_tui.sandbox.history import CommitSpec
-from sgm_tui.sandbox.repository import Repository as Origin
 
 HERE = Path(__file__).parent
 OLD, NEW = "v1.0.0", "v1.1.0"
@@ -26,17 +23,7 @@ OLD, NEW = "v1.0.0", "v1.1.0"
 @pytest.fixture
 def origin(tmp_path: Path) -> Path:
     """A bare repository of many services."""
-    made = Origin(tmp_path / "origin.git")
-    files = {
-        path_of(f"service-{number:02d}", stage): f"# a service\nimage:\n  tag: {OLD}\n".encode()
-        for number in range(24)
-        for stage in ("dev", "prod")
-    }
-    made.seed(
-        [CommitSpec(-60.0, "Mia", "mia@acme.example", "feat: begin", "", files)], datetime(2026, 11, 1, tzinfo=UTC)
-    )
-    made.close()
-    return tmp_path / "origin.git"
+    return seeded(tmp_path, 24)
 
 
 def start(origin: Path, state: Path, point: str, changes: list[dict[str, str]], *flags: str) -> subprocess.Popen[bytes]:

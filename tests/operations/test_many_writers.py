@@ -8,16 +8,13 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from killed import Desk, path_of
+from killed import Desk, path_of, seeded
 from test_killed_writes import promotion, settle, start
 
 from sgm_tui.operations.audit import Audit
-from sgm_tui.sandbox.history import CommitSpec
-from sgm_tui.sandbox.repository import Repository as Origin
 
 HERE = Path(__file__).parent
 OLD = "v1.0.0"
@@ -49,17 +46,7 @@ audit.Audit(Path(sys.argv[1])).record("push", operation="two")
 @pytest.fixture
 def shared_origin(tmp_path: Path) -> Path:
     """A bare repository of four services."""
-    made = Origin(tmp_path / "origin.git")
-    files = {
-        path_of(f"service-{number:02d}", stage): f"image:\n  tag: {OLD}\n".encode()
-        for number in range(4)
-        for stage in ("dev", "prod")
-    }
-    made.seed(
-        [CommitSpec(-60.0, "Mia", "mia@acme.example", "feat: begin", "", files)], datetime(2026, 11, 1, tzinfo=UTC)
-    )
-    made.close()
-    return tmp_path / "origin.git"
+    return seeded(tmp_path, 4)
 
 
 def python(script: str, *arguments: str) -> subprocess.Popen[str]:

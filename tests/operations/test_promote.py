@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,11 +16,13 @@ from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Between, Change, Plan, Preview, Progress, Proposal
+from sgm_tui.fleet.plan import Between, Change, Override, Plan, Preview, Progress, Proposal
 from sgm_tui.gitops.repository import Repository
+from sgm_tui.operations import promote as promote_module
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Forge, Promoter
+from sgm_tui.operations.proposal import message_of
 from sgm_tui.sandbox.repository import Repository as Origin
 
 OLD, NEW = "v2.8.1", "v3.0.0"
@@ -422,3 +425,25 @@ async def test_the_commits_between_two_versions_go_into_the_plan_and_the_pull_re
     assert "and 1 more" in proposal.body
     silent = lab.promoter(source="")
     assert (await silent.preview(plan())).proposals[0].edits[0].between is None
+
+
+async def test_an_override_with_nothing_in_the_way_is_none_and_leaves_no_trace(lab: Lab) -> None:
+    (proposal,) = (await lab.promoter().preview(plan(), override=Override("incident 4711"))).proposals
+    assert proposal.override is None
+    assert "Overridden" not in proposal.body
+    assert "Sgm-Gates-Overridden" not in message_of([edit.change for edit in proposal.edits], proposal.override)
+
+
+async def test_the_commits_between_two_versions_are_not_waited_for_long(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(source: str, old: str, new: str) -> Between:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(promote_module, "_TOLD_SECONDS", 0.05)
+    monkeypatch.setattr(lab.forge, "between", silent)
+    (proposal,) = (await lab.promoter().preview(plan())).proposals
+    between = proposal.edits[0].between
+    assert between is not None
+    assert "no answer" in between.reason

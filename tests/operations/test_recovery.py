@@ -19,6 +19,7 @@ from sgm_tui.fleet.plan import Between, Change, Plan, Progress, Proposal, Unfini
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.files import change_file, locked
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Promoter
 from sgm_tui.operations.recovery import Recovery
@@ -94,7 +95,8 @@ class Lab:
         return Promoter(self.config, self.clone, self.forge, self.journal, self.audit)
 
     def recovery(self) -> Recovery:
-        return Recovery(self.clone, self.forge, self.journal, self.audit, self.promoter(), builders.calm)
+        locks = self.state / "locks"
+        return Recovery(self.clone, self.forge, self.journal, self.audit, self.promoter(), builders.calm, locks=locks)
 
     async def submit(self) -> list[Progress]:
         promoter = self.promoter()
@@ -231,3 +233,21 @@ async def test_what_somebody_closed_is_not_proposed_again(lab: Lab) -> None:
     assert (one.found, one.advice) == ("pull request #7 (closed)", "discard")
     assert branch in await lab.recovery().discard(one.operation)
     assert branch not in lab.origin.heads()
+
+
+async def test_what_another_terminal_is_writing_now_is_not_unfinished_and_not_taken_back(lab: Lab) -> None:
+    await crash(lab, "before")
+    one = await lab.one()
+    with locked(change_file(lab.state / "locks", one.operation)):
+        assert await lab.recovery().unfinished() == ()
+        with pytest.raises(RefusedError, match="being written"):
+            await lab.recovery().discard(one.operation)
+    assert one.branch in lab.origin.heads()
+    assert (await lab.one()).operation == one.operation
+
+
+async def test_an_operation_is_known_by_its_first_characters_to_its_end(lab: Lab) -> None:
+    await crash(lab, "before")
+    one = await lab.one()
+    await lab.recovery().discard(one.operation[:6])
+    assert await lab.recovery().unfinished() == ()

@@ -167,3 +167,19 @@ def test_a_file_that_holds_no_wave_plans_is_said_and_kept(tmp_path: Path) -> Non
     with pytest.raises(RefusedError, match="no wave plans"):
         Waves(file, Writer()).plans()
     assert file.read_text(encoding="utf-8") == "[]"
+
+
+def test_a_preview_leaves_its_later_waves_behind_once_with_everything_that_was_gone_over(tmp_path: Path) -> None:
+    stage = change("prod-eu1").stage
+    overs = (None, Override("incident", ("soak",)), Override("incident", ("held",)))
+    proposals = tuple(
+        Proposal(stage, f"b{at}", "t", "", (FileEdit(change(cluster), ""),), override=over, wave=at, waves=3)
+        for at, (cluster, over) in enumerate(zip(("prod-eu1", "prod-us1", "prod-ap1"), overs, strict=True))
+    )
+    waves = Waves(tmp_path / "waves.json", Writer())
+    for queued in proposals[1:]:
+        waves.keep(Preview("base", proposals), queued, builders.NOW, POLICY)
+    (kept,) = waves.plans()
+    assert [len(wave) for wave in kept.waves] == [1, 1, 1]
+    assert kept.override == Override("incident", ("soak", "held"))
+    assert kept.soak_seconds == 900

@@ -11,6 +11,12 @@ from typing import Any
 
 import pytest
 
+from sgm_tui.config_file import load
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
+from sgm_tui.fleet.plan import Change
+from sgm_tui.operations.cart import Cart
+from sgm_tui.wiring import fleet_directory
+
 SGM = str(Path(sys.executable).with_name("sgm"))
 DEADLINE = 120
 
@@ -158,11 +164,33 @@ def test_what_git_wants_already_is_nothing_to_do(fleet: Fleet) -> None:
     assert document["pull_requests"] == []
 
 
-def test_a_strategy_travels_with_the_version(fleet: Fleet) -> None:
+def test_a_strategy_is_written_with_the_version(fleet: Fleet) -> None:
     document = fleet.json(
-        "promote", "reviews", "--to", "staging", "--version", "v5.9.0", "--strategy", "bluegreen", "--dry-run"
+        "promote", "catalog", "--to", "prod", "--version", "v5.0.2", "--strategy", "bluegreen", "--dry-run"
     )
-    assert all("blueGreen" in change["diff"] or change["strategy"] == "bluegreen" for change in document["changes"])
+    assert len(document["changes"]) == 3
+    for change in document["changes"]:
+        assert change["strategy"] == "bluegreen"
+        assert "+  strategy: blueGreen" in change["diff"]
+
+
+def test_a_push_without_a_pull_request_is_refused_where_the_policy_does_not_allow_it(fleet: Fleet) -> None:
+    before = fleet.heads()
+    ran = fleet.sgm("promote", "notifications", "--to", "staging", "--direct", "--yes", code=4)
+    assert "policy.direct does not list staging" in ran.stderr
+    assert fleet.heads() == before
+
+
+def test_what_was_planned_on_the_dashboard_is_opened_from_the_command_line_and_leaves_the_plan(fleet: Fleet) -> None:
+    (made,) = fleet.json("promote", "notifications", "--to", "staging", "--dry-run")["changes"]
+    where = CellKey(ServiceName("notifications"), StageName("staging"), ClusterName("staging-eu1"))
+    old, new = Version(made["from"]), Version(made["to"])
+    change = Change("promotion", where.service, where.stage, None, made["path"], made["key"], old, new, (where,))
+    config = load(Path(fleet.ready["config"]), flags={}, environ={})
+    Cart(fleet_directory(config) / "plan.json").update(lambda plan: plan.with_change(change))
+    assert fleet.json("plan")["changes"][0]["to"] == new
+    assert fleet.json("plan", "open", "--yes")["result"] == "opened"
+    assert fleet.json("plan")["changes"] == []
 
 
 def test_the_audit_is_whole_and_says_what_was_done_and_why(fleet: Fleet) -> None:

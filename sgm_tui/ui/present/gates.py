@@ -6,29 +6,24 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sgm_tui.fleet.gate import SIGNS, passing, worst_first
 from sgm_tui.fleet.tables import age
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.gate import Gate
+    from sgm_tui.fleet.gate import Gate, GateResult
 
-_SIGNS: dict[str, Part] = {
-    "pass": ("✓ pass   ", Tone.GOOD),
-    "warn": ("▲ warn   ", Tone.ATTENTION),
-    "block": ("✖ block  ", Tone.BAD),
-    "unknown": ("? unknown", Tone.UNKNOWN),
-}
-_ORDER = {"block": 0, "unknown": 1, "warn": 2, "pass": 3}
+_TONES = {"pass": Tone.GOOD, "warn": Tone.ATTENTION, "block": Tone.BAD, "unknown": Tone.UNKNOWN}
 
 
 def gate_lines(gates: Iterable[Gate], now: datetime, *, in_full: bool = False) -> list[Line]:
     """A line for each gate that does not simply pass, and one for all that do; every gate where `in_full`."""
-    ordered = sorted(gates, key=lambda gate: (_ORDER[gate.result], gate.cell, gate.gate))
+    ordered = worst_first(gates)
     loud = [gate for gate in ordered if in_full or gate.result != "pass"]
     lines = [_line(gate, now) for gate in loud]
-    passed = list(dict.fromkeys(gate.gate for gate in ordered if gate.result == "pass"))
+    passed = passing(ordered)
     if passed and not in_full:
-        lines.append((("  ", Tone.QUIET), _SIGNS["pass"], (f" {', '.join(passed)}", Tone.QUIET)))
+        lines.append((("  ", Tone.QUIET), _sign("pass", Tone.GOOD), (f" {passed}", Tone.QUIET)))
     return lines
 
 
@@ -44,15 +39,18 @@ def summary(gates: Sequence[Gate]) -> Line:
 
 
 def _line(gate: Gate, now: datetime) -> Line:
-    sign = _SIGNS[gate.result]
     clears = f"  clears by itself in {age(gate.eta - now)}" if gate.eta is not None and gate.eta > now else ""
     firm = "  no override" if gate.level == "never" and gate.stops else ""
     return (
         ("  ", Tone.TEXT),
-        sign if gate.stops or gate.result in {"pass", "warn"} else (sign[0], Tone.ATTENTION),
+        _sign(gate.result, _TONES[gate.result] if gate.stops or gate.result != "block" else Tone.ATTENTION),
         (f" {gate.gate:<14} ", Tone.STRONG if gate.stops else Tone.TEXT),
         (f"{gate.cell.cluster:<13} ", Tone.QUIET),
         (gate.reason, Tone.TEXT),
         (clears, Tone.BUSY),
         (firm, Tone.BAD),
     )
+
+
+def _sign(result: GateResult, tone: Tone) -> Part:
+    return f"{SIGNS[result]} {result:<7}", tone

@@ -17,7 +17,6 @@ _STEPS: dict[ProgressStep, Part] = {
     "opening": ("…", Tone.BUSY),
     "opened": ("✓", Tone.GOOD),
     "adopted": ("✓", Tone.GOOD),
-    "updated": ("✓", Tone.GOOD),
     "pushed": ("✓", Tone.GOOD),
     "queued": ("…", Tone.STAGED),
     "nothing": ("·", Tone.QUIET),
@@ -89,7 +88,7 @@ def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:
             waits = f"  opens by itself when wave {proposal.wave} has settled and soaked"
             lines.append(((waits, Tone.STAGED),))
         if proposal.override is not None:
-            over = ", ".join(proposal.override.gates) or "every gate that blocks"
+            over = ", ".join(proposal.override.gates)
             lines.append((("  ▲ goes over ", Tone.ATTENTION), (f"{over}: {proposal.override.reason}", Tone.TEXT)))
     return lines
 
@@ -128,7 +127,7 @@ def _proposal(proposal: Proposal, now: datetime, *, protected: bool) -> Iterable
         yield (("gates      ", Tone.QUIET), *summary(proposal.gates))
         yield from gate_lines(proposal.gates, now)
     if proposal.override is not None:
-        over = ", ".join(proposal.override.gates) or "every gate that blocks"
+        over = ", ".join(proposal.override.gates)
         yield (("over       ", Tone.QUIET), (f"▲ {over}: ", Tone.ATTENTION), (proposal.override.reason, Tone.TEXT))
     yield (("branch     ", Tone.QUIET), (proposal.branch, Tone.TEXT))
     yield (("reviewers  ", Tone.QUIET), (", ".join(proposal.reviewers) or "no owner in CODEOWNERS", Tone.TEXT))
