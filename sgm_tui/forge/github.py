@@ -43,10 +43,14 @@ _GOOD = frozenset({"success", "neutral", "skipped"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class GithubForge:
     """The pull requests of one repository."""
 
-    def __init__(self, config: Config, token: str) -> None:
+    def __init__(self, config: Config, token: str, now: Callable[[], datetime] = _now) -> None:
         logging.getLogger("github").handlers.clear()
         near = urlsplit(config.github.api_url).hostname in _LOOPBACK
         self._client = Github(
@@ -61,6 +65,7 @@ class GithubForge:
         )
         self._repository: RemoteRepository = self._client.get_repo(config.github.repository)
         self._branch = config.repository.branch
+        self._now = now
         self._known: dict[int, tuple[tuple[str, str], PullRequest]] = {}
 
     async def pull_requests(self, proposes: Proposes) -> tuple[PullRequest, ...]:
@@ -132,7 +137,7 @@ class GithubForge:
     def _list(self, proposes: Proposes) -> tuple[PullRequest, ...]:
         open_ones = islice(self._repository.get_pulls(state="open", base=self._branch), _MOST_OPEN)
         found = [self._described(pull, proposes) for pull in open_ones]
-        since = datetime.now(UTC) - _RECENT
+        since = self._now() - _RECENT
         closed = self._repository.get_pulls(state="closed", base=self._branch, sort="updated", direction="desc")
         for pull in islice(closed, _MOST_CLOSED):
             if pull.updated_at is None or pull.updated_at < since:

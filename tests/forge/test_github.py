@@ -89,7 +89,7 @@ async def _lab(directory: Path) -> AsyncIterator[Lab]:
     async with mounted("/api", server) as url:
         plain = config_of(origin, directory)
         config = replace(plain, github=replace(plain.github, api_url=f"{url}/api/v3"))
-        made.append(Lab(state, config, GithubForge(config, TOKEN)))
+        made.append(Lab(state, config, GithubForge(config, TOKEN, state.clock.wall)))
         yield made[0]
     origin.close()
 
