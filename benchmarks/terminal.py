@@ -36,6 +36,8 @@ class Terminal:
         """Exit code, once it has ended."""
         self.received = b""
         """The last bytes that came, for what pyte does not keep (modes left on)."""
+        self.received_at = self.started
+        """When they came; what pyte does with them takes longer than they did."""
         self.pid, self.master = pty.fork()
         if self.pid == 0:
             asked = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", **(environment or {})}
@@ -87,6 +89,7 @@ class Terminal:
             data = os.read(self.master, 1 << 16)
         except OSError:
             return b""
+        self.received_at = time.perf_counter()
         self.received = (self.received + data)[-20_000:]
         self._stream.feed(data)
         return data
@@ -111,7 +114,7 @@ class Terminal:
             pass
 
     def press(self, key: str, arrived: Callable[[], bool]) -> float:
-        """Type one key; milliseconds until the screen shows that it has `arrived`. What came before is read first."""
+        """Type one key; milliseconds until the bytes are here that show it has `arrived`. What came before is read."""
         self.drain()
         if arrived():
             raise ValueError(f"{key!r} has nothing to change; the screen is:\n{self.text}")
@@ -119,5 +122,5 @@ class Terminal:
         os.write(self.master, key.encode())
         while time.perf_counter() - begin < 5:
             if self.read(1.0) and arrived():
-                return (time.perf_counter() - begin) * 1000
+                return (self.received_at - begin) * 1000
         raise TimeoutError(f"no answer to {key!r} within 5 s; the screen is:\n{self.text}")

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 _START_SECONDS = 1.5
 """After which starting is over, and what has been loaded stays."""
+_LOADED_SECONDS = 20.0
+"""After which a large fleet is there as well: what stays for hours is not looked through again and again."""
+_YOUNG = 10_000
+"""So many new objects between two collections: the screen stands still during each."""
 _SCENARIOS = ("calm", "release", "bad-canary", "drift", "outage", "storm")
 
 
@@ -209,6 +213,7 @@ async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
     # A third of the time to the first frame is collecting garbage that is none: modules and style sheets.
     gc.disable()
     asyncio.get_running_loop().call_later(_START_SECONDS, _collect_again)
+    asyncio.get_running_loop().call_later(_LOADED_SECONDS, gc.freeze)
     from sgm_tui.ui.app import SgmApp
 
     theme, keymap = _looks()
@@ -234,6 +239,7 @@ async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
 def _collect_again() -> None:
     gc.collect()  # what is garbage already must not be kept for ever by the freeze
     gc.freeze()
+    gc.set_threshold(_YOUNG)
     gc.enable()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import importlib
 import logging
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sgm_tui.gitops.repository import Repository
     from sgm_tui.gitops.source import GitSource
     from sgm_tui.gitops.tree import Tree
+    from sgm_tui.store import Store
 
 logger = logging.getLogger("sgm")
 
@@ -130,17 +132,18 @@ class Connection:
         )
         git = GitSource(repository, tree, config)
         offs: list[Off] = []
-        self._sources = [git, *_cluster_sources(config, git_knows(git), stack, offs)]
+        store = self._session.store
+        self._sources = [git, *_cluster_sources(config, git_knows(git), store, stack, offs)]
         forge = self._forge(config, repository, tree, token, offs)
         self._session.sources = list(self._sources)
-        self._session.store.configure(
+        store.configure(
             fleet_of(config),
             repository=config.repository.name,
             sources=[*_ids(self._sources), *(off.source for off in offs)],
         )
         for off in offs:
-            self._session.store.apply(off)
-        self._session.furnish(_desk(config, repository, forge, lambda: self._session.store.snapshot))
+            store.apply(off)
+        self._session.furnish(_desk(config, repository, forge, lambda: store.snapshot))
 
     def _forge(
         self, config: Config, repository: Repository, tree: Tree, token: str, offs: list[Off]
@@ -238,7 +241,7 @@ def fleet_directory(config: Config) -> Path:
 
 
 def _cluster_sources(
-    config: Config, is_service: Callable[[str], bool], stack: contextlib.AsyncExitStack, offs: list[Off]
+    config: Config, is_service: Callable[[str], bool], store: Store, stack: contextlib.AsyncExitStack, offs: list[Off]
 ) -> Iterable[Source]:
     from sgm_tui.live.argocd import ApplicationSource
     from sgm_tui.live.connection import ClusterConnection
@@ -263,11 +266,16 @@ def _cluster_sources(
         yield RolloutSource(connection, cluster.name, naming)
         yield ScalingSource(connection, cluster.name, naming)
         if cluster.prometheus:
-            yield MetricsSource(cluster.prometheus, cluster.name, config.metrics, naming)
+            moves = functools.partial(_moves, store, cluster.name)
+            yield MetricsSource(cluster.prometheus, cluster.name, config.metrics, naming, moves)
         else:
             reason = f"no prometheus is configured for {cluster.name}"
             offs.append(Off(SourceId("metrics", cluster.name), reason))
             offs.append(Off(SourceId("alerts", cluster.name), reason))
+
+
+def _moves(store: Store, cluster: str) -> bool:
+    return store.snapshot.moves(cluster)
 
 
 def _versions(

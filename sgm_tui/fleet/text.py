@@ -12,6 +12,9 @@ import unicodedata
 _LIMIT = 256
 _COMBINING_LIMIT = 2
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_SHARED_MOST = 16_384
+_shared: dict[str, str] = {}
+"""Names, images and messages come again with every object of every cluster: one string serves them all."""
 
 
 def clean(text: object, limit: int = _LIMIT, *, keep_lines: bool = False) -> str:
@@ -26,9 +29,15 @@ def clean(text: object, limit: int = _LIMIT, *, keep_lines: bool = False) -> str
     cut = len(raw) > limit
     raw = raw[:limit] if cut else raw
     if raw.isascii() and raw.isprintable():
-        return raw[:-1] + "…" if cut else raw
+        return raw[:-1] + "…" if cut else _one(raw)
     result = "".join(_visible(raw, keep_lines=keep_lines))
     return result[: limit - 1] + "…" if cut else result
+
+
+def _one(text: str) -> str:
+    if len(_shared) >= _SHARED_MOST:
+        _shared.clear()
+    return _shared.setdefault(text, text)
 
 
 def _visible(raw: str, *, keep_lines: bool) -> list[str]:

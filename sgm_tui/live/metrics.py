@@ -13,11 +13,9 @@ import json
 import math
 import random
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import requests
 from prometheus_api_client import PrometheusApiClientException, PrometheusConnect
@@ -31,6 +29,7 @@ from sgm_tui.fleet.model import CellKey, ClusterName
 from sgm_tui.fleet.observation import AlertsListed, Lost, MetricsListed, Observation, SourceId
 from sgm_tui.fleet.observed import Alert, Metrics
 from sgm_tui.fleet.text import clean
+from sgm_tui.live.aside import Aside
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.wire import moment
 
@@ -42,6 +41,9 @@ _TREND = timedelta(minutes=30)
 _POINTS = 16
 _ALWAYS_FIRING = frozenset({"Watchdog", "InfoInhibitor"})
 _RETRY_MOST = 60.0
+_QUIET_ROUNDS = 3
+_QUIET_MOST = 30.0
+"""A cluster in which nothing moves is looked at every third time, if that is within so many seconds."""
 _BODY = re.compile(r"\((b['\"].*)\)$", re.DOTALL)
 
 QUERIES: Mapping[str, str] = {
@@ -54,68 +56,25 @@ _BUDGET = "error_budget_remaining"
 """Asked only where `prometheus.queries` has it: 0–1, the share of the error budget that is left."""
 
 Publish = Callable[[Observation], None]
-Value = TypeVar("Value")
-
-
-class _Aside:
-    """One blocking call at a time in a thread that holds up nobody: neither a deadline nor the end of the program."""
-
-    def __init__(self, url: str, deadline: float = _PATIENCE) -> None:
-        self._url = url
-        self._deadline = deadline
-        self._asking = False
-
-    async def result_of(self, ask: Callable[[], Value]) -> Value:
-        """What `ask` returns or raises; a thread that outlives its deadline is left to its own time-outs.
-
-        Raises:
-            UnreachableError: it takes too long, or an earlier one still does.
-        """
-        if self._asking:
-            raise UnreachableError(f"{self._url} still has not answered")
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Value] = loop.create_future()
-
-        def tell(settle: Callable[[], None]) -> None:
-            if not answer.done():
-                settle()
-
-        def work() -> None:
-            try:
-                value = ask()
-            except (SgmError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
-                # What a library may stumble over, too, must not leave the source waiting, or end it.
-                told = error if isinstance(error, SgmError) else UnreachableError(f"{self._url}: {clean(repr(error))}")
-                settle = partial(answer.set_exception, told)
-            else:
-                settle = partial(answer.set_result, value)
-            finally:
-                self._asking = False
-            with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile: nobody waits any more.
-                loop.call_soon_threadsafe(tell, settle)
-
-        self._asking = True
-        threading.Thread(target=work, name="sgm-metrics", daemon=True).start()
-        try:
-            async with asyncio.timeout(self._deadline):
-                return await answer
-        except TimeoutError as error:
-            raise UnreachableError(f"{self._url} did not answer within {self._deadline:.0f} s") from error
 
 
 class MetricsSource:
     """Polls one cluster's Prometheus."""
 
-    def __init__(self, url: str, cluster: str, config: MetricsConfig, naming: Naming) -> None:
+    def __init__(
+        self, url: str, cluster: str, config: MetricsConfig, naming: Naming, moves: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`moves` tells whether anything in the cluster is under way, so that its numbers are worth a look now."""
         self.source = SourceId("metrics", cluster)
         self.alerts = SourceId("alerts", cluster)
         self._url = url.rstrip("/")
         self._cluster = cluster
         self._config = config
         self._naming = naming
+        self._moves = moves
         self._wake = asyncio.Event()
         self._chance = random.Random()
-        self._asides = (_Aside(self._url), _Aside(self._url))
+        self._asides = (Aside(self._url, _PATIENCE), Aside(self._url, _PATIENCE))
         self._trends: tuple[datetime, dict[CellKey, tuple[float | None, ...]]] | None = None
         """When the trends were asked for last, and what came."""
 
@@ -126,11 +85,15 @@ class MetricsSource:
     async def run(self, publish: Publish) -> None:
         """Publish metrics and alerts, for ever; troubles are published, never raised."""
         failures = 0
-        while True:
-            pause = min(self._config.interval_seconds * 2 ** min(failures, 8), _RETRY_MOST)
-            worked, _ = await asyncio.gather(self._tell_metrics(publish, pause), self._tell_alerts(publish, pause))
-            failures = 0 if worked else failures + 1
-            await self._pause((self._config.interval_seconds if worked else pause) * self._chance.uniform(0.9, 1.1))
+        try:
+            while True:
+                pause = min(self._config.interval_seconds * 2 ** min(failures, 8), _RETRY_MOST)
+                worked, _ = await asyncio.gather(self._tell_metrics(publish, pause), self._tell_alerts(publish, pause))
+                failures = 0 if worked else failures + 1
+                await (self._rest() if worked else self._pause(pause))
+        finally:
+            for aside in self._asides:
+                aside.end()
 
     async def _tell_metrics(self, publish: Publish, pause: float) -> bool:
         try:
@@ -146,13 +109,22 @@ class MetricsSource:
         except SgmError as error:
             publish(Lost(self.alerts, error.message, pause))
 
-    async def _pause(self, seconds: float) -> None:
+    async def _rest(self) -> None:
+        """Until the next look: one interval where something moves, a few of them where nothing does."""
+        interval = self._config.interval_seconds
+        for _ in range(max(1, min(_QUIET_ROUNDS, int(_QUIET_MOST // interval)))):
+            if await self._pause(interval) or self._moves():
+                return
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait about that long; whether somebody wanted a look sooner."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds * self._chance.uniform(0.9, 1.1)):
                 await self._wake.wait()
         except TimeoutError:
-            return
+            return False
         self._wake.clear()
+        return True
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[requests.Session]:

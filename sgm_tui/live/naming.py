@@ -19,6 +19,8 @@ class Naming:
     config: Config
     application: re.Pattern[str] = field(init=False)
     clusters: dict[str, ClusterConfig] = field(init=False)
+    _keys: dict[tuple[str, str], CellKey] = field(init=False, default_factory=dict, repr=False, compare=False)
+    """One key serves all that is said of a cell."""
 
     def __post_init__(self) -> None:
         clusters = {cluster.name: cluster for cluster in self.config.clusters}
@@ -78,9 +80,12 @@ class Naming:
             return self.clusters[destination]
         return next((one for one in self.clusters.values() if destination and one.server == destination), None)
 
-    @staticmethod
-    def _key(service: str, cluster: ClusterConfig) -> CellKey:
-        return CellKey(ServiceName(service), StageName(cluster.stage), ClusterName(cluster.name))
+    def _key(self, service: str, cluster: ClusterConfig) -> CellKey:
+        found = self._keys.get((service, cluster.name))
+        if found is None:
+            found = CellKey(ServiceName(service), StageName(cluster.stage), ClusterName(cluster.name))
+            self._keys[service, cluster.name] = found
+        return found
 
 
 def _pattern(template: str, clusters: list[str]) -> re.Pattern[str]:

@@ -16,7 +16,8 @@ from sgm_tui.config import ClusterConfig, Config, MetricsConfig, RepositoryConfi
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.observation import AlertsListed, Lost, MetricsListed, Observation
-from sgm_tui.live.metrics import MetricsSource, _Aside, number
+from sgm_tui.live.aside import Aside
+from sgm_tui.live.metrics import MetricsSource, number
 from sgm_tui.live.naming import Naming
 
 Answer = Callable[[web.Request], Awaitable[web.Response]]
@@ -75,14 +76,16 @@ def always(body: str, status: int = 200, content_type: str = "application/json")
 
 
 @asynccontextmanager
-async def looking(prometheus: Prometheus, config: MetricsConfig | None = None) -> AsyncIterator[Looked]:
+async def looking(
+    prometheus: Prometheus, config: MetricsConfig | None = None, moves: Callable[[], bool] = lambda: True
+) -> AsyncIterator[Looked]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", prometheus.answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    source = MetricsSource(url, "prod-eu1", config or MetricsConfig(), Naming(CONFIG))
+    source = MetricsSource(url, "prod-eu1", config or MetricsConfig(), Naming(CONFIG), moves)
     looked = Looked(source)
     task = asyncio.create_task(source.run(looked.queue.put_nowait))
     try:
@@ -213,6 +216,21 @@ async def test_a_refused_connection_is_lost_with_its_reason_and_refresh_looks_at
     await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest.mark.parametrize(("moves", "intervals"), [(True, 1), (False, 3)])
+async def test_a_cluster_in_which_nothing_moves_is_looked_at_less_often(moves: bool, intervals: int) -> None:
+    asked: list[bool] = []
+
+    def told() -> bool:
+        asked.append(moves)
+        return moves
+
+    async with looking(Prometheus(), MetricsConfig(interval_seconds=0.01), told) as looked:
+        for _ in range(3):
+            await looked.next(MetricsListed)
+            passed = len(asked)
+    assert passed == 2 * intervals
+
+
 async def test_the_credential_goes_to_the_server_and_to_no_other(tmp_path: Any) -> None:
     token = tmp_path / "token"
     token.write_text("an-open-secret\n")
@@ -234,7 +252,7 @@ async def test_the_credential_goes_to_the_server_and_to_no_other(tmp_path: Any) 
 
 async def test_a_look_that_never_ends_is_given_up_and_not_asked_twice() -> None:
     release = threading.Event()
-    aside = _Aside("http://prometheus", deadline=0.05)
+    aside = Aside("http://prometheus", deadline=0.05)
     with pytest.raises(UnreachableError, match="did not answer within"):
         await aside.result_of(release.wait)
     with pytest.raises(UnreachableError, match="still has not answered"):
