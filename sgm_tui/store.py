@@ -95,6 +95,7 @@ class Store:
         self._troubled: tuple[SourceHealth, ...] = ()
         self._cells: dict[CellKey, Cell] = {}
         self._services: tuple[ServiceName, ...] = ()
+        self._moving: set[CellKey] = set()
         self._dirty: set[CellKey] = set()
         self.configure(fleet or Fleet(), repository=repository, sources=sources)
 
@@ -117,6 +118,10 @@ class Store:
     def plan(self) -> Plan:
         """What is staged."""
         return self._plan
+
+    def moves(self, cluster: str) -> bool:
+        """Whether anything in that cluster is under way or in trouble."""
+        return any(key.cluster == cluster for key in self._moving)
 
     def set_plan(self, plan: Plan) -> None:
         """Replace the plan; the cells it stages show it."""
@@ -301,9 +306,11 @@ class Store:
             facts = self._facts(key)
             if facts is None:
                 self._cells.pop(key, None)
+                self._moving.discard(key)
                 known = -1
             else:
-                self._cells[key] = join(facts, self._cells.get(key), now)
+                cell = self._cells[key] = join(facts, self._cells.get(key), now)
+                (self._moving.add if cell.moves else self._moving.discard)(key)
         self._dirty.clear()
         if known != len(self._cells):
             self._services = tuple(sorted({key.service for key in self._cells}))

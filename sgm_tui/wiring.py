@@ -266,16 +266,12 @@ def _cluster_sources(
         yield RolloutSource(connection, cluster.name, naming)
         yield ScalingSource(connection, cluster.name, naming)
         if cluster.prometheus:
-            moves = functools.partial(_moves, store, cluster.name)
+            moves = functools.partial(store.moves, cluster.name)
             yield MetricsSource(cluster.prometheus, cluster.name, config.metrics, naming, moves)
         else:
             reason = f"no prometheus is configured for {cluster.name}"
             offs.append(Off(SourceId("metrics", cluster.name), reason))
             offs.append(Off(SourceId("alerts", cluster.name), reason))
-
-
-def _moves(store: Store, cluster: str) -> bool:
-    return store.snapshot.moves(cluster)
 
 
 def _versions(

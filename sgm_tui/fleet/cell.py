@@ -46,6 +46,9 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+_STILL = frozenset({Verdict.GOOD, Verdict.UNKNOWN})
+
+
 @dataclass(frozen=True, slots=True)
 class CellFacts:
     """Everything the store knows of one cell, unjoined."""
@@ -90,6 +93,11 @@ class Cell:
     def key(self) -> CellKey:
         """The cell's key."""
         return self.facts.key
+
+    @property
+    def moves(self) -> bool:
+        """A change is in it, or trouble; what only an open pull request wants does not move it yet."""
+        return self.verdict not in _STILL and self.journey is not Journey.PROPOSED
 
     @property
     def desired_version(self) -> Version | None:

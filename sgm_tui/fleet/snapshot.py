@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sgm_tui.fleet.cell import Cell, Journey, Verdict
+from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import CellKey, Fleet, ServiceName
 from sgm_tui.fleet.plan import Plan
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.observation import SourceHealth
     from sgm_tui.fleet.observed import Alert, PullRequest
-
-_STILL = frozenset({Verdict.GOOD, Verdict.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,14 +48,6 @@ class FleetSnapshot:
     def journeys(self) -> Counter[Journey]:
         """How many cells are in each journey."""
         return Counter(cell.journey for cell in self.cells.values())
-
-    def moves(self, cluster: str) -> bool:
-        """Whether anything in that cluster is under way or in trouble; what only an open pull request wants is not."""
-        return any(
-            cell.verdict not in _STILL and cell.journey is not Journey.PROPOSED
-            for key, cell in self.cells.items()
-            if key.cluster == cluster
-        )
 
     @property
     def open_pull_requests(self) -> tuple[PullRequest, ...]:
