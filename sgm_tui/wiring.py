@@ -262,11 +262,10 @@ def _cluster_sources(
     if not config.argocd.hubs:
         offs.append(Off(SourceId("argocd"), "argocd.hubs is not configured"))
     for cluster in config.clusters:
-        connection = connected(cluster.context)
+        connection, moves = connected(cluster.context), functools.partial(store.moves, cluster.name)
         yield RolloutSource(connection, cluster.name, naming)
-        yield ScalingSource(connection, cluster.name, naming)
+        yield ScalingSource(connection, cluster.name, naming, moves)
         if cluster.prometheus:
-            moves = functools.partial(store.moves, cluster.name)
             yield MetricsSource(cluster.prometheus, cluster.name, config.metrics, naming, moves)
         else:
             reason = f"no prometheus is configured for {cluster.name}"

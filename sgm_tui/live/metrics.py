@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import math
-import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -31,6 +30,7 @@ from sgm_tui.fleet.observed import Alert, Metrics
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.aside import Aside
 from sgm_tui.live.naming import Naming
+from sgm_tui.live.rest import Moves, always, rest
 from sgm_tui.live.wire import moment
 
 _DEADLINE = 5.0
@@ -41,9 +41,8 @@ _TREND = timedelta(minutes=30)
 _POINTS = 16
 _ALWAYS_FIRING = frozenset({"Watchdog", "InfoInhibitor"})
 _RETRY_MOST = 60.0
-_QUIET_ROUNDS = 3
-_QUIET_MOST = 30.0
-"""A cluster in which nothing moves is looked at every third time, if that is within so many seconds."""
+_QUIET = 30.0
+"""Seconds between two looks at a cluster in which nothing moves: as often as Prometheus itself looks, usually."""
 _BODY = re.compile(r"\((b['\"].*)\)$", re.DOTALL)
 
 QUERIES: Mapping[str, str] = {
@@ -61,9 +60,7 @@ Publish = Callable[[Observation], None]
 class MetricsSource:
     """Polls one cluster's Prometheus."""
 
-    def __init__(
-        self, url: str, cluster: str, config: MetricsConfig, naming: Naming, moves: Callable[[], bool] = lambda: True
-    ) -> None:
+    def __init__(self, url: str, cluster: str, config: MetricsConfig, naming: Naming, moves: Moves = always) -> None:
         """`moves` tells whether anything in the cluster is under way, so that its numbers are worth a look now."""
         self.source = SourceId("metrics", cluster)
         self.alerts = SourceId("alerts", cluster)
@@ -73,7 +70,6 @@ class MetricsSource:
         self._naming = naming
         self._moves = moves
         self._wake = asyncio.Event()
-        self._chance = random.Random()
         self._asides = (Aside(self._url, _PATIENCE), Aside(self._url, _PATIENCE))
         self._trends: tuple[datetime, dict[CellKey, tuple[float | None, ...]]] | None = None
         """When the trends were asked for last, and what came."""
@@ -90,7 +86,10 @@ class MetricsSource:
                 pause = min(self._config.interval_seconds * 2 ** min(failures, 8), _RETRY_MOST)
                 worked, _ = await asyncio.gather(self._tell_metrics(publish, pause), self._tell_alerts(publish, pause))
                 failures = 0 if worked else failures + 1
-                await (self._rest() if worked else self._pause(pause))
+                if worked:
+                    await rest(self._wake, self._config.interval_seconds, quiet=_QUIET, moves=self._moves)
+                else:
+                    await rest(self._wake, pause)
         finally:
             for aside in self._asides:
                 aside.end()
@@ -108,23 +107,6 @@ class MetricsSource:
             publish(AlertsListed(self.alerts, await self._asides[1].result_of(self._alerts)))
         except SgmError as error:
             publish(Lost(self.alerts, error.message, pause))
-
-    async def _rest(self) -> None:
-        """Until the next look: one interval where something moves, a few of them where nothing does."""
-        interval = self._config.interval_seconds
-        for _ in range(max(1, min(_QUIET_ROUNDS, int(_QUIET_MOST // interval)))):
-            if await self._pause(interval) or self._moves():
-                return
-
-    async def _pause(self, seconds: float) -> bool:
-        """Wait about that long; whether somebody wanted a look sooner."""
-        try:
-            async with asyncio.timeout(seconds * self._chance.uniform(0.9, 1.1)):
-                await self._wake.wait()
-        except TimeoutError:
-            return False
-        self._wake.clear()
-        return True
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[requests.Session]:

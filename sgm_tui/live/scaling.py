@@ -14,11 +14,14 @@ from sgm_tui.fleet.observation import Lost, Observation, Off, ScalingListed, Sou
 from sgm_tui.fleet.observed import Scaling
 from sgm_tui.live.connection import AbsentError, ClusterConnection
 from sgm_tui.live.naming import Naming
+from sgm_tui.live.rest import Moves, always, rest
 from sgm_tui.live.watch import Backoff, list_all
 from sgm_tui.live.wire import Metadata, Wire
 
 _PATH = "/apis/autoscaling/v2/horizontalpodautoscalers"
 _SECONDS = 20.0
+_QUIET = 60.0
+"""Seconds between two looks at a cluster in which nothing moves."""
 _log = logging.getLogger("sgm.scaling")
 
 
@@ -54,11 +57,12 @@ class _Autoscaler(Wire, frozen=True):
 class ScalingSource:
     """Polls the HorizontalPodAutoscalers that scale Rollouts."""
 
-    def __init__(self, connection: ClusterConnection, cluster: str, naming: Naming) -> None:
+    def __init__(self, connection: ClusterConnection, cluster: str, naming: Naming, moves: Moves = always) -> None:
         self.source = SourceId("scaling", cluster)
         self._connection = connection
         self._cluster = cluster
         self._naming = naming
+        self._moves = moves
         self._wake = asyncio.Event()
 
     def refresh(self) -> None:
@@ -69,7 +73,7 @@ class ScalingSource:
         """Publish every autoscaler of a Rollout, for ever."""
         waits = Backoff(self._connection.pace)
         while True:
-            pause = _SECONDS
+            pause, quiet = _SECONDS, _QUIET
             try:
                 items, _ = await list_all(self._connection, _PATH, deadline=self._connection.pace.unary)
                 waits.reset()
@@ -77,14 +81,9 @@ class ScalingSource:
             except AbsentError as error:
                 publish(Off(self.source, error.message))
             except SgmError as error:
-                pause = max(waits.next(), 1.0)
+                pause, quiet = max(waits.next(), 1.0), 0.0
                 publish(Lost(self.source, error.message, pause))
-            try:
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-            self._wake.clear()
+            await rest(self._wake, pause, quiet=quiet, moves=self._moves)
 
     def _scaling(self, items: list[msgspec.Raw]) -> dict[CellKey, Scaling]:
         found: dict[CellKey, Scaling] = {}
