@@ -144,6 +144,8 @@ class Store:
             case Off(source, reason):
                 self._mark(source, "off", reason)
                 return
+            case PullRequestsListed(source, _, note):
+                self._mark(source, "fresh", "", note)
             case _:
                 self._mark(observation.source, "fresh", "")
         self._absorb(observation)
@@ -173,7 +175,7 @@ class Store:
                 self._replace(self._metrics, metrics, source, urgent=False)
             case AlertsListed(source, alerts):
                 self._list_alerts(source, alerts)
-            case PullRequestsListed(_, requests):
+            case PullRequestsListed(_, requests, _):
                 self._list_pull_requests(requests)
             case Alive() | Lost() | Off():
                 return
@@ -234,12 +236,12 @@ class Store:
         self._pull_requests = requests
         self._touch(before.keys() | self._pending.keys())
 
-    def _mark(self, source: SourceId, state: str, reason: str) -> None:
+    def _mark(self, source: SourceId, state: str, reason: str, note: str = "") -> None:
         now = self._clock()
         known = self._sources.get(source, SourceHealth(source, since=now))
         if state == "fresh":
             since = known.since if known.state == "fresh" else now
-            health = SourceHealth(source, "fresh", seen_at=now, since=since)
+            health = SourceHealth(source, "fresh", seen_at=now, since=since, note=note)
         elif state == "off":
             health = SourceHealth(source, "off", seen_at=known.seen_at, since=now, reason=reason)
         else:
@@ -247,7 +249,7 @@ class Store:
             health = SourceHealth(source, "stale", seen_at=known.seen_at, since=since, reason=reason)
         self._sources[source] = health
         # A sign of life that changes nothing is shown with the next frame there is; it makes none of its own.
-        if known.state != health.state or known.reason != health.reason:
+        if (known.state, known.reason, known.note) != (health.state, health.reason, health.note):
             self._touch_source(source)
             self._changed.set()
 

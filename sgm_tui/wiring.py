@@ -154,7 +154,7 @@ class Connection:
         if not config.github.repository:
             offs.append(Off(SourceId("forge"), "github.repository is not configured"))
             return None
-        forge = GithubForge(config, token)
+        forge = GithubForge(config, token, again=lambda: _token(config))
         self._sources.append(
             PullRequestSource(forge, lambda head: tree.proposals(repository, head), config.github.interval_seconds)
         )

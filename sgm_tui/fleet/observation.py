@@ -146,6 +146,8 @@ class PullRequestsListed:
 
     source: SourceId
     pull_requests: tuple[PullRequest, ...]
+    note: str = ""
+    """What a person should know though the source is well: how many were left out, that the token expires soon."""
 
 
 Observation = (
@@ -180,6 +182,9 @@ class SourceHealth:
     since: datetime | None = None
     """When it entered this state."""
     reason: str = ""
+    """Why it is stale or off."""
+    note: str = ""
+    """What a person should know though it is fresh."""
 
     @property
     def name(self) -> str:

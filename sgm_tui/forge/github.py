@@ -8,38 +8,51 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
 
 import requests
-from github import Auth, Github, GithubException, GithubRetry
+import urllib3
+from github import Auth, Github, GithubException
 from github.PullRequest import PullRequest as RemotePull
 from github.Repository import Repository as RemoteRepository
 
 from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
-from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Between, Proposal
 from sgm_tui.fleet.text import clean
+from sgm_tui.forge.conditional import Answer, Conditional
+from sgm_tui.forge.documents import pull_of
+from sgm_tui.forge.listing import Listing, Proposes
+from sgm_tui.forge.quota import Quota, limit_of
+from sgm_tui.forge.refusals import document_of, expiry_of, forbidden, is_counted, is_page, words_of
 
-Proposes = Callable[[str], tuple[tuple[CellKey, Version], ...]]
 Result = TypeVar("Result")
 
 logger = logging.getLogger("sgm.github")
 
 _SECONDS = 10
-_MOST_OPEN = 100
-_MOST_CLOSED = 30
+_APART = 0.1
+"""Seconds between two requests; GitHub counts bursts of a minute (its secondary limit)."""
+_APART_WRITING = 1.0
 _MOST_COMMITS = 20
-_RECENT = timedelta(days=1)
-_BAD = frozenset({"failure", "cancelled", "timed_out", "action_required", "startup_failure", "stale"})
-_GOOD = frozenset({"success", "neutral", "skipped"})
+_LOOKS = 10
+_LOOK_SECONDS = 3.0
+"""How often, and how far apart, it is looked whether GitHub has worked out if a pull request fits."""
+_WARN = timedelta(days=7)
+_RETRY = urllib3.Retry(
+    total=2,
+    status_forcelist=[500, 502, 503, 504],
+    allowed_methods={"GET"},
+    raise_on_status=False,
+    respect_retry_after_header=False,
+)
+"""What PyGithub retries by itself is limits too, asleep in the middle of a call: `Quota` waits better."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -47,26 +60,150 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+class _Connection:
+    """PyGithub's client of one repository: with our limits, our token, and its errors in our words."""
+
+    def __init__(
+        self, config: Config, token: str, now: Callable[[], datetime], again: Callable[[], str] | None
+    ) -> None:
+        logging.getLogger("github").handlers.clear()
+        self._config = config
+        self._token = token
+        self._again = again
+        self._quota = Quota(now)
+        self.expires: datetime | None = None
+        """When the token expires, where GitHub says so."""
+        self._connect()
+
+    def _connect(self) -> None:
+        near = urlsplit(self._config.github.api_url).hostname in _LOOPBACK
+        self.client = Github(
+            base_url=self._config.github.api_url,
+            auth=Auth.Token(self._token) if self._token else None,
+            timeout=_SECONDS,
+            retry=_RETRY,
+            seconds_between_requests=0 if near else _APART,
+            seconds_between_writes=0 if near else _APART_WRITING,
+            lazy=True,
+        )
+        self.repository: RemoteRepository = self.client.get_repo(self._config.github.repository)
+
+    def told(self, work: Callable[[], Result]) -> Result:
+        """What GitHub answers, or why it does not, in our words; nothing is sent while it wants no request."""
+        self._quota.check()
+        with self._translated():
+            try:
+                return work()
+            except GithubException as error:
+                # 401 means that nothing was done: asking once more with a token that was renewed doubles nothing.
+                if error.status != 401 or not self._is_renewed():
+                    raise
+                return work()
+
+    def _is_renewed(self) -> bool:
+        """Whether there is another token than the one GitHub does not know."""
+        token = self._again() if self._again is not None else self._token
+        if token == self._token:
+            return False
+        self._token = token
+        self._connect()
+        return True
+
+    def ask(self, path: str, mark: str) -> Answer | None:
+        """One GET, through PyGithub's connection; None when nothing has changed since `mark`."""
+        self._quota.check()
+        given = {"If-None-Match": mark} if mark else {}
+        status, headers, text = self.client.requester.requestJson("GET", path, headers=given)
+        if status == 304:
+            self._heard(headers)
+            return None
+        document = document_of(text)
+        if status >= 400:
+            raise self.client.requester.createException(status, headers, document)
+        self._heard(headers)
+        return Answer(str(headers.get("etag", "")), document)
+
+    def _heard(self, headers: Mapping[str, Any]) -> None:
+        self._quota.answered(headers)
+        self.expires = expiry_of(headers.get("github-authentication-token-expiration"))
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """PyGithub's errors as ours."""
+        try:
+            yield
+        except GithubException as error:
+            raise self._refusal(error) from error
+        except requests.Timeout as error:
+            raise UnreachableError(f"GitHub did not answer within {_SECONDS} s") from error
+        except requests.RequestException as error:
+            raise UnreachableError(f"GitHub cannot be reached: {_reason(error)}") from error
+        except AssertionError as error:
+            # PyGithub asserts that links stay on its own host.
+            raise UnreachableError("GitHub answered with links to another host", "Check github.api_url.") from error
+
+    def _refusal(self, error: GithubException) -> RefusedError | UnreachableError:
+        words, headers = _words(error), error.headers or {}
+        limit = limit_of(error.status, headers, words, is_page=is_page(error.data))
+        limit = "primary" if is_counted(error.data) else limit
+        if limit is not None:
+            self._quota.refused(limit, headers)
+            return self._quota.pause() or UnreachableError(f"GitHub refused: {words}")
+        if error.status == 401:
+            return RefusedError(f"GitHub does not know this token: {words}", "Renew GH_TOKEN, or sign in with gh.")
+        if error.status == 404:
+            name = self._config.github.repository
+            return RefusedError(
+                f"{name}: not found or no access", "Check github.repository, and what the token may see."
+            )
+        if error.status == 403:
+            return forbidden(words, headers)
+        if error.status in {405, 409, 422}:
+            return RefusedError(f"GitHub refused: {words}")
+        return UnreachableError(f"GitHub answered {error.status}: {words}")
+
+
 class GithubForge:
     """The pull requests of one repository."""
 
-    def __init__(self, config: Config, token: str, now: Callable[[], datetime] = _now) -> None:
-        logging.getLogger("github").handlers.clear()
-        near = urlsplit(config.github.api_url).hostname in _LOOPBACK
-        self._client = Github(
-            base_url=config.github.api_url,
-            auth=Auth.Token(token) if token else None,
-            timeout=_SECONDS,
-            per_page=_MOST_OPEN,
-            retry=GithubRetry(total=2, max_rate_limit_wait=1, allowed_methods={"GET"}),
-            seconds_between_requests=0 if near else 0.25,
-            seconds_between_writes=0 if near else 1.0,
-            lazy=True,
-        )
-        self._repository: RemoteRepository = self._client.get_repo(config.github.repository)
-        self._branch = config.repository.branch
+    def __init__(
+        self,
+        config: Config,
+        token: str,
+        now: Callable[[], datetime] = _now,
+        *,
+        again: Callable[[], str] | None = None,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            config: where GitHub is, and the repository.
+            token: who we are; "" asks as nobody.
+            now: the time.
+            again: reads the token anew, for when GitHub does not know it any more.
+            pause: waits some seconds.
+        """
+        self._config = config
+        self._pause = pause
         self._now = now
-        self._known: dict[int, tuple[tuple[str, str], PullRequest]] = {}
+        self._branch = config.repository.branch
+        self._connection = _Connection(config, token, now, again)
+        reads = Conditional(self._connection.ask)
+        self._listing = Listing(reads, config.github.repository, self._branch, now)
+
+    @property
+    def _repository(self) -> RemoteRepository:
+        return self._connection.repository
+
+    @property
+    def note(self) -> str:
+        """What a person should know though everything works; "" when there is nothing."""
+        at, expires = self._connection.expires, ""
+        left = None if at is None else at - self._now()
+        if left is not None and left < _WARN:
+            expires = f"the token expires in {left.days} d" if left.days > 0 else "the token expires today"
+        return "; ".join(one for one in (expires, self._listing.note) if one)
 
     async def pull_requests(self, proposes: Proposes) -> tuple[PullRequest, ...]:
         """Open pull requests against our branch, and those merged or closed within a day.
@@ -74,7 +211,7 @@ class GithubForge:
         Raises:
             UnreachableError, RefusedError: why they cannot be had.
         """
-        return await self._asked(lambda: self._list(proposes))
+        return await self._asked(lambda: self._listing.look(proposes))
 
     async def find(self, branch: str) -> PullRequest | None:
         """The open pull request of a branch of ours."""
@@ -108,7 +245,8 @@ class GithubForge:
         return await self._asked(lambda: self._approve(self._unmoved(number, head), head))
 
     async def merge(self, number: int, head: str) -> str:
-        """Merge this head with a merge commit."""
+        """Merge this head with a merge commit, as soon as GitHub knows whether it fits."""
+        await self._until_known(number, head)
         return await self._asked(lambda: self._merge(number, head))
 
     async def let_merge(self, number: int, head: str) -> str:
@@ -127,62 +265,31 @@ class GithubForge:
         """Close it without merging; a branch of ours goes with it, a branch of others stays."""
         return await self._asked(lambda: self._close(number))
 
+    async def _until_known(self, number: int, head: str) -> None:
+        """Wait while GitHub works out whether a pull request fits onto its branch.
+
+        Raises:
+            RefusedError: it takes too long, or the pull request has moved.
+        """
+        for look in range(_LOOKS):
+            if look:
+                await self._pause(_LOOK_SECONDS)
+            if await self._asked(lambda: self._unmoved(number, head).mergeable) is not None:
+                return
+        raise RefusedError(
+            f"GitHub still works out whether #{number} fits onto {self._branch}: nothing was done",
+            "Try again in a moment.",
+        )
+
     async def _asked(self, work: Callable[[], Result]) -> Result:
-        def told() -> Result:
-            with _translated():
-                return work()
-
-        return await asyncio.to_thread(told)
-
-    def _list(self, proposes: Proposes) -> tuple[PullRequest, ...]:
-        open_ones = islice(self._repository.get_pulls(state="open", base=self._branch), _MOST_OPEN)
-        found = [self._described(pull, proposes) for pull in open_ones]
-        since = self._now() - _RECENT
-        closed = self._repository.get_pulls(state="closed", base=self._branch, sort="updated", direction="desc")
-        for pull in islice(closed, _MOST_CLOSED):
-            if pull.updated_at is None or pull.updated_at < since:
-                break
-            found.append(self._ended(pull))
-        return tuple(found)
-
-    def _ended(self, pull: RemotePull) -> PullRequest:
-        """A merged or closed one: what it proposed is remembered from when it was open."""
-        known = self._known.get(pull.number)
-        return replace(_described(pull), proposes=known[1].proposes if known is not None else ())
-
-    def _described(self, pull: RemotePull, proposes: Proposes) -> PullRequest:
-        """An open pull request with its checks and reviews; asked again only while something may still change."""
-        stamp = (pull.head.sha, str(pull.updated_at))
-        known = self._known.get(pull.number)
-        request = replace(_described(pull), proposes=proposes(pull.head.sha))
-        if known is not None and known[0] == stamp and known[1].checks == "passing" and known[1].approved:
-            request = replace(request, checks="passing", approved=True, mergeable=known[1].mergeable)
-        else:
-            request = replace(
-                request, checks=self._checks(pull.head.sha), approved=_approved(pull), mergeable=pull.mergeable
-            )
-        self._known[pull.number] = (stamp, request)
-        return request
-
-    def _checks(self, sha: str) -> str:
-        """Statuses and check runs together: absent is neither passing nor failing."""
-        commit = self._repository.get_commit(sha)
-        runs = commit.get_check_runs()
-        conclusions = [str(run.conclusion) if run.status == "completed" else "pending" for run in runs]
-        combined = commit.get_combined_status()
-        if combined.total_count:
-            conclusions.append({"success": "success", "pending": "pending"}.get(combined.state, "failure"))
-        if not conclusions:
-            return ""
-        if any(one in _BAD for one in conclusions):
-            return "failing"
-        return "passing" if all(one in _GOOD for one in conclusions) else "pending"
+        return await asyncio.to_thread(self._connection.told, work)
 
     def _find(self, branch: str, state: str = "open") -> PullRequest | None:
-        owner = self._repository.full_name.partition("/")[0]
-        pulls = self._repository.get_pulls(state=state, head=f"{owner}:{branch}", base=self._branch)
-        found = next((pull for pull in pulls if pull.head.ref == branch), None)
-        return _described(found) if found is not None else None
+        name = self._config.github.repository
+        head, base = quote(f"{name.partition('/')[0]}:{branch}"), quote(self._branch, safe="")
+        found = self._connection.ask(f"/repos/{name}/pulls?state={state}&head={head}&base={base}&per_page=100", "")
+        rows = found.document if found is not None and isinstance(found.document, list) else []
+        return next((pull for pull in map(pull_of, rows) if pull.branch == branch), None)
 
     def _open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
         known = self._find(proposal.branch)
@@ -192,15 +299,33 @@ class GithubForge:
             pull = self._repository.create_pull(
                 base=self._branch, head=proposal.branch, title=proposal.title, body=proposal.body
             )
-        except GithubException as error:
-            adopted = self._find(proposal.branch) if error.status == 422 else None
+        except (GithubException, requests.RequestException) as error:
+            adopted = self._made_all_the_same(proposal.branch, error)
             if adopted is None:
                 raise
-            return adopted, False, ""
+            if isinstance(error, GithubException) and error.status == 422:
+                return adopted, False, ""
+            pull = self._repository.get_pull(adopted.number)
         left = self._dress(pull, proposal)
         if pull.head.sha != head:
             left.append(f"its head is {pull.head.sha[:7]}, not {head[:7]}")
-        return _described(pull), True, "; ".join(left)
+        return pull_of(pull.raw_data), True, "; ".join(left)
+
+    def _made_all_the_same(self, branch: str, error: Exception) -> PullRequest | None:
+        """The pull request whose making failed, if it is there: somebody was faster, or only the answer got lost.
+
+        Raises:
+            UnreachableError: nobody knows whether it was made.
+        """
+        if isinstance(error, GithubException) and error.status != 422 and error.status < 500:
+            return None
+        try:
+            return self._find(branch)
+        except (GithubException, requests.RequestException) as second:
+            raise UnreachableError(
+                "GitHub's answer got lost, and it cannot be asked whether the pull request was made",
+                "Try again: it is found if it was.",
+            ) from second
 
     @staticmethod
     def _dress(pull: RemotePull, proposal: Proposal) -> list[str]:
@@ -227,7 +352,13 @@ class GithubForge:
         return left
 
     def _between(self, source: str, old: str, new: str) -> Between:
-        found = self._client.get_repo(source).compare(old, new, comparison_commits_per_page=_MOST_COMMITS)
+        repository = self._connection.client.get_repo(source)
+        try:
+            found = repository.compare(old, new, comparison_commits_per_page=_MOST_COMMITS)
+        except GithubException as error:
+            if error.status != 404:
+                raise
+            raise RefusedError(f"{source}: not found or no access, or it has no tag {old} or {new}") from error
         commits = [
             f"{one.sha[:7]} {clean(one.commit.message.partition(chr(10))[0])} ({clean(one.commit.author.name)})"
             for one in islice(found.commits, _MOST_COMMITS)
@@ -284,7 +415,9 @@ class GithubForge:
         if ours and pull.head.repo.full_name == self._repository.full_name:
             try:
                 # PyGithub's lazy reference would be deleted at the address it is read from, which GitHub does not know.
-                self._client.requester.requestJsonAndCheck("DELETE", f"{self._repository.url}/git/refs/heads/{branch}")
+                self._connection.client.requester.requestJsonAndCheck(
+                    "DELETE", f"{self._repository.url}/git/refs/heads/{branch}"
+                )
             except GithubException as error:
                 if error.status not in {404, 422}:
                     return f"#{number} is closed; its branch stays ({_words(error)})"
@@ -311,71 +444,8 @@ class GithubForge:
         return ""
 
 
-def _described(pull: RemotePull) -> PullRequest:
-    """The fields a list entry carries; `raw_data` is not touched, because PyGithub would ask for the rest first."""
-    return PullRequest(
-        number=pull.number,
-        title=clean(pull.title),
-        url=clean(pull.html_url),
-        author=clean(pull.user.login if pull.user else ""),
-        branch=clean(pull.head.ref),
-        head=pull.head.sha,
-        state="merged" if pull.merged_at else clean(pull.state),
-        draft=bool(pull.draft),
-        created_at=pull.created_at,
-        updated_at=pull.updated_at,
-        merged_at=pull.merged_at,
-        merge_commit=clean(pull.merge_commit_sha),
-        labels=tuple(clean(label.name) for label in pull.labels),
-        reviewers=tuple(clean(one.login) for one in pull.requested_reviewers or ()),
-        auto_merge=bool(pull.auto_merge),
-    )
-
-
-def _approved(pull: RemotePull) -> bool:
-    """Somebody approved, and nobody's newest word asks for changes; comments change nothing."""
-    newest: dict[str, str] = {}
-    for review in pull.get_reviews():
-        if review.state in {"APPROVED", "CHANGES_REQUESTED", "DISMISSED"} and review.user:
-            newest[review.user.login] = review.state
-    return "APPROVED" in newest.values() and "CHANGES_REQUESTED" not in newest.values()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """PyGithub's errors as ours."""
-    try:
-        yield
-    except GithubException as error:
-        raise _refusal(error) from error
-    except requests.Timeout as error:
-        raise UnreachableError(f"GitHub did not answer within {_SECONDS} s") from error
-    except requests.RequestException as error:
-        raise UnreachableError(f"GitHub cannot be reached: {_reason(error)}") from error
-    except AssertionError as error:
-        # PyGithub asserts that links stay on its own host.
-        raise UnreachableError("GitHub answered with links to another host", "Check github.api_url.") from error
-
-
-def _refusal(error: GithubException) -> RefusedError | UnreachableError:
-    words = _words(error)
-    if error.status == 401:
-        return RefusedError(f"GitHub does not know this token: {words}", "Renew GH_TOKEN, or sign in with gh.")
-    if error.status == 404:
-        return RefusedError("the repository is not there or not yours to see", "Check github.repository and the token.")
-    if error.status in {403, 429}:
-        return RefusedError(f"GitHub refused: {words}", "A permission is missing, or the rate limit is used up.")
-    if error.status in {405, 409, 422}:
-        return RefusedError(f"GitHub refused: {words}")
-    return UnreachableError(f"GitHub answered {error.status}: {words}")
-
-
 def _words(error: GithubException) -> str:
-    """What GitHub said, from either of its two kinds of answer."""
-    data = error.data if isinstance(error.data, dict) else {}
-    errors = data.get("errors") or ()
-    said = [str(one.get("message", "")) if isinstance(one, dict) else str(one) for one in errors]
-    return clean("; ".join(one for one in (str(data.get("message") or ""), *said) if one) or f"status {error.status}")
+    return words_of(error.status, error.data)
 
 
 def _reason(error: requests.RequestException) -> str:

@@ -8,17 +8,21 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observation import Lost, Observation, PullRequestsListed, SourceId
 from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.forge.listing import Proposes
+from sgm_tui.forge.quota import PausedError
 
 _RETRY_MOST = 300.0
-
-Proposes = Callable[[str], tuple[tuple[CellKey, Version], ...]]
 
 
 class Lister(Protocol):
     """What can list pull requests."""
+
+    @property
+    def note(self) -> str:
+        """What a person should know though everything works."""
+        ...
 
     async def pull_requests(self, proposes: Proposes) -> tuple[PullRequest, ...]:
         """Open ones, and those that ended lately."""
@@ -45,15 +49,20 @@ class PullRequestSource:
         failures = 0
         while True:
             try:
-                publish(PullRequestsListed(self.source, await self._forge.pull_requests(self._proposes)))
+                found = await self._forge.pull_requests(self._proposes)
+                publish(PullRequestsListed(self.source, found, self._forge.note))
                 failures = 0
-                pause = self._seconds
+                pause = self._seconds * self._chance.uniform(0.9, 1.1)
+            except PausedError as error:
+                # It says itself when; a moment later, so that many terminals do not all come back in one second.
+                pause = error.seconds + self._chance.uniform(0.5, 3.0)
+                publish(Lost(self.source, error.message, pause))
             except SgmError as error:
                 failures += 1
-                pause = min(self._seconds * 2 ** (failures - 1), _RETRY_MOST)
+                pause = min(self._seconds * 2 ** (failures - 1), _RETRY_MOST) * self._chance.uniform(0.9, 1.1)
                 publish(Lost(self.source, error.message, pause))
             try:
-                async with asyncio.timeout(pause * self._chance.uniform(0.9, 1.1)):
+                async with asyncio.timeout(pause):
                     await self._wake.wait()
             except TimeoutError:
                 continue

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC
+from email.utils import format_datetime
 from typing import Any
 
 import msgspec
@@ -55,7 +57,9 @@ class _Quota:
     def headers(self) -> dict[str, str]:
         """As every answer tells."""
         limits = {f"X-RateLimit-{name.capitalize()}": str(value) for name, value in self.document().items()}
-        return {"X-OAuth-Scopes": "repo, read:org", **limits}
+        # The reset is a moment of the sandbox's own clock; so is the date, that one can be told from the other.
+        date = format_datetime(self._github.clock.wall().astimezone(UTC), usegmt=True)
+        return {"X-OAuth-Scopes": "repo, read:org", "Date": date, **limits}
 
 
 def routes(github: GitHub) -> web.Application:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import builders
 import pytest
 from rich.cells import cell_len
@@ -201,6 +203,12 @@ def contrast(one: Color, other: Color) -> float:
 def test_the_locked_stages_stand_apart_from_the_sources(width: int) -> None:
     for shown in (builders.release(), builders.loading(), builders.outage()):
         assert text(source_line(shown, width)).endswith("  prod locked ")
+
+
+def test_the_source_line_tells_what_a_fresh_source_has_to_say() -> None:
+    noted = replace(builders.source("forge"), note="the token expires in 3 d")
+    shown = replace(builders.release(), sources=builders.sources(noted))
+    assert "github ● 4s ▲ the token expires in 3 d" in text(source_line(shown, 200))
 
 
 def test_the_source_line_says_why_a_source_is_stale_where_there_is_room() -> None:

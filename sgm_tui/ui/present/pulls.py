@@ -32,6 +32,8 @@ def readiness(request: PullRequest) -> Part:
         return "checks running", Tone.BUSY
     if not request.approved:
         return "waits for approval", Tone.ATTENTION
+    if request.mergeable is None:
+        return "GitHub still computes", Tone.BUSY
     return ("merges by itself", Tone.GOOD) if request.auto_merge else ("ready to merge", Tone.GOOD)
 
 

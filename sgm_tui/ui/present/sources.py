@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.fit import pad, shorten
-from sgm_tui.ui.present.glyphs import FRESH, OFF, STALE, WAITING
+from sgm_tui.ui.present.glyphs import ALERT, FRESH, OFF, STALE, WAITING
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def health_line(health: SourceHealth, now: datetime) -> Line:
         (f"{sign} ", tone),
         (f"{health.name:<22}", Tone.TEXT),
         (f"{health.state} {since}", tone),
-        (f"  {health.reason}", Tone.QUIET),
+        (f"  {health.reason or health.note}", Tone.QUIET),
     )
 
 
@@ -83,8 +83,11 @@ def _sources(sources: Iterable[SourceHealth], now: datetime, reason_width: int, 
 
 
 def _trouble(group: list[SourceHealth], now: datetime, reason_width: int) -> list[Part]:
-    """The first stale source of a kind by name, since when and why; how many more there are."""
+    """The first stale source of a kind by name, since when and why, and how many more; or what a fresh one notes."""
     stale = [one for one in group if one.state == "stale"]
+    noted = next((one.note for one in group if one.state == "fresh" and one.note), "")
+    if noted and not stale:
+        return [(f" {ALERT} {shorten(noted, reason_width)}" if reason_width else f" {ALERT}", Tone.ATTENTION)]
     if not stale:
         return [(" off", Tone.QUIET)] if all(one.state == "off" for one in group) else []
     first = stale[0]

@@ -1,0 +1,110 @@
+"""GitHub's documents as our values: cleaned, and robust against fields that are missing or of another kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sgm_tui.errors import UnreachableError
+from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.text import clean
+
+_BAD = frozenset(
+    {"failure", "error", "cancelled", "timed_out", "action_required", "startup_failure", "stale"}
+)  # fmt: skip
+_GOOD = frozenset({"success", "neutral", "skipped"})
+_OPINIONS = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
+
+
+def pull_of(document: Any) -> PullRequest:
+    """A pull request as a list has it; what only its own document has (mergeable) is not known from a list.
+
+    Raises:
+        UnreachableError: this is no pull request.
+    """
+    number, head = at(document, "number"), at(document, "head", "sha")
+    if not isinstance(number, int) or not isinstance(head, str):
+        raise UnreachableError("GitHub answered with something that is no pull request", "Check github.api_url.")
+    merged_at = _time(at(document, "merged_at"))
+    mergeable = at(document, "mergeable")
+    return PullRequest(
+        number=number,
+        title=clean(at(document, "title")),
+        url=clean(at(document, "html_url")),
+        author=clean(at(document, "user", "login")),
+        branch=clean(at(document, "head", "ref")),
+        head=clean(head),
+        state="merged" if merged_at else clean(at(document, "state")),
+        draft=bool(at(document, "draft")),
+        created_at=_time(at(document, "created_at")),
+        updated_at=_time(at(document, "updated_at")),
+        merged_at=merged_at,
+        merge_commit=clean(at(document, "merge_commit_sha")),
+        labels=_texts(at(document, "labels"), "name"),
+        reviewers=_texts(at(document, "requested_reviewers"), "login"),
+        mergeable=mergeable if isinstance(mergeable, bool) else None,
+        auto_merge=bool(at(document, "auto_merge")),
+    )
+
+
+def mergeable_of(document: Any) -> bool | None:
+    """Whether it fits onto its branch; None while GitHub works it out."""
+    found = at(document, "mergeable")
+    return found if isinstance(found, bool) else None
+
+
+def run_of(document: Any) -> tuple[str, str]:
+    """The name of a check run, and its conclusion or, until it has one, its status."""
+    ended = at(document, "status") == "completed"
+    word = at(document, "conclusion") if ended else at(document, "status")
+    return clean(at(document, "name")), clean(word) or "pending"
+
+
+def status_of(document: Any) -> tuple[str, str]:
+    """The context of a commit status, and its state."""
+    return clean(at(document, "context")), clean(at(document, "state")) or "pending"
+
+
+def overall(results: Iterable[tuple[str, str]]) -> str:
+    """All checks together: "passing", "failing" or "pending"; "" when there are none, which is none of these."""
+    words = [word for _, word in results]
+    if not words:
+        return ""
+    if any(word in _BAD for word in words):
+        return "failing"
+    return "passing" if all(word in _GOOD for word in words) else "pending"
+
+
+def review_of(document: Any) -> tuple[str, str]:
+    """Who said something, and what kind of thing."""
+    return clean(at(document, "user", "login")), clean(at(document, "state"))
+
+
+def is_approved(reviews: Iterable[tuple[str, str]]) -> bool:
+    """Somebody approved, and nobody's newest word asks for changes; comments change nothing."""
+    newest = {who: word for who, word in reviews if who and word in _OPINIONS}
+    return "APPROVED" in newest.values() and "CHANGES_REQUESTED" not in newest.values()
+
+
+def at(document: Any, *path: str) -> Any:
+    """What a document holds at a path; None where it does not go that far."""
+    for name in path:
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(name)
+    return document
+
+
+def _texts(rows: Any, name: str) -> tuple[str, ...]:
+    return tuple(clean(at(one, name)) for one in rows) if isinstance(rows, list) else ()
+
+
+def _time(value: Any) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None

@@ -1,0 +1,79 @@
+"""One look at all pull requests: the open ones with their checks and reviews, and those that ended lately.
+
+Everything is asked about every time, because a check can be run again and a conflict can come up while the pull
+request itself stands still; what has not changed costs nothing (`conditional`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.forge.conditional import Conditional
+from sgm_tui.forge.documents import is_approved, mergeable_of, overall, pull_of, review_of, run_of, status_of
+
+Proposed = tuple[tuple[CellKey, Version], ...]
+Proposes = Callable[[str], Proposed]
+
+_MOST_OPEN = 300
+_MOST_CLOSED = 30
+_MOST_CHECKS = 300
+_MOST_REVIEWS = 300
+_RECENT = timedelta(days=1)
+
+
+class Listing:
+    """The pull requests against one branch of one repository; used by one thread at a time."""
+
+    def __init__(self, reads: Conditional, repository: str, branch: str, now: Callable[[], datetime]) -> None:
+        self._reads = reads
+        self._root = f"/repos/{repository}"
+        self._base = f"base={quote(branch, safe='')}"
+        self._now = now
+        self._proposed: dict[int, Proposed] = {}
+        """What pull requests proposed while they were open: nobody can tell from a merged one."""
+        self.note = ""
+        """What is left out; "" when nothing is."""
+
+    def look(self, proposes: Proposes) -> tuple[PullRequest, ...]:
+        """Open pull requests, and those merged or closed within a day.
+
+        Args:
+            proposes: what a head would change.
+        """
+        with self._reads.round():
+            pulls, cut = self._reads.rows(f"{self._root}/pulls?state=open&{self._base}", pull_of, _MOST_OPEN)
+            self.note = f"only the newest {_MOST_OPEN} open pull requests are looked at" if cut else ""
+            found = [self._looked_at(pull, proposes) for pull in pulls]
+            found += self._ended_lately()
+        listed = {one.number for one in found}
+        self._proposed = {number: what for number, what in self._proposed.items() if number in listed}
+        return tuple(found)
+
+    def _looked_at(self, pull: PullRequest, proposes: Proposes) -> PullRequest:
+        """An open one with everything its list entry does not hold."""
+        commit, one = f"{self._root}/commits/{pull.head}", f"{self._root}/pulls/{pull.number}"
+        runs, _ = self._reads.rows(f"{commit}/check-runs", run_of, _MOST_CHECKS, under="check_runs")
+        statuses, _ = self._reads.rows(f"{commit}/status", status_of, _MOST_CHECKS, under="statuses")
+        reviews, _ = self._reads.rows(f"{one}/reviews", review_of, _MOST_REVIEWS)
+        self._proposed[pull.number] = proposes(pull.head)
+        return replace(
+            pull,
+            checks=overall((*runs, *statuses)),
+            approved=is_approved(reviews),
+            mergeable=self._reads.get(one, mergeable_of),
+            proposes=self._proposed[pull.number],
+        )
+
+    def _ended_lately(self) -> list[PullRequest]:
+        since = self._now() - _RECENT
+        path = f"{self._root}/pulls?state=closed&{self._base}&sort=updated&direction=desc"
+        found = self._reads.get(
+            f"{path}&per_page={_MOST_CLOSED}", lambda rows: tuple(pull_of(one) for one in rows or ())
+        )
+        recent = (one for one in found if one.updated_at is not None and one.updated_at >= since)
+        return [replace(one, proposes=self._proposed.get(one.number, ())) for one in recent]

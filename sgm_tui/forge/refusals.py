@@ -1,0 +1,58 @@
+"""What GitHub's refusals say, read from its documents and headers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sgm_tui.errors import RefusedError
+from sgm_tui.fleet.text import clean
+
+
+def document_of(text: str) -> Any:
+    """The document of an answer; {"data": …} for a page, as PyGithub has it."""
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return {"data": text}
+
+
+def is_page(data: object) -> bool:
+    """A web page was answered instead of a document."""
+    return isinstance(data, str) or (isinstance(data, dict) and set(data) == {"data"})
+
+
+def is_counted(data: object) -> bool:
+    """GraphQL counts by itself, and says that it is used up in a document of its own."""
+    errors = data.get("errors") if isinstance(data, dict) else None
+    rows = errors if isinstance(errors, list) else []
+    return any(isinstance(one, dict) and one.get("type") == "RATE_LIMITED" for one in rows)
+
+
+def words_of(status: int, data: object) -> str:
+    """What GitHub said, from either of its two kinds of answer."""
+    document = data if isinstance(data, dict) else {}
+    errors = document.get("errors")
+    rows = errors if isinstance(errors, list) else []
+    said = [str(one.get("message", "")) if isinstance(one, dict) else str(one) for one in rows]
+    return clean("; ".join(one for one in (str(document.get("message") or ""), *said) if one) or f"status {status}")
+
+
+def forbidden(words: str, headers: Mapping[str, Any]) -> RefusedError:
+    """A permission is missing: which one, in GitHub's own names where it says so."""
+    if str(headers.get("x-github-sso", "")).startswith("required"):
+        return RefusedError(f"GitHub refused: {words}", "Authorize the token for the organization's single sign-on.")
+    wanted = clean(headers.get("x-accepted-github-permissions") or headers.get("x-accepted-oauth-scopes"))
+    named = f"; the token needs {wanted}" if wanted else ""
+    return RefusedError(f"GitHub refused: {words}{named}", "Give the token that permission, or ask who may.")
+
+
+def expiry_of(value: object) -> datetime | None:
+    """When a token expires: "2026-12-01 10:00:00 UTC" or with an offset; None when GitHub does not say."""
+    text = str(value or "").replace(" UTC", " +0000")
+    try:
+        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S %z")
+    except ValueError:
+        return None
