@@ -121,7 +121,7 @@ class Policy:
     strategies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Name of a rollout strategy → key of the values file → its value as JSON text."""
     required_checks: tuple[str, ...] = ()
-    """Checks that have to pass on a pull request."""
+    """Names of checks, or contexts of commit statuses, that have to be successful on a pull request."""
     guarded: frozenset[str] = frozenset()
     """The protected stages."""
     defaults: RuleSet = field(default_factory=RuleSet)

@@ -116,6 +116,7 @@ def _document(request: PullRequest) -> dict[str, Any]:
         "state": request.state,
         "draft": request.draft,
         "checks": request.checks or None,
+        "check_results": [{"name": name, "result": word} for name, word in request.results],
         "approved": request.approved,
         "mergeable": request.mergeable,
         "auto_merge": request.auto_merge,

@@ -16,6 +16,7 @@ from sgm_tui.fleet import gate_travel as travel
 from sgm_tui.fleet.evidence import Admission, Evidence, image_of
 from sgm_tui.fleet.gate import Gate, GateLevel
 from sgm_tui.fleet.gate_case import Case, Check, Finding
+from sgm_tui.fleet.gate_checks import required
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change
@@ -61,7 +62,7 @@ def judge(
 
 
 def judge_pull(request: PullRequest, policy: Policy, cells: tuple[CellKey, ...] = ()) -> tuple[Gate, ...]:
-    """The gate of an open pull request itself: have its checks passed? Empty where the policy requires none.
+    """The gate of an open pull request itself: was each required check successful? Empty where none is required.
 
     Args:
         request: the pull request.
@@ -70,22 +71,10 @@ def judge_pull(request: PullRequest, policy: Policy, cells: tuple[CellKey, ...] 
     """
     if not policy.required_checks:
         return ()
-    finding = _checked(request)
+    finding = required(request, policy.required_checks)
     keys = cells or tuple(key for key, _ in request.proposes)
     found = (_gate(key, "checks", finding, policy.rules(key.stage, key.service).level("checks")) for key in keys)
     return tuple(sorted((gate for gate in found if gate is not None), key=_badness))
-
-
-def _checked(request: PullRequest) -> Finding:
-    match request.checks:
-        case "passing":
-            return Finding("pass", f"the checks of #{request.number} have passed")
-        case "failing":
-            return Finding("fail", f"a check of #{request.number} has failed")
-        case "pending":
-            return Finding("fail", f"the checks of #{request.number} have not ended yet")
-        case _:
-            return Finding("unknown", f"#{request.number} has no checks yet")
 
 
 def _case(

@@ -246,7 +246,9 @@ class PullRequest:
     labels: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = ()
     checks: str = ""
-    """passing, failing, pending, or "" when it has none."""
+    """All of them together: passing, failing, pending, or "" when it has none."""
+    results: tuple[tuple[str, str], ...] = ()
+    """Each check and commit status by name: its conclusion, or how far it is; a name may be there several times."""
     approved: bool = False
     mergeable: bool | None = None
     auto_merge: bool = False

@@ -64,6 +64,7 @@ class Listing:
         return replace(
             pull,
             checks=overall((*runs, *statuses)),
+            results=(*runs, *statuses),
             approved=is_approved(reviews),
             mergeable=self._reads.get(one, mergeable_of),
             proposes=self._proposed[pull.number],

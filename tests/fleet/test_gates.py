@@ -406,15 +406,57 @@ def test_a_held_version_does_not_come_back() -> None:
 # a pull request's own gate
 
 
-def test_required_checks_have_to_pass_on_the_pull_request() -> None:
-    policy = Policy(required_checks=("lint",), stages={"prod": RuleSet(levels={"checks": "block"})})
+REQUIRED = Policy(required_checks=("lint", "render"), stages={"prod": RuleSet(levels={"checks": "block"})})
+
+
+def checks_gate(*results: tuple[str, str], overall: str = "passing") -> Gate:
     request = pull_request(42, "feat", proposes=((PROD, Version(NEW)),))
-    results = {
-        state: judge_pull(replace(request, checks=state), policy)[0].result
-        for state in ("passing", "failing", "pending", "")
-    }
-    assert results == {"passing": "pass", "failing": "block", "pending": "block", "": "unknown"}
-    assert judge_pull(request, Policy()) == ()
+    (gate,) = judge_pull(replace(request, checks=overall, results=results), REQUIRED)
+    return gate
+
+
+@pytest.mark.parametrize(
+    ("word", "result", "reason"),
+    [
+        ("success", "pass", "#42: lint, render passed"),
+        ("failure", "block", "#42: lint has failed"),
+        ("error", "block", "#42: lint has failed"),
+        ("cancelled", "block", "#42: lint was cancelled"),
+        ("timed_out", "block", "#42: lint took too long"),
+        ("action_required", "block", "#42: lint waits for somebody to act"),
+        ("startup_failure", "block", "#42: lint could not start"),
+        ("stale", "block", "#42: lint was given up"),
+        ("queued", "block", "#42: lint has not ended yet (queued)"),
+        ("in_progress", "block", "#42: lint has not ended yet (in progress)"),
+        ("pending", "block", "#42: lint has not ended yet (pending)"),
+        ("neutral", "unknown", "#42: lint ended neutral, which is no success"),
+        ("skipped", "unknown", "#42: lint was skipped, which is no success"),
+        ("wonderful", "unknown", "#42: lint says wonderful, which is no success"),
+    ],
+)
+def test_a_required_check_is_judged_by_its_own_result(word: str, result: str, reason: str) -> None:
+    gate = checks_gate(("lint", word), ("render", "success"))
+    assert (gate.result, gate.reason) == (result, reason)
+    assert gate.stops is (word != "success")
+
+
+def test_a_required_check_that_never_began_is_no_pass_however_many_others_have_passed() -> None:
+    gate = checks_gate(("unit", "success"), ("render", "success"), overall="passing")
+    assert (gate.result, gate.reason) == ("unknown", "#42: lint has not reported")
+
+
+def test_a_check_nobody_requires_stops_nothing() -> None:
+    gate = checks_gate(("lint", "success"), ("render", "success"), ("nightly", "failure"), overall="failing")
+    assert gate.result == "pass"
+
+
+def test_the_worst_of_what_reports_under_one_name_counts_and_each_missing_one_is_named() -> None:
+    gate = checks_gate(("lint", "success"), ("lint", "failure"))
+    assert (gate.result, gate.reason) == ("block", "#42: lint has failed; render has not reported")
+
+
+def test_without_required_checks_nothing_is_asked_of_a_pull_request() -> None:
+    assert judge_pull(pull_request(42, "feat", proposes=((PROD, Version(NEW)),)), Policy()) == ()
 
 
 def test_rules_are_the_same_whoever_asks() -> None:

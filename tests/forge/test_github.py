@@ -229,6 +229,18 @@ async def test_the_list_has_checks_reviews_mergeability_and_what_is_proposed(lab
     assert merged.merged_at is not None
 
 
+async def test_every_check_and_status_is_known_by_its_name(lab: Lab) -> None:
+    await lab.forge.open(proposal(), lab.push())
+    lab.pass_time(60)
+    statuses = [{"context": "ci/jenkins\x1b[31m", "state": "pending"}]
+    lab.answers["GET", "status"] = [web.json_response({"state": "pending", "total_count": 1, "statuses": statuses})]
+    (request,) = [one for one in await lab.forge.pull_requests(nothing) if one.state == "open"]
+    *runs, (context, state) = request.results
+    assert runs == [("lint", "success"), ("render", "success"), ("policy", "success")]
+    assert (context.startswith("ci/jenkins"), "\x1b" in context, state) == (True, False, "pending")
+    assert request.checks == "pending"
+
+
 async def test_a_conflict_and_failed_checks_are_in_the_list(lab: Lab) -> None:
     broken = lab.origin.commit("broken", {DEV: FILES[DEV] + b"\n  : [\n"}, "oops", at=STARTED)
     lab.push("conflict", STAGING)

@@ -61,6 +61,8 @@ def pull_details(request: PullRequest, snapshot: FleetSnapshot) -> list[Line]:
         (("branch     ", Tone.QUIET), (request.branch, Tone.TEXT), (f" {request.head[:7]}", Tone.QUIET)),
         (("reviewers  ", Tone.QUIET), (", ".join(request.reviewers) or "none asked", Tone.TEXT)),
     ]
+    if missing := [f"{name} {word}" for name, word in request.results if word != "success"]:
+        lines.append((("checks     ", Tone.QUIET), (", ".join(missing), Tone.ATTENTION)))
     if request.labels:
         lines.append((("labels     ", Tone.QUIET), (", ".join(request.labels), Tone.TEXT)))
     for key, version in request.proposes:
