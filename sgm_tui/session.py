@@ -208,15 +208,21 @@ class LiveSession:
         """The plan's diffs at once, against what was fetched last and without gates: to look at, never to write."""
         return await self.desk.promoter.sketch(self.store.plan, self.store.snapshot)
 
-    async def preview(self, override: Override | None = None, reason: str = "") -> Preview:
+    async def preview(self, override: Override | None = None, reason: str = "", *, supersede: bool = False) -> Preview:
         """The plan against a freshly fetched repository."""
-        return await self.preview_of(self.store.plan, override=override, reason=reason)
+        return await self.preview_of(self.store.plan, override=override, reason=reason, supersede=supersede)
 
     async def preview_of(
-        self, plan: Plan, *, override: Override | None = None, reason: str = "", direct: bool = False
+        self,
+        plan: Plan,
+        *,
+        override: Override | None = None,
+        reason: str = "",
+        direct: bool = False,
+        supersede: bool = False,
     ) -> Preview:
         """Any plan against a freshly fetched repository, with every gate."""
-        return await self.desk.promoter.preview(plan, self.store.snapshot, override, reason, direct)
+        return await self.desk.promoter.preview(plan, self.store.snapshot, override, reason, direct, supersede)
 
     async def submit(self, preview: Preview) -> AsyncIterator[Progress]:
         """Open the pull requests of exactly this preview; what was opened leaves the plan, later waves are kept."""

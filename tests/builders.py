@@ -587,12 +587,15 @@ class ScriptedSession:
             raise self.failure
         return preview(self.snapshot)
 
-    async def preview(self, override: Override | None = None, reason: str = "") -> Preview:
+    async def preview(self, override: Override | None = None, reason: str = "", *, supersede: bool = False) -> Preview:
         """One proposal a stage, or the failure."""
         if self.failure is not None:
             raise self.failure
         made = self.previewed(self.snapshot)
-        proposals = (replace(one, override=override, reason=reason) for one in made.proposals)
+        proposals = (
+            replace(one, override=override, reason=reason, supersedes=one.replaceable if supersede else ())
+            for one in made.proposals
+        )
         return replace(made, proposals=tuple(proposals))
 
     async def submit(self, previewed: Preview) -> AsyncIterator[Progress]:

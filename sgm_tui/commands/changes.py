@@ -30,6 +30,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--reason", default="", metavar="R", help="why; goes into the commit, pull request and audit")
     parser.add_argument("--override", action="store_true", help="go over gates that block; needs --reason")
+    parser.add_argument(
+        "--supersede",
+        action="store_true",
+        help="take the place of sgm's own open pull requests that want another version here: they are closed",
+    )
     parser.add_argument("--direct", action="store_true", help="push without a pull request, where policy.direct allows")
     parser.add_argument("--wait", action="store_true", help="stay until every cell has settled, or one has failed")
     parser.add_argument(
@@ -42,7 +47,9 @@ async def carry_out(session: LiveSession, staged: Staged, arguments: argparse.Na
     """Preview what is staged, and unless it is a dry run write all of it or nothing."""
     override = _override(arguments)
     plan = Plan().with_change(*staged.changes)
-    preview = await session.preview_of(plan, override=override, reason=arguments.reason, direct=arguments.direct)
+    preview = await session.preview_of(
+        plan, override=override, reason=arguments.reason, direct=arguments.direct, supersede=arguments.supersede
+    )
     preview = Preview(preview.base, preview.proposals, (*staged.refusals, *preview.refusals))
     result = _before_writing(preview, dry_run=arguments.dry_run)
     if result is not None:

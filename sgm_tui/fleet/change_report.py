@@ -49,6 +49,8 @@ def text(preview: Preview) -> str:
         way = "push to the branch" if proposal.direct else "pull request"
         wave = f" (wave {proposal.wave + 1} of {proposal.waves})" if proposal.waves > 1 else ""
         lines += [f"{proposal.stage}: {way}{wave}: {proposal.title}", f"  branch     {proposal.branch}"]
+        if proposal.supersedes:
+            lines.append(f"  supersedes {', '.join(f'#{one.number} {one.url}' for one in proposal.supersedes)}: closed")
         if proposal.reviewers:
             lines.append(f"  reviewers  {', '.join(proposal.reviewers)}")
         for edit in proposal.edits:
@@ -105,4 +107,5 @@ def _pull(progress: Progress) -> dict[str, Any]:
         "url": progress.url or None,
         "branch": progress.proposal.branch,
         "commit": progress.commit or None,
+        "supersedes": [one.number for one in progress.proposal.supersedes],
     }

@@ -11,7 +11,7 @@ from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.evidence import Evidence
 from sgm_tui.fleet.model import CellKey, Stage
 from sgm_tui.fleet.observation import SourceHealth, SourceId, SourceKind
-from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.plan import Change, Superseded
 from sgm_tui.fleet.policy import Rules
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
@@ -42,6 +42,10 @@ class Case:
     rules: Rules
     evidence: Evidence
     now: datetime
+    together: frozenset[CellKey] = frozenset()
+    """Every cell that moves with it, in the same pull request."""
+    supersedes: tuple[Superseded, ...] = ()
+    """Pull requests this change takes the place of, because somebody asked for it."""
 
     @property
     def reverts(self) -> bool:

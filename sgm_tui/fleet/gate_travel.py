@@ -10,6 +10,7 @@ from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.gate_case import NOT_YET, Case, Finding, failed, passed, span, unknown
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.superseding import wanted_by, why_not_replaceable
 
 _SETTLED = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.STAGED, Journey.PROPOSED})
 """Staged and proposed say what is wanted next of a cell that has settled."""
@@ -105,20 +106,29 @@ def _moving(cell: Cell) -> str | None:
 
 def pull_request(case: Case) -> Finding:
     """No open pull request changes the cell already."""
-    open_ones = [one for one in case.snapshot.open_pull_requests if _wants(one, case) is not None]
-    others = [one for one in open_ones if _wants(one, case) != case.change.to_version]
+    open_ones = [one for one in case.snapshot.open_pull_requests if wanted_by(one, case.key) is not None]
+    others = [one for one in open_ones if wanted_by(one, case.key) != case.change.to_version]
+    asked = {(one.number, one.head) for one in case.supersedes}
+    left = [one for one in others if (one.number, one.head) not in asked]
+    if left:
+        more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+        return failed(_in_the_way(left[0], case, more))
     if others:
-        first = others[0]
-        more = f", and {len(others) - 1} more" if len(others) > 1 else ""
-        return failed(f"#{first.number} by {first.author} wants {_wants(first, case)} here{more}: merge or close it")
+        numbers = ", ".join(f"#{one.number}" for one in others)
+        return Finding("warn", f"superseded: {numbers} is closed, {case.change.to_version} takes its place")
     if open_ones:
         first = open_ones[0]
         return Finding("warn", f"#{first.number} by {first.author} already brings {case.change.to_version}: adopt it")
     return case.silent("pull-request", "forge") or passed("no other pull request changes it")
 
 
-def _wants(request: PullRequest, case: Case) -> Version | None:
-    return next((version for key, version in request.proposes if key == case.key), None)
+def _in_the_way(request: PullRequest, case: Case, more: str) -> str:
+    """Which pull request is in the way, and whether this change may take its place or somebody has to decide."""
+    what = f"#{request.number} by {request.author} wants {wanted_by(request, case.key)} here{more}"
+    why_not = why_not_replaceable(request, case.together or frozenset(case.change.cells))
+    if not why_not:
+        return f"{what}, and is sgm's: supersede it (S in the plan, --supersede), or merge or close it"
+    return f"{what}, and {why_not}: merge or close it: {request.url}"
 
 
 def held(case: Case) -> Finding:

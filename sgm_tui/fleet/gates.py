@@ -7,7 +7,7 @@ registry that is down: it is shown, and goes with the pull request.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from sgm_tui.fleet.gate_case import Case, Check, Finding
 from sgm_tui.fleet.gate_checks import required
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.plan import Change, Superseded
 from sgm_tui.fleet.policy import GATES, Level, Policy, Rules
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
@@ -46,7 +46,14 @@ _BADNESS = {"block": 0, "unknown": 1, "warn": 2, "pass": 3}
 
 
 def judge(
-    change: Change, snapshot: FleetSnapshot, policy: Policy, evidence: Evidence, now: datetime
+    change: Change,
+    snapshot: FleetSnapshot,
+    policy: Policy,
+    evidence: Evidence,
+    now: datetime,
+    *,
+    together: Iterable[CellKey] = (),
+    supersedes: tuple[Superseded, ...] = (),
 ) -> tuple[Gate, ...]:
     """Every gate of every cell of a change, those that pass included; the worst first, then by cell.
 
@@ -56,8 +63,12 @@ def judge(
         policy: the team's rules.
         evidence: what was looked up; of what is not in it the gates say that it is not known yet.
         now: the time.
+        together: every cell that moves in the same pull request; those of the change alone when not given.
+        supersedes: the pull requests it takes the place of.
     """
-    gates = [gate for key in change.cells for gate in _judged(_case(change, key, snapshot, policy, evidence, now))]
+    moved = frozenset(together)
+    cases = (_case(change, key, snapshot, policy, evidence, now) for key in change.cells)
+    gates = [gate for case in cases for gate in _judged(replace(case, together=moved, supersedes=supersedes))]
     return tuple(sorted(gates, key=_badness))
 
 

@@ -252,6 +252,8 @@ class PullRequest:
     approved: bool = False
     mergeable: bool | None = None
     auto_merge: bool = False
+    ours: bool = False
+    """sgm made it and everything on its branch: a newer change may take its place."""
     proposes: tuple[tuple[CellKey, Version], ...] = ()
     """What the matrix would want after the merge."""
 

@@ -160,6 +160,17 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Superseded:
+    """An open pull request of ours that a newer change takes the place of, as it was when a person saw it."""
+
+    number: int
+    head: str
+    """The only head that may be closed: what was pushed since nobody has looked at."""
+    branch: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """One pull request as it would be opened."""
 
@@ -182,6 +193,10 @@ class Proposal:
     """Which wave it is, 0 the first; only the first is written at once."""
     waves: int = 1
     """How many waves there are."""
+    replaceable: tuple[Superseded, ...] = ()
+    """Open pull requests in the way that it may take the place of, when somebody asks for it."""
+    supersedes: tuple[Superseded, ...] = ()
+    """Those it does take the place of: they are closed as soon as it is there."""
 
     @property
     def blocked(self) -> tuple[Gate, ...]:
@@ -204,6 +219,7 @@ ProgressStep = Literal[
     "committing",
     "pushing",
     "opening",
+    "closing",
     "opened",
     "adopted",
     "updated",
@@ -240,7 +256,7 @@ class Unfinished:
     branch: str
     began_at: datetime
     reached: str
-    """The last step the journal holds: commit, push, open, auto-merge."""
+    """The last step the journal holds: commit, push, open, supersede, auto-merge."""
     found: str
     """What the server holds now: "nothing", "the branch", "pull request #12 (open)", "pull request #12 (merged)"."""
     advice: Literal["resume", "discard", "close"]

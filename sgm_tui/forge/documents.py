@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -13,6 +15,7 @@ from sgm_tui.fleet.text import clean
 _BAD = frozenset(
     {"failure", "error", "cancelled", "timed_out", "action_required", "startup_failure", "stale"}
 )  # fmt: skip
+_BLOCK = re.compile(r"<!-- sgm: (\{.*?\}) -->")
 _GOOD = frozenset({"success", "neutral", "skipped"})
 _OPINIONS = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
 
@@ -46,6 +49,33 @@ def pull_of(document: Any) -> PullRequest:
         mergeable=mergeable if isinstance(mergeable, bool) else None,
         auto_merge=bool(at(document, "auto_merge")),
     )
+
+
+def own_change_of(document: Any) -> str:
+    """The identity of the change sgm made a pull request for; "" where it did not, or where that is not clear.
+
+    Three things have to agree: a branch of ours in this repository, named after the change, and the hidden block.
+    """
+    branch = at(document, "head", "ref")
+    homes = {at(document, end, "repo", "full_name") for end in ("head", "base")}
+    if not isinstance(branch, str) or not branch.startswith("sgm/") or len(homes) != 1:
+        return ""
+    found = _BLOCK.search(str(at(document, "body") or ""))
+    try:
+        change = at(json.loads(found[1]), "change_id") if found else None
+    except ValueError:
+        return ""
+    return change if isinstance(change, str) and change and branch.endswith(f"-{change}") else ""
+
+
+def change_of_commit(document: Any) -> str:
+    """The identity of the change a commit of sgm makes; "" for everybody else's, and for merges."""
+    parents = at(document, "parents")
+    if not isinstance(parents, list) or len(parents) != 1:
+        return ""
+    message = str(at(document, "commit", "message") or "")
+    found = [line.partition(": ")[2] for line in message.splitlines() if line.startswith("Sgm-Change-Id: ")]
+    return clean(found[-1]).strip() if found else ""
 
 
 def mergeable_of(document: Any) -> bool | None:

@@ -265,6 +265,19 @@ class GithubForge:
         """Close it without merging; a branch of ours goes with it, a branch of others stays."""
         return await self._asked(lambda: self._close(number))
 
+    async def supersede(self, number: int, head: str, by: str) -> str:
+        """Close one of ours that another change takes the place of, if its head is still this one.
+
+        Args:
+            number: the pull request to be closed.
+            head: what a person saw of it.
+            by: what takes its place, "#57" or a commit; it is named in a comment, once however often this is tried.
+
+        Returns:
+            "", or why it was left as it is.
+        """
+        return await self._asked(lambda: self._supersede(number, head, by))
+
     async def _until_known(self, number: int, head: str) -> None:
         """Wait while GitHub works out whether a pull request fits onto its branch.
 
@@ -306,7 +319,7 @@ class GithubForge:
             if isinstance(error, GithubException) and error.status == 422:
                 return adopted, False, ""
             pull = self._repository.get_pull(adopted.number)
-        left = self._dress(pull, proposal)
+        left = _dress(pull, proposal)
         if pull.head.sha != head:
             left.append(f"its head is {pull.head.sha[:7]}, not {head[:7]}")
         return pull_of(pull.raw_data), True, "; ".join(left)
@@ -326,30 +339,6 @@ class GithubForge:
                 "GitHub's answer got lost, and it cannot be asked whether the pull request was made",
                 "Try again: it is found if it was.",
             ) from second
-
-    @staticmethod
-    def _dress(pull: RemotePull, proposal: Proposal) -> list[str]:
-        """Labels and reviewers; what fails here is told, and fails nothing."""
-        left: list[str] = []
-        if proposal.labels:
-            try:
-                pull.add_to_labels(*proposal.labels)
-            except GithubException as error:
-                left.append(f"labels were refused ({_words(error)})")
-        users = [one.removeprefix("@") for one in proposal.reviewers if one.startswith("@") and "/" not in one]
-        teams = [one.rpartition("/")[2] for one in proposal.reviewers if one.startswith("@") and "/" in one]
-        if users or teams:
-            try:
-                pull.create_review_request(reviewers=users, team_reviewers=teams)
-            except GithubException as error:
-                left.append(f"reviewers were refused ({_words(error)})")
-        if users:
-            # Only people can be assigned; a team that owns the path is asked to review and no more.
-            try:
-                pull.add_to_assignees(*users)
-            except GithubException as error:
-                left.append(f"assignees were refused ({_words(error)})")
-        return left
 
     def _between(self, source: str, old: str, new: str) -> Between:
         repository = self._connection.client.get_repo(source)
@@ -423,6 +412,18 @@ class GithubForge:
                     return f"#{number} is closed; its branch stays ({_words(error)})"
         return f"#{number} is closed"
 
+    def _supersede(self, number: int, head: str, by: str) -> str:
+        pull = self._repository.get_pull(number)
+        if pull.state != "open":
+            return f"#{number} was merged meanwhile" if pull.merged else ""
+        if pull.head.sha != head:
+            return f"#{number} has new commits and stays open"
+        text = f"Superseded by {by}."
+        if all(one.body != text for one in pull.get_issue_comments()):
+            pull.create_issue_comment(text)
+        pull.edit(state="closed")
+        return ""
+
     def _auto_merge(self, number: int, head: str) -> str:
         pull = self._repository.get_pull(number)
         try:
@@ -430,18 +431,42 @@ class GithubForge:
         except GithubException as error:
             words = _words(error)
             if "clean status" in words:
-                return self._merge_clean(pull, head)
+                return _merge_clean(pull, head)
             return f"auto-merge was refused: {words}"
         return ""
 
-    @staticmethod
-    def _merge_clean(pull: RemotePull, head: str) -> str:
-        """GitHub refuses auto-merge where nothing is left to wait for: then it is an ordinary merge of this head."""
+
+def _dress(pull: RemotePull, proposal: Proposal) -> list[str]:
+    """Labels and reviewers; what fails here is told, and fails nothing."""
+    left: list[str] = []
+    if proposal.labels:
         try:
-            pull.merge(merge_method="merge", sha=head)
+            pull.add_to_labels(*proposal.labels)
         except GithubException as error:
-            return f"merging was refused: {_words(error)}"
-        return ""
+            left.append(f"labels were refused ({_words(error)})")
+    users = [one.removeprefix("@") for one in proposal.reviewers if one.startswith("@") and "/" not in one]
+    teams = [one.rpartition("/")[2] for one in proposal.reviewers if one.startswith("@") and "/" in one]
+    if users or teams:
+        try:
+            pull.create_review_request(reviewers=users, team_reviewers=teams)
+        except GithubException as error:
+            left.append(f"reviewers were refused ({_words(error)})")
+    if users:
+        # Only people can be assigned; a team that owns the path is asked to review and no more.
+        try:
+            pull.add_to_assignees(*users)
+        except GithubException as error:
+            left.append(f"assignees were refused ({_words(error)})")
+    return left
+
+
+def _merge_clean(pull: RemotePull, head: str) -> str:
+    """GitHub refuses auto-merge where nothing is left to wait for: then it is an ordinary merge of this head."""
+    try:
+        pull.merge(merge_method="merge", sha=head)
+    except GithubException as error:
+        return f"merging was refused: {_words(error)}"
+    return ""
 
 
 def _words(error: GithubException) -> str:

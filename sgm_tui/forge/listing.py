@@ -13,8 +13,18 @@ from urllib.parse import quote
 
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.forge.conditional import Conditional
-from sgm_tui.forge.documents import is_approved, mergeable_of, overall, pull_of, review_of, run_of, status_of
+from sgm_tui.forge.conditional import PAGE, Conditional
+from sgm_tui.forge.documents import (
+    change_of_commit,
+    is_approved,
+    mergeable_of,
+    overall,
+    own_change_of,
+    pull_of,
+    review_of,
+    run_of,
+    status_of,
+)
 
 Proposed = tuple[tuple[CellKey, Version], ...]
 Proposes = Callable[[str], Proposed]
@@ -46,15 +56,16 @@ class Listing:
             proposes: what a head would change.
         """
         with self._reads.round():
-            pulls, cut = self._reads.rows(f"{self._root}/pulls?state=open&{self._base}", pull_of, _MOST_OPEN)
+            path = f"{self._root}/pulls?state=open&{self._base}"
+            pulls, cut = self._reads.rows(path, lambda one: (pull_of(one), own_change_of(one)), _MOST_OPEN)
             self.note = f"only the newest {_MOST_OPEN} open pull requests are looked at" if cut else ""
-            found = [self._looked_at(pull, proposes) for pull in pulls]
+            found = [self._looked_at(pull, change, proposes) for pull, change in pulls]
             found += self._ended_lately()
         listed = {one.number for one in found}
         self._proposed = {number: what for number, what in self._proposed.items() if number in listed}
         return tuple(found)
 
-    def _looked_at(self, pull: PullRequest, proposes: Proposes) -> PullRequest:
+    def _looked_at(self, pull: PullRequest, change: str, proposes: Proposes) -> PullRequest:
         """An open one with everything its list entry does not hold."""
         commit, one = f"{self._root}/commits/{pull.head}", f"{self._root}/pulls/{pull.number}"
         runs, _ = self._reads.rows(f"{commit}/check-runs", run_of, _MOST_CHECKS, under="check_runs")
@@ -67,8 +78,14 @@ class Listing:
             results=(*runs, *statuses),
             approved=is_approved(reviews),
             mergeable=self._reads.get(one, mergeable_of),
+            ours=bool(change) and self._is_ours_alone(one, change),
             proposes=self._proposed[pull.number],
         )
+
+    def _is_ours_alone(self, path: str, change: str) -> bool:
+        """Every commit of a pull request of ours is the one sgm made; nobody added work of their own."""
+        commits, cut = self._reads.rows(f"{path}/commits", change_of_commit, PAGE)
+        return not cut and bool(commits) and all(one == change for one in commits)
 
     def _ended_lately(self) -> list[PullRequest]:
         since = self._now() - _RECENT

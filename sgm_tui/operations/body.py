@@ -14,7 +14,7 @@ from sgm_tui.config import Config
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Change, FileEdit, Override
+from sgm_tui.fleet.plan import Change, FileEdit, Override, Superseded
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.tables import age
@@ -32,10 +32,13 @@ def body_of(
     *,
     override: Override | None = None,
     reason: str = "",
+    supersedes: Sequence[Superseded] = (),
 ) -> str:
     """The whole text."""
     changes = [edit.change for edit in edits]
     parts = [_table_of_changes(changes), *_commits(edits)]
+    if supersedes:
+        parts.append(f"**Supersedes** {', '.join(f'#{one.number}' for one in supersedes)}")
     if reason:
         parts.append(f"**Why:** {plain(reason)}")
     if gates:

@@ -20,8 +20,21 @@ from sgm_tui.fleet.evidence import Evidence
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.gates import judge
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import ENDED, Between, Change, FileEdit, Override, Plan, Preview, Progress, Proposal, Refusal
+from sgm_tui.fleet.plan import (
+    ENDED,
+    Between,
+    Change,
+    FileEdit,
+    Override,
+    Plan,
+    Preview,
+    Progress,
+    Proposal,
+    Refusal,
+    Superseded,
+)
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.superseding import replaceable
 from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.compare import staying, travelling
 from sgm_tui.gitops.edits import EditRefusedError
@@ -85,6 +98,7 @@ class Promoter:
         override: Override | None = None,
         reason: str = "",
         direct: bool = False,
+        supersede: bool | tuple[Superseded, ...] = False,
     ) -> Preview:
         """The plan against a freshly fetched repository, with every gate.
 
@@ -94,6 +108,7 @@ class Promoter:
             override: the gates a person goes over, and why.
             reason: why this is wanted, for the commit and the pull request.
             direct: push to the branch itself, where the policy allows it.
+            supersede: take the place of every open pull request in the way that may be replaced, or of these.
 
         Raises:
             SgmError: the repository cannot be reached.
@@ -103,7 +118,7 @@ class Promoter:
         edits = await self._with_commits(edits)
         owners = await asyncio.to_thread(self._owners, head)
         proposals = tuple(
-            self._proposal(one, owners, snapshot, evidence, override, reason, direct=direct)
+            self._proposal(one, owners, snapshot, evidence, override, reason, direct=direct, supersede=supersede)
             for one in grouped(edits, self._config.policy)
         )
         return Preview(head, proposals, tuple(refusals))
@@ -126,7 +141,8 @@ class Promoter:
     async def judge(self, change: Change, snapshot: FleetSnapshot) -> tuple[Gate, ...]:
         """Every gate of one change, the worst first."""
         evidence = await self._evidence(Plan((change,)), snapshot)
-        return judge(change, snapshot, self._config.policy, evidence, snapshot.generated_at)
+        planned = [one for one in snapshot.plan.changes if one.stage == change.stage]
+        return self._gates([change], snapshot, evidence, together=[change, *planned])
 
     async def submit(self, preview: Preview, snapshot: FleetSnapshot | None = None) -> AsyncIterator[Progress]:
         """Write every proposal of a preview whose gates allow it; what fails says what to do and stops nothing else.
@@ -151,7 +167,8 @@ class Promoter:
             return proposal
         changes = [edit.change for edit in proposal.edits]
         evidence = await self._evidence(Plan(tuple(changes)), snapshot)
-        return replace(proposal, gates=self._gates(changes, snapshot, evidence))
+        gates = self._gates(changes, snapshot, evidence, supersedes=proposal.supersedes)
+        return replace(proposal, gates=gates)
 
     async def _evidence(self, plan: Plan, snapshot: FleetSnapshot | None) -> Evidence:
         if self._investigator is None or snapshot is None or not plan.changes:
@@ -243,18 +260,21 @@ class Promoter:
         reason: str,
         *,
         direct: bool,
+        supersede: bool | tuple[Superseded, ...] = False,
     ) -> Proposal:
         edits, wave, waves = group
         changes = [edit.change for edit in edits]
         stage = changes[0].stage
         labels = self._config.github.labels
-        gates = self._gates(changes, snapshot, evidence) if snapshot is not None else ()
+        in_the_way = replaceable(changes, snapshot.open_pull_requests) if snapshot is not None else ()
+        supersedes = supersede if isinstance(supersede, tuple) else in_the_way if supersede else ()
+        gates = self._gates(changes, snapshot, evidence, supersedes=supersedes) if snapshot is not None else ()
         override = override.over(gates) if override is not None else None
         return Proposal(
             stage=stage,
             branch=branch_of(changes),
             title=title_of(changes),
-            body=body_of(edits, gates, snapshot, self._config, override=override, reason=reason),
+            body=body_of(edits, gates, snapshot, self._config, override=override, reason=reason, supersedes=supersedes),
             edits=edits,
             labels=(*labels, *(label for label in (f"stage/{stage}",) if label not in labels)),
             reviewers=tuple(dict.fromkeys(owner for change in changes for owner in owners.of(change.path))),
@@ -264,11 +284,26 @@ class Promoter:
             direct=direct and stage in self._config.policy.direct,
             wave=wave,
             waves=waves,
+            replaceable=in_the_way,
+            supersedes=supersedes,
         )
 
-    def _gates(self, changes: Sequence[Change], snapshot: FleetSnapshot, evidence: Evidence) -> tuple[Gate, ...]:
+    def _gates(
+        self,
+        changes: Sequence[Change],
+        snapshot: FleetSnapshot,
+        evidence: Evidence,
+        *,
+        together: Sequence[Change] = (),
+        supersedes: tuple[Superseded, ...] = (),
+    ) -> tuple[Gate, ...]:
         policy, now = self._config.policy, snapshot.generated_at
-        return tuple(gate for change in changes for gate in judge(change, snapshot, policy, evidence, now))
+        cells = {key for change in (together or changes) for key in change.cells}
+        return tuple(
+            gate
+            for change in changes
+            for gate in judge(change, snapshot, policy, evidence, now, together=cells, supersedes=supersedes)
+        )
 
     def _owners(self, head: str) -> Owners:
         for place in PLACES:

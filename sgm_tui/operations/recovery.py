@@ -15,7 +15,7 @@ from typing import Protocol
 
 from sgm_tui.errors import RefusedError, SgmError, UsageError
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Override, Plan, Preview, Progress, Unfinished
+from sgm_tui.fleet.plan import Change, FileEdit, Override, Plan, Preview, Progress, Proposal, Superseded, Unfinished
 from sgm_tui.fleet.plan_document import plan_of
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.edits import EditRefusedError
@@ -23,19 +23,12 @@ from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import change_file, is_held
 from sgm_tui.operations.journal import Entry, Journal
 from sgm_tui.operations.promote import Promoter
-from sgm_tui.operations.submit import Repository as Clone
+from sgm_tui.operations.submit import Repository
+from sgm_tui.operations.superseding import Closer, Superseding, supersedes_of
 from sgm_tui.operations.writing import written
 
 
-class Repository(Clone, Protocol):
-    """The clone, as far as recovery needs it."""
-
-    async def delete(self, branch: str, expected: str) -> None:
-        """Take a branch of the server away, if it still points to `expected`."""
-        ...
-
-
-class Finder(Protocol):
+class Finder(Closer, Protocol):
     """Where pull requests are looked for."""
 
     async def find(self, branch: str) -> PullRequest | None:
@@ -69,6 +62,7 @@ class Recovery:
         self._promoter = promoter
         self._snapshot = snapshot
         self._locks = locks
+        self._superseding = None if forge is None else Superseding(repository, forge, journal, audit)
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """Every write that never ended, with what the server holds of it and its one safe next step.
@@ -93,22 +87,39 @@ class Recovery:
         operation = str(entries[0]["operation"])
         plan, over = _plan(entries[0]), entries[0].get("override")
         override = Override(over["reason"], tuple(over["gates"])) if over else None
+        supersedes = supersedes_of(entries[0])
         preview = await self._promoter.preview(
-            plan, self._snapshot(), override, str(entries[0].get("reason", "")), bool(entries[0].get("direct"))
+            plan,
+            self._snapshot(),
+            override,
+            str(entries[0].get("reason", "")),
+            bool(entries[0].get("direct")),
+            supersedes,
         )
         if not preview.proposals:
+            closed = await self._closed(operation, entries[0], preview)
             self._journal.note(operation, "done", nothing=True)
-            raise RefusedError(
-                f"{operation}: nothing is left to do: "
-                + ("; ".join(one.reason for one in preview.refusals) or "git wants it already"),
-                "It is off the list now.",
-            )
+            if closed:
+                yield Progress("nothing", _recalled(entries, plan), f"git has the change; {closed}")
+                return
+            said = "; ".join(one.reason for one in preview.refusals) or "git wants it already"
+            raise RefusedError(f"{operation}: nothing is left to do: {said}", "It is off the list now.")
         # What is proposed already only has to be found again; everything else has to pass its gates once more.
         proposed = await self._proposed(_branch(entries))
         first = (replace(one, wave=0, waves=1) for one in preview.proposals)
         whole = Preview(preview.base, tuple(replace(one, gates=()) if proposed else one for one in first))
         async for progress in self._promoter.submit(whole, None if proposed else self._snapshot()):
             yield progress
+
+    async def _closed(self, operation: str, entry: Entry, preview: Preview) -> str:
+        """Close what a change that git has already takes the place of; what was closed, in words."""
+        if self._superseding is None or not all(one.nothing for one in preview.refusals):
+            return ""
+        found = []
+        for old in supersedes_of(entry):
+            left = await self._superseding.close(operation, str(entry.get("title", operation)), old, preview.base)
+            found.append(left or f"#{old.number} is closed")
+        return "; ".join(found)
 
     async def discard(self, operation: str) -> str:
         """Take back what it left: our branch, where it holds exactly our commit and nobody proposes it; in words.
@@ -159,17 +170,21 @@ class Recovery:
             advice="discard",
         )
         try:
-            plan = _plan(entries[0])
+            plan, supersedes = _plan(entries[0]), supersedes_of(entries[0])
         except SgmError as error:
             return replace(made, explained=str(error))
+        old = await self._still_open(supersedes)
         request = await self._proposed(branch)
         if request is not None:
-            return replace(made, found=f"pull request #{request.number}", advice="resume", explained="it is adopted")
+            explained = f"it is adopted, and closes {old}" if old else "it is adopted"
+            return replace(made, found=f"pull request #{request.number}", advice="resume", explained=explained)
         held = branch != self._repository.branch and branch in self._repository.heads()
         found = "the branch" if held else "nothing"
         left = await asyncio.to_thread(self._left, head, plan)
         if isinstance(left, str):
             return replace(made, found=found, explained=f"it cannot go on: {left}")
+        if not left and old:
+            return replace(made, found="git has the change", advice="resume", explained=f"it closes {old}, superseded")
         if not left:
             return replace(made, found="git has the change", advice="close", explained="it ended elsewhere")
         ended = await self._forge.ended(branch) if self._forge is not None and entries[-1]["step"] != "commit" else None
@@ -178,6 +193,11 @@ class Recovery:
             said = f"pull request #{ended.number} ({ended.state})"
             return replace(made, found=said, explained=f"it was {ended.state}: plan it anew if it is still wanted")
         return replace(made, found=found, advice="resume", explained="it goes on where it stopped")
+
+    async def _still_open(self, supersedes: tuple[Superseded, ...]) -> str:
+        """Which of those that are to be closed are still open as they were seen; "" when none is."""
+        found = [(old, await self._proposed(old.branch)) for old in supersedes]
+        return ", ".join(f"#{old.number}" for old, now in found if now is not None and now.head == old.head)
 
     def _left(self, head: str, plan: Plan) -> list[Change] | str:
         """The changes that git does not have yet, or why they cannot be made any more."""
@@ -199,6 +219,13 @@ def _plan(entry: Entry) -> Plan:
         return plan_of(entry["plan"])
     except (ValueError, KeyError, TypeError) as error:
         raise SgmError("the journal does not hold what was to be done", "An older sgm wrote it: discard it.") from error
+
+
+def _recalled(entries: list[Entry], plan: Plan) -> Proposal:
+    """What was to be written, to be told of; its diff is in git."""
+    title = str(entries[0].get("title", ""))
+    edits = tuple(FileEdit(change, "") for change in plan.changes)
+    return Proposal(plan.changes[0].stage, _branch(entries), title, "", edits, supersedes=supersedes_of(entries[0]))
 
 
 def _branch(entries: list[Entry]) -> str:

@@ -1,7 +1,7 @@
 """Writing one proposal: commit, push, open, and let it merge; every step found again by whoever tries again.
 
-The order of steps is the order of the journal: `commit`, `push`, `open`, `auto-merge`, `done`. What the server holds
-decides what is still to be done; the journal only says where to look.
+The order of steps is the order of the journal: `commit`, `push`, `open`, `supersede`, `auto-merge`, `done`. What the
+server holds decides what is still to be done; the journal only says where to look.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import change_file, locked
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.proposal import identity_of, message_of
+from sgm_tui.operations.superseding import Closer, Superseding, must_not_have_moved, supersedes_of
 from sgm_tui.operations.writing import written
 
 _AUTHOR = ("sgm", "sgm@users.noreply.github.com")
@@ -70,8 +71,12 @@ class Repository(Protocol):
         """Let a branch of the server point to a commit, if it still points to `expected`."""
         ...
 
+    async def delete(self, branch: str, expected: str) -> None:
+        """Take a branch of the server away, if it still points to `expected`."""
+        ...
 
-class Forge(Protocol):
+
+class Forge(Closer, Protocol):
     """Where pull requests are opened."""
 
     async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
@@ -105,6 +110,7 @@ class Submission:
         self._journal = journal
         self._audit = audit
         self._locks = locks
+        self._superseding = None if forge is None else Superseding(repository, forge, journal, audit)
 
     async def carry_out(self, proposal: Proposal) -> AsyncIterator[Progress]:
         """Write it; a failure is the last step, says how far it got and what to do, and is never raised."""
@@ -112,7 +118,8 @@ class Submission:
         yield step
         try:
             async with self._alone(identity_of(_changes(proposal))):
-                steps = self._push_direct(proposal) if proposal.direct else self._propose(proposal)
+                whole = await asyncio.to_thread(self._with_what_is_left, proposal)
+                steps = self._push_direct(whole) if whole.direct else self._propose(whole)
                 async for step in steps:
                     yield step
         except (SgmError, EditRefusedError) as error:
@@ -128,6 +135,13 @@ class Submission:
             await asyncio.to_thread(stack.enter_context, locked(change_file(self._locks, identity)))
             yield
 
+    def _with_what_is_left(self, proposal: Proposal) -> Proposal:
+        """The proposal with what an earlier try of it was asked to close and did not: trying again goes on there."""
+        entries = self._journal.begun().get(identity_of(_changes(proposal)), [])
+        if proposal.supersedes or not any(one["step"] in {"open", "supersede"} for one in entries):
+            return proposal
+        return replace(proposal, supersedes=supersedes_of(entries[0]))
+
     async def _propose(self, proposal: Proposal) -> AsyncIterator[Progress]:
         if self._forge is None:
             raise SgmError("pull requests need github.repository in sgm.yaml", "Nothing was written.")
@@ -137,12 +151,12 @@ class Submission:
         head = await self._repository.fetch()
         writes = await asyncio.to_thread(self._writes, head, changes)
         if not writes:
-            self._journal.note(identity, "done", nothing=True)
-            yield Progress("nothing", proposal, "git already wants this: nothing to do")
+            yield await self._nothing(proposal, identity, head)
             return
         commit, expected = await asyncio.to_thread(self._pushed_already, proposal, changes, writes, head)
         known = bool(commit)
         if not known:
+            must_not_have_moved(proposal.supersedes, self._repository.heads())
             message = message_of(changes, proposal.override, proposal.reason)
             commit = await self._repository.commit(head, writes, message, _AUTHOR)
             self._journal.note(identity, "push", branch=proposal.branch, commit=commit)
@@ -159,6 +173,11 @@ class Submission:
         self._journal.note(identity, "open", branch=proposal.branch, commit=commit)
         request, made, left = await forge.open(proposal, commit)
         self._record("open", identity, proposal, number=request.number, commit=commit, made=made)
+        if proposal.supersedes:
+            numbers = ", ".join(f"#{one.number}" for one in proposal.supersedes)
+            yield Progress("closing", proposal, f"closing {numbers}", request.number, request.url, commit)
+            closed = await self._superseded(identity, proposal, f"#{request.number}")
+            left = "; ".join(one for one in (left, closed) if one)
         if proposal.stage in self._config.github.auto_merge:
             self._journal.note(identity, "auto-merge", number=request.number)
             refused = await forge.auto_merge(request.number, commit)
@@ -178,8 +197,7 @@ class Submission:
             head = await self._repository.fetch()
             writes = await asyncio.to_thread(self._writes, head, changes)
             if not writes:
-                self._journal.note(identity, "done", nothing=True)
-                yield Progress("nothing", proposal, "git already wants this: nothing to do")
+                yield await self._nothing(proposal, identity, head)
                 return
             message = message_of(changes, proposal.override, proposal.reason)
             commit = await self._repository.commit(head, writes, message, _AUTHOR)
@@ -192,9 +210,25 @@ class Submission:
                     continue
                 raise
             self._record("push", identity, proposal, commit=commit, direct=True)
+            left = await self._superseded(identity, proposal, commit)
             self._journal.note(identity, "done", commit=commit)
-            yield Progress("pushed", proposal, f"pushed {commit[:8]} to {self._repository.branch}", commit=commit)
+            text = f"pushed {commit[:8]} to {self._repository.branch}" + (f" ({left})" if left else "")
+            yield Progress("pushed", proposal, text, commit=commit)
             return
+
+    async def _nothing(self, proposal: Proposal, identity: str, head: str) -> Progress:
+        """Git wants it already; what it was to take the place of is closed all the same."""
+        left = await self._superseded(identity, proposal, head)
+        self._journal.note(identity, "done", nothing=True)
+        text = "git already wants this: nothing to do" + (f" ({left})" if left else "")
+        return Progress("nothing", proposal, text)
+
+    async def _superseded(self, identity: str, proposal: Proposal, by: str) -> str:
+        """Close what it takes the place of; "" or what was left of it, in words."""
+        if self._superseding is None:
+            return ""
+        found = [await self._superseding.close(identity, proposal.title, old, by) for old in proposal.supersedes]
+        return "; ".join(one for one in found if one)
 
     def _note_intent(self, identity: str, proposal: Proposal) -> None:
         """Everything that is needed to go on after a crash, before anything is done."""
@@ -207,6 +241,7 @@ class Submission:
             override=asdict(proposal.override) if proposal.override else None,
             reason=proposal.reason,
             direct=proposal.direct,
+            supersedes=[asdict(old) for old in proposal.supersedes],
         )
 
     def _record(self, action: str, identity: str, proposal: Proposal, **facts: object) -> None:
@@ -270,6 +305,7 @@ def _what_next(reached: Progress, error: Exception) -> str:
     done = {
         "committing": "Nothing was written.",
         "pushing": "No pull request was made. Try again: a branch that did reach the server is found.",
+        "closing": "The pull request is open; the one it takes the place of may be too. Try again: it is closed then.",
         "opening": "The branch is pushed; try again and it is found, nothing is doubled.",
     }
     return f"{error}\n{done.get(reached.step, 'Try again: what is there already is found.')}"

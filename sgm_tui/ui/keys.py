@@ -97,6 +97,13 @@ PLAN: list[BindingType] = [
     ),
     Binding("o", "override", "override", id="plan-override", tooltip="Go over the gates that block, with a reason"),
     Binding(
+        "S",
+        "supersede",
+        "supersede",
+        id="plan-supersede",
+        tooltip="Take the place of sgm's own open pull requests that are in the way; once more takes it back",
+    ),
+    Binding(
         "U", "unfinished", "unfinished", id="plan-unfinished", show=False, tooltip="Writes that were never finished"
     ),
     Binding("W", "waves", "waves", id="plan-waves", show=False, tooltip="Promotions that go wave by wave"),

@@ -68,8 +68,10 @@ class Session(Protocol):
         """
         ...
 
-    async def preview(self, override: Override | None = None, reason: str = "") -> Preview:
+    async def preview(self, override: Override | None = None, reason: str = "", *, supersede: bool = False) -> Preview:
         """The plan against a freshly fetched repository: titles, exact diffs, gates, refusals.
+
+        With `supersede` it takes the place of open pull requests of ours that are in the way.
 
         Raises:
             SgmError: the repository cannot be reached or read.

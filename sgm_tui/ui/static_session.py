@@ -67,7 +67,7 @@ class StaticSession:
         """Nothing would be written."""
         return Preview(base=self.snapshot.revision)
 
-    async def preview(self, override: Override | None = None, reason: str = "") -> Preview:
+    async def preview(self, override: Override | None = None, reason: str = "", *, supersede: bool = False) -> Preview:
         """Nothing would be written."""
         return Preview(base=self.snapshot.revision)
 

@@ -15,10 +15,11 @@ from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.gate_travel import order_of
 from sgm_tui.fleet.gates import Evidence, judge, judge_pull
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
-from sgm_tui.fleet.observed import Alert, Metrics, Operation
+from sgm_tui.fleet.observed import Alert, Metrics, Operation, PullRequest
 from sgm_tui.fleet.plan import Change, ChangeKind
 from sgm_tui.fleet.policy import Policy, Rules, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.superseding import replaceable
 
 OLD, NEW = "v2.8.0", "v2.8.1"
 PROD = key("cart", "prod-eu1")
@@ -256,6 +257,57 @@ def test_another_pull_request_for_the_cell_is_adopted_or_refused() -> None:
     merged = replace(other, state="merged")
     elsewhere = replace(other, proposes=((STAGING, Version(NEW)),))
     assert gate_of("pull-request", fleet_of(pull_requests=(merged, elsewhere))).result == "pass"
+
+
+def in_the_way(**facts: Any) -> PullRequest:
+    return pull_request(43, "feat", **{"author": "jo", "proposes": ((PROD, Version("v3.0.0")),), "ours": True, **facts})
+
+
+def pull_gate(request: PullRequest, **facts: Any) -> Gate:
+    found = judge(change(), fleet_of(pull_requests=(request,)), Policy(), Evidence(), NOW, **facts)
+    return next(one for one in found if one.gate == "pull-request")
+
+
+def test_a_pull_request_of_ours_in_the_way_may_be_superseded_and_says_how() -> None:
+    gate = pull_gate(in_the_way())
+    assert (gate.result, gate.reason) == (
+        "block",
+        "#43 by jo wants v3.0.0 here, and is sgm's: supersede it (S in the plan, --supersede), or merge or close it",
+    )
+
+
+def test_a_pull_request_of_others_in_the_way_is_refused_with_its_number_author_and_address() -> None:
+    gate = pull_gate(in_the_way(ours=False))
+    assert (gate.result, gate.reason) == (
+        "block",
+        f"#43 by jo wants v3.0.0 here, and it is not sgm's alone: merge or close it: {in_the_way().url}",
+    )
+
+
+def test_one_that_changes_more_than_this_is_not_superseded_unless_all_of_it_moves_together() -> None:
+    us1 = key("cart", "prod-us1")
+    both = in_the_way(proposes=((PROD, Version("v3.0.0")), (us1, Version("v3.0.0"))))
+    assert "it also changes cart@prod-us1: merge or close it" in pull_gate(both).reason
+    assert "supersede it" in pull_gate(both, together=(PROD, us1)).reason
+    assert replaceable([change()], [both]) == ()
+    (found,) = replaceable([change([PROD, us1])], [both])
+    assert (found.number, found.head) == (43, both.head)
+
+
+def test_superseding_passes_for_exactly_what_was_seen() -> None:
+    seen = in_the_way()
+    (old,) = replaceable([change()], [seen])
+    gate = pull_gate(seen, supersedes=(old,))
+    assert (gate.result, gate.stops, gate.reason) == (
+        "warn",
+        False,
+        "superseded: #43 is closed, v2.8.1 takes its place",
+    )
+    assert pull_gate(replace(seen, head="99" * 20), supersedes=(old,)).stops
+
+
+def test_what_wants_the_same_is_adopted_and_never_superseded() -> None:
+    assert replaceable([change()], [in_the_way(proposes=((PROD, Version(NEW)),))]) == ()
 
 
 # downgrade

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import builders
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sgm_tui.errors import UnreachableError
+from sgm_tui.fleet.plan import Preview, Superseded
+from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens import ask
 from sgm_tui.ui.screens.confirm import ConfirmScreen
@@ -68,6 +72,49 @@ async def test_the_plan_shows_the_exact_diff() -> None:
         assert "-  tag: v1.4.1" in shown
         assert "+  tag: v1.4.2" in shown
         assert "@acme/sre" in shown
+
+
+async def test_a_pull_request_in_the_way_is_superseded_only_when_it_is_asked_for() -> None:
+    session = builders.ScriptedSession(builders.release())
+    old = Superseded(41, "77" * 20, "sgm/staging/inventory-1f3a", "https://github.com/acme/gitops/pull/41")
+
+    def previewed(shown: FleetSnapshot) -> Preview:
+        made = builders.preview(shown)
+        return replace(made, proposals=tuple(replace(one, replaceable=(old,)) for one in made.proposals))
+
+    session.previewed = previewed
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(160, 36)) as pilot:
+        screen = await open_plan(pilot, *INVENTORY_IN_STAGING)
+        assert "S supersede" in text_of(app)
+        assert "superseded  " not in text_of(app)
+        await press(pilot, "S")
+        for _ in range(200):
+            if screen.preview is not None and screen.preview.proposals[0].supersedes:
+                break
+            await pilot.pause(0.01)
+        assert f"closes     #41 superseded  {old.url}" in text_of(app)
+        await question(pilot)
+        assert f"closes     #41 superseded  {old.url}" in text_of(app)
+        await press(pilot, "enter")
+        await until_sent(pilot, session)
+        (submitted,) = session.submitted
+        assert [one.supersedes for one in submitted.proposals] == [(old,)]
+        assert isinstance(app.screen, PlanScreen)
+        assert screen is app.screen
+
+
+async def test_superseding_is_taken_back_by_the_same_key_and_not_offered_where_nothing_is_in_the_way() -> None:
+    session = builders.ScriptedSession(builders.release())
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await open_plan(pilot, *INVENTORY_IN_STAGING)
+        assert "supersede" not in text_of(app)
+        assert screen.check_action("supersede", ()) is False
+        screen.action_supersede()
+        assert screen.check_action("supersede", ()) is True
+        screen.action_supersede()
+        assert screen.check_action("supersede", ()) is False
 
 
 async def test_a_stage_that_is_not_protected_needs_one_yes() -> None:

@@ -15,6 +15,7 @@ _STEPS: dict[ProgressStep, Part] = {
     "committing": ("…", Tone.BUSY),
     "pushing": ("…", Tone.BUSY),
     "opening": ("…", Tone.BUSY),
+    "closing": ("…", Tone.BUSY),
     "opened": ("✓", Tone.GOOD),
     "adopted": ("✓", Tone.GOOD),
     "pushed": ("✓", Tone.GOOD),
@@ -87,6 +88,7 @@ def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:
         if proposal.wave:
             waits = f"  opens by itself when wave {proposal.wave} has settled and soaked"
             lines.append(((waits, Tone.STAGED),))
+        lines.extend(_superseding(proposal))
         if proposal.override is not None:
             over = ", ".join(proposal.override.gates)
             lines.append((("  ▲ goes over ", Tone.ATTENTION), (f"{over}: {proposal.override.reason}", Tone.TEXT)))
@@ -129,6 +131,7 @@ def _proposal(proposal: Proposal, now: datetime, *, protected: bool) -> Iterable
     if proposal.override is not None:
         over = ", ".join(proposal.override.gates)
         yield (("over       ", Tone.QUIET), (f"▲ {over}: ", Tone.ATTENTION), (proposal.override.reason, Tone.TEXT))
+    yield from _superseding(proposal)
     yield (("branch     ", Tone.QUIET), (proposal.branch, Tone.TEXT))
     yield (("reviewers  ", Tone.QUIET), (", ".join(proposal.reviewers) or "no owner in CODEOWNERS", Tone.TEXT))
     if proposal.labels:
@@ -139,6 +142,12 @@ def _proposal(proposal: Proposal, now: datetime, *, protected: bool) -> Iterable
         yield from _commits(edit)
         yield from (((f"  stays      {one}", Tone.QUIET),) for one in edit.stays)
     yield ()
+
+
+def _superseding(proposal: Proposal) -> Iterable[Line]:
+    """The pull requests that are closed for this one."""
+    for one in proposal.supersedes:
+        yield (("closes     ", Tone.QUIET), (f"#{one.number} ", Tone.ATTENTION), (f"superseded  {one.url}", Tone.TEXT))
 
 
 def _commits(edit: FileEdit) -> Iterable[Line]:

@@ -57,6 +57,7 @@ class PlanScreen(Screen[None]):
         """The comparison that is shown has ended, well or not."""
         self._override: Override | None = None
         self._reason = ""
+        self._supersede = False
         self._unfinished: tuple[Unfinished, ...] = ()
         self._waves = 0
 
@@ -81,6 +82,7 @@ class PlanScreen(Screen[None]):
         """Another plan needs another comparison."""
         if self.is_mounted and old.plan != new.plan:
             self._override = None
+            self._supersede = False
             self._show_changes()
             if not self.sending:
                 self.action_preview()
@@ -119,7 +121,7 @@ class PlanScreen(Screen[None]):
             sketch = await self._session.sketch()
             waiting: Line = (("… fetching the repository and looking at every gate", Tone.BUSY),)
             self._show(waiting, (), *preview_lines(sketch, self.snapshot.fleet, self.snapshot.generated_at))
-            self.preview = await self._session.preview(self._override, self._reason)
+            self.preview = await self._session.preview(self._override, self._reason, supersede=self._supersede)
         except SgmError as error:
             self._show(*_failure(error), (), (("r tries again", Tone.QUIET),))
             return
@@ -200,6 +202,11 @@ class PlanScreen(Screen[None]):
             self._override = Override(reason, tuple(dict.fromkeys(gate.gate for gate in gates)))
             self.action_preview()
 
+    def action_supersede(self) -> None:
+        """Take the place of pull requests of ours that are in the way; once more takes it back."""
+        self._supersede = not self._supersede
+        self.action_preview()
+
     def action_unfinished(self) -> None:
         """What was begun and never finished."""
         self.post_message(UnfinishedRequested())
@@ -276,6 +283,8 @@ class PlanScreen(Screen[None]):
             return True if looking or (self.preview is not None and _may_be_written(self.preview)) else None
         if action == "override":
             return True if self._override is not None or _overridable(self.preview) else None
+        if action == "supersede":
+            return self._supersede or _replaces(self.preview)
         if action == "unfinished":
             return True if self._unfinished else None
         if action in {"drop", "undo", "edit_version", "edit_strategy", "say_why"}:
@@ -290,6 +299,10 @@ def _may_be_written(preview: Preview) -> bool:
 def _overridable(preview: Preview | None) -> bool:
     proposals = preview.proposals if preview is not None else ()
     return any(gate.level != "never" for proposal in proposals for gate in proposal.blocked)
+
+
+def _replaces(preview: Preview | None) -> bool:
+    return preview is not None and any(proposal.replaceable for proposal in preview.proposals)
 
 
 def _failure(error: SgmError) -> list[Line]:
