@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 
-from sgm_tui.fleet.plan import Change, FileEdit, Override
+from sgm_tui.fleet.plan import Change, FileEdit, Override, Proposal
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.waves import split
 
@@ -117,6 +117,22 @@ def _trailers(changes: Sequence[Change], override: Override | None, reason: str)
     words = one_line(reason or (override.reason if override is not None else ""))
     if words:
         yield f"Sgm-Reason: {words}"
+
+
+def facts_of(proposal: Proposal) -> dict[str, object]:
+    """What the audit says of a proposal, whatever is being done to it."""
+    changes = [edit.change for edit in proposal.edits]
+    over = proposal.override
+    return {
+        "branch": proposal.branch,
+        "title": proposal.title,
+        "stage": proposal.stage,
+        "services": list(dict.fromkeys(one.service for one in changes)),
+        "clusters": list(dict.fromkeys(key.cluster for one in changes for key in one.cells)),
+        "moves": [[one.path, one.from_version, one.to_version] for one in changes],
+        "overridden": sorted({gate.gate for gate in proposal.gates if gate.stops}) if over else [],
+        "reason": proposal.reason or (over.reason if over else ""),
+    }
 
 
 def one_line(text: str) -> str:

@@ -97,10 +97,11 @@ class Recovery:
             supersedes,
         )
         if not preview.proposals:
-            closed = await self._closed(operation, entries[0], preview)
+            recalled = _recalled(entries, plan)
+            closed = await self._closed(operation, recalled, preview)
             self._journal.note(operation, "done", nothing=True)
             if closed:
-                yield Progress("nothing", _recalled(entries, plan), f"git has the change; {closed}")
+                yield Progress("nothing", recalled, f"git has the change; {closed}")
                 return
             said = "; ".join(one.reason for one in preview.refusals) or "git wants it already"
             raise RefusedError(f"{operation}: nothing is left to do: {said}", "It is off the list now.")
@@ -111,13 +112,13 @@ class Recovery:
         async for progress in self._promoter.submit(whole, None if proposed else self._snapshot()):
             yield progress
 
-    async def _closed(self, operation: str, entry: Entry, preview: Preview) -> str:
+    async def _closed(self, operation: str, recalled: Proposal, preview: Preview) -> str:
         """Close what a change that git has already takes the place of; what was closed, in words."""
         if self._superseding is None or not all(one.nothing for one in preview.refusals):
             return ""
         found = []
-        for old in supersedes_of(entry):
-            left = await self._superseding.close(operation, str(entry.get("title", operation)), old, preview.base)
+        for old in recalled.supersedes:
+            left = await self._superseding.close(operation, recalled, old, preview.base)
             found.append(left or f"#{old.number} is closed")
         return "; ".join(found)
 
@@ -223,9 +224,11 @@ def _plan(entry: Entry) -> Plan:
 
 def _recalled(entries: list[Entry], plan: Plan) -> Proposal:
     """What was to be written, to be told of; its diff is in git."""
-    title = str(entries[0].get("title", ""))
+    title, reason = (str(entries[0].get(name, "")) for name in ("title", "reason"))
     edits = tuple(FileEdit(change, "") for change in plan.changes)
-    return Proposal(plan.changes[0].stage, _branch(entries), title, "", edits, supersedes=supersedes_of(entries[0]))
+    return Proposal(
+        plan.changes[0].stage, _branch(entries), title, "", edits, reason=reason, supersedes=supersedes_of(entries[0])
+    )
 
 
 def _branch(entries: list[Entry]) -> str:

@@ -22,7 +22,7 @@ from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import change_file, locked
 from sgm_tui.operations.journal import Journal
-from sgm_tui.operations.proposal import identity_of, message_of
+from sgm_tui.operations.proposal import facts_of, identity_of, message_of
 from sgm_tui.operations.superseding import Closer, Superseding, must_not_have_moved, supersedes_of
 from sgm_tui.operations.writing import written
 
@@ -227,7 +227,7 @@ class Submission:
         """Close what it takes the place of; "" or what was left of it, in words."""
         if self._superseding is None:
             return ""
-        found = [await self._superseding.close(identity, proposal.title, old, by) for old in proposal.supersedes]
+        found = [await self._superseding.close(identity, proposal, old, by) for old in proposal.supersedes]
         return "; ".join(one for one in found if one)
 
     def _note_intent(self, identity: str, proposal: Proposal) -> None:
@@ -245,21 +245,7 @@ class Submission:
         )
 
     def _record(self, action: str, identity: str, proposal: Proposal, **facts: object) -> None:
-        changes = _changes(proposal)
-        over = proposal.override
-        self._audit.record(
-            action,
-            operation=identity,
-            branch=proposal.branch,
-            title=proposal.title,
-            stage=proposal.stage,
-            services=list(dict.fromkeys(one.service for one in changes)),
-            clusters=list(dict.fromkeys(key.cluster for one in changes for key in one.cells)),
-            moves=[[one.path, one.from_version, one.to_version] for one in changes],
-            overridden=sorted({gate.gate for gate in proposal.gates if gate.stops}) if over else [],
-            reason=proposal.reason or (over.reason if over else ""),
-            **facts,
-        )
+        self._audit.record(action, operation=identity, **(facts_of(proposal) | facts))
 
     def _writes(self, head: str, changes: Sequence[Change]) -> dict[str, bytes]:
         """New content of every file that does not hold it already."""

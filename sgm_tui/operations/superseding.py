@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
-from sgm_tui.fleet.plan import Superseded
+from sgm_tui.fleet.plan import Proposal, Superseded
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
+from sgm_tui.operations.proposal import facts_of
 
 
 class Branches(Protocol):
@@ -45,14 +46,14 @@ class Superseding:
         self._journal = journal
         self._audit = audit
 
-    async def close(self, operation: str, title: str, old: Superseded, by: str) -> str:
+    async def close(self, operation: str, proposal: Proposal, old: Superseded, by: str) -> str:
         """Close one pull request and take its branch along; "" or what was left, in words.
 
         Args:
             operation: the write it belongs to.
-            title: of the change that takes its place.
+            proposal: what takes its place.
             old: the pull request as a person saw it.
-            by: what takes its place: "#57", or a commit.
+            by: how that is called: "#57", or a commit.
 
         Raises:
             SgmError: it could not be closed; the write stays unfinished, and trying again goes on here.
@@ -64,9 +65,8 @@ class Superseding:
                 await self._branches.delete(old.branch, old.head)
             except RefusedError as error:
                 left = f"#{old.number} is closed; its branch stays ({error.message})"
-        self._audit.record(
-            "supersede", operation=operation, title=title, number=old.number, head=old.head, by=by, left=left
-        )
+        facts = {"number": old.number, "head": old.head, "by": by, "left": left}
+        self._audit.record("supersede", operation=operation, **(facts_of(proposal) | facts))
         return left
 
 

@@ -169,6 +169,7 @@ async def test_the_new_one_is_opened_and_the_old_one_closed_with_a_comment_that_
     assert document("opened", preview, steps[-1:])["pull_requests"][0]["supersedes"] == [old.number]
     record = next(one for one in desk.audit.records() if one["action"] == "supersede")
     assert (record["number"], record["by"], record["left"]) == (old.number, f"#{new.number}", "")
+    assert (record["stage"], record["services"], record["clusters"]) == ("dev", ["cart"], ["dev-eu1"])
 
 
 async def test_a_pull_request_of_somebody_else_is_never_superseded(desk: Desk) -> None:

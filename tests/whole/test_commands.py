@@ -26,12 +26,20 @@ pytestmark = pytest.mark.xdist_group("commands")
 class Fleet:
     """A sandbox process, and `sgm` on it."""
 
-    def __init__(self, directory: Path) -> None:
-        command = [SGM, "sandbox", "--scenario", "calm", "--speed", "40", "--directory", str(directory / "fleet")]
+    def __init__(self, directory: Path, speed: int = 40) -> None:
+        where = str(directory / "fleet")
+        command = [SGM, "sandbox", "--scenario", "calm", "--speed", str(speed), "--directory", where]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.ready = json.loads(self.process.stdout.readline())
         self.directory = directory
+
+    def end(self) -> None:
+        """Let it go, and wait until it has."""
+        self.process.terminate()
+        self.process.wait(20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def sgm(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command, as a pipeline would; it has to end with this code."""
@@ -73,10 +81,15 @@ class Fleet:
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     running = Fleet(tmp_path_factory.mktemp("commands"))
     yield running
-    running.process.terminate()
-    running.process.wait(20)
-    assert running.process.stdout is not None
-    running.process.stdout.close()
+    running.end()
+
+
+@pytest.fixture
+def slow_fleet(tmp_path: Path) -> Iterator[Fleet]:
+    """One in which a pull request stays open for as long as a few commands take."""
+    running = Fleet(tmp_path, speed=1)
+    yield running
+    running.end()
 
 
 def test_a_dry_run_shows_the_diff_and_the_gates_and_changes_nothing(fleet: Fleet) -> None:
@@ -155,6 +168,29 @@ def test_a_promotion_is_followed_to_its_end_and_reverted_and_then_held(fleet: Fl
     message = subprocess.run(log, capture_output=True, text=True, check=True).stdout
     assert "Sgm-Gates-Overridden: " in message
     assert "Sgm-Reason: the cause is fixed in config" in message
+
+
+def test_another_version_supersedes_the_open_pull_request_when_it_is_asked_to(slow_fleet: Fleet) -> None:
+    where = ("promote", "search", "--to", "prod", "--cluster", "prod-eu1", "--yes")
+    now = slow_fleet.cell("search", "prod-eu1")["desired"]
+    known = [one["version"] for one in slow_fleet.json("history", "search", "--stage", "prod")["history"]]
+    first, second = [one for one in dict.fromkeys(known) if one != now][:2]
+    over = ("--override", "--reason", "a test of superseding")
+    (old,) = slow_fleet.json(*where, "--version", first, *over)["pull_requests"]
+    refused = slow_fleet.sgm(*where, "--version", second, code=1)
+    assert f"#{old['number']} by operator wants {first} here, and is sgm's: supersede it" in refused.stderr
+    superseding = slow_fleet.json(*where, "--version", second, *over, "--supersede")
+    (new,) = superseding["pull_requests"]
+    assert (superseding["result"], new["supersedes"]) == ("opened", [old["number"]])
+    gate = next(one for one in superseding["gates"] if one["gate"] == "pull-request")
+    assert (gate["result"], gate["reason"]) == (
+        "warn",
+        f"superseded: #{old['number']} is closed, {second} takes its place",
+    )
+    states = {one["number"]: one["state"] for one in slow_fleet.json("prs")["pull_requests"]}
+    assert (states[old["number"]], states[new["number"]]) == ("closed", "open")
+    assert old["branch"] not in slow_fleet.heads()
+    assert slow_fleet.json("plan", "--unfinished")["unfinished"] == []
 
 
 def test_what_git_wants_already_is_nothing_to_do(fleet: Fleet) -> None:
