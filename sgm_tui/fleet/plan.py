@@ -193,6 +193,8 @@ class Proposal:
     """Which wave it is, 0 the first; only the first is written at once."""
     waves: int = 1
     """How many waves there are."""
+    bundle: int = 0
+    """Which proposals of a preview go wave by wave together: those with the same number."""
     replaceable: tuple[Superseded, ...] = ()
     """Open pull requests in the way that it may take the place of, when somebody asks for it."""
     supersedes: tuple[Superseded, ...] = ()

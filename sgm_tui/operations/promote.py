@@ -42,7 +42,7 @@ from sgm_tui.gitops.values import UnreadableError
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.body import body_of
 from sgm_tui.operations.journal import Journal
-from sgm_tui.operations.proposal import branch_of, grouped, title_of
+from sgm_tui.operations.proposal import Group, branch_of, grouped, title_of
 from sgm_tui.operations.submit import Forge, Repository, Submission
 from sgm_tui.operations.writing import written
 
@@ -149,18 +149,20 @@ class Promoter:
 
         The gates are judged again against `snapshot` first: what was open when it was shown may have closed since.
         """
-        reached: Progress | None = None
+        reached: Progress
+        written: dict[int, bool] = {}
         for proposal in preview.proposals:
             now = await self._judged_again(proposal, snapshot)
             if now.wave:
-                yield _later(now, reached)
+                yield _later(now, written=written.get(now.bundle, False))
                 continue
             if now.blocked:
                 reached = Progress("blocked", now, "; ".join(f"{one.gate}: {one.reason}" for one in now.blocked))
                 yield reached
-                continue
-            async for reached in self._submission.carry_out(now):
-                yield reached
+            else:
+                async for reached in self._submission.carry_out(now):
+                    yield reached
+            written[now.bundle] = written.get(now.bundle, True) and reached.step in ENDED
 
     async def _judged_again(self, proposal: Proposal, snapshot: FleetSnapshot | None) -> Proposal:
         if snapshot is None or not proposal.gates:
@@ -252,7 +254,7 @@ class Promoter:
 
     def _proposal(
         self,
-        group: tuple[tuple[FileEdit, ...], int, int],
+        group: Group,
         owners: Owners,
         snapshot: FleetSnapshot | None,
         evidence: Evidence,
@@ -262,7 +264,7 @@ class Promoter:
         direct: bool,
         supersede: bool | tuple[Superseded, ...] = False,
     ) -> Proposal:
-        edits, wave, waves = group
+        edits = group.edits
         changes = [edit.change for edit in edits]
         stage = changes[0].stage
         labels = self._config.github.labels
@@ -282,8 +284,9 @@ class Promoter:
             override=override,
             reason=reason,
             direct=direct and stage in self._config.policy.direct,
-            wave=wave,
-            waves=waves,
+            bundle=group.bundle,
+            wave=group.wave,
+            waves=group.waves,
             replaceable=in_the_way,
             supersedes=supersedes,
         )
@@ -313,9 +316,9 @@ class Promoter:
         return Owners("")
 
 
-def _later(proposal: Proposal, first: Progress | None) -> Progress:
-    """A later wave waits for the one before; where the first was not written there is nothing to wait for."""
-    if first is None or first.step not in ENDED:
+def _later(proposal: Proposal, *, written: bool) -> Progress:
+    """A later wave waits for the one before; where the first was not written whole there is nothing to wait for."""
+    if not written:
         return Progress("blocked", proposal, "the wave before was not written")
     text = f"wave {proposal.wave + 1} of {proposal.waves} opens when the one before has settled and soaked"
     return Progress("queued", proposal, text)

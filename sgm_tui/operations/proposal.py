@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from sgm_tui.fleet.plan import Change, FileEdit, Override, Proposal
 from sgm_tui.fleet.policy import Policy
@@ -17,35 +18,44 @@ from sgm_tui.fleet.waves import split
 _TITLE = 72
 _NAMED = 3
 
-Group = tuple[tuple[FileEdit, ...], int, int]
-"""The edits of one pull request, which wave of how many it is (0 is the first)."""
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The edits of one pull request, and where they stand among the waves."""
+
+    edits: tuple[FileEdit, ...]
+    bundle: int
+    """Pull requests of one number go wave by wave together."""
+    wave: int
+    """0 is the first."""
+    waves: int
 
 
 def grouped(edits: Sequence[FileEdit], policy: Policy) -> Iterator[Group]:
-    """The pull requests of these edits, in the order they were staged; never over stages, never over waves."""
-    groups: dict[tuple[str, ...], list[FileEdit]] = {}
+    """The pull requests of these edits: never over stages, never over waves, and no way back waits with a promotion.
+
+    Waves are found before clusters part: one pull request a cluster still goes to one cluster after the other.
+    """
+    bundles: dict[tuple[object, ...], list[FileEdit]] = {}
     for edit in edits:
-        groups.setdefault(_group_of(edit.change, policy), []).append(edit)
-    for group in groups.values():
-        by_change = {edit.change: edit for edit in group}
-        waves = split([edit.change for edit in group], policy) if _travels_in_waves(group) else (tuple(by_change),)
+        bundles.setdefault(_bundle_of(edit.change, policy), []).append(edit)
+    for number, bundle in enumerate(bundles.values()):
+        by_change = {edit.change: edit for edit in bundle}
+        # A revert goes everywhere at once: the way back must not wait for another cluster to soak.
+        waves = (tuple(by_change),) if bundle[0].change.kind == "revert" else split(tuple(by_change), policy)
         for at, wave in enumerate(waves):
-            yield tuple(by_change[change] for change in wave), at, len(waves)
+            apart: dict[str, list[FileEdit]] = {}
+            for change in wave:
+                apart.setdefault((change.cluster or "") if policy.group_by == "cluster" else "", []).append(
+                    by_change[change]
+                )
+            for group in apart.values():
+                yield Group(tuple(group), number, at, len(waves))
 
 
-def _group_of(change: Change, policy: Policy) -> tuple[str, ...]:
-    match policy.group_by:
-        case "stage":
-            return (change.stage,)
-        case "cluster":
-            return (change.stage, change.cluster or "")
-        case "service":
-            return (change.stage, change.service)
-
-
-def _travels_in_waves(group: Sequence[FileEdit]) -> bool:
-    """A revert goes everywhere at once: the way back must not wait for another cluster to soak."""
-    return all(edit.change.kind == "promotion" for edit in group)
+def _bundle_of(change: Change, policy: Policy) -> tuple[object, ...]:
+    bundle = (change.kind == "revert", change.stage)
+    return (*bundle, change.service) if policy.group_by == "service" else bundle
 
 
 def identity_of(changes: Sequence[Change]) -> str:
@@ -76,8 +86,11 @@ def title_of(changes: Sequence[Change]) -> str:
     verb = "revert" if all(change.kind == "revert" for change in changes) else "feat"
     services = list(dict.fromkeys(change.service for change in changes))
     if len(services) == 1:
-        places = ", ".join(change.place for change in changes)
-        return _cut(f"{verb}({services[0]}): {places} -> {changes[0].to_version}")
+        places: dict[str, list[str]] = {}
+        for change in changes:
+            places.setdefault(change.to_version, []).append(change.place)
+        moves = (f"{', '.join(those)} -> {version}" for version, those in places.items())
+        return _cut(f"{verb}({services[0]}): {'; '.join(moves)}")
     named = ", ".join(services[:_NAMED]) + (f" and {len(services) - _NAMED} more" if len(services) > _NAMED else "")
     return _cut(f"{verb}({stage}): {named}")
 

@@ -65,16 +65,12 @@ class Waves:
 
     def keep(self, preview: Preview, queued: Proposal, now: datetime, policy: Policy) -> None:
         """Keep what a submitted preview left for later: a first wave with all that follow it."""
-        groups: list[list[Proposal]] = []
-        for proposal in preview.proposals:
-            if proposal.wave:
-                groups[-1].append(proposal)
-            else:
-                groups.append([proposal])
-        group = next(group for group in groups if any(one.branch == queued.branch for one in group))
-        waves = tuple(tuple(edit.change for edit in one.edits) for one in group)
+        together = [one for one in preview.proposals if one.bundle == queued.bundle]
+        waves = tuple(
+            tuple(edit.change for one in together if one.wave == at for edit in one.edits) for at in range(queued.waves)
+        )
         soak = max(soak_of(wave, policy) for wave in waves)
-        self.add(WavePlan(identity_of(waves[0]), waves, now, soak, 1, _overrides(group), group[0].reason))
+        self.add(WavePlan(identity_of(waves[0]), waves, now, soak, 1, _overrides(together), queued.reason))
 
     def add(self, plan: WavePlan) -> None:
         """Keep a plan; one of the same changes is kept once."""

@@ -12,11 +12,12 @@ import pytest
 
 from sgm_tui.errors import RefusedError, UnreachableError
 from sgm_tui.fleet.cell import Journey
-from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.plan import Change, FileEdit, Override, Plan, Preview, Progress, Proposal
-from sgm_tui.fleet.policy import Policy, RuleSet
+from sgm_tui.fleet.policy import GroupBy, Policy, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.waves import WavePlan, next_step, soak_of, split
+from sgm_tui.operations.proposal import grouped, title_of
 from sgm_tui.operations.waves import Waves
 
 POLICY = Policy(
@@ -77,6 +78,47 @@ def test_a_promotion_is_split_in_the_order_the_policy_names() -> None:
     waves = split([change(one) for one in CLUSTERS], POLICY)
     assert [[one.place for one in wave] for wave in waves] == [["prod-eu1"], ["prod-us1"], ["prod-ap1"]]
     assert soak_of(waves[0], POLICY) == 900
+
+
+@pytest.mark.parametrize("group_by", ["stage", "cluster", "service"])
+def test_waves_are_kept_however_pull_requests_are_grouped(group_by: GroupBy) -> None:
+    policy = replace(POLICY, group_by=group_by)
+    groups = list(grouped([FileEdit(change(one), "") for one in CLUSTERS], policy))
+    assert [(one.edits[0].change.place, one.wave, one.waves) for one in groups] == [
+        ("prod-eu1", 0, 3),
+        ("prod-us1", 1, 3),
+        ("prod-ap1", 2, 3),
+    ]
+    assert len({one.bundle for one in groups}) == 1
+
+
+def test_clusters_of_one_wave_part_only_where_each_has_its_own_pull_request() -> None:
+    rules = RuleSet(waves=(("prod-eu1",), ("prod-us1", "prod-ap1")))
+    edits = [FileEdit(change(one), "") for one in CLUSTERS]
+    together = list(grouped(edits, Policy(stages={"prod": rules})))
+    apart = list(grouped(edits, Policy(stages={"prod": rules}, group_by="cluster")))
+    assert [(len(one.edits), one.wave) for one in together] == [(1, 0), (2, 1)]
+    assert [(len(one.edits), one.wave) for one in apart] == [(1, 0), (1, 1), (1, 1)]
+
+
+def test_a_way_back_waits_for_no_promotion_it_is_planned_with() -> None:
+    back = replace(change("prod-eu1"), kind="revert", service=ServiceName("catalog"), path="prod/catalog.yaml")
+    groups = list(grouped([FileEdit(one, "") for one in (*map(change, CLUSTERS), back)], POLICY))
+    assert [(one.edits[0].change.kind, one.wave, one.waves) for one in groups] == [
+        ("promotion", 0, 3),
+        ("promotion", 1, 3),
+        ("promotion", 2, 3),
+        ("revert", 0, 1),
+    ]
+    assert groups[0].bundle != groups[3].bundle
+
+
+def test_a_title_names_each_version_with_its_places() -> None:
+    eu, us, ap = map(change, sorted(CLUSTERS))
+    assert title_of([eu, us, ap]) == "feat(cart): prod-ap1, prod-eu1, prod-us1 -> v2"
+    assert title_of([eu, us, replace(ap, to_version=Version("v3"))]) == (
+        "feat(cart): prod-ap1, prod-eu1 -> v2; prod-us1 -> v3"
+    )
 
 
 def test_without_waves_everything_goes_at_once() -> None:
