@@ -115,8 +115,17 @@ async def _write(session: LiveSession, preview: Preview) -> list[Progress]:
 def _show(result: Result, preview: Preview, happened: Sequence[Progress], arguments: argparse.Namespace) -> None:
     if arguments.output == "json":
         output.data(json.dumps(document(result, preview, happened), indent=2, ensure_ascii=False))
-        return
-    output.data(text(preview))
+    else:
+        output.data(text(preview))
+    if result == "refused":
+        _say_why(preview)
+
+
+def _say_why(preview: Preview) -> None:
+    """The reasons on stderr too: who reads the answer with a program reads those in a log."""
+    for refusal in preview.refusals:
+        if not refusal.nothing:
+            output.note(f"sgm: {refusal.path or 'refused'}: {refusal.reason}")
     for proposal in preview.proposals:
         for gate in proposal.blocked:
             over = "no override possible" if gate.level == "never" else "--override --reason R goes over it"
@@ -149,10 +158,14 @@ async def follow(session: LiveSession, changes: Sequence[Change], happened: Sequ
 def _tell(key: CellKey, version: Version, cell: Cell | None, told: dict[CellKey, str]) -> None:
     if cell is None:
         return
-    line = f"{key}: {cell.journey.value}" + (f": {cell.reason}" if cell.reason else "")
+    if cell.journey is Journey.SETTLED and cell.desired_version != version:
+        where = "not merged yet"
+    else:
+        where = cell.journey.value + (f": {cell.reason}" if cell.reason else "")
+    line = f"{key} -> {version}: {where}"
     if told.get(key) != line:
         told[key] = line
-        output.note(f"{line} ({version})")
+        output.note(line)
 
 
 def _ended(snapshot: FleetSnapshot, wanted: dict[CellKey, Version], numbers: set[int]) -> int | None:

@@ -14,6 +14,7 @@ from sgm_tui.errors import UsageError
 from sgm_tui.fleet.plan import ENDED, Staged
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.tables import age, align
+from sgm_tui.fleet.wave_report import wave_document
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.plan import Unfinished
@@ -81,25 +82,17 @@ async def _waves(session: LiveSession, snapshot: FleetSnapshot, arguments: argpa
     found = await session.waves()
     if arguments.operation and all(plan.identity != arguments.operation for plan, _ in found):
         raise UsageError(f"no waves {arguments.operation}", "sgm plan waves lists them.")
+    if arguments.output == "json":
+        waves = [wave_document(plan, step) for plan, step in found]
+        output.data(json.dumps({"schema": 1, "waves": waves}, indent=2, ensure_ascii=False))
+        return 0
+    now = snapshot.generated_at
     rows = [
-        (
-            plan.identity,
-            age(snapshot.generated_at - plan.began_at),
-            plan.title,
-            f"{plan.opened}/{len(plan.waves)}",
-            step.reason,
-        )
+        (plan.identity, age(now - plan.began_at), plan.title, f"{plan.opened}/{len(plan.waves)}", step.reason)
         for plan, step in found
     ]
-    if arguments.output == "json":
-        keys = ("id", "age", "title", "opened", "waits_for")
-        waves = [dict(zip(keys, row, strict=True)) for row in rows]
-        output.data(json.dumps({"schema": 1, "waves": waves}, indent=2, ensure_ascii=False))
-    else:
-        shown = (
-            align([("ID", "BEGUN", "WHAT", "OPENED", "WAITS FOR"), *rows]) if rows else ["nothing goes wave by wave"]
-        )
-        output.data("\n".join(shown))
+    shown = align([("ID", "BEGUN", "WHAT", "OPENED", "WAITS FOR"), *rows]) if rows else ["nothing goes wave by wave"]
+    output.data("\n".join(shown))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NewType
 
@@ -10,6 +11,15 @@ ClusterName = NewType("ClusterName", str)
 ServiceName = NewType("ServiceName", str)
 Version = NewType("Version", str)
 """An image tag or digest. Always a string: `1.10` is not the number 1.1."""
+
+_VERSION = re.compile(
+    r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:@|$))?(?:[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?", re.ASCII
+)
+
+
+def is_version(text: str) -> bool:
+    """Whether a registry could hold an image of that tag, digest, or tag with digest (OCI distribution, reference)."""
+    return bool(text) and not text.endswith("@") and _VERSION.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from sgm_tui.fleet.cell import Cell
-from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
+from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version, is_version
 from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.text import clean
 
 
 def promotion_into(
@@ -33,6 +34,8 @@ def promotion_into(
         if isinstance(found, Refusal):
             return found
         version = found
+    elif not is_version(version):
+        return Refusal(desired.path, f"{clean(version)!r} is no image tag or digest")
     if version == desired.version:
         return Refusal(desired.path, f"already at {version}: nothing to promote", nothing=True)
     return Change(

@@ -16,6 +16,8 @@ from sgm_tui.fleet.plan import Extra, Refusal
 _CANARY = re.compile(r"canary(\d{1,3}(?:-\d{1,3})*)")
 _STEPS = frozenset({"setWeight", "pause", "analysis", "setCanaryScale", "setHeaderRoute", "setMirrorRoute"})
 _PAUSE = {"duration": "1m"}
+_DURATION = re.compile(r"\d+|(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
+"""What Argo Rollouts reads as the length of a pause: seconds, or a duration as Go writes it."""
 
 
 def extras_of(
@@ -62,10 +64,21 @@ def _written_steps(text: str) -> list[dict[str, object]] | Refusal:
         steps = json.loads(text)
     except ValueError as error:
         return Refusal("", f"the steps are no JSON: {error}")
-    for step in steps:
-        if not isinstance(step, dict) or len(step) != 1 or next(iter(step)) not in _STEPS:
-            return Refusal("", f"{json.dumps(step)} is no step: each is one of {', '.join(sorted(_STEPS))}")
-        weight = step.get("setWeight", 0)
-        if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= 100:
-            return Refusal("", f"setWeight {json.dumps(weight)} is not from 0 to 100")
-    return list(steps)
+    wrong = next((why for why in map(_not_a_step, steps) if why), "")
+    return Refusal("", wrong) if wrong else list(steps)
+
+
+def _not_a_step(step: object) -> str:
+    """Why Argo Rollouts would not take it; "" when it would."""
+    if not isinstance(step, dict) or len(step) != 1 or next(iter(step)) not in _STEPS:
+        return f"{json.dumps(step)} is no step: each is one of {', '.join(sorted(_STEPS))}"
+    weight = step.get("setWeight", 0)
+    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= 100:
+        return f"setWeight {json.dumps(weight)} is not from 0 to 100"
+    pause = step.get("pause", {})
+    if not isinstance(pause, dict) or pause.keys() - {"duration"}:
+        return f"pause {json.dumps(pause)} holds something else than a duration"
+    length = pause.get("duration", 0)
+    if isinstance(length, bool) or not isinstance(length, int | str) or not _DURATION.fullmatch(str(length)):
+        return f"a pause of {json.dumps(length)} is no duration: 30, 30s, 5m, 1h30m"
+    return ""

@@ -144,3 +144,31 @@ def test_an_override_is_written_down_by_the_names_of_what_it_went_over() -> None
     assert Override("why").over(gates) == Override("why", ("soak", "sli"))
     assert Override("why", ("soak",)).over(gates) == Override("why", ("soak",))
     assert Override("why").over([gate("alerts", "warn", "warn")]) is None
+
+
+@pytest.mark.parametrize("version", ["", "{{ .Values.x }}", "a b", "-x", "v1\n", "v1+x", "v1@", "x" * 129])
+def test_what_no_image_can_be_named_is_never_staged(skewed: FleetSnapshot, version: str) -> None:
+    refused = promotion_into(skewed, key("cart", "prod-eu1"), Version(version))
+    assert isinstance(refused, Refusal)
+    assert "no image tag or digest" in refused.reason
+
+
+@pytest.mark.parametrize("version", ["v2.0.0", "1.10", "latest_2", "sha256:" + "a" * 64, "v2@sha256:" + "b" * 64])
+def test_tags_and_digests_are_staged_as_they_are(skewed: FleetSnapshot, version: str) -> None:
+    change = promotion_into(skewed, key("cart", "prod-eu1"), Version(version))
+    assert isinstance(change, Change)
+    assert change.to_version == version
+
+
+@pytest.mark.parametrize(
+    "pause", ['{"duration": "xx"}', '{"duration": true}', '{"for": "1m"}', '"1m"', '{"duration": -1}']
+)
+def test_a_pause_that_argo_rollouts_would_not_take_is_refused(pause: str) -> None:
+    assert isinstance(extras_of(f'[{{"setWeight": 10}}, {{"pause": {pause}}}]'), Refusal)
+
+
+@pytest.mark.parametrize("pause", ["{}", '{"duration": 30}', '{"duration": "30"}', '{"duration": "1h30m"}'])
+def test_a_pause_as_argo_rollouts_writes_it_is_kept(pause: str) -> None:
+    extras = extras_of(f'[{{"pause": {pause}}}]')
+    assert not isinstance(extras, Refusal)
+    assert extras[1].value == f'[{{"pause": {pause}}}]'

@@ -16,6 +16,7 @@ from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.plan import Change, FileEdit, Override, Plan, Preview, Progress, Proposal
 from sgm_tui.fleet.policy import GroupBy, Policy, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.wave_report import wave_document
 from sgm_tui.fleet.waves import WavePlan, next_step, soak_of, split
 from sgm_tui.operations.proposal import grouped, title_of
 from sgm_tui.operations.waves import Waves
@@ -225,3 +226,11 @@ def test_a_preview_leaves_its_later_waves_behind_once_with_everything_that_was_g
     assert [len(wave) for wave in kept.waves] == [1, 1, 1]
     assert kept.override == Override("incident", ("soak", "held"))
     assert kept.soak_seconds == 900
+
+
+def test_a_wave_plan_is_told_to_programs_whole() -> None:
+    step = next_step(plan(), fleet(prod_eu1=("v2", Journey.SETTLED, 300)), builders.NOW)
+    told = wave_document(plan(), step)
+    assert (told["opened"], told["next"], told["stopped"]) == (1, "wait", None)
+    assert told["eta"] == "2026-11-23T14:13:20Z"
+    assert [[one["cluster"] for one in wave] for wave in told["waves"]] == [["prod-eu1"], ["prod-us1"], ["prod-ap1"]]
