@@ -239,14 +239,7 @@ class Store:
     def _mark(self, source: SourceId, state: str, reason: str, note: str = "") -> None:
         now = self._clock()
         known = self._sources.get(source, SourceHealth(source, since=now))
-        if state == "fresh":
-            since = known.since if known.state == "fresh" else now
-            health = SourceHealth(source, "fresh", seen_at=now, since=since, note=note)
-        elif state == "off":
-            health = SourceHealth(source, "off", seen_at=known.seen_at, since=now, reason=reason)
-        else:
-            since = known.since if known.state == "stale" else now
-            health = SourceHealth(source, "stale", seen_at=known.seen_at, since=since, reason=reason)
+        health = _health(known, state, reason, note, now)
         self._sources[source] = health
         # A sign of life that changes nothing is shown with the next frame there is; it makes none of its own.
         if (known.state, known.reason, known.note) != (health.state, health.reason, health.note):
@@ -383,6 +376,17 @@ def _related(troubled: Iterable[SourceHealth], hub: SourceId | None, key: CellKe
         for source in (health.source,)
         if not source.scope or source.scope == key.cluster or (source.kind == "argocd" and hub in {None, source})
     ]
+
+
+def _health(known: SourceHealth, state: str, reason: str, note: str, now: datetime) -> SourceHealth:
+    """What a source is now: since when is kept for as long as it stays so."""
+    if state == "fresh":
+        since = known.since if known.state == "fresh" else now
+        return SourceHealth(known.source, "fresh", seen_at=now, since=since, note=note)
+    if state == "off":
+        return SourceHealth(known.source, "off", seen_at=known.seen_at, since=now, reason=reason)
+    since = known.since if known.state == "stale" else now
+    return SourceHealth(known.source, "stale", seen_at=known.seen_at, since=since, reason=reason)
 
 
 def _silent(related: Iterable[SourceHealth]) -> tuple[SourceHealth | None, tuple[str, ...]]:
