@@ -146,8 +146,12 @@ class Store:
                 return
             case PullRequestsListed(source, _, note):
                 self._mark(source, "fresh", "", note)
+            case Alive(source, missing):
+                self._mark(source, "fresh", "", missing)
+                return
             case _:
-                self._mark(observation.source, "fresh", "")
+                known = self._sources.get(observation.source)
+                self._mark(observation.source, "fresh", "", known.note if known and known.state == "fresh" else "")
         self._absorb(observation)
 
     def _absorb(self, observation: Observation) -> None:

@@ -35,6 +35,8 @@ class Alive:
     """The source answered: nothing new, but what is known is still true."""
 
     source: SourceId
+    missing: str = ""
+    """What it is not allowed to tell, in one cleaned line; what decides is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ class SourceHealth:
     reason: str = ""
     """Why it is stale or off."""
     note: str = ""
-    """What a person should know though it is fresh."""
+    """What a person should know though it is fresh: what it is not allowed to tell, a token that ends soon."""
 
     @property
     def name(self) -> str:

@@ -53,7 +53,7 @@ def source_report(health: SourceHealth, now: datetime) -> Document:
         "kind": health.source.kind,
         "fresh": health.state == "fresh",
         "age_seconds": age,
-        "error": health.reason or waiting,
+        "error": health.reason or health.note or waiting,
     }
 
 

@@ -49,16 +49,16 @@ class Naming:
         return self._key(found, cluster)
 
     def of_rollout(self, cluster: str, namespace: str, name: str, application: str = "") -> CellKey | None:
-        """The cell of a Rollout in a cluster: by the Application that owns it, else by its namespace and name."""
+        """The cell of a Rollout in a cluster: by the Application that owns it, else by its namespace and name.
+
+        A name alone is no service: anybody may have a Rollout of the same name in a namespace of their own.
+        """
         match = self.application.fullmatch(application) if application else None
         here = self.clusters[cluster]
         if match is not None and match["cluster"] in {"", cluster}:
             return self._key(match["service"], here)
-        service = self.service_in(namespace)
-        rollout = self.config.rollouts.name
-        if service is None:
-            service = _extract(rollout, name)
-        if service is None or rollout.replace("{service}", service) != name:
+        service = self.service_in(namespace) or _extract(self.config.rollouts.name, name)
+        if service is None or (self.namespace_of(service), self.rollout_of(service)) != (namespace, name):
             return None
         return self._key(service, here)
 
@@ -74,6 +74,10 @@ class Naming:
     def namespace_of(self, service: str) -> str:
         """The namespace of a service."""
         return self.config.rollouts.namespace.replace("{service}", service)
+
+    def rollout_of(self, service: str) -> str:
+        """The name of a service's Rollout."""
+        return self.config.rollouts.name.replace("{service}", service)
 
     def _cluster(self, destination: str) -> ClusterConfig | None:
         if destination in self.clusters:

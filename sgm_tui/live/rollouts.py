@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import CellKey, ClusterName
 from sgm_tui.fleet.observation import (
     Alive,
@@ -77,10 +78,14 @@ class RolloutSource:
         self._rollouts: dict[str, tuple[CellKey, RolloutObject]] = {}
         self._replica_sets: dict[str, Owned[ReplicaSetObject]] = {}
         self._runs: dict[str, Owned[AnalysisRun]] = {}
+        self._claims: defaultdict[CellKey, set[str]] = defaultdict(set)
+        """The Rollouts of each cell: an Application may hold a worker beside its service."""
         self._sets_of: defaultdict[str, set[str]] = defaultdict(set)
         self._runs_of: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._listed: set[Kind] = set()
         self._troubled: dict[Kind, str] = {}
+        self._missing = ""
+        """Why there are no AnalysisRuns: they only explain, so the rest is as fresh as ever."""
         self._wakes: dict[Kind, asyncio.Event] = {kind: asyncio.Event() for kind in _PATHS}
 
     def refresh(self) -> None:
@@ -100,6 +105,8 @@ class RolloutSource:
         async for event in follow(collection, wake=self._wakes[kind]):
             match event:
                 case Listed():
+                    if kind == "analysisruns":
+                        self._missing = ""
                     await self._list(kind, event.items, publish)
                 case Changed(what, raw):
                     self._change(kind, what, raw, publish)
@@ -125,7 +132,7 @@ class RolloutSource:
     def _alive(self, publish: Publish) -> None:
         """Alive only while every collection that decides is followed."""
         if self._listed >= _DECISIVE and not self._troubled:
-            publish(Alive(self.source))
+            publish(Alive(self.source, self._missing))
 
     async def _trouble(self, kind: Kind, event: Trouble, publish: Publish) -> None:
         if kind in _DECISIVE:
@@ -135,8 +142,11 @@ class RolloutSource:
             return
         if kind == "analysisruns":
             _log.info("no AnalysisRuns from %s: %s", self._cluster, event.error.message)
+            if isinstance(event.error, RefusedError):
+                self._missing = event.error.message
             if kind not in self._listed:
                 await self._list(kind, [], publish)
+            self._alive(publish)
             return
         publish(Lost(self.source, event.error.message, event.retry_in))
 
@@ -151,6 +161,9 @@ class RolloutSource:
         match kind:
             case "rollouts":
                 self._rollouts = known
+                self._claims.clear()
+                for uid, (key, _) in self._rollouts.items():
+                    self._claims[key].add(uid)
             case "replicasets":
                 self._replica_sets = known
                 self._sets_of.clear()
@@ -162,10 +175,21 @@ class RolloutSource:
                 for uid, run in self._runs.items():
                     self._runs_of[run.owner][uid] = None
         if len(self._listed) == len(_PATHS) and not self._troubled:
+            self._alive(publish)
             publish(RolloutsListed(self.source, self._everything()))
 
     def _everything(self) -> dict[CellKey, Rollout]:
-        return {key: self._derived(uid) for uid, (key, _) in self._rollouts.items()}
+        return {key: self._derived(self._holder(key)) for key, claims in self._claims.items() if claims}
+
+    def _holder(self, key: CellKey) -> str:
+        """The one that stands for a cell: called as the configuration says, else the first by name."""
+        usual = self._naming.rollout_of(key.service)
+
+        def place(uid: str) -> tuple[bool, str, str]:
+            rollout = self._rollouts[uid][1]
+            return rollout.name != usual, rollout.name, rollout.namespace
+
+        return min(self._claims[key], key=place)
 
     def _change(self, kind: Kind, what: str, raw: msgspec.Raw, publish: Publish) -> None:
         metadata, value = self._read(kind, raw)
@@ -173,20 +197,26 @@ class RolloutSource:
             return
         uid = metadata.uid
         owner = uid if kind == "rollouts" else metadata.owner
-        before = self._rollouts.get(uid) if kind == "rollouts" else None
+        before = self._rollouts.get(owner)
         self._put(kind, uid, None if what == "DELETED" else value, owner)
         if len(self._listed) < len(_PATHS):
             return
-        if before is not None and (uid not in self._rollouts or self._rollouts[uid][0] != before[0]):
-            publish(RolloutGone(self.source, before[0]))
-        if owner in self._rollouts:
-            publish(RolloutChanged(self.source, self._rollouts[owner][0], self._derived(owner)))
+        after = self._rollouts.get(owner)
+        for key in dict.fromkeys(one[0] for one in (before, after) if one is not None):
+            if not self._claims[key]:
+                publish(RolloutGone(self.source, key))
+            elif (holder := self._holder(key)) == owner or kind == "rollouts":
+                publish(RolloutChanged(self.source, key, self._derived(holder)))
 
     def _put(self, kind: Kind, uid: str, value: Any, owner: str) -> None:
         """Keep or forget one object, and who owns it."""
         match kind:
             case "rollouts":
+                if uid in self._rollouts:
+                    self._claims[self._rollouts[uid][0]].discard(uid)
                 _keep(self._rollouts, uid, value)
+                if value is not None:
+                    self._claims[value[0]].add(uid)
             case "replicasets":
                 _keep(self._replica_sets, uid, value)
                 self._sets_of[owner].discard(uid)

@@ -64,6 +64,14 @@ def test_a_rollout_belongs_to_the_application_that_tracks_it_else_to_its_namespa
     assert names.of_rollout("prod-eu1", "app-cart", "cart-worker") is None
 
 
+def test_a_rollout_of_the_same_name_in_another_namespace_is_somebody_elses() -> None:
+    assert naming().of_rollout("prod-eu1", "sandbox-of-joe", "cart") is None
+    assert naming(name="app").of_rollout("prod-eu1", "s-deadline", "app") is None
+    everything_in_one = naming(namespace="shop", name="svc-{service}")
+    assert cell(everything_in_one.of_rollout("prod-eu1", "shop", "svc-cart")) == "cart@prod-eu1"
+    assert everything_in_one.of_rollout("prod-eu1", "shop-of-joe", "svc-cart") is None
+
+
 def test_a_namespace_tells_its_service() -> None:
     assert cell(naming().of_namespace("prod-eu1", "app-cart")) == "cart@prod-eu1"
     assert naming().of_namespace("prod-eu1", "app-") is None

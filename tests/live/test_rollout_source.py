@@ -117,9 +117,39 @@ async def test_forbidden_analysis_runs_blind_nothing_else(tmp_path: Path) -> Non
     api.items["rollouts"] = [rollout("checkout")]
     api.refused["analysisruns"] = 403
     async with following(api, tmp_path) as seen:
-        before = await seen.several(Alive, 2)
+        before = await seen.several(RolloutsListed, 1) + await seen.several(Alive, 2)
+        told = await seen.next(Alive)
+        del api.refused["analysisruns"]
+        assert await seen.next(Alive, lambda one: not one.missing)
     assert any(isinstance(one, RolloutsListed) and CHECKOUT in one.rollouts for one in before)
     assert not any(isinstance(one, Lost) for one in before)
+    assert "no access to analysisruns" in told.missing
+
+
+async def test_what_is_forbidden_is_told_before_the_first_rollout(tmp_path: Path) -> None:
+    api = Api()
+    api.items["rollouts"] = [rollout("checkout")]
+    api.refused["analysisruns"] = 403
+    async with following(api, tmp_path) as seen:
+        first = await seen.several(RolloutsListed, 1)
+    assert any(isinstance(one, Alive) and one.missing for one in first)
+
+
+async def test_a_worker_beside_a_service_never_takes_its_cell(tmp_path: Path) -> None:
+    api = Api()
+    worker = rollout("worker")
+    for one in (owned := [rollout("checkout"), worker]):
+        one["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "prod-eu1-checkout:argoproj.io/Rollout:a/b"}
+    api.items["rollouts"] = owned
+    async with following(api, tmp_path) as seen:
+        assert (await seen.next(RolloutsListed)).rollouts[CHECKOUT].name == "checkout"
+        await seen.next(Alive, lambda _: "rollouts" in api.watches)
+        await api.tell("rollouts", "MODIFIED", worker)
+        assert (await seen.next(RolloutChanged)).rollout.name == "checkout"
+        await api.tell("rollouts", "DELETED", owned[0])
+        assert (await seen.next(RolloutChanged)).rollout.name == "worker"
+        await api.tell("rollouts", "DELETED", worker)
+        assert (await seen.next(RolloutGone)).key == CHECKOUT
 
 
 async def test_forbidden_replica_sets_are_lost_and_never_alive(tmp_path: Path) -> None:

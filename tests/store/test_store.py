@@ -20,6 +20,7 @@ from sgm_tui.fleet.observation import (
     Lost,
     Off,
     PullRequestsListed,
+    RolloutChanged,
     RolloutGone,
     RolloutsListed,
     SourceId,
@@ -134,6 +135,17 @@ def test_silence_past_the_deadline_is_stale_even_if_nobody_said_lost(store: Stor
     assert journeys(store) == {IN_EU: Journey.SETTLED, IN_US: Journey.UNKNOWN}
     store.apply(Alive(ROLLOUTS_US))
     assert journeys(store) == {IN_EU: Journey.SETTLED, IN_US: Journey.SETTLED}
+
+
+def test_what_a_source_may_not_tell_is_said_and_judges_nothing(store: Store) -> None:
+    settle(store)
+    store.apply(Alive(ROLLOUTS_US, "no access to analysisruns"))
+    store.apply(RolloutChanged(ROLLOUTS_US, IN_US, rollout(US)))
+    health = next(one for one in store.publish().sources if one.source == ROLLOUTS_US)
+    assert (health.state, health.note) == ("fresh", "no access to analysisruns")
+    assert journeys(store)[IN_US] is Journey.SETTLED
+    store.apply(Alive(ROLLOUTS_US))
+    assert next(one for one in store.publish().sources if one.source == ROLLOUTS_US).note == ""
 
 
 def test_what_is_not_configured_is_off_and_judges_nothing(store: Store) -> None:

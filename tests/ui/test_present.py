@@ -213,3 +213,10 @@ def test_the_source_line_tells_what_a_fresh_source_has_to_say() -> None:
 
 def test_the_source_line_says_why_a_source_is_stale_where_there_is_room() -> None:
     assert "prod-ap1 stale 42s: timed out" in text(source_line(builders.release(), 120))
+
+
+def test_the_source_line_says_what_a_fresh_source_may_not_tell() -> None:
+    shown = builders.calm()
+    told = "no access to analysisruns"
+    sources = [replace(one, note=told) if one.name == "rollouts dev-eu1" else one for one in shown.sources]
+    assert f"dev-eu1: {told}" in text(source_line(replace(shown, sources=tuple(sources)), 140))

@@ -85,9 +85,11 @@ def _sources(sources: Iterable[SourceHealth], now: datetime, reason_width: int, 
 def _trouble(group: list[SourceHealth], now: datetime, reason_width: int) -> list[Part]:
     """The first stale source of a kind by name, since when and why, and how many more; or what a fresh one notes."""
     stale = [one for one in group if one.state == "stale"]
-    noted = next((one.note for one in group if one.state == "fresh" and one.note), "")
-    if noted and not stale:
-        return [(f" {ALERT} {shorten(noted, reason_width)}" if reason_width else f" {ALERT}", Tone.ATTENTION)]
+    noted = next((one for one in group if one.state == "fresh" and one.note), None)
+    if noted is not None and not stale:
+        scope = f" {noted.source.scope}:" if noted.source.scope else ""
+        text = f" {ALERT}{scope} {shorten(noted.note, reason_width)}"
+        return [(text if reason_width else f" {ALERT}", Tone.ATTENTION)]
     if not stale:
         return [(" off", Tone.QUIET)] if all(one.state == "off" for one in group) else []
     first = stale[0]
