@@ -26,8 +26,11 @@ class Step:
     kind: str
     """setWeight, pause, analysis, experiment, setCanaryScale, setHeaderRoute, setMirrorRoute, plugin."""
     weight: int | None = None
+    """Asked for; an invalid step may ask for another thing besides."""
     duration: str = ""
     """Of a pause, as written; "" waits for a person."""
+    detail: str = ""
+    """Of a plugin or a route its name, of a canary scale what it asks for."""
 
     @property
     def text(self) -> str:
@@ -36,7 +39,9 @@ class Step:
             return f"setWeight: {self.weight}"
         if self.kind == "pause":
             return f"pause: {self.duration}" if self.duration else "pause"
-        return self.kind
+        if self.kind == "setCanaryScale" and self.detail:
+            return f"{self.kind}{{{self.detail}}}"
+        return f"{self.kind}: {self.detail}" if self.detail else self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,10 @@ class RolloutObject:
     full_weight: int = _FULL_WEIGHT
     """`trafficRouting.maxTrafficWeight`."""
     auto_promotion_seconds: int = 0
+    post_promotion_analysis: bool = False
+    """Its strategy asks for one, and it has not ended."""
+    annotated: bool = True
+    """It has annotations at all; the controller's own come with the first it writes."""
     replicas: int = 1
     paused: bool = False
     restart_at: str = ""
@@ -115,6 +124,8 @@ class ReplicaSetObject:
     available: int
     failing: bool = False
     """Its condition ReplicaFailure is True."""
+    containers: tuple[str, ...] = ()
+    """Names, one for each image."""
 
 
 def derive(
@@ -133,9 +144,9 @@ def derive(
         step_names=tuple(step.text for step in rollout.steps),
         set_weight=set_weight(rollout) if canary else None,
         actual_weight=_actual_weight(rollout, roles) if canary else None,
-        stable_version=_stable_version(rollout, roles),
-        new_version=_new_version(rollout, roles),
-        spec_version=_spec_version(rollout, roles),
+        stable_version=_stable_version(rollout, replica_sets),
+        new_version=_new_version(rollout, replica_sets),
+        spec_version=_spec_version(rollout, replica_sets),
         pause_reason=_pause_reason(rollout),
         paused_since=rollout.paused_since if rollout.pause_reasons else None,
         pause_seconds=_pause_seconds(rollout),
@@ -219,7 +230,10 @@ def _waiting_for(rollout: RolloutObject) -> str:
     if rollout.strategy == "BlueGreen":
         if not rollout.active_hash or rollout.active_hash != rollout.current_hash:
             return "active service cutover pending"
-        return "" if promoted else "waiting for analysis to complete"
+        if promoted:
+            return ""
+        what = "analysis" if rollout.post_promotion_analysis else "post-promotion verification"
+        return f"waiting for {what} to complete"
     if rollout.strategy == "Canary" and not rollout.traffic_routed and rollout.current > rollout.updated:
         return "old replicas are pending termination"
     return "" if promoted or rollout.strategy != "Canary" else "waiting for all steps to complete"
@@ -229,7 +243,7 @@ def health_of(rollout: RolloutObject) -> tuple[str, str]:
     """What Argo CD's health check says of the object (resource_customizations, argoproj.io/Rollout)."""
     if not rollout.has_status or not _observed(rollout.observed_generation, rollout.generation):
         return "Progressing", "Waiting for rollout spec update to be observed"
-    if rollout.workload_ref and not _workload_observed(rollout):
+    if rollout.workload_ref and rollout.annotated and not _workload_observed(rollout):
         return "Progressing", "Waiting for rollout spec update to be observed"
     if rollout.phase:
         return ("Suspended" if rollout.phase == "Paused" else rollout.phase), rollout.message
@@ -246,8 +260,24 @@ def _legacy_health(rollout: RolloutObject) -> tuple[str, str]:
         return "Suspended", "Rollout is paused"
     if not rollout.current_hash:
         return "Progressing", "Waiting for rollout to finish: status has not been reconciled."
-    waiting = _waiting_for(rollout)
-    return ("Progressing", f"Waiting for rollout to finish: {waiting}") if waiting else ("Healthy", "")
+    waiting = _legacy_waiting(rollout)
+    return ("Progressing", waiting) if waiting else ("Healthy", "")
+
+
+def _legacy_waiting(rollout: RolloutObject) -> str:
+    """Not the plugin's order nor its words: a restart is not asked for, old replicas count with traffic routing too."""
+    if rollout.updated < rollout.replicas:
+        return "Waiting for roll out to finish: More replicas need to be updated"
+    if rollout.available < rollout.updated:
+        return "Waiting for roll out to finish: updated replicas are still becoming available"
+    promoted = rollout.stable_hash == rollout.current_hash
+    if rollout.strategy == "BlueGreen":
+        if rollout.active_hash != rollout.current_hash:
+            return "active service cutover pending"
+        return "waiting for analysis to complete" if rollout.stable_hash and not promoted else ""
+    if rollout.strategy == "Canary" and rollout.current > rollout.updated:
+        return "Waiting for roll out to finish: old replicas are pending termination"
+    return "" if promoted or rollout.strategy != "Canary" else "Waiting for rollout to finish steps"
 
 
 def _current_step(rollout: RolloutObject) -> int | None:
@@ -311,9 +341,10 @@ def _replica_set_status(one: ReplicaSetObject) -> str:
 
 
 def _pause_reason(rollout: RolloutObject) -> str:
-    if rollout.pause_reasons:
-        return rollout.pause_reasons[0]
-    return "spec.paused" if rollout.paused else ""
+    """A person's own pause outlasts every timed one."""
+    if rollout.paused:
+        return "spec.paused"
+    return rollout.pause_reasons[0] if rollout.pause_reasons else ""
 
 
 def _pause_seconds(rollout: RolloutObject) -> float | None:
@@ -343,22 +374,27 @@ def version_of(images: Sequence[str]) -> Version | None:
     return Version(tag or digest or "latest")
 
 
-def _image_of(roles: Sequence[ReplicaSet], wanted: str) -> Version | None:
-    return next((version_of(one.images) for one in roles if wanted and one.hash == wanted), None)
+def _image_of(rollout: RolloutObject, replica_sets: Sequence[ReplicaSetObject], wanted: str) -> Version | None:
+    """The version of a ReplicaSet's service: of the container called like the Rollout, else of the first."""
+    found = next((one for one in replica_sets if wanted and one.hash == wanted), None)
+    if found is None:
+        return None
+    named = [image for name, image in zip(found.containers, found.images, strict=False) if name == rollout.name]
+    return version_of(named or found.images)
 
 
-def _stable_version(rollout: RolloutObject, roles: Sequence[ReplicaSet]) -> Version | None:
-    found = _image_of(roles, rollout.stable_hash)
+def _stable_version(rollout: RolloutObject, replica_sets: Sequence[ReplicaSetObject]) -> Version | None:
+    found = _image_of(rollout, replica_sets, rollout.stable_hash)
     if found is None and rollout.stable_hash and rollout.stable_hash == rollout.current_hash:
         return version_of(rollout.images)
     return found
 
 
-def _new_version(rollout: RolloutObject, roles: Sequence[ReplicaSet]) -> Version | None:
+def _new_version(rollout: RolloutObject, replica_sets: Sequence[ReplicaSetObject]) -> Version | None:
     if rollout.stable_hash == rollout.current_hash:
         return None
-    return _image_of(roles, rollout.current_hash) or version_of(rollout.images)
+    return _image_of(rollout, replica_sets, rollout.current_hash) or version_of(rollout.images)
 
 
-def _spec_version(rollout: RolloutObject, roles: Sequence[ReplicaSet]) -> Version | None:
-    return version_of(rollout.images) or _image_of(roles, rollout.current_hash)
+def _spec_version(rollout: RolloutObject, replica_sets: Sequence[ReplicaSetObject]) -> Version | None:
+    return version_of(rollout.images) or _image_of(rollout, replica_sets, rollout.current_hash)

@@ -17,6 +17,11 @@ HASH_LABEL = "rollouts-pod-template-hash"
 REVISION = "rollout.argoproj.io/revision"
 WORKLOAD_GENERATION = "rollout.argoproj.io/workload-generation"
 _TRACKING = "argocd.argoproj.io/tracking-id"
+_ENDED = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
+_STEPS = (
+    "setWeight", "pause", "experiment", "analysis", "setCanaryScale", "plugin", "setHeaderRoute", "setMirrorRoute",
+)  # fmt: skip
+"""What a step is when an invalid one is several things: the first of these, as the kubectl plugin reads it."""
 
 
 class _Container(Wire, frozen=True):
@@ -43,6 +48,7 @@ class _Canary(Wire, frozen=True):
 
 class _BlueGreen(Wire, frozen=True):
     auto_promotion_seconds: int | None = None
+    post_promotion_analysis: dict[str, Any] | None = None
 
 
 class _Strategy(Wire, frozen=True):
@@ -84,9 +90,14 @@ class _CanaryStatus(Wire, frozen=True):
     weights: _Weights | None = None
 
 
+class _RunStatus(Wire, frozen=True):
+    status: str = ""
+
+
 class _BlueGreenStatus(Wire, frozen=True):
     active_selector: str | None = None
     preview_selector: str | None = None
+    post_promotion_analysis_run_status: _RunStatus | None = None
 
 
 class _RolloutStatus(Wire, frozen=True):
@@ -180,6 +191,7 @@ def rollout_object(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
     return replace(
         _wanted(wire, cluster),
         has_status=wire.status is not None,
+        post_promotion_analysis=_analysing(wire.spec.strategy.blue_green, colours),
         phase=clean(status.phase),
         message=clean(status.message, 1024),
         observed_generation=str(status.observed_generation or ""),
@@ -221,12 +233,21 @@ def _wanted(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
         traffic_routed=routing is not None,
         full_weight=(routing.max_traffic_weight if routing else None) or 100,
         auto_promotion_seconds=(blue_green.auto_promotion_seconds if blue_green else None) or 0,
+        annotated=metadata.annotations is not None,
         replicas=1 if spec.replicas is None else spec.replicas,
         paused=bool(spec.paused),
         restart_at=spec.restart_at or "",
         workload_ref=spec.workload_ref is not None,
         images=_images(spec.template, metadata.name),
     )
+
+
+def _analysing(wanted: _BlueGreen | None, status: _BlueGreenStatus) -> bool:
+    """Whether the analysis after a blue-green promotion is still to end."""
+    if wanted is None or wanted.post_promotion_analysis is None:
+        return False
+    run = status.post_promotion_analysis_run_status
+    return run is None or run.status not in _ENDED
 
 
 def tracked_by(metadata: Metadata) -> str:
@@ -252,6 +273,7 @@ def replica_set_object(wire: ReplicaSetWire) -> Owned[ReplicaSetObject]:
             ready=status.ready_replicas or 0,
             available=status.available_replicas or 0,
             failing=failing,
+            containers=cleaned([one.name for one in spec.template.spec.containers or ()]),
         ),
     )
 
@@ -296,7 +318,20 @@ def _condition(wire: _Condition) -> Condition:
 
 
 def _step(step: dict[str, Any]) -> Step:
-    kind, value = next(iter(step.items()), ("", None))
-    weight = value if kind == "setWeight" and isinstance(value, int) else None
-    duration = value.get("duration") if kind == "pause" and isinstance(value, dict) else None
-    return Step(clean(kind), weight, clean(duration))
+    kind = next((one for one in _STEPS if step.get(one) is not None), next(iter(step), ""))
+    weight, value = step.get("setWeight"), step.get(kind)
+    asked = value if isinstance(value, dict) else {}
+    return Step(
+        clean(kind),
+        weight if isinstance(weight, int) else None,
+        clean(asked.get("duration")) if kind == "pause" else "",
+        _scale(asked) if kind == "setCanaryScale" else clean(asked.get("name")),
+    )
+
+
+def _scale(asked: dict[str, Any]) -> str:
+    if asked.get("weight") is not None:
+        return clean(f"weight: {asked['weight']}")
+    if asked.get("matchTrafficWeight"):
+        return "matchTrafficWeight: true"
+    return "" if asked.get("replicas") is None else clean(f"replicas: {asked['replicas']}")

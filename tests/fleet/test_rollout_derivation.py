@@ -93,8 +93,12 @@ def condition(type_: str, reason: str = "", message: str = "why") -> tuple[Condi
         ({"stable_hash": "", "current_hash": ""}, ("Progressing", "waiting for all steps to complete")),
         ({"strategy": "BlueGreen"}, ("Progressing", "active service cutover pending")),
         (
-            {"strategy": "BlueGreen", "active_hash": "new", "stable_hash": "old"},
+            {"strategy": "BlueGreen", "active_hash": "new", "stable_hash": "old", "post_promotion_analysis": True},
             ("Progressing", "waiting for analysis to complete"),
+        ),
+        (
+            {"strategy": "BlueGreen", "active_hash": "new", "stable_hash": "old"},
+            ("Progressing", "waiting for post-promotion verification to complete"),
         ),
         ({"strategy": "BlueGreen", "active_hash": "new"}, ("Healthy", "")),
         ({}, ("Healthy", "")),
@@ -120,6 +124,10 @@ def test_the_phase_is_the_first_rule_that_applies(changes: dict[str, Any], expec
             "Healthy",
         ),
         ({"phase": "Healthy", "workload_ref": True}, "Healthy"),
+        (
+            {"phase": "Healthy", "workload_ref": True, "workload_observed_generation": "3", "annotated": False},
+            "Healthy",
+        ),
         ({"conditions": condition("InvalidSpec")}, "Degraded"),
         ({"conditions": condition("Progressing", "RolloutAborted")}, "Degraded"),
         ({"paused": True}, "Suspended"),
@@ -130,6 +138,26 @@ def test_the_phase_is_the_first_rule_that_applies(changes: dict[str, Any], expec
 )
 def test_health_is_what_argo_cds_check_says(changes: dict[str, Any], health: str) -> None:
     assert health_of(replace(SETTLED, **changes))[0] == health
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"updated": 3}, "Waiting for roll out to finish: More replicas need to be updated"),
+        ({"restart_at": "2026-11-23T09:00:00Z", "stable_hash": "old"}, "Waiting for rollout to finish steps"),
+        (
+            {"current": 5, "traffic_routed": True},
+            "Waiting for roll out to finish: old replicas are pending termination",
+        ),
+        ({"strategy": "BlueGreen"}, "active service cutover pending"),
+        ({"strategy": "BlueGreen", "active_hash": "new", "stable_hash": "old"}, "waiting for analysis to complete"),
+        ({"strategy": "BlueGreen", "active_hash": "new", "stable_hash": ""}, ""),
+    ],
+)
+def test_the_health_of_an_older_controllers_rollout_is_in_argo_cds_words(
+    changes: dict[str, Any], expected: str
+) -> None:
+    assert health_of(replace(SETTLED, **changes)) == ("Progressing" if expected else "Healthy", expected)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +239,13 @@ def test_versions_are_the_replica_sets_and_the_new_one_is_none_when_promoted() -
     assert (settled.stable_version, settled.new_version) == ("new", None)
 
 
+def test_a_proxy_that_comes_first_in_the_pod_is_not_the_service() -> None:
+    images = ("ghcr.io/acme/envoy:1.30", "ghcr.io/acme/checkout:v1")
+    stable = replica_set("new", images=images, containers=("proxy", "checkout"))
+    assert derive(SETTLED, [stable]).stable_version == "v1"
+    assert derive(SETTLED, [replace(stable, containers=("proxy", "main"))]).stable_version == "1.30"
+
+
 @pytest.mark.parametrize(
     ("images", "version"),
     [
@@ -235,6 +270,7 @@ def test_the_version_is_the_tag_or_else_the_digest_of_the_services_image(images:
         ({"pause_reasons": ("BlueGreenPause",), "auto_promotion_seconds": 30}, "BlueGreenPause", 30.0),
         ({"pause_reasons": ("BlueGreenPause",)}, "BlueGreenPause", None),
         ({"paused": True}, "spec.paused", None),
+        ({"step_index": 3, "pause_reasons": ("CanaryPauseStep",), "paused": True}, "spec.paused", None),
     ],
 )
 def test_a_pause_says_what_it_waits_for_and_how_long(

@@ -138,3 +138,17 @@ def test_a_recording_of_ours_comes_out_as_the_tools_said(recording: Path) -> Non
 @pytest.mark.parametrize("recording", recordings(SHARED) if SHARED.is_dir() else [], ids=lambda path: path.stem)
 def test_every_shared_recording_comes_out_as_the_tools_said(recording: Path) -> None:
     check(recording)
+
+
+def test_steps_are_called_as_the_plugin_calls_them() -> None:
+    steps = [
+        {"pause": {}, "setWeight": 20}, {"setCanaryScale": {"weight": 25}}, {"setCanaryScale": {"replicas": 0}},
+        {"setCanaryScale": {"matchTrafficWeight": True}}, {"setHeaderRoute": {"name": "beta"}},
+        {"plugin": {"name": "p"}}, {"analysis": {"templates": []}}, {"pause": {"duration": 30}},
+    ]  # fmt: skip
+    document = {"metadata": {"name": "a"}, "spec": {"strategy": {"canary": {"steps": steps}}}}
+    wire = msgspec.json.decode(json.dumps(document).encode(), type=RolloutWire)
+    assert [step.text for step in rollout_object(wire, ClusterName("c")).steps] == [
+        "setWeight: 20", "setCanaryScale{weight: 25}", "setCanaryScale{replicas: 0}",
+        "setCanaryScale{matchTrafficWeight: true}", "setHeaderRoute: beta", "plugin: p", "analysis", "pause: 30",
+    ]  # fmt: skip
