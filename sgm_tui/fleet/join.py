@@ -161,7 +161,7 @@ def _out_of_sync(facts: CellFacts, application: Application) -> _Finding:
         return _Finding(Journey.UNKNOWN, "OutOfSync; details are on their way")
     if facts.desired is None:
         return _Finding(Journey.SYNCING, "git no longer wants it", suspect=True)
-    if facts.deployed is False:
+    if facts.deployed is False or (application.health == "Missing" and not application.deployed_revision):
         why = "waiting for auto-sync" if application.auto_sync else "auto-sync is off; sync it"
         return _Finding(Journey.MERGED, f"seen, not applied: {why}", facts.desired.committed_at)
     return _Finding(Journey.SYNCING, "OutOfSync: the cluster differs from git", suspect=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
+
 import msgspec
 
 from sgm_tui.fleet.observed import Application, Condition, Operation
@@ -9,6 +12,14 @@ from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import ListMetadata, Metadata, Wire, cleaned, moment
 
 _MESSAGE = 1024
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+IsRepository = Callable[[str], bool]
+"""Whether a URL is the GitOps repository's."""
+
+
+class _Source(Wire, frozen=True):
+    repo_url: str = msgspec.field(default="", name="repoURL")
 
 
 class _Destination(Wire, frozen=True):
@@ -32,6 +43,7 @@ class _SyncPolicy(Wire, frozen=True):
 
 class _Spec(Wire, frozen=True):
     project: str = ""
+    sources: tuple[_Source, ...] | None = None
     destination: _Destination = _Destination()
     sync_policy: _SyncPolicy | None = None
 
@@ -49,6 +61,7 @@ class _Requested(Wire, frozen=True):
 class _SyncResult(Wire, frozen=True):
     revision: str = ""
     revisions: tuple[str, ...] | None = None
+    sources: tuple[_Source, ...] | None = None
 
 
 class _OperationState(Wire, frozen=True):
@@ -80,6 +93,7 @@ class _Condition(Wire, frozen=True):
 class _History(Wire, frozen=True):
     revision: str = ""
     revisions: tuple[str, ...] | None = None
+    sources: tuple[_Source, ...] | None = None
     deployed_at: str | None = None
 
 
@@ -137,8 +151,12 @@ class Table(Wire, frozen=True):
     kind: str = ""
 
 
-def application(wire: ApplicationWire) -> Application:
-    """The domain's view of an Application object."""
+def _nobodys(_: str) -> bool:
+    return False
+
+
+def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys) -> Application:
+    """The domain's view of an Application object; of several sources the GitOps repository's revision counts."""
     status, policy = wire.status, wire.spec.sync_policy
     automated = policy.automated if policy else None
     newest = status.history[-1] if status.history else _History()
@@ -148,15 +166,15 @@ def application(wire: ApplicationWire) -> Application:
         uid=clean(wire.metadata.uid),
         sync=clean(status.sync.status),
         health=clean(status.health.status),
-        revision=clean(status.sync.revision or _first(status.sync.revisions)),
+        revision=clean(status.sync.revision or _ours(status.sync.revisions, wire.spec.sources, is_repository)),
         detailed=True,
         health_message=clean(status.health.message, _MESSAGE),
         requested=wire.operation is not None,
-        operation=_operation(status.operation_state) if status.operation_state else None,
+        operation=_operation(status.operation_state, is_repository) if status.operation_state else None,
         conditions=tuple(Condition(clean(one.type), clean(one.message, _MESSAGE)) for one in status.conditions or ()),
         auto_sync=automated is not None and automated.enabled is not False,
         self_heal=bool(automated and automated.self_heal),
-        deployed_revision=clean(newest.revision or _first(newest.revisions)),
+        deployed_revision=clean(newest.revision or _ours(newest.revisions, newest.sources, is_repository)),
         deployed_at=moment(newest.deployed_at),
         reconciled_at=moment(status.reconciled_at),
         images=cleaned(status.summary.images or ()),
@@ -178,13 +196,13 @@ def rows(table: Table, namespace: str) -> list[Application]:
     return found
 
 
-def _operation(state: _OperationState) -> Operation:
+def _operation(state: _OperationState, is_repository: IsRepository) -> Operation:
     initiated = state.operation.initiated_by or _InitiatedBy()
     result = state.sync_result or _SyncResult()
     return Operation(
         phase=clean(state.phase),
         message=clean(state.message, _MESSAGE),
-        revision=clean(result.revision or _first(result.revisions)),
+        revision=clean(result.revision or _ours(result.revisions, result.sources, is_repository)),
         retry_count=state.retry_count or 0,
         retry_limit=(state.operation.retry.limit if state.operation.retry else None) or 0,
         started_at=moment(state.started_at),
@@ -194,8 +212,11 @@ def _operation(state: _OperationState) -> Operation:
     )
 
 
-def _first(revisions: tuple[str, ...] | None) -> str:
-    return revisions[0] if revisions else ""
+def _ours(revisions: Sequence[str] | None, sources: Sequence[_Source] | None, is_repository: IsRepository) -> str:
+    """The GitOps repository's among the revisions of several sources, else the first commit: a chart has a version."""
+    known = revisions or ()
+    named = [revision for revision, one in zip(known, sources or (), strict=False) if is_repository(one.repo_url)]
+    return next(iter((*named, *filter(_COMMIT.fullmatch, known), *known)), "")
 
 
 def decode_application(raw: bytes | msgspec.Raw) -> ApplicationWire:

@@ -152,7 +152,7 @@ class ApplicationSource:
                 ),
             )
         key = self._key(wire)
-        return wire.metadata.name, key, None if key is None else application(wire)
+        return wire.metadata.name, key, None if key is None else application(wire, self._naming.is_repository)
 
     def _key(self, wire: ApplicationWire) -> CellKey | None:
         return self._naming.of_application(

@@ -88,6 +88,15 @@ CASES = {
         Journey.SYNCING,
         Verdict.BUSY,
     ),
+    "never applied, and nothing of it is there": (
+        replace(
+            with_application(sync="OutOfSync", health="Missing", deployed_revision="", auto_sync=False),
+            deployed=None,
+            rollout=None,
+        ),
+        Journey.MERGED,
+        Verdict.BUSY,
+    ),
     "an operation under way": (with_application(sync="OutOfSync", operation=RUNNING), Journey.SYNCING, Verdict.BUSY),
     "succeeded and out of sync is the tail of a sync, not drift": (
         with_application(sync="OutOfSync", operation=Operation("Succeeded", finished_at=NOW)),

@@ -76,3 +76,18 @@ def test_a_namespace_tells_its_service() -> None:
     assert cell(naming().of_namespace("prod-eu1", "app-cart")) == "cart@prod-eu1"
     assert naming().of_namespace("prod-eu1", "app-") is None
     assert naming().of_namespace("prod-eu1", "kube-system") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "ours"),
+    [
+        ("https://github.com/acme/gitops.git", True),
+        ("https://token@github.com/Acme/gitops/", True),
+        ("git@github.com:acme/gitops.git", True),
+        ("ssh://git@github.com/acme/gitops", True),
+        ("https://github.com/acme/charts.git", False),
+        ("ghcr.io/acme/charts", False),
+    ],
+)
+def test_a_source_is_the_gitops_repository_by_whatever_way_it_is_reached(url: str, ours: bool) -> None:
+    assert naming().is_repository(url) is ours

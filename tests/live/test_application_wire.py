@@ -1,0 +1,31 @@
+"""An Application of several sources, as a real Argo CD wrote it: a chart from a registry, the values from git."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sgm_tui.live.application_wire import application, decode_application
+
+RECORDED = Path(__file__).parent.parent / "data" / "argocd" / "multi-source.json"
+COMMIT = "2cc9184f013d7de96e658633a423fe9afa5ff3d3"
+OTHER = "7a2b82400000000000000000000000000000cafe"
+
+
+def test_the_revision_of_several_sources_is_the_commit_and_not_the_charts_version() -> None:
+    seen = application(decode_application(RECORDED.read_bytes()))
+    assert (seen.revision, seen.deployed_revision) == (COMMIT, COMMIT)
+    assert seen.operation is not None
+    assert seen.operation.revision == COMMIT
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_repositories_the_gitops_one_counts(order: int) -> None:
+    document = json.loads(RECORDED.read_bytes())
+    sources = [{"repoURL": "https://git.example.com/acme/charts"}, {"repoURL": "https://git.example.com/acme/gitops"}]
+    document["spec"]["sources"] = sources[::order]
+    document["status"]["sync"]["revisions"] = [OTHER, COMMIT][::order]
+    wire = decode_application(json.dumps(document).encode())
+    assert application(wire, lambda url: url.endswith("gitops")).revision == COMMIT
