@@ -39,6 +39,8 @@ def join(facts: CellFacts, previous: Cell | None, now: datetime) -> Cell:
     suspect_since = None
     if finding.suspect:
         suspect_since = (previous.suspect_since if previous else None) or now
+        if (previous is None or previous.journey is Journey.UNKNOWN) and _stays_so(facts, now):
+            suspect_since = now - timedelta(seconds=DRIFT_GRACE_SECONDS)
         if now - suspect_since >= timedelta(seconds=DRIFT_GRACE_SECONDS):
             finding = replace(finding, journey=Journey.DRIFTED, since=suspect_since)
     finding = _with_intent(facts, finding)
@@ -50,6 +52,17 @@ def join(facts: CellFacts, previous: Cell | None, now: datetime) -> Cell:
         reason=finding.reason,
         suspect_since=suspect_since,
     )
+
+
+def _stays_so(facts: CellFacts, now: datetime) -> bool:
+    """Whether one look is enough: nothing heals by itself here, and the last operation has long ended."""
+    application = facts.application
+    if application is None or not application.detailed or application.operating:
+        return False
+    if application.auto_sync and application.self_heal:
+        return False
+    ended = application.operation.finished_at if application.operation else None
+    return ended is not None and now - ended >= timedelta(seconds=DRIFT_GRACE_SECONDS)
 
 
 def _since(finding: _Finding, previous: Cell | None, now: datetime) -> datetime:
@@ -104,6 +117,8 @@ def _decide(facts: CellFacts) -> _Finding:
 
 def _told(facts: CellFacts, application: Application) -> _Finding | None:
     """What Argo CD says: seen, compared, applied. None when the cluster has been told all of it."""
+    if application.deleting:
+        return _Finding(Journey.SYNCING, "its Application is being deleted")
     if (broken := _comparison_error(application)) is not None:
         return broken
     operation = application.operation

@@ -69,6 +69,8 @@ class Application:
     health_message: str = ""
     requested: bool = False
     """`operation` is set: somebody asked for a sync that has not ended."""
+    deleting: bool = False
+    """Somebody deleted it, and what it holds has still to go."""
     operation: Operation | None = None
     conditions: tuple[Condition, ...] = ()
     auto_sync: bool = False

@@ -170,6 +170,7 @@ def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys) -
         detailed=True,
         health_message=clean(status.health.message, _MESSAGE),
         requested=wire.operation is not None,
+        deleting=bool(wire.metadata.deletion_timestamp),
         operation=_operation(status.operation_state, is_repository) if status.operation_state else None,
         conditions=tuple(Condition(clean(one.type), clean(one.message, _MESSAGE)) for one in status.conditions or ()),
         auto_sync=automated is not None and automated.enabled is not False,

@@ -88,6 +88,7 @@ CASES = {
         Journey.SYNCING,
         Verdict.BUSY,
     ),
+    "being deleted": (with_application(deleting=True), Journey.SYNCING, Verdict.BUSY),
     "never applied, and nothing of it is there": (
         replace(
             with_application(sync="OutOfSync", health="Missing", deployed_revision="", auto_sync=False),
@@ -238,3 +239,15 @@ def test_a_failing_sync_says_which_attempt_of_how_many() -> None:
     operation = Operation("Running", "tasks failed", retry_count=2, retry_limit=5)
     cell = judged(with_application(sync="OutOfSync", operation=operation))
     assert cell.reason == "sync failing, attempt 2 of 5: tasks failed"
+
+
+def test_one_look_is_enough_where_nothing_heals_by_itself() -> None:
+    ended = Operation("Succeeded", finished_at=NOW - timedelta(minutes=5))
+    drifted = with_application(sync="OutOfSync", operation=ended)
+    first = judged(drifted)
+    assert (first.journey, first.verdict) == (Journey.DRIFTED, Verdict.ATTENTION)
+    assert judged(drifted, first, NOW + timedelta(seconds=1)).journey is Journey.DRIFTED
+    assert judged(with_application(sync="OutOfSync", operation=ended, self_heal=True)).journey is Journey.SYNCING
+    just = replace(ended, finished_at=NOW - timedelta(seconds=2))
+    assert judged(with_application(sync="OutOfSync", operation=just)).journey is Journey.SYNCING
+    assert judged(drifted, judged(QUIET)).journey is Journey.SYNCING
