@@ -226,7 +226,8 @@ async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
             with opening() as load:
                 from sgm_tui.wiring import open_session
 
-                async with open_session(load, read_only=arguments.read_only) as session:
+                async with open_session(load, read_only=arguments.read_only, opens_waves=True) as session:
+                    session.tell = app.say
                     app.attend(session)
                     await running
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -71,8 +71,12 @@ class Desk:
 class LiveSession:
     """What a front end needs of the world; satisfies `ui.session.Session`."""
 
-    def __init__(self, *, read_only: bool = False) -> None:
+    def __init__(self, *, read_only: bool = False, opens_waves: bool = False) -> None:
+        """`opens_waves` lets it open the next wave of what goes wave by wave, as long as it lasts."""
         self.store = Store()
+        self.opens_waves = opens_waves
+        self.tell: Callable[[Progress], None] = lambda _: None
+        """Told of every wave it opens."""
         self.error: SgmError | None = None
         """Why nothing can be shown at all; the store's snapshot carries the same as text."""
         self.read_only = read_only
@@ -119,11 +123,22 @@ class LiveSession:
             try:
                 if self._desk.cart.look():
                     self.store.set_plan(self._desk.cart.plan)
-                if not self.read_only:
-                    await self._desk.waves.step(self.store.snapshot, self.store.snapshot.generated_at)
+                if self.opens_waves and not self.read_only:
+                    await self.open_waves()
             except SgmError as error:
                 # Said again, and to a person, as soon as somebody puts something into the plan or opens its waves.
                 logger.warning("the plan or its waves cannot be looked at: %s", error)
+
+    async def open_waves(self) -> Sequence[Progress]:
+        """Open every wave that may open by the facts; nothing before every source has answered."""
+        self._may_write()
+        snapshot = self.store.snapshot
+        if not _has_answered(snapshot):
+            return ()
+        told = await self.desk.waves.step(snapshot, snapshot.generated_at)
+        for progress in told:
+            self.tell(progress)
+        return told
 
     def snapshots(self) -> AsyncIterator[FleetSnapshot]:
         """Every newest snapshot, the current one first."""
@@ -227,15 +242,23 @@ class LiveSession:
     async def submit(self, preview: Preview) -> AsyncIterator[Progress]:
         """Open the pull requests of exactly this preview; what was opened leaves the plan, later waves are kept."""
         self._may_write()
+        kept = await self._keep_waves(preview)
         async for progress in self.desk.promoter.submit(preview, self.store.snapshot):
-            if progress.step == "queued":
-                # Kept before it leaves the plan, so that a crash between the two loses nothing.
-                now, policy = self.store.snapshot.generated_at, self.config.policy
-                await asyncio.to_thread(self.desk.waves.keep, preview, progress.proposal, now, policy)
+            bundle = progress.proposal.bundle
+            if bundle in kept and progress.step in {"failed", "blocked"}:
+                # Its first wave was not written whole: there is nothing for the others to wait for.
+                await asyncio.to_thread(self.desk.waves.forget, kept.pop(bundle))
             if progress.step in ENDED:
                 self._forget(tuple(edit.change for edit in progress.proposal.edits))
                 await self.refresh()
             yield progress
+
+    async def _keep_waves(self, preview: Preview) -> dict[int, str]:
+        """Bundle → the identity of its wave plan, kept before anything is written: a crash loses no later wave."""
+        now, policy = self.store.snapshot.generated_at, self.config.policy
+        firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1 and not one.wave}
+        keep = self.desk.waves.keep
+        return {bundle: await asyncio.to_thread(keep, preview, one, now, policy) for bundle, one in firsts.items()}
 
     def _forget(self, done: tuple[Change, ...]) -> None:
         self._plan(lambda plan: plan.written(*done))
@@ -321,6 +344,11 @@ class LiveSession:
         """Let a stopped wave plan go on."""
         self._may_write()
         await asyncio.to_thread(self.desk.waves.resume, identity)
+
+    async def drop_waves(self, identity: str) -> None:
+        """Forget a wave plan: what it opened stays as it is, what it has not is never opened."""
+        self._may_write()
+        await asyncio.to_thread(self.desk.waves.forget, identity)
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """Writes that were begun and never seen to their end."""

@@ -203,9 +203,11 @@ def _desk(
 
 
 @contextlib.asynccontextmanager
-async def open_session(load: Callable[[], Awaitable[Config]], *, read_only: bool = False) -> AsyncIterator[LiveSession]:
+async def open_session(
+    load: Callable[[], Awaitable[Config]], *, read_only: bool = False, opens_waves: bool = False
+) -> AsyncIterator[LiveSession]:
     """A session for the length of the block; what `load` yields decides what it shows."""
-    session = LiveSession(read_only=read_only)
+    session = LiveSession(read_only=read_only, opens_waves=opens_waves)
     task = asyncio.create_task(Connection(session).run(load))
     try:
         yield session

@@ -658,6 +658,10 @@ class ScriptedSession:
         """Kept."""
         self.asked.append(("go on", identity))
 
+    async def drop_waves(self, identity: str) -> None:
+        """Kept."""
+        self.asked.append(("drop", identity))
+
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """What a test says."""
         return self.begun

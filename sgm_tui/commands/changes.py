@@ -106,10 +106,14 @@ async def _write(session: LiveSession, preview: Preview) -> list[Progress]:
     happened: list[Progress] = []
     async for progress in session.submit(preview):
         happened.append(progress)
-        link = f"  {progress.url}" if progress.url else ""
-        number = f"#{progress.number} " if progress.number else ""
-        output.note(f"{progress.step:<10} {progress.proposal.stage}: {number}{progress.text}{link}")
+        output.note(_line_of(progress))
     return [one for one in happened if one.step in ENDED | {"failed", "blocked"}]
+
+
+def _line_of(progress: Progress) -> str:
+    link = f"  {progress.url}" if progress.url else ""
+    number = f"#{progress.number} " if progress.number else ""
+    return f"{progress.step:<10} {progress.proposal.stage}: {number}{progress.text}{link}"
 
 
 def _show(result: Result, preview: Preview, happened: Sequence[Progress], arguments: argparse.Namespace) -> None:
@@ -142,12 +146,21 @@ async def follow(session: LiveSession, changes: Sequence[Change], happened: Sequ
     wanted = {key: change.to_version for change in changes for key in change.cells}
     numbers = {one.number for one in happened if one.number}
     told: dict[CellKey, str] = {}
+    arrived: set[CellKey] = set()
+
+    def opened(progress: Progress) -> None:
+        numbers.update([progress.number] if progress.number else ())
+        output.note(_line_of(progress))
+
+    session.tell, session.opens_waves = opened, True
     try:
         async with asyncio.timeout(seconds):
             async for snapshot in session.snapshots():
                 for key, version in wanted.items():
                     _tell(key, version, snapshot.cells.get(key), told)
                 ended = _ended(snapshot, wanted, numbers)
+                if ended is None and _taken_back(snapshot, wanted, arrived):
+                    ended = 1
                 if ended is not None:
                     return ended
     except TimeoutError:
@@ -179,6 +192,20 @@ def _ended(snapshot: FleetSnapshot, wanted: dict[CellKey, Version], numbers: set
         return 1
     done = all(cell.journey is Journey.SETTLED and cell.live_version in {None, cell.desired_version} for cell in there)
     return 0 if len(there) == len(wanted) and done else None
+
+
+def _taken_back(snapshot: FleetSnapshot, wanted: dict[CellKey, Version], arrived: set[CellKey]) -> bool:
+    """Whether git has stopped to want what it already wanted: somebody went back, or on to another version."""
+    for key, version in wanted.items():
+        cell = snapshot.cells.get(key)
+        if cell is None or cell.desired_version is None:
+            continue
+        if cell.desired_version == version:
+            arrived.add(key)
+        elif key in arrived:
+            output.note(f"sgm: {key}: git wants {cell.desired_version} there now, not {version} any more")
+            return True
+    return False
 
 
 def only_changes(found: Sequence[Change | Refusal]) -> Staged:

@@ -28,10 +28,10 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("show", "open", "clear", "resume", "discard", "waves", "stop", "go-on"),
+        choices=("show", "open", "clear", "resume", "discard", "waves", "next", "stop", "go-on", "drop"),
         default="show",
         help="show it (default), open its pull requests, clear it; resume or discard an unfinished write; "
-        "list what goes wave by wave, stop it, let it go on",
+        "list what goes wave by wave, open every next wave that may open, stop one, let it go on, drop it",
     )
     parser.add_argument("operation", nargs="?", metavar="ID", help="which unfinished write, or which waves")
     parser.add_argument("--unfinished", action="store_true", help="list what was begun and never finished")
@@ -41,9 +41,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked for; the exit code of design §6."""
-    if (arguments.what in {"resume", "discard", "stop", "go-on"}) != bool(arguments.operation):
+    if (arguments.what in {"resume", "discard", "stop", "go-on", "drop"}) != bool(arguments.operation):
         raise UsageError(
-            "sgm plan: resume, discard, stop and go-on need an ID",
+            "sgm plan: resume, discard, stop, go-on and drop need an ID",
             "sgm plan --unfinished and sgm plan waves list them.",
         )
     arguments.dry_run = arguments.dry_run or arguments.what == "show"
@@ -58,7 +58,7 @@ async def _plan(arguments: argparse.Namespace) -> int:
         must_know_git(snapshot)
         if arguments.unfinished:
             return _list(await session.unfinished(), snapshot, arguments)
-        if arguments.what in {"waves", "stop", "go-on"}:
+        if arguments.what in {"waves", "next", "stop", "go-on", "drop"}:
             return await _waves(session, snapshot, arguments)
         if arguments.what == "resume":
             return await _resume(session, arguments.operation)
@@ -75,13 +75,20 @@ async def _plan(arguments: argparse.Namespace) -> int:
 
 
 async def _waves(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
-    if arguments.what == "stop":
-        await session.stop_waves(arguments.operation, arguments.reason or "by hand")
-    if arguments.what == "go-on":
-        await session.resume_waves(arguments.operation)
-    found = await session.waves()
-    if arguments.operation and all(plan.identity != arguments.operation for plan, _ in found):
+    known = {plan.identity for plan, _ in await session.waves()}
+    if arguments.operation and arguments.operation not in known:
         raise UsageError(f"no waves {arguments.operation}", "sgm plan waves lists them.")
+    match arguments.what:
+        case "stop":
+            await session.stop_waves(arguments.operation, arguments.reason or "by hand")
+        case "go-on":
+            await session.resume_waves(arguments.operation)
+        case "drop":
+            await session.drop_waves(arguments.operation)
+        case "next":
+            for progress in await session.open_waves():
+                output.note(f"{progress.step:<10} {progress.text}  {progress.url}".rstrip())
+    found = await session.waves()
     if arguments.output == "json":
         waves = [wave_document(plan, step) for plan, step in found]
         output.data(json.dumps({"schema": 1, "waves": waves}, indent=2, ensure_ascii=False))

@@ -13,9 +13,12 @@ from typing import Literal
 
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Override
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.snapshot import FleetSnapshot
+
+_READ_BY_THEN = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,10 @@ class WavePlan:
     reason: str = ""
     stopped: str = ""
     """Why it does not go on; "" while it does."""
+    branches: tuple[str, ...] = ()
+    """The branches of what has been opened, to know its pull requests by."""
+    held: str = ""
+    """Why the next wave could not be opened when it was tried last; "" when nothing was in the way."""
 
     @property
     def title(self) -> str:
@@ -75,9 +82,16 @@ def next_step(plan: WavePlan, snapshot: FleetSnapshot, now: datetime) -> WaveSte
     if plan.stopped:
         return WaveStep("wait", f"stopped: {plan.stopped}")
     ready_at = plan.began_at
+    proposed = _proposed(plan, snapshot)
+    closed = next((one for one in proposed if one.state == "closed"), None)
+    if closed is not None:
+        return WaveStep("stop", f"#{closed.number} was closed without being merged")
+    merged = bool(proposed) and all(_long_merged(one, now) for one in proposed)
     for key, version in _wanted(plan):
         cell = snapshot.cells.get(key)
         if cell is None or cell.desired_version != version:
+            if merged and cell is not None and cell.desired_version is not None:
+                return WaveStep("stop", f"{key}: git wants {cell.desired_version} there by now")
             return WaveStep("wait", f"{key}: not merged yet")
         if cell.journey is Journey.FAILED:
             return WaveStep("stop", f"{key}: {cell.reason or 'failed'}")
@@ -88,7 +102,34 @@ def next_step(plan: WavePlan, snapshot: FleetSnapshot, now: datetime) -> WaveSte
         return WaveStep("wait", "soaking", ready_at)
     if plan.opened >= len(plan.waves):
         return WaveStep("done", "every wave has settled")
-    return WaveStep("open", f"wave {plan.opened + 1} of {len(plan.waves)}")
+    return WaveStep("open", plan.held or f"wave {plan.opened + 1} of {len(plan.waves)}")
+
+
+def standing_of(plan: WavePlan, at: int, snapshot: FleetSnapshot) -> Literal["settled", "opened", "later"]:
+    """How far one wave of a plan is, by facts: what was opened is not settled before its cells say so."""
+    if at >= plan.opened:
+        return "later"
+    cells = [(snapshot.cells.get(key), change.to_version) for change in plan.waves[at] for key in change.cells]
+    arrived = (cell is not None and cell.desired_version == to and _settled(cell, to) for cell, to in cells)
+    return "settled" if all(arrived) else "opened"
+
+
+def _proposed(plan: WavePlan, snapshot: FleetSnapshot) -> list[PullRequest]:
+    """The pull requests of what was opened: of each branch the one that is not closed, if there is any.
+
+    What ended before the plan began is of an earlier time: the same change has the same branch.
+    """
+    found: dict[str, PullRequest] = {}
+    for one in snapshot.pull_requests:
+        ours = one.state == "open" or (one.updated_at is not None and one.updated_at >= plan.began_at)
+        if one.branch in plan.branches and ours and (one.branch not in found or one.state != "closed"):
+            found[one.branch] = one
+    return list(found.values())
+
+
+def _long_merged(request: PullRequest, now: datetime) -> bool:
+    """Merged so long ago that git has been read since."""
+    return request.state == "merged" and request.merged_at is not None and now - request.merged_at > _READ_BY_THEN
 
 
 def _wanted(plan: WavePlan) -> list[tuple[CellKey, Version]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +23,9 @@ from sgm_tui.operations.files import locked, write_whole
 from sgm_tui.operations.proposal import identity_of
 
 _SCHEMA = 1
+_TRY_AGAIN = timedelta(seconds=30)
+"""Between two tries to open a wave whose gates are closed."""
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Writer(Protocol):
@@ -43,6 +46,8 @@ class Waves:
     def __init__(self, file: Path, writer: Writer) -> None:
         self._file = file
         self._writer = writer
+        self._tried: dict[str, datetime] = {}
+        """When the next wave of a plan was tried last, and something was in its way."""
 
     def plans(self) -> tuple[WavePlan, ...]:
         """Every plan that has not ended, the oldest first.
@@ -63,14 +68,17 @@ class Waves:
                 f"{self._file} holds no wave plans this sgm can read", "Move it away to go on without them."
             ) from error
 
-    def keep(self, preview: Preview, queued: Proposal, now: datetime, policy: Policy) -> None:
-        """Keep what a submitted preview left for later: a first wave with all that follow it."""
-        together = [one for one in preview.proposals if one.bundle == queued.bundle]
+    def keep(self, preview: Preview, first: Proposal, now: datetime, policy: Policy) -> str:
+        """Keep what goes wave by wave with a first wave, before any of it is written; its identity."""
+        together = [one for one in preview.proposals if one.bundle == first.bundle]
         waves = tuple(
-            tuple(edit.change for one in together if one.wave == at for edit in one.edits) for at in range(queued.waves)
+            tuple(edit.change for one in together if one.wave == at for edit in one.edits) for at in range(first.waves)
         )
         soak = max(soak_of(wave, policy) for wave in waves)
-        self.add(WavePlan(identity_of(waves[0]), waves, now, soak, 1, _overrides(together), queued.reason))
+        branches = tuple(one.branch for one in together if not one.wave)
+        plan = WavePlan(identity_of(waves[0]), waves, now, soak, 1, _overrides(together), first.reason, "", branches)
+        self.add(plan)
+        return plan.identity
 
     def add(self, plan: WavePlan) -> None:
         """Keep a plan; one of the same changes is kept once."""
@@ -82,7 +90,8 @@ class Waves:
 
     def resume(self, identity: str) -> None:
         """Go on from where it is."""
-        self._replace(identity, lambda plan: replace(plan, stopped=""))
+        self._tried.pop(identity, None)
+        self._replace(identity, lambda plan: replace(plan, stopped="", held=""))
 
     def forget(self, identity: str) -> None:
         """Take a plan away; what it opened stays as it is."""
@@ -97,11 +106,12 @@ class Waves:
                 self.stop(plan.identity, step.reason)
             elif step.do == "done":
                 self.forget(plan.identity)
-            elif step.do == "open":
+            elif step.do == "open" and now - self._tried.get(plan.identity, _NEVER) >= _TRY_AGAIN:
                 told += await self._open(plan, snapshot)
         return told
 
     async def _open(self, plan: WavePlan, snapshot: FleetSnapshot) -> list[Progress]:
+        """Open the next wave. A closed gate is waited for; what was refused, or failed, stops the plan."""
         changes = plan.waves[plan.opened]
         try:
             preview = await self._writer.preview(Plan().with_change(*changes), snapshot, plan.override, plan.reason)
@@ -110,15 +120,19 @@ class Waves:
         except SgmError as error:
             self.stop(plan.identity, str(error))
             return []
-        ends = [one for one in told if one.step in ENDED | {"failed", "blocked"}]
         refused = [one.reason for one in preview.refusals if not one.nothing]
-        bad = refused + [one.text for one in ends if one.step not in ENDED]
-        if bad:
-            self.stop(plan.identity, bad[0])
+        failed = refused + [one.text for one in told if one.step == "failed"]
+        blocked = [one.text for one in told if one.step == "blocked"]
+        if failed:
+            self.stop(plan.identity, failed[0])
+        elif blocked:
+            self._tried[plan.identity] = snapshot.generated_at
+            self._replace(plan.identity, lambda one: replace(one, held=blocked[0]))
         else:
+            branches = tuple(one.branch for one in preview.proposals)
             # Counted from what was judged: two processes that both opened this wave open the next one once.
-            self._replace(plan.identity, lambda one: replace(one, opened=max(one.opened, plan.opened + 1)))
-        return told
+            self._replace(plan.identity, lambda one: _further(one, plan.opened + 1, branches))
+        return [one for one in told if one.step in ENDED | {"failed"}]
 
     def _replace(self, identity: str, change: Callable[[WavePlan], WavePlan]) -> None:
         self._update(lambda plans: tuple(change(one) if one.identity == identity else one for one in plans))
@@ -127,6 +141,11 @@ class Waves:
         with locked(self._file):
             plans = change(self.plans())
             write_whole(self._file, json.dumps({"schema": _SCHEMA, "plans": [_document(one) for one in plans]}))
+
+
+def _further(plan: WavePlan, opened: int, branches: tuple[str, ...]) -> WavePlan:
+    known = tuple(dict.fromkeys((*plan.branches, *branches)))
+    return replace(plan, opened=max(plan.opened, opened), branches=known, held="")
 
 
 def _overrides(group: Sequence[Proposal]) -> Override | None:
@@ -157,4 +176,6 @@ def _plan_of(document: dict[str, Any]) -> WavePlan:
         override=Override(over["reason"], tuple(over["gates"])) if over else None,
         reason=str(document["reason"]),
         stopped=str(document["stopped"]),
+        branches=tuple(map(str, document.get("branches", ()))),
+        held=str(document.get("held", "")),
     )

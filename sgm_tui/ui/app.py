@@ -22,6 +22,7 @@ from textual.reactive import var
 from textual.screen import Screen
 
 from sgm_tui.errors import SgmError
+from sgm_tui.fleet.plan import Progress
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys, terminal, themes
@@ -110,6 +111,11 @@ class SgmApp(App[None]):
         """Show this session from now on."""
         self._session = session
         self.follow()
+
+    def say(self, progress: Progress) -> None:
+        """A wave that was opened by itself, so that nobody is surprised by its pull request."""
+        title = f"#{progress.number} {progress.step}" if progress.number else progress.step
+        self.notify(progress.proposal.title, title=title, markup=False)
 
     def on_mount(self) -> None:
         """Begin to listen: to the session, to signals, to the terminal."""

@@ -123,6 +123,7 @@ WAVES: list[BindingType] = [
     Binding("escape,q", "back", "back", id="waves-back", tooltip="Back to the plan"),
     Binding("x", "stop", "stop", id="waves-stop", tooltip="Open no further wave of this one"),
     Binding("enter", "go_on", "go on", id="waves-go-on", priority=True, tooltip="Let a stopped one go on"),
+    Binding("d", "drop", "drop", id="waves-drop", tooltip="Forget a stopped one: what is not open is never opened"),
     Binding("down,j", "choose(1)", "next", id="waves-next", show=False, tooltip="The next one"),
     Binding("up,k", "choose(-1)", "previous", id="waves-previous", show=False, tooltip="The one before"),
 ]

@@ -122,6 +122,10 @@ class Session(Protocol):
         """Open no further wave of a plan until it is let go on."""
         ...
 
+    async def drop_waves(self, identity: str) -> None:
+        """Forget a wave plan: what it has not opened is never opened."""
+        ...
+
     async def resume_waves(self, identity: str) -> None:
         """Let a stopped wave plan go on."""
         ...

@@ -115,6 +115,10 @@ class StaticSession:
         """Refused."""
         raise RefusedError(self._why)
 
+    async def drop_waves(self, identity: str) -> None:
+        """Refused."""
+        raise RefusedError(self._why)
+
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """Nothing was begun."""
         return ()

@@ -13,11 +13,12 @@ import pytest
 from sgm_tui.errors import RefusedError, UnreachableError
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.model import ServiceName, Version
+from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, FileEdit, Override, Plan, Preview, Progress, Proposal
 from sgm_tui.fleet.policy import GroupBy, Policy, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.wave_report import wave_document
-from sgm_tui.fleet.waves import WavePlan, next_step, soak_of, split
+from sgm_tui.fleet.waves import WavePlan, next_step, soak_of, split, standing_of
 from sgm_tui.operations.proposal import grouped, title_of
 from sgm_tui.operations.waves import Waves
 
@@ -63,6 +64,7 @@ class Writer:
     def __init__(self) -> None:
         self.opened: list[str] = []
         self.failure: UnreachableError | None = None
+        self.closed_gate = ""
 
     async def preview(self, planned: Plan, snapshot: FleetSnapshot, override: Override | None, reason: str) -> Preview:
         if self.failure is not None:
@@ -71,6 +73,9 @@ class Writer:
         return Preview("base", (Proposal(planned.changes[0].stage, "branch", "title", "", edits),))
 
     async def submit(self, preview: Preview, snapshot: FleetSnapshot) -> AsyncIterator[Progress]:
+        if self.closed_gate:
+            yield Progress("blocked", preview.proposals[0], self.closed_gate)
+            return
         self.opened += [edit.change.place for edit in preview.proposals[0].edits]
         yield Progress("opened", preview.proposals[0], number=7)
 
@@ -234,3 +239,65 @@ def test_a_wave_plan_is_told_to_programs_whole() -> None:
     assert (told["opened"], told["next"], told["stopped"]) == (1, "wait", None)
     assert told["eta"] == "2026-11-23T14:13:20Z"
     assert [[one["cluster"] for one in wave] for wave in told["waves"]] == [["prod-eu1"], ["prod-us1"], ["prod-ap1"]]
+
+
+def pulls(shown: FleetSnapshot, *requests: PullRequest) -> FleetSnapshot:
+    return replace(shown, pull_requests=requests)
+
+
+def request(state: str, ended: float, branch: str = "b0") -> PullRequest:
+    """The pull request of the first wave; it ended so many seconds ago."""
+    at = builders.ago(ended)
+    merged = at if state == "merged" else None
+    return builders.pull_request(313, "feat(cart)", branch=branch, state=state, updated_at=at, merged_at=merged)
+
+
+WAITING = {"prod_eu1": ("v1", Journey.SETTLED, 9000.0)}
+
+
+def test_a_pull_request_that_somebody_closed_stops_what_would_follow() -> None:
+    step = next_step(plan(branches=("b0",)), pulls(fleet(**WAITING), request("closed", 60)), builders.NOW)
+    assert (step.do, step.reason) == ("stop", "#313 was closed without being merged")
+
+
+def test_what_was_merged_and_then_taken_back_stops_it() -> None:
+    going = plan(branches=("b0",))
+    just_merged = next_step(going, pulls(fleet(**WAITING), request("merged", 30)), builders.NOW)
+    taken_back = next_step(going, pulls(fleet(**WAITING), request("merged", 600)), builders.NOW)
+    assert just_merged.do == "wait"
+    assert (taken_back.do, taken_back.reason) == ("stop", "cart@prod-eu1: git wants v1 there by now")
+
+
+def test_pull_requests_of_an_earlier_time_or_of_others_say_nothing() -> None:
+    going = plan(branches=("b0",))
+    for one in (request("closed", 7200), request("merged", 7200), request("closed", 60, branch="another")):
+        assert next_step(going, pulls(fleet(**WAITING), one), builders.NOW).do == "wait"
+    reopened = pulls(fleet(**WAITING), request("closed", 60), request("open", 30))
+    assert next_step(going, reopened, builders.NOW).do == "wait"
+
+
+async def test_a_closed_gate_is_waited_for_and_said_and_not_asked_all_the_time(tmp_path: Path) -> None:
+    writer = Writer()
+    writer.closed_gate = "window: frozen until monday"
+    waves = Waves(tmp_path / "waves.json", writer)
+    waves.add(plan())
+    shown = fleet(prod_eu1=("v2", Journey.SETTLED, 1000))
+    await waves.step(shown, builders.NOW)
+    (kept,) = waves.plans()
+    assert (kept.stopped, kept.held, kept.opened) == ("", "window: frozen until monday", 1)
+    assert next_step(kept, shown, builders.NOW).reason == "window: frozen until monday"
+    writer.closed_gate = ""
+    await waves.step(shown, builders.NOW)
+    assert writer.opened == []
+    later = builders.NOW + timedelta(seconds=31)
+    await waves.step(shown, later)
+    (kept,) = waves.plans()
+    assert (writer.opened, kept.opened, kept.held) == (["prod-us1"], 2, "")
+
+
+def test_a_wave_is_settled_when_its_cells_are_and_not_when_it_was_opened() -> None:
+    going = plan(opened=2)
+    shown = fleet(prod_eu1=("v2", Journey.SETTLED, 10), prod_us1=("v1", Journey.ROLLING, 10))
+    assert [standing_of(going, at, shown) for at in range(3)] == ["settled", "opened", "later"]
+    went_back = fleet(prod_eu1=("v1", Journey.SETTLED, 10))
+    assert standing_of(going, 0, went_back) == "opened"

@@ -193,6 +193,22 @@ def test_another_version_supersedes_the_open_pull_request_when_it_is_asked_to(sl
     assert slow_fleet.json("plan", "--unfinished")["unfinished"] == []
 
 
+def test_waves_stop_when_somebody_closes_what_they_wait_for_and_are_dropped_by_hand(slow_fleet: Fleet) -> None:
+    over = ("--override", "--reason", "a test of waves")
+    opened = slow_fleet.json("promote", "checkout", "--to", "prod", "--yes", *over)
+    (first,) = opened["pull_requests"]
+    (waves,) = slow_fleet.json("plan", "waves")["waves"]
+    assert (waves["opened"], waves["next"], waves["stopped"]) == (1, "wait", None)
+    assert [[one["cluster"] for one in wave] for wave in waves["waves"]] == [["prod-eu1"], ["prod-us1"], ["prod-ap1"]]
+    slow_fleet.sgm("prs", "close", str(first["number"]), "--yes")
+    slow_fleet.sgm("plan", "next", "--yes")
+    (stopped,) = slow_fleet.json("plan", "waves")["waves"]
+    assert stopped["stopped"] == f"#{first['number']} was closed without being merged"
+    assert [one for one in slow_fleet.json("prs")["pull_requests"] if one["state"] == "open"] == []
+    slow_fleet.sgm("plan", "drop", waves["id"], "--yes")
+    assert slow_fleet.json("plan", "waves")["waves"] == []
+
+
 def test_what_git_wants_already_is_nothing_to_do(fleet: Fleet) -> None:
     version = fleet.cell("cart", "staging-eu1")["desired"]
     document = fleet.json("promote", "cart", "--to", "staging", "--version", version, "--yes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import ClassVar
 
 from textual import work
@@ -15,7 +16,7 @@ from textual.widgets import Footer, Static
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.tables import age
-from sgm_tui.fleet.waves import WavePlan, WaveStep
+from sgm_tui.fleet.waves import WavePlan, WaveStep, standing_of
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.tones import Line, Tone, page
@@ -23,6 +24,12 @@ from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 from sgm_tui.ui.widgets.choices import Choices
+
+_STANDINGS: Mapping[str, tuple[str, Tone]] = {
+    "settled": ("✓", Tone.GOOD),
+    "opened": ("◐", Tone.BUSY),
+    "later": ("·", Tone.QUIET),
+}
 
 
 class WavesScreen(Screen[None]):
@@ -72,7 +79,7 @@ class WavesScreen(Screen[None]):
 
     def _show_chosen(self) -> None:
         chosen = self._chosen()
-        lines = _waves(chosen) if chosen is not None else []
+        lines = _waves(chosen, self.snapshot) if chosen is not None else []
         self.query_one("#progress", Static).update(page(lines))
 
     def _chosen(self) -> WavePlan | None:
@@ -82,31 +89,36 @@ class WavesScreen(Screen[None]):
     @work(group="acting")
     async def action_stop(self) -> None:
         """Open no further wave of the chosen one."""
-        await self._act(stop=True)
+        await self._act(self._stop)
 
     @work(group="acting")
     async def action_go_on(self) -> None:
         """Let the chosen one go on."""
-        await self._act(stop=False)
+        await self._act(self._session.resume_waves)
 
-    async def _act(self, *, stop: bool) -> None:
+    @work(group="acting")
+    async def action_drop(self) -> None:
+        """Forget the chosen one: what it has opened stays, the rest is never opened."""
+        await self._act(self._session.drop_waves)
+
+    async def _stop(self, identity: str) -> None:
+        await self._session.stop_waves(identity, "by hand")
+
+    async def _act(self, act: Callable[[str], Awaitable[None]]) -> None:
         plan = self._chosen()
         if plan is None:
             return
         try:
-            if stop:
-                await self._session.stop_waves(plan.identity, "by hand")
-            else:
-                await self._session.resume_waves(plan.identity)
+            await act(plan.identity)
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
         self.look()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what would do something."""
-        if action in {"stop", "go_on"}:
+        if action in {"stop", "go_on", "drop"}:
             plan = self._chosen() if self.is_mounted else None
-            return (plan is not None and bool(plan.stopped) == (action == "go_on")) or None
+            return (plan is not None and bool(plan.stopped) == (action != "stop")) or None
         return True
 
     def action_choose(self, step: int) -> None:
@@ -129,10 +141,10 @@ def _line(plan: WavePlan, step: WaveStep, snapshot: FleetSnapshot) -> Line:
     )
 
 
-def _waves(plan: WavePlan) -> list[Line]:
+def _waves(plan: WavePlan, snapshot: FleetSnapshot) -> list[Line]:
     lines: list[Line] = []
     for at, wave in enumerate(plan.waves):
-        sign, tone = ("✓", Tone.GOOD) if at < plan.opened else ("·", Tone.QUIET)
+        sign, tone = _STANDINGS[standing_of(plan, at, snapshot)]
         where = ", ".join(f"{change.service} {change.place} {change.to_version}" for change in wave)
         lines.append(((f"  {sign} wave {at + 1}  ", tone), (where, Tone.TEXT)))
     return lines
