@@ -140,18 +140,14 @@ class Store:
         match observation:
             case Lost(source, reason):
                 self._mark(source, "stale", reason)
-                return
             case Off(source, reason):
                 self._mark(source, "off", reason)
-                return
             case PullRequestsListed(source, _, note):
                 self._mark(source, "fresh", "", note)
             case Alive(source, missing):
                 self._mark(source, "fresh", "", missing)
-                return
             case _:
-                known = self._sources.get(observation.source)
-                self._mark(observation.source, "fresh", "", known.note if known and known.state == "fresh" else "")
+                self._mark(observation.source, "fresh", "", None)
         self._absorb(observation)
 
     def _absorb(self, observation: Observation) -> None:
@@ -240,7 +236,7 @@ class Store:
         self._pull_requests = requests
         self._touch(before.keys() | self._pending.keys())
 
-    def _mark(self, source: SourceId, state: str, reason: str, note: str = "") -> None:
+    def _mark(self, source: SourceId, state: str, reason: str, note: str | None = "") -> None:
         now = self._clock()
         known = self._sources.get(source, SourceHealth(source, since=now))
         health = _health(known, state, reason, note, now)
@@ -382,11 +378,11 @@ def _related(troubled: Iterable[SourceHealth], hub: SourceId | None, key: CellKe
     ]
 
 
-def _health(known: SourceHealth, state: str, reason: str, note: str, now: datetime) -> SourceHealth:
-    """What a source is now: since when is kept for as long as it stays so."""
+def _health(known: SourceHealth, state: str, reason: str, note: str | None, now: datetime) -> SourceHealth:
+    """What a source is now: since when is kept for as long as it stays so, and its note when none is given."""
     if state == "fresh":
         since = known.since if known.state == "fresh" else now
-        return SourceHealth(known.source, "fresh", seen_at=now, since=since, note=note)
+        return SourceHealth(known.source, "fresh", seen_at=now, since=since, note=known.note if note is None else note)
     if state == "off":
         return SourceHealth(known.source, "off", seen_at=known.seen_at, since=now, reason=reason)
     since = known.since if known.state == "stale" else now

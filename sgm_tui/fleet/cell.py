@@ -106,8 +106,8 @@ class Cell:
 
     @property
     def live_version(self) -> Version | None:
-        """What runs: the stable version of the Rollout."""
-        return self.facts.rollout.stable_version if self.facts.rollout else None
+        """What runs: the version of the Rollout that serves most requests."""
+        return self.facts.rollout.live_version if self.facts.rollout else None
 
     @property
     def new_version(self) -> Version | None:

@@ -166,6 +166,8 @@ class Rollout:
     available: int = 0
     stable_version: Version | None = None
     """Image tag of the stable ReplicaSet."""
+    active_version: Version | None = None
+    """Image tag of the ReplicaSet a blue-green's active Service selects."""
     new_version: Version | None = None
     """Image tag of the ReplicaSet on its way in; None when fully promoted."""
     spec_version: Version | None = None
@@ -183,8 +185,8 @@ class Rollout:
 
     @property
     def live_version(self) -> Version | None:
-        """What serves most requests now: the stable version."""
-        return self.stable_version
+        """What serves most requests now: what the active Service selects, else the stable version."""
+        return self.active_version or self.stable_version
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,7 @@ def derive(
         set_weight=set_weight(rollout) if canary else None,
         actual_weight=_actual_weight(rollout, roles) if canary else None,
         stable_version=_stable_version(rollout, replica_sets),
+        active_version=_image_of(rollout, replica_sets, rollout.active_hash),
         new_version=_new_version(rollout, replica_sets),
         spec_version=_spec_version(rollout, replica_sets),
         pause_reason=_pause_reason(rollout),

@@ -239,6 +239,13 @@ def test_versions_are_the_replica_sets_and_the_new_one_is_none_when_promoted() -
     assert (settled.stable_version, settled.new_version) == ("new", None)
 
 
+def test_a_blue_green_serves_what_its_active_service_selects_before_that_is_stable() -> None:
+    switched = replace(ROLLING, strategy="BlueGreen", active_hash="new")
+    derived = derive(switched, [replica_set("old"), replica_set("new")])
+    assert (derived.live_version, derived.stable_version) == ("new", "old")
+    assert derive(ROLLING, [replica_set("old")]).live_version == "old"
+
+
 def test_a_proxy_that_comes_first_in_the_pod_is_not_the_service() -> None:
     images = ("ghcr.io/acme/envoy:1.30", "ghcr.io/acme/checkout:v1")
     stable = replica_set("new", images=images, containers=("proxy", "checkout"))
