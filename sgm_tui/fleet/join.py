@@ -140,7 +140,7 @@ def _comparison_error(application: Application) -> _Finding | None:
     """Sync Unknown with health Healthy is the usual look of a broken manifest; it is never green (§J)."""
     error = next((condition for condition in application.conditions if condition.is_error), None)
     if error is not None and (application.sync == "Unknown" or error.type != "SyncError"):
-        return _Finding(Journey.FAILED, f"{error.type}: {error.message}")
+        return _Finding(Journey.FAILED, f"{error.type}: {error.message}", error.since)
     if application.sync in {"Synced", "OutOfSync"}:
         return None
     if not application.detailed or not application.sync:
@@ -220,7 +220,7 @@ def _paused(rollout: Rollout) -> _Finding:
     if rollout.pause_seconds is not None:
         return _Finding(Journey.ROLLING, _with_step(rollout, f"pause {rollout.pause_seconds:g}s"), None)
     reason = rollout.pause_reason or rollout.message
-    return _Finding(Journey.PAUSED, _with_step(rollout, reason), rollout.paused_since)
+    return _Finding(Journey.PAUSED, _with_step(rollout, reason), rollout.paused_since or rollout.updated_at)
 
 
 def _with_step(rollout: Rollout, text: str) -> str:

@@ -44,6 +44,7 @@ class Condition:
 
     type: str
     message: str
+    since: datetime | None = None
 
     @property
     def is_error(self) -> bool:

@@ -88,6 +88,7 @@ class _Health(Wire, frozen=True):
 class _Condition(Wire, frozen=True):
     type: str = ""
     message: str = ""
+    last_transition_time: str | None = None
 
 
 class _History(Wire, frozen=True):
@@ -172,7 +173,10 @@ def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys) -
         requested=wire.operation is not None,
         deleting=bool(wire.metadata.deletion_timestamp),
         operation=_operation(status.operation_state, is_repository) if status.operation_state else None,
-        conditions=tuple(Condition(clean(one.type), clean(one.message, _MESSAGE)) for one in status.conditions or ()),
+        conditions=tuple(
+            Condition(clean(one.type), clean(one.message, _MESSAGE), moment(one.last_transition_time))
+            for one in status.conditions or ()
+        ),
         auto_sync=automated is not None and automated.enabled is not False,
         self_heal=bool(automated and automated.self_heal),
         deployed_revision=clean(newest.revision or _ours(newest.revisions, newest.sources, is_repository)),

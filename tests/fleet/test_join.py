@@ -251,3 +251,11 @@ def test_one_look_is_enough_where_nothing_heals_by_itself() -> None:
     just = replace(ended, finished_at=NOW - timedelta(seconds=2))
     assert judged(with_application(sync="OutOfSync", operation=just)).journey is Journey.SYNCING
     assert judged(drifted, judged(QUIET)).journey is Journey.SYNCING
+
+
+def test_an_error_and_a_persons_pause_are_as_old_as_the_controllers_say() -> None:
+    ago = NOW - timedelta(minutes=9)
+    broken = judged(with_application(sync="Unknown", conditions=(Condition("InvalidSpecError", "no", ago),)))
+    assert (broken.journey, broken.since) == (Journey.FAILED, ago)
+    paused = judged(with_rollout(phase="Paused", pause_reason="spec.paused", updated_at=ago))
+    assert (paused.journey, paused.since) == (Journey.PAUSED, ago)
