@@ -44,6 +44,10 @@ class BrokenError(UnreachableError):
     """The server was there and the connection broke under us: asking again may do."""
 
 
+class SilentError(UnreachableError):
+    """A watch was accepted and nothing came: a quiet collection, or a connection nobody holds the other end of."""
+
+
 class ExpiredError(SgmError):
     """The revision to go on from is too old (410): list again."""
 
@@ -59,7 +63,7 @@ class Pace:
     """Whole time of a request that is not a watch; read time-outs alone do not stop a slow loris."""
     list_page: float = 30.0
     idle: float = 75.0
-    """Silence after which a watch is given up; bookmarks come about once a minute."""
+    """Silence after which a watch is asked anew; a real server's bookmarks may be two minutes apart, or never come."""
     watch: int = 240
     """Age at which the server is asked to end a watch."""
     beat: float = 10.0
@@ -124,24 +128,31 @@ class ClusterConnection:
         """The lines of a watch, until the server ends it or it is old enough to be asked anew.
 
         Raises:
-            UnreachableError: no whole line within the idle deadline (bytes that never make one are silence too).
+            SilentError: it was accepted, and not a byte came within the idle deadline.
+            UnreachableError: no answer within the idle deadline, or bytes that never make a whole line.
             BrokenError: the connection broke.
         """
         rest, now = b"", asyncio.get_running_loop().time
         oldest = now() + self.pace.watch + self.pace.idle
         request = _Request("GET", path, params, accept)
-        async with self._asked(request, idle=self.pace.idle) as response, asyncio.timeout(self.pace.idle) as patience:
-            async for chunk in response.content.iter_any():
-                *whole, rest = (rest + chunk).split(b"\n")
-                for line in whole:
-                    if line.strip():
-                        yield line
-                if len(rest) > _LARGEST_EVENT:
-                    raise UnreachableError(f"an event of {self.context} is larger than {_LARGEST_EVENT >> 20} MB")
-                if now() > oldest:
-                    return
-                if whole:
-                    patience.reschedule(now() + self.pace.idle)
+        async with self._asked(request, idle=self.pace.idle) as response:
+            try:
+                async with asyncio.timeout(self.pace.idle) as patience:
+                    async for chunk in response.content.iter_any():
+                        *whole, rest = (rest + chunk).split(b"\n")
+                        for line in whole:
+                            if line.strip():
+                                yield line
+                        if len(rest) > _LARGEST_EVENT:
+                            raise UnreachableError(f"an event of {self.context} is over {_LARGEST_EVENT >> 20} MB")
+                        if now() > oldest:
+                            return
+                        if whole:
+                            patience.reschedule(now() + self.pace.idle)
+            except TimeoutError as error:
+                if rest:
+                    raise
+                raise SilentError(f"{self.context} said nothing for {self.pace.idle:.0f} s") from error
 
     @contextlib.asynccontextmanager
     async def _asked(

@@ -16,7 +16,7 @@ import msgspec
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.text import clean
-from sgm_tui.live.connection import BrokenError, ClusterConnection, ExpiredError, Pace, decode, refusal
+from sgm_tui.live.connection import BrokenError, ClusterConnection, ExpiredError, Pace, SilentError, decode, refusal
 from sgm_tui.live.wire import Envelope, Metadata, RawEvent, RawList, Status
 
 _PAGE = 500
@@ -173,6 +173,9 @@ async def _watch(collection: Collection, version: str, waits: Backoff) -> AsyncG
                     seen = True
                     waits.reset()
                     yield event
+        except SilentError:
+            # Quiet, or cut off unnoticed: a new connection tells, and whether the server is there its beat does.
+            continue
         except BrokenError:
             if not seen:
                 raise

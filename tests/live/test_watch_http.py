@@ -243,12 +243,18 @@ async def test_an_expired_revision_lists_anew_and_is_no_trouble(tmp_path: Path, 
     assert kinds(seen) == ["Listed"] * 3
 
 
-@pytest.mark.parametrize("script", [quiet, trickle], ids=["silent", "a byte now and then"])
-async def test_a_watch_that_says_nothing_whole_is_trouble_within_its_idle_deadline(
-    tmp_path: Path, script: Script
-) -> None:
+async def test_a_quiet_watch_is_asked_anew_where_it_stood_and_is_no_trouble(tmp_path: Path) -> None:
     server = Server()
-    server.watches = [script]
+    server.watches = [quiet, quiet, says(event("MODIFIED", "a", 2, 80)), quiet]
+    async with connected(tmp_path, server) as connection:
+        seen = await until(connection, first(Changed))
+    assert kinds(seen) == ["Listed", "Changed"]
+    assert [request.query.get("resourceVersion") for request in server.asked] == [None, "1", "1", "1"]
+
+
+async def test_a_watch_whose_bytes_never_make_a_line_is_trouble_within_its_idle_deadline(tmp_path: Path) -> None:
+    server = Server()
+    server.watches = [trickle]
     async with connected(tmp_path, server) as connection:
         seen = await until(connection, first(Trouble))
     assert kinds(seen) == ["Listed", "Trouble"]
