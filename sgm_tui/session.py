@@ -280,6 +280,10 @@ class LiveSession:
         """The versions of a cell, newest first."""
         return await self.desk.reverter.past(key)
 
+    async def measured(self, pasts: Sequence[Past]) -> tuple[Past, ...]:
+        """The same versions of one cell, each with how long it ran healthy, as far as anybody knows."""
+        return await self.desk.reverter.measured(self.store.snapshot, pasts)
+
     async def revert_of(self, key: CellKey, to: str | None) -> Change | Refusal:
         """The way back of a cell, not staged."""
         return await self.desk.reverter.change(self.store.snapshot, key, to)

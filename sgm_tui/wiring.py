@@ -42,6 +42,7 @@ _ADAPTERS = (
     "sgm_tui.live.rollouts",
     "sgm_tui.live.scaling",
     "sgm_tui.live.metrics",
+    "sgm_tui.live.health",
     "sgm_tui.forge.source",
     "sgm_tui.forge.github",
     "sgm_tui.forge.registry",
@@ -170,6 +171,7 @@ def _desk(
     """Everything that writes, on one repository."""
     from sgm_tui.forge.registry import Registry
     from sgm_tui.gitops.history import History
+    from sgm_tui.live.health import HealthHistory
     from sgm_tui.operations.audit import Audit
     from sgm_tui.operations.cart import Cart
     from sgm_tui.operations.evidence import Investigator
@@ -186,7 +188,7 @@ def _desk(
     history = History(config, repository)
     registry = Registry(config.registry) if config.registry.url else None
 
-    reverter = Reverter(repository, history, KnownBad(directory / "known-bad.json"), audit)
+    reverter = Reverter(repository, history, KnownBad(directory / "known-bad.json"), audit, HealthHistory(config))
     investigator = Investigator(config, repository, registry)
     promoter = Promoter(config, repository, forge, journal, audit, investigator, reverter, locks=directory / "locks")
     return Desk(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.history import Past, WayBack
+from sgm_tui.fleet.history import Past, RanHealthy, WayBack
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.observation import SourceHealth, SourceId, SourceKind, SourceState
 from sgm_tui.fleet.observed import (
@@ -521,6 +521,7 @@ class ScriptedSession:
         self.previewed: Callable[[FleetSnapshot], Preview] = preview
         self.gates: tuple[Gate, ...] | Refusal = ()
         self.pasts: tuple[Past, ...] = ()
+        self.fared: dict[str, RanHealthy] = {}
         self.begun: tuple[Unfinished, ...] = ()
         self.wave_plans: tuple[tuple[WavePlan, WaveStep], ...] = ()
         self.resumed: tuple[Progress, ...] = ()
@@ -620,6 +621,10 @@ class ScriptedSession:
     async def past(self, where: CellKey) -> tuple[Past, ...]:
         """What a test says."""
         return self.pasts
+
+    async def measured(self, pasts: Sequence[Past]) -> tuple[Past, ...]:
+        """As a test says they fared."""
+        return tuple(replace(one, healthy=self.fared.get(one.version)) for one in pasts)
 
     async def stage_revert(self, where: CellKey, to: str | None) -> Change | Refusal:
         """Kept."""

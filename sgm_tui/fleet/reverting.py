@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.health import best_target
 from sgm_tui.fleet.history import Past, WayBack
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
 from sgm_tui.fleet.observed import Rollout
@@ -48,7 +49,7 @@ def revert_change(
     if not pasts or pasts[0].version != desired.version:
         return Refusal(desired.path, f"{desired.version} is too new: its history has not been read yet, try again")
     if target is None:
-        target = next((past for past in pasts[1:] if not past.known_bad and past.version != desired.version), None)
+        target = best_target(pasts)
     if target is None:
         return Refusal(desired.path, f"{key}: there is no earlier version that nothing is known against")
     if target.version == desired.version:

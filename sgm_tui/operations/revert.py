@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Protocol
 
+from sgm_tui.fleet.health import Samples, with_health
 from sgm_tui.fleet.history import Past, WayBack
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
 from sgm_tui.fleet.plan import Change, Refusal
@@ -33,10 +35,27 @@ class Repository(Files, Protocol):
         ...
 
 
+class HealthRecord(Protocol):
+    """Whoever measured how the cells fared."""
+
+    async def samples(self, key: CellKey, since: datetime, until: datetime) -> Samples | str:
+        """Whether the Rollout of a cell was healthy, at regular moments; or why nobody knows."""
+        ...
+
+
 class Reverter:
     """Everything that goes back, short of writing it."""
 
-    def __init__(self, repository: Repository, history: History, marks: KnownBad, audit: Audit) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        history: History,
+        marks: KnownBad,
+        audit: Audit,
+        health: HealthRecord | None = None,
+    ) -> None:
+        """`health` is None where nobody measures."""
+        self._health = health
         self._repository = repository
         self._history = history
         self._marks = marks
@@ -50,15 +69,33 @@ class Reverter:
         """
         return await asyncio.to_thread(self._past, key)
 
+    async def measured(self, snapshot: FleetSnapshot, pasts: Sequence[Past]) -> tuple[Past, ...]:
+        """The same versions of one cell, newest first, each with how long it ran healthy, as far as anybody knows."""
+        if not pasts:
+            return ()
+        key, now = pasts[0].key, snapshot.generated_at
+        samples: Samples | str = "nobody measures it"
+        if self._health is not None:
+            samples = await self._health.samples(key, pasts[-1].at, now)
+        return with_health(pasts, samples, snapshot.cells.get(key), now)
+
     async def change(self, snapshot: FleetSnapshot, key: CellKey, to: str | None) -> Change | Refusal:
-        """The revert of a cell to the version before (None), to a version of its past, or to a commit's."""
+        """The revert of a cell to the last good version (None), to a version of its past, or to a commit's."""
+        if to is None:
+            return revert_change(snapshot, key, await self._judged(snapshot, key))
         return await asyncio.to_thread(self._change, snapshot, key, to)
 
     async def revert_plan(
         self, snapshot: FleetSnapshot, service: ServiceName, version: Version
     ) -> tuple[Change | Refusal, ...]:
         """The reverts of every cell that runs a version, wants it or is about to; in the order they should go."""
-        return await asyncio.to_thread(self._revert_plan, snapshot, service, version)
+        keys = affected(snapshot, service, version)
+        wanting = [key for key in keys if snapshot.cells[key].desired_version == version]
+        pasts = await asyncio.gather(*(self._judged(snapshot, key) for key in wanting))
+        return _revert_plan(snapshot, keys, version, dict(zip(wanting, pasts, strict=True)))
+
+    async def _judged(self, snapshot: FleetSnapshot, key: CellKey) -> tuple[Past, ...]:
+        return await self.measured(snapshot, await self.past(key))
 
     async def way_back(self, snapshot: FleetSnapshot, change: Change) -> WayBack:
         """What will happen when a revert is merged; the slowest of its cells counts."""
@@ -88,10 +125,8 @@ class Reverter:
             for past in self._history.past_of(key)
         )
 
-    def _change(self, snapshot: FleetSnapshot, key: CellKey, to: str | None) -> Change | Refusal:
+    def _change(self, snapshot: FleetSnapshot, key: CellKey, to: str) -> Change | Refusal:
         pasts = self._past(key)
-        if to is None:
-            return revert_change(snapshot, key, pasts)
         target = chosen(pasts, to)
         if target is None:
             at = self._history.at_commit(key, to)
@@ -101,26 +136,6 @@ class Reverter:
         if target is None:
             return Refusal("", f"{key} never wanted {to}, and it is no commit of this branch: sgm history shows them")
         return revert_change(snapshot, key, pasts, target)
-
-    def _revert_plan(
-        self, snapshot: FleetSnapshot, service: ServiceName, version: Version
-    ) -> tuple[Change | Refusal, ...]:
-        found: dict[tuple[str, str], Change | Refusal] = {}
-        for key in affected(snapshot, service, version):
-            cell = snapshot.cells[key]
-            if cell.desired_version == version:
-                made = self._change_away(snapshot, key, version)
-                found.setdefault((made.path, ""), made)
-            for pending in cell.facts.pending:
-                if pending.version == version:
-                    why = f"#{pending.number} proposes {version} for {key}: close that pull request"
-                    found.setdefault(("", why), Refusal("", why, nothing=True))
-        return tuple(found.values())
-
-    def _change_away(self, snapshot: FleetSnapshot, key: CellKey, version: Version) -> Change | Refusal:
-        pasts = self._past(key)
-        good = next((past for past in pasts[1:] if not past.known_bad and past.version != version), None)
-        return revert_change(snapshot, key, pasts, good)
 
     def _held(self, key: CellKey) -> dict[Version, str]:
         pasts = self._past(key)
@@ -155,3 +170,18 @@ class Reverter:
             return Template(None)
         reaching = tuple(one for one in differs if one.partition(".")[0] not in _BESIDE_THE_PODS)
         return Template(not reaching, reaching)
+
+
+def _revert_plan(
+    snapshot: FleetSnapshot, keys: Iterable[CellKey], version: Version, pasts: Mapping[CellKey, Sequence[Past]]
+) -> tuple[Change | Refusal, ...]:
+    found: dict[tuple[str, str], Change | Refusal] = {}
+    for key in keys:
+        if key in pasts:
+            made = revert_change(snapshot, key, pasts[key])
+            found.setdefault((made.path, ""), made)
+        for pending in snapshot.cells[key].facts.pending:
+            if pending.version == version:
+                why = f"#{pending.number} proposes {version} for {key}: close that pull request"
+                found.setdefault(("", why), Refusal("", why, nothing=True))
+    return tuple(found.values())

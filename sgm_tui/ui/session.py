@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
@@ -88,6 +88,10 @@ class Session(Protocol):
 
     async def past(self, key: CellKey) -> tuple[Past, ...]:
         """The versions of a cell, newest first."""
+        ...
+
+    async def measured(self, pasts: Sequence[Past]) -> tuple[Past, ...]:
+        """The same versions of one cell, each with how long it ran healthy, as far as anybody knows."""
         ...
 
     async def stage_revert(self, key: CellKey, to: str | None) -> Change | Refusal:
