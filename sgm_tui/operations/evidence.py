@@ -21,6 +21,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.values import UnreadableError, version_in
 from sgm_tui.operations.platform import Platform, platform_of
+from sgm_tui.operations.projects import Hubs, projects_of
 
 _AT_ONCE = 8
 """Images asked about at the same time."""
@@ -69,8 +70,9 @@ class _Read:
 class Investigator:
     """Gathers evidence; what a commit says is read once."""
 
-    def __init__(self, config: Config, repository: Files, registry: Images | None) -> None:
-        """`registry` is None where none is configured."""
+    def __init__(self, config: Config, repository: Files, registry: Images | None, hubs: Hubs | None = None) -> None:
+        """`registry` and `hubs` are None where none is configured."""
+        self._hubs = hubs
         self._config = config
         self._repository = repository
         self._registry = registry
@@ -84,9 +86,11 @@ class Investigator:
             values = await asyncio.to_thread(self._values, head, {change.path for change in plan.changes})
         except SgmError as error:
             return Evidence(images=dict.fromkeys(map(image_of, plan.changes), f"git cannot be read: {error.message}"))
-        images = await self._images(plan.changes, values, snapshot)
         cells = [key for change in plan.changes for key in change.cells]
-        found = replace(_of_platform(read.platform, cells, snapshot), images=images or {})
+        images, found = await asyncio.gather(
+            self._images(plan.changes, values, snapshot), self._of_platform(read.platform, cells, snapshot)
+        )
+        found = replace(found, images=images or {})
         if read.owners is not None:
             found = replace(found, owners={change.path: read.owners.of(change.path) for change in plan.changes})
         if images is None:
@@ -145,6 +149,26 @@ class Investigator:
         found = await asyncio.gather(*(asked(change) for change in changes))
         return {image_of(change): one for change, one in zip(changes, found, strict=True)}
 
+    async def _of_platform(
+        self, platform: Platform | str, cells: Sequence[CellKey], snapshot: FleetSnapshot
+    ) -> Evidence:
+        """What the AppProjects say: the hub's where it can be asked, else git's."""
+        if isinstance(platform, str):
+            return Evidence(windows=dict.fromkeys(cells, platform))
+        lives = {key: cell.facts.application for key in cells if (cell := snapshot.cells.get(key)) is not None}
+        hubs = self._config.argocd.hubs
+        only = hubs[0].context if len(hubs) == 1 else ""
+        found = await projects_of(platform, cells, lives, self._hubs, only)
+        if not platform.projects and not any(one.project.value for one in found.values()):
+            silent = next((f", and {one.read.why}" for one in found.values() if one.read and one.read.why), "")
+            why = f"no AppProject is in git{silent}: what it allows, and when, is not looked at"
+            return Evidence(off={"project": why, "window": why})
+        return Evidence(
+            projects={key: platform.admission(key, one.project) for key, one in found.items()},
+            windows={key: platform.windows(key, one.project, lives.get(key)) for key, one in found.items()},
+            read={key: one.read for key, one in found.items() if one.read is not None},
+        )
+
     def _image_in(self, data: bytes | None) -> str:
         """The image a values file names beside its version: Helm's `repository` (and `registry`), or Kustomize's."""
         parent, _, last = self._config.layout.image_key.rpartition(".")
@@ -173,16 +197,3 @@ def _image_seen(change: Change, snapshot: FleetSnapshot) -> str:
                 if image.endswith(f":{change.from_version}"):
                     return image.removesuffix(f":{change.from_version}")
     return ""
-
-
-def _of_platform(platform: Platform | str, cells: Sequence[CellKey], snapshot: FleetSnapshot) -> Evidence:
-    if isinstance(platform, str):
-        return Evidence(windows=dict.fromkeys(cells, platform))
-    if not platform.projects:
-        why = "no AppProject is in git: what it allows, and when, is not looked at"
-        return Evidence(off={"project": why, "window": why})
-    known = {key: cell.facts.application for key in cells if (cell := snapshot.cells.get(key)) is not None}
-    return Evidence(
-        projects={key: platform.admission(key) for key in cells},
-        windows={key: platform.windows(key, known.get(key)) for key in cells},
-    )

@@ -22,6 +22,17 @@ _BUILT_IN = "default"
 
 
 @dataclass(frozen=True, slots=True)
+class Project:
+    """An AppProject as somebody has it."""
+
+    name: str
+    value: AppProject | None
+    """None: there is none of that name."""
+    place: str = "in git"
+    """Where it was looked for, as a sentence says it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
     """Where an Application deploys to, with name and server as far as either is known."""
 
@@ -39,35 +50,38 @@ class Platform:
     servers: Mapping[str, str] = field(default_factory=dict)
     """Cluster name → API server, as Argo CD knows them."""
 
-    def admission(self, key: CellKey) -> Admission:
-        """Whether its project lets the cell's Application be what it is (protocols A10)."""
+    def project_name(self, key: CellKey, live: Live | None) -> str:
+        """The project of a cell's Application, as git wants it, else as Argo CD has it; "" when neither is known."""
         one = self.applications.get(key)
+        return one.project if one is not None else live.project if live is not None else ""
+
+    def admission(self, key: CellKey, found: Project) -> Admission:
+        """Whether its project lets the cell's Application be what it is (protocols A10)."""
+        one, project = self.applications.get(key), found.value
         if one is None:
             return Admission(None, f"no Application of {key} is found in git")
-        project = self.projects.get(one.project)
         if project is None:
             if one.project == _BUILT_IN:
-                return Admission(None, "project default is not in git")
-            return Admission(False, f"there is no AppProject {clean(one.project) or '(none named)'} in git")
+                return Admission(None, f"project default is not {found.place}")
+            return Admission(False, f"there is no AppProject {clean(one.project) or '(none named)'} {found.place}")
         refusal = next(_refusals(one, project, self.destination(one)), "")
         return Admission(not refusal, refusal or f"project {project.name} allows it")
 
-    def windows(self, key: CellKey, live: Live | None = None) -> tuple[Window, ...] | str:
+    def windows(self, key: CellKey, found: Project, live: Live | None = None) -> tuple[Window, ...] | str:
         """The sync windows of its project that speak of the cell's Application, or why they are not known.
 
         `live` is the Application as Argo CD has it: it counts where no ApplicationSet that is understood makes it.
         """
         one = self.applications.get(key)
         if one is not None:
-            owner, name, destination = one.project, one.name, self.destination(one)
+            name, destination = one.name, self.destination(one)
         elif live is not None and live.project:
-            owner, name = live.project, live.name
-            destination = self._placed(live.destination, live.destination_namespace)
+            name, destination = live.name, self._placed(live.destination, live.destination_namespace)
         else:
             return f"no Application of {key} is found, so its sync windows are not known"
-        project = self.projects.get(owner)
+        project = found.value
         if project is None:
-            return f"project {clean(owner) or '(none)'} is not in git, so its sync windows are not known"
+            return f"project {clean(found.name) or '(none)'} is not {found.place}, so its sync windows are not known"
         try:
             return tuple(_window(window) for window in project.windows if _speaks_of(window, name, destination))
         except ScheduleError as error:
