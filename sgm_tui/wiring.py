@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sgm_tui.gitops.tree import Tree
     from sgm_tui.live.connection import ClusterConnection
     from sgm_tui.operations.audit import Audit
+    from sgm_tui.operations.reading import CommitReader
     from sgm_tui.operations.revert import Reverter
     from sgm_tui.store import Store
 
@@ -186,16 +187,16 @@ def _desk(
     from sgm_tui.operations.journal import Journal
     from sgm_tui.operations.promote import Promoter
     from sgm_tui.operations.pull_requests import PullRequests
+    from sgm_tui.operations.reading import CommitReader
     from sgm_tui.operations.recovery import Recovery
     from sgm_tui.operations.waves import Waves
 
     directory = fleet_directory(config)
     journal, audit = Journal(directory / "journal.jsonl"), Audit(directory / "audit.jsonl")
-    history = History(config, repository)
+    history, commits = History(config, repository), CommitReader(config, repository)
     registry = Registry(config.registry) if config.registry.url else None
-
-    reverter = _reverter(config, repository, history, audit)
-    investigator = Investigator(config, repository, registry, ProjectReader(hubs) if hubs else None)
+    reverter = _reverter(config, repository, history, audit, commits)
+    investigator = Investigator(config, repository, registry, ProjectReader(hubs) if hubs else None, commits)
     promoter = Promoter(config, repository, forge, journal, audit, investigator, reverter, locks=directory / "locks")
     return Desk(
         config=config,
@@ -210,13 +211,17 @@ def _desk(
     )
 
 
-def _reverter(config: Config, repository: Repository, history: History, audit: Audit) -> Reverter:
+def _reverter(
+    config: Config, repository: Repository, history: History, audit: Audit, commits: CommitReader
+) -> Reverter:
     from sgm_tui.live.health import HealthHistory
     from sgm_tui.operations.known_bad import KnownBad
+    from sgm_tui.operations.pods import PodTemplates
     from sgm_tui.operations.revert import Reverter
 
     marks = KnownBad(fleet_directory(config) / "known-bad.json")
-    return Reverter(repository, history, marks, audit, HealthHistory(config))
+    pods = PodTemplates(config, repository, history, commits)
+    return Reverter(history, pods, marks, audit, HealthHistory(config))
 
 
 @contextlib.asynccontextmanager

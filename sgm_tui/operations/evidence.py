@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from sgm_tui.config import Config
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.codeowners import PLACES, Owners
 from sgm_tui.fleet.evidence import Evidence, image_of
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.values import UnreadableError, version_in
-from sgm_tui.operations.platform import Platform, platform_of
+from sgm_tui.operations.platform import Platform
 from sgm_tui.operations.projects import Hubs, projects_of
+from sgm_tui.operations.reading import CommitReader, Trees
 
 _AT_ONCE = 8
 """Images asked about at the same time."""
-_YAML = (".yaml", ".yml")
 
 
-class Files(Protocol):
+class Files(Trees, Protocol):
     """The repository, as far as evidence needs it."""
 
     async def fetch(self) -> str:
@@ -37,14 +35,6 @@ class Files(Protocol):
 
     def head(self) -> str:
         """The head of the branch as last fetched."""
-        ...
-
-    def tree(self, commit: str) -> Mapping[str, str]:
-        """Path → content id of every file of a commit."""
-        ...
-
-    def read_blobs(self, blobs: Sequence[str]) -> Mapping[str, bytes]:
-        """The content of many ids in one go."""
         ...
 
 
@@ -56,33 +46,29 @@ class Images(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """One commit, as far as all changes need it."""
-
-    head: str
-    platform: Platform | str
-    """What it says of Argo CD, or why that cannot be told."""
-    owners: Owners | None
-    """None: nobody knows."""
-
-
 class Investigator:
     """Gathers evidence; what a commit says is read once."""
 
-    def __init__(self, config: Config, repository: Files, registry: Images | None, hubs: Hubs | None = None) -> None:
-        """`registry` and `hubs` are None where none is configured."""
+    def __init__(
+        self,
+        config: Config,
+        repository: Files,
+        registry: Images | None,
+        hubs: Hubs | None = None,
+        commits: CommitReader | None = None,
+    ) -> None:
+        """`registry` and `hubs` are None where none is configured; `commits` where nobody else reads them."""
         self._hubs = hubs
         self._config = config
         self._repository = repository
         self._registry = registry
-        self._read: _Read | None = None
+        self._commits = commits or CommitReader(config, repository)
 
     async def gather(self, plan: Plan, snapshot: FleetSnapshot) -> Evidence:
         """What can be learned now about the changes of a plan."""
         try:
             head = await self._head()
-            read = await asyncio.to_thread(self._reading, head)
+            read = await asyncio.to_thread(self._commits.at, head)
             values = await asyncio.to_thread(self._values, head, {change.path for change in plan.changes})
         except SgmError as error:
             return Evidence(images=dict.fromkeys(map(image_of, plan.changes), f"git cannot be read: {error.message}"))
@@ -91,8 +77,7 @@ class Investigator:
             self._images(plan.changes, values, snapshot), self._of_platform(read.platform, cells, snapshot)
         )
         found = replace(found, images=images or {})
-        if read.owners is not None:
-            found = replace(found, owners={change.path: read.owners.of(change.path) for change in plan.changes})
+        found = replace(found, owners={change.path: read.owners.of(change.path) for change in plan.changes})
         if images is None:
             found = replace(
                 found, off={**found.off, "image": "registry.url is not configured: nobody looks for images"}
@@ -105,24 +90,6 @@ class Investigator:
             return await asyncio.to_thread(self._repository.head)
         except SgmError:
             return await self._repository.fetch()
-
-    def _reading(self, head: str) -> _Read:
-        if self._read is None or self._read.head != head:
-            self._read = self._read_anew(head)
-        return self._read
-
-    def _read_anew(self, head: str) -> _Read:
-        tree = self._repository.tree(head)
-        wanted = {blob for path, blob in tree.items() if path.endswith(_YAML)}
-        place = next((tree[one] for one in PLACES if one in tree), "")
-        blobs = self._repository.read_blobs(sorted(wanted | ({place} if place else set())))
-        owners = Owners(blobs.get(place, b"").decode("utf-8", "replace"))
-        files = {path: blobs.get(blob, b"") for path, blob in tree.items()}
-        try:
-            return _Read(head, platform_of(files, self._config), owners)
-        except (SgmError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            # Anything may lie in a repository; what is not understood is not known, and says so.
-            return _Read(head, f"Argo CD's objects in git cannot be read: {clean(error)}", owners)
 
     def _values(self, head: str, paths: Iterable[str]) -> dict[str, bytes]:
         """The files that are to be changed."""

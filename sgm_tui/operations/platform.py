@@ -11,7 +11,7 @@ from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.observed import Application as Live
 from sgm_tui.fleet.text import clean
 from sgm_tui.fleet.windows import Window
-from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, SyncWindow
+from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, Sources, SyncWindow
 from sgm_tui.gitops.globs import matches
 from sgm_tui.gitops.lint.subject import Checkout, Subject
 from sgm_tui.live.naming import Naming
@@ -49,6 +49,8 @@ class Platform:
     projects: Mapping[str, AppProject] = field(default_factory=dict)
     servers: Mapping[str, str] = field(default_factory=dict)
     """Cluster name → API server, as Argo CD knows them."""
+    ours: Sources = lambda _: False
+    """Whether a repository URL means the repository that was read."""
 
     def project_name(self, key: CellKey, live: Live | None) -> str:
         """The project of a cell's Application, as git wants it, else as Argo CD has it; "" when neither is known."""
@@ -109,7 +111,7 @@ def platform_of(files: Mapping[str, bytes], config: Config) -> Platform:
             applications.setdefault(key, one)
     servers = dict([IN_CLUSTER]) | {one.name: one.server for one in config.clusters if one.server}
     servers |= {one.name: one.server for one in subject.argo.clusters}
-    return Platform(applications, {one.name: one for one in subject.argo.projects}, servers)
+    return Platform(applications, {one.name: one for one in subject.argo.projects}, servers, subject.ours)
 
 
 def _refusals(one: Application, project: AppProject, destination: Destination) -> Iterator[str]:

@@ -12,27 +12,12 @@ from sgm_tui.fleet.health import Samples, with_health
 from sgm_tui.fleet.history import Past, WayBack
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
 from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.reverting import Template, affected, chosen, revert_change, way_back
+from sgm_tui.fleet.reverting import affected, chosen, revert_change, way_back
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.gitops.compare import differing
-from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.gitops.history import History
-from sgm_tui.gitops.values import UnreadableError
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.known_bad import KnownBad
-from sgm_tui.operations.writing import Files, written
-
-_CHART = "charts/microservice/Chart.yaml"
-_BESIDE_THE_PODS = ("rollout", "autoscaling", "analysis", "slo", "monitoring", "replicas")
-"""Values of the platform's chart that do not reach the pod template."""
-
-
-class Repository(Files, Protocol):
-    """The clone, as far as a revert needs it."""
-
-    def head(self) -> str:
-        """The head of the branch as last fetched."""
-        ...
+from sgm_tui.operations.pods import PodTemplates
 
 
 class HealthRecord(Protocol):
@@ -48,15 +33,15 @@ class Reverter:
 
     def __init__(
         self,
-        repository: Repository,
         history: History,
+        pods: PodTemplates,
         marks: KnownBad,
         audit: Audit,
         health: HealthRecord | None = None,
     ) -> None:
         """`health` is None where nobody measures."""
         self._health = health
-        self._repository = repository
+        self._pods = pods
         self._history = history
         self._marks = marks
         self._audit = audit
@@ -98,8 +83,12 @@ class Reverter:
         return await self.measured(snapshot, await self.past(key))
 
     async def way_back(self, snapshot: FleetSnapshot, change: Change) -> WayBack:
-        """What will happen when a revert is merged; the slowest of its cells counts."""
-        template = await asyncio.to_thread(self._template, change)
+        """What will happen when a revert is merged; the slowest of its cells counts.
+
+        Raises:
+            SgmError: the repository cannot be read.
+        """
+        template = await asyncio.to_thread(self._pods.template, change)
         ways = [way_back(snapshot.cells[key], change, template) for key in change.cells if key in snapshot.cells]
         order = {False: 0, None: 1, True: 2}
         return min(ways, key=lambda way: order[way.fast], default=WayBack(None, "none of its cells is known"))
@@ -147,29 +136,6 @@ class Reverter:
                 held.setdefault(past.version, past.known_bad)
             seen.add(past.version)
         return held
-
-    def _template(self, change: Change) -> Template:
-        """Whether the pods after the revert are those of the version it goes back to."""
-        key = change.cells[0]
-        pasts = self._history.past_of(key)
-        # What it goes back to is the entry below the last one it undoes, not just any of that version.
-        undone = [at for at, past in enumerate(pasts) if past.revision in change.undoes]
-        target = pasts[max(undone) + 1] if undone and max(undone) + 1 < len(pasts) else None
-        then = self._history.last_content(target, pasts) if target is not None else None
-        if then is None:
-            return Template(None)
-        head = self._repository.head()
-        try:
-            after = written(self._repository, head, change).after
-            differs = differing(then, after)
-        except (EditRefusedError, UnreadableError):
-            return Template(None)
-        if not differs:
-            return Template(True)
-        if self._repository.read(head, _CHART) is None:
-            return Template(None)
-        reaching = tuple(one for one in differs if one.partition(".")[0] not in _BESIDE_THE_PODS)
-        return Template(not reaching, reaching)
 
 
 def _revert_plan(
