@@ -106,10 +106,11 @@ class Connection:
         self._session.read_only = self._session.read_only or config.read_only
         async with contextlib.AsyncExitStack() as stack:
             try:
-                self._build(config, stack)
+                desk = self._build(config, stack)
             except SgmError as error:
                 self._session.fail(error)
                 return
+            await self._session.furnish(desk)
             async with asyncio.TaskGroup() as group:
                 for source in self._sources:
                     group.create_task(self._guard(source))
@@ -127,7 +128,7 @@ class Connection:
                 )
             await asyncio.sleep(_DEFECT_PAUSE)
 
-    def _build(self, config: Config, stack: contextlib.AsyncExitStack) -> None:
+    def _build(self, config: Config, stack: contextlib.AsyncExitStack) -> Desk:
         from sgm_tui.gitops.repository import Repository
         from sgm_tui.gitops.source import GitSource
         from sgm_tui.gitops.tree import Tree
@@ -152,7 +153,7 @@ class Connection:
         )
         for off in offs:
             store.apply(off)
-        self._session.furnish(_desk(config, repository, forge, hubs, lambda: store.snapshot))
+        return _desk(config, repository, forge, hubs, store)
 
     def _forge(
         self, config: Config, repository: Repository, tree: Tree, token: str, offs: list[Off]
@@ -170,13 +171,7 @@ class Connection:
         return forge
 
 
-def _desk(
-    config: Config,
-    repository: Repository,
-    forge: GithubForge | None,
-    hubs: Hubs,
-    snapshot: Callable[[], FleetSnapshot],
-) -> Desk:
+def _desk(config: Config, repository: Repository, forge: GithubForge | None, hubs: Hubs, store: Store) -> Desk:
     """Everything that writes, on one repository."""
     from sgm_tui.forge.registry import Registry
     from sgm_tui.gitops.history import History
@@ -185,29 +180,30 @@ def _desk(
     from sgm_tui.operations.cart import Cart
     from sgm_tui.operations.evidence import Investigator
     from sgm_tui.operations.journal import Journal
+    from sgm_tui.operations.planning import Planning
     from sgm_tui.operations.promote import Promoter
     from sgm_tui.operations.pull_requests import PullRequests
     from sgm_tui.operations.reading import CommitReader
     from sgm_tui.operations.recovery import Recovery
     from sgm_tui.operations.waves import Waves
 
-    directory = fleet_directory(config)
+    directory, locks = fleet_directory(config), fleet_directory(config) / "locks"
     journal, audit = Journal(directory / "journal.jsonl"), Audit(directory / "audit.jsonl")
     history, commits = History(config, repository), CommitReader(config, repository)
     registry = Registry(config.registry) if config.registry.url else None
     reverter = _reverter(config, repository, history, audit, commits)
     investigator = Investigator(config, repository, registry, ProjectReader(hubs) if hubs else None, commits)
-    promoter = Promoter(config, repository, forge, journal, audit, investigator, reverter, locks=directory / "locks")
+    promoter = Promoter(config, repository, forge, journal, audit, investigator, reverter, locks=locks)
     return Desk(
         config=config,
-        cart=Cart(directory / "plan.json"),
+        planning=Planning(Cart(directory / "plan.json"), store.set_plan),
         promoter=promoter,
         reverter=reverter,
-        recovery=Recovery(repository, forge, journal, audit, promoter, snapshot, locks=directory / "locks"),
+        recovery=Recovery(repository, forge, journal, audit, promoter, lambda: store.snapshot, locks=locks),
         waves=Waves(directory / "waves.json", promoter),
         audit=audit,
         pulls=None if forge is None else PullRequests(forge, journal, audit),
-        versions=_versions(history, registry, snapshot),
+        versions=_versions(history, registry, lambda: store.snapshot),
     )
 
 

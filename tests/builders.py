@@ -545,25 +545,27 @@ class ScriptedSession:
             yield self.snapshot
             await self._changed.wait()
 
-    def stage_promotion(self, where: CellKey, version: Version | None = None) -> Change | Refusal:
+    async def stage_promotion(self, where: CellKey, version: Version | None = None) -> Change | Refusal:
         """By the real rule."""
         staged = promotion_into(self.snapshot, where, version)
         if isinstance(staged, Change):
             self.plan(self.snapshot.plan.with_change(staged))
         return staged
 
-    def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+    async def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
         """By the real rule."""
         staged = promotions_into(self.snapshot, keys)
         if staged.changes:
             self.plan(self.snapshot.plan.with_change(*staged.changes))
         return staged
 
-    def stage_behind(self, stage: StageName) -> Staged:
+    async def stage_behind(self, stage: StageName) -> Staged:
         """By the real rule."""
-        return self.stage_promotions(behind(self.snapshot, stage))
+        return await self.stage_promotions(behind(self.snapshot, stage))
 
-    def edit(self, change: Change, version: Version | None = None, strategy: str | None = None) -> Change | Refusal:
+    async def edit(
+        self, change: Change, version: Version | None = None, strategy: str | None = None
+    ) -> Change | Refusal:
         """Taken as it is."""
         made = replace(change, to_version=version or change.to_version)
         made = made if strategy is None else replace(made, strategy=strategy)
@@ -574,11 +576,11 @@ class ScriptedSession:
         """What a test says."""
         return self.known_versions
 
-    def undo(self) -> None:
+    async def undo(self) -> None:
         """Take the newest change back."""
         self.plan(self.snapshot.plan.undone())
 
-    def drop(self, change: Change) -> None:
+    async def drop(self, change: Change) -> None:
         """Take one change back."""
         self.plan(self.snapshot.plan.without(change))
 

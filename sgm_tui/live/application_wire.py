@@ -157,7 +157,7 @@ def _nobodys(_: str) -> bool:
 
 
 def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys, hub: str = "") -> Application:
-    """The domain's view of an Application object of a hub; of several sources the GitOps repository's revision counts."""
+    """The domain's view of an Application object; of several sources the GitOps repository's revision counts."""
     status, policy = wire.status, wire.spec.sync_policy
     automated = policy.automated if policy else None
     newest = status.history[-1] if status.history else _History()

@@ -16,6 +16,7 @@ from sgm_tui.fleet.reverting import affected, chosen, revert_change, way_back
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.history import History
 from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.files import beside
 from sgm_tui.operations.known_bad import KnownBad
 from sgm_tui.operations.pods import PodTemplates
 
@@ -99,9 +100,9 @@ class Reverter:
         Raises:
             RefusedError: it cannot be written down.
         """
-        await asyncio.to_thread(self._marks.mark, service, version, reason)
+        await beside(self._marks.mark, service, version, reason)
         action = "mark-bad" if reason else "let-go"
-        self._audit.record(action, services=[service], title=f"{service} {version}", reason=reason)
+        await beside(self._audit.record, action, services=[service], title=f"{service} {version}", reason=reason)
 
     async def held(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
         """Cell → the versions that must not come (back) to it, each with why: reverted from it, or known bad."""

@@ -60,7 +60,7 @@ class Session(builders.ScriptedSession):
 
     async def stage_revert(self, where: CellKey, to: str | None) -> Change | Refusal:
         self.asked.append(("revert", where, to))
-        change = self.stage_promotion(where)
+        change = await self.stage_promotion(where)
         assert isinstance(change, Change)
         return change
 
