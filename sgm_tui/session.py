@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
@@ -19,8 +19,8 @@ from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import ENDED, Change, Plan, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
-from sgm_tui.fleet.strategy import extras_of
 from sgm_tui.fleet.waves import WavePlan, WaveStep, next_step
+from sgm_tui.operations.planning import edited
 from sgm_tui.store import Store
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.plan import Override, Preview, Progress, Unfinished
     from sgm_tui.fleet.pulls import PullAction
     from sgm_tui.operations.audit import Audit
-    from sgm_tui.operations.cart import Cart
+    from sgm_tui.operations.planning import Planning
     from sgm_tui.operations.promote import Promoter
     from sgm_tui.operations.pull_requests import PullRequests
     from sgm_tui.operations.recovery import Recovery
@@ -56,7 +56,7 @@ class Desk:
     """Everything that writes, once the configuration has been read."""
 
     config: Config
-    cart: Cart
+    planning: Planning
     promoter: Promoter
     reverter: Reverter
     recovery: Recovery
@@ -99,15 +99,14 @@ class LiveSession:
         """The configuration this session runs on."""
         return self.desk.config
 
-    def furnish(self, desk: Desk) -> None:
+    async def furnish(self, desk: Desk) -> None:
         """Give it everything that writes, and show the plan that was kept."""
         self._desk = desk
         try:
-            desk.cart.look()
+            await desk.planning.look()
         except SgmError as error:
             # A plan that cannot be read hides no fleet; it is said as soon as something is to be put into it.
             logger.warning("the plan cannot be read: %s", error)
-        self.store.set_plan(desk.cart.plan)
 
     def fail(self, error: SgmError) -> None:
         """Nothing can be shown at all."""
@@ -121,8 +120,7 @@ class LiveSession:
             if self._desk is None:
                 continue
             try:
-                if self._desk.cart.look():
-                    self.store.set_plan(self._desk.cart.plan)
+                await self._desk.planning.look()
                 if self.opens_waves and not self.read_only:
                     await self.open_waves()
             except SgmError as error:
@@ -158,62 +156,56 @@ class LiveSession:
         for source in self.sources:
             source.refresh()
 
-    def stage_promotion(self, key: CellKey, version: Version | None = None) -> Change | Refusal:
+    async def stage_promotion(self, key: CellKey, version: Version | None = None) -> Change | Refusal:
         """Put the version of the stage before, or this one, into the plan for a cell."""
-        return self._stage_one(promotion_into(self.store.snapshot, key, version))
+        return await self._stage_one(promotion_into(self.store.snapshot, key, version))
 
-    def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+    async def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
         """The same for many cells, as one step that one undo takes back."""
-        return self._stage(promotions_into(self.store.snapshot, keys))
+        return await self._stage(promotions_into(self.store.snapshot, keys))
 
-    def stage_behind(self, stage: StageName) -> Staged:
+    async def stage_behind(self, stage: StageName) -> Staged:
         """Everything the stage before has that this one has not."""
-        return self.stage_promotions(behind(self.store.snapshot, stage))
+        return await self.stage_promotions(behind(self.store.snapshot, stage))
 
-    def _stage_one(self, found: Change | Refusal) -> Change | Refusal:
+    async def _stage_one(self, found: Change | Refusal) -> Change | Refusal:
         if isinstance(found, Refusal):
             return found
-        staged = self._stage(Staged((found,)))
+        staged = await self._stage(Staged((found,)))
         return staged.refusals[0] if staged.refusals else staged.changes[0]
 
-    def _stage(self, staged: Staged) -> Staged:
+    async def _stage(self, staged: Staged) -> Staged:
         """Keep what was staged; where it cannot be kept nothing is staged, and it says why."""
         if staged.changes:
             try:
-                self._plan(lambda plan: plan.with_change(*staged.changes))
+                await self._plan(lambda plan: plan.with_change(*staged.changes))
             except SgmError as error:
                 return Staged(refusals=(Refusal("", str(error)),))
         return staged
 
-    def _plan(self, change: Callable[[Plan], Plan]) -> None:
+    async def _plan(self, change: Callable[[Plan], Plan]) -> None:
         self._may_write()
-        self.store.set_plan(self.desk.cart.update(change))
+        await self.desk.planning.change(change)
 
-    def edit(self, change: Change, version: Version | None = None, strategy: str | None = None) -> Change | Refusal:
+    async def edit(
+        self, change: Change, version: Version | None = None, strategy: str | None = None
+    ) -> Change | Refusal:
         """Give a staged change another version or another rollout strategy ("" keeps the file's own)."""
-        made = replace(change, to_version=version or change.to_version)
-        if version is not None and (made.to_version == made.from_version or made.undoes):
-            why = "a revert restores what was there" if made.undoes else f"already at {version}: nothing to promote"
-            return Refusal(change.path, why)
         try:
-            if strategy is not None:
-                layout, policy = self.config.layout, self.config.policy
-                extras = extras_of(strategy, layout.image_key, policy.strategies) if strategy else ()
-                if isinstance(extras, Refusal):
-                    return extras
-                made = replace(made, strategy=strategy, extras=extras)
-            self._plan(lambda plan: plan.replaced(change, made))
+            made = edited(change, version, strategy, self.config)
+            if isinstance(made, Change):
+                await self._plan(lambda plan: plan.replaced(change, made))
         except SgmError as error:
             return Refusal(change.path, str(error))
         return made
 
-    def undo(self) -> None:
+    async def undo(self) -> None:
         """Take out of the plan what was staged last."""
-        self._plan(lambda plan: plan.undone())
+        await self._plan(lambda plan: plan.undone())
 
-    def drop(self, change: Change) -> None:
+    async def drop(self, change: Change) -> None:
         """Take one change out of the plan."""
-        self._plan(lambda plan: plan.without(change))
+        await self._plan(lambda plan: plan.without(change))
 
     async def versions(self, service: ServiceName) -> tuple[Version, ...]:
         """Every version known of a service, newest first."""
@@ -249,7 +241,7 @@ class LiveSession:
                 # Its first wave was not written whole: there is nothing for the others to wait for.
                 await asyncio.to_thread(self.desk.waves.forget, kept.pop(bundle))
             if progress.step in ENDED:
-                self._forget(tuple(edit.change for edit in progress.proposal.edits))
+                await self._forget(tuple(edit.change for edit in progress.proposal.edits))
                 await self.refresh()
             yield progress
 
@@ -260,8 +252,8 @@ class LiveSession:
         keep = self.desk.waves.keep
         return {bundle: await asyncio.to_thread(keep, preview, one, now, policy) for bundle, one in firsts.items()}
 
-    def _forget(self, done: tuple[Change, ...]) -> None:
-        self._plan(lambda plan: plan.written(*done))
+    async def _forget(self, done: tuple[Change, ...]) -> None:
+        await self._plan(lambda plan: plan.written(*done))
 
     async def why(self, key: CellKey) -> tuple[Gate, ...] | Refusal:
         """Every gate of the change that is staged for a cell, or of the promotion that would be."""
@@ -280,6 +272,10 @@ class LiveSession:
         """The versions of a cell, newest first."""
         return await self.desk.reverter.past(key)
 
+    async def measured(self, pasts: Sequence[Past]) -> tuple[Past, ...]:
+        """The same versions of one cell, each with how long it ran healthy, as far as anybody knows."""
+        return await self.desk.reverter.measured(self.store.snapshot, pasts)
+
     async def revert_of(self, key: CellKey, to: str | None) -> Change | Refusal:
         """The way back of a cell, not staged."""
         return await self.desk.reverter.change(self.store.snapshot, key, to)
@@ -290,14 +286,14 @@ class LiveSession:
 
     async def stage_revert(self, key: CellKey, to: str | None) -> Change | Refusal:
         """Put the way back of a cell into the plan."""
-        return self._stage_one(await self.revert_of(key, to))
+        return await self._stage_one(await self.revert_of(key, to))
 
     async def stage_revert_of(self, service: ServiceName, version: Version) -> tuple[Change, ...] | Refusal:
         """Put the reverts of every cell that runs, or is about to run, a version into the plan."""
         found = await self.reverts_of(service, version)
         changes = tuple(one for one in found if isinstance(one, Change))
         refusals = tuple(one for one in found if isinstance(one, Refusal))
-        staged = self._stage(Staged(changes, refusals))
+        staged = await self._stage(Staged(changes, refusals))
         if staged.changes:
             return staged.changes
         return next(iter(staged.refusals), Refusal("", f"no cell runs {service} {version}, or is about to"))

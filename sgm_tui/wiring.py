@@ -14,7 +14,7 @@ import hashlib
 import importlib
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from sgm_tui.gitops.repository import Repository
     from sgm_tui.gitops.source import GitSource
     from sgm_tui.gitops.tree import Tree
+    from sgm_tui.live.connection import ClusterConnection
+    from sgm_tui.operations.audit import Audit
+    from sgm_tui.operations.reading import CommitReader
+    from sgm_tui.operations.revert import Reverter
     from sgm_tui.store import Store
 
 logger = logging.getLogger("sgm")
@@ -42,6 +46,8 @@ _ADAPTERS = (
     "sgm_tui.live.rollouts",
     "sgm_tui.live.scaling",
     "sgm_tui.live.metrics",
+    "sgm_tui.live.health",
+    "sgm_tui.live.projects",
     "sgm_tui.forge.source",
     "sgm_tui.forge.github",
     "sgm_tui.forge.registry",
@@ -55,6 +61,8 @@ _ADAPTERS = (
 _DEFECT_PAUSE = 5.0
 
 Publish = Callable[[Observation], None]
+Hubs = Sequence[tuple["ClusterConnection", str]]
+"""The connection to each hub, and the namespace of its Argo CD."""
 
 
 class Source(Protocol):
@@ -98,10 +106,11 @@ class Connection:
         self._session.read_only = self._session.read_only or config.read_only
         async with contextlib.AsyncExitStack() as stack:
             try:
-                self._build(config, stack)
+                desk = self._build(config, stack)
             except SgmError as error:
                 self._session.fail(error)
                 return
+            await self._session.furnish(desk)
             async with asyncio.TaskGroup() as group:
                 for source in self._sources:
                     group.create_task(self._guard(source))
@@ -119,7 +128,7 @@ class Connection:
                 )
             await asyncio.sleep(_DEFECT_PAUSE)
 
-    def _build(self, config: Config, stack: contextlib.AsyncExitStack) -> None:
+    def _build(self, config: Config, stack: contextlib.AsyncExitStack) -> Desk:
         from sgm_tui.gitops.repository import Repository
         from sgm_tui.gitops.source import GitSource
         from sgm_tui.gitops.tree import Tree
@@ -131,9 +140,10 @@ class Connection:
             config.repository.url, config.repository.branch, directory / "repositories", token=lambda: token
         )
         git = GitSource(repository, tree, config)
+        hubs = _hubs(config, stack)
         offs: list[Off] = []
         store = self._session.store
-        self._sources = [git, *_cluster_sources(config, git_knows(git), store, stack, offs)]
+        self._sources = [git, *_cluster_sources(config, hubs, git_knows(git), store, stack, offs)]
         forge = self._forge(config, repository, tree, token, offs)
         self._session.sources = list(self._sources)
         store.configure(
@@ -143,7 +153,7 @@ class Connection:
         )
         for off in offs:
             store.apply(off)
-        self._session.furnish(_desk(config, repository, forge, lambda: store.snapshot))
+        return _desk(config, repository, forge, hubs, store)
 
     def _forge(
         self, config: Config, repository: Repository, tree: Tree, token: str, offs: list[Off]
@@ -161,45 +171,53 @@ class Connection:
         return forge
 
 
-def _desk(
-    config: Config,
-    repository: Repository,
-    forge: GithubForge | None,
-    snapshot: Callable[[], FleetSnapshot],
-) -> Desk:
+def _desk(config: Config, repository: Repository, forge: GithubForge | None, hubs: Hubs, store: Store) -> Desk:
     """Everything that writes, on one repository."""
     from sgm_tui.forge.registry import Registry
     from sgm_tui.gitops.history import History
+    from sgm_tui.live.projects import ProjectReader
     from sgm_tui.operations.audit import Audit
     from sgm_tui.operations.cart import Cart
     from sgm_tui.operations.evidence import Investigator
     from sgm_tui.operations.journal import Journal
-    from sgm_tui.operations.known_bad import KnownBad
+    from sgm_tui.operations.planning import Planning
     from sgm_tui.operations.promote import Promoter
     from sgm_tui.operations.pull_requests import PullRequests
+    from sgm_tui.operations.reading import CommitReader
     from sgm_tui.operations.recovery import Recovery
-    from sgm_tui.operations.revert import Reverter
     from sgm_tui.operations.waves import Waves
 
-    directory = fleet_directory(config)
+    directory, locks = fleet_directory(config), fleet_directory(config) / "locks"
     journal, audit = Journal(directory / "journal.jsonl"), Audit(directory / "audit.jsonl")
-    history = History(config, repository)
+    history, commits = History(config, repository), CommitReader(config, repository)
     registry = Registry(config.registry) if config.registry.url else None
-
-    reverter = Reverter(repository, history, KnownBad(directory / "known-bad.json"), audit)
-    investigator = Investigator(config, repository, registry)
-    promoter = Promoter(config, repository, forge, journal, audit, investigator, reverter, locks=directory / "locks")
+    reverter = _reverter(config, repository, history, audit, commits)
+    investigator = Investigator(config, repository, registry, ProjectReader(hubs) if hubs else None, commits)
+    promoter = Promoter(config, repository, forge, journal, audit, investigator, reverter, locks=locks)
     return Desk(
         config=config,
-        cart=Cart(directory / "plan.json"),
+        planning=Planning(Cart(directory / "plan.json"), store.set_plan),
         promoter=promoter,
         reverter=reverter,
-        recovery=Recovery(repository, forge, journal, audit, promoter, snapshot, locks=directory / "locks"),
+        recovery=Recovery(repository, forge, journal, audit, promoter, lambda: store.snapshot, locks=locks),
         waves=Waves(directory / "waves.json", promoter),
         audit=audit,
         pulls=None if forge is None else PullRequests(forge, journal, audit),
-        versions=_versions(history, registry, snapshot),
+        versions=_versions(history, registry, lambda: store.snapshot),
     )
+
+
+def _reverter(
+    config: Config, repository: Repository, history: History, audit: Audit, commits: CommitReader
+) -> Reverter:
+    from sgm_tui.live.health import HealthHistory
+    from sgm_tui.operations.known_bad import KnownBad
+    from sgm_tui.operations.pods import PodTemplates
+    from sgm_tui.operations.revert import Reverter
+
+    marks = KnownBad(fleet_directory(config) / "known-bad.json")
+    pods = PodTemplates(config, repository, history, commits)
+    return Reverter(history, pods, marks, audit, HealthHistory(config))
 
 
 @contextlib.asynccontextmanager
@@ -242,29 +260,39 @@ def fleet_directory(config: Config) -> Path:
     return state_directory(config) / "fleets" / name
 
 
+def _connected(config: Config, context: str, stack: contextlib.AsyncExitStack) -> ClusterConnection:
+    from sgm_tui.live.connection import ClusterConnection
+
+    connection = ClusterConnection(context, config.kubeconfig)
+    stack.push_async_callback(connection.close)
+    return connection
+
+
+def _hubs(config: Config, stack: contextlib.AsyncExitStack) -> Hubs:
+    return [(_connected(config, hub.context, stack), hub.namespace) for hub in config.argocd.hubs]
+
+
 def _cluster_sources(
-    config: Config, is_service: Callable[[str], bool], store: Store, stack: contextlib.AsyncExitStack, offs: list[Off]
+    config: Config,
+    hubs: Hubs,
+    is_service: Callable[[str], bool],
+    store: Store,
+    stack: contextlib.AsyncExitStack,
+    offs: list[Off],
 ) -> Iterable[Source]:
     from sgm_tui.live.argocd import ApplicationSource
-    from sgm_tui.live.connection import ClusterConnection
     from sgm_tui.live.metrics import MetricsSource
     from sgm_tui.live.naming import Naming
     from sgm_tui.live.rollouts import RolloutSource
     from sgm_tui.live.scaling import ScalingSource
 
     naming = Naming(config)
-
-    def connected(context: str) -> ClusterConnection:
-        connection = ClusterConnection(context, config.kubeconfig)
-        stack.push_async_callback(connection.close)
-        return connection
-
-    for hub in config.argocd.hubs:
-        yield ApplicationSource(connected(hub.context), hub.namespace, naming, is_service=is_service)
-    if not config.argocd.hubs:
+    for connection, namespace in hubs:
+        yield ApplicationSource(connection, namespace, naming, is_service=is_service)
+    if not hubs:
         offs.append(Off(SourceId("argocd"), "argocd.hubs is not configured"))
     for cluster in config.clusters:
-        connection, moves = connected(cluster.context), functools.partial(store.moves, cluster.name)
+        connection, moves = _connected(config, cluster.context, stack), functools.partial(store.moves, cluster.name)
         yield RolloutSource(connection, cluster.name, naming)
         yield ScalingSource(connection, cluster.name, naming, moves)
         if cluster.prometheus:

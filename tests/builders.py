@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.history import Past, WayBack
+from sgm_tui.fleet.history import Past, RanHealthy, WayBack
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.observation import SourceHealth, SourceId, SourceKind, SourceState
 from sgm_tui.fleet.observed import (
@@ -521,6 +521,7 @@ class ScriptedSession:
         self.previewed: Callable[[FleetSnapshot], Preview] = preview
         self.gates: tuple[Gate, ...] | Refusal = ()
         self.pasts: tuple[Past, ...] = ()
+        self.fared: dict[str, RanHealthy] = {}
         self.begun: tuple[Unfinished, ...] = ()
         self.wave_plans: tuple[tuple[WavePlan, WaveStep], ...] = ()
         self.resumed: tuple[Progress, ...] = ()
@@ -544,25 +545,27 @@ class ScriptedSession:
             yield self.snapshot
             await self._changed.wait()
 
-    def stage_promotion(self, where: CellKey, version: Version | None = None) -> Change | Refusal:
+    async def stage_promotion(self, where: CellKey, version: Version | None = None) -> Change | Refusal:
         """By the real rule."""
         staged = promotion_into(self.snapshot, where, version)
         if isinstance(staged, Change):
             self.plan(self.snapshot.plan.with_change(staged))
         return staged
 
-    def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+    async def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
         """By the real rule."""
         staged = promotions_into(self.snapshot, keys)
         if staged.changes:
             self.plan(self.snapshot.plan.with_change(*staged.changes))
         return staged
 
-    def stage_behind(self, stage: StageName) -> Staged:
+    async def stage_behind(self, stage: StageName) -> Staged:
         """By the real rule."""
-        return self.stage_promotions(behind(self.snapshot, stage))
+        return await self.stage_promotions(behind(self.snapshot, stage))
 
-    def edit(self, change: Change, version: Version | None = None, strategy: str | None = None) -> Change | Refusal:
+    async def edit(
+        self, change: Change, version: Version | None = None, strategy: str | None = None
+    ) -> Change | Refusal:
         """Taken as it is."""
         made = replace(change, to_version=version or change.to_version)
         made = made if strategy is None else replace(made, strategy=strategy)
@@ -573,11 +576,11 @@ class ScriptedSession:
         """What a test says."""
         return self.known_versions
 
-    def undo(self) -> None:
+    async def undo(self) -> None:
         """Take the newest change back."""
         self.plan(self.snapshot.plan.undone())
 
-    def drop(self, change: Change) -> None:
+    async def drop(self, change: Change) -> None:
         """Take one change back."""
         self.plan(self.snapshot.plan.without(change))
 
@@ -620,6 +623,10 @@ class ScriptedSession:
     async def past(self, where: CellKey) -> tuple[Past, ...]:
         """What a test says."""
         return self.pasts
+
+    async def measured(self, pasts: Sequence[Past]) -> tuple[Past, ...]:
+        """As a test says they fared."""
+        return tuple(replace(one, healthy=self.fared.get(one.version)) for one in pasts)
 
     async def stage_revert(self, where: CellKey, to: str | None) -> Change | Refusal:
         """Kept."""

@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ONLY_HERE = {
     "kubernetes": "live/connection.py",
-    "prometheus_api_client": "live/metrics.py",
+    "prometheus_api_client": "live/prometheus.py",
     "github": "forge/github.py",
     "git": "gitops/repository.py",
 }

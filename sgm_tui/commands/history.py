@@ -1,18 +1,26 @@
-"""`sgm history`: which version each cell wanted when, who brought it, and how long it stayed."""
+"""`sgm history`: which version each cell wanted when, who brought it, for how long, and how long it ran healthy."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
 from sgm_tui.commands.common import check_names, must_know_git, settled_session
 from sgm_tui.fleet.history import Past
+from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.report import in_order, time_text
 from sgm_tui.fleet.tables import age, align
+
+if TYPE_CHECKING:
+    from sgm_tui.session import LiveSession
+
+_AT_ONCE = 8
+"""Cells whose past is looked up at the same time."""
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -22,6 +30,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--stage", metavar="STAGE", help="only this stage")
     parser.add_argument("--cluster", metavar="C", help="only this cluster")
     parser.add_argument("-n", "--limit", type=int, default=10, metavar="N", help="so many a cell (default: 10)")
+    parser.add_argument("--no-health", action="store_true", help="do not ask Prometheus how each of them fared")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how to print it")
     parser.set_defaults(run=run)
 
@@ -41,15 +50,38 @@ async def _history(arguments: argparse.Namespace) -> int:
             for cell in in_order(snapshot)
             if all(not value or getattr(cell.key, name) == value for name, value in wanted.items())
         ]
-        pasts = [past for key in keys for past in (await session.past(key))[: max(1, arguments.limit)]]
+        pasts = await _pasts(session, keys, max(1, arguments.limit), measured=not arguments.no_health)
         now = snapshot.generated_at
     if arguments.output == "json":
         document = {"schema": 1, "generated_at": time_text(now), "history": [_document(one, now) for one in pasts]}
         output.data(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        headings = ("SERVICE", "STAGE", "CLUSTER", "VERSION", "SINCE", "FOR", "KIND", "BY", "COMMIT", "SUBJECT")
+        headings = (
+            "SERVICE",
+            "STAGE",
+            "CLUSTER",
+            "VERSION",
+            "SINCE",
+            "FOR",
+            "HEALTHY",
+            "KIND",
+            "BY",
+            "COMMIT",
+            "SUBJECT",
+        )
         output.data("\n".join(align([headings, *(_row(one, now) for one in pasts)])))
     return 0
+
+
+async def _pasts(session: LiveSession, keys: Sequence[CellKey], limit: int, *, measured: bool) -> list[Past]:
+    few = asyncio.Semaphore(_AT_ONCE)
+
+    async def of(key: CellKey) -> tuple[Past, ...]:
+        async with few:
+            pasts = (await session.past(key))[:limit]
+            return await session.measured(pasts) if measured else pasts
+
+    return [past for pasts in await asyncio.gather(*map(of, keys)) for past in pasts]
 
 
 def _row(past: Past, now: datetime) -> tuple[str, ...]:
@@ -57,11 +89,22 @@ def _row(past: Past, now: datetime) -> tuple[str, ...]:
     lasted = age(timedelta(seconds=past.lasted(now))) + ("" if past.until else " (now)")
     since = age(now - past.at) + " ago"
     key = past.key
-    words = (key.service, key.stage, key.cluster, past.version, since, lasted, past.kind, past.author)
+    words = (
+        key.service,
+        key.stage,
+        key.cluster,
+        past.version,
+        since,
+        lasted,
+        past.healthy_text(),
+        past.kind,
+        past.author,
+    )
     return (*words, past.revision[:8], past.subject + note)
 
 
 def _document(past: Past, now: datetime) -> dict[str, Any]:
+    healthy = past.healthy
     return {
         "service": past.key.service,
         "stage": past.key.stage,
@@ -74,6 +117,9 @@ def _document(past: Past, now: datetime) -> dict[str, Any]:
         "at": time_text(past.at),
         "until": time_text(past.until),
         "seconds": round(past.lasted(now)),
+        "healthy_seconds": None if healthy is None or healthy.seconds is None else round(healthy.seconds),
+        "healthy_whole": healthy is not None and healthy.whole,
+        "healthy_reason": (healthy.reason if healthy is not None else "") or None,
         "kind": past.kind,
         "number": past.number or None,
         "known_bad": past.known_bad or None,

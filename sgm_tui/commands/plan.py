@@ -66,7 +66,7 @@ async def _plan(arguments: argparse.Namespace) -> int:
             output.data(await session.discard(arguments.operation))
             return 0
         if arguments.what == "clear":
-            return _clear(session, snapshot)
+            return await _clear(session, snapshot)
         code = await changes.carry_out(session, Staged(snapshot.plan.changes), arguments)
         left = await session.unfinished()
         if left:
@@ -111,9 +111,9 @@ async def _resume(session: LiveSession, operation: str) -> int:
     return 0 if done else 1
 
 
-def _clear(session: LiveSession, snapshot: FleetSnapshot) -> int:
+async def _clear(session: LiveSession, snapshot: FleetSnapshot) -> int:
     for change in snapshot.plan.changes:
-        session.drop(change)
+        await session.drop(change)
     output.note(f"{len(snapshot.plan.changes)} changes taken out of the plan")
     return 0
 

@@ -20,6 +20,20 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectRead:
+    """Where the AppProject of a cell was read, and whether git says the same."""
+
+    where: str
+    """The hub's context, or "git"."""
+    why: str = ""
+    """Why git's was taken: what the hub said, or that it did not answer."""
+    missing: bool = False
+    """Git has one that the hub does not have."""
+    permission_differs: bool = False
+    windows_differ: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What was looked up; what is not in here was not looked up yet, and nothing of it counts as passed."""
 
@@ -27,9 +41,11 @@ class Evidence:
     """`image_of(change)`, or just a version → True when the registry has it, False when it has not, or why nobody
     knows."""
     projects: Mapping[CellKey, Admission] = field(default_factory=dict)
-    """What the AppProjects in git say of each cell's repository, destination and namespace."""
+    """What the AppProjects say of each cell's repository, destination and namespace."""
     windows: Mapping[CellKey, tuple[Window, ...] | str] = field(default_factory=dict)
     """The sync windows that speak of each cell, or why they are not known."""
+    read: Mapping[CellKey, ProjectRead] = field(default_factory=dict)
+    """Where the AppProject of each cell was read; missing where no hub is configured: then it is git's."""
     owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Path → who CODEOWNERS names for it, at the head of the branch."""
     off: Mapping[str, str] = field(default_factory=dict)

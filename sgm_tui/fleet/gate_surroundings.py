@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from sgm_tui.fleet.cell import Cell
-from sgm_tui.fleet.evidence import image_of
+from sgm_tui.fleet.evidence import ProjectRead, image_of
 from sgm_tui.fleet.gate_case import NOT_YET, Case, Finding, failed, passed, unknown
 from sgm_tui.fleet.observed import Application
 from sgm_tui.fleet.windows import Standing, Window, standing
@@ -31,17 +32,34 @@ def project(case: Case) -> Finding:
     refused = next((one for one in application.conditions if one.type == _REFUSED), None) if application else None
     if refused is not None:
         return failed(f"Argo CD refuses it: {refused.message}")
-    found = case.evidence.projects.get(case.key)
+    found, read = case.evidence.projects.get(case.key), case.evidence.read.get(case.key)
+    differs = read is not None and read.permission_differs
     if found is None:
         return case.unasked("project")
     if found.allowed is False:
-        return failed(found.reason)
+        return _as_read(failed(found.reason), read, differs=differs)
     if found.allowed:
-        return passed(found.reason or "the AppProject allows it")
+        return _as_read(passed(found.reason or "the AppProject allows it"), read, differs=differs)
     if application is not None and _compared(application):
         # A new version changes neither source nor destination, and of these Argo CD has said nothing bad.
         return passed(f"Argo CD accepts {application.name} ({found.reason})")
-    return unknown(found.reason)
+    return _as_read(unknown(found.reason), read, differs=differs)
+
+
+def _as_read(finding: Finding, read: ProjectRead | None, *, differs: bool) -> Finding:
+    """The finding with where the AppProject was read. What passes by the hub's, while git wants another, is a warning:
+    it will not stay so."""
+    if read is None:
+        return finding
+    note = f"as {read.where} has it"
+    if read.why:
+        note = f"as git has it: {read.why}"
+    elif read.missing:
+        note = "git has one"
+    elif differs:
+        note = f"as {read.where} has it, and git says otherwise"
+    kind = "warn" if differs and finding.kind == "pass" else finding.kind
+    return replace(finding, kind=kind, reason=f"{finding.reason} ({note})")
 
 
 def _compared(application: Application) -> bool:
@@ -54,18 +72,21 @@ def window(case: Case) -> Finding:
         Window(allows=False, schedule=one.schedule, name=one.reason or one.schedule.text, freeze=True)
         for one in case.rules.freezes
     )  # fmt: skip
-    found = case.evidence.windows.get(case.key)
+    found, read = case.evidence.windows.get(case.key), case.evidence.read.get(case.key)
+    differs = read is not None and read.windows_differ
     windows = (*freezes, *(found if isinstance(found, tuple) else ()))
     application = case.cell.facts.application if case.cell else None
     manual = application is not None and application.detailed and not application.auto_sync
     stands = standing(windows, case.now, manual=manual)
     if not stands.opened:
-        return failed(_closed(stands, by_hand=any(one.manual_sync for one in windows)), stands.changes_at)
+        closed = failed(_closed(stands, by_hand=any(one.manual_sync for one in windows)), stands.changes_at)
+        return closed if stands.by is not None and stands.by.freeze else _as_read(closed, read, differs=differs)
     if found is None:
         return case.unasked("window")
     if isinstance(found, str):
-        return unknown(found)
-    return passed("no sync window or freeze is in the way" if windows else "there are no sync windows or freezes")
+        return _as_read(unknown(found), read, differs=differs)
+    free = "no sync window or freeze is in the way" if windows else "there are no sync windows or freezes"
+    return _as_read(passed(free), read, differs=differs)
 
 
 def _closed(stands: Standing, *, by_hand: bool) -> str:

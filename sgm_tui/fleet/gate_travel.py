@@ -70,6 +70,11 @@ def _trouble(cell: Cell, version: Version) -> Finding | None:
     return None
 
 
+def running_since(cell: Cell, version: Version) -> datetime | None:
+    """Since when at least a cell runs a version settled and healthy; None when it does not, or nobody knows."""
+    return None if _trouble(cell, version) is not None else _healthy_since(cell)
+
+
 def _healthy_since(cell: Cell) -> datetime | None:
     """When the newest thing happened to a cell that is healthy now, by the controllers' own timestamps."""
     application, rollout = cell.facts.application, cell.facts.rollout

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.tables import age
 
 PastKind = Literal["promotion", "revert", "edit"]
 """edit: a commit that changed the version and is neither a promotion nor a revert by its subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class RanHealthy:
+    """How long a version ran healthy while git wanted it."""
+
+    seconds: float | None = None
+    """None: nobody knows; `reason` says why."""
+    whole: bool = False
+    """All of that time was measured; otherwise it may have been healthy for longer."""
+    reason: str = ""
+    """Why it is not known, or not wholly."""
+
+    @property
+    def never(self) -> bool:
+        """It is known that it never was."""
+        return self.whole and self.seconds == 0
+
+    @property
+    def proven(self) -> bool:
+        """It is known that it was, for however long."""
+        return bool(self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +56,27 @@ class Past:
     """The pull request that brought it, 0 when the commit names none."""
     known_bad: str = ""
     """Why it must not come back: it was reverted, or marked; "" when nothing is known against it."""
+    healthy: RanHealthy | None = None
+    """How long it ran healthy; None while nobody has looked."""
+
+    @property
+    def good(self) -> bool:
+        """It ran healthy, and nothing is known against it."""
+        return not self.known_bad and self.healthy is not None and self.healthy.proven
+
+    @property
+    def never_healthy(self) -> bool:
+        """It is known that it never ran healthy."""
+        return self.healthy is not None and self.healthy.never
+
+    def healthy_text(self) -> str:
+        """How long it ran healthy, in a word: "3h", "≥ 3h" (more was not measured), "never", "unknown"."""
+        ran = self.healthy
+        if ran is None or ran.seconds is None:
+            return "unknown"
+        if ran.never:
+            return "never" if self.until else "not yet"
+        return f"{'' if ran.whole else '≥ '}{age(timedelta(seconds=ran.seconds))}"
 
     def lasted(self, now: datetime) -> float:
         """Seconds git wanted it."""

@@ -86,6 +86,8 @@ class Application:
     destination_namespace: str = ""
     project: str = ""
     """The AppProject it belongs to; "" while only the Table row is known."""
+    hub: str = ""
+    """Context of the hub whose Argo CD has it."""
 
     @property
     def operating(self) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.health import best_target
 from sgm_tui.fleet.history import Past, WayBack
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
 from sgm_tui.fleet.observed import Rollout
@@ -28,9 +29,10 @@ class Template:
     """Whether the pod template after a revert is the stable one again."""
 
     same: bool | None
-    """None: it cannot be told from the values."""
+    """None: it cannot be told; `reason` says why."""
     differs: tuple[str, ...] = ()
     """The keys that make the difference."""
+    reason: str = ""
 
 
 def revert_change(
@@ -48,7 +50,7 @@ def revert_change(
     if not pasts or pasts[0].version != desired.version:
         return Refusal(desired.path, f"{desired.version} is too new: its history has not been read yet, try again")
     if target is None:
-        target = next((past for past in pasts[1:] if not past.known_bad and past.version != desired.version), None)
+        target = best_target(pasts)
     if target is None:
         return Refusal(desired.path, f"{key}: there is no earlier version that nothing is known against")
     if target.version == desired.version:
@@ -100,7 +102,7 @@ def way_back(cell: Cell, change: Change, template: Template) -> WayBack:
         stable = rollout.stable_version or "another version"
         return WayBack(False, f"{stable} is the stable one here: {_walk(rollout)}", _shorter(rollout))
     if template.same is None:
-        return WayBack(None, f"at once if nothing but the values of {change.to_version} reaches the pods")
+        return WayBack(None, f"{_doubt(template)}; if the pods become other ones, {_walk(rollout)}")
     if template.same:
         what = "the canary was aborted" if rollout.aborted else "the canary is still in flight"
         return WayBack(True, f"{what} and the pods become the stable ones again: no steps, no analysis")
@@ -109,6 +111,10 @@ def way_back(cell: Cell, change: Change, template: Template) -> WayBack:
         f"{', '.join(template.differs[:3])} makes other pods than the stable ones: {_walk(rollout)}",
         (f"set {', '.join(template.differs[:3])} back in the same change: then it is at once"),
     )
+
+
+def _doubt(template: Template) -> str:
+    return template.reason or "whether anything but the version reaches the pods is not known"
 
 
 def _blue_green(rollout: Rollout, change: Change, template: Template) -> WayBack:
@@ -120,7 +126,7 @@ def _blue_green(rollout: Rollout, change: Change, template: Template) -> WayBack
     if kept and template.same:
         return WayBack(True, "the pods of that version are still up: traffic is switched back without a pause")
     if kept and template.same is None:
-        return WayBack(None, "at once if nothing but the version reaches the pods: the old ones are still up")
+        return WayBack(None, f"{_doubt(template)}; if the pods become other ones, new ones are started")
     return WayBack(False, "new pods are started and wait at the gate like any new version")
 
 

@@ -62,11 +62,10 @@ class History:
             return None
         return next((past for past in pasts if positions.get(past.revision, found[0] + 1) <= found[0]), None)
 
-    def last_content(self, past: Past, pasts: Sequence[Past]) -> bytes | None:
-        """The file as it was when its version was taken away, or as it is where it was not."""
+    def last_commit(self, past: Past, pasts: Sequence[Past]) -> str:
+        """The last commit at which git wanted a version: the one before the next version came."""
         at = pasts.index(past)
-        commit = pasts[at - 1].parent if at else self._head
-        return self._repository.read_at([(commit, past.path)])[0]
+        return pasts[at - 1].parent if at else self._head
 
     def _look(self) -> None:
         head = self._repository.head()

@@ -156,7 +156,7 @@ def _nobodys(_: str) -> bool:
     return False
 
 
-def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys) -> Application:
+def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys, hub: str = "") -> Application:
     """The domain's view of an Application object; of several sources the GitOps repository's revision counts."""
     status, policy = wire.status, wire.spec.sync_policy
     automated = policy.automated if policy else None
@@ -186,10 +186,11 @@ def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys) -
         destination=clean(wire.destination),
         destination_namespace=clean(wire.namespace),
         project=clean(wire.spec.project),
+        hub=hub,
     )
 
 
-def rows(table: Table, namespace: str) -> list[Application]:
+def rows(table: Table, namespace: str, hub: str = "") -> list[Application]:
     """The Applications of a Table without objects: name, sync, health and revision, by the columns' names."""
     position = {column.name: index for index, column in enumerate(table.column_definitions)}
     found: list[Application] = []
@@ -197,7 +198,8 @@ def rows(table: Table, namespace: str) -> list[Application]:
         texts = {name: clean(row.cells[index]) for name, index in position.items() if index < len(row.cells)}
         if texts.get("Name"):
             sync, health = texts.get("Sync Status", ""), texts.get("Health Status", "")
-            found.append(Application(texts["Name"], namespace, sync, health, revision=texts.get("Revision", "")))
+            revision = texts.get("Revision", "")
+            found.append(Application(texts["Name"], namespace, sync, health, revision=revision, hub=hub))
     return found
 
 

@@ -104,7 +104,7 @@ class ApplicationSource:
             _log.info("no Table from %s: %s", self._connection.context, error.message)
             return
         found: dict[CellKey, Application] = {}
-        for row in rows(table, self._namespace):
+        for row in rows(table, self._namespace, self._connection.context):
             key = self._naming.of_application(row.name)
             if key is not None and self._is_service(key.service):
                 found[key] = row
@@ -143,16 +143,16 @@ class ApplicationSource:
             if found is None:
                 return "", None, None
             key = self._naming.of_application(found.name, service=found.label("service"))
-            why = clean(error)
+            why, hub = clean(error), self._connection.context
+            name = clean(found.name)
             return (
                 found.name,
                 key,
-                Application(
-                    clean(found.name), self._namespace, UNREADABLE, UNREADABLE, detailed=True, health_message=why
-                ),
+                Application(name, self._namespace, UNREADABLE, UNREADABLE, detailed=True, health_message=why, hub=hub),
             )
         key = self._key(wire)
-        return wire.metadata.name, key, None if key is None else application(wire, self._naming.is_repository)
+        hub = self._connection.context
+        return wire.metadata.name, key, None if key is None else application(wire, self._naming.is_repository, hub)
 
     def _key(self, wire: ApplicationWire) -> CellKey | None:
         return self._naming.of_application(

@@ -40,6 +40,10 @@ class AbsentError(SgmError):
     """The server does not know this kind of object: its CRD is not installed."""
 
 
+class ForbiddenError(RefusedError):
+    """The server knows who we are, and that we may not (403)."""
+
+
 class BrokenError(UnreachableError):
     """The server was there and the connection broke under us: asking again may do."""
 
@@ -285,7 +289,7 @@ def refusal(status: int, said: str, path: str, context: str) -> SgmError:
     if status == 401:
         return RefusedError(f"{context}: not signed in: {said}", "Renew your credentials for this context.")
     if status == 403:
-        return RefusedError(f"{context}: no access to {what}: {said}", "Ask for the rights `sgm rbac` lists.")
+        return ForbiddenError(f"{context}: no access to {what}: {said}", "Ask for the rights `sgm rbac` lists.")
     if status == 404:
         return AbsentError(f"{context} has no {what}", "Its CRD is not installed there.")
     if status == 410:

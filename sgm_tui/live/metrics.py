@@ -1,40 +1,27 @@
 """What Prometheus measures of one cluster: one query a metric, one for the trend, and the alerts.
 
-The client library asks; it runs in a thread with deadlines and without retries of its own, never follows a proxy or
-a netrc, and everything it raises becomes one line. What is not a finite number is no data, never zero.
+Everything is asked in a thread, with deadlines. What is not a finite number is no data, never zero.
 """
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import contextlib
-import json
-import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import requests
-from prometheus_api_client import PrometheusApiClientException, PrometheusConnect
-from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
-from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
-from urllib3.util.retry import Retry
-
 from sgm_tui.config import MetricsConfig
-from sgm_tui.errors import SgmError, UnreachableError
+from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey, ClusterName
 from sgm_tui.fleet.observation import AlertsListed, Lost, MetricsListed, Observation, SourceId
 from sgm_tui.fleet.observed import Alert, Metrics
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.aside import Aside
 from sgm_tui.live.naming import Naming
+from sgm_tui.live.prometheus import Asking, asking, number, told
 from sgm_tui.live.rest import Moves, always, rest
 from sgm_tui.live.wire import moment
 
-_DEADLINE = 5.0
-"""Seconds of silence in one request."""
 _PATIENCE = 30.0
 """Seconds for all requests of one look; a slow trickle is not silence."""
 _TREND = timedelta(minutes=30)
@@ -43,7 +30,6 @@ _ALWAYS_FIRING = frozenset({"Watchdog", "InfoInhibitor"})
 _RETRY_MOST = 60.0
 _QUIET = 30.0
 """Seconds between two looks at a cluster in which nothing moves: as often as Prometheus itself looks, usually."""
-_BODY = re.compile(r"\((b['\"].*)\)$", re.DOTALL)
 
 QUERIES: Mapping[str, str] = {
     "requests_per_second": "sum by ({label}) (sgm:requests:rate5m)",
@@ -108,22 +94,6 @@ class MetricsSource:
         except SgmError as error:
             publish(Lost(self.alerts, error.message, pause))
 
-    @contextlib.contextmanager
-    def _session(self) -> Iterator[requests.Session]:
-        with requests.Session() as session:
-            session.trust_env = False
-            session.headers.update(self._credentials())
-            yield session
-
-    def _credentials(self) -> dict[str, str]:
-        file = self._config.token_file
-        if file is None:
-            return {}
-        try:
-            return {"Authorization": f"Bearer {file.read_text(encoding='utf-8').strip()}"}
-        except OSError as error:
-            raise UnreachableError(f"prometheus.token_file {file}: {error.strerror}") from error
-
     def _metrics(self) -> dict[CellKey, Metrics]:
         queries = {
             name: self._config.queries.get(name) or default.replace("{label}", self._config.label)
@@ -131,15 +101,13 @@ class MetricsSource:
         }
         if self._config.queries.get(_BUDGET):
             queries[_BUDGET] = self._config.queries[_BUDGET]
-        with self._session() as session:
-            retry = Retry(total=0, raise_on_status=False)
-            client = PrometheusConnect(self._url, session=session, retry=retry, timeout=_DEADLINE)
-            values: dict[str, dict[CellKey, float | None]] = {}
+        values: dict[str, dict[CellKey, float | None]] = {}
+        with asking(self._url, self._config.token_file) as prometheus:
             for name, query in queries.items():
-                with _told(f"{self._url}: {name}"):
-                    values[name] = self._by_cell(client.custom_query(query))
-            with _told(f"{self._url}: the trend of requests_per_second"):
-                trends = self._trend(client, queries["requests_per_second"])
+                rows = prometheus.now(name, query)
+                with told(f"{self._url}: {name}"):
+                    values[name] = self._by_cell(rows)
+            trends = self._trend(prometheus, queries["requests_per_second"])
         return {
             key: Metrics(
                 requests_per_second=values["requests_per_second"].get(key),
@@ -151,20 +119,20 @@ class MetricsSource:
             for key in {key for found in values.values() for key in found} | trends.keys()
         }
 
-    def _trend(self, client: PrometheusConnect, query: str) -> dict[CellKey, tuple[float | None, ...]]:
+    def _trend(self, prometheus: Asking, query: str) -> dict[CellKey, tuple[float | None, ...]]:
         """The trend of every cell, asked again when half a step of it has passed: sooner it would read the same."""
         now, step = datetime.now(UTC), _TREND / _POINTS
         if self._trends is None or now - self._trends[0] >= step / 2 or not self._trends[1]:
-            result = client.custom_query_range(query, now - _TREND, now, step=f"{step.total_seconds():.0f}")
-            self._trends = now, self._points_by_cell(result, now)
+            what = "the trend of requests_per_second"
+            rows = prometheus.over(what, query, now - _TREND, now, round(step.total_seconds()))
+            with told(f"{self._url}: {what}"):
+                self._trends = now, self._points_by_cell(rows, now)
         return self._trends[1]
 
     def _alerts(self) -> tuple[Alert, ...]:
-        with self._session() as session, _told(self._url):
-            answer = session.get(f"{self._url}/api/v1/alerts", timeout=_DEADLINE, allow_redirects=False)
-            if answer.status_code != requests.codes.ok:
-                raise UnreachableError(f"{self._url} answered {answer.status_code} about its alerts")
-            listed = answer.json()["data"]["alerts"] or ()
+        with asking(self._url, self._config.token_file) as prometheus:
+            listed = prometheus.alerts()
+        with told(self._url):
             return tuple(self._alert(one) for one in listed if one["labels"].get("alertname") not in _ALWAYS_FIRING)
 
     def _by_cell(self, result: Sequence[Mapping[str, Any]]) -> dict[CellKey, float | None]:
@@ -210,53 +178,3 @@ class MetricsSource:
             summary=clean(one.get("annotations", {}).get("summary")),
             since=moment(one.get("activeAt")),
         )
-
-
-def number(text: object) -> float | None:
-    """A finite number as Prometheus writes it; None for NaN, infinities and what is none."""
-    try:
-        value = float(str(text))
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-@contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Everything the library may raise becomes one error of ours."""
-    try:
-        yield
-    except PrometheusApiClientException as error:
-        raise UnreachableError(f"{what}: {_cause(str(error))}") from error
-    except requests.Timeout as error:
-        raise UnreachableError(f"{what} did not answer within {_DEADLINE:.0f} s") from error
-    except requests.JSONDecodeError as error:
-        raise UnreachableError(f"{what} did not answer as Prometheus does") from error
-    except requests.RequestException as error:
-        raise UnreachableError(f"{what} {_reason(error)}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        # An answer of another shape than Prometheus': a proxy's, or a version's from the future.
-        raise UnreachableError(f"{what} gave an answer that cannot be read: {clean(error)}") from error
-
-
-def _cause(text: str) -> str:
-    """Prometheus' own words, dug out of the library's message."""
-    match = _BODY.search(text)
-    if match:
-        with contextlib.suppress(ValueError, SyntaxError, AttributeError):
-            return clean(json.loads(ast.literal_eval(match[1])).get("error", text))
-    return clean(text)
-
-
-def _reason(error: requests.RequestException) -> str:
-    """Why there is no answer, dug out of the library's wrapping."""
-    cause = error.args[0] if error.args else error
-    if isinstance(cause, MaxRetryError) and cause.reason is not None:
-        cause = cause.reason
-    if isinstance(cause, NewConnectionError):
-        return f"cannot be reached: {clean(cause.args[0] if cause.args else cause, 160).rpartition(': ')[2]}"
-    if isinstance(cause, Urllib3TimeoutError):
-        return f"did not answer within {_DEADLINE:.0f} s"
-    if isinstance(cause, SSLError):
-        return f"is not trusted: {clean(cause, 160)}"
-    return f"gave no answer: {clean(cause, 160)}"

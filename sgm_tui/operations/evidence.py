@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from sgm_tui.config import Config
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.codeowners import PLACES, Owners
 from sgm_tui.fleet.evidence import Evidence, image_of
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.values import UnreadableError, version_in
-from sgm_tui.operations.platform import Platform, platform_of
+from sgm_tui.operations.platform import Platform
+from sgm_tui.operations.projects import Hubs, projects_of
+from sgm_tui.operations.reading import CommitReader, Trees
 
 _AT_ONCE = 8
 """Images asked about at the same time."""
-_YAML = (".yaml", ".yml")
 
 
-class Files(Protocol):
+class Files(Trees, Protocol):
     """The repository, as far as evidence needs it."""
 
     async def fetch(self) -> str:
@@ -36,14 +35,6 @@ class Files(Protocol):
 
     def head(self) -> str:
         """The head of the branch as last fetched."""
-        ...
-
-    def tree(self, commit: str) -> Mapping[str, str]:
-        """Path → content id of every file of a commit."""
-        ...
-
-    def read_blobs(self, blobs: Sequence[str]) -> Mapping[str, bytes]:
-        """The content of many ids in one go."""
         ...
 
 
@@ -55,40 +46,38 @@ class Images(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """One commit, as far as all changes need it."""
-
-    head: str
-    platform: Platform | str
-    """What it says of Argo CD, or why that cannot be told."""
-    owners: Owners | None
-    """None: nobody knows."""
-
-
 class Investigator:
     """Gathers evidence; what a commit says is read once."""
 
-    def __init__(self, config: Config, repository: Files, registry: Images | None) -> None:
-        """`registry` is None where none is configured."""
+    def __init__(
+        self,
+        config: Config,
+        repository: Files,
+        registry: Images | None,
+        hubs: Hubs | None = None,
+        commits: CommitReader | None = None,
+    ) -> None:
+        """`registry` and `hubs` are None where none is configured; `commits` where nobody else reads them."""
+        self._hubs = hubs
         self._config = config
         self._repository = repository
         self._registry = registry
-        self._read: _Read | None = None
+        self._commits = commits or CommitReader(config, repository)
 
     async def gather(self, plan: Plan, snapshot: FleetSnapshot) -> Evidence:
         """What can be learned now about the changes of a plan."""
         try:
             head = await self._head()
-            read = await asyncio.to_thread(self._reading, head)
+            read = await asyncio.to_thread(self._commits.at, head)
             values = await asyncio.to_thread(self._values, head, {change.path for change in plan.changes})
         except SgmError as error:
             return Evidence(images=dict.fromkeys(map(image_of, plan.changes), f"git cannot be read: {error.message}"))
-        images = await self._images(plan.changes, values, snapshot)
         cells = [key for change in plan.changes for key in change.cells]
-        found = replace(_of_platform(read.platform, cells, snapshot), images=images or {})
-        if read.owners is not None:
-            found = replace(found, owners={change.path: read.owners.of(change.path) for change in plan.changes})
+        images, found = await asyncio.gather(
+            self._images(plan.changes, values, snapshot), self._of_platform(read.platform, cells, snapshot)
+        )
+        found = replace(found, images=images or {})
+        found = replace(found, owners={change.path: read.owners.of(change.path) for change in plan.changes})
         if images is None:
             found = replace(
                 found, off={**found.off, "image": "registry.url is not configured: nobody looks for images"}
@@ -101,24 +90,6 @@ class Investigator:
             return await asyncio.to_thread(self._repository.head)
         except SgmError:
             return await self._repository.fetch()
-
-    def _reading(self, head: str) -> _Read:
-        if self._read is None or self._read.head != head:
-            self._read = self._read_anew(head)
-        return self._read
-
-    def _read_anew(self, head: str) -> _Read:
-        tree = self._repository.tree(head)
-        wanted = {blob for path, blob in tree.items() if path.endswith(_YAML)}
-        place = next((tree[one] for one in PLACES if one in tree), "")
-        blobs = self._repository.read_blobs(sorted(wanted | ({place} if place else set())))
-        owners = Owners(blobs.get(place, b"").decode("utf-8", "replace"))
-        files = {path: blobs.get(blob, b"") for path, blob in tree.items()}
-        try:
-            return _Read(head, platform_of(files, self._config), owners)
-        except (SgmError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            # Anything may lie in a repository; what is not understood is not known, and says so.
-            return _Read(head, f"Argo CD's objects in git cannot be read: {clean(error)}", owners)
 
     def _values(self, head: str, paths: Iterable[str]) -> dict[str, bytes]:
         """The files that are to be changed."""
@@ -144,6 +115,26 @@ class Investigator:
 
         found = await asyncio.gather(*(asked(change) for change in changes))
         return {image_of(change): one for change, one in zip(changes, found, strict=True)}
+
+    async def _of_platform(
+        self, platform: Platform | str, cells: Sequence[CellKey], snapshot: FleetSnapshot
+    ) -> Evidence:
+        """What the AppProjects say: the hub's where it can be asked, else git's."""
+        if isinstance(platform, str):
+            return Evidence(windows=dict.fromkeys(cells, platform))
+        lives = {key: cell.facts.application for key in cells if (cell := snapshot.cells.get(key)) is not None}
+        hubs = self._config.argocd.hubs
+        only = hubs[0].context if len(hubs) == 1 else ""
+        found = await projects_of(platform, cells, lives, self._hubs, only)
+        if not platform.projects and not any(one.project.value for one in found.values()):
+            silent = next((f", and {one.read.why}" for one in found.values() if one.read and one.read.why), "")
+            why = f"no AppProject is in git{silent}: what it allows, and when, is not looked at"
+            return Evidence(off={"project": why, "window": why})
+        return Evidence(
+            projects={key: platform.admission(key, one.project) for key, one in found.items()},
+            windows={key: platform.windows(key, one.project, lives.get(key)) for key, one in found.items()},
+            read={key: one.read for key, one in found.items() if one.read is not None},
+        )
 
     def _image_in(self, data: bytes | None) -> str:
         """The image a values file names beside its version: Helm's `repository` (and `registry`), or Kustomize's."""
@@ -173,16 +164,3 @@ def _image_seen(change: Change, snapshot: FleetSnapshot) -> str:
                 if image.endswith(f":{change.from_version}"):
                     return image.removesuffix(f":{change.from_version}")
     return ""
-
-
-def _of_platform(platform: Platform | str, cells: Sequence[CellKey], snapshot: FleetSnapshot) -> Evidence:
-    if isinstance(platform, str):
-        return Evidence(windows=dict.fromkeys(cells, platform))
-    if not platform.projects:
-        why = "no AppProject is in git: what it allows, and when, is not looked at"
-        return Evidence(off={"project": why, "window": why})
-    known = {key: cell.facts.application for key in cells if (cell := snapshot.cells.get(key)) is not None}
-    return Evidence(
-        projects={key: platform.admission(key) for key in cells},
-        windows={key: platform.windows(key, known.get(key)) for key in cells},
-    )

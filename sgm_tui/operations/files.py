@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
+import functools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from sgm_tui.errors import RefusedError
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 _PATIENCE = 20.0
 """Seconds another process may hold a file before we say so."""
 _PAUSE = 0.02
+
+
+async def beside(write: Callable[Arguments, Result], *args: Arguments.args, **facts: Arguments.kwargs) -> Result:
+    """What `write` returns, called in a thread: neither the disk nor whoever holds a file holds up the loop.
+
+    Once begun it is carried to its end, whatever becomes of who waits for it: a record of what was done is not lost.
+    """
+    begun = asyncio.get_running_loop().run_in_executor(None, functools.partial(write, *args, **facts))
+    return await asyncio.shield(begun)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.observed import Application as Live
 from sgm_tui.fleet.text import clean
 from sgm_tui.fleet.windows import Window
-from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, SyncWindow
+from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, Sources, SyncWindow
 from sgm_tui.gitops.globs import matches
 from sgm_tui.gitops.lint.subject import Checkout, Subject
 from sgm_tui.live.naming import Naming
@@ -19,6 +19,17 @@ from sgm_tui.schedule import ScheduleError, schedule
 
 _BUILT_IN = "default"
 """The project Argo CD makes by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """An AppProject as somebody has it."""
+
+    name: str
+    value: AppProject | None
+    """None: there is none of that name."""
+    place: str = "in git"
+    """Where it was looked for, as a sentence says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +49,41 @@ class Platform:
     projects: Mapping[str, AppProject] = field(default_factory=dict)
     servers: Mapping[str, str] = field(default_factory=dict)
     """Cluster name → API server, as Argo CD knows them."""
+    ours: Sources = lambda _: False
+    """Whether a repository URL means the repository that was read."""
 
-    def admission(self, key: CellKey) -> Admission:
-        """Whether its project lets the cell's Application be what it is (protocols A10)."""
+    def project_name(self, key: CellKey, live: Live | None) -> str:
+        """The project of a cell's Application, as git wants it, else as Argo CD has it; "" when neither is known."""
         one = self.applications.get(key)
+        return one.project if one is not None else live.project if live is not None else ""
+
+    def admission(self, key: CellKey, found: Project) -> Admission:
+        """Whether its project lets the cell's Application be what it is (protocols A10)."""
+        one, project = self.applications.get(key), found.value
         if one is None:
             return Admission(None, f"no Application of {key} is found in git")
-        project = self.projects.get(one.project)
         if project is None:
             if one.project == _BUILT_IN:
-                return Admission(None, "project default is not in git")
-            return Admission(False, f"there is no AppProject {clean(one.project) or '(none named)'} in git")
+                return Admission(None, f"project default is not {found.place}")
+            return Admission(False, f"there is no AppProject {clean(one.project) or '(none named)'} {found.place}")
         refusal = next(_refusals(one, project, self.destination(one)), "")
         return Admission(not refusal, refusal or f"project {project.name} allows it")
 
-    def windows(self, key: CellKey, live: Live | None = None) -> tuple[Window, ...] | str:
+    def windows(self, key: CellKey, found: Project, live: Live | None = None) -> tuple[Window, ...] | str:
         """The sync windows of its project that speak of the cell's Application, or why they are not known.
 
         `live` is the Application as Argo CD has it: it counts where no ApplicationSet that is understood makes it.
         """
         one = self.applications.get(key)
         if one is not None:
-            owner, name, destination = one.project, one.name, self.destination(one)
+            name, destination = one.name, self.destination(one)
         elif live is not None and live.project:
-            owner, name = live.project, live.name
-            destination = self._placed(live.destination, live.destination_namespace)
+            name, destination = live.name, self._placed(live.destination, live.destination_namespace)
         else:
             return f"no Application of {key} is found, so its sync windows are not known"
-        project = self.projects.get(owner)
+        project = found.value
         if project is None:
-            return f"project {clean(owner) or '(none)'} is not in git, so its sync windows are not known"
+            return f"project {clean(found.name) or '(none)'} is not {found.place}, so its sync windows are not known"
         try:
             return tuple(_window(window) for window in project.windows if _speaks_of(window, name, destination))
         except ScheduleError as error:
@@ -95,7 +111,7 @@ def platform_of(files: Mapping[str, bytes], config: Config) -> Platform:
             applications.setdefault(key, one)
     servers = dict([IN_CLUSTER]) | {one.name: one.server for one in config.clusters if one.server}
     servers |= {one.name: one.server for one in subject.argo.clusters}
-    return Platform(applications, {one.name: one for one in subject.argo.projects}, servers)
+    return Platform(applications, {one.name: one for one in subject.argo.projects}, servers, subject.ours)
 
 
 def _refusals(one: Application, project: AppProject, destination: Destination) -> Iterator[str]:

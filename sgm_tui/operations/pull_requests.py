@@ -7,6 +7,7 @@ from typing import Protocol
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.pulls import PullAction
 from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.files import beside
 from sgm_tui.operations.journal import Journal
 
 
@@ -53,10 +54,17 @@ class PullRequests:
             SgmError: the server said no, or the head has moved.
         """
         operation = f"{action}-{request.number}-{request.head[:12]}"
-        self._journal.note(operation, "act", number=request.number, action=action, head=request.head)
+        await beside(self._journal.note, operation, "act", number=request.number, action=action, head=request.head)
         said = await self._done(request.number, request.head, action)
-        self._audit.record(action, operation=operation, number=request.number, head=request.head, title=request.title)
-        self._journal.note(operation, "done", number=request.number)
+        await beside(
+            self._audit.record,
+            action,
+            operation=operation,
+            number=request.number,
+            head=request.head,
+            title=request.title,
+        )
+        await beside(self._journal.note, operation, "done", number=request.number)
         return said
 
     async def _done(self, number: int, head: str, action: PullAction) -> str:

@@ -20,7 +20,7 @@ from sgm_tui.fleet.plan_document import plan_of
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.files import change_file, is_held
+from sgm_tui.operations.files import beside, change_file, is_held
 from sgm_tui.operations.journal import Entry, Journal
 from sgm_tui.operations.promote import Promoter
 from sgm_tui.operations.submit import Repository
@@ -71,7 +71,8 @@ class Recovery:
             SgmError: the journal cannot be read, or the server does not answer.
         """
         begun = await asyncio.to_thread(self._journal.begun)
-        left = {operation: entries for operation, entries in begun.items() if not self._is_written_now(operation)}
+        written = await asyncio.to_thread(lambda: {one for one in begun if self._is_written_now(one)})
+        left = {operation: entries for operation, entries in begun.items() if operation not in written}
         if not left:
             return ()
         head = await self._repository.fetch()
@@ -83,7 +84,7 @@ class Recovery:
 
     async def resume(self, operation: str) -> AsyncIterator[Progress]:
         """Go on where it stopped; what is there already is found, nothing is doubled."""
-        entries = self._entries(operation)
+        entries = await asyncio.to_thread(self._entries, operation)
         operation = str(entries[0]["operation"])
         plan, over = _plan(entries[0]), entries[0].get("override")
         override = Override(over["reason"], tuple(over["gates"])) if over else None
@@ -99,7 +100,7 @@ class Recovery:
         if not preview.proposals:
             recalled = _recalled(entries, plan)
             closed = await self._closed(operation, recalled, preview)
-            self._journal.note(operation, "done", nothing=True)
+            await beside(self._journal.note, operation, "done", nothing=True)
             if closed:
                 yield Progress("nothing", recalled, f"git has the change; {closed}")
                 return
@@ -128,26 +129,31 @@ class Recovery:
         Raises:
             SgmError: it cannot be taken back safely; says why.
         """
-        entries = self._entries(operation)
+        entries = await asyncio.to_thread(self._entries, operation)
         operation = str(entries[0]["operation"])
-        if self._is_written_now(operation):
+        if await asyncio.to_thread(self._is_written_now, operation):
             raise RefusedError(f"{operation} is being written by another sgm now", "Look again when it has ended.")
         head = await self._repository.fetch()
         branch, commit = _branch(entries), _commit(entries)
-        held = self._repository.heads().get(branch, "")
+        held = await asyncio.to_thread(self._unmerged, branch, head)
         said = "nothing was on the server: it is off the list"
-        if held and branch != self._repository.branch and self._repository.merge_base(head, held) != held:
+        if held:
             if held != commit:
                 raise RefusedError(f"{branch} holds other commits than ours", "Look at it; delete it by hand.")
             request = await self._proposed(branch)
             if request is not None:
                 raise RefusedError(f"#{request.number} proposes it", "Close that pull request first.")
-            self._journal.note(operation, "delete", branch=branch, commit=held)
+            await beside(self._journal.note, operation, "delete", branch=branch, commit=held)
             await self._repository.delete(branch, held)
-            self._audit.record("delete", operation=operation, branch=branch, commit=held)
+            await beside(self._audit.record, "delete", operation=operation, branch=branch, commit=held)
             said = f"{branch} was taken back"
-        self._journal.note(operation, "discarded", branch=branch)
+        await beside(self._journal.note, operation, "discarded", branch=branch)
         return said
+
+    def _unmerged(self, branch: str, head: str) -> str:
+        """What the server holds of a branch of ours that the deployed branch does not hold; "" for nothing."""
+        held = "" if branch == self._repository.branch else self._repository.heads().get(branch, "")
+        return held if held and self._repository.merge_base(head, held) != held else ""
 
     async def _proposed(self, branch: str) -> PullRequest | None:
         return await self._forge.find(branch) if self._forge is not None and branch else None
@@ -179,7 +185,7 @@ class Recovery:
         if request is not None:
             explained = f"it is adopted, and closes {old}" if old else "it is adopted"
             return replace(made, found=f"pull request #{request.number}", advice="resume", explained=explained)
-        held = branch != self._repository.branch and branch in self._repository.heads()
+        held = branch != self._repository.branch and branch in await asyncio.to_thread(self._repository.heads)
         found = "the branch" if held else "nothing"
         left = await asyncio.to_thread(self._left, head, plan)
         if isinstance(left, str):

@@ -3,41 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Protocol
 
+from sgm_tui.fleet.health import Samples, with_health
 from sgm_tui.fleet.history import Past, WayBack
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
 from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.reverting import Template, affected, chosen, revert_change, way_back
+from sgm_tui.fleet.reverting import affected, chosen, revert_change, way_back
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.gitops.compare import differing
-from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.gitops.history import History
-from sgm_tui.gitops.values import UnreadableError
 from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.files import beside
 from sgm_tui.operations.known_bad import KnownBad
-from sgm_tui.operations.writing import Files, written
-
-_CHART = "charts/microservice/Chart.yaml"
-_BESIDE_THE_PODS = ("rollout", "autoscaling", "analysis", "slo", "monitoring", "replicas")
-"""Values of the platform's chart that do not reach the pod template."""
+from sgm_tui.operations.pods import PodTemplates
 
 
-class Repository(Files, Protocol):
-    """The clone, as far as a revert needs it."""
+class HealthRecord(Protocol):
+    """Whoever measured how the cells fared."""
 
-    def head(self) -> str:
-        """The head of the branch as last fetched."""
+    async def samples(self, key: CellKey, since: datetime, until: datetime) -> Samples | str:
+        """Whether the Rollout of a cell was healthy, at regular moments; or why nobody knows."""
         ...
 
 
 class Reverter:
     """Everything that goes back, short of writing it."""
 
-    def __init__(self, repository: Repository, history: History, marks: KnownBad, audit: Audit) -> None:
-        self._repository = repository
+    def __init__(
+        self,
+        history: History,
+        pods: PodTemplates,
+        marks: KnownBad,
+        audit: Audit,
+        health: HealthRecord | None = None,
+    ) -> None:
+        """`health` is None where nobody measures."""
+        self._health = health
+        self._pods = pods
         self._history = history
         self._marks = marks
         self._audit = audit
@@ -50,19 +55,41 @@ class Reverter:
         """
         return await asyncio.to_thread(self._past, key)
 
+    async def measured(self, snapshot: FleetSnapshot, pasts: Sequence[Past]) -> tuple[Past, ...]:
+        """The same versions of one cell, newest first, each with how long it ran healthy, as far as anybody knows."""
+        if not pasts:
+            return ()
+        key, now = pasts[0].key, snapshot.generated_at
+        samples: Samples | str = "nobody measures it"
+        if self._health is not None:
+            samples = await self._health.samples(key, pasts[-1].at, now)
+        return with_health(pasts, samples, snapshot.cells.get(key), now)
+
     async def change(self, snapshot: FleetSnapshot, key: CellKey, to: str | None) -> Change | Refusal:
-        """The revert of a cell to the version before (None), to a version of its past, or to a commit's."""
+        """The revert of a cell to the last good version (None), to a version of its past, or to a commit's."""
+        if to is None:
+            return revert_change(snapshot, key, await self._judged(snapshot, key))
         return await asyncio.to_thread(self._change, snapshot, key, to)
 
     async def revert_plan(
         self, snapshot: FleetSnapshot, service: ServiceName, version: Version
     ) -> tuple[Change | Refusal, ...]:
         """The reverts of every cell that runs a version, wants it or is about to; in the order they should go."""
-        return await asyncio.to_thread(self._revert_plan, snapshot, service, version)
+        keys = affected(snapshot, service, version)
+        wanting = [key for key in keys if snapshot.cells[key].desired_version == version]
+        pasts = await asyncio.gather(*(self._judged(snapshot, key) for key in wanting))
+        return _revert_plan(snapshot, keys, version, dict(zip(wanting, pasts, strict=True)))
+
+    async def _judged(self, snapshot: FleetSnapshot, key: CellKey) -> tuple[Past, ...]:
+        return await self.measured(snapshot, await self.past(key))
 
     async def way_back(self, snapshot: FleetSnapshot, change: Change) -> WayBack:
-        """What will happen when a revert is merged; the slowest of its cells counts."""
-        template = await asyncio.to_thread(self._template, change)
+        """What will happen when a revert is merged; the slowest of its cells counts.
+
+        Raises:
+            SgmError: the repository cannot be read.
+        """
+        template = await asyncio.to_thread(self._pods.template, change)
         ways = [way_back(snapshot.cells[key], change, template) for key in change.cells if key in snapshot.cells]
         order = {False: 0, None: 1, True: 2}
         return min(ways, key=lambda way: order[way.fast], default=WayBack(None, "none of its cells is known"))
@@ -73,9 +100,9 @@ class Reverter:
         Raises:
             RefusedError: it cannot be written down.
         """
-        await asyncio.to_thread(self._marks.mark, service, version, reason)
+        await beside(self._marks.mark, service, version, reason)
         action = "mark-bad" if reason else "let-go"
-        self._audit.record(action, services=[service], title=f"{service} {version}", reason=reason)
+        await beside(self._audit.record, action, services=[service], title=f"{service} {version}", reason=reason)
 
     async def held(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
         """Cell → the versions that must not come (back) to it, each with why: reverted from it, or known bad."""
@@ -88,10 +115,8 @@ class Reverter:
             for past in self._history.past_of(key)
         )
 
-    def _change(self, snapshot: FleetSnapshot, key: CellKey, to: str | None) -> Change | Refusal:
+    def _change(self, snapshot: FleetSnapshot, key: CellKey, to: str) -> Change | Refusal:
         pasts = self._past(key)
-        if to is None:
-            return revert_change(snapshot, key, pasts)
         target = chosen(pasts, to)
         if target is None:
             at = self._history.at_commit(key, to)
@@ -101,26 +126,6 @@ class Reverter:
         if target is None:
             return Refusal("", f"{key} never wanted {to}, and it is no commit of this branch: sgm history shows them")
         return revert_change(snapshot, key, pasts, target)
-
-    def _revert_plan(
-        self, snapshot: FleetSnapshot, service: ServiceName, version: Version
-    ) -> tuple[Change | Refusal, ...]:
-        found: dict[tuple[str, str], Change | Refusal] = {}
-        for key in affected(snapshot, service, version):
-            cell = snapshot.cells[key]
-            if cell.desired_version == version:
-                made = self._change_away(snapshot, key, version)
-                found.setdefault((made.path, ""), made)
-            for pending in cell.facts.pending:
-                if pending.version == version:
-                    why = f"#{pending.number} proposes {version} for {key}: close that pull request"
-                    found.setdefault(("", why), Refusal("", why, nothing=True))
-        return tuple(found.values())
-
-    def _change_away(self, snapshot: FleetSnapshot, key: CellKey, version: Version) -> Change | Refusal:
-        pasts = self._past(key)
-        good = next((past for past in pasts[1:] if not past.known_bad and past.version != version), None)
-        return revert_change(snapshot, key, pasts, good)
 
     def _held(self, key: CellKey) -> dict[Version, str]:
         pasts = self._past(key)
@@ -133,25 +138,17 @@ class Reverter:
             seen.add(past.version)
         return held
 
-    def _template(self, change: Change) -> Template:
-        """Whether the pods after the revert are those of the version it goes back to."""
-        key = change.cells[0]
-        pasts = self._history.past_of(key)
-        # What it goes back to is the entry below the last one it undoes, not just any of that version.
-        undone = [at for at, past in enumerate(pasts) if past.revision in change.undoes]
-        target = pasts[max(undone) + 1] if undone and max(undone) + 1 < len(pasts) else None
-        then = self._history.last_content(target, pasts) if target is not None else None
-        if then is None:
-            return Template(None)
-        head = self._repository.head()
-        try:
-            after = written(self._repository, head, change).after
-            differs = differing(then, after)
-        except (EditRefusedError, UnreadableError):
-            return Template(None)
-        if not differs:
-            return Template(True)
-        if self._repository.read(head, _CHART) is None:
-            return Template(None)
-        reaching = tuple(one for one in differs if one.partition(".")[0] not in _BESIDE_THE_PODS)
-        return Template(not reaching, reaching)
+
+def _revert_plan(
+    snapshot: FleetSnapshot, keys: Iterable[CellKey], version: Version, pasts: Mapping[CellKey, Sequence[Past]]
+) -> tuple[Change | Refusal, ...]:
+    found: dict[tuple[str, str], Change | Refusal] = {}
+    for key in keys:
+        if key in pasts:
+            made = revert_change(snapshot, key, pasts[key])
+            found.setdefault((made.path, ""), made)
+        for pending in snapshot.cells[key].facts.pending:
+            if pending.version == version:
+                why = f"#{pending.number} proposes {version} for {key}: close that pull request"
+                found.setdefault(("", why), Refusal("", why, nothing=True))
+    return tuple(found.values())

@@ -20,7 +20,7 @@ from sgm_tui.fleet.plan import Between, Change, Plan, Progress, Proposal
 from sgm_tui.fleet.plan_document import document_of
 from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.files import change_file, locked
+from sgm_tui.operations.files import beside, change_file, locked
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.proposal import facts_of, identity_of, message_of
 from sgm_tui.operations.superseding import Closer, Superseding, must_not_have_moved, supersedes_of
@@ -147,7 +147,7 @@ class Submission:
             raise SgmError("pull requests need github.repository in sgm.yaml", "Nothing was written.")
         changes = _changes(proposal)
         identity = identity_of(changes)
-        self._note_intent(identity, proposal)
+        await self._note_intent(identity, proposal)
         head = await self._repository.fetch()
         writes = await asyncio.to_thread(self._writes, head, changes)
         if not writes:
@@ -156,34 +156,34 @@ class Submission:
         commit, expected = await asyncio.to_thread(self._pushed_already, proposal, changes, writes, head)
         known = bool(commit)
         if not known:
-            must_not_have_moved(proposal.supersedes, self._repository.heads())
+            must_not_have_moved(proposal.supersedes, await asyncio.to_thread(self._repository.heads))
             message = message_of(changes, proposal.override, proposal.reason)
             commit = await self._repository.commit(head, writes, message, _AUTHOR)
-            self._journal.note(identity, "push", branch=proposal.branch, commit=commit)
+            await beside(self._journal.note, identity, "push", branch=proposal.branch, commit=commit)
             yield Progress("pushing", proposal, f"pushing {proposal.branch}", commit=commit)
             await self._repository.push(commit, proposal.branch, expected)
         # Told before it is written down: whatever fails from here on, the branch is on the server.
         yield Progress("opening", proposal, "opening the pull request", commit=commit)
         if not known:
-            self._record("push", identity, proposal, commit=commit)
+            await self._record("push", identity, proposal, commit=commit)
         async for step in self._open(proposal, identity, commit, self._forge):
             yield step
 
     async def _open(self, proposal: Proposal, identity: str, commit: str, forge: Forge) -> AsyncIterator[Progress]:
-        self._journal.note(identity, "open", branch=proposal.branch, commit=commit)
+        await beside(self._journal.note, identity, "open", branch=proposal.branch, commit=commit)
         request, made, left = await forge.open(proposal, commit)
-        self._record("open", identity, proposal, number=request.number, commit=commit, made=made)
+        await self._record("open", identity, proposal, number=request.number, commit=commit, made=made)
         if proposal.supersedes:
             numbers = ", ".join(f"#{one.number}" for one in proposal.supersedes)
             yield Progress("closing", proposal, f"closing {numbers}", request.number, request.url, commit)
             closed = await self._superseded(identity, proposal, f"#{request.number}")
             left = "; ".join(one for one in (left, closed) if one)
         if proposal.stage in self._config.github.auto_merge:
-            self._journal.note(identity, "auto-merge", number=request.number)
+            await beside(self._journal.note, identity, "auto-merge", number=request.number)
             refused = await forge.auto_merge(request.number, commit)
-            self._record("auto-merge", identity, proposal, number=request.number, refused=refused)
+            await self._record("auto-merge", identity, proposal, number=request.number, refused=refused)
             left = "; ".join(one for one in (left, refused) if one)
-        self._journal.note(identity, "done", number=request.number)
+        await beside(self._journal.note, identity, "done", number=request.number)
         word = "" if made else "is there already: "
         text = f"{word}{request.title}" + (f" ({left})" if left else "")
         yield Progress("opened" if made else "adopted", proposal, text, request.number, request.url, commit)
@@ -192,7 +192,7 @@ class Submission:
         """Onto the branch itself, with compare-and-swap; made anew where somebody else was faster."""
         changes = _changes(proposal)
         identity = identity_of(changes)
-        self._note_intent(identity, proposal)
+        await self._note_intent(identity, proposal)
         for last in range(_TRIES - 1, -1, -1):
             head = await self._repository.fetch()
             writes = await asyncio.to_thread(self._writes, head, changes)
@@ -201,7 +201,7 @@ class Submission:
                 return
             message = message_of(changes, proposal.override, proposal.reason)
             commit = await self._repository.commit(head, writes, message, _AUTHOR)
-            self._journal.note(identity, "push", branch=self._repository.branch, commit=commit)
+            await beside(self._journal.note, identity, "push", branch=self._repository.branch, commit=commit)
             yield Progress("pushing", proposal, f"pushing {self._repository.branch}", commit=commit)
             try:
                 await self._repository.push(commit, self._repository.branch, head)
@@ -209,9 +209,9 @@ class Submission:
                 if last and await self._repository.fetch() != head:
                     continue
                 raise
-            self._record("push", identity, proposal, commit=commit, direct=True)
+            await self._record("push", identity, proposal, commit=commit, direct=True)
             left = await self._superseded(identity, proposal, commit)
-            self._journal.note(identity, "done", commit=commit)
+            await beside(self._journal.note, identity, "done", commit=commit)
             text = f"pushed {commit[:8]} to {self._repository.branch}" + (f" ({left})" if left else "")
             yield Progress("pushed", proposal, text, commit=commit)
             return
@@ -219,7 +219,7 @@ class Submission:
     async def _nothing(self, proposal: Proposal, identity: str, head: str) -> Progress:
         """Git wants it already; what it was to take the place of is closed all the same."""
         left = await self._superseded(identity, proposal, head)
-        self._journal.note(identity, "done", nothing=True)
+        await beside(self._journal.note, identity, "done", nothing=True)
         text = "git already wants this: nothing to do" + (f" ({left})" if left else "")
         return Progress("nothing", proposal, text)
 
@@ -230,9 +230,10 @@ class Submission:
         found = [await self._superseding.close(identity, proposal, old, by) for old in proposal.supersedes]
         return "; ".join(one for one in found if one)
 
-    def _note_intent(self, identity: str, proposal: Proposal) -> None:
+    async def _note_intent(self, identity: str, proposal: Proposal) -> None:
         """Everything that is needed to go on after a crash, before anything is done."""
-        self._journal.note(
+        await beside(
+            self._journal.note,
             identity,
             "commit",
             branch=proposal.branch,
@@ -244,8 +245,8 @@ class Submission:
             supersedes=[asdict(old) for old in proposal.supersedes],
         )
 
-    def _record(self, action: str, identity: str, proposal: Proposal, **facts: object) -> None:
-        self._audit.record(action, operation=identity, **(facts_of(proposal) | facts))
+    async def _record(self, action: str, identity: str, proposal: Proposal, **facts: object) -> None:
+        await beside(self._audit.record, action, operation=identity, **(facts_of(proposal) | facts))
 
     def _writes(self, head: str, changes: Sequence[Change]) -> dict[str, bytes]:
         """New content of every file that does not hold it already."""

@@ -7,12 +7,14 @@ crash between them is listed, and going on closes what is left.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.plan import Proposal, Superseded
 from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.files import beside
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.proposal import facts_of
 
@@ -58,15 +60,15 @@ class Superseding:
         Raises:
             SgmError: it could not be closed; the write stays unfinished, and trying again goes on here.
         """
-        self._journal.note(operation, "supersede", number=old.number, head=old.head, by=by)
+        await beside(self._journal.note, operation, "supersede", number=old.number, head=old.head, by=by)
         left = await self._forge.supersede(old.number, old.head, by)
-        if not left and self._branches.heads().get(old.branch) == old.head:
+        if not left and (await asyncio.to_thread(self._branches.heads)).get(old.branch) == old.head:
             try:
                 await self._branches.delete(old.branch, old.head)
             except RefusedError as error:
                 left = f"#{old.number} is closed; its branch stays ({error.message})"
         facts = {"number": old.number, "head": old.head, "by": by, "left": left}
-        self._audit.record("supersede", operation=operation, **(facts_of(proposal) | facts))
+        await beside(self._audit.record, "supersede", operation=operation, **(facts_of(proposal) | facts))
         return left
 
 

@@ -6,6 +6,7 @@ find each other's pull request instead of opening two.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, replace
@@ -19,7 +20,7 @@ from sgm_tui.fleet.plan_document import change_of
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.waves import WavePlan, next_step, soak_of
-from sgm_tui.operations.files import locked, write_whole
+from sgm_tui.operations.files import beside, locked, write_whole
 from sgm_tui.operations.proposal import identity_of
 
 _SCHEMA = 1
@@ -100,12 +101,12 @@ class Waves:
     async def step(self, snapshot: FleetSnapshot, now: datetime) -> Sequence[Progress]:
         """Open every wave that may open now, stop plans that failed, forget those that are done."""
         told: list[Progress] = []
-        for plan in self.plans():
+        for plan in await asyncio.to_thread(self.plans):
             step = next_step(plan, snapshot, now)
             if step.do == "stop":
-                self.stop(plan.identity, step.reason)
+                await beside(self.stop, plan.identity, step.reason)
             elif step.do == "done":
-                self.forget(plan.identity)
+                await beside(self.forget, plan.identity)
             elif step.do == "open" and now - self._tried.get(plan.identity, _NEVER) >= _TRY_AGAIN:
                 told += await self._open(plan, snapshot)
         return told
@@ -118,20 +119,20 @@ class Waves:
             now = replace(preview, proposals=tuple(replace(one, wave=0, waves=1) for one in preview.proposals))
             told = [one async for one in self._writer.submit(now, snapshot)]
         except SgmError as error:
-            self.stop(plan.identity, str(error))
+            await beside(self.stop, plan.identity, str(error))
             return []
         refused = [one.reason for one in preview.refusals if not one.nothing]
         failed = refused + [one.text for one in told if one.step == "failed"]
         blocked = [one.text for one in told if one.step == "blocked"]
         if failed:
-            self.stop(plan.identity, failed[0])
+            await beside(self.stop, plan.identity, failed[0])
         elif blocked:
             self._tried[plan.identity] = snapshot.generated_at
-            self._replace(plan.identity, lambda one: replace(one, held=blocked[0]))
+            await beside(self._replace, plan.identity, lambda one: replace(one, held=blocked[0]))
         else:
             branches = tuple(one.branch for one in preview.proposals)
             # Counted from what was judged: two processes that both opened this wave open the next one once.
-            self._replace(plan.identity, lambda one: _further(one, plan.opened + 1, branches))
+            await beside(self._replace, plan.identity, lambda one: _further(one, plan.opened + 1, branches))
         return [one for one in told if one.step in ENDED | {"failed"}]
 
     def _replace(self, identity: str, change: Callable[[WavePlan], WavePlan]) -> None:

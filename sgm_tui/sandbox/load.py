@@ -14,6 +14,7 @@ from datetime import timedelta
 from sgm_tui.sandbox import load_kube
 from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.load_alerts import Alerts
+from sgm_tui.sandbox.load_phases import Phases
 from sgm_tui.sandbox.load_series import ClusterSeries
 from sgm_tui.sandbox.load_split import Behaves, split
 from sgm_tui.sandbox.load_traffic import ALWAYS, Traffic
@@ -68,6 +69,8 @@ class ClusterLoad:
         self.alerts = Alerts(self.series, store, self._lively)
         self.series.add(load_kube.families(store, clock))
         self.series.add(self.alerts.families())
+        self._phases = Phases(store, clock)
+        self.series.add({"rollout_info": self._phases.family})
         self._queries: dict[str, VectorNode] = {}
         store.listeners.append(self._note)
         for rollout in store.list("Rollout"):
@@ -113,10 +116,11 @@ class ClusterLoad:
         now = self._clock.now
         return traffic.counts_between(now - 60.0, now).requests / 60.0 if traffic else 0.0
 
-    def _note(self, _event: str, kind: str, obj: KubeObject) -> None:
+    def _note(self, event: str, kind: str, obj: KubeObject) -> None:
         metadata = obj["metadata"]
         if kind == "Rollout":
             self._dirty.add((metadata["namespace"], metadata["name"]))
+            self._phases.note(obj, gone=event == "DELETED")
         elif kind == "ReplicaSet":
             self._dirty.update(
                 (metadata["namespace"], owner["name"])

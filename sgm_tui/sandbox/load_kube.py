@@ -19,8 +19,6 @@ Rows = Callable[[KubeObject], Iterable[Row]]
 
 _PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
 _STATE = {"job": "kube-state-metrics"}
-_ROLLOUT_PHASES = {"Healthy": "Completed", "Degraded": "Error", "Progressing": "Progressing", "Paused": "Paused"}
-"""rollout_info speaks of phases in words of its own."""
 
 
 def families(store: ObjectStore, clock: Clock) -> dict[str, Family]:
@@ -119,13 +117,6 @@ def _rollout(rollout: KubeObject) -> dict[str, str]:
     return {"job": "argo-rollouts-metrics", "name": rollout["metadata"]["name"]}
 
 
-def _rollout_info(rollout: KubeObject) -> Iterator[Row]:
-    status = _status(rollout)
-    phase = "Abort" if status.get("abort") else _ROLLOUT_PHASES.get(status.get("phase", ""), "")
-    strategy = next(iter(rollout["spec"].get("strategy") or {"none": None}))
-    yield {**_rollout(rollout), "strategy": strategy, "phase": phase}, 1.0
-
-
 def _rollout_replicas(count: Callable[[KubeObject], float]) -> Rows:
     return lambda rollout: [(_rollout(rollout), count(rollout))]
 
@@ -157,7 +148,6 @@ _METRICS: Mapping[str, tuple[str, Rows]] = {
         "HorizontalPodAutoscaler",
         _scaler("status", "desiredReplicas"),
     ),
-    "rollout_info": ("Rollout", _rollout_info),
     "rollout_info_replicas_available": ("Rollout", _rollout_replicas(_counted("availableReplicas"))),
     "rollout_info_replicas_updated": ("Rollout", _rollout_replicas(_counted("updatedReplicas"))),
     "rollout_info_replicas_desired": ("Rollout", _rollout_replicas(_desired)),

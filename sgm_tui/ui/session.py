@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
@@ -28,23 +28,25 @@ class Session(Protocol):
         """Ask every source to look again now."""
         ...
 
-    def stage_promotion(self, key: CellKey, version: Version | None = None) -> Change | Refusal:
+    async def stage_promotion(self, key: CellKey, version: Version | None = None) -> Change | Refusal:
         """Put the version of the stage before, or this one, into the plan for a cell (key `p`)."""
         ...
 
-    def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+    async def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
         """The same for many cells, as one step that one undo takes back."""
         ...
 
-    def stage_behind(self, stage: StageName) -> Staged:
+    async def stage_behind(self, stage: StageName) -> Staged:
         """Everything the stage before has that this one has not."""
         ...
 
-    def edit(self, change: Change, version: Version | None = None, strategy: str | None = None) -> Change | Refusal:
+    async def edit(
+        self, change: Change, version: Version | None = None, strategy: str | None = None
+    ) -> Change | Refusal:
         """Give a staged change another version or another rollout strategy ("" keeps the file's own)."""
         ...
 
-    def undo(self) -> None:
+    async def undo(self) -> None:
         """Take out of the plan what was staged last.
 
         Raises:
@@ -52,7 +54,7 @@ class Session(Protocol):
         """
         ...
 
-    def drop(self, change: Change) -> None:
+    async def drop(self, change: Change) -> None:
         """Take one change out of the plan."""
         ...
 
@@ -88,6 +90,10 @@ class Session(Protocol):
 
     async def past(self, key: CellKey) -> tuple[Past, ...]:
         """The versions of a cell, newest first."""
+        ...
+
+    async def measured(self, pasts: Sequence[Past]) -> tuple[Past, ...]:
+        """The same versions of one cell, each with how long it ran healthy, as far as anybody knows."""
         ...
 
     async def stage_revert(self, key: CellKey, to: str | None) -> Change | Refusal:

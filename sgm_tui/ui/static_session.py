@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sgm_tui.errors import RefusedError
@@ -37,26 +37,28 @@ class StaticSession:
     async def refresh(self) -> None:
         """There is nothing newer."""
 
-    def stage_promotion(self, key: CellKey, version: Version | None = None) -> Change | Refusal:
+    async def stage_promotion(self, key: CellKey, version: Version | None = None) -> Change | Refusal:
         """Refused."""
         return self._no
 
-    def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+    async def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
         """Refused."""
         return Staged(refusals=(self._no,))
 
-    def stage_behind(self, stage: StageName) -> Staged:
+    async def stage_behind(self, stage: StageName) -> Staged:
         """Refused."""
         return Staged(refusals=(self._no,))
 
-    def edit(self, change: Change, version: Version | None = None, strategy: str | None = None) -> Change | Refusal:
+    async def edit(
+        self, change: Change, version: Version | None = None, strategy: str | None = None
+    ) -> Change | Refusal:
         """Refused."""
         return self._no
 
-    def undo(self) -> None:
+    async def undo(self) -> None:
         """There is nothing to undo."""
 
-    def drop(self, change: Change) -> None:
+    async def drop(self, change: Change) -> None:
         """There is nothing to drop."""
 
     async def versions(self, service: ServiceName) -> tuple[Version, ...]:
@@ -82,6 +84,10 @@ class StaticSession:
     async def past(self, key: CellKey) -> tuple[Past, ...]:
         """Nothing is known of it."""
         return ()
+
+    async def measured(self, pasts: Sequence[Past]) -> tuple[Past, ...]:
+        """Nobody looks."""
+        return tuple(pasts)
 
     async def stage_revert(self, key: CellKey, to: str | None) -> Change | Refusal:
         """Refused."""

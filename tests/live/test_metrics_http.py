@@ -17,8 +17,9 @@ from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.observation import AlertsListed, Lost, MetricsListed, Observation
 from sgm_tui.live.aside import Aside
-from sgm_tui.live.metrics import MetricsSource, number
+from sgm_tui.live.metrics import MetricsSource
 from sgm_tui.live.naming import Naming
+from sgm_tui.live.prometheus import number
 
 Answer = Callable[[web.Request], Awaitable[web.Response]]
 

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
-from sgm_tui.live.connection import AbsentError, ClusterConnection, Pace
+from sgm_tui.live.connection import AbsentError, ClusterConnection, ForbiddenError, Pace
 from sgm_tui.live.watch import Backoff, Beat, Changed, Collection, Followed, Listed, Trouble, follow
 
 PATH = "/apis/argoproj.io/v1alpha1/rollouts"
@@ -295,7 +295,7 @@ async def test_a_malformed_event_lists_anew_and_heals(tmp_path: Path) -> None:
     ("status", "kind", "said"),
     [
         (401, RefusedError, "not signed in: no such token"),
-        (403, RefusedError, "no access to rollouts: no such token"),
+        (403, ForbiddenError, "no access to rollouts: no such token"),
         (404, AbsentError, "has no rollouts"),
         (429, UnreachableError, "answered 429"),
         (503, UnreachableError, "answered 503"),

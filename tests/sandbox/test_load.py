@@ -283,6 +283,20 @@ def test_objects_of_the_cluster_are_exported() -> None:
     assert lab.ask("kube_replicaset_owner{owner_kind='Rollout',owner_name='cart'}") == [1.0]
 
 
+def test_the_phases_a_rollout_went_through_are_remembered() -> None:
+    lab = LoadLab()
+    lab.service("cart", {"v1": 4}, stableRS="v1", phase="Healthy")
+    lab.pass_time(600)
+    lab.service("cart", {"v2": 4}, stableRS="v1", phase="Progressing")
+    lab.pass_time(300)
+    lab.service("cart", {"v2": 4}, stableRS="v2", phase="Healthy")
+    lab.pass_time(600)
+    healthy = 'max_over_time(rollout_info{phase="Completed"}[1m] offset %s)'
+    assert [lab.ask(healthy % back) for back in ("1m", "12m", "20m", "14d")] == [[1.0], [], [1.0], [1.0]]
+    assert lab.ask(healthy % "16d") == []
+    assert lab.ask('count_over_time(rollout_info{phase="Progressing"}[25m])') == [20.0]
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(0.4, "4e-01"), (50.0, "5e+01"), (0.07, "7e-02"), (1234.5, "1.2345e+03"), (math.nan, "NaN")]
 )

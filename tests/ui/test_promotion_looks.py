@@ -13,7 +13,8 @@ from test_pulls_screen import ready, session_with
 from test_revert_screen import Session as RevertSession
 from test_why_screen import FINE, FIRM, SILENT, SOAKING, gate, judged
 
-from sgm_tui.fleet.plan import Unfinished
+from sgm_tui.fleet.plan import Change, Unfinished
+from sgm_tui.fleet.staging import promotion_into
 from sgm_tui.fleet.waves import WavePlan, WaveStep
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.session import Session
@@ -84,10 +85,8 @@ def test_what_was_never_finished(snap_compare: Compare) -> None:
 
 def test_waves_under_way(snap_compare: Compare) -> None:
     session = builders.ScriptedSession(builders.release())
-    for cluster in ("prod-us1", "prod-ap1"):
-        session.stage_promotion(builders.key("checkout", cluster))
-    first, second = session.snapshot.plan.changes
-    session.snapshot = replace(builders.release())
+    staged = (promotion_into(session.snapshot, builders.key("checkout", at)) for at in ("prod-us1", "prod-ap1"))
+    first, second = (one for one in staged if isinstance(one, Change))
     plan = WavePlan("1f3a", ((first,), (second,)), builders.ago(900), 900)
     step = WaveStep("wait", "soaking", builders.NOW + timedelta(minutes=4))
     session.wave_plans = (

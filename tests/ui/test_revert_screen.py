@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import builders
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.history import Past, PastKind, WayBack
+from sgm_tui.fleet.history import Past, PastKind, RanHealthy, WayBack
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.ui.app import SgmApp
@@ -19,7 +22,7 @@ from sgm_tui.ui.screens.revert import RevertScreen
 UTF8 = {"LANG": "C.UTF-8"}
 PROD = builders.key("checkout", "prod-us1")
 TO_PROD = ("j", "j", "3", "l")
-REVISIONS = ("a" * 40, "b" * 40, "c" * 40)
+REVISIONS = ("a" * 40, "b" * 40, "c" * 40, "d" * 40)
 
 
 def past(version: str, days: float, kind: PastKind = "promotion", bad: str = "", at: int = 0) -> Past:
@@ -34,6 +37,12 @@ PASTS = (
     past("v1.4.2", 2, bad="reverted by jonas (bbbbbbbb)", at=1),
     past("v1.4.1", 9, at=2),
 )
+OLDER = past("v1.4.0", 12, at=3)
+FARED = {
+    "v1.4.3": RanHealthy(0.0, whole=True, reason="v1.4.2 is the stable version still"),
+    "v1.4.2": RanHealthy(5400.0, whole=True),
+    "v1.4.1": RanHealthy(60000.0, reason="Prometheus knows 17h of 1d"),
+}
 
 
 class Session(builders.ScriptedSession):
@@ -42,6 +51,7 @@ class Session(builders.ScriptedSession):
     def __init__(self) -> None:
         super().__init__(builders.release())
         self.pasts = PASTS
+        self.fared = dict(FARED)
         self.way: WayBack | Refusal = WayBack(False, "it walks all 8 steps again", "set env.A back too")
 
     async def way_back(self, where: CellKey, to: str | None) -> WayBack | Refusal:
@@ -50,7 +60,7 @@ class Session(builders.ScriptedSession):
 
     async def stage_revert(self, where: CellKey, to: str | None) -> Change | Refusal:
         self.asked.append(("revert", where, to))
-        change = self.stage_promotion(where)
+        change = await self.stage_promotion(where)
         assert isinstance(change, Change)
         return change
 
@@ -82,6 +92,60 @@ async def test_the_cursor_starts_on_the_newest_version_nothing_is_known_against(
         assert isinstance(screen, RevertScreen)
         assert screen.choices.highlighted == 2
         assert session.asked[-1] == ("way", PROD, REVISIONS[2])
+
+
+async def test_each_version_says_how_long_it_ran_healthy_and_a_good_one_is_marked(session: Session) -> None:
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "v")
+        shown = text_of(app)
+        assert "✓ good" in shown
+        assert "≥ 16h" in shown
+        assert "not yet" in shown
+        assert "it ran healthy for at least 16h 40m (Prometheus knows 17h of 1d)" in shown
+
+
+async def test_the_cursor_passes_over_a_version_that_never_was_healthy(session: Session) -> None:
+    session.pasts = (*PASTS, OLDER)
+    session.fared["v1.4.1"] = RanHealthy(0.0, whole=True)
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "v")
+        assert isinstance(app.screen, RevertScreen)
+        assert app.screen.choices.highlighted == 3
+        assert "how long it ran healthy is unknown" not in text_of(app)
+        await press(pilot, "up")
+        assert "✖ never" in text_of(app)
+        assert "it never ran healthy" in text_of(app)
+
+
+async def test_a_cursor_that_was_moved_while_prometheus_was_asked_stays_where_it_is(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = asyncio.Event()
+
+    async def measured(pasts: Sequence[Past]) -> tuple[Past, ...]:
+        await answered.wait()
+        return tuple(pasts)
+
+    monkeypatch.setattr(session, "measured", measured)
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        for key in (*TO_PROD, "v", "down"):
+            await pilot.press(key)
+        assert "…" in text_of(app)
+        answered.set()
+        await press(pilot)
+        assert isinstance(app.screen, RevertScreen)
+        assert app.screen.choices.highlighted == 1
+
+
+async def test_where_nobody_measures_it_says_so(session: Session) -> None:
+    session.fared = {one.version: RanHealthy(reason="no prometheus is configured for prod-us1") for one in PASTS}
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "v")
+        assert "unknown (no prometheus is configured for prod-us1)" in text_of(app)
 
 
 async def test_it_says_beforehand_whether_the_way_back_is_fast_and_what_would_be_faster(session: Session) -> None:

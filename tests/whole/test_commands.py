@@ -150,8 +150,12 @@ def test_a_promotion_is_followed_to_its_end_and_reverted_and_then_held(fleet: Fl
 
     listed = fleet.json("prs")["pull_requests"]
     assert next(one for one in listed if one["number"] == pull["number"])["state"] == "merged"
-    newest = fleet.json("history", "catalog", "--stage", "staging")["history"][0]
+    newest, before = fleet.json("history", "catalog", "--stage", "staging")["history"][:2]
     assert (newest["version"], newest["kind"]) == (new, "promotion")
+    # It has come just now, and for how long is known from the cluster; the one before was measured.
+    assert newest["healthy_seconds"] is not None
+    assert 0 < before["healthy_seconds"] <= before["seconds"]
+    assert fleet.json("history", "catalog", "--no-health")["history"][0]["healthy_seconds"] is None
 
     dry = fleet.json("revert", "catalog", "--stage", "staging", "--dry-run")
     assert [(one["kind"], one["from"], one["to"]) for one in dry["changes"]] == [("revert", new, old)]

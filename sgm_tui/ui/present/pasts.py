@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sgm_tui.fleet.gate_case import span
 from sgm_tui.fleet.tables import age
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.history import Past, WayBack
+    from sgm_tui.fleet.history import Past, RanHealthy, WayBack
 
-HEADINGS = ("version", "", "since", "for", "how", "by", "what")
+HEADINGS = ("version", "", "since", "for", "healthy", "how", "by", "what")
+FLEXIBLE = 7
+"""The column that gives way where there is too little room."""
 _SPEED: dict[bool | None, Part] = {
     True: ("✓ at once: ", Tone.GOOD),
     False: ("▲ step by step: ", Tone.ATTENTION),
@@ -21,16 +24,32 @@ _SPEED: dict[bool | None, Part] = {
 
 def past_row(past: Past, now: datetime, *, current: bool) -> tuple[Part, ...]:
     """One version as a row under `HEADINGS`."""
-    mark = ("now", Tone.GOOD) if current else ("✖ held" if past.known_bad else "", Tone.BAD)
     return (
         (past.version, Tone.STRONG if not past.known_bad else Tone.BAD),
-        mark,
+        ("now", Tone.GOOD) if current else _mark(past),
         (f"{age(now - past.at)} ago", Tone.QUIET),
         (age(timedelta(seconds=past.lasted(now))), Tone.TEXT),
+        _healthy(past),
         (past.kind, Tone.QUIET),
         (past.author, Tone.QUIET),
         (past.subject, Tone.TEXT),
     )
+
+
+def _mark(past: Past) -> Part:
+    if past.known_bad:
+        return "✖ held", Tone.BAD
+    if past.never_healthy:
+        return "✖ never", Tone.BAD
+    return ("✓ good", Tone.GOOD) if past.good else ("", Tone.TEXT)
+
+
+def _healthy(past: Past) -> Part:
+    if past.healthy is None:
+        return "…", Tone.BUSY
+    if past.healthy.proven:
+        return past.healthy_text(), Tone.TEXT
+    return past.healthy_text(), Tone.BAD if past.never_healthy else Tone.UNKNOWN
 
 
 def past_lines(past: Past) -> list[Line]:
@@ -42,7 +61,21 @@ def past_lines(past: Past) -> list[Line]:
     ]
     if past.known_bad:
         lines.append((("✖ ", Tone.BAD), (past.known_bad, Tone.BAD)))
+    if past.healthy is not None:
+        lines.append(_fared(past, past.healthy))
     return lines
+
+
+def _fared(past: Past, ran: RanHealthy) -> Line:
+    why = f" ({ran.reason})" if ran.reason else ""
+    if ran.seconds is None:
+        return (("? ", Tone.UNKNOWN), (f"how long it ran healthy is unknown{why}", Tone.QUIET))
+    if ran.never and past.until is None:
+        return (("· ", Tone.QUIET), (f"it has not been healthy yet{why}", Tone.TEXT))
+    if ran.never:
+        return (("✖ ", Tone.BAD), (f"it never ran healthy{why}", Tone.BAD))
+    least = "" if ran.whole else "at least "
+    return (("✓ ", Tone.GOOD), (f"it ran healthy for {least}{span(ran.seconds)}{why}", Tone.TEXT))
 
 
 def way_lines(way: WayBack) -> list[Line]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import ClassVar
 
@@ -171,21 +171,29 @@ class FleetScreen(Screen[None]):
 
     def action_promote(self) -> None:
         """Stage the version of the stage before for the marked cells, or for the one under the cursor."""
-        if self.marked:
-            self._tell(self._session.stage_promotions(sorted(self.marked)))
+        marked, selected = sorted(self.marked), self.selected
+        if marked:
+            self._stage(lambda: self._session.stage_promotions(marked))
             self.marked = frozenset()
-        elif self.selected is not None:
-            self._tell(only(self._session.stage_promotion(self.selected)))
+        elif selected is not None:
+            self._stage(lambda: _only(self._session.stage_promotion(selected)))
 
     def action_promote_row(self) -> None:
         """Stage this service along its stages: each gets what the stage before wants now."""
         if self.selected is not None:
-            self._tell(self._session.stage_promotions(row(self.snapshot, self.selected.service)))
+            keys = row(self.snapshot, self.selected.service)
+            self._stage(lambda: self._session.stage_promotions(keys))
 
     def action_promote_stage(self) -> None:
         """Stage everything the stage before has and this one has not."""
-        if self.selected is not None:
-            self._tell(self._session.stage_behind(self.selected.stage))
+        selected = self.selected
+        if selected is not None:
+            self._stage(lambda: self._session.stage_behind(selected.stage))
+
+    @work(group="planning")
+    async def _stage(self, intent: Callable[[], Awaitable[Staged]]) -> None:
+        """Wait beside the screen until it is kept: another terminal may hold the plan."""
+        self._tell(await intent())
 
     def _tell(self, staged: Staged) -> None:
         """Say what was staged and what was not; what there is nothing to do for is only worth a word alone."""
@@ -211,10 +219,11 @@ class FleetScreen(Screen[None]):
         if self.selected is not None:
             self.post_message(WhyRequested(self.selected))
 
-    def action_undo(self) -> None:
+    @work(group="planning")
+    async def action_undo(self) -> None:
         """Take out of the plan what was staged last."""
         try:
-            self._session.undo()
+            await self._session.undo()
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
 
@@ -258,6 +267,7 @@ class FleetScreen(Screen[None]):
             self.refresh_bindings()
 
 
-def only(found: Change | Refusal) -> Staged:
+async def _only(staging: Awaitable[Change | Refusal]) -> Staged:
     """One answer as the answer to a wish."""
+    found = await staging
     return Staged((found,)) if isinstance(found, Change) else Staged(refusals=(found,))

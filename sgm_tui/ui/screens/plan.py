@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from textual import work
@@ -147,7 +147,7 @@ class PlanScreen(Screen[None]):
         title = f"Which version of {change.service} for {change.place}?"
         version = await self.app.push_screen_wait(EntryScreen(title, known=known, value=change.to_version))
         if version is not None:
-            self._edited(self._session.edit(change, version=Version(version)))
+            self._edited(await self._session.edit(change, version=Version(version)))
 
     @work(group="asking", exclusive=True)
     async def action_edit_strategy(self) -> None:
@@ -163,7 +163,7 @@ class PlanScreen(Screen[None]):
         asked = EntryScreen(title, explained, known, value=change.strategy, least=0)
         strategy = await self.app.push_screen_wait(asked)
         if strategy is not None:
-            self._edited(self._session.edit(change, strategy=strategy))
+            self._edited(await self._session.edit(change, strategy=strategy))
 
     async def _known_versions(self, change: Change) -> tuple[Version, ...]:
         try:
@@ -264,9 +264,10 @@ class PlanScreen(Screen[None]):
         """Take out of the plan what was staged last."""
         self._try(self._session.undo)
 
-    def _try(self, intent: Callable[[], None]) -> None:
+    @work(group="planning")
+    async def _try(self, intent: Callable[[], Awaitable[None]]) -> None:
         try:
-            intent()
+            await intent()
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
 

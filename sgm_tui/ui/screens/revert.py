@@ -13,13 +13,14 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from sgm_tui.errors import SgmError
+from sgm_tui.fleet.health import best_target
 from sgm_tui.fleet.history import Past
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Refusal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
-from sgm_tui.ui.present.pasts import HEADINGS, past_lines, past_row, way_lines
+from sgm_tui.ui.present.pasts import FLEXIBLE, HEADINGS, past_lines, past_row, way_lines
 from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.entry import EntryScreen
@@ -71,7 +72,7 @@ class RevertScreen(Screen[None]):
 
     @work(group="past", exclusive=True)
     async def look(self) -> None:
-        """Read the versions of this cell from git."""
+        """Read the versions of this cell from git, and then how each of them fared."""
         try:
             self.pasts = await self._session.past(self._key)
         except SgmError as error:
@@ -79,16 +80,18 @@ class RevertScreen(Screen[None]):
             return
         self._reading = False
         self._show()
-        if not self._placed and len(self.pasts) > 1:
-            self._placed = True
+        self.pasts = await self._session.measured(self.pasts)
+        self._show()
+        # Only now, and only where nobody was faster: the cursor never moves under somebody's fingers.
+        if not self._placed and len(self.pasts) > 1 and not self.choices.highlighted:
             self.choices.highlighted = self._best()
+        self._placed = True
         self.foresee()
 
     def _best(self) -> int:
-        """The first version nothing is known against: where the cursor starts at 3 a.m."""
-        now = self.pasts[0].version
-        good = (at for at, past in enumerate(self.pasts) if past.version != now and not past.known_bad)
-        return next(good, 1)
+        """The newest version that is good as far as anybody knows: where the cursor starts at 3 a.m."""
+        best = best_target(self.pasts)
+        return self.pasts.index(best) if best is not None else 1
 
     def _show(self) -> None:
         if not self.is_mounted or self._reading:
@@ -96,7 +99,7 @@ class RevertScreen(Screen[None]):
         now = self.snapshot.generated_at
         rows = [past_row(past, now, current=at == 0) for at, past in enumerate(self.pasts)]
         headings = tuple((heading, Tone.TITLE) for heading in HEADINGS)
-        lines = aligned([headings, *rows], self.size.width - 4, flexible=6)
+        lines = aligned([headings, *rows], self.size.width - 4, flexible=FLEXIBLE)
         self.query_one("#headings", Static).update(page(lines[:1]))
         nothing: Line = (("Git has no earlier version of this cell.", Tone.QUIET),)
         self.choices.show(lines[1:] or [nothing])

@@ -107,9 +107,10 @@ class WhyScreen(Screen[None]):
             if request.number in numbers
         ]
 
-    def action_promote(self) -> None:
+    @work(group="planning")
+    async def action_promote(self) -> None:
         """Plan it."""
-        staged = self._session.stage_promotion(self._key)
+        staged = await self._session.stage_promotion(self._key)
         if isinstance(staged, Refusal):
             self.notify(staged.reason, title="not planned", severity="warning", markup=False)
         else:

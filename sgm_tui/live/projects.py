@@ -1,0 +1,78 @@
+"""AppProjects as the hubs have them: read when somebody asks, never watched.
+
+Git says what a project shall be; the hub says what Argo CD goes by now.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.text import clean
+from sgm_tui.live.connection import AbsentError, ClusterConnection, ForbiddenError, decode
+from sgm_tui.live.wire import Wire
+
+_API = "/apis/argoproj.io/v1alpha1"
+_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
+
+
+class _Spec(Wire, frozen=True):
+    """What decides who may deploy what, where and when; roles and their tokens are never looked at."""
+
+    source_repos: list[str] | None = None
+    destinations: list[dict[str, Any]] | None = None
+    sync_windows: list[dict[str, Any]] | None = None
+
+
+class _Project(Wire, frozen=True):
+    spec: _Spec = _Spec()
+
+
+class _Kind(Wire, frozen=True):
+    name: str = ""
+
+
+class _Kinds(Wire, frozen=True):
+    resources: tuple[_Kind, ...] = ()
+
+
+class ProjectReader:
+    """Reads AppProjects, one request each."""
+
+    def __init__(self, hubs: Iterable[tuple[ClusterConnection, str]]) -> None:
+        """`hubs`: the connection to each, and the namespace of its Argo CD."""
+        self._hubs = {connection.context: (connection, namespace) for connection, namespace in hubs}
+
+    async def read(self, hub: str, name: str) -> Mapping[str, Any] | str | None:
+        """The manifest of a project, as far as it decides anything; None: the hub has none of that name; or why
+        nobody knows."""
+        if hub not in self._hubs:
+            return f"{hub} is none of argocd.hubs"
+        if not _NAME.fullmatch(name):
+            return f"{clean(name) or '(none)'} is no name an AppProject can have"
+        connection, namespace = self._hubs[hub]
+        try:
+            return await _manifest(connection, namespace, name)
+        except ForbiddenError:
+            return f"{hub} does not let you `get appprojects` in {namespace}"
+        except SgmError as error:
+            return error.message
+
+
+async def _manifest(connection: ClusterConnection, namespace: str, name: str) -> Mapping[str, Any] | None:
+    path, deadline = f"{_API}/namespaces/{namespace}/appprojects/{name}", connection.pace.connect
+    try:
+        data = await connection.get(path, deadline=deadline)
+    except AbsentError:
+        # The same 404 means that there is no such project, and that there is no Argo CD at all.
+        kinds: _Kinds = decode(await connection.get(_API, deadline=deadline), _Kinds, connection)
+        if any(one.name == "appprojects" for one in kinds.resources):
+            return None
+        raise
+    project: _Project = decode(data, _Project, connection)
+    spec: dict[str, Any] = msgspec.to_builtins(project.spec)
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": name}, "spec": spec}

@@ -1,0 +1,148 @@
+"""One Prometheus over HTTP: queries at a moment, over a range, and its alerts.
+
+The client library asks, in whatever thread it is called in, with deadlines and without retries of its own; it never
+follows a proxy or a netrc. Everything it raises becomes one error of ours that says who was asked what.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+from prometheus_api_client import PrometheusApiClientException, PrometheusConnect
+from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
+from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
+from urllib3.util.retry import Retry
+
+from sgm_tui.errors import UnreachableError
+from sgm_tui.fleet.text import clean
+
+_DEADLINE = 5.0
+"""Seconds of silence in one request."""
+_BODY = re.compile(r"\((b['\"].*)\)$", re.DOTALL)
+
+Rows = Sequence[Mapping[str, Any]]
+"""Series as Prometheus writes them: `metric` and `value`, or `values` of a range."""
+
+
+class Asking:
+    """One connection to a Prometheus; not to be shared between threads."""
+
+    def __init__(self, url: str, session: requests.Session) -> None:
+        self._url = url
+        self._session = session
+        self._client = PrometheusConnect(
+            url, session=session, retry=Retry(total=0, raise_on_status=False), timeout=_DEADLINE
+        )
+
+    def now(self, name: str, query: str) -> Rows:
+        """The vector of a query now; `name` is what is measured, for what is said when it fails.
+
+        Raises:
+            UnreachableError: why there is none.
+        """
+        with told(f"{self._url}: {name}"):
+            found: Rows = self._client.custom_query(query)
+            return found
+
+    def over(self, name: str, query: str, start: datetime, end: datetime, step: int) -> Rows:
+        """The matrix of a query from `start` to `end`, every `step` seconds.
+
+        Raises:
+            UnreachableError: why there is none.
+        """
+        with told(f"{self._url}: {name}"):
+            found: Rows = self._client.custom_query_range(query, start, end, step=f"{step}")
+            return found
+
+    def alerts(self) -> Rows:
+        """Every alert that is pending or fires.
+
+        Raises:
+            UnreachableError: why they are not known.
+        """
+        with told(self._url):
+            answer = self._session.get(f"{self._url}/api/v1/alerts", timeout=_DEADLINE, allow_redirects=False)
+            if answer.status_code != requests.codes.ok:
+                raise UnreachableError(f"{self._url} answered {answer.status_code} about its alerts")
+            return answer.json()["data"]["alerts"] or ()
+
+
+@contextlib.contextmanager
+def asking(url: str, token_file: Path | None) -> Iterator[Asking]:
+    """A connection for the length of the block.
+
+    Raises:
+        UnreachableError: the token cannot be read.
+    """
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers.update(_credentials(token_file))
+        yield Asking(url, session)
+
+
+def _credentials(file: Path | None) -> dict[str, str]:
+    if file is None:
+        return {}
+    try:
+        return {"Authorization": f"Bearer {file.read_text(encoding='utf-8').strip()}"}
+    except OSError as error:
+        raise UnreachableError(f"prometheus.token_file {file}: {error.strerror}") from error
+
+
+def number(text: object) -> float | None:
+    """A finite number as Prometheus writes it; None for NaN, infinities and what is none."""
+    try:
+        value = float(str(text))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+@contextlib.contextmanager
+def told(what: str) -> Iterator[None]:
+    """Everything the library may raise, and a strange answer make of us, becomes one error of ours."""
+    try:
+        yield
+    except PrometheusApiClientException as error:
+        raise UnreachableError(f"{what}: {_cause(str(error))}") from error
+    except requests.Timeout as error:
+        raise UnreachableError(f"{what} did not answer within {_DEADLINE:.0f} s") from error
+    except requests.JSONDecodeError as error:
+        raise UnreachableError(f"{what} did not answer as Prometheus does") from error
+    except requests.RequestException as error:
+        raise UnreachableError(f"{what} {_reason(error)}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        # An answer of another shape than Prometheus': a proxy's, or a version's from the future.
+        raise UnreachableError(f"{what} gave an answer that cannot be read: {clean(error)}") from error
+
+
+def _cause(text: str) -> str:
+    """Prometheus' own words, dug out of the library's message."""
+    match = _BODY.search(text)
+    if match:
+        with contextlib.suppress(ValueError, SyntaxError, AttributeError):
+            return clean(json.loads(ast.literal_eval(match[1])).get("error", text))
+    return clean(text)
+
+
+def _reason(error: requests.RequestException) -> str:
+    """Why there is no answer, dug out of the library's wrapping."""
+    cause = error.args[0] if error.args else error
+    if isinstance(cause, MaxRetryError) and cause.reason is not None:
+        cause = cause.reason
+    if isinstance(cause, NewConnectionError):
+        return f"cannot be reached: {clean(cause.args[0] if cause.args else cause, 160).rpartition(': ')[2]}"
+    if isinstance(cause, Urllib3TimeoutError):
+        return f"did not answer within {_DEADLINE:.0f} s"
+    if isinstance(cause, SSLError):
+        return f"is not trusted: {clean(cause, 160)}"
+    return f"gave no answer: {clean(cause, 160)}"

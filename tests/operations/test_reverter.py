@@ -1,0 +1,228 @@
+"""Reverts on real git and the bundled platform: where they go back to, and whether the stable pods come of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import builders
+import pytest
+from origin import FILES, PROD, STARTED, cell, config_of, origin_in, with_version
+
+from sgm_tui.config import Config
+from sgm_tui.fleet.cell import Journey
+from sgm_tui.fleet.desired import Desired
+from sgm_tui.fleet.health import Samples
+from sgm_tui.fleet.history import WayBack
+from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.plan import Change
+from sgm_tui.gitops.history import History
+from sgm_tui.gitops.repository import Repository
+from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.known_bad import KnownBad
+from sgm_tui.operations.pods import PodTemplates
+from sgm_tui.operations.reading import CommitReader
+from sgm_tui.operations.revert import HealthRecord, Reverter
+from sgm_tui.sandbox.repository import Repository as Origin
+
+CHART = "charts/microservice"
+SET = "argocd/applicationsets/app-service.yaml"
+WHERE = cell("cart", "prod", "eu1")
+OLD, NEW = "v9.1.0", "v9.2.0"
+
+
+@dataclass
+class Lab:
+    """A prod cell whose canary of a new version is in flight; what happened in git since the stable one is a test's."""
+
+    origin: Origin
+    clone: Repository
+    config: Config
+    folder: Path
+    hours: int = 0
+
+    async def writes(self, files: dict[str, bytes], subject: str = "chore: something") -> None:
+        self.hours += 1
+        self.origin.commit("main", files, subject, at=STARTED + timedelta(hours=self.hours))
+        await self.clone.fetch()
+
+    def read(self, path: str) -> bytes:
+        return self.origin.read(self.origin.head(), path) or b""
+
+    async def stable(self, data: bytes = FILES[PROD]) -> None:
+        await self.writes({PROD: with_version(data, OLD)}, f"feat(cart): prod-eu1 -> {OLD}")
+
+    async def promoted(self, old: bytes = b"", new: bytes = b"") -> None:
+        """The new version comes, with something else in the same file."""
+        data = with_version(self.read(PROD), NEW)
+        assert old in data
+        await self.writes({PROD: data.replace(old, new) if old else data}, f"feat(cart): prod-eu1 -> {NEW}")
+
+    def reverter(self, health: HealthRecord | None = None) -> Reverter:
+        history = History(self.config, self.clone)
+        pods = PodTemplates(self.config, self.clone, history, CommitReader(self.config, self.clone))
+        marks, audit = KnownBad(self.folder / "bad.json"), Audit(self.folder / "audit.jsonl")
+        return Reverter(history, pods, marks, audit, health)
+
+    async def way(self) -> WayBack:
+        reverter, shown = self.reverter(), in_flight()
+        change = await reverter.change(shown, WHERE, None)
+        assert isinstance(change, Change)
+        assert change.to_version == OLD
+        return await reverter.way_back(shown, change)
+
+
+def in_flight() -> Any:
+    desired = Desired(PROD, "image.tag", Version(NEW), "", "mia", "", builders.NOW, whole_stage=False)
+    rollout = builders.rolling(WHERE, OLD, NEW)
+    return builders.snapshot(
+        [builders.cell("cart", "prod-eu1", NEW, Journey.ROLLING, desired=desired, rollout=rollout)]
+    )
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    origin = origin_in(tmp_path)
+    config = config_of(origin, tmp_path)
+    clone = Repository(config.repository.url, config.repository.branch, tmp_path / "state")
+    await clone.fetch()
+    made = Lab(origin, clone, config, tmp_path)
+    await made.stable()
+    yield made
+    origin.close()
+
+
+class Never:
+    """A Prometheus that remembers a Rollout which was not healthy from one hour after the start on."""
+
+    async def samples(self, key: CellKey, since: datetime, until: datetime) -> Samples | str:
+        step = 60.0
+        count = math.floor((until - since).total_seconds() / step) + 1
+        sick = (STARTED + timedelta(hours=1)).timestamp()
+        values = tuple(since.timestamp() + at * step < sick for at in range(count))
+        return Samples(since.timestamp(), step, values)
+
+
+async def test_the_way_back_passes_over_a_version_that_never_ran_healthy(lab: Lab) -> None:
+    await lab.promoted()
+    shown = replace(in_flight(), generated_at=STARTED + timedelta(hours=3))
+    plain = await lab.reverter().change(shown, WHERE, None)
+    assert isinstance(plain, Change)
+    assert plain.to_version == OLD
+    judged = await lab.reverter(Never()).change(shown, WHERE, None)
+    assert isinstance(judged, Change)
+    assert judged.to_version not in {OLD, NEW}
+    (away,) = await lab.reverter(Never()).revert_plan(shown, WHERE.service, Version(NEW))
+    assert away == judged
+    asked_for = await lab.reverter(Never()).change(shown, WHERE, OLD)
+    assert isinstance(asked_for, Change)
+    assert asked_for.to_version == OLD
+
+
+async def test_a_promotion_of_the_version_alone_is_back_at_once(lab: Lab) -> None:
+    await lab.promoted()
+    assert (await lab.way()).fast is True
+
+
+async def test_what_the_promotion_brought_along_goes_back_with_it(lab: Lab) -> None:
+    await lab.promoted(b"autoscaling:", b"env: {NEW: yes-please}\nautoscaling:")
+    assert (await lab.way()).fast is True
+
+
+async def test_a_value_beside_the_pods_that_changed_since_does_not_matter(lab: Lab) -> None:
+    await lab.promoted()
+    data = lab.read(PROD)
+    assert b"maxReplicas: " in data
+    await lab.writes({PROD: data.replace(b"maxReplicas: ", b"maxReplicas: 1")})
+    assert (await lab.way()).fast is True
+
+
+async def test_a_value_of_the_pods_that_changed_since_walks_the_canary_and_is_named(lab: Lab) -> None:
+    await lab.promoted()
+    await lab.writes({PROD: b"port: 9090\n" + lab.read(PROD)})
+    way = await lab.way()
+    assert way.fast is False
+    assert way.reason.startswith("port makes other pods than the stable ones")
+
+
+async def test_a_label_the_pods_carry_is_a_value_of_the_pods(lab: Lab) -> None:
+    await lab.promoted()
+    data = lab.read(PROD)
+    assert b"team: " in data
+    await lab.writes({PROD: data.replace(b"team: ", b"team: x")})
+    assert (await lab.way()).reason.startswith("team makes other pods")
+
+
+@pytest.mark.parametrize("path", [f"{CHART}/templates/rollout.yaml", f"{CHART}/values.yaml"])
+async def test_a_chart_that_changed_since_promises_nothing(lab: Lab, path: str) -> None:
+    await lab.promoted()
+    await lab.writes({path: lab.read(path) + b"# more\n"})
+    way = await lab.way()
+    assert way.fast is None
+    assert f"the chart {CHART} has changed since the stable pods were made" in way.reason
+    assert path.removeprefix(f"{CHART}/") in way.reason
+    assert "walks all 8 steps again" in way.reason
+
+
+async def test_a_chart_that_changed_before_the_new_version_came_made_the_stable_pods(lab: Lab) -> None:
+    path = f"{CHART}/templates/rollout.yaml"
+    await lab.writes({path: lab.read(path) + b"# more\n"})
+    await lab.promoted()
+    assert (await lab.way()).fast is True
+
+
+async def test_what_deploys_it_having_changed_since_promises_nothing(lab: Lab) -> None:
+    await lab.promoted()
+    await lab.writes({SET: lab.read(SET) + b"# more\n"})
+    way = await lab.way()
+    assert (way.fast, SET in way.reason) == (None, True)
+
+
+async def test_the_chart_is_found_wherever_the_applicationset_says_it_is(lab: Lab) -> None:
+    inside = [path for path in FILES if path.startswith(f"{CHART}/")]
+    moved = {path.replace(CHART, "helm/service"): FILES[path] for path in inside}
+    await lab.writes({**moved, SET: lab.read(SET).replace(CHART.encode(), b"helm/service")})
+    await lab.promoted()
+    assert (await lab.way()).fast is True
+    await lab.writes({"helm/service/values.yaml": FILES[f"{CHART}/values.yaml"] + b"# more\n"})
+    assert "the chart helm/service has changed" in (await lab.way()).reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("repoURL: https://github.com/acme/gitops.git\n        targetRevision: main\n        path: charts/microservice",
+         "repoURL: https://charts.example.com\n        targetRevision: 1.*\n        chart: microservice",
+         "https://charts.example.com at 1.*, which moves"),
+        ("targetRevision: main\n        path: charts/microservice",
+         "targetRevision: v1\n        path: charts/microservice", "it is rendered from v1, not from the branch"),
+    ],
+)  # fmt: skip
+async def test_a_chart_that_is_not_the_branchs_own_promises_nothing(lab: Lab, old: str, new: str, says: str) -> None:
+    data = lab.read(SET).decode()
+    assert old in data
+    await lab.writes({SET: data.replace(old, new).encode()})
+    await lab.promoted()
+    way = await lab.way()
+    assert (way.fast, says in way.reason) == (None, True)
+
+
+async def test_a_repository_without_an_application_of_the_cell_promises_nothing(lab: Lab) -> None:
+    await lab.writes({SET: b"nothing: here\n"})
+    await lab.promoted()
+    assert "git has no Application of it" in (await lab.way()).reason
+
+
+async def test_further_values_files_it_is_rendered_with_count_too(lab: Lab) -> None:
+    common = "prod/common.yaml"
+    data = lab.read(SET).decode()
+    both = data.replace('valueFiles: ["/', 'valueFiles: ["/prod/common.yaml", "/')
+    await lab.writes({SET: both.encode(), common: b"port: 80\n"})
+    await lab.promoted()
+    assert (await lab.way()).fast is True
+    await lab.writes({common: b"port: 81\n"})
+    assert f"{common}, which it is rendered with, has changed" in (await lab.way()).reason
