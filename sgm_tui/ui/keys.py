@@ -5,6 +5,8 @@ The identifiers are what the user's `keymap` names. A key that would do nothing 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual.binding import Binding, BindingType
 
 _MOVE = Binding.Group("move", compact=True)
@@ -72,6 +74,15 @@ EVERYWHERE: list[BindingType] = [
     Binding("q", "leave", "quit", id="quit", tooltip="Leave; the plan is kept"),
     Binding("ctrl+c", "interrupt", "interrupt", id="interrupt", show=False, priority=True, system=True),
 ]
+
+_ALWAYS = frozenset({"interrupt"})
+
+
+def always(keymap: Mapping[str, str]) -> frozenset[str]:
+    """The keys, as this keymap has them, that work even where no screen can be read."""
+    chosen = (one for one in EVERYWHERE if isinstance(one, Binding) and one.id in _ALWAYS)
+    return frozenset(key.strip() for one in chosen for key in keymap.get(one.id or "", one.key).split(","))
+
 
 PAGE: list[BindingType] = [
     Binding("escape,q", "back", "back", id="page-back", tooltip="Back to the matrix"),

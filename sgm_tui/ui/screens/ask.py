@@ -13,6 +13,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.getters import query_one
 from textual.reactive import var
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
@@ -39,8 +40,12 @@ class AskScreen(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "answer(False)", "no, back", id="confirm-no"),
         Binding("enter", "answer(True)", "yes", id="confirm-yes"),
+        Binding("down", "scroll(1)", "down", id="confirm-down", show=False, priority=True),
+        Binding("up", "scroll(-1)", "up", id="confirm-up", show=False, priority=True),
     ]
     AUTO_FOCUS = ""
+
+    scroller = query_one(VerticalScroll)
 
     readable: var[bool] = var(False)
     """It has been on the screen long enough to be read and answered."""
@@ -103,6 +108,10 @@ class AskScreen(ModalScreen[bool]):
     def press(self, message: Button.Pressed) -> None:
         """The buttons answer as the keys do."""
         self.action_answer(message.button.id == "yes")
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll what will happen, where it does not fit."""
+        self.scroller.scroll_relative(y=lines, animate=False)
 
     def action_answer(self, yes: bool) -> None:
         """Give the answer; a yes that is not armed is none."""

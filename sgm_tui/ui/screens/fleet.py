@@ -243,6 +243,8 @@ class FleetScreen(Screen[None]):
         """Keys that would do nothing now are dimmed."""
         if action == "undo":
             return bool(self.snapshot.plan.changes) or None
+        if action in {"filter", "back"}:
+            return bool(self.query("#filter")) or None  # it comes a moment after the first frame
         if action in {"open", "promote", "promote_row", "promote_stage", "revert", "why", "mark"}:
             return self.selected is not None or None
         return True
