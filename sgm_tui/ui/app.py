@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from typing import ClassVar
 
-from textual import work
+from textual import events, work
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
@@ -24,12 +24,14 @@ from sgm_tui.fleet.plan import Progress
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys, terminal, themes
 from sgm_tui.ui.canvas import Canvas
+from sgm_tui.ui.driver import LastingDriver
 from sgm_tui.ui.navigation import Navigation
 from sgm_tui.ui.present.glyphs import AsciiTable
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.session import Session
 
 _TERMINAL_SECONDS = 1.0
+_PASTE_SECONDS = 1.0
 
 
 class SgmApp(Canvas, Navigation):
@@ -54,6 +56,7 @@ class SgmApp(Canvas, Navigation):
         self.painted = asyncio.Event()
         """The first frame is on the screen."""
         self._session = session
+        self._pasted = 0.0
         self._endings = contextlib.ExitStack()
         self._choose_look(theme, environ)
         self.always = keys.always(keymap or {})
@@ -78,7 +81,7 @@ class SgmApp(Canvas, Navigation):
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice, but a terminal's driver outlives its terminal."""
         chosen = super().get_driver_class()
-        return terminal.LastingDriver if chosen is LinuxDriver else chosen
+        return LastingDriver if chosen is LinuxDriver else chosen
 
     def get_default_screen(self) -> Screen[None]:
         """The matrix."""
@@ -116,6 +119,12 @@ class SgmApp(Canvas, Navigation):
         """Show every newest snapshot."""
         async for snapshot in self.session.snapshots():
             self.snapshot = snapshot
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Nothing wanted it: say so, once for all the pieces it came in."""
+        if event.time - self._pasted > _PASTE_SECONDS:
+            self.notify("Keys have to be typed.", title="paste ignored", severity="warning", markup=False)
+        self._pasted = event.time
 
     def end(self, code: int) -> None:
         """Leave with this exit code, the terminal as it was."""

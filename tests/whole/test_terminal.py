@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import sys
 from collections.abc import Iterator
@@ -77,3 +79,61 @@ def test_no_size_ends_it_and_a_start_in_one_cell_is_a_start(tmp_path: Path) -> N
         terminal.wait_for(lambda text: "checkout" in text and "promote" in text.splitlines()[-1], PATIENT)
         terminal.type("q")
         assert terminal.wait(20) == 0
+
+
+def flood(terminal: Terminal, data: bytes) -> None:
+    """Write it as fast as the other side takes it, reading what comes back."""
+    os.set_blocking(terminal.master, False)
+    while data:
+        with contextlib.suppress(BlockingIOError):
+            data = data[os.write(terminal.master, data) :]
+        terminal.read(0)
+    os.set_blocking(terminal.master, True)
+
+
+PASTES = {
+    "a log": b"promote checkout to prod; c\r\ry\rprod\r\x03q\x1b\n" * 4000,
+    "one line": b"pcuvsq\rprod\r" * 2,
+    "a held letter that is none": b"p" * 200_000,
+    "binary": bytes(byte for byte in random.Random(11).randbytes(60_000) if byte != 0x1B),
+    "in brackets": b"\x1b[200~" + b"pc\rprod\r" * 20_000 + b"\x1b[201~",
+}
+
+
+@pytest.mark.parametrize("paste", PASTES.values(), ids=PASTES.keys())
+def test_a_paste_does_nothing_but_say_that_it_was_ignored(shown: Terminal, tmp_path: Path, paste: bytes) -> None:
+    flood(shown, paste)
+    shown.wait_for(lambda text: "paste ignored" in text, PATIENT)
+    assert "▌cart" in shown.text
+    assert asked(tmp_path) == []
+    while "▌cart" in shown.text:  # keys count again as soon as it is quiet
+        shown.type("j")
+        shown.drain(0.3)
+    assert "▌catalog" in shown.text
+
+
+def test_a_held_key_goes_on_to_the_last_row_and_no_press_is_lost(shown: Terminal) -> None:
+    for _ in range(8):
+        shown.type("j")
+        shown.read(0.016)
+    shown.wait_for(lambda text: "▌recommendations" in text, PATIENT)
+
+
+def test_a_filter_takes_a_paste_and_a_name_that_unlocks_takes_none(shown: Terminal) -> None:
+    shown.type("/")
+    shown.wait_for(lambda text: "words:" in text, PATIENT)
+    shown.type("checkout prod-eu1\rpc")
+    shown.wait_for(lambda text: "checkout prod-eu1" in text.splitlines()[-2] and "cart" not in text, PATIENT)
+    shown.type("\x1b")
+    shown.wait_for(lambda text: "shipping" in text, PATIENT)
+    shown.type("3lp")
+    shown.wait_for(lambda text: "1 planned" in text, PATIENT)
+    shown.type("c")
+    shown.wait_for(lambda text: "feat(checkout)" in text, PATIENT)
+    shown.type("\r")
+    shown.wait_for(lambda text: "Type prod to unlock" in text, PATIENT)
+    shown.drain(1.0)
+    shown.type("\x1b[200~prod\x1b[201~")
+    shown.wait_for(lambda text: "paste ignored" in text, PATIENT)
+    shown.type("xyz")
+    shown.wait_for(lambda text: "xyz" in text and "prodxyz" not in text, PATIENT)

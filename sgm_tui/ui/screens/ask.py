@@ -26,11 +26,10 @@ ARMING_SECONDS = 0.4
 
 
 class TypedInput(Input):
-    """An input that takes what is typed and nothing that is pasted."""
+    """An input that takes what is typed and nothing that is pasted; the application says so."""
 
     def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
-        event.stop()
 
 
 class AskScreen(ModalScreen[bool]):

@@ -44,6 +44,7 @@ class FleetScreen(Screen[None]):
 
     snapshot: var[FleetSnapshot] = var(NO_FLEET)
     selected: var[CellKey | None] = var[CellKey | None](None)
+    """What the pane shows; it follows the cursor a moment later, so keys act on what the grid says."""
     view: var[View] = var(View())
     marked: var[frozenset[CellKey]] = var(frozenset[CellKey]())
     """The cells that `p` stages together."""
@@ -165,8 +166,8 @@ class FleetScreen(Screen[None]):
 
     def action_mark(self) -> None:
         """Mark the cell under the cursor, or take its mark away; the cursor goes on to the next row."""
-        if self.selected is not None:
-            self.marked = self.marked ^ {self.selected}
+        if (cell := self.grid.selected) is not None:
+            self.marked = self.marked ^ {cell}
             self.grid.move(1, 0)
 
     def action_promote(self) -> None:
@@ -174,18 +175,18 @@ class FleetScreen(Screen[None]):
         if self.marked:
             self._tell(self._session.stage_promotions(sorted(self.marked)))
             self.marked = frozenset()
-        elif self.selected is not None:
-            self._tell(only(self._session.stage_promotion(self.selected)))
+        elif (cell := self.grid.selected) is not None:
+            self._tell(only(self._session.stage_promotion(cell)))
 
     def action_promote_row(self) -> None:
         """Stage this service along its stages: each gets what the stage before wants now."""
-        if self.selected is not None:
-            self._tell(self._session.stage_promotions(row(self.snapshot, self.selected.service)))
+        if (cell := self.grid.selected) is not None:
+            self._tell(self._session.stage_promotions(row(self.snapshot, cell.service)))
 
     def action_promote_stage(self) -> None:
         """Stage everything the stage before has and this one has not."""
-        if self.selected is not None:
-            self._tell(self._session.stage_behind(self.selected.stage))
+        if (cell := self.grid.selected) is not None:
+            self._tell(self._session.stage_behind(cell.stage))
 
     def _tell(self, staged: Staged) -> None:
         """Say what was staged and what was not; what there is nothing to do for is only worth a word alone."""
@@ -203,13 +204,13 @@ class FleetScreen(Screen[None]):
 
     def action_revert(self) -> None:
         """Choose a version to go back to."""
-        if self.selected is not None:
-            self.post_message(RevertRequested(self.selected))
+        if (cell := self.grid.selected) is not None:
+            self.post_message(RevertRequested(cell))
 
     def action_why(self) -> None:
         """Everything in the way of this cell's next version."""
-        if self.selected is not None:
-            self.post_message(WhyRequested(self.selected))
+        if (cell := self.grid.selected) is not None:
+            self.post_message(WhyRequested(cell))
 
     def action_undo(self) -> None:
         """Take out of the plan what was staged last."""
@@ -220,8 +221,8 @@ class FleetScreen(Screen[None]):
 
     def action_open(self) -> None:
         """Open the cell under the cursor."""
-        if self.selected is not None:
-            self.post_message(CellRequested(self.selected))
+        if (cell := self.grid.selected) is not None:
+            self.post_message(CellRequested(cell))
 
     def action_plan(self) -> None:
         """Open the plan."""
