@@ -16,6 +16,8 @@ from textual.app import App
 from textual.geometry import Size
 from textual.screen import Screen
 
+from sgm_tui.ui.screens.dialog import Dialog
+
 LEAST = Size(40, 10)
 """The matrix shows three services in two stages, and a question its word and its buttons; below that, neither."""
 
@@ -78,7 +80,10 @@ class Canvas(App[None]):
         await super().on_event(event)
 
     def _lets_in(self, event: events.Event) -> bool:
-        return self.is_readable or (isinstance(event, events.Key) and event.key in self.always)
+        if isinstance(event, events.Key) and event.key in self.always:
+            return True
+        seen = not isinstance(self.screen, Dialog) or event.is_forwarded or self.screen.takes(event)
+        return self.is_readable and seen
 
     def _make_room(self, event: events.Resize) -> events.Resize:
         before, self._terminal = self._terminal, event.size if is_too_small(event.size) else None

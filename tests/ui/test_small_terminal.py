@@ -163,4 +163,4 @@ async def test_at_the_least_size_a_question_shows_its_word_and_its_answers() -> 
             assert region in inside, part
         before = app.screen.scroller.scroll_offset
         await press(pilot, "down")
-        assert app.screen.scroller.scroll_offset.y == before.y + 1
+        await until(pilot, lambda: app.screen.query_one("#dialog VerticalScroll").scroll_offset.y == before.y + 1)

@@ -1,11 +1,13 @@
 """The last question before anything is done: exactly what will happen, and arming where a stage is protected.
 
-Keys typed before the dialog was painted and read for a moment are
-dropped, and so is anything pasted: a yes is always given to what is on the screen.
+Keys typed before it has been on the screen for a moment are dropped, and so is anything pasted: a yes is always given
+to what is on the screen.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -15,11 +17,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.getters import query_one
 from textual.reactive import var
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from sgm_tui.resources import styles
 from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.screens.dialog import Dialog
 
 ARMING_SECONDS = 0.4
 """How long a dialog is on the screen before it can be answered."""
@@ -32,7 +34,7 @@ class TypedInput(Input):
         event.prevent_default()
 
 
-class AskScreen(ModalScreen[bool]):
+class AskScreen(Dialog[bool]):
     """Yes or no to exactly what it shows."""
 
     CSS_PATH = styles() / "modal.tcss"
@@ -56,6 +58,7 @@ class AskScreen(ModalScreen[bool]):
         self._verb = verb
         self._lines = tuple(lines)
         self._locked = tuple(locked)
+        self._readable_at = math.inf
 
     def compose(self) -> ComposeResult:
         """What will happen, the word to type, two buttons."""
@@ -75,17 +78,24 @@ class AskScreen(ModalScreen[bool]):
         word = " ".join(self._locked)
         return [((f"{names} is protected. ", Tone.PROTECTED), (f"Type {word} to unlock it for this.", Tone.TEXT))]
 
-    def on_mount(self) -> None:
+    def be_painted(self) -> None:
         """Count from the moment it has been painted."""
-        self.call_after_refresh(self.set_timer, ARMING_SECONDS, self._be_readable)
+        super().be_painted()
+        self.set_timer(ARMING_SECONDS, self._be_readable)
 
     def _be_readable(self) -> None:
         self.readable = True
+        self._readable_at = time.monotonic()
         if self._locked:
             word = self.query_one("#word", Input)
             word.disabled = False
             word.focus()
         self.query_one("#yes", Button).disabled = not self.armed
+
+    def takes(self, event: events.Event) -> bool:
+        """A no and looking around at once, everything else once it can have been read."""
+        hasty = isinstance(event, events.Key) and event.key not in {"escape", "up", "down"}
+        return event.time >= self._readable_at if hasty else super().takes(event)
 
     @property
     def armed(self) -> bool:
