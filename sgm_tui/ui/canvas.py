@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from rich.console import RenderableType
-from textual import events
+from textual import events, on
 from textual.app import App
+from textual.driver import Driver
 from textual.geometry import Size
 from textual.screen import Screen
 
@@ -78,6 +79,14 @@ class Canvas(App[None]):
         elif isinstance(event, events.InputEvent | events.Paste) and not self._lets_in(event):
             return
         await super().on_event(event)
+
+    @on(Driver.SignalResume)
+    def come_back(self) -> None:
+        """The process was stopped, and goes on: what the terminal shows is not ours, and time has passed."""
+        for screen in self.screen_stack:
+            if isinstance(screen, Dialog):
+                screen.begin_again()
+        self.refresh(layout=True)
 
     def _lets_in(self, event: events.Event) -> bool:
         if isinstance(event, events.Key) and event.key in self.always:

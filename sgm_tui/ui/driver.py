@@ -65,6 +65,14 @@ class LastingDriver(LinuxDriver):
             output = io.BufferedWriter(_Output(file.fileno()))
             self._file = io.TextIOWrapper(output, encoding=file.encoding, errors=file.errors)
 
+    def _sigcont_application(self, *_: object) -> None:
+        if self._auto_restart and not self._must_signal_resume:
+            # It was stopped by what cannot be caught, and never left the terminal: a second set of threads would
+            # read half of the keys each, and the terminal would never be given back as it was.
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        super()._sigcont_application()
+
     def run_input_thread(self) -> None:
         """Read keys until the end, or until there is nothing to read from."""
         try:

@@ -72,10 +72,13 @@ EVERYWHERE: list[BindingType] = [
         tooltip="Find a command by name",
     ),
     Binding("q", "leave", "quit", id="quit", tooltip="Leave; the plan is kept"),
+    Binding(
+        "ctrl+z", "suspend_process", "suspend", id="suspend", show=False, priority=True, tooltip="Stop; fg goes on"
+    ),
     Binding("ctrl+c", "interrupt", "interrupt", id="interrupt", show=False, priority=True, system=True),
 ]
 
-_ALWAYS = frozenset({"interrupt"})
+_ALWAYS = frozenset({"interrupt", "suspend"})
 
 
 def always(keymap: Mapping[str, str]) -> frozenset[str]:

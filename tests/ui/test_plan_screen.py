@@ -7,6 +7,7 @@ from dataclasses import replace
 import builders
 import pytest
 from textual import events
+from textual.driver import Driver
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -162,6 +163,19 @@ async def test_keys_from_before_the_question_was_shown_do_not_answer_it_however_
         await press(pilot, "enter")
         await until_sent(pilot, session)
         assert len(session.submitted) == 1
+
+
+async def test_after_a_stop_a_question_has_to_be_armed_again() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *CHECKOUT_IN_PROD)
+        screen = await question(pilot)
+        await press(pilot, *"prod")
+        assert screen.armed
+        app.post_message(Driver.SignalResume())
+        while screen.armed:
+            await pilot.pause()
+        assert screen.query_one("#word", Input).value == ""
 
 
 async def test_keys_from_before_an_entry_was_shown_are_not_typed_into_it() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import signal
 import sys
+import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,3 +140,59 @@ def test_a_filter_takes_a_paste_and_a_name_that_unlocks_takes_none(shown: Termin
     shown.wait_for(lambda text: "paste ignored" in text, PATIENT)
     shown.type("xyz")
     shown.wait_for(lambda text: "xyz" in text and "prodxyz" not in text, PATIENT)
+
+
+def state(pid: int) -> str:
+    """What the kernel says a process does: T is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+
+
+def until_stopped(terminal: Terminal) -> None:
+    deadline = time.monotonic() + PATIENT
+    while state(terminal.pid) != "T":
+        assert time.monotonic() < deadline, "it goes on"
+        terminal.read(0.02)
+    terminal.drain()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks the kernel for the state of a process")
+@pytest.mark.parametrize("by", ["ctrl+z", "a signal"])
+def test_it_stops_with_the_terminal_as_it_was_and_goes_on_with_everything_painted(shown: Terminal, by: str) -> None:
+    cooked = termios.tcgetattr(shown.master)[3] | termios.ICANON | termios.ECHO
+    shown.type("j")
+    shown.wait_for(lambda text: "▌catalog" in text, PATIENT)
+    if by == "ctrl+z":
+        shown.type("\x1a")
+    else:
+        os.kill(shown.pid, signal.SIGTSTP)
+    until_stopped(shown)
+    left = shown.received[-400:]
+    assert b"\x1b[?1049l" in left
+    assert b"\x1b[?25h" in left
+    assert b"\x1b[?1003l" in left
+    assert termios.tcgetattr(shown.master)[3] & (termios.ICANON | termios.ECHO) == cooked & (
+        termios.ICANON | termios.ECHO
+    )
+    shown.screen.reset()
+    os.kill(shown.pid, signal.SIGCONT)
+    shown.wait_for(lambda text: "Argo CD" in text and "▌catalog" in text and "q quit" in text, PATIENT)
+    assert "acme/gitops" in shown.text
+    shown.type("j")
+    shown.wait_for(lambda text: "▌checkout" in text, PATIENT)
+    shown.type("q")
+    assert shown.wait(20) == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks the kernel for the state of a process")
+def test_a_stop_nobody_can_catch_is_survived_and_the_terminal_still_restored(shown: Terminal) -> None:
+    os.kill(shown.pid, signal.SIGSTOP)
+    until_stopped(shown)
+    shown.screen.reset()
+    os.kill(shown.pid, signal.SIGCONT)
+    shown.wait_for(lambda text: "acme/gitops" in text and "▌cart" in text and "q quit" in text, PATIENT)
+    for service in ("catalog", "checkout", "gateway"):
+        shown.type("j")
+        shown.wait_for(lambda text, on=service: f"▌{on}" in text, PATIENT)
+    shown.type("q")
+    assert shown.wait(20) == 0
+    assert termios.tcgetattr(shown.master)[3] & termios.ICANON

@@ -17,6 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.getters import query_one
 from textual.reactive import var
+from textual.timer import Timer
 from textual.widgets import Button, Input, Static
 
 from sgm_tui.resources import styles
@@ -59,6 +60,7 @@ class AskScreen(Dialog[bool]):
         self._lines = tuple(lines)
         self._locked = tuple(locked)
         self._readable_at = math.inf
+        self._wait = Timer(self, ARMING_SECONDS)
 
     def compose(self) -> ComposeResult:
         """What will happen, the word to type, two buttons."""
@@ -78,10 +80,20 @@ class AskScreen(Dialog[bool]):
         word = " ".join(self._locked)
         return [((f"{names} is protected. ", Tone.PROTECTED), (f"Type {word} to unlock it for this.", Tone.TEXT))]
 
+    def begin_again(self) -> None:
+        """It has to be read, and the word typed, once more."""
+        super().begin_again()
+        self.readable, self._readable_at = False, math.inf
+        if self._locked:
+            word = self.query_one("#word", Input)
+            word.value, word.disabled = "", True
+        self.query_one("#yes", Button).disabled = True
+
     def be_painted(self) -> None:
         """Count from the moment it has been painted."""
         super().be_painted()
-        self.set_timer(ARMING_SECONDS, self._be_readable)
+        self._wait.stop()
+        self._wait = self.set_timer(ARMING_SECONDS, self._be_readable)
 
     def _be_readable(self) -> None:
         self.readable = True

@@ -23,6 +23,11 @@ class Dialog(ModalScreen[ScreenResultType]):
         """Notice when it has been painted."""
         self.call_after_refresh(self.be_painted)
 
+    def begin_again(self) -> None:
+        """It has been away: it has to be seen once more before it is answered."""
+        self.painted_at = math.inf
+        self.call_after_refresh(self.be_painted)
+
     def be_painted(self) -> None:
         """It is on the screen now."""
         self.painted_at = time.monotonic()
