@@ -19,6 +19,10 @@ class Dialog(ModalScreen[ScreenResultType]):
     painted_at: float = math.inf
     """When it was first on the screen, by the clock that stamps events."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # where there is little room, none goes to margins
+
     def on_mount(self) -> None:
         """Notice when it has been painted."""
         self.call_after_refresh(self.be_painted)
