@@ -5,11 +5,13 @@ What was asked of the session is appended to the file named first, a word a line
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
 import builders
 
+from sgm_tui.cli import outcome
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.ui.app import SgmApp
@@ -36,12 +38,15 @@ class Noted(builders.ScriptedSession):
         raise RuntimeError("a defect near https://me:hunter2@example.org/ and ghp_" + "a" * 36)
 
 
-def main() -> int:
+def show() -> int:
     """Show it until it ends."""
     app = SgmApp(Noted(Path(sys.argv[1])))
     app.run()
+    if app.failure is not None:
+        raise app.failure
     return app.return_code or 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    logging.basicConfig(handlers=[logging.NullHandler()])
+    sys.exit(outcome(show))

@@ -52,7 +52,6 @@ class SgmApp(Canvas, Navigation):
         """Show one session, or none until `attend` brings it: the first frame waits for nothing."""
         super().__init__(css_path=styles() / "fleet.tcss")
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (170, "-wide")]
-        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]
         self.painted = asyncio.Event()
         """The first frame is on the screen."""
         self._session = session
@@ -129,6 +128,19 @@ class SgmApp(Canvas, Navigation):
     def end(self, code: int) -> None:
         """Leave with this exit code, the terminal as it was."""
         self.exit(return_code=code)
+
+    @property
+    def failure(self) -> Exception | None:
+        """The defect that ended it."""
+        return self._exception
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End; whoever runs us says what happened, once the terminal is theirs again."""
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self._close_messages_no_wait()
 
     def _look_for_terminal(self) -> None:
         if not terminal.terminal_is_there():

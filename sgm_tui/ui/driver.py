@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import selectors
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,10 @@ class LastingDriver(LinuxDriver):
         self, app: App[object], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
-        if (file := self._file) is not None:
+        # Standard error may be a file (`sgm 2>log`); that standard output is the terminal has been looked at.
+        standard = sys.__stdout__
+        file = standard if standard is not None and standard.isatty() else self._file
+        if file is not None:
             output = io.BufferedWriter(_Output(file.fileno()))
             self._file = io.TextIOWrapper(output, encoding=file.encoding, errors=file.errors)
 

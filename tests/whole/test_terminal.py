@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import signal
 import sys
 import termios
@@ -16,6 +17,7 @@ import pytest
 from terminal import Terminal
 
 PATIENT = 30.0
+SGM = str(Path(sys.executable).with_name("sgm"))
 DASHBOARD = [sys.executable, str(Path(__file__).parent.parent / "scripted_dashboard.py")]
 
 
@@ -196,3 +198,79 @@ def test_a_stop_nobody_can_catch_is_survived_and_the_terminal_still_restored(sho
     shown.type("q")
     assert shown.wait(20) == 0
     assert termios.tcgetattr(shown.master)[3] & termios.ICANON
+
+
+def test_a_defect_gives_the_terminal_back_and_says_in_two_lines_what_and_where(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with dashboard(tmp_path, SGM_STATE_DIRECTORY=str(state), GH_TOKEN="s3cret-of-mine") as terminal:
+        terminal.wait_for(lambda text: "q quit" in text, PATIENT)
+        terminal.type("r")
+        assert terminal.wait(30) == 1
+        after = terminal.received.rpartition(b"\x1b[?1049l")[2].decode()
+    assert "Traceback" not in after
+    assert "sgm: a defect in sgm: " in after
+    (report,) = (state / "reports").iterdir()
+    assert str(report) in after
+    assert report.stat().st_mode & 0o777 == 0o600
+    told = report.read_text(encoding="utf-8")
+    assert "scripted_dashboard.py" in told
+    for secret in ("hunter2", "ghp_", "s3cret-of-mine"):
+        assert secret not in told + after
+
+
+@pytest.mark.parametrize("kind", ["dumb", "", "unknown"])
+@pytest.mark.parametrize("command", [["demo"], []], ids=["demo", "the dashboard"])
+def test_a_terminal_that_only_prints_is_told_what_to_use_instead(tmp_path: Path, kind: str, command: list[str]) -> None:
+    config = tmp_path / "sgm.yaml"
+    config.write_text("stages: []\n", encoding="utf-8")
+    with Terminal([SGM, "--config", str(config), *command], environment={"TERM": kind}) as terminal:
+        assert terminal.wait(30) == 2
+        assert "cannot show the dashboard" in terminal.text
+        assert "sgm status" in terminal.text
+        assert b"\x1b" not in terminal.received
+
+
+def test_without_a_keyboard_it_prints_and_leaves(tmp_path: Path) -> None:
+    with Terminal(["sh", "-c", f"exec {SGM} --config {tmp_path / 'none.yaml'} < /dev/null"]) as terminal:
+        assert terminal.wait(30) == 2
+        assert "none.yaml" in terminal.text
+        assert b"\x1b[?1049h" not in terminal.received
+
+
+def test_standard_error_may_go_elsewhere(tmp_path: Path) -> None:
+    command = " ".join([*DASHBOARD, str(tmp_path / "asked")])
+    with Terminal(["sh", "-c", f"exec {command} 2> {tmp_path / 'log'}"]) as terminal:
+        terminal.wait_for(lambda text: "checkout" in text, PATIENT)
+        terminal.type("q")
+        assert terminal.wait(20) == 0
+    assert (tmp_path / "log").read_bytes() == b""
+
+
+BACK = "\x1b"
+TOUR = ["?", BACK, ":", BACK, "3lp", "c", "w", BACK, "\r", BACK, BACK, "y", BACK, "v", BACK, "o", BACK, "\r"]
+"""Every kind of screen, and back."""
+
+
+def tour(terminal: Terminal) -> bytes:
+    """Everything it writes while every kind of screen is opened."""
+    terminal.wait_for(lambda text: "q quit" in text, PATIENT)
+    written = terminal.received
+    for keys in TOUR:
+        terminal.type(keys)
+        deadline = time.monotonic() + 2.0
+        while piece := terminal.read(0.3):
+            written += piece
+            assert time.monotonic() < deadline + PATIENT
+    return written
+
+
+@pytest.mark.parametrize("locale", [{"LANG": "C"}, {"LC_ALL": "POSIX"}, {"LC_ALL": "de_DE.ISO-8859-1"}], ids=str)
+def test_no_byte_above_ascii_is_written_where_the_locale_has_none(tmp_path: Path, locale: dict[str, str]) -> None:
+    with dashboard(tmp_path, **locale) as terminal:
+        assert tour(terminal).isascii()
+
+
+def test_no_colour_is_written_where_none_is_wanted(tmp_path: Path) -> None:
+    with dashboard(tmp_path, NO_COLOR="1") as terminal:
+        codes = re.findall(rb"\x1b\[([0-9;]*)m", tour(terminal))
+    assert {int(code) for found in codes for code in found.split(b";") if code} <= {0, 1, 2, 3, 4, 7}
