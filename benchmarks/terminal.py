@@ -107,6 +107,11 @@ class Terminal:
         """Send keys as they are."""
         os.write(self.master, keys.encode())
 
+    def resize(self, columns: int, lines: int) -> None:
+        """Make the terminal another size, as a person does with its window."""
+        self.screen.resize(lines, columns)
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
     def drain(self, quiet: float = 0.05, limit: float = 2.0) -> None:
         """Read until nothing has come for `quiet` seconds, or for `limit` at most."""
         deadline = time.monotonic() + limit

@@ -47,13 +47,24 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `sgm` and return its exit code."""
+    return outcome(lambda: _run(sys.argv[1:] if argv is None else list(argv)))
+
+
+def _run(given: list[str]) -> int:
+    arguments = _parser(small=given[:1] == ["demo"]).parse_args(given)
+    _start_logging(arguments.log_file)
+    if arguments.no_color:
+        os.environ["NO_COLOR"] = "1"
+    elif os.environ.get("NO_COLOR") == "":
+        del os.environ["NO_COLOR"]  # set to nothing, it asks for nothing (no-color.org)
+    run: int = arguments.run(arguments)
+    return run
+
+
+def outcome(run: Callable[[], int]) -> int:
+    """The exit code of what is run; whatever ends it otherwise is said in a line."""
     try:
-        given = sys.argv[1:] if argv is None else list(argv)
-        arguments = _parser(small=given[:1] == ["demo"]).parse_args(given)
-        _start_logging(arguments.log_file)
-        if arguments.no_color:
-            os.environ["NO_COLOR"] = "1"
-        run: int = arguments.run(arguments)
+        return run()
     except SgmError as error:
         print(f"sgm: {error.message}", file=sys.stderr)
         if error.hint:
@@ -67,10 +78,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         logging.getLogger("sgm").exception("a defect of ours")
-        print(f"sgm: a defect in sgm: {type(error).__name__}: {error} ({_place(error)})", file=sys.stderr)
-        print("  Run it again with --log-file FILE and report what the file says.", file=sys.stderr)
+        _report(error)
         return 1
-    return run
+
+
+def _report(error: Exception) -> None:
+    """What happened in a line, and where the rest of it is; a traceback is for nobody's screen."""
+    from sgm_tui.crash import redacted, write_report
+    from sgm_tui.fleet.text import clean
+
+    said = clean(redacted(f"{type(error).__name__}: {error} ({_place(error)})", os.environ))
+    print(f"sgm: a defect in sgm: {said}", file=sys.stderr)
+    try:
+        file = write_report(error, __version__, os.environ)
+    except OSError as problem:
+        print(f"  No report could be kept ({problem}): run it again with --log-file FILE.", file=sys.stderr)
+    else:
+        print(f"  Please report it: {file} says more, without secrets.", file=sys.stderr)
 
 
 def _place(error: Exception) -> str:
@@ -160,6 +184,7 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     """The dashboard on the configured fleet; where nobody can look at it, the status once."""
     if not _has_terminal():
         return int(main([*_given(arguments), "status"]))
+    _require_screen(os.environ)
     config = asyncio.run(load_config(arguments))
 
     async def load() -> Config:
@@ -171,6 +196,7 @@ def _dashboard(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     """The sandbox in a process of its own, and the dashboard (or the status once) on it."""
     if _has_terminal():
+        _require_screen(os.environ)
         return asyncio.run(_show(lambda: _embedded(arguments), arguments))
     from sgm_tui.commands import status
 
@@ -234,6 +260,8 @@ async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
         if not running.done():
             app.exit(return_code=1)
         await running
+    if app.failure is not None:
+        raise app.failure
     return app.return_code or 0
 
 
@@ -272,4 +300,16 @@ def _sandbox_flags(arguments: argparse.Namespace) -> list[str]:
 
 
 def _has_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    """Whether somebody looks and types; a descriptor that is closed is nobody."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def _require_screen(environ: Mapping[str, str]) -> None:
+    """A terminal that only prints would show escape sequences instead of a dashboard."""
+    kind = environ.get("TERM", "")
+    if kind in {"", "dumb", "unknown"}:
+        said = f"TERM={kind}" if kind else "TERM is not set"
+        raise UsageError(
+            f"this terminal cannot show the dashboard ({said})",
+            "`sgm status` prints the fleet once. If the terminal can do more, set TERM, as in TERM=xterm-256color.",
+        )

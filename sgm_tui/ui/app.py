@@ -12,45 +12,34 @@ import os
 from collections.abc import Mapping
 from typing import ClassVar
 
-from textual import on, work
-from textual.app import App
+from textual import events, work
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import Monochrome, NoColor
-from textual.reactive import var
 from textual.screen import Screen
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.plan import Progress
-from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys, terminal, themes
-from sgm_tui.ui.messages import (
-    CellRequested,
-    PlanRequested,
-    PullsRequested,
-    RevertRequested,
-    UnfinishedRequested,
-    WavesRequested,
-    WhyRequested,
-)
+from sgm_tui.ui.canvas import Canvas
+from sgm_tui.ui.driver import LastingDriver
+from sgm_tui.ui.navigation import Navigation
+from sgm_tui.ui.present.glyphs import AsciiTable
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.session import Session
-from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
 _TERMINAL_SECONDS = 1.0
+_PASTE_SECONDS = 1.0
 
 
-class SgmApp(App[None]):
+class SgmApp(Canvas, Navigation):
     """The dashboard on one session."""
 
     TITLE = "sgm"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = keys.EVERYWHERE
-
-    snapshot: var[FleetSnapshot] = var(NO_FLEET)
-    """The newest snapshot; the only state there is."""
 
     def __init__(
         self,
@@ -66,8 +55,10 @@ class SgmApp(App[None]):
         self.painted = asyncio.Event()
         """The first frame is on the screen."""
         self._session = session
+        self._pasted = 0.0
         self._endings = contextlib.ExitStack()
         self._choose_look(theme, environ)
+        self.always = keys.always(keymap or {})
         self.set_keymap(dict(keymap or {}))
 
     def _choose_look(self, name: str, environ: Mapping[str, str]) -> None:
@@ -83,12 +74,13 @@ class SgmApp(App[None]):
             kept = [one for one in self._filters if not isinstance(one, Monochrome | NoColor)]
             self._filters = [*kept, terminal.PlainFilter()]
         if not terminal.speaks_unicode(environ):
+            self.table = AsciiTable()
             self._filters.append(terminal.AsciiFilter())
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice, but a terminal's driver outlives its terminal."""
         chosen = super().get_driver_class()
-        return terminal.LastingDriver if chosen is LinuxDriver else chosen
+        return LastingDriver if chosen is LinuxDriver else chosen
 
     def get_default_screen(self) -> Screen[None]:
         """The matrix."""
@@ -97,15 +89,6 @@ class SgmApp(App[None]):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The tones, for moments in which none of our themes is active."""
         return dict(themes.DARK.variables)
-
-    @property
-    def session(self) -> Session:
-        """What it shows; until there is one, a session of nothing that refuses every intent."""
-        if self._session is None:
-            from sgm_tui.ui.static_session import StaticSession
-
-            return StaticSession(self.snapshot, "sgm is still starting")
-        return self._session
 
     def attend(self, session: Session) -> None:
         """Show this session from now on."""
@@ -136,58 +119,28 @@ class SgmApp(App[None]):
         async for snapshot in self.session.snapshots():
             self.snapshot = snapshot
 
-    @on(CellRequested)
-    def open_cell(self, message: CellRequested) -> None:
-        """One cell on its own page."""
-        from sgm_tui.ui.screens.cell import CellScreen
-
-        self.push_screen(CellScreen(message.key).data_bind(SgmApp.snapshot))
-
-    @on(PlanRequested)
-    def open_plan(self) -> None:
-        """What is planned."""
-        from sgm_tui.ui.screens.plan import PlanScreen
-
-        self.push_screen(PlanScreen(self.session).data_bind(SgmApp.snapshot))
-
-    @on(PullsRequested)
-    def open_pulls(self) -> None:
-        """The pull requests."""
-        from sgm_tui.ui.screens.pulls import PullsScreen
-
-        self.push_screen(PullsScreen(self.session).data_bind(SgmApp.snapshot))
-
-    @on(WhyRequested)
-    def open_why(self, message: WhyRequested) -> None:
-        """Everything in the way of a cell's next version."""
-        from sgm_tui.ui.screens.why import WhyScreen
-
-        self.push_screen(WhyScreen(self.session, message.key).data_bind(SgmApp.snapshot))
-
-    @on(UnfinishedRequested)
-    def open_unfinished(self) -> None:
-        """What was begun and never finished."""
-        from sgm_tui.ui.screens.unfinished import UnfinishedScreen
-
-        self.push_screen(UnfinishedScreen(self.session).data_bind(SgmApp.snapshot))
-
-    @on(WavesRequested)
-    def open_waves(self) -> None:
-        """Promotions that go wave by wave."""
-        from sgm_tui.ui.screens.waves import WavesScreen
-
-        self.push_screen(WavesScreen(self.session).data_bind(SgmApp.snapshot))
-
-    @on(RevertRequested)
-    def open_revert(self, message: RevertRequested) -> None:
-        """The versions a cell could go back to."""
-        from sgm_tui.ui.screens.revert import RevertScreen
-
-        self.push_screen(RevertScreen(self.session, message.key).data_bind(SgmApp.snapshot))
+    def on_paste(self, event: events.Paste) -> None:
+        """Nothing wanted it: say so, once for all the pieces it came in."""
+        if event.time - self._pasted > _PASTE_SECONDS:
+            self.notify("Keys have to be typed.", title="paste ignored", severity="warning", markup=False)
+        self._pasted = event.time
 
     def end(self, code: int) -> None:
         """Leave with this exit code, the terminal as it was."""
         self.exit(return_code=code)
+
+    @property
+    def failure(self) -> Exception | None:
+        """The defect that ended it."""
+        return self._exception
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End; whoever runs us says what happened, once the terminal is theirs again."""
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self._close_messages_no_wait()
 
     def _look_for_terminal(self) -> None:
         if not terminal.terminal_is_there():
@@ -200,9 +153,3 @@ class SgmApp(App[None]):
     def action_interrupt(self) -> None:
         """Quit as a program does that was interrupted."""
         self.end(130)
-
-    def action_help(self) -> None:
-        """Show every key and every sign."""
-        from sgm_tui.ui.screens.help import HelpScreen
-
-        self.push_screen(HelpScreen(self.screen))

@@ -5,6 +5,8 @@ The identifiers are what the user's `keymap` names. A key that would do nothing 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual.binding import Binding, BindingType
 
 _MOVE = Binding.Group("move", compact=True)
@@ -70,8 +72,20 @@ EVERYWHERE: list[BindingType] = [
         tooltip="Find a command by name",
     ),
     Binding("q", "leave", "quit", id="quit", tooltip="Leave; the plan is kept"),
+    Binding(
+        "ctrl+z", "suspend_process", "suspend", id="suspend", show=False, priority=True, tooltip="Stop; fg goes on"
+    ),
     Binding("ctrl+c", "interrupt", "interrupt", id="interrupt", show=False, priority=True, system=True),
 ]
+
+_ALWAYS = frozenset({"interrupt", "suspend"})
+
+
+def always(keymap: Mapping[str, str]) -> frozenset[str]:
+    """The keys, as this keymap has them, that work even where no screen can be read."""
+    chosen = (one for one in EVERYWHERE if isinstance(one, Binding) and one.id in _ALWAYS)
+    return frozenset(key.strip() for one in chosen for key in keymap.get(one.id or "", one.key).split(","))
+
 
 PAGE: list[BindingType] = [
     Binding("escape,q", "back", "back", id="page-back", tooltip="Back to the matrix"),

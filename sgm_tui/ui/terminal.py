@@ -1,83 +1,27 @@
-"""The terminal itself: what it can show, and leaving it as it was whatever ends us.
+"""The terminal itself: what it can show, whether it is still there, and what ends the application there.
 
-Textual restores the terminal only when the app ends by itself. When the terminal is gone its input thread panics or
-spins for ever, and its output thread dies, after which the thirty-first write waits for ever. So signals end the app
-with the shell's exit codes, once a second we look whether anybody is still there, and our driver outlives its terminal.
+Textual restores the terminal only when the app ends by itself. So signals end the app with the shell's exit codes, and
+once a second we look whether anybody is still there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import os
 import signal
 import sys
 import termios
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from rich.segment import Segment
-from textual.app import App
 from textual.color import Color
-from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
 
 from sgm_tui.ui.present.glyphs import AsciiTable
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 HUNG_UP = 128 + signal.SIGHUP
-
-
-class _Output(io.RawIOBase):
-    """Where the screen is written; drops what comes after the terminal has vanished. Closing it closes nothing."""
-
-    def __init__(self, descriptor: int) -> None:
-        super().__init__()
-        self._descriptor = descriptor
-        self._vanished = False
-
-    def fileno(self) -> int:
-        """The terminal's."""
-        return self._descriptor
-
-    def writable(self) -> bool:
-        """It is for nothing else."""
-        return True
-
-    def write(self, data: Buffer, /) -> int:
-        """Write, while somebody is there."""
-        if not self._vanished:
-            try:
-                return os.write(self._descriptor, data)
-            except OSError:
-                if terminal_is_there():
-                    raise
-                self._vanished = True
-        return memoryview(data).nbytes
-
-
-class LastingDriver(LinuxDriver):
-    """A driver whose terminal may vanish: that is noticed by `terminal_is_there`, and is no defect of the program."""
-
-    def __init__(
-        self, app: App[object], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
-    ) -> None:
-        super().__init__(app, debug=debug, mouse=mouse, size=size)
-        if (file := self._file) is not None:
-            output = io.BufferedWriter(_Output(file.fileno()))
-            self._file = io.TextIOWrapper(output, encoding=file.encoding, errors=file.errors)
-
-    def run_input_thread(self) -> None:
-        """Read keys until the end, or until there is nothing to read from."""
-        try:
-            super().run_input_thread()
-        except OSError:
-            if terminal_is_there():
-                raise
 
 
 class PlainFilter(LineFilter):

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import builders
 import pytest
+from textual import events
+from textual.driver import Driver
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -15,6 +17,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens import ask
 from sgm_tui.ui.screens.confirm import ConfirmScreen
+from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.screens.plan import PlanScreen
 
@@ -143,6 +146,51 @@ async def test_a_protected_stage_opens_only_to_its_name() -> None:
         await press(pilot, *["backspace"] * 7, *"prod", "enter")
         await until_sent(pilot, session)
         assert len(session.submitted) == 1
+
+
+async def test_keys_from_before_the_question_was_shown_do_not_answer_it_however_late_they_arrive() -> None:
+    session = builders.ScriptedSession(builders.release())
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *INVENTORY_IN_STAGING)
+        early = [events.Key("enter", "\r"), events.Key("escape", "\x1b")]
+        screen = await question(pilot)
+        for key in early:
+            app.post_message(key)
+        await pilot.pause()
+        assert app.screen is screen
+        assert session.submitted == []
+        await press(pilot, "enter")
+        await until_sent(pilot, session)
+        assert len(session.submitted) == 1
+
+
+async def test_after_a_stop_a_question_has_to_be_armed_again() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *CHECKOUT_IN_PROD)
+        screen = await question(pilot)
+        await press(pilot, *"prod")
+        assert screen.armed
+        app.post_message(Driver.SignalResume())
+        while screen.armed:
+            await pilot.pause()
+        assert screen.query_one("#word", Input).value == ""
+
+
+async def test_keys_from_before_an_entry_was_shown_are_not_typed_into_it() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *INVENTORY_IN_STAGING)
+        early = [events.Key("d", "d"), events.Key("enter", "\r")]
+        await press(pilot, "w")
+        screen = app.screen
+        assert isinstance(screen, EntryScreen)
+        for key in early:
+            app.post_message(key)
+        await press(pilot, *"why")
+        assert app.screen is screen
+        assert screen.field.value == "why"
 
 
 async def test_keys_typed_before_the_question_can_be_read_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 
 import builders
 import pytest
 from rich.cells import cell_len
 from textual.color import Color
 
+import sgm_tui.ui
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import Version
 from sgm_tui.ui import terminal, themes
@@ -220,3 +223,15 @@ def test_the_source_line_says_what_a_fresh_source_may_not_tell() -> None:
     told = "no access to analysisruns"
     sources = [replace(one, note=told) if one.name == "rollouts dev-eu1" else one for one in shown.sources]
     assert f"dev-eu1: {told}" in text(source_line(replace(shown, sources=tuple(sources)), 140))
+
+
+def test_every_sign_we_write_has_a_twin_in_ascii() -> None:
+    table = AsciiTable()
+    strange: dict[str, str] = {}
+    for module in Path(sgm_tui.ui.__file__).parent.rglob("*.py"):
+        tree = ast.parse(module.read_text(encoding="utf-8"))
+        prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in prose)
+        written = "".join(text.value for text in texts if isinstance(text.value, str))
+        strange |= {sign: module.name for sign in written if not sign.isascii() and ord(sign) not in table}
+    assert strange == {}

@@ -48,6 +48,7 @@ _ASCII = {
     **dict(zip("✓⇡⇢↻◐‖◷✖≠▲↓↑→●◌○–▶·▌│─█░…×▏", '=^>@%"~X!A-+>*.o-> >|-#.~x|', strict=True)),
     **dict(zip("┌┐└┘├┤┬┴┼╭╮╰╯━┃▔▕", "+++++++++++++-|-|", strict=True)),
     **dict(zip(_BARS, "__..--=#", strict=True)),
+    **dict(zip("—“”⏎•▉▊▋▍▎▐▀🔎", "-''<*###|||`>", strict=True)),
     MARKED: "*",
 }
 

@@ -1,11 +1,13 @@
 """The last question before anything is done: exactly what will happen, and arming where a stage is protected.
 
-Keys typed before the dialog was painted and read for a moment are
-dropped, and so is anything pasted: a yes is always given to what is on the screen.
+Keys typed before it has been on the screen for a moment are dropped, and so is anything pasted: a yes is always given
+to what is on the screen.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -13,34 +15,39 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.getters import query_one
 from textual.reactive import var
-from textual.screen import ModalScreen
+from textual.timer import Timer
 from textual.widgets import Button, Input, Static
 
 from sgm_tui.resources import styles
 from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.screens.dialog import Dialog
 
 ARMING_SECONDS = 0.4
 """How long a dialog is on the screen before it can be answered."""
 
 
 class TypedInput(Input):
-    """An input that takes what is typed and nothing that is pasted."""
+    """An input that takes what is typed and nothing that is pasted; the application says so."""
 
     def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
-        event.stop()
 
 
-class AskScreen(ModalScreen[bool]):
+class AskScreen(Dialog[bool]):
     """Yes or no to exactly what it shows."""
 
     CSS_PATH = styles() / "modal.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "answer(False)", "no, back", id="confirm-no"),
         Binding("enter", "answer(True)", "yes", id="confirm-yes"),
+        Binding("down", "scroll(1)", "down", id="confirm-down", show=False, priority=True),
+        Binding("up", "scroll(-1)", "up", id="confirm-up", show=False, priority=True),
     ]
     AUTO_FOCUS = ""
+
+    scroller = query_one(VerticalScroll)
 
     readable: var[bool] = var(False)
     """It has been on the screen long enough to be read and answered."""
@@ -52,6 +59,8 @@ class AskScreen(ModalScreen[bool]):
         self._verb = verb
         self._lines = tuple(lines)
         self._locked = tuple(locked)
+        self._readable_at = math.inf
+        self._wait = Timer(self, ARMING_SECONDS)
 
     def compose(self) -> ComposeResult:
         """What will happen, the word to type, two buttons."""
@@ -71,17 +80,34 @@ class AskScreen(ModalScreen[bool]):
         word = " ".join(self._locked)
         return [((f"{names} is protected. ", Tone.PROTECTED), (f"Type {word} to unlock it for this.", Tone.TEXT))]
 
-    def on_mount(self) -> None:
+    def begin_again(self) -> None:
+        """It has to be read, and the word typed, once more."""
+        super().begin_again()
+        self.readable, self._readable_at = False, math.inf
+        if self._locked:
+            word = self.query_one("#word", Input)
+            word.value, word.disabled = "", True
+        self.query_one("#yes", Button).disabled = True
+
+    def be_painted(self) -> None:
         """Count from the moment it has been painted."""
-        self.call_after_refresh(self.set_timer, ARMING_SECONDS, self._be_readable)
+        super().be_painted()
+        self._wait.stop()
+        self._wait = self.set_timer(ARMING_SECONDS, self._be_readable)
 
     def _be_readable(self) -> None:
         self.readable = True
+        self._readable_at = time.monotonic()
         if self._locked:
             word = self.query_one("#word", Input)
             word.disabled = False
             word.focus()
         self.query_one("#yes", Button).disabled = not self.armed
+
+    def takes(self, event: events.Event) -> bool:
+        """A no and looking around at once, everything else once it can have been read."""
+        hasty = isinstance(event, events.Key) and event.key not in {"escape", "up", "down"}
+        return event.time >= self._readable_at if hasty else super().takes(event)
 
     @property
     def armed(self) -> bool:
@@ -103,6 +129,10 @@ class AskScreen(ModalScreen[bool]):
     def press(self, message: Button.Pressed) -> None:
         """The buttons answer as the keys do."""
         self.action_answer(message.button.id == "yes")
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll what will happen, where it does not fit."""
+        self.scroller.scroll_relative(y=lines, animate=False)
 
     def action_answer(self, yes: bool) -> None:
         """Give the answer; a yes that is not armed is none."""

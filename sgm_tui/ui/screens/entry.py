@@ -10,15 +10,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from sgm_tui.resources import styles
 from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.screens.dialog import Dialog
 from sgm_tui.ui.widgets.choices import Choices
 
 
-class EntryScreen(ModalScreen[str | None]):
+class EntryScreen(Dialog[str | None]):
     """Ask for a value."""
 
     CSS_PATH = styles() / "modal.tcss"
@@ -53,6 +53,7 @@ class EntryScreen(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """Everything known, before anything is typed."""
+        super().on_mount()
         self._narrow("")
 
     @on(Input.Changed, "#entry")

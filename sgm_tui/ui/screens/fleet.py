@@ -44,6 +44,7 @@ class FleetScreen(Screen[None]):
 
     snapshot: var[FleetSnapshot] = var(NO_FLEET)
     selected: var[CellKey | None] = var[CellKey | None](None)
+    """What the pane shows; it follows the cursor a moment later, so keys act on what the grid says."""
     view: var[View] = var(View())
     marked: var[frozenset[CellKey]] = var(frozenset[CellKey]())
     """The cells that `p` stages together."""
@@ -165,13 +166,13 @@ class FleetScreen(Screen[None]):
 
     def action_mark(self) -> None:
         """Mark the cell under the cursor, or take its mark away; the cursor goes on to the next row."""
-        if self.selected is not None:
-            self.marked = self.marked ^ {self.selected}
+        if (cell := self.grid.selected) is not None:
+            self.marked = self.marked ^ {cell}
             self.grid.move(1, 0)
 
     def action_promote(self) -> None:
         """Stage the version of the stage before for the marked cells, or for the one under the cursor."""
-        marked, selected = sorted(self.marked), self.selected
+        marked, selected = sorted(self.marked), self.grid.selected
         if marked:
             self._stage(lambda: self._session.stage_promotions(marked))
             self.marked = frozenset()
@@ -180,15 +181,14 @@ class FleetScreen(Screen[None]):
 
     def action_promote_row(self) -> None:
         """Stage this service along its stages: each gets what the stage before wants now."""
-        if self.selected is not None:
-            keys = row(self.snapshot, self.selected.service)
+        if (cell := self.grid.selected) is not None:
+            keys = row(self.snapshot, cell.service)
             self._stage(lambda: self._session.stage_promotions(keys))
 
     def action_promote_stage(self) -> None:
         """Stage everything the stage before has and this one has not."""
-        selected = self.selected
-        if selected is not None:
-            self._stage(lambda: self._session.stage_behind(selected.stage))
+        if (cell := self.grid.selected) is not None:
+            self._stage(lambda: self._session.stage_behind(cell.stage))
 
     @work(group="planning")
     async def _stage(self, intent: Callable[[], Awaitable[Staged]]) -> None:
@@ -211,13 +211,13 @@ class FleetScreen(Screen[None]):
 
     def action_revert(self) -> None:
         """Choose a version to go back to."""
-        if self.selected is not None:
-            self.post_message(RevertRequested(self.selected))
+        if (cell := self.grid.selected) is not None:
+            self.post_message(RevertRequested(cell))
 
     def action_why(self) -> None:
         """Everything in the way of this cell's next version."""
-        if self.selected is not None:
-            self.post_message(WhyRequested(self.selected))
+        if (cell := self.grid.selected) is not None:
+            self.post_message(WhyRequested(cell))
 
     @work(group="planning")
     async def action_undo(self) -> None:
@@ -229,8 +229,8 @@ class FleetScreen(Screen[None]):
 
     def action_open(self) -> None:
         """Open the cell under the cursor."""
-        if self.selected is not None:
-            self.post_message(CellRequested(self.selected))
+        if (cell := self.grid.selected) is not None:
+            self.post_message(CellRequested(cell))
 
     def action_plan(self) -> None:
         """Open the plan."""
@@ -252,6 +252,8 @@ class FleetScreen(Screen[None]):
         """Keys that would do nothing now are dimmed."""
         if action == "undo":
             return bool(self.snapshot.plan.changes) or None
+        if action in {"filter", "back"}:
+            return bool(self.query("#filter")) or None  # it comes a moment after the first frame
         if action in {"open", "promote", "promote_row", "promote_stage", "revert", "why", "mark"}:
             return self.selected is not None or None
         return True

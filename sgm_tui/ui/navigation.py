@@ -1,0 +1,96 @@
+"""From screen to screen: what a person wants to see next comes up as a message, and is opened here.
+
+Every screen but the first is imported when it is opened: the first frame waits for none of them.
+"""
+
+from __future__ import annotations
+
+from textual import on
+from textual.app import App
+from textual.reactive import var
+
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.ui.messages import (
+    CellRequested,
+    PlanRequested,
+    PullsRequested,
+    RevertRequested,
+    UnfinishedRequested,
+    WavesRequested,
+    WhyRequested,
+)
+from sgm_tui.ui.session import Session
+from sgm_tui.ui.widgets.cell_grid import NO_FLEET
+
+
+class Navigation(App[None]):
+    """An application that shows one snapshot on many screens."""
+
+    snapshot: var[FleetSnapshot] = var(NO_FLEET)
+    """The newest snapshot; the only state there is."""
+
+    _session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """What it shows; until there is one, a session of nothing that refuses every intent."""
+        if self._session is None:
+            from sgm_tui.ui.static_session import StaticSession
+
+            return StaticSession(self.snapshot, "sgm is still starting")
+        return self._session
+
+    @on(CellRequested)
+    def open_cell(self, message: CellRequested) -> None:
+        """One cell on its own page."""
+        from sgm_tui.ui.screens.cell import CellScreen
+
+        self.push_screen(CellScreen(message.key).data_bind(Navigation.snapshot))
+
+    @on(PlanRequested)
+    def open_plan(self) -> None:
+        """What is planned."""
+        from sgm_tui.ui.screens.plan import PlanScreen
+
+        self.push_screen(PlanScreen(self.session).data_bind(Navigation.snapshot))
+
+    @on(PullsRequested)
+    def open_pulls(self) -> None:
+        """The pull requests."""
+        from sgm_tui.ui.screens.pulls import PullsScreen
+
+        self.push_screen(PullsScreen(self.session).data_bind(Navigation.snapshot))
+
+    @on(WhyRequested)
+    def open_why(self, message: WhyRequested) -> None:
+        """Everything in the way of a cell's next version."""
+        from sgm_tui.ui.screens.why import WhyScreen
+
+        self.push_screen(WhyScreen(self.session, message.key).data_bind(Navigation.snapshot))
+
+    @on(UnfinishedRequested)
+    def open_unfinished(self) -> None:
+        """What was begun and never finished."""
+        from sgm_tui.ui.screens.unfinished import UnfinishedScreen
+
+        self.push_screen(UnfinishedScreen(self.session).data_bind(Navigation.snapshot))
+
+    @on(WavesRequested)
+    def open_waves(self) -> None:
+        """Promotions that go wave by wave."""
+        from sgm_tui.ui.screens.waves import WavesScreen
+
+        self.push_screen(WavesScreen(self.session).data_bind(Navigation.snapshot))
+
+    @on(RevertRequested)
+    def open_revert(self, message: RevertRequested) -> None:
+        """The versions a cell could go back to."""
+        from sgm_tui.ui.screens.revert import RevertScreen
+
+        self.push_screen(RevertScreen(self.session, message.key).data_bind(Navigation.snapshot))
+
+    def action_help(self) -> None:
+        """Show every key and every sign."""
+        from sgm_tui.ui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.screen))

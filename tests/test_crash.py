@@ -1,0 +1,49 @@
+"""A report of a defect: found again by its owner, read by nobody else, and without a secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sgm_tui.crash import redacted, write_report
+
+SECRETS = [
+    "ghp_" + "a" * 36,
+    "github_pat_" + "b" * 30,
+    "eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl",
+    "Bearer abc.def-ghi",
+    "https://mia:hunter2@github.com/acme/gitops",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+    "password=hunter2",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_what_looks_like_a_secret_is_taken_out(secret: str) -> None:
+    told = redacted(f"before {secret} after", {})
+    assert "***" in told
+    assert told.startswith("before ")
+    assert told.endswith(" after")
+    for part in ("hunter2", "MIIE", "abc.def", "a" * 36, "b" * 30, "c2lnbmF0"):
+        assert part not in told
+
+
+def test_the_values_of_secret_variables_are_taken_out_and_others_stay() -> None:
+    environ = {"GH_TOKEN": "plain-words", "HOME": "/home/mia", "API_KEY": "x"}
+    assert redacted("plain-words in /home/mia x", environ) == "*** in /home/mia x"
+
+
+def test_a_report_is_for_its_owner_alone(tmp_path: Path) -> None:
+    environ = {"XDG_STATE_HOME": str(tmp_path), "GH_TOKEN": "plain-words"}
+    file = write_report(RuntimeError("near plain-words"), "1.0", environ)
+    assert file.parent == tmp_path / "sgm" / "reports"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert "RuntimeError: near ***" in file.read_text(encoding="utf-8")
+
+
+def test_no_place_for_a_report_is_an_error_to_tell(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        write_report(RuntimeError(), "1.0", {"SGM_STATE_DIRECTORY": str(tmp_path / "file")})
