@@ -138,9 +138,10 @@ class LiveSession:
             self.tell(progress)
         return told
 
-    def snapshots(self) -> AsyncIterator[FleetSnapshot]:
-        """Every newest snapshot, the current one first."""
-        return self.store.snapshots()
+    async def snapshots(self) -> AsyncIterator[FleetSnapshot]:
+        """Every newest snapshot, the current one first, each with whether anything may be written."""
+        async for snapshot in self.store.snapshots():
+            yield replace(snapshot, read_only=self.read_only)
 
     async def settled(self, seconds: float) -> FleetSnapshot:
         """The first snapshot in which every source has answered, details included, or the newest after `seconds`."""

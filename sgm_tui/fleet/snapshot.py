@@ -37,6 +37,8 @@ class FleetSnapshot:
     """Head of the branch; "" until git has answered."""
     problem: str = ""
     """Why nothing can be shown at all (the configuration or the sandbox failed); "" otherwise."""
+    read_only: bool = False
+    """Nothing may be written from here, by the command line or the configuration."""
 
     def cell(self, service: str, cluster: str) -> Cell | None:
         """The cell of that service in that cluster, or None."""

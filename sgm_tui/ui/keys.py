@@ -5,7 +5,7 @@ The identifiers are what the user's `keymap` names. A key that would do nothing 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from textual.binding import Binding, BindingType
 
@@ -184,3 +184,19 @@ HELP: list[BindingType] = [
     Binding("down,j", "scroll(1)", "down", id="help-down", show=False, tooltip="Scroll down"),
     Binding("up,k", "scroll(-1)", "up", id="help-up", show=False, tooltip="Scroll up"),
 ]
+
+WRITING = frozenset(
+    {
+        "mark", "promote", "promote-row", "promote-stage", "revert", "undo",
+        "plan-confirm", "plan-drop", "plan-undo", "plan-version", "plan-strategy", "plan-reason", "plan-override",
+        "plan-supersede", "unfinished-do", "waves-stop", "waves-go-on", "waves-drop", "why-promote",
+        "revert-stage", "revert-bad", "revert-everywhere",
+        "pulls-approve", "pulls-merge", "pulls-auto", "pulls-update", "pulls-close",
+    }
+)  # fmt: skip
+"""The keys that change something, the plan included, or that only prepare for it: read-only removes them."""
+
+
+def writing(bindings: Iterable[BindingType]) -> frozenset[str]:
+    """The actions of those among a screen's keys that are in `WRITING`."""
+    return frozenset(one.action.partition("(")[0] for one in bindings if isinstance(one, Binding) and one.id in WRITING)

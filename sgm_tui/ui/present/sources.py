@@ -35,7 +35,7 @@ _APART = 2
 
 def source_line(snapshot: FleetSnapshot, width: int) -> Line:
     """The line in exactly `width` cells: reasons are cut first, then ages go."""
-    locked = _locked(snapshot)
+    locked = _forbidden(snapshot)
     room = width - 1 - sum(cell_len(text) for text, _ in locked) - 1 - (_APART if locked else 0)
     line: list[Part] = []
     for reason_width, with_ages in _TIGHTER:
@@ -58,9 +58,12 @@ def health_line(health: SourceHealth, now: datetime) -> Line:
     )
 
 
-def _locked(snapshot: FleetSnapshot) -> list[Part]:
+def _forbidden(snapshot: FleetSnapshot) -> list[Part]:
+    """What may not be written: nothing at all, and which stages only after their name has been typed."""
     names = [stage.name for stage in snapshot.fleet.stages if stage.protected]
-    return [(f"{', '.join(names)} locked", Tone.PROTECTED)] if names else []
+    words = ["read-only"] if snapshot.read_only else []
+    words += [f"{', '.join(names)} locked"] if names else []
+    return [("  ".join(words), Tone.PROTECTED)] if words else []
 
 
 def _sources(sources: Iterable[SourceHealth], now: datetime, reason_width: int, *, with_ages: bool) -> list[Part]:

@@ -13,7 +13,6 @@ from textual.command import Provider
 from textual.containers import Container
 from textual.getters import query_one
 from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Footer, Input
 
 from sgm_tui.errors import SgmError
@@ -25,9 +24,10 @@ from sgm_tui.ui import keys
 from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested, RevertRequested, WhyRequested
 from sgm_tui.ui.palette import KeyCommands
 from sgm_tui.ui.rows import View
+from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
-from sgm_tui.ui.widgets.cell_grid import NO_FLEET, CellGrid
+from sgm_tui.ui.widgets.cell_grid import CellGrid
 from sgm_tui.ui.widgets.detail_pane import DetailPane
 
 _FAR = 1_000_000
@@ -35,14 +35,13 @@ _REASONS = 3
 """So many reasons fit into one notification."""
 
 
-class FleetScreen(Screen[None]):
+class FleetScreen(FleetPage):
     """Services × clusters."""
 
     BINDINGS: ClassVar[list[BindingType]] = keys.MATRIX
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {KeyCommands}
     AUTO_FOCUS = "CellGrid"
 
-    snapshot: var[FleetSnapshot] = var(NO_FLEET)
     selected: var[CellKey | None] = var[CellKey | None](None)
     """What the pane shows; it follows the cursor a moment later, so keys act on what the grid says."""
     view: var[View] = var(View())
@@ -248,7 +247,7 @@ class FleetScreen(Screen[None]):
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def offers(self, action: str) -> bool | None:
         """Keys that would do nothing now are dimmed."""
         if action == "undo":
             return bool(self.snapshot.plan.changes) or None

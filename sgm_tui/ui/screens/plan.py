@@ -12,7 +12,6 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.getters import query_one
 from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from sgm_tui.errors import SgmError
@@ -25,22 +24,21 @@ from sgm_tui.ui.messages import UnfinishedRequested, WavesRequested
 from sgm_tui.ui.present.gates import gate_lines
 from sgm_tui.ui.present.plans import change_line, preview_lines, progress_line
 from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.confirm import ConfirmScreen
 from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
-from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 from sgm_tui.ui.widgets.choices import Choices
 
 
-class PlanScreen(Screen[None]):
+class PlanScreen(FleetPage):
     """Staged changes over their diffs."""
 
     CSS_PATH = styles() / "plan.tcss"
     BINDINGS: ClassVar[list[BindingType]] = keys.PLAN
     AUTO_FOCUS = "Choices"
 
-    snapshot: var[FleetSnapshot] = var(NO_FLEET)
     preview: var[Preview | None] = var[Preview | None](None, bindings=True)
     """The plan against the repository; None until it has been compared."""
     sending: var[bool] = var(False, bindings=True)
@@ -86,17 +84,22 @@ class PlanScreen(Screen[None]):
             self._show_changes()
             if not self.sending:
                 self.action_preview()
+        elif self.is_mounted and old.read_only != new.read_only:
+            self._show_changes()
 
     def _show_changes(self) -> None:
         changes = self.snapshot.plan.changes
         count = f"{len(changes)} {'change' if len(changes) == 1 else 'changes'}"
         title: list[tuple[str, Tone]] = [("The plan  ", Tone.STRONG), (count, Tone.QUIET)]
+        if self.snapshot.read_only:
+            title.append(("   read-only", Tone.PROTECTED))
         if self._unfinished:
             title.append((f"   ▲ {len(self._unfinished)} begun and never finished: U", Tone.ATTENTION))
         if self._waves:
             title.append((f"   … {self._waves} go{'es' if self._waves == 1 else ''} wave by wave: W", Tone.STAGED))
         self.query_one("#title", Static).update(page([title]))
-        nothing: Line = (("Nothing is planned. p on a cell plans a promotion into it.", Tone.QUIET),)
+        hint = "" if self.snapshot.read_only else " p on a cell plans a promotion into it."
+        nothing: Line = ((f"Nothing is planned.{hint}", Tone.QUIET),)
         self.choices.show([change_line(change) for change in changes] or [nothing])
 
     def _show(self, *lines: Line) -> None:
@@ -275,7 +278,7 @@ class PlanScreen(Screen[None]):
         """Back to the matrix."""
         self.dismiss()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def offers(self, action: str) -> bool | None:
         """Nothing can be changed, or left, while pull requests are being opened."""
         if self.sending:
             return True if action in {"choose", "scroll"} else None

@@ -9,36 +9,31 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.getters import query_one
-from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.pulls import WORDS, PullAction, why_not
-from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.pulls import HEADINGS, protected_by, pull_details, pull_row
 from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Tone, page
 from sgm_tui.ui.screens.ask import AskScreen
+from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
-from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 from sgm_tui.ui.widgets.choices import Choices
 
 _ACTIONS: Mapping[str, PullAction] = {action: action for action in WORDS}
 
 
-class PullsScreen(Screen[None]):
+class PullsScreen(FleetPage):
     """Open and just merged pull requests, the newest first."""
 
     CSS_PATH = styles() / "pulls.tcss"
     BINDINGS: ClassVar[list[BindingType]] = keys.PULLS
     AUTO_FOCUS = "Choices"
-
-    snapshot: var[FleetSnapshot] = var(NO_FLEET)
 
     choices = query_one(Choices)
 
@@ -131,7 +126,7 @@ class PullsScreen(Screen[None]):
         """Ask every source to look again."""
         await self._session.refresh()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def offers(self, action: str) -> bool | None:
         """There has to be a pull request."""
         if action in {"act", "browse", "copy"}:
             return bool(self.snapshot.pull_requests) or None

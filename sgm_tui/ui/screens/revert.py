@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.getters import query_one
 from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from sgm_tui.errors import SgmError
@@ -17,27 +16,25 @@ from sgm_tui.fleet.health import best_target
 from sgm_tui.fleet.history import Past
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Refusal
-from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.pasts import FLEXIBLE, HEADINGS, past_lines, past_row, way_lines
 from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
-from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 from sgm_tui.ui.widgets.choices import Choices
 
 
-class RevertScreen(Screen[None]):
+class RevertScreen(FleetPage):
     """Choose a version to go back to."""
 
     CSS_PATH = styles() / "revert.tcss"
     BINDINGS: ClassVar[list[BindingType]] = keys.REVERT
     AUTO_FOCUS = "Choices"
 
-    snapshot: var[FleetSnapshot] = var(NO_FLEET)
     pasts: var[tuple[Past, ...]] = var[tuple[Past, ...]]((), bindings=True)
 
     choices = query_one(Choices)
@@ -175,7 +172,7 @@ class RevertScreen(Screen[None]):
     def _say(self, *lines: Line) -> None:
         self.query_one("#way", Static).update(page(lines))
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def offers(self, action: str) -> bool | None:
         """There has to be a past."""
         if action in {"stage", "mark_bad", "stage_everywhere"}:
             return bool(self.pasts) or None

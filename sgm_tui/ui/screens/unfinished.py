@@ -9,31 +9,28 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.getters import query_one
 from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.plan import Unfinished
-from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.tables import age
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.plans import progress_line
 from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
-from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 from sgm_tui.ui.widgets.choices import Choices
 
 
-class UnfinishedScreen(Screen[None]):
+class UnfinishedScreen(FleetPage):
     """What a crash or a lost connection left behind."""
 
     CSS_PATH = styles() / "plan.tcss"
     BINDINGS: ClassVar[list[BindingType]] = keys.UNFINISHED
     AUTO_FOCUS = "Choices"
 
-    snapshot: var[FleetSnapshot] = var(NO_FLEET)
     found: var[tuple[Unfinished, ...] | None] = var[tuple[Unfinished, ...] | None](None, bindings=True)
     """None until the journal and the server have been looked at."""
 
@@ -93,7 +90,7 @@ class UnfinishedScreen(Screen[None]):
         self._happened.extend(lines)
         self.query_one("#progress", Static).update(page(self._happened))
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def offers(self, action: str) -> bool | None:
         """There has to be something to do."""
         return bool(self.found) or None if action == "advised" else True
 

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.getters import query_one
 from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from sgm_tui.errors import SgmError
@@ -20,9 +19,9 @@ from sgm_tui.fleet.waves import WavePlan, WaveStep, standing_of
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
-from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 from sgm_tui.ui.widgets.choices import Choices
 
 _STANDINGS: Mapping[str, tuple[str, Tone]] = {
@@ -32,14 +31,13 @@ _STANDINGS: Mapping[str, tuple[str, Tone]] = {
 }
 
 
-class WavesScreen(Screen[None]):
+class WavesScreen(FleetPage):
     """Each wave plan on a line; facts move them on."""
 
     CSS_PATH = styles() / "plan.tcss"
     BINDINGS: ClassVar[list[BindingType]] = keys.WAVES
     AUTO_FOCUS = "Choices"
 
-    snapshot: var[FleetSnapshot] = var(NO_FLEET)
     plans: var[tuple[tuple[WavePlan, WaveStep], ...]] = var[tuple[tuple[WavePlan, WaveStep], ...]]((), bindings=True)
 
     choices = query_one(Choices)
@@ -114,7 +112,7 @@ class WavesScreen(Screen[None]):
             self.notify(error.hint, title=error.message, severity="error", markup=False)
         self.look()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def offers(self, action: str) -> bool | None:
         """Only what would do something."""
         if action in {"stop", "go_on", "drop"}:
             plan = self._chosen() if self.is_mounted else None

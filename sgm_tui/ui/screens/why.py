@@ -10,7 +10,6 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.getters import query_one
 from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from sgm_tui.errors import SgmError
@@ -18,25 +17,23 @@ from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Refusal
-from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.gates import gate_lines, summary
 from sgm_tui.ui.present.glyphs import ARROW
 from sgm_tui.ui.present.pulls import readiness
 from sgm_tui.ui.present.tones import Line, Tone, page, tone_of
+from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
-from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
 
-class WhyScreen(Screen[None]):
+class WhyScreen(FleetPage):
     """Where the cell stands, what is on its way, and every gate of what could come next."""
 
     CSS_PATH = styles() / "cell.tcss"
     BINDINGS: ClassVar[list[BindingType]] = keys.WHY
 
-    snapshot: var[FleetSnapshot] = var(NO_FLEET)
     answer: var[tuple[Gate, ...] | Refusal | None] = var[tuple[Gate, ...] | Refusal | None](None)
     """The gates; a refusal where there is nothing to judge; None until they have been looked at."""
 

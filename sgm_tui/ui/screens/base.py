@@ -1,0 +1,37 @@
+"""What every screen of the fleet has: the newest snapshot, and no key that writes where nothing may be written."""
+
+from __future__ import annotations
+
+from textual.reactive import var
+from textual.screen import Screen
+
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.ui import keys
+from sgm_tui.ui.widgets.cell_grid import NO_FLEET
+
+
+class FleetPage(Screen[None]):
+    """A screen bound to the snapshot."""
+
+    snapshot: var[FleetSnapshot] = var(NO_FLEET)
+    read_only: var[bool] = var(False)
+    """Known for good only after the configuration has been read."""
+
+    def compute_read_only(self) -> bool:
+        """As the newest snapshot says."""
+        return self.snapshot.read_only
+
+    def watch_read_only(self) -> None:
+        """Keys come and go with it."""
+        if self.is_mounted:
+            self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that write are gone in read-only: from the footer, the help, the palette and the keyboard."""
+        if self.snapshot.read_only and action in keys.writing(self.BINDINGS):
+            return False
+        return self.offers(action)
+
+    def offers(self, action: str) -> bool | None:
+        """Whether an action would do something now: None dims its key, False takes it away."""
+        return True
