@@ -339,11 +339,13 @@ class Repository:
             return UnreachableError(f"{self._place}: git {verb} did not end in time")
         if verb == "push" and re.search(r"stale info|rejected|cannot lock ref|incorrect old value", said):
             return RefusedError(f"{self._place} refused the push: {words}", "Somebody was faster: look again.")
-        if re.search(r"Authentication failed|could not read Username|Permission denied|403|401", said):
+        if _NO_ACCESS.search(said):
             return RefusedError(f"{self._place}: no access: {words}", "Check the token or the SSH key for it.")
         return UnreachableError(f"{self._place}: {words}")
 
 
+_NO_ACCESS = re.compile(r"Authentication failed|could not read Username|Permission denied|returned error: 40[13]\b")
+"""Git's words, whole: a bare 401 is part of many a port."""
 _QUIET = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -253,6 +254,22 @@ async def test_a_server_that_is_gone_is_unreachable_and_named(tmp_path: Path) ->
     with pytest.raises(UnreachableError, match=r"127\.0\.0\.1/git/acme\.git") as lost:
         await clone.fetch()
     assert TOKEN not in str(lost.value)
+
+
+async def test_a_port_with_401_in_it_is_no_refusal(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        port = next(one for one in range(40100, 40200) if _takes(taken, one))
+    clone = Repository(f"http://127.0.0.1:{port}/git/acme.git", "main", tmp_path, token=lambda: TOKEN)
+    with pytest.raises(UnreachableError):
+        await clone.fetch()
+
+
+def _takes(socket_: socket.socket, port: int) -> bool:
+    try:
+        socket_.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
 
 
 async def test_a_branch_that_is_not_there_says_where_to_look(origin: Origin, tmp_path: Path) -> None:
