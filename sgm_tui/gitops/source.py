@@ -55,9 +55,11 @@ class GitSource:
 
     async def _look(self, publish: Callable[[Observation], None]) -> None:
         if self.state is not None:
-            # Every branch is compared: what a pull request proposes is read from its branch.
+            # Every branch is compared: what a pull request proposes is read from its branch. The clone is shared, so
+            # that it holds a commit does not say that it was read here: whoever fetched it may have been another.
             there = await self._repository.remote_heads()
-            if there == await asyncio.to_thread(self._repository.heads):
+            here = await asyncio.to_thread(self._repository.heads)
+            if there == here and here.get(self._repository.branch) == self.state.revision:
                 publish(Alive(self.source))
                 return
         head = await self._repository.fetch()

@@ -75,9 +75,10 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def selected(self) -> CellKey | None:
-        """The key of the cell under the cursor; on a folded stage the most urgent one of its row."""
+        """The key of the cell under the cursor, if it is shown; on a folded stage the most urgent one of its row."""
         column = self._cursor_column
-        if column is None or self._service is None:
+        # The cursor comes back to its service when the filter lets it; until then keys must not reach it unseen.
+        if column is None or self._service is None or self._service not in self._row_of:
             return None
         cells = self._lines.cells_of(self._service, column)
         return min(cells, key=urgency).key if cells else None

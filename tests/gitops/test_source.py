@@ -1,0 +1,41 @@
+"""The repository as a source: what moved is told, whoever brought it into the clone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from origin import DEV, FILES, STARTED, cell, config_of, origin_in, with_version
+
+from sgm_tui.fleet.desired import DesiredState
+from sgm_tui.fleet.observation import Alive, DesiredObserved, Observation
+from sgm_tui.gitops.repository import Repository
+from sgm_tui.gitops.source import GitSource
+from sgm_tui.gitops.tree import Tree
+
+
+async def test_what_another_process_fetched_first_is_read_all_the_same(tmp_path: Path) -> None:
+    origin = origin_in(tmp_path)
+    config = config_of(origin, tmp_path)
+    here, other = (Repository(config.repository.url, "main", tmp_path / "state") for _ in range(2))
+    source = GitSource(here, Tree(config), config)
+    told: asyncio.Queue[Observation] = asyncio.Queue()
+    following = asyncio.create_task(source.run(told.put_nowait))
+
+    async def next_state() -> DesiredState:
+        async with asyncio.timeout(20):
+            while not isinstance(found := await told.get(), DesiredObserved):
+                assert isinstance(found, Alive)
+            return found.state
+
+    first = await next_state()
+    newest = origin.commit("main", {DEV: with_version(FILES[DEV], "v9.0.0")}, "feat(cart): dev -> v9", at=STARTED)
+    assert await other.fetch() == newest
+    source.refresh()
+    second = await next_state()
+    assert first.revision != newest
+    assert second.revision == newest
+    assert second.cells[cell("cart", "dev", "eu1")].version == "v9.0.0"
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    origin.close()
