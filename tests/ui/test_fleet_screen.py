@@ -139,6 +139,20 @@ async def test_letters_in_the_filter_are_no_commands() -> None:
         assert grid_of(app).view.query == "qpf"
 
 
+async def test_keys_reach_no_cell_that_the_filter_hides() -> None:
+    session = builders.ScriptedSession(builders.release())
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        await press(pilot, "slash", "z", "z", "z", "enter")
+        assert (grid_of(app).services, grid_of(app).selected) == ((), None)
+        await press(pilot, "p", "enter", "y")
+        assert not session.snapshot.plan.changes
+        assert isinstance(app.screen, FleetScreen)
+        await press(pilot, "escape")
+        assert grid_of(app).selected is not None
+
+
 async def test_the_attention_view_hides_what_is_quiet() -> None:
     app = app_on(builders.release())
     async with app.run_test(size=(120, 36)) as pilot:

@@ -21,8 +21,8 @@ def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
     if snapshot.services and view.query.split():
         return (
             ((f"Nothing matches “{view.query.strip()}”", Tone.STRONG),),
-            (("esc clears the filter. Every word must be true of one cell: service, stage, cluster,", Tone.QUIET),),
-            (("location, version, journey or #number.", Tone.QUIET),),
+            (("esc clears the filter. Every word must be true of one cell:", Tone.QUIET),),
+            (("service, stage, cluster, location, version, journey or #number.", Tone.QUIET),),
         )
     if snapshot.services:
         return (

@@ -56,7 +56,7 @@ class DetailPane(Container):
             return
         cell = self.snapshot.cells.get(self.selected) if self.selected else None
         if cell is None:
-            text = " not deployed here" if self.snapshot.cells else ""
+            text = " no cell here" if self.snapshot.cells else ""
             self._put(".heading", ((text, Tone.QUIET),))
             blocks: tuple[Section, ...] = ()
         else:
