@@ -26,6 +26,7 @@ READY_SECONDS = 60.0
 """How long a sandbox may take to be ready; a hundred services on twenty clusters need a few."""
 
 _STOP_SECONDS = 5.0
+_LOOK_SECONDS = 0.1
 
 
 class EmbeddedFleet:
@@ -34,6 +35,7 @@ class EmbeddedFleet:
     def __init__(self, process: subprocess.Popen[bytes], complaints: IO[bytes]) -> None:
         self._process = process
         self._complaints = complaints
+        self._stopped = False
 
     def config(self, flags: Mapping[str, str]) -> Config:
         """Wait until it is ready and load the configuration it wrote. Blocks.
@@ -55,8 +57,12 @@ class EmbeddedFleet:
         with selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)
             while b"\n" not in received:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise UnreachableError(f"the embedded fleet was not ready after {READY_SECONDS:.0f} s")
+                # In short looks: a pipe that is closed meanwhile wakes nobody, and leaving waits for this thread.
+                while not selector.select(_LOOK_SECONDS):
+                    if self._stopped:
+                        raise UnreachableError("the embedded fleet was stopped before it was ready")
+                    if time.monotonic() > deadline:
+                        raise UnreachableError(f"the embedded fleet was not ready after {READY_SECONDS:.0f} s")
                 chunk = os.read(output.fileno(), 65536)
                 if not chunk:
                     raise UnreachableError(f"the embedded fleet stopped: {self._last_words()}")
@@ -71,6 +77,7 @@ class EmbeddedFleet:
 
     def stop(self) -> None:
         """End it, gently first."""
+        self._stopped = True
         if self._process.poll() is None:
             self._process.terminate()
             try:

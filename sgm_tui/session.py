@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.gates import judge_pull
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
-from sgm_tui.fleet.plan import ENDED, Change, Plan, Refusal, Staged
+from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
+from sgm_tui.fleet.proposal import ENDED
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
 from sgm_tui.fleet.waves import WavePlan, WaveStep, next_step
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from sgm_tui.config import Config
     from sgm_tui.fleet.gate import Gate
     from sgm_tui.fleet.history import Past, WayBack
-    from sgm_tui.fleet.plan import Override, Preview, Progress, Unfinished
+    from sgm_tui.fleet.proposal import Override, Preview, Progress, Unfinished
     from sgm_tui.fleet.pulls import PullAction
     from sgm_tui.operations.audit import Audit
     from sgm_tui.operations.planning import Planning

@@ -28,18 +28,8 @@ from sgm_tui.fleet.observed import (
     Rollout,
     Scaling,
 )
-from sgm_tui.fleet.plan import (
-    Change,
-    FileEdit,
-    Override,
-    Plan,
-    Preview,
-    Progress,
-    Proposal,
-    Refusal,
-    Staged,
-    Unfinished,
-)
+from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
+from sgm_tui.fleet.proposal import FileEdit, Override, Preview, Progress, Proposal, Unfinished
 from sgm_tui.fleet.pulls import PullAction
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, promotion_into, promotions_into

@@ -13,7 +13,8 @@ from sgm_tui.errors import RefusedError, UsageError
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.change_report import Result, document, text
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import ENDED, Change, Override, Plan, Preview, Progress, Refusal, Staged
+from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
+from sgm_tui.fleet.proposal import ENDED, Override, Preview, Progress
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.cell import Cell

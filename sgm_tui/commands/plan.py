@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from sgm_tui.commands import changes, output
 from sgm_tui.commands.common import may_write, must_know_git, settled_session
 from sgm_tui.errors import UsageError
-from sgm_tui.fleet.plan import ENDED, Staged
+from sgm_tui.fleet.plan import Staged
+from sgm_tui.fleet.proposal import ENDED
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.tables import age, align
 from sgm_tui.fleet.wave_report import wave_document
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.plan import Unfinished
+    from sgm_tui.fleet.proposal import Unfinished
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.session import LiveSession
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
-from sgm_tui.fleet.plan import Change, FileEdit, Preview, Progress, Refusal
+from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.proposal import FileEdit, Preview, Progress
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.tables import align
 

@@ -11,8 +11,9 @@ from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.evidence import Evidence
 from sgm_tui.fleet.model import CellKey, Stage
 from sgm_tui.fleet.observation import SourceHealth, SourceId, SourceKind
-from sgm_tui.fleet.plan import Change, Superseded
+from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.policy import Rules
+from sgm_tui.fleet.proposal import Superseded
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
 NOT_YET = "not looked up yet"

@@ -19,8 +19,9 @@ from sgm_tui.fleet.gate_case import Case, Check, Finding
 from sgm_tui.fleet.gate_checks import required
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Superseded
+from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.policy import GATES, Level, Policy, Rules
+from sgm_tui.fleet.proposal import Superseded
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
 __all__ = ["Admission", "Evidence", "image_of", "judge", "judge_pull"]

@@ -12,14 +12,13 @@ ServiceName = NewType("ServiceName", str)
 Version = NewType("Version", str)
 """An image tag or digest. Always a string: `1.10` is not the number 1.1."""
 
-_VERSION = re.compile(
-    r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:@|$))?(?:[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?", re.ASCII
-)
+_VERSION = r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:@|$))?(?:[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?"
+"""Compiled when it is first asked for: most looks at a fleet never do."""
 
 
 def is_version(text: str) -> bool:
     """Whether a registry could hold an image of that tag, digest, or tag with digest (OCI distribution, reference)."""
-    return bool(text) and not text.endswith("@") and _VERSION.fullmatch(text) is not None
+    return bool(text) and not text.endswith("@") and re.fullmatch(_VERSION, text, re.ASCII) is not None
 
 
 @dataclass(frozen=True, slots=True)

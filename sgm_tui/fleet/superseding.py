@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Superseded
+from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.proposal import Superseded
 
 _NAMED = 2
 

@@ -14,8 +14,9 @@ from typing import Literal
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Override
+from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.policy import Policy
+from sgm_tui.fleet.proposal import Override
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
 _READ_BY_THEN = timedelta(minutes=2)

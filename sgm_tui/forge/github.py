@@ -24,7 +24,7 @@ from github.Repository import Repository as RemoteRepository
 from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Between, Proposal
+from sgm_tui.fleet.proposal import Between, Proposal
 from sgm_tui.fleet.text import clean
 from sgm_tui.forge.conditional import Answer, Conditional
 from sgm_tui.forge.documents import pull_of

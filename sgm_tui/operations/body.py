@@ -14,7 +14,8 @@ from sgm_tui.config import Config
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Change, FileEdit, Override, Superseded
+from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.proposal import FileEdit, Override, Superseded
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.tables import age

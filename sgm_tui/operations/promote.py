@@ -20,19 +20,8 @@ from sgm_tui.fleet.evidence import Evidence
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.gates import judge
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import (
-    ENDED,
-    Between,
-    Change,
-    FileEdit,
-    Override,
-    Plan,
-    Preview,
-    Progress,
-    Proposal,
-    Refusal,
-    Superseded,
-)
+from sgm_tui.fleet.plan import Change, Plan, Refusal
+from sgm_tui.fleet.proposal import ENDED, Between, FileEdit, Override, Preview, Progress, Proposal, Superseded
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.superseding import replaceable
 from sgm_tui.fleet.text import clean

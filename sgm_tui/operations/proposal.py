@@ -11,8 +11,9 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sgm_tui.fleet.plan import Change, FileEdit, Override, Proposal
+from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.policy import Policy
+from sgm_tui.fleet.proposal import FileEdit, Override, Proposal
 from sgm_tui.fleet.waves import split
 
 _TITLE = 72

@@ -15,8 +15,9 @@ from typing import Protocol
 
 from sgm_tui.errors import RefusedError, SgmError, UsageError
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, FileEdit, Override, Plan, Preview, Progress, Proposal, Superseded, Unfinished
+from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.plan_document import plan_of
+from sgm_tui.fleet.proposal import FileEdit, Override, Preview, Progress, Proposal, Superseded, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit

@@ -16,8 +16,9 @@ from typing import Protocol
 from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Between, Change, Plan, Progress, Proposal
+from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.plan_document import document_of
+from sgm_tui.fleet.proposal import Between, Progress, Proposal
 from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside, change_file, locked

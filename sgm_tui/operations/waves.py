@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
-from sgm_tui.fleet.plan import ENDED, Override, Plan, Preview, Progress, Proposal
+from sgm_tui.fleet.plan import Plan
 from sgm_tui.fleet.plan_document import change_of
 from sgm_tui.fleet.policy import Policy
+from sgm_tui.fleet.proposal import ENDED, Override, Preview, Progress, Proposal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.waves import WavePlan, next_step, soak_of
 from sgm_tui.operations.files import beside, locked, write_whole

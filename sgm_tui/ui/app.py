@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
 from textual.binding import BindingType
@@ -20,7 +20,6 @@ from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.plan import Progress
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys, terminal, themes
 from sgm_tui.ui.canvas import Canvas
@@ -29,6 +28,9 @@ from sgm_tui.ui.navigation import Navigation
 from sgm_tui.ui.present.glyphs import AsciiTable
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.session import Session
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.proposal import Progress
 
 _TERMINAL_SECONDS = 1.0
 _PASTE_SECONDS = 1.0

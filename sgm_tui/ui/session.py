@@ -12,7 +12,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate
     from sgm_tui.fleet.history import Past, WayBack
-    from sgm_tui.fleet.plan import Override, Preview, Progress, Unfinished
+    from sgm_tui.fleet.proposal import Override, Preview, Progress, Unfinished
     from sgm_tui.fleet.pulls import PullAction
     from sgm_tui.fleet.waves import WavePlan, WaveStep
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
-from sgm_tui.fleet.plan import Change, Preview, Progress, Refusal, Staged
+from sgm_tui.fleet.plan import Change, Refusal, Staged
+from sgm_tui.fleet.proposal import Preview, Progress
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate
     from sgm_tui.fleet.history import Past, WayBack
-    from sgm_tui.fleet.plan import Override, Unfinished
+    from sgm_tui.fleet.proposal import Override, Unfinished
     from sgm_tui.fleet.pulls import PullAction
     from sgm_tui.fleet.waves import WavePlan, WaveStep
 

@@ -10,7 +10,8 @@ from builders import calm, cell, key, snapshot
 from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
 from sgm_tui.fleet.gate_travel import newest_first
 from sgm_tui.fleet.model import ServiceName, StageName, Version
-from sgm_tui.fleet.plan import Change, Extra, Override, Plan, Refusal
+from sgm_tui.fleet.plan import Change, Extra, Plan, Refusal
+from sgm_tui.fleet.proposal import Override
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, cells_of, promotion_into, promotions_into, row
 from sgm_tui.fleet.strategy import extras_of

@@ -16,7 +16,7 @@ from plain_server import mounted
 from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, UnreachableError
 from sgm_tui.fleet.model import CellKey, StageName, Version
-from sgm_tui.fleet.plan import Proposal
+from sgm_tui.fleet.proposal import Proposal
 from sgm_tui.forge.github import GithubForge
 from sgm_tui.forge.token import github_token
 from sgm_tui.sandbox import github_api

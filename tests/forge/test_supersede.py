@@ -16,8 +16,9 @@ from test_github import Lab, _lab, nothing
 from sgm_tui.fleet.change_report import document, text
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Plan, Preview, Progress
+from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
+from sgm_tui.fleet.proposal import Preview, Progress
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.forge.github import GithubForge
 from sgm_tui.gitops.repository import Repository

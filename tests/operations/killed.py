@@ -23,8 +23,9 @@ from sgm_tui.config import ClusterConfig as ClusterValues
 from sgm_tui.config import Config, GithubConfig, LayoutConfig, RepositoryConfig, StageConfig
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Plan, Proposal
+from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
+from sgm_tui.fleet.proposal import Proposal
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import locked

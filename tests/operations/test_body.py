@@ -11,7 +11,8 @@ import builders
 from sgm_tui.config import Config, RepositoryConfig
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Between, Change, FileEdit, Override
+from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.proposal import Between, FileEdit, Override
 from sgm_tui.operations.body import body_of, plain
 from sgm_tui.operations.proposal import branch_of, message_of, title_of
 

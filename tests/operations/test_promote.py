@@ -16,7 +16,8 @@ from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Between, Change, Override, Plan, Preview, Progress, Proposal
+from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.proposal import Between, Override, Preview, Progress, Proposal
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations import promote as promote_module
 from sgm_tui.operations.audit import Audit

@@ -15,8 +15,9 @@ from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError, UsageError
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Between, Change, Plan, Progress, Proposal, Unfinished
+from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
+from sgm_tui.fleet.proposal import Between, Progress, Proposal, Unfinished
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import change_file, locked

@@ -14,8 +14,9 @@ from sgm_tui.errors import RefusedError, UnreachableError
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, FileEdit, Override, Plan, Preview, Progress, Proposal
+from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.policy import GroupBy, Policy, RuleSet
+from sgm_tui.fleet.proposal import FileEdit, Override, Preview, Progress, Proposal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.wave_report import wave_document
 from sgm_tui.fleet.waves import WavePlan, next_step, soak_of, split, standing_of

@@ -11,7 +11,8 @@ from test_hostile_text import HOSTILE, fleet_named, text_of
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.history import Past, WayBack
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Between, Preview, Refusal, Unfinished
+from sgm_tui.fleet.plan import Refusal
+from sgm_tui.fleet.proposal import Between, Preview, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.text import clean
 from sgm_tui.fleet.waves import WavePlan, WaveStep

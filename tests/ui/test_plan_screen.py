@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.plan import Preview, Superseded
+from sgm_tui.fleet.proposal import Preview, Superseded
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens import ask

@@ -14,7 +14,8 @@ from textual.screen import Screen
 
 from sgm_tui.fleet.history import Past
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Plan, Unfinished
+from sgm_tui.fleet.plan import Plan
+from sgm_tui.fleet.proposal import Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.waves import WavePlan, WaveStep
 from sgm_tui.session import LiveSession

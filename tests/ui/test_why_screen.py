@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Preview, Unfinished
+from sgm_tui.fleet.proposal import Preview, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.entry import EntryScreen

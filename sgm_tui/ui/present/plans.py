@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sgm_tui.fleet.model import Fleet, StageName
-from sgm_tui.fleet.plan import Change, FileEdit, Preview, Progress, ProgressStep, Proposal, Refusal
+from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.proposal import FileEdit, Preview, Progress, ProgressStep, Proposal
 from sgm_tui.ui.present.gates import gate_lines, summary
 from sgm_tui.ui.present.glyphs import ARROW, RULE
 from sgm_tui.ui.present.tones import Line, Part, Tone

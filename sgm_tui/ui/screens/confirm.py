@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sgm_tui.fleet.model import Fleet
-from sgm_tui.fleet.plan import Preview
+from sgm_tui.fleet.proposal import Preview
 from sgm_tui.ui.present.plans import protected_stages, question_lines
 from sgm_tui.ui.screens.ask import AskScreen
 

@@ -28,7 +28,6 @@ from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.cell_grid import CellGrid
-from sgm_tui.ui.widgets.detail_pane import DetailPane
 
 _FAR = 1_000_000
 _REASONS = 3
@@ -73,6 +72,8 @@ class FleetScreen(FleetPage):
         self.call_after_refresh(self._surround)
 
     async def _surround(self) -> None:
+        from sgm_tui.ui.widgets.detail_pane import DetailPane
+
         pane = DetailPane().data_bind(FleetScreen.snapshot, FleetScreen.selected)
         words = "words: service stage cluster version journey"
         # A signal may end the application at any moment after the first frame: then there is nothing to surround.

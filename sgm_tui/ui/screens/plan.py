@@ -16,7 +16,8 @@ from textual.widgets import Footer, Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Change, Override, Preview, Refusal, Unfinished
+from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.proposal import Override, Preview, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys

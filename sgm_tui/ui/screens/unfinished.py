@@ -12,7 +12,7 @@ from textual.reactive import var
 from textual.widgets import Footer, Static
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.plan import Unfinished
+from sgm_tui.fleet.proposal import Unfinished
 from sgm_tui.fleet.tables import age
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys

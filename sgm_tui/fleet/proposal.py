@@ -1,0 +1,165 @@
+"""What becomes of a plan: the pull requests it would be, how far writing them is, and what never ended.
+
+Apart from the plan itself, which the first frame needs and these values not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from sgm_tui.fleet.gate import Gate
+from sgm_tui.fleet.model import StageName
+from sgm_tui.fleet.plan import Change, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class FileEdit:
+    """One change with the exact diff it makes."""
+
+    change: Change
+    diff: str
+    """Unified diff of the file, cleaned for showing."""
+    stays: tuple[str, ...] = ()
+    """What differs from the stage before and does not travel ("protected: autoscaling.maxReplicas"), or what a revert
+    could not undo."""
+    between: Between | None = None
+    """None where the service's own repository is not configured, and for a revert."""
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What lies between two versions of a service, in its own repository."""
+
+    commits: tuple[str, ...] = ()
+    """ "3f2a1c9 fix: … (Mia)", the oldest first; cut where there are many."""
+    total: int = 0
+    url: str = ""
+    """The compare view; "" where it is not known."""
+    reason: str = ""
+    """Why nothing is known; "" when it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A person goes over gates that block; it ends up in the commit, the pull request and the audit."""
+
+    reason: str
+    gates: tuple[str, ...] = ()
+    """Names of the gates gone over; while it is only a wish, none named means all that block."""
+
+    def over(self, gates: Iterable[Gate]) -> Override | None:
+        """What it really goes over, by name; None where nothing that may be gone over is in the way."""
+        stopping = dict.fromkeys(gate.gate for gate in gates if gate.stops and gate.level != "never")
+        named = tuple(name for name in stopping if not self.gates or name in self.gates)
+        return replace(self, gates=named) if named else None
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """An open pull request of ours that a newer change takes the place of, as it was when a person saw it."""
+
+    number: int
+    head: str
+    """The only head that may be closed: what was pushed since nobody has looked at."""
+    branch: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One pull request as it would be opened."""
+
+    stage: StageName
+    branch: str
+    """Deterministic from the content, so that a retry finds instead of duplicating."""
+    title: str
+    body: str
+    edits: tuple[FileEdit, ...]
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    """Owners from CODEOWNERS: "@user" or "@org/team"."""
+    gates: tuple[Gate, ...] = ()
+    override: Override | None = None
+    reason: str = ""
+    """Why a person wants this, in their own words; "" when they did not say."""
+    direct: bool = False
+    """Pushed to the branch itself, where the stage's policy allows it; no pull request."""
+    wave: int = 0
+    """Which wave it is, 0 the first; only the first is written at once."""
+    waves: int = 1
+    """How many waves there are."""
+    bundle: int = 0
+    """Which proposals of a preview go wave by wave together: those with the same number."""
+    replaceable: tuple[Superseded, ...] = ()
+    """Open pull requests in the way that it may take the place of, when somebody asks for it."""
+    supersedes: tuple[Superseded, ...] = ()
+    """Those it does take the place of: they are closed as soon as it is there."""
+
+    @property
+    def blocked(self) -> tuple[Gate, ...]:
+        """The gates nobody has gone over: this is not written while there are any."""
+        gone_over = () if self.override is None else self.override.gates
+        return tuple(one for one in self.gates if one.stops and (one.level == "never" or one.gate not in gone_over))
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The plan against the repository as it is now: what would be written, what would not and why."""
+
+    base: str
+    """Commit the diffs were made against."""
+    proposals: tuple[Proposal, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+
+ProgressStep = Literal[
+    "committing",
+    "pushing",
+    "opening",
+    "closing",
+    "opened",
+    "adopted",
+    "updated",
+    "pushed",
+    "queued",
+    "nothing",
+    "blocked",
+    "failed",
+]
+ENDED: frozenset[ProgressStep] = frozenset({"opened", "adopted", "pushed", "queued", "nothing"})
+"""Steps after which what was proposed has left the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step of opening pull requests, as it happens."""
+
+    step: ProgressStep
+    proposal: Proposal
+    text: str = ""
+    """What happened; on failure also what to do next."""
+    number: int = 0
+    url: str = ""
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A write that was begun and never seen to its end, with its one safe next step."""
+
+    operation: str
+    """Identity of the change, as in `Sgm-Change-Id`."""
+    title: str
+    branch: str
+    began_at: datetime
+    reached: str
+    """The last step the journal holds: commit, push, open, supersede, auto-merge."""
+    found: str
+    """What the server holds now: "nothing", "the branch", "pull request #12 (open)", "pull request #12 (merged)"."""
+    advice: Literal["resume", "discard", "close"]
+    """resume: go on from where it stopped; discard: nothing to keep; close: it ended elsewhere, only note it."""
+    explained: str = ""
+    """The advice in words."""
