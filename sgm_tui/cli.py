@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sgm_tui import __version__
-from sgm_tui.commands.common import flags_of, load_config
 from sgm_tui.errors import SgmError, UsageError
 
 if TYPE_CHECKING:
@@ -185,6 +184,8 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     if not _has_terminal():
         return int(main([*_given(arguments), "status"]))
     _require_screen(os.environ)
+    from sgm_tui.commands.common import load_config
+
     config = asyncio.run(load_config(arguments))
 
     async def load() -> Config:
@@ -211,6 +212,8 @@ def _embedded(arguments: argparse.Namespace) -> Iterator[ConfigLoader]:
     with embedded_fleet(_sandbox_flags(arguments)) as fleet:
 
         async def load() -> Config:
+            from sgm_tui.commands.common import flags_of
+
             return await asyncio.to_thread(fleet.config, flags_of(arguments))
 
         yield load

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
 from sgm_tui.commands.common import check_names, must_know_git, settled_session
+from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.history import Past
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.report import in_order, time_text
-from sgm_tui.fleet.tables import age, align
+from sgm_tui.fleet.tables import align
 
 if TYPE_CHECKING:
     from sgm_tui.session import LiveSession

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from sgm_tui.commands import changes, output
 from sgm_tui.commands.common import may_write, must_know_git, settled_session
 from sgm_tui.errors import UsageError
+from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.plan import Staged
 from sgm_tui.fleet.proposal import ENDED
 from sgm_tui.fleet.report import time_text
-from sgm_tui.fleet.tables import age, align
+from sgm_tui.fleet.tables import align
 from sgm_tui.fleet.wave_report import wave_document
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from sgm_tui.commands import output
 from sgm_tui.commands.common import check_names, may_write, settled_session
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
+from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.pulls import WORDS, PullAction, why_not
 from sgm_tui.fleet.report import time_text
-from sgm_tui.fleet.tables import age, align
+from sgm_tui.fleet.tables import align
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.snapshot import FleetSnapshot

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.tables import age
 
 PastKind = Literal["promotion", "revert", "edit"]
 """edit: a commit that changed the version and is neither a promotion nor a revert by its subject."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.report import in_order
@@ -13,7 +14,6 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 
 _HEADINGS = ("SERVICE", "STAGE", "CLUSTER", "DESIRED", "LIVE", "SYNC", "HEALTH", "JOURNEY", "AGE", "REASON")
 _WIDE = (*_HEADINGS[:-1], "CANARY", "STEP", "WEIGHT", "READY", "REQ/S", "ERRORS", "P99", "PENDING", "REASON")
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def table(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, *, wide: bool = False) -> str:
@@ -41,25 +41,6 @@ def markdown(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None) ->
         if any(shown):
             lines.append(f"| {_escape(service)} | " + " | ".join(_box(cell) for cell in shown) + " |")
     return "\n".join(lines)
-
-
-def age(span: timedelta) -> str:
-    """A span as kubectl would write it: 42s, 5m, 3h, 12d."""
-    seconds = max(0, int(span.total_seconds()))
-    if seconds < _MINUTE:
-        return f"{seconds}s"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE}m"
-    if seconds < 2 * _DAY:
-        return f"{seconds // _HOUR}h"
-    return f"{seconds // _DAY}d"
-
-
-def age_changes_in(span: timedelta) -> float:
-    """Seconds until `age` of a growing span reads differently."""
-    seconds = max(0.0, span.total_seconds())
-    unit = 1 if seconds < _MINUTE else _MINUTE if seconds < _HOUR else _HOUR if seconds < 2 * _DAY else _DAY
-    return unit - seconds % unit
 
 
 def align(rows: Iterable[Sequence[str]]) -> list[str]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from sgm_tui.config import Config
+from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
 from sgm_tui.fleet.model import CellKey
@@ -18,7 +19,6 @@ from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.proposal import FileEdit, Override, Superseded
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.tables import age
 from sgm_tui.operations.proposal import identity_of
 
 SCHEMA = 1

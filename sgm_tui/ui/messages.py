@@ -16,12 +16,10 @@ class CellRequested(Message):
     key: CellKey
 
 
-@dataclass
 class PlanRequested(Message):
     """What is planned."""
 
 
-@dataclass
 class PullsRequested(Message):
     """The pull requests."""
 
@@ -40,11 +38,9 @@ class RevertRequested(Message):
     key: CellKey
 
 
-@dataclass
 class UnfinishedRequested(Message):
     """What was begun and never finished."""
 
 
-@dataclass
 class WavesRequested(Message):
     """Promotions that go wave by wave."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sgm_tui.fleet.tables import age
+from sgm_tui.fleet.ages import age
 
 
 def ago(moment: datetime | None, now: datetime) -> str:

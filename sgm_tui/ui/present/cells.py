@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.cell import Cell, Journey, Verdict
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.tables import age
 from sgm_tui.ui.present.fit import Piece, fit, short_version
 from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, SKEWED, sparkline
 from sgm_tui.ui.present.marks import NONE, Marks

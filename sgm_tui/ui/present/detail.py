@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.tables import age
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.fit import shorten
 from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, sparkline

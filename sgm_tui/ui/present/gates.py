@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.gate import SIGNS, passing, worst_first
-from sgm_tui.fleet.tables import age
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.gate_case import span
-from sgm_tui.fleet.tables import age
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:

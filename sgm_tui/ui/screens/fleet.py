@@ -19,7 +19,6 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.staging import row
 from sgm_tui.ui import keys
 from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested, RevertRequested, WhyRequested
 from sgm_tui.ui.palette import KeyCommands
@@ -181,6 +180,8 @@ class FleetScreen(FleetPage):
 
     def action_promote_row(self) -> None:
         """Stage this service along its stages: each gets what the stage before wants now."""
+        from sgm_tui.fleet.staging import row
+
         if (cell := self.grid.selected) is not None:
             keys = row(self.snapshot, cell.service)
             self._stage(lambda: self._session.stage_promotions(keys))

@@ -12,8 +12,8 @@ from textual.reactive import var
 from textual.widgets import Footer, Static
 
 from sgm_tui.errors import SgmError
+from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.proposal import Unfinished
-from sgm_tui.fleet.tables import age
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.plans import progress_line

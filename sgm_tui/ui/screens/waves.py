@@ -13,8 +13,8 @@ from textual.reactive import var
 from textual.widgets import Footer, Static
 
 from sgm_tui.errors import SgmError
+from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.tables import age
 from sgm_tui.fleet.waves import WavePlan, WaveStep, standing_of
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 from textual.strip import Strip
 
+from sgm_tui.fleet.ages import age, age_changes_in
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.tables import age, age_changes_in
 from sgm_tui.ui.present.cells import cell_line, folded_line
 from sgm_tui.ui.present.empty import nothing_to_show
 from sgm_tui.ui.present.fit import pad, shorten_middle
