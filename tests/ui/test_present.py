@@ -16,7 +16,7 @@ from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import Version
 from sgm_tui.ui import terminal, themes
 from sgm_tui.ui.present.cells import cell_line
-from sgm_tui.ui.present.fit import Piece, fit, shorten_middle
+from sgm_tui.ui.present.fit import Piece, fit, shorten_middle, wrapped
 from sgm_tui.ui.present.glyphs import JOURNEY, AsciiTable, sparkline
 from sgm_tui.ui.present.marks import NONE, Marks, distance, row_marks
 from sgm_tui.ui.present.sources import source_line
@@ -235,3 +235,12 @@ def test_every_sign_we_write_has_a_twin_in_ascii() -> None:
         written = "".join(text.value for text in texts if isinstance(text.value, str))
         strange |= {sign: module.name for sign in written if not sign.isascii() and ord(sign) not in table}
     assert strange == {}
+
+
+def test_a_long_message_is_told_at_its_words_in_a_few_lines() -> None:
+    message = 'Metric "success-rate" assessed Failed due to failed (3) > failureLimit (2)'
+    told = wrapped(message, 30, 4)
+    assert " ".join(told) == message
+    assert max(map(len, told)) <= 30
+    assert wrapped(message, 30, 2)[-1].endswith("…")
+    assert wrapped("", 30, 4) == []

@@ -15,7 +15,7 @@ from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, sparkline
 from sgm_tui.ui.present.pulls import readiness
 from sgm_tui.ui.present.rollouts import (
     analysis_lines,
-    phase_line,
+    phase_lines,
     set_line,
     step_line,
     step_list,
@@ -189,7 +189,7 @@ def _rolling(cell: Cell, snapshot: FleetSnapshot, width: int, *, in_full: bool) 
     rollout = cell.facts.rollout
     if rollout is None:
         return [_said("", "no Rollout here", width, Tone.QUIET)]
-    lines: list[Line] = [phase_line(rollout)]
+    lines = phase_lines(rollout, width)
     if rollout.new_version is not None or rollout.phase != "Healthy":
         if rollout.new_version is not None:
             moves = f"{rollout.stable_version or '?'} {ARROW} {rollout.new_version}"

@@ -28,6 +28,18 @@ def shorten(text: str, width: int) -> str:
     return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
 
 
+def wrapped(text: str, width: int, most: int) -> list[str]:
+    """`text` at its words in at most `most` lines of `width` cells; what is left over is cut, and the cut marked."""
+    lines: list[str] = []
+    for word in text.split():
+        joined = f"{lines[-1]} {word}" if lines else word
+        if lines and (cell_len(joined) <= width or len(lines) == most):
+            lines[-1] = joined
+        else:
+            lines.append(word)
+    return [shorten(line, width) for line in lines]
+
+
 def shorten_middle(text: str, width: int) -> str:
     """`text` in at most `width` cells, both ends kept: what differs is at the end, what it is at the start."""
     if cell_len(text) <= width:

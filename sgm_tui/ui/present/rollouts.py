@@ -6,25 +6,30 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sgm_tui.ui.present.ages import ago
-from sgm_tui.ui.present.fit import shorten
+from sgm_tui.ui.present.fit import wrapped
 from sgm_tui.ui.present.glyphs import CURRENT, DONE, EMPTY, FULL, TODO
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.observed import AnalysisRun, ReplicaSet, Rollout
 
+_MESSAGE_LINES = 4
+"""So many lines a message of a controller gets: why something failed is what one came for."""
 _PHASES = {"Healthy": Tone.GOOD, "Progressing": Tone.BUSY, "Paused": Tone.ATTENTION, "Degraded": Tone.BAD}
 _ANALYSIS = {"Successful": Tone.GOOD, "Running": Tone.BUSY, "Pending": Tone.BUSY, "Inconclusive": Tone.ATTENTION}
 _SETS = {"Healthy": Tone.GOOD, "Progressing": Tone.BUSY, "ScaledDown": Tone.QUIET, "ReplicaFailure": Tone.BAD}
 
 
-def phase_line(rollout: Rollout) -> Line:
-    """Strategy, phase and what the controller says about it."""
-    return (
+def phase_lines(rollout: Rollout, width: int) -> list[Line]:
+    """Strategy, phase and what the controller says about it, on lines of its own where it is long."""
+    phase: Line = (
         (f"{rollout.strategy} ", Tone.TEXT),
         (rollout.phase, _PHASES.get(rollout.phase, Tone.UNKNOWN)),
-        (f"  {rollout.message}" if rollout.message else "", Tone.TEXT),
     )
+    used = len(rollout.strategy) + len(rollout.phase) + 3
+    if len(rollout.message) <= width - used:
+        return [(*phase, (f"  {rollout.message}" if rollout.message else "", Tone.TEXT))]
+    return [phase, *(((line, Tone.TEXT),) for line in wrapped(rollout.message, width, _MESSAGE_LINES))]
 
 
 def bar(fraction: float, width: int, tone: Tone) -> Line:
@@ -101,8 +106,8 @@ def analysis_lines(run: AnalysisRun, now: datetime, width: int) -> list[Line]:
             (f"  {ago(run.started_at, now)}" if run.started_at else "", Tone.QUIET),
         )
     ]
-    if run.message:
-        lines.append(((shorten(run.message, width), Tone.BAD if tone is Tone.BAD else Tone.TEXT),))
+    said = Tone.BAD if tone is Tone.BAD else Tone.TEXT
+    lines.extend(((line, said),) for line in wrapped(run.message, width, _MESSAGE_LINES))
     return lines
 
 

@@ -76,5 +76,6 @@ class DetailPane(Container):
         before = self._shown.get(selector)
         if before != lines:
             self._shown[selector] = lines
-            resized = before is None or len(before) != len(lines)  # only then does anything have to move
+            # Only then does anything have to move; on a page of its own the heading takes the lines it needs.
+            resized = before is None or len(before) != len(lines) or self._in_full
             self.query_one(selector, Static).update(page(lines), layout=resized)
