@@ -129,7 +129,7 @@ def _parser(*, small: bool = False) -> argparse.ArgumentParser:
     _sandbox_options(sandbox)
     sandbox.add_argument("--ready-file", type=Path, metavar="F", help="also write the ready line here, atomically")
     sandbox.add_argument("--directory", type=Path, metavar="D", help="keep its files here instead of a new directory")
-    sandbox.add_argument("--port", type=int, default=0, metavar="N", help="listen here instead of any free port")
+    sandbox.add_argument("--port", type=_port, default=0, metavar="N", help="listen here instead of any free port")
     sandbox.add_argument("--parent-pid", type=int, default=0, help=argparse.SUPPRESS)
     sandbox.set_defaults(run=_sandbox)
     if not small:
@@ -165,17 +165,25 @@ def _sandbox_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenario", choices=_SCENARIOS, default="release", help="what is going on (default: release)")
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
+
+
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
+    return int(text)
 
 
 def _speed(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError("must be more than 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not more than 0")
     return number
 
 
@@ -222,19 +230,26 @@ def _embedded(arguments: argparse.Namespace) -> Iterator[ConfigLoader]:
 def _sandbox(arguments: argparse.Namespace) -> int:
     from sgm_tui.sandbox.server import SandboxOptions, run_sandbox
 
-    return run_sandbox(
-        SandboxOptions(
-            services=arguments.services,
-            clusters=arguments.clusters,
-            seed=arguments.seed,
-            speed=arguments.speed,
-            scenario=arguments.scenario,
-            directory=arguments.directory,
-            port=arguments.port,
-            ready_file=arguments.ready_file,
-            parent_pid=arguments.parent_pid,
-        )
+    options = SandboxOptions(
+        services=arguments.services,
+        clusters=arguments.clusters,
+        seed=arguments.seed,
+        speed=arguments.speed,
+        scenario=arguments.scenario,
+        directory=arguments.directory,
+        port=arguments.port,
+        ready_file=arguments.ready_file,
+        parent_pid=arguments.parent_pid,
     )
+    try:
+        return run_sandbox(options)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise UsageError(
+            f"sgm sandbox: {where}{error.strerror or error}", "Check --directory, --port and --ready-file."
+        ) from error
 
 
 async def _show(opening: Opening, arguments: argparse.Namespace) -> int:

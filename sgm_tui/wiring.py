@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from sgm_tui.errors import SgmError
+from sgm_tui.errors import ConfigError, SgmError
 from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.observation import Lost, Observation, Off, SourceId
 from sgm_tui.session import Desk, LiveSession
@@ -249,7 +249,7 @@ def state_directory(config: Config) -> Path:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise SgmError(f"{directory}: {error.strerror}", "Set state_directory to a folder you can write.") from error
+        raise ConfigError(f"{directory}: {error.strerror}", "Set state_directory to a folder you can write.") from error
     return directory
 
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+from sgm_tui.errors import UnreachableError
 
 
 def data(text: str) -> None:
-    """What was asked for."""
-    print(text, flush=True)
+    """What was asked for; a character that stdout's encoding does not have is written as its number.
+
+    Raises:
+        UnreachableError: stdout cannot be written (the disk is full).
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    shown = text.encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        print(shown, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is still in its buffer would fail once more, and louder, when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise UnreachableError(f"the output cannot be written: {error.strerror}") from error
 
 
 def note(text: str) -> None:

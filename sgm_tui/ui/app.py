@@ -19,7 +19,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
-from sgm_tui.errors import SgmError
+from sgm_tui.errors import UsageError
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys, terminal, themes
 from sgm_tui.ui.canvas import Canvas
@@ -67,7 +67,7 @@ class SgmApp(Canvas, Navigation):
         for theme in themes.THEMES:
             self.register_theme(theme)
         if name and name not in themes.BY_NAME:
-            raise SgmError(f"there is no theme {name}", f"Themes: {', '.join(themes.BY_NAME)}")
+            raise UsageError(f"there is no theme {name}", f"Themes: {', '.join(themes.BY_NAME)}")
         self.theme = themes.PLAIN if self.no_color else name or themes.DEFAULT
         for other in self.available_themes.keys() - themes.BY_NAME.keys():
             self.unregister_theme(other)

@@ -1,0 +1,55 @@
+"""Ordinary mistakes on the command line: one line that says what is wrong, the right exit code, never a defect."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sgm_tui import cli
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--port", "99999"), "no port"),
+        (("--port", "x"), "no port"),
+        (("--services", "0"), "not 1 or more"),
+        (("--services", "many"), "not 1 or more"),
+        (("--speed", "fast"), "not more than 0"),
+        (("--speed", "inf"), "not more than 0"),
+    ],
+)
+def test_a_number_that_is_none_is_wrong_usage(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["sandbox", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert cli.main(["sandbox", "--directory", str(tmp_path / "file" / "below")]) == 2
+    assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+def _prints(text: str) -> list[str]:
+    imports = "import sys; from sgm_tui.cli import outcome; from sgm_tui.commands import output"
+    return [sys.executable, "-c", f"{imports}; sys.exit(outcome(lambda: output.data({text!r}) or 0))"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_an_output_that_is_full_is_said_and_is_no_defect() -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(_prints("v1"), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ran.returncode, ran.stderr.count("\n")) == (3, 1)
+    assert "cannot be written" in ran.stderr
+
+
+def test_a_character_the_output_does_not_have_is_written_as_its_number() -> None:
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(_prints("✓ v1"), env=environ, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "\\u2713 v1\n")
