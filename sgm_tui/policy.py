@@ -34,7 +34,7 @@ GATES = (
 )
 """Every gate, in the order they are shown."""
 _ALWAYS_BLOCK = frozenset({"held", "image", "project", "window", "pull-request"})
-_ALWAYS_WARN = frozenset({"downgrade", "owners", "checks"})
+_ALWAYS_WARN = frozenset({"owners", "checks"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,7 +307,7 @@ def _versions(
     history: History, registry: Registry | None, snapshot: Callable[[], FleetSnapshot]
 ) -> Callable[[ServiceName], Awaitable[tuple[Version, ...]]]:
     """What a service could be promoted to: what git ever wanted of it, and what the registry has."""
-    from sgm_tui.fleet.gate_travel import newest_first
+    from sgm_tui.fleet.versions import newest_first
 
     async def versions(service: ServiceName) -> tuple[Version, ...]:
         wanted = await asyncio.to_thread(history.versions_of, service)

@@ -91,7 +91,8 @@ def test_without_a_policy_protected_stages_block_and_others_warn(tmp_path: Path)
     assert [blocking.level(gate) for gate in ("soak", "alerts", "in-flight")] == ["block"] * 3
     for gate in ("image", "project", "window", "pull-request", "held"):
         assert warning.level(gate) == blocking.level(gate) == "block"
-    assert warning.level("downgrade") == blocking.level("downgrade") == "warn"
+    assert (warning.level("downgrade"), blocking.level("downgrade")) == ("warn", "block")
+    assert warning.level("owners") == blocking.level("owners") == "warn"
     assert Rules().level("soak") == "warn"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sgm_tui.fleet.cell import Cell, Journey
@@ -11,6 +9,7 @@ from sgm_tui.fleet.gate_case import NOT_YET, Case, Finding, failed, passed, span
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.superseding import wanted_by, why_not_replaceable
+from sgm_tui.fleet.versions import order_of
 
 _SETTLED = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.STAGED, Journey.PROPOSED})
 """Staged and proposed say what is wanted next of a cell that has settled."""
@@ -20,8 +19,6 @@ _UNDER_WAY = {
     Journey.ROLLING: "a rollout is under way",
     Journey.PAUSED: "a rollout waits at a manual gate",
 }
-_SEMVER = re.compile(r"v?(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?(?:-([0-9A-Za-z.-]{1,64}))?(?:\+[0-9A-Za-z.-]+)?")
-Order = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
 
 
 def healthy_before(case: Case) -> Finding | None:
@@ -156,22 +153,3 @@ def downgrade(case: Case) -> Finding | None:
     if new < old:
         return failed(f"{case.change.to_version} is older than {case.change.from_version}")
     return passed(f"{case.change.to_version} is not older than {case.change.from_version}")
-
-
-def order_of(version: str) -> Order | None:
-    """What versions sort by, as semver has it; None for what is no such version (a digest, a branch)."""
-    found = _SEMVER.fullmatch(version)
-    if found is None:
-        return None
-    numbers = int(found[1]), int(found[2]), int(found[3] or 0)
-    parts = (found[4] or "").split(".") if found[4] else []
-    # A pre-release is older than its release; its numbers are older than its words.
-    named = tuple((not one.isdigit(), int(one) if one.isdigit() else 0, one) for one in parts)
-    return (*numbers, not parts, named)
-
-
-def newest_first(versions: Iterable[Version]) -> tuple[Version, ...]:
-    """Each version once: semantic versions by their order, newest first, then the others as they came."""
-    unique = list(dict.fromkeys(versions))
-    ordered = sorted(((order, one) for one in unique if (order := order_of(one)) is not None), reverse=True)
-    return (*(one for _, one in ordered), *(one for one in unique if order_of(one) is None))

@@ -14,6 +14,7 @@ from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version, is_ver
 from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.versions import is_older
 
 
 def promotion_into(
@@ -76,9 +77,14 @@ def row(snapshot: FleetSnapshot, service: ServiceName) -> tuple[CellKey, ...]:
 
 
 def behind(snapshot: FleetSnapshot, stage: StageName) -> tuple[CellKey, ...]:
-    """Every cell of a stage that wants another version than the stage before: "all that staging has and prod not"."""
+    """Every cell of a stage that is behind the stage before: "all that staging has and prod not".
+
+    A cell that is ahead (a hotfix) is not behind, and is left where it is; versions that have no order are as far
+    behind as they differ.
+    """
     found = (promotion_into(snapshot, key) for key in cells_of(snapshot, stage))
-    moved = {key for change in found if isinstance(change, Change) for key in change.cells}
+    forward = (one for one in found if isinstance(one, Change) and not is_older(one.to_version, one.from_version))
+    moved = {key for change in forward for key in change.cells}
     return tuple(key for key in cells_of(snapshot, stage) if key in moved)
 
 

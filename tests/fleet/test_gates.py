@@ -327,7 +327,7 @@ def test_what_wants_the_same_is_adopted_and_never_superseded() -> None:
 )
 def test_an_older_version_is_said_to_be_older(old: str, new: str, older: bool) -> None:
     gate = gate_of("downgrade", one=change(to=new, old=old))
-    assert gate.result == ("warn" if older else "pass")
+    assert gate.result == ("block" if older else "pass")
 
 
 def test_what_cannot_be_compared_is_not_and_a_revert_goes_back_on_purpose() -> None:

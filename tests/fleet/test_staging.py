@@ -8,13 +8,13 @@ import pytest
 from builders import calm, cell, key, snapshot
 
 from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
-from sgm_tui.fleet.gate_travel import newest_first
 from sgm_tui.fleet.model import ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Extra, Plan, Refusal
 from sgm_tui.fleet.proposal import Override
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, cells_of, promotion_into, promotions_into, row
 from sgm_tui.fleet.strategy import extras_of
+from sgm_tui.fleet.versions import newest_first
 
 PROD, STAGING = StageName("prod"), StageName("staging")
 
@@ -145,6 +145,16 @@ def test_an_override_is_written_down_by_the_names_of_what_it_went_over() -> None
     assert Override("why").over(gates) == Override("why", ("soak", "sli"))
     assert Override("why", ("soak",)).over(gates) == Override("why", ("soak",))
     assert Override("why").over([gate("alerts", "warn", "warn")]) is None
+
+
+def test_what_is_ahead_of_the_stage_before_is_not_behind_it() -> None:
+    hotfixed = wanting(dev_eu1="v1.4.2", staging_eu1="v1.4.2", prod_eu1="v1.4.1", prod_us1="v1.4.3", prod_ap1="v1.4.2")
+    assert behind(hotfixed, PROD) == (key("cart", "prod-eu1"),)
+
+
+def test_versions_without_an_order_are_behind_where_they_differ() -> None:
+    digests = wanting(dev_eu1="main", staging_eu1="sha256:bb", prod_eu1="sha256:aa", prod_us1="sha256:bb")
+    assert behind(digests, PROD) == (key("cart", "prod-eu1"),)
 
 
 @pytest.mark.parametrize("version", ["", "{{ .Values.x }}", "a b", "-x", "v1\n", "v1+x", "v1@", "x" * 129])
