@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from textual import events
 from textual.geometry import Region, Size
@@ -72,6 +72,8 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self._painter = Painter(self, "cell-grid")
         self._lines = GridLines(self._painter, NO_FLEET)
         self._announced: CellKey | None = None
+        self._shown: dict[int, Strip] = {}
+        """Lines of the screen as they are on it."""
 
     @property
     def selected(self) -> CellKey | None:
@@ -127,6 +129,7 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
         """The theme has changed: nothing painted before is right."""
         super().notify_style_update()
         self._painter.forget()
+        self._shown.clear()
 
     def _arrange(self, *, relayout: bool) -> None:
         if not self.size.width:
@@ -182,6 +185,28 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def _line_at(self, y: int) -> int:
         """The row at line `y` of the screen; negative for the header."""
         return y - HEADER + round(self.scroll_y) if y >= HEADER else y - HEADER
+
+    def refresh(
+        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        """Have these lines painted again, or all of them."""
+        if regions:
+            for y in {y for region in regions for y in region.line_range}:
+                self._shown.pop(y, None)
+        else:
+            self._shown.clear()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines of a part of the screen. There is no border or padding here for Textual to add to each of them,
+        and it asks for all between the first and the last that are to be painted again.
+        """
+        width = self.size.width
+        for y in crop.line_range:
+            known = self._shown.get(y)
+            if known is None or known.cell_length != width:
+                self._shown[y] = self.render_line(y)
+        return [self._shown[y].crop(crop.x, crop.right) for y in crop.line_range]
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""

@@ -42,6 +42,7 @@ _Look = tuple[ServiceName, Place, int, Layout]
 
 _MARK: Line = ((MARKED, Tone.STAGED),)
 """Stands before a marked cell, where else is a gap."""
+_SPACE: Line = ((" " * GAP, Tone.TEXT),)
 _ABSENT = "·"
 _DAY = 86_400.0
 
@@ -59,6 +60,8 @@ class GridLines:
         self._checked: set[ServiceName] = set()
         self._journeys: Mapping[StageName, Mapping[Journey, int]] = {}
         self._cells: dict[CellKey, tuple[Cell, Marks, str, int, Line]] = {}
+        self._drawn: dict[tuple[ServiceName, int], Line] = {}
+        """Service and column → its cell as it reads now; for this snapshot and this layout."""
         self._painted: dict[int, tuple[Piece, ...]] = {}
         self._marked: frozenset[CellKey] = frozenset()
         self._unchanged: dict[int, tuple[_Look, tuple[Cell | None, ...], datetime]] = {}
@@ -71,6 +74,7 @@ class GridLines:
         self._window = ((0, 0), ())
         self._empty = () if services else nothing_to_show(snapshot, view)
         self._checked.clear()
+        self._drawn.clear()
         journeys: defaultdict[StageName, Counter[Journey]] = defaultdict(Counter)
         for key, cell in snapshot.cells.items():
             journeys[key.stage][cell.journey] += 1
@@ -157,16 +161,19 @@ class GridLines:
         for (index, column, edge), following in zip(seen, (*seen, None)[1:], strict=True):
             if edge is not None:
                 yield self._marked_edge(service, column, edge[0]), ground
-            line = self._cell(column, cells, marks)
+            line = self._drawn.get((service, index))
+            if line is None:
+                line = self._drawn[service, index] = self._cell(column, cells, marks)
             yield line, Ground.CURSOR if under_cursor and index == place[1] else ground
             marks_next = following is not None and following[2] is None and self._is_marked(service, following[1])
-            yield _MARK if marks_next else self._blank(GAP), ground
+            yield _MARK if marks_next else _SPACE, ground
         if under_cursor:
             yield self._blank(width), ground
 
     def _is_marked(self, service: ServiceName, column: Column) -> bool:
-        keys = (CellKey(service, column.stage, cluster.name) for cluster in column.clusters)
-        return bool(self._marked) and any(key in self._marked for key in keys)
+        if not self._marked:
+            return False
+        return any(CellKey(service, column.stage, cluster.name) in self._marked for cluster in column.clusters)
 
     def _marked_edge(self, service: ServiceName, column: Column, edge: Line) -> Line:
         """The rule before the first column of a stage, and the mark of its cell in the space behind it."""

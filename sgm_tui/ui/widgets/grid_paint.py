@@ -64,7 +64,7 @@ class Painter:
             if len(self._strips) >= _CACHE_LIMIT:
                 self._strips.clear()
             segments = [Segment(text, self.style(tone, ground)) for text, tone in parts if text]
-            found = self._strips[key] = Strip(segments).simplify()
+            found = self._strips[key] = self._filtered(Strip(segments).simplify())
         return found
 
     def line(self, pieces: tuple[Piece, ...], width: int) -> Strip:
@@ -73,10 +73,23 @@ class Painter:
         if found is None:
             if len(self._lines) >= _LINE_LIMIT:
                 self._lines.clear()
-            joined = Strip.join(self.strip(parts, ground) for parts, ground in pieces)
-            found = joined.adjust_cell_length(width, self.style(Tone.TEXT, Ground.PLAIN))
-            self._lines[pieces, width] = found
+            found = self._lines[pieces, width] = self._joined(pieces, width)
         return found
+
+    def _joined(self, pieces: tuple[Piece, ...], width: int) -> Strip:
+        strips = [self.strip(parts, ground) for parts, ground in pieces]
+        length = sum(strip.cell_length for strip in strips)
+        if length < width:
+            strips.append(self.strip(((" " * (width - length), Tone.TEXT),), Ground.PLAIN))
+            length = width
+        # With its length told: a strip measures each of its segments again otherwise.
+        return Strip([segment for strip in strips for segment in strip], length).crop(0, width)
+
+    def _filtered(self, strip: Strip) -> Strip:
+        """The strip in the colours this terminal has; a piece is filtered when it is made, not when it is shown."""
+        for line_filter in self._widget.get_line_filters():
+            strip = strip.apply_filter(line_filter, self._widget.background_colors[1])
+        return strip
 
     def style(self, tone: Tone, ground: Ground) -> Style:
         """How a tone looks on a ground."""
