@@ -101,8 +101,9 @@ def _named_elsewhere(flags: Mapping[str, str], environ: Mapping[str, str]) -> Pa
     local = Path(repository) / "sgm.yaml"
     if repository and "://" not in repository and local.is_file():
         return local
+    is_local = repository and "://" not in repository
     raise ConfigError(
-        "no configuration is named",
+        f"{repository} holds no sgm.yaml" if is_local else "no configuration is named",
         "Give --config PATH, set SGM_CONFIG, or name a checkout that holds sgm.yaml: --repo PATH. "
         "To look around without one: sgm demo",
     )
@@ -155,7 +156,8 @@ def _stages(root: Section, contexts: Mapping[str, str]) -> tuple[StageConfig, ..
         stages.append(StageConfig(name, clusters, section.flag("protected", default=False)))
         section.finish()
     if not stages:
-        raise root.missing("stages", "List the stages in order, each with its clusters. See docs/configuration.md.")
+        why = "List the stages in order, each with its clusters. See docs/configuration.md."
+        raise root.refuse("stages", "there is none", why) if root.data("stages") == [] else root.missing("stages", why)
     names = [stage.name for stage in stages] + [cluster.name for stage in stages for cluster in stage.clusters]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:

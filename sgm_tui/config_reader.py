@@ -14,6 +14,8 @@ from sgm_tui.schedule import ScheduleError, seconds_of
 _LARGEST_FILE = 1 << 20
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 _SEE = "See docs/configuration.md."
+_MEANT = 0.65
+"""How much a key has to look like a missing one to be its misspelling: `ulr` is, `namespace` for `name` is not."""
 
 Stronger = tuple[str, str, str]
 """A dotted key, its value as text, and where that came from."""
@@ -39,10 +41,11 @@ class Reader:
                 return value
         return None
 
-    def fail(self, line: int | None, message: str, hint: str = "") -> ConfigError:
-        """The error of a line of this file, to be raised."""
+    def fail(self, line: int | None, message: str, hint: str = "", key: str = "") -> ConfigError:
+        """The error of a line of this file, or of what outranks it for a dotted key, to be raised."""
         place = f"{self.file}:{line}" if line is not None else str(self.file)
-        return ConfigError(f"{place}: {message}", hint)
+        outranked = key and self.override(key) is not None
+        return ConfigError(f"{self.origins[key] if outranked else place}: {message}", hint)
 
 
 def mapping_of(file: Path) -> Mapping[str, Any]:
@@ -67,6 +70,8 @@ def mapping_of(file: Path) -> Mapping[str, Any]:
         raise ConfigError(f"{file}{line}: {error.problem}", "It has to be valid YAML.") from error
     except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{file}: not YAML: {error}") from error
+    if loaded is None:
+        return {}
     if not isinstance(loaded, Mapping):
         raise ConfigError(f"{file}: a mapping is expected at the top", _SEE)
     return loaded
@@ -75,10 +80,13 @@ def mapping_of(file: Path) -> Mapping[str, Any]:
 class Section:
     """One mapping of the file, read key by key; `finish` refuses what nobody read."""
 
-    def __init__(self, reader: Reader, data: Mapping[str, Any], prefix: str) -> None:
+    def __init__(
+        self, reader: Reader, data: Mapping[str, Any], prefix: str, above: tuple[Section, str] | None = None
+    ) -> None:
         self._reader = reader
         self._data = data
         self._prefix = prefix
+        self._above = above
         self._known: set[str] = set()
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -137,7 +145,7 @@ class Section:
         value = self._take(key)
         if value is not None and not isinstance(value, Mapping):
             raise self._wrong(key, "a mapping")
-        return Section(self._reader, value or {}, f"{self._prefix}{key}.")
+        return Section(self._reader, value or {}, f"{self._prefix}{key}.", (self, key))
 
     def sections(self, key: str) -> list[Section]:
         """A list of such mappings."""
@@ -205,12 +213,29 @@ class Section:
                 raise self._reader.fail(self._line(str(key)), f"unknown key {self._prefix}{key}", hint)
 
     def missing(self, key: str, why: str) -> ConfigError:
-        """The error of a key that has to be there."""
-        return self._reader.fail(None, f"{self._prefix}{key} is missing", why)
+        """The error of a key that has to be there: that of the misspelt key, where one is meant to be it."""
+        misspelt = self.misspelt(key)
+        if misspelt is not None:
+            return misspelt
+        line = getattr(getattr(self._data, "lc", None), "line", None)
+        return self._reader.fail(
+            line + 1 if line is not None and self._prefix else None, f"{self._prefix}{key} is missing", why
+        )
+
+    def misspelt(self, key: str) -> ConfigError | None:
+        """The error of the unread key that is probably meant to be this one, here or, where there is nothing, above."""
+        unread = [str(one) for one in self._data if one not in self._known]
+        for meant in difflib.get_close_matches(key, unread, n=1, cutoff=_MEANT):
+            return self._reader.fail(self._line(meant), f"unknown key {self._prefix}{meant}", f"Did you mean {key}?")
+        if self._data or self._above is None:
+            return None
+        section, name = self._above
+        return section.misspelt(name)
 
     def refuse(self, key: str, why: str, hint: str = "") -> ConfigError:
         """The error of a value that cannot be used."""
-        return self._reader.fail(self._line(key), f"{self._prefix}{key}: {why}", hint)
+        name = f"{self._prefix}{key}"
+        return self._reader.fail(self._line(key), f"{name}: {why}", hint, name)
 
     def origins(self) -> Mapping[str, str]:
         """Where every value read so far came from."""
@@ -238,7 +263,8 @@ class Section:
         return value
 
     def _wrong(self, key: str, word: str) -> ConfigError:
-        return self._reader.fail(self._line(key), f"{self._prefix}{key} has to be {word}", _SEE)
+        name = f"{self._prefix}{key}"
+        return self._reader.fail(self._line(key), f"{name} has to be {word}", _SEE, name)
 
     def _line(self, key: str) -> int | None:
         marks = getattr(getattr(self._data, "lc", None), "data", None) or {}

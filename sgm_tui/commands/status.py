@@ -70,13 +70,16 @@ async def look(load: ConfigLoader, arguments: argparse.Namespace) -> int:
     if session.error is not None:
         raise session.error
     keys = _selected(snapshot, arguments)
+    untrue = _untrue(snapshot, keys, claims)
     output.data(await _rendered(snapshot, keys, arguments.output))
     silent = _all_silent(snapshot)
     if silent:
         raise UnreachableError(
             f"no cluster answered: {silent}", "sgm.yaml and the kubeconfig say where they should be."
         )
-    return _judge(snapshot, keys, claims)
+    for note in untrue:
+        output.note(f"sgm: --assert {note}")
+    return 1 if untrue else 0
 
 
 def _all_silent(snapshot: FleetSnapshot) -> str:
@@ -121,17 +124,20 @@ def _yaml(document: Document) -> str:
     return text.getvalue().rstrip()
 
 
-def _judge(snapshot: FleetSnapshot, keys: frozenset[CellKey], claims: Sequence[Assertion]) -> int:
+def _untrue(snapshot: FleetSnapshot, keys: frozenset[CellKey], claims: Sequence[Assertion]) -> list[str]:
+    """Every claim that does not hold, of which cell, and what is there instead."""
     from sgm_tui.fleet.report import cell_report, in_order
 
-    failed = 0
-    for claim in claims:
-        cells = [cell for cell in in_order(snapshot) if cell.key in keys]
-        if not cells:
-            output.note(f"sgm: --assert {claim.text}: no cell is selected")
-            failed += 1
-        for cell in cells:
-            if not claim.holds(cell_report(cell)):
-                output.note(f"sgm: --assert {claim.text}: not true of {cell.key}")
-                failed += 1
-    return 1 if failed else 0
+    cells = [(cell.key, cell_report(cell)) for cell in in_order(snapshot) if cell.key in keys]
+    if not cells:
+        return [f"{claim.text}: no cell is selected" for claim in claims]
+    return [
+        f"{claim.text}: not true of {key}: {claim.field} is {_said(claim.found(document))}"
+        for claim in claims
+        for key, document in cells
+        if not claim.holds(document)
+    ]
+
+
+def _said(value: object) -> str:
+    return "not known" if value is None else str(value)

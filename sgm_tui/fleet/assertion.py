@@ -1,8 +1,9 @@
 """`--assert`: a claim about every selected cell, as a person or a workflow writes it.
 
 `FIELD OPERATOR VALUE` with a field of the status document (`journey`, `live`, `metrics.error_ratio`), an operator
-(== != < <= > >= in) and a literal, a comma list for `in`, or another field (`live==desired`). What is not known
-satisfies nothing: unknown is never a pass.
+(== != < <= > >= in) and a literal, a comma list for `in`, or another field (`live==desired`). A list counts as how many
+there are of it. Numbers, percentages, times and versions have an order. What is not known satisfies nothing: unknown is
+never a pass.
 """
 
 from __future__ import annotations
@@ -11,17 +12,22 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.report import Document
+from sgm_tui.fleet.versions import Order, order_of
 
 _SHAPE = re.compile(r"^\s*([A-Za-z_][\w.]*)\s*(==|!=|<=|>=|<|>|=|\sin\s)\s*([^=<>!\s].*?)\s*$")
-_ORDER: Mapping[str, Callable[[float, float], bool]] = {
+_Rank = float | datetime | Order
+_ORDER: Mapping[str, Callable[[_Rank, _Rank], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
 }
+_TOLD_BY: Mapping[str, str] = {"alerts": "alerts", "pending": "forge"}
+"""Lists that are empty also while their source is silent."""
 _MISSING = object()
 
 
@@ -35,19 +41,49 @@ class Assertion:
     value: str
 
     def holds(self, cell: Document) -> bool:
-        """Whether it is true of one cell of the status document."""
-        actual = _look_up(cell, self.field)
-        if actual is _MISSING:
-            raise UsageError(f"--assert {self.text}: a cell has no field {self.field}", f"Fields: {_fields(cell)}")
-        if actual is None:
+        """Whether it is true of one cell of the status document.
+
+        Raises:
+            UsageError: it can be true of no cell: there is no such field, or the two sides cannot be compared.
+        """
+        actual, expected = self.found(cell), _look_up(cell, self.value)
+        if self.operator in _ORDER and expected is _MISSING and not _ranks(self.value):
+            raise self._impossible("is no number, time or version")
+        if actual is None or expected is None:
             return False
         if self.operator == "in":
             return _text(actual) in {one.strip() for one in self.value.split(",")}
-        other = _look_up(cell, self.value)
-        expected = self.value.strip("'\"") if other is _MISSING else other
-        if expected is None:
-            return False
-        return _compare(self.operator, actual, expected)
+        expected = self.value.strip("'\"") if expected is _MISSING else _counted(expected)
+        if self.operator not in _ORDER:
+            return (_text(actual) == _text(expected)) is (self.operator == "==")
+        return self._in_order(actual, _text(expected))
+
+    def found(self, cell: Document) -> object:
+        """What the field is in this cell; None when it is not known."""
+        actual = _look_up(cell, self.field)
+        if actual is _MISSING:
+            raise UsageError(f"--assert {self.text}: a cell has no field {self.field}", f"Fields: {_fields(cell)}")
+        if isinstance(actual, dict):
+            inner = ", ".join(f"{self.field}.{name}" for name in actual)
+            raise UsageError(f"--assert {self.text}: {self.field} is several fields", f"Name one: {inner}")
+        teller = _TOLD_BY.get(self.field)
+        if teller is not None and any(name.split(" ")[0] == teller for name in cell.get("stale", ())):
+            return None
+        return _counted(actual)
+
+    def _in_order(self, actual: object, expected: str) -> bool:
+        mine, theirs = _ranks(_text(actual)), _ranks(expected)
+        kinds = ("number",) if isinstance(actual, int | float) else ("version", "time")
+        for kind in kinds:
+            if kind in mine and kind in theirs:
+                return _ORDER[self.operator](mine[kind], theirs[kind])
+        if any(kind in theirs for kind in kinds) and not any(kind in mine for kind in kinds):
+            return False  # a branch or a digest, where others have a version: it has no place in their order
+        raise self._impossible(f"cannot be compared with {actual}")
+
+    def _impossible(self, why: str) -> UsageError:
+        hint = "Compare numbers, percentages, RFC 3339 times or versions: metrics.error_ratio<1%, live>=v1.4.2"
+        return UsageError(f"--assert {self.text}: {self.value} {why}", hint)
 
 
 def parse(text: str) -> Assertion:
@@ -65,15 +101,26 @@ def parse(text: str) -> Assertion:
     return Assertion(text, name, "==" if sign == "=" else sign.strip(), value)
 
 
-def _compare(sign: str, actual: object, expected: object) -> bool:
-    if sign == "==":
-        return _text(actual) == _text(expected)
-    if sign == "!=":
-        return _text(actual) != _text(expected)
+def _counted(value: object) -> object:
+    return len(value) if isinstance(value, list) else value
+
+
+def _ranks(text: str) -> dict[str, _Rank]:
+    """Where a text stands in each order it has a place in: `1.10` is a number and a version, a word neither."""
+    text = text.strip("'\"")
+    ranks: dict[str, _Rank] = {}
+    version = order_of(text)
+    if version is not None:
+        ranks["version"] = version
     try:
-        return _ORDER[sign](float(_text(actual)), float(_text(expected)))
+        ranks["number"] = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
-        return False
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return ranks
+        ranks["time"] = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return ranks
 
 
 def _text(value: object) -> str:

@@ -27,6 +27,7 @@ from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import Status
 
 JSON = "application/json"
+_KUBECONFIG = "Check the kubeconfig and the cluster's `context` in sgm.yaml."
 _LARGEST_ANSWER = 64 << 20
 _LARGEST_EVENT = 8 << 20
 """etcd holds no object larger than 1.5 MB."""
@@ -211,6 +212,8 @@ class ClusterConnection:
             if self._client is None:
                 file = str(self._kubeconfig) if self._kubeconfig else None
                 async with self._signing_in():
+                    if self._kubeconfig and not self._kubeconfig.is_file():
+                        raise ConfigException(f"there is no kubeconfig {self._kubeconfig}")
                     with _complaints() as complaints:
                         client = await new_client_from_config(file, self.context, persist_config=False)
                     if complaints:
@@ -222,16 +225,18 @@ class ClusterConnection:
     @contextlib.asynccontextmanager
     async def _signing_in(self) -> AsyncIterator[None]:
         """Bound what gets a credential (a program may hang, or print rubbish) and say whose it was."""
-        hint = "Check the kubeconfig and the cluster's `context` in sgm.yaml."
         try:
             async with asyncio.timeout(self.pace.sign_in):
                 yield
         except TimeoutError as error:
             said = f"its credential program did not answer within {self.pace.sign_in:.0f} s"
-            raise UnreachableError(f"context {self.context}: {said}", hint) from error
-        except (ConfigException, OSError, ValueError, LookupError, TypeError) as error:
+            raise UnreachableError(f"context {self.context}: {said}", _KUBECONFIG) from error
+        except (ConfigException, OSError) as error:
+            raise UnreachableError(f"context {self.context}: {clean(error)}", _KUBECONFIG) from error
+        except (ValueError, LookupError, TypeError) as error:
             # A kubeconfig or an ExecCredential may have any shape; the loader raises whatever it stumbles over.
-            raise UnreachableError(f"context {self.context}: {clean(error)}", hint) from error
+            said = f"its kubeconfig entry, or what its credential program printed, is not complete ({clean(error)})"
+            raise UnreachableError(f"context {self.context}: {said}", _KUBECONFIG) from error
 
     async def _check(self, response: aiohttp.ClientResponse, path: str) -> None:
         if response.status < 400:

@@ -15,6 +15,11 @@ CELL = {
     "journey": "settled",
     "metrics": {"error_ratio": 0.002, "latency_p99_seconds": None},
     "rollout": None,
+    "since": "2026-11-23T14:03:00Z",
+    "alerts": [{"name": "HighErrorRate"}],
+    "pending": [],
+    "replicas": {"ready": 6},
+    "stale": ["forge"],
 }
 
 
@@ -37,7 +42,20 @@ CELL = {
         ("canary!=v2", False),
         ("live==canary", False),
         ("rollout.step==3", False),
-        ("journey<3", False),
+        ("metrics.error_ratio<1%", True),
+        ("metrics.error_ratio<0.1%", False),
+        ("replicas.ready>=6", True),
+        ("live>=v1.9", True),
+        ("live<v1.9", False),
+        ("live>=desired", True),
+        ("since<2027-01-01", True),
+        ("since>2026-11-23T15:00:00+01:00", True),
+        ("alerts==1", True),
+        ("alerts==0", False),
+        ("alerts<2", True),
+        ("pending==0", False),  # its source is silent: nobody knows
+        ("canary<3", False),
+        ("service<v2.0", False),
     ],
 )
 def test_a_claim_about_a_cell(claim: str, *, holds: bool) -> None:
@@ -48,6 +66,23 @@ def test_a_claim_about_a_cell(claim: str, *, holds: bool) -> None:
 def test_what_is_not_a_claim_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="not understood"):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("claim", "says"),
+    [
+        ("metrics.error_ratio<abc", "abc is no number, time or version"),
+        ("canary<abc", "abc is no number, time or version"),
+        ("live<12%", "12% cannot be compared with v1.10"),
+        ("journey<3%", "3% cannot be compared with settled"),
+        ("replicas.ready<v2.0", "v2.0 cannot be compared with 6"),
+        ("since<3%", "3% cannot be compared with"),
+        ("metrics<1", "metrics is several fields"),
+    ],
+)
+def test_a_comparison_that_can_hold_of_no_cell_is_a_usage_error(claim: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        parse(claim).holds(CELL)
 
 
 def test_an_unknown_field_names_the_ones_there_are() -> None:

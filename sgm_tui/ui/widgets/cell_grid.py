@@ -186,9 +186,7 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
         """The row at line `y` of the screen; negative for the header."""
         return y - HEADER + round(self.scroll_y) if y >= HEADER else y - HEADER
 
-    def refresh(
-        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
-    ) -> Self:
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """Have these lines painted again, or all of them."""
         if regions:
             for y in {y for region in regions for y in region.line_range}:
