@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sgm_tui.commands import output
 from sgm_tui.errors import RefusedError, UsageError
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.change_report import Result, document, text
-from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.model import CellKey, Version, is_version
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
 from sgm_tui.fleet.proposal import ENDED, Override, Preview, Progress
 
@@ -44,8 +44,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print it")
 
 
-async def carry_out(session: LiveSession, staged: Staged, arguments: argparse.Namespace) -> int:
-    """Preview what is staged, and unless it is a dry run write all of it or nothing."""
+def version(text: str) -> Version:
+    """An argument that has to be a version."""
+    if not is_version(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no image tag or digest")
+    return Version(text)
+
+
+async def carry_out(
+    session: LiveSession,
+    staged: Staged,
+    arguments: argparse.Namespace,
+    agreed: Callable[[], Awaitable[None]] | None = None,
+) -> int:
+    """Preview what is staged, and unless it is a dry run write all of it or nothing.
+
+    `agreed` is called as soon as it is meant: not in a dry run, and not after a no; also where there is nothing to
+    write, or a gate is in the way.
+    """
     override = _override(arguments)
     plan = Plan().with_change(*staged.changes)
     preview = await session.preview_of(
@@ -55,16 +71,16 @@ async def carry_out(session: LiveSession, staged: Staged, arguments: argparse.Na
     result = _before_writing(preview, dry_run=arguments.dry_run)
     if result is not None:
         _show(result, preview, (), arguments)
+        if agreed is not None and not arguments.dry_run:
+            await agreed()
         return _EXIT[result]
-    indirect = {one.stage for one in preview.proposals if arguments.direct and not one.direct}
-    if indirect:
-        raise RefusedError(
-            f"policy.direct does not list {', '.join(sorted(indirect))}: nothing was written", "Leave out --direct."
-        )
+    _must_be_direct(preview, arguments)
     if arguments.output == "text":
         output.data(text(preview))
     if not arguments.yes and not await asyncio.to_thread(_asked, preview):
         raise RefusedError("not confirmed: nothing was written")
+    if agreed is not None:
+        await agreed()
     happened = await _write(session, preview)
     result = _after_writing(happened)
     if arguments.output == "json":
@@ -72,6 +88,14 @@ async def carry_out(session: LiveSession, staged: Staged, arguments: argparse.Na
     if arguments.wait and result in {"opened", "pushed"}:
         return await follow(session, staged.changes, happened, arguments.timeout)
     return _EXIT[result]
+
+
+def _must_be_direct(preview: Preview, arguments: argparse.Namespace) -> None:
+    indirect = {one.stage for one in preview.proposals if arguments.direct and not one.direct}
+    if indirect:
+        raise RefusedError(
+            f"policy.direct does not list {', '.join(sorted(indirect))}: nothing was written", "Leave out --direct."
+        )
 
 
 def _override(arguments: argparse.Namespace) -> Override | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sgm_tui.commands import changes
 from sgm_tui.commands.common import check_names, may_write, must_know_git, one_of, settled_session
 from sgm_tui.errors import UsageError
-from sgm_tui.fleet.model import ServiceName, StageName, Version, is_version
+from sgm_tui.fleet.model import ServiceName, StageName
 from sgm_tui.fleet.plan import Refusal, Staged
 from sgm_tui.fleet.staging import behind, cells_of, promotions_into
 from sgm_tui.fleet.strategy import extras_of
@@ -27,7 +27,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="every service the stage is behind with")
     parser.add_argument("--to", required=True, metavar="STAGE", help="the stage it goes into")
     parser.add_argument(
-        "--version", type=_version, metavar="V", help="the version (default: what git wants in the stage before)"
+        "--version", type=changes.version, metavar="V", help="the version (default: what git wants in the stage before)"
     )
     parser.add_argument("--from", dest="source", metavar="STAGE", help="take the version from this stage")
     where = parser.add_mutually_exclusive_group()
@@ -76,12 +76,6 @@ def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
         if not keys:
             raise UsageError(f"{', '.join(arguments.services)} is not deployed there", "sgm status shows where it is.")
     return promotions_into(snapshot, keys, arguments.version, StageName(arguments.source) if arguments.source else None)
-
-
-def _version(text: str) -> Version:
-    if not is_version(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no image tag or digest")
-    return Version(text)
 
 
 def _with_strategy(staged: Staged, name: str, config: Config) -> Staged:

@@ -56,6 +56,9 @@ def text(preview: Preview) -> str:
             lines.append(f"  reviewers  {', '.join(proposal.reviewers)}")
         for edit in proposal.edits:
             lines += ["", *(f"  {line}" for line in edit.diff.splitlines())]
+            if edit.change.marks_bad:
+                bad = f"{edit.change.service} {edit.change.from_version}"
+                lines.append(f"  known bad: {bad}, in every cell once this is merged: {edit.change.marks_bad}")
             lines += _commits(edit)
             lines += [f"  stays: {one}" for one in edit.stays]
         lines += ["", *gate_lines(proposal.gates), ""]
@@ -98,6 +101,7 @@ def _change(change: Change, diff: str) -> dict[str, Any]:
         "from": change.from_version,
         "to": change.to_version,
         "strategy": change.strategy or None,
+        "known_bad": change.marks_bad or None,
         "diff": diff,
     }
 

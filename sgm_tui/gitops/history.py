@@ -11,6 +11,7 @@ from sgm_tui.config import Config
 from sgm_tui.fleet.history import Past, PastKind
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.trailers import KNOWN_BAD, LET_GO, Marks, marks_in
 from sgm_tui.gitops.repository import Commit, Repository
 from sgm_tui.gitops.values import UnreadableError, version_in
 
@@ -29,6 +30,7 @@ class History:
         self._commits: list[Commit] = []
         self._positions: dict[str, int] = {}
         self._pasts: dict[CellKey, tuple[Past, ...]] = {}
+        self._marks: Marks = {}
 
     def past_of(self, key: CellKey) -> tuple[Past, ...]:
         """The versions of a cell, newest first, one entry for each commit that changed it.
@@ -52,6 +54,16 @@ class History:
         pasts = sorted((past for key in keys for past in self.past_of(key)), key=lambda past: past.at, reverse=True)
         return tuple(dict.fromkeys(past.version for past in pasts))
 
+    def known_bad(self, service: ServiceName) -> dict[Version, str]:
+        """Version → why it is known bad, as commits of the branch say.
+
+        Raises:
+            SgmError: the repository cannot be read.
+        """
+        with self._lock:
+            self._look()
+            return dict(self._marks.get(service, {}))
+
     def at_commit(self, key: CellKey, revision: str) -> Past | None:
         """What a cell wanted at a commit, given in full or by its first characters; None when that is not known."""
         pasts = self.past_of(key)
@@ -72,6 +84,7 @@ class History:
         if head != self._head:
             self._commits = self._repository.first_parents(head)
             self._positions = {commit.sha: at for at, commit in enumerate(self._commits)}
+            self._marks = marks_in(self._repository.messages(head, (KNOWN_BAD, LET_GO)))
             self._pasts.clear()
             self._head = head
 

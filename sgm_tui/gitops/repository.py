@@ -30,6 +30,7 @@ from git.cmd import Git
 
 from sgm_tui.errors import ConfigError, RefusedError, UnreachableError
 from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.trailers import Message
 
 Result = TypeVar("Result")
 
@@ -162,6 +163,14 @@ class Repository:
         answer = self._run("log", *flags, commit, "--")
         commits = [_commit(record) for record in answer.split(b"\x1e")[1:]]
         return commits[::-1]
+
+    def messages(self, commits: str, words: Sequence[str]) -> list[Message]:
+        """The commits of a range whose message holds one of these words, those of merged branches too, oldest first."""
+        greps = [f"--grep={word}" for word in words]
+        form = "--format=%x1e%H%x1f%an%x1f%B"
+        answer = self._run("log", "--reverse", "--no-merges", "--fixed-strings", *greps, form, commits, "--")
+        records = answer.decode("utf-8", "replace").split("\x1e")[1:]
+        return [Message(*record.split("\x1f", 2)) for record in records]
 
     def merge_base(self, one: str, other: str) -> str:
         """The newest common ancestor of two commits; "" when there is none."""

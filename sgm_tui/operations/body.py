@@ -42,6 +42,7 @@ def body_of(
         parts.append(f"**Supersedes** {', '.join(f'#{one.number}' for one in supersedes)}")
     if reason:
         parts.append(f"**Why:** {plain(reason)}")
+    parts += _known_bad(changes)
     if gates:
         parts.append(_gates(gates, override))
     if snapshot is not None:
@@ -66,6 +67,15 @@ def _commits(edits: Sequence[FileEdit]) -> Iterator[str]:
         yield "\n".join(
             [f"{title}: {between.total} commits{link}", "", *(f"- {plain(one)}" for one in between.commits), *more]
         )
+
+
+def _known_bad(changes: Sequence[Change]) -> list[str]:
+    """The versions that are held back from every cell once this is merged."""
+    marked = dict.fromkeys((one.service, one.from_version, one.marks_bad) for one in changes if one.marks_bad)
+    return [
+        f"**Known bad from now on, in every cell:** {plain(service)} {code(version)}: {plain(why)}"
+        for service, version, why in marked
+    ]
 
 
 def plain(text: str) -> str:
@@ -192,6 +202,7 @@ def _machine(changes: Sequence[Change], gates: Sequence[Gate], override: Overrid
                 "key": change.key,
                 "from": change.from_version,
                 "to": change.to_version,
+                "known_bad": change.marks_bad or None,
             }
             for change in changes
         ],

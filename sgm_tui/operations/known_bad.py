@@ -1,4 +1,7 @@
-"""Versions a person marked as known bad: held back from every promotion until they are let go again."""
+"""Versions a person marked as known bad here: held back from every promotion until they are let go again.
+
+Others, and CI, learn of a mark from the commit of the revert that leaves the version (`fleet.trailers`).
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,15 @@ class KnownBad:
         """
         marks = self._read().get(service, {})
         return {Version(version): f"known bad: {mark['reason']} ({mark['by']})" for version, mark in marks.items()}
+
+    def reason(self, service: ServiceName, version: Version) -> str:
+        """What a person said of a version; "" where it is not marked.
+
+        Raises:
+            RefusedError: the file cannot be read.
+        """
+        mark = self._read().get(service, {}).get(version)
+        return "" if mark is None else str(mark["reason"])
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.proposal import FileEdit, Override, Proposal
+from sgm_tui.fleet.trailers import KNOWN_BAD
 from sgm_tui.fleet.waves import split
 
 _TITLE = 72
@@ -128,6 +129,9 @@ def _trailers(changes: Sequence[Change], override: Override | None, reason: str)
             yield f"{name}: {', '.join(dict.fromkeys(one_line(value) for value in values))}"
     if override is not None:
         yield f"Sgm-Gates-Overridden: {', '.join(override.gates)}"
+    yield from dict.fromkeys(
+        f"{KNOWN_BAD}{one.service} {one.from_version} {one_line(one.marks_bad)}" for one in changes if one.marks_bad
+    )
     words = one_line(reason or (override.reason if override is not None else ""))
     if words:
         yield f"Sgm-Reason: {words}"

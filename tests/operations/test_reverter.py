@@ -14,17 +14,20 @@ import pytest
 from origin import FILES, PROD, STARTED, cell, config_of, origin_in, with_version
 
 from sgm_tui.config import Config
+from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.health import Samples
 from sgm_tui.fleet.history import WayBack
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.plan_document import document_of, plan_of
 from sgm_tui.gitops.history import History
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.known_bad import KnownBad
 from sgm_tui.operations.pods import PodTemplates
+from sgm_tui.operations.proposal import message_of
 from sgm_tui.operations.reading import CommitReader
 from sgm_tui.operations.revert import HealthRecord, Reverter
 from sgm_tui.sandbox.repository import Repository as Origin
@@ -226,3 +229,26 @@ async def test_further_values_files_it_is_rendered_with_count_too(lab: Lab) -> N
     assert (await lab.way()).fast is True
     await lab.writes({common: b"port: 81\n"})
     assert f"{common}, which it is rendered with, has changed" in (await lab.way()).reason
+
+
+async def test_a_version_marked_here_is_marked_for_everybody_by_the_revert_that_leaves_it(lab: Lab) -> None:
+    await lab.promoted()
+    reverter, shown = lab.reverter(), in_flight()
+    await reverter.mark(WHERE.service, Version(NEW), "it loses orders\nSgm-Let-Go: cart v1")
+    change = await reverter.change(shown, WHERE, None)
+    assert isinstance(change, Change)
+    assert (change.to_version, change.marks_bad) == (OLD, "it loses orders␊Sgm-Let-Go: cart v1")
+    message = message_of([change, change])
+    assert message.count(f"\nSgm-Known-Bad: cart {NEW} it loses orders") == 1
+    assert "\nSgm-Let-Go" not in message
+    assert plan_of(document_of(Plan((change,)))) == Plan((change,))
+
+
+async def test_what_a_commit_marks_is_held_and_only_a_commit_lets_it_go(lab: Lab) -> None:
+    await lab.stable()
+    await lab.writes({"README.md": b"more\n"}, f"chore: a mark\n\nSgm-Known-Bad: cart {NEW} it loses orders\n")
+    reverter = lab.reverter()
+    held = await reverter.held([WHERE, cell("cart", "staging", "eu1")])
+    assert all("known bad: it loses orders" in of_cell[Version(NEW)] for of_cell in held.values())
+    with pytest.raises(RefusedError, match=f"Sgm-Let-Go: cart {NEW}"):
+        await reverter.mark(WHERE.service, Version(NEW), "")

@@ -174,6 +174,27 @@ def test_a_promotion_is_followed_to_its_end_and_reverted_and_then_held(fleet: Fl
     assert "Sgm-Reason: the cause is fixed in config" in message
 
 
+def test_a_bad_version_is_left_and_held_everywhere_and_by_everybody(fleet: Fleet, tmp_path: Path) -> None:
+    bad = fleet.cell("reviews", "staging-eu1")["desired"]
+    where = ("revert", "reviews", "--stage", "staging", "--reason", "incident 4711")
+    typo = fleet.json(*where, "--bad-version", f"{bad}0", "--yes", code=1)
+    assert typo["refusals"][0]["reason"].startswith(f"no cell of reviews has {bad}0; known versions: {bad}")
+    (change,) = fleet.json(*where, "--bad-version", bad, "--dry-run")["changes"]
+    assert (change["from"], change["known_bad"]) == (bad, "incident 4711")
+    assert fleet.json("audit", "--service", "reviews")["records"] == []
+
+    fleet.json(*where, "--bad-version", bad, "--yes", "--wait")
+    assert "mark-bad" in {one["action"] for one in fleet.json("audit", "--service", "reviews")["records"]}
+    # Somebody else, who has never marked anything.
+    config = tmp_path / "sgm.yaml"
+    text = Path(fleet.ready["config"]).read_text(encoding="utf-8")
+    config.write_text(text.replace("state_directory: ", f"state_directory: {tmp_path}/state #"), encoding="utf-8")
+    again = ("--config", str(config), "promote", "reviews", "--version", bad, "--dry-run")
+    for stage in ("staging", "prod"):
+        gates = [one for one in fleet.json(*again, "--to", stage)["gates"] if one["gate"] == "held"]
+        assert all("known bad: incident 4711" in one["reason"] for one in gates), gates
+
+
 def test_another_version_supersedes_the_open_pull_request_when_it_is_asked_to(slow_fleet: Fleet) -> None:
     where = ("promote", "search", "--to", "prod", "--cluster", "prod-eu1", "--yes")
     now = slow_fleet.cell("search", "prod-eu1")["desired"]
