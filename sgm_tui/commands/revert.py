@@ -62,12 +62,6 @@ async def _revert(arguments: argparse.Namespace) -> int:
         staged = Staged(refusals=(unknown,)) if unknown else await _wanted(session, snapshot, arguments)
         if arguments.bad_version and not unknown:
             agreed = functools.partial(_mark, session, arguments)
-        for change in staged.changes:
-            way = await session.way_back_of(change)
-            speed = {True: "at once", False: "step by step", None: "not known how fast"}[way.fast]
-            output.note(f"{change.service} {change.place}: back {speed}: {way.reason}")
-            if way.faster:
-                output.note(f"  faster: {way.faster}")
         return await changes.carry_out(session, staged, arguments, agreed)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
-from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.plan import Refusal
 from sgm_tui.fleet.proposal import FileEdit, Preview, Progress
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.tables import align
@@ -18,11 +18,11 @@ Result = Literal["planned", "opened", "pushed", "nothing", "refused", "failed"]
 
 def document(result: Result, preview: Preview, progress: Iterable[Progress] = ()) -> dict[str, Any]:
     """What was planned or done, for machines."""
-    diffs = {edit.change: edit.diff for proposal in preview.proposals for edit in proposal.edits}
+    edits = {edit.change: edit for proposal in preview.proposals for edit in proposal.edits}
     return {
         "schema": SCHEMA,
         "result": result,
-        "changes": [_change(change, diff) for change, diff in diffs.items()],
+        "changes": [_change(edit) for edit in edits.values()],
         "gates": [gate_report(gate) for proposal in preview.proposals for gate in proposal.gates],
         "pull_requests": [_pull(one) for one in progress if one.number or one.step == "pushed"],
         "refusals": [{"path": one.path, "reason": one.reason} for one in preview.refusals],
@@ -56,14 +56,24 @@ def text(preview: Preview) -> str:
             lines.append(f"  reviewers  {', '.join(proposal.reviewers)}")
         for edit in proposal.edits:
             lines += ["", *(f"  {line}" for line in edit.diff.splitlines())]
-            if edit.change.marks_bad:
-                bad = f"{edit.change.service} {edit.change.from_version}"
-                lines.append(f"  known bad: {bad}, in every cell once this is merged: {edit.change.marks_bad}")
-            lines += _commits(edit)
+            lines += [*_way_back(edit), *_commits(edit)]
             lines += [f"  stays: {one}" for one in edit.stays]
         lines += ["", *gate_lines(proposal.gates), ""]
     lines += [_refusal(one) for one in preview.refusals]
     return "\n".join(lines).rstrip() or "git already wants this: nothing to do"
+
+
+def _way_back(edit: FileEdit) -> list[str]:
+    """How fast a revert goes, and what it tells everybody of the version it leaves."""
+    change, way, lines = edit.change, edit.way, []
+    if way is not None:
+        lines.append(f"  way back: {change.service} {change.place}: {way.speed}: {way.reason}")
+    if way is not None and way.faster:
+        lines.append(f"    faster: {way.faster}")
+    if change.marks_bad:
+        bad = f"{change.service} {change.from_version}"
+        lines.append(f"  known bad: {bad}, in every cell once this is merged: {change.marks_bad}")
+    return lines
 
 
 def _commits(edit: FileEdit) -> list[str]:
@@ -89,7 +99,8 @@ def _refusal(refusal: Refusal) -> str:
     return f"{sign} {refusal.path or 'not planned'}: {refusal.reason}"
 
 
-def _change(change: Change, diff: str) -> dict[str, Any]:
+def _change(edit: FileEdit) -> dict[str, Any]:
+    change, way = edit.change, edit.way
     return {
         "kind": change.kind,
         "service": change.service,
@@ -102,7 +113,8 @@ def _change(change: Change, diff: str) -> dict[str, Any]:
         "to": change.to_version,
         "strategy": change.strategy or None,
         "known_bad": change.marks_bad or None,
-        "diff": diff,
+        "way_back": None if way is None else {"fast": way.fast, "reason": way.reason, "faster": way.faster or None},
+        "diff": edit.diff,
     }
 
 

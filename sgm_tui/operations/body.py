@@ -47,7 +47,7 @@ def body_of(
         parts.append(_gates(gates, override))
     if snapshot is not None:
         parts += [part for part in (_evidence(changes, snapshot), _links(changes, config, snapshot)) if part]
-    parts += [_way_back(changes), f"<!-- sgm: {_machine(changes, gates, override)} -->"]
+    parts += [*_speed(edits), _way_back(changes), f"<!-- sgm: {_machine(changes, gates, override)} -->"]
     return "\n\n".join(parts)
 
 
@@ -175,6 +175,18 @@ def _links(changes: Sequence[Change], config: Config, snapshot: FleetSnapshot) -
         if places:
             lines.append(f"- {plain(str(key))}: {' · '.join(places)}")
     return "\n".join(lines)
+
+
+def _speed(edits: Sequence[FileEdit]) -> Iterator[str]:
+    """How fast each revert will be, for whoever is asked to approve it at night."""
+    lines = [
+        f"- {plain(edit.change.service)} in {plain(edit.change.place)}: **{edit.way.speed}**: {plain(edit.way.reason)}"
+        + (f". Faster: {plain(edit.way.faster)}" if edit.way.faster else "")
+        for edit in edits
+        if edit.way is not None
+    ]
+    if lines:
+        yield "\n".join(["### The way back", "", *lines])
 
 
 def _way_back(changes: Sequence[Change]) -> str:

@@ -19,6 +19,7 @@ from sgm_tui.fleet.codeowners import PLACES, Owners
 from sgm_tui.fleet.evidence import Evidence
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.gates import judge
+from sgm_tui.fleet.history import WayBack
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plan import Change, Plan, Refusal
 from sgm_tui.fleet.proposal import ENDED, Between, FileEdit, Override, Preview, Progress, Proposal, Superseded
@@ -49,7 +50,11 @@ class Investigator(Protocol):
 
 
 class Holder(Protocol):
-    """Knows which versions must not come back."""
+    """Knows which versions must not come back, and how fast the way back is."""
+
+    async def way_back(self, snapshot: FleetSnapshot, change: Change) -> WayBack:
+        """What will happen when a revert is merged."""
+        ...
 
     async def held(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
         """Cell → version → why not."""
@@ -104,7 +109,7 @@ class Promoter:
         """
         head, evidence = await asyncio.gather(self._repository.fetch(), self._evidence(plan, snapshot))
         edits, refusals = await asyncio.to_thread(self._edits, head, plan, snapshot)
-        edits = await self._with_commits(edits)
+        edits = await self._with_ways(await self._with_commits(edits), snapshot)
         owners = await asyncio.to_thread(self._owners, head)
         proposals = tuple(
             self._proposal(one, owners, snapshot, evidence, override, reason, direct=direct, supersede=supersede)
@@ -212,6 +217,15 @@ class Promoter:
             edit if key is None else replace(edit, between=self._between.get(key))
             for edit, key in zip(edits, keys, strict=True)
         ]
+
+    async def _with_ways(self, edits: Sequence[FileEdit], snapshot: FleetSnapshot | None) -> list[FileEdit]:
+        """The edits with what will happen when they are merged, where they are reverts."""
+        if self._holder is None or snapshot is None:
+            return list(edits)
+        reverts = [edit for edit in edits if edit.change.kind == "revert"]
+        ways = await asyncio.gather(*(self._holder.way_back(snapshot, edit.change) for edit in reverts))
+        foretold = {edit.change: replace(edit, way=way) for edit, way in zip(reverts, ways, strict=True)}
+        return [foretold.get(edit.change, edit) for edit in edits]
 
     def _versions_of(self, change: Change) -> tuple[str, str, str] | None:
         """The service's own repository and two of its versions; None where it is not configured, or for a revert."""

@@ -159,6 +159,7 @@ def test_a_promotion_is_followed_to_its_end_and_reverted_and_then_held(fleet: Fl
 
     dry = fleet.json("revert", "catalog", "--stage", "staging", "--dry-run")
     assert [(one["kind"], one["from"], one["to"]) for one in dry["changes"]] == [("revert", new, old)]
+    assert "steps again" in dry["changes"][0]["way_back"]["reason"]
     fleet.json("revert", "catalog", "--stage", "staging", "--yes", "--reason", "incident 4711", "--wait")
     assert fleet.cell("catalog", "staging-eu1")["live"] == old
 
