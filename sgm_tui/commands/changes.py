@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sgm_tui.commands import output
@@ -15,8 +16,10 @@ from sgm_tui.fleet.change_report import Result, document, text
 from sgm_tui.fleet.model import CellKey, Version, is_version
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
 from sgm_tui.fleet.proposal import ENDED, Override, Preview, Progress
+from sgm_tui.fleet.strategy import extras_of
 
 if TYPE_CHECKING:
+    from sgm_tui.config import Config
     from sgm_tui.fleet.cell import Cell
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.session import LiveSession
@@ -42,6 +45,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=_WAIT_SECONDS, metavar="SECONDS", help="how long --wait waits (default: 3600)"
     )
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print it")
+
+
+def add_strategy(parser: argparse.ArgumentParser) -> None:
+    """The option for how it is rolled out."""
+    parser.add_argument(
+        "--strategy",
+        default="",
+        metavar="S",
+        help="canary10-30-60, bluegreen, a name of policy.strategies, or the steps as JSON ([]: none)",
+    )
+
+
+def with_strategy(staged: Staged, name: str, config: Config) -> Staged:
+    """What is staged, each change with a rollout strategy; "" and keep leave each file its own.
+
+    Raises:
+        UsageError: there is no such strategy.
+    """
+    if name in {"", "keep"}:
+        return staged
+    extras = extras_of(name, config.layout.image_key, config.policy.strategies)
+    if isinstance(extras, Refusal):
+        raise UsageError(f"--strategy: {extras.reason}")
+    return Staged(tuple(replace(one, strategy=name, extras=extras) for one in staged.changes), staged.refusals)
 
 
 def version(text: str) -> Version:

@@ -40,6 +40,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         metavar="V",
         help="every cell that runs or is about to run this version, which is known bad from now on",
     )
+    changes.add_strategy(parser)
     changes.add_options(parser)
     parser.set_defaults(run=run)
 
@@ -62,6 +63,7 @@ async def _revert(arguments: argparse.Namespace) -> int:
         staged = Staged(refusals=(unknown,)) if unknown else await _wanted(session, snapshot, arguments)
         if arguments.bad_version and not unknown:
             agreed = functools.partial(_mark, session, arguments)
+        staged = changes.with_strategy(staged, arguments.strategy, session.config)
         return await changes.carry_out(session, staged, arguments, agreed)
 
 

@@ -57,7 +57,7 @@ def text(preview: Preview) -> str:
         for edit in proposal.edits:
             lines += ["", *(f"  {line}" for line in edit.diff.splitlines())]
             lines += [*_way_back(edit), *_commits(edit)]
-            lines += [f"  stays: {one}" for one in edit.stays]
+            lines += [f"  brings: {one}" for one in edit.brings] + [f"  stays: {one}" for one in edit.stays]
         lines += ["", *gate_lines(proposal.gates), ""]
     lines += [_refusal(one) for one in preview.refusals]
     return "\n".join(lines).rstrip() or "git already wants this: nothing to do"

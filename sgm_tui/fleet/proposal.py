@@ -28,6 +28,8 @@ class FileEdit:
     stays: tuple[str, ...] = ()
     """What differs from the stage before and does not travel ("protected: autoscaling.maxReplicas"), or what a revert
     could not undo."""
+    brings: tuple[str, ...] = ()
+    """What comes with the version and nobody asked for by name: steps that are put back."""
     between: Between | None = None
     """None where the service's own repository is not configured, and for a revert."""
     way: WayBack | None = None

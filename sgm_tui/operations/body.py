@@ -42,7 +42,7 @@ def body_of(
         parts.append(f"**Supersedes** {', '.join(f'#{one.number}' for one in supersedes)}")
     if reason:
         parts.append(f"**Why:** {plain(reason)}")
-    parts += _known_bad(changes)
+    parts += [*_steps(edits), *_known_bad(changes)]
     if gates:
         parts.append(_gates(gates, override))
     if snapshot is not None:
@@ -175,6 +175,13 @@ def _links(changes: Sequence[Change], config: Config, snapshot: FleetSnapshot) -
         if places:
             lines.append(f"- {plain(str(key))}: {' · '.join(places)}")
     return "\n".join(lines)
+
+
+def _steps(edits: Sequence[FileEdit]) -> Iterator[str]:
+    """The steps of a canary that are put back, for nobody asked for them by name."""
+    for edit in edits:
+        for brought in edit.brings:
+            yield f"**Puts back** in {plain(edit.change.place)}: {plain(brought)}"
 
 
 def _speed(edits: Sequence[FileEdit]) -> Iterator[str]:

@@ -66,6 +66,7 @@ def identity_of(changes: Sequence[Change]) -> str:
     for one in sorted(changes, key=lambda change: (change.path, change.key)):
         extras = [[extra.key, extra.value] for extra in one.extras]
         more: list[object] = [extras, list(one.undoes)] if extras or one.undoes else []
+        more += [list(one.restores)] if one.restores else []
         content.append([one.path, one.key, one.from_version, one.to_version, *more])
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 

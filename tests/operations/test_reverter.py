@@ -20,16 +20,19 @@ from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.health import Samples
 from sgm_tui.fleet.history import WayBack
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.plan import Change, Extra, Plan, Refusal
 from sgm_tui.fleet.plan_document import document_of, plan_of
+from sgm_tui.fleet.strategy import extras_of
 from sgm_tui.gitops.history import History
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.known_bad import KnownBad
+from sgm_tui.operations.left_out import LeftOut
 from sgm_tui.operations.pods import PodTemplates
 from sgm_tui.operations.proposal import message_of
 from sgm_tui.operations.reading import CommitReader
 from sgm_tui.operations.revert import HealthRecord, Reverter
+from sgm_tui.operations.writing import written
 from sgm_tui.sandbox.repository import Repository as Origin
 
 CHART = "charts/microservice"
@@ -252,3 +255,47 @@ async def test_what_a_commit_marks_is_held_and_only_a_commit_lets_it_go(lab: Lab
     assert all("known bad: it loses orders" in of_cell[Version(NEW)] for of_cell in held.values())
     with pytest.raises(RefusedError, match=f"Sgm-Let-Go: cart {NEW}"):
         await reverter.mark(WHERE.service, Version(NEW), "")
+
+
+async def back_without_steps(lab: Lab) -> Change:
+    """The new version comes with other steps, and is left by a way back without any."""
+    await lab.promoted(b"    - setWeight: 30\n", b"    - setWeight: 35\n")
+    made = await lab.reverter().change(in_flight(), WHERE, None)
+    assert isinstance(made, Change)
+    extras = extras_of("[]")
+    assert not isinstance(extras, Refusal)
+    change = replace(made, strategy="[]", extras=extras)
+    left = written(lab.clone, lab.clone.head(), change).after
+    assert b"  steps: []" in left
+    await lab.writes({PROD: left}, message_of([change]))
+    return change
+
+
+def next_promotion(lab: Lab) -> Change:
+    versions = Version(OLD), Version(NEW)
+    change = Change("promotion", WHERE.service, WHERE.stage, WHERE.cluster, PROD, "image.tag", *versions, (WHERE,))
+    return LeftOut(lab.config, lab.clone, History(lab.config, lab.clone)).put_back(change, lab.read(PROD))
+
+
+async def test_the_next_promotion_puts_back_the_steps_a_fast_way_back_left_out_byte_for_byte(lab: Lab) -> None:
+    before = lab.read(PROD)
+    await back_without_steps(lab)
+    await lab.writes({PROD: lab.read(PROD) + b"# somebody wrote this since\n"})
+    change = next_promotion(lab)
+    after = written(lab.clone, lab.clone.head(), change).after
+    assert after == with_version(before, NEW) + b"# somebody wrote this since\n"
+    assert plan_of(document_of(Plan((change,)))) == Plan((change,))
+
+
+async def test_steps_are_put_back_once_and_never_over_what_somebody_wrote(lab: Lab) -> None:
+    await back_without_steps(lab)
+    asked = replace(next_promotion(lab), restores=(), extras=(Extra("rollout.steps", "[]"),))
+    assert LeftOut(lab.config, lab.clone, History(lab.config, lab.clone)).put_back(asked, lab.read(PROD)) == asked
+    await lab.writes({PROD: lab.read(PROD).replace(b"steps: []", b"steps: [{setWeight: 50}]")})
+    assert next_promotion(lab).restores == ()
+
+
+async def test_a_way_back_that_kept_its_steps_has_nothing_to_put_back(lab: Lab) -> None:
+    await lab.promoted()
+    await lab.writes({PROD: with_version(lab.read(PROD), OLD)}, f"revert(cart): prod-eu1 -> {OLD}")
+    assert next_promotion(lab).restores == ()

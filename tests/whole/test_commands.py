@@ -196,6 +196,24 @@ def test_a_bad_version_is_left_and_held_everywhere_and_by_everybody(fleet: Fleet
         assert all("known bad: incident 4711" in one["reason"] for one in gates), gates
 
 
+def test_the_fast_way_back_leaves_the_steps_out_and_the_next_promotion_puts_them_back(fleet: Fleet) -> None:
+    bad = fleet.cell("search", "staging-eu1")["desired"]
+    where = ("revert", "search", "--stage", "staging", "--strategy")
+    assert "is no step" in fleet.sgm(*where, '[{"sleep": 5}]', "--dry-run", code=2).stderr
+    (dry,) = fleet.json(*where, "[]", "--dry-run")["changes"]
+    assert dry["way_back"]["fast"] is True
+    assert "+  steps: []" in dry["diff"]
+    assert "which puts the steps back" in fleet.sgm(*where, "[]", "--dry-run").stdout
+    fleet.json(*where, "[]", "--yes", "--wait", "--reason", "incident 4711")
+    promote = ("promote", "search", "--to", "staging", "--version", bad)
+    (again,) = fleet.json(*promote, "--dry-run")["changes"]
+    assert "-  steps: []" in again["diff"]
+    assert "+    - setWeight: 10" in again["diff"]
+    over = ("--override", "--reason", "the cause is fixed in config")
+    fleet.json(*promote, "--yes", "--wait", *over)
+    assert fleet.cell("search", "staging-eu1")["rollout"]["steps"] == 7
+
+
 def test_another_version_supersedes_the_open_pull_request_when_it_is_asked_to(slow_fleet: Fleet) -> None:
     where = ("promote", "search", "--to", "prod", "--cluster", "prod-eu1", "--yes")
     now = slow_fleet.cell("search", "prod-eu1")["desired"]

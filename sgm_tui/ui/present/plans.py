@@ -143,6 +143,7 @@ def _proposal(proposal: Proposal, now: datetime, *, protected: bool) -> Iterable
         yield from diff_lines(edit)
         yield from _way_back(edit)
         yield from _commits(edit)
+        yield from (((f"  brings     {one}", Tone.STAGED),) for one in edit.brings)
         yield from (((f"  stays      {one}", Tone.QUIET),) for one in edit.stays)
     yield ()
 
