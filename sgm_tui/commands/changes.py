@@ -7,12 +7,13 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sgm_tui.commands import output
 from sgm_tui.errors import RefusedError, UsageError
 from sgm_tui.fleet.cell import Journey
-from sgm_tui.fleet.change_report import Result, document, text
+from sgm_tui.fleet.change_report import Result, document, text, why
 from sgm_tui.fleet.model import CellKey, Version, is_version
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
 from sgm_tui.fleet.proposal import ENDED, Override, Preview, Progress
@@ -95,15 +96,16 @@ async def carry_out(
         plan, override=override, reason=arguments.reason, direct=arguments.direct, supersede=arguments.supersede
     )
     preview = Preview(preview.base, preview.proposals, (*staged.refusals, *preview.refusals))
+    now = session.store.snapshot.generated_at
     result = _before_writing(preview, dry_run=arguments.dry_run)
     if result is not None:
-        _show(result, preview, (), arguments)
+        _show(result, preview, (), now, arguments)
         if agreed is not None and not arguments.dry_run:
             await agreed()
         return _EXIT[result]
     _must_be_direct(preview, arguments)
     if arguments.output == "text":
-        output.data(text(preview))
+        output.data(text(preview, now))
     if not arguments.yes and not await asyncio.to_thread(_asked, preview):
         raise RefusedError("not confirmed: nothing was written")
     if agreed is not None:
@@ -111,7 +113,7 @@ async def carry_out(
     happened = await _write(session, preview)
     result = _after_writing(happened)
     if arguments.output == "json":
-        _show(result, preview, happened, arguments)
+        _show(result, preview, happened, now, arguments)
     if arguments.wait and result in {"opened", "pushed"}:
         return await follow(session, staged.changes, happened, arguments.timeout)
     return _EXIT[result]
@@ -168,16 +170,18 @@ def _line_of(progress: Progress) -> str:
     return f"{progress.step:<10} {progress.proposal.stage}: {number}{progress.text}{link}"
 
 
-def _show(result: Result, preview: Preview, happened: Sequence[Progress], arguments: argparse.Namespace) -> None:
+def _show(
+    result: Result, preview: Preview, happened: Sequence[Progress], now: datetime, arguments: argparse.Namespace
+) -> None:
     if arguments.output == "json":
         output.data(json.dumps(document(result, preview, happened), indent=2, ensure_ascii=False))
     else:
-        output.data(text(preview))
+        output.data(text(preview, now))
     if result == "refused":
-        _say_why(preview)
+        _say_why(preview, now)
 
 
-def _say_why(preview: Preview) -> None:
+def _say_why(preview: Preview, now: datetime) -> None:
     """The reasons on stderr too: who reads the answer with a program reads those in a log."""
     for refusal in preview.refusals:
         if not refusal.nothing:
@@ -185,7 +189,7 @@ def _say_why(preview: Preview) -> None:
     for proposal in preview.proposals:
         for gate in proposal.blocked:
             over = "no override possible" if gate.level == "never" else "--override --reason R goes over it"
-            output.note(f"sgm: {gate.cell}: {gate.gate}: {gate.reason} ({over})")
+            output.note(f"sgm: {gate.cell}: {gate.gate}: {why(gate, now)} ({over})")
 
 
 def _asked(preview: Preview) -> bool:

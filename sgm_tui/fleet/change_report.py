@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
+from sgm_tui.fleet.gate_case import span
 from sgm_tui.fleet.plan import Refusal
 from sgm_tui.fleet.proposal import FileEdit, Preview, Progress
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.tables import align
 
 SCHEMA = 1
+_CLEARS = {"window": "opens", "soak": "soaked"}
+"""What time does to a gate, in a word."""
 
 Result = Literal["planned", "opened", "pushed", "nothing", "refused", "failed"]
 
@@ -43,7 +47,7 @@ def gate_report(gate: Gate) -> dict[str, Any]:
     }
 
 
-def text(preview: Preview) -> str:
+def text(preview: Preview, now: datetime) -> str:
     """What would be written, for people: each pull request with its diff and the gates that do not simply pass."""
     lines: list[str] = []
     for proposal in preview.proposals:
@@ -58,7 +62,7 @@ def text(preview: Preview) -> str:
             lines += ["", *(f"  {line}" for line in edit.diff.splitlines())]
             lines += [*_way_back(edit), *_commits(edit)]
             lines += [f"  brings: {one}" for one in edit.brings] + [f"  stays: {one}" for one in edit.stays]
-        lines += ["", *gate_lines(proposal.gates), ""]
+        lines += ["", *gate_lines(proposal.gates, now), ""]
     lines += [_refusal(one) for one in preview.refusals]
     return "\n".join(lines).rstrip() or "git already wants this: nothing to do"
 
@@ -83,15 +87,25 @@ def _commits(edit: FileEdit) -> list[str]:
     return [f"  commits: {between.total}  {between.url}", *(f"    {one}" for one in between.commits)]
 
 
-def gate_lines(gates: Sequence[Gate]) -> list[str]:
+def gate_lines(gates: Sequence[Gate], now: datetime) -> list[str]:
     """The gates, the worst first; those that pass in one line."""
     rows = [
-        (f"  {SIGNS[gate.result]} {gate.result}", gate.gate, str(gate.cell), gate.reason)
+        (f"  {SIGNS[gate.result]} {gate.result}", gate.gate, str(gate.cell), why(gate, now))
         for gate in worst_first(gates)
         if gate.result != "pass"
     ]
     passed = passing(worst_first(gates))
     return [*(align(rows) if rows else []), *([f"  ✓ pass  {passed}"] if passed else [])]
+
+
+def why(gate: Gate, now: datetime) -> str:
+    """Why a gate does not pass, and where time alone clears it, when: "frozen: sat UTC; opens in 2h 10m (19:00Z)"."""
+    if gate.eta is None or gate.eta <= now:
+        return gate.reason
+    eta = gate.eta.astimezone(UTC)
+    moment = f"{eta:%H:%M}Z" if eta.date() == now.astimezone(UTC).date() else f"{eta:%Y-%m-%d %H:%M}Z"
+    clears = _CLEARS.get(gate.gate, "clears")
+    return f"{gate.reason}; {clears} in {span((gate.eta - now).total_seconds())} ({moment})"
 
 
 def _refusal(refusal: Refusal) -> str:
