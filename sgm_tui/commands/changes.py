@@ -8,7 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
 from sgm_tui.errors import RefusedError, UsageError
@@ -29,9 +29,23 @@ _EXIT: dict[Result, int] = {"planned": 0, "opened": 0, "pushed": 0, "nothing": 0
 _WAIT_SECONDS = 3600.0
 
 
+class _Check(argparse.Action):
+    """A dry run whose exit code is the answer."""
+
+    def __call__(self, _: argparse.ArgumentParser, namespace: argparse.Namespace, *__: Any) -> None:
+        namespace.check = namespace.dry_run = True
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of every command that writes."""
     parser.add_argument("--dry-run", action="store_true", help="print the diff and the gates, change nothing")
+    parser.add_argument(
+        "--check",
+        action=_Check,
+        nargs=0,
+        default=False,
+        help="as --dry-run, and exit 1 where writing it would be refused",
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--reason", default="", metavar="R", help="why; goes into the commit, pull request and audit")
     parser.add_argument("--override", action="store_true", help="go over gates that block; needs --reason")
@@ -102,7 +116,7 @@ async def carry_out(
         _show(result, preview, (), now, arguments)
         if agreed is not None and not arguments.dry_run:
             await agreed()
-        return _EXIT[result]
+        return 1 if arguments.check and _refused(preview) else _EXIT[result]
     _must_be_direct(preview, arguments)
     if arguments.output == "text":
         output.data(text(preview, now))
@@ -137,12 +151,16 @@ def _override(arguments: argparse.Namespace) -> Override | None:
 
 def _before_writing(preview: Preview, *, dry_run: bool) -> Result | None:
     """How it ends without anything being written; None when there is something to write and it may be."""
-    refused = any(not one.nothing for one in preview.refusals)
-    if dry_run and (preview.proposals or not refused):
-        return "planned" if preview.proposals else "nothing"
-    if refused or any(proposal.blocked for proposal in preview.proposals):
+    if dry_run and preview.proposals:
+        return "planned"
+    if _refused(preview):
         return "refused"
-    return None if preview.proposals else "nothing"
+    return None if preview.proposals and not dry_run else "nothing"
+
+
+def _refused(preview: Preview) -> bool:
+    """Whether nothing of it may be written: all or nothing."""
+    return any(not one.nothing for one in preview.refusals) or any(one.blocked for one in preview.proposals)
 
 
 def _after_writing(happened: Sequence[Progress]) -> Result:
@@ -177,7 +195,7 @@ def _show(
         output.data(json.dumps(document(result, preview, happened), indent=2, ensure_ascii=False))
     else:
         output.data(text(preview, now))
-    if result == "refused":
+    if result == "refused" or (arguments.check and _refused(preview)):
         _say_why(preview, now)
 
 

@@ -26,6 +26,7 @@ def document(result: Result, preview: Preview, progress: Iterable[Progress] = ()
     return {
         "schema": SCHEMA,
         "result": result,
+        "blocked": any(proposal.blocked for proposal in preview.proposals),
         "changes": [_change(edit) for edit in edits.values()],
         "gates": [gate_report(gate) for proposal in preview.proposals for gate in proposal.gates],
         "pull_requests": [_pull(one) for one in progress if one.number or one.step == "pushed"],

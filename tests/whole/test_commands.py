@@ -139,6 +139,18 @@ def test_a_version_the_registry_does_not_have_is_blocked_and_nothing_is_written(
     assert fleet.heads() == before
 
 
+def test_a_check_is_a_dry_run_whose_exit_code_is_the_answer(fleet: Fleet) -> None:
+    before = fleet.heads()
+    where = ("promote", "cart", "--to", "staging", "--version", "v99.0.0")
+    assert fleet.json(*where, "--dry-run")["blocked"] is True
+    ran = fleet.sgm(*where, "--check", "-o", "json", code=1)
+    document = json.loads(ran.stdout)
+    assert (document["result"], document["blocked"]) == ("planned", True)
+    assert "staging-eu1: image: " in ran.stderr
+    assert fleet.json("promote", "payments", "--to", "staging", "--check")["blocked"] is False
+    assert fleet.heads() == before
+
+
 def test_a_promotion_is_followed_to_its_end_and_reverted_and_then_held(fleet: Fleet) -> None:
     old = fleet.cell("catalog", "staging-eu1")["live"]
     opened = fleet.json("promote", "catalog", "--to", "staging", "--yes", "--reason", "release 42", "--wait")
