@@ -16,7 +16,12 @@ from sgm_tui.fleet.text import clean
 
 KNOWN_BAD = "Sgm-Known-Bad: "
 LET_GO = "Sgm-Let-Go: "
+BY = "Sgm-By: "
+"""Who asked for a commit: its author is sgm, and who merged it is somebody else."""
+SGM = "sgm"
+"""The author of the commits sgm makes."""
 _LINE = re.compile(rf"^({KNOWN_BAD}|{LET_GO})(\S+) +(\S+)(?: +(.*))?$", re.MULTILINE)
+_BY = re.compile(rf"^{BY}(.*\S)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,12 @@ Marks = dict[ServiceName, dict[Version, str]]
 """Service → version → why it is known bad."""
 
 
+def who(message: Message) -> str:
+    """The person behind a commit: whom its message names, else its author."""
+    named = _BY.search(message.text)
+    return clean(named[1] if named else message.author)
+
+
 def marks_in(messages: Iterable[Message]) -> Marks:
     """What messages, the oldest first, leave marked as known bad."""
     marks: Marks = {}
@@ -43,5 +54,5 @@ def marks_in(messages: Iterable[Message]) -> Marks:
                 of_service.pop(Version(clean(version)), None)
             else:
                 why = clean(reason) or "no reason was given"
-                of_service[Version(clean(version))] = f"known bad: {why} ({clean(message.author)}, {message.sha[:8]})"
+                of_service[Version(clean(version))] = f"known bad: {why} ({who(message)}, {message.sha[:8]})"
     return marks

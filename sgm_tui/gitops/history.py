@@ -11,7 +11,7 @@ from sgm_tui.config import Config
 from sgm_tui.fleet.history import Past, PastKind
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.text import clean
-from sgm_tui.fleet.trailers import KNOWN_BAD, LET_GO, Marks, marks_in
+from sgm_tui.fleet.trailers import KNOWN_BAD, LET_GO, SGM, Marks, marks_in, who
 from sgm_tui.gitops.repository import Commit, Repository
 from sgm_tui.gitops.values import UnreadableError, version_in
 
@@ -31,6 +31,8 @@ class History:
         self._positions: dict[str, int] = {}
         self._pasts: dict[CellKey, tuple[Past, ...]] = {}
         self._marks: Marks = {}
+        self._people: dict[str, str] = {}
+        """Merged commit → who is behind it; a commit never changes."""
 
     def past_of(self, key: CellKey) -> tuple[Past, ...]:
         """The versions of a cell, newest first, one entry for each commit that changed it.
@@ -102,8 +104,17 @@ class History:
             if version is None or (found and found[-1].version == version):
                 continue
             parent = self._commits[at - 1].sha if at else ""
-            found = _continued(found, _past(key, version, commit, parent, path))
+            newest = _past(key, version, commit, parent, path)
+            found = _continued(found, newest, self._who(newest) if found and newest.kind == "revert" else "")
         return tuple(reversed(found))
+
+    def _who(self, past: Past) -> str:
+        """Who is behind what was merged: not who merged it, where its commits or their messages name somebody."""
+        if past.revision not in self._people and past.parent:
+            merged = self._repository.messages(f"{past.parent}..{past.revision}", ())
+            named = [name for name in map(who, merged) if name != SGM]
+            self._people[past.revision] = named[-1] if named else past.author
+        return self._people.get(past.revision, past.author)
 
     def _templates(self, key: CellKey) -> list[str]:
         values = {"{service}": key.service, "{stage}": key.stage, "{cluster}": key.cluster}
@@ -141,11 +152,11 @@ def _past(key: CellKey, version: Version, commit: Commit, parent: str, path: str
     )
 
 
-def _continued(found: list[Past], newest: Past) -> list[Past]:
-    """The past with one more entry; a revert tells against the version it took away."""
+def _continued(found: list[Past], newest: Past, by: str) -> list[Past]:
+    """The past with one more entry; a revert, by somebody, tells against the version it took away."""
     if not found:
         return [newest]
-    bad = f"reverted by {newest.author} ({newest.revision[:8]})" if newest.kind == "revert" else ""
+    bad = f"reverted by {by} ({newest.revision[:8]})" if by else ""
     return [*found[:-1], replace(found[-1], until=newest.at, known_bad=bad), newest]
 
 

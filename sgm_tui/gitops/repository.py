@@ -165,12 +165,14 @@ class Repository:
         return commits[::-1]
 
     def messages(self, commits: str, words: Sequence[str]) -> list[Message]:
-        """The commits of a range whose message holds one of these words, those of merged branches too, oldest first."""
+        """The commits of a range, merged branches included and merges not, oldest first: those whose message holds one
+        of these words, or all where there are none."""
         greps = [f"--grep={word}" for word in words]
-        form = "--format=%x1e%H%x1f%an%x1f%B"
-        answer = self._run("log", "--reverse", "--no-merges", "--fixed-strings", *greps, form, commits, "--")
-        records = answer.decode("utf-8", "replace").split("\x1e")[1:]
-        return [Message(*record.split("\x1f", 2)) for record in records]
+        form = "--format=%H%x00%an%x00%B"
+        answer = self._run("log", "-z", "--reverse", "--no-merges", "--fixed-strings", *greps, form, commits, "--")
+        # A message may hold anything but the NUL it ends with.
+        fields = answer.decode("utf-8", "replace").split("\0")
+        return [Message(*fields[at : at + 3]) for at in range(0, len(fields) - 2, 3)]
 
     def merge_base(self, one: str, other: str) -> str:
         """The newest common ancestor of two commits; "" when there is none."""

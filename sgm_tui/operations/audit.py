@@ -6,12 +6,12 @@ a cut-off end is noticed too. Records of an older sgm carry no hash of their own
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from sgm_tui.operations.actor import actor
 from sgm_tui.operations.files import locked, unusable, write_whole
 from sgm_tui.operations.journal import append, now
 
@@ -32,7 +32,7 @@ class Audit:
             RefusedError: it cannot be written.
         """
         with locked(self.file):
-            record = {"at": now(), "actor": getpass.getuser(), "action": action, "previous": self._last(), **facts}
+            record = {"at": now(), "actor": actor(), "action": action, "previous": self._last(), **facts}
             line = append(self.file, {**record, "hash": _hash_of(record)})
             write_whole(self._newest, hashlib.sha256(line).hexdigest())
 

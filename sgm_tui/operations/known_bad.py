@@ -5,7 +5,6 @@ Others, and CI, learn of a mark from the commit of the revert that leaves the ve
 
 from __future__ import annotations
 
-import getpass
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.text import clean
+from sgm_tui.operations.actor import actor
 from sgm_tui.operations.files import locked, unusable, write_whole
 from sgm_tui.operations.journal import now
 
@@ -34,7 +34,7 @@ class KnownBad:
         with locked(self._file):
             marks = self._read()
             if reason:
-                mark = {"reason": clean(reason), "at": now(), "by": getpass.getuser()}
+                mark = {"reason": clean(reason), "at": now(), "by": actor()}
                 marks.setdefault(service, {})[version] = mark
             else:
                 marks.get(service, {}).pop(version, None)

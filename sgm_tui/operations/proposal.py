@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.proposal import FileEdit, Override, Proposal
-from sgm_tui.fleet.trailers import KNOWN_BAD
+from sgm_tui.fleet.trailers import BY, KNOWN_BAD
 from sgm_tui.fleet.waves import split
 
 _TITLE = 72
@@ -102,8 +102,8 @@ def _cut(title: str) -> str:
     return title if len(title) <= _TITLE else title[: _TITLE - 1] + "…"
 
 
-def message_of(changes: Sequence[Change], override: Override | None = None, reason: str = "") -> str:
-    """The commit message: the title, what changes where, and trailers for machines (design §4)."""
+def message_of(changes: Sequence[Change], override: Override | None = None, reason: str = "", by: str = "") -> str:
+    """The commit message: the title, what changes where, and trailers for machines (design §4); `by` asked for it."""
     lines = [title_of(changes), ""]
     if len(changes) > 1:
         lines += [
@@ -113,10 +113,10 @@ def message_of(changes: Sequence[Change], override: Override | None = None, reas
     undone = list(dict.fromkeys(commit for change in changes for commit in change.undoes))
     if undone:
         lines += [*(f"This reverts commit {commit}." for commit in undone), ""]
-    return "\n".join([*lines, *_trailers(changes, override, reason), ""])
+    return "\n".join([*lines, *_trailers(changes, override, reason, by), ""])
 
 
-def _trailers(changes: Sequence[Change], override: Override | None, reason: str) -> Iterator[str]:
+def _trailers(changes: Sequence[Change], override: Override | None, reason: str, by: str) -> Iterator[str]:
     yield f"Sgm-Change-Id: {identity_of(changes)}"
     for name, values in (
         ("Sgm-From", [change.from_version for change in changes]),
@@ -136,6 +136,8 @@ def _trailers(changes: Sequence[Change], override: Override | None, reason: str)
     words = one_line(reason or (override.reason if override is not None else ""))
     if words:
         yield f"Sgm-Reason: {words}"
+    if one_line(by):
+        yield f"{BY}{one_line(by)}"
 
 
 def facts_of(proposal: Proposal) -> dict[str, object]:

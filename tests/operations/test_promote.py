@@ -20,6 +20,7 @@ from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.proposal import Between, Override, Preview, Progress, Proposal
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations import promote as promote_module
+from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Forge, Promoter
@@ -191,6 +192,7 @@ async def test_submitting_commits_with_trailers_pushes_and_opens(lab: Lab) -> No
     told = lab.origin.ask("log", "-1", "--format=%(trailers:only)", commit).strip().splitlines()
     assert [line for line in told if not line.startswith("Sgm-Change-Id: ")] == [
         f"Sgm-From: {OLD}", f"Sgm-To: {NEW}", "Sgm-Stage: staging", "Sgm-Clusters: staging-eu1",
+        f"Sgm-By: {actor()}",
     ]  # fmt: skip
     assert lab.origin.message(commit).startswith(f"feat(cart): staging -> {NEW}\n\n")
     assert (steps[-1].number, steps[-1].url, steps[-1].commit) == (100, "https://git.example/100", commit)

@@ -14,6 +14,7 @@ import pytest
 from sgm_tui.config_file import load
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change
+from sgm_tui.operations.actor import actor
 from sgm_tui.operations.cart import Cart
 from sgm_tui.wiring import fleet_directory
 
@@ -176,7 +177,8 @@ def test_a_promotion_is_followed_to_its_end_and_reverted_and_then_held(fleet: Fl
     assert fleet.cell("catalog", "staging-eu1")["live"] == old
 
     held = fleet.json("promote", "catalog", "--to", "staging", "--version", new, "--yes", code=1)
-    assert [gate["gate"] for gate in held["gates"] if gate["result"] == "block"] == ["held"]
+    (gate,) = [gate for gate in held["gates"] if gate["result"] == "block"]
+    assert (gate["gate"], f"is held: reverted by {actor()} (" in gate["reason"]) == ("held", True)
     over = ("--override", "--reason", "the cause is fixed in config")
     again = fleet.json("promote", "catalog", "--to", "staging", "--version", new, "--yes", *over)
     assert again["result"] == "opened"
