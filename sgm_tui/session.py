@@ -213,6 +213,10 @@ class LiveSession:
         """Every version known of a service, newest first."""
         return await self.desk.versions(service)
 
+    def strategies(self) -> tuple[str, ...]:
+        """The names of the team's own rollout strategies."""
+        return tuple(self.config.policy.strategies)
+
     async def sketch(self) -> Preview:
         """The plan's diffs at once, against what was fetched last and without gates: to look at, never to write."""
         return await self.desk.promoter.sketch(self.store.plan, self.store.snapshot)

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from sgm_tui.commands import output
-from sgm_tui.commands.common import load_config
+from sgm_tui.commands.common import count, load_config
 from sgm_tui.fleet.tables import align
 from sgm_tui.fleet.text import clean
 
@@ -21,7 +21,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="?", choices=("show", "verify"), default="show", help="show it, or verify it")
     parser.add_argument("--service", metavar="SERVICE", help="only this service")
     parser.add_argument("--stage", metavar="STAGE", help="only this stage")
-    parser.add_argument("-n", "--limit", type=int, default=50, metavar="N", help="the newest N (default: 50)")
+    parser.add_argument("-n", "--limit", type=count, default=50, metavar="N", help="the newest N (default: 50)")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how to print it")
     parser.set_defaults(run=run)
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     audit = Audit(fleet_directory(config) / "audit.jsonl")
     if arguments.what == "verify":
         return _verify(audit.verify(), str(audit.file))
-    records = [one for one in audit.records() if _wanted(one, arguments)][-max(1, arguments.limit) :]
+    records = [one for one in audit.records() if _wanted(one, arguments)][-arguments.limit :]
     if arguments.output == "json":
         output.data(json.dumps({"schema": 1, "records": records}, indent=2, ensure_ascii=False))
     else:
