@@ -377,6 +377,33 @@ async def test_the_audit_is_a_chain_that_shows_tampering(lab: Lab) -> None:
     assert lab.audit.verify() is None
 
 
+def test_an_audit_whose_end_or_seal_or_all_was_taken_away_is_not_whole_and_stays_so(tmp_path: Path) -> None:
+    audit = Audit(tmp_path / "audit.jsonl")
+    seal = tmp_path / "audit.newest"
+    assert audit.verify() is None, "nothing was ever recorded"
+    for number in range(3):
+        audit.record("push", operation=str(number))
+    lines, sealed = audit.file.read_bytes().splitlines(keepends=True), seal.read_text()
+
+    audit.file.write_bytes(b"".join(lines[:2]))
+    assert audit.verify() == 3
+    audit.record("push", operation="after the cut")
+    assert audit.verify() == 3, "what is recorded later hides nothing"
+
+    audit.file.write_bytes(b"".join(lines[:1]))
+    seal.unlink()
+    assert audit.verify() == 2
+    audit.record("push", operation="after the cut")
+    assert audit.verify() == 2
+
+    audit.file.unlink()
+    seal.unlink()
+    assert audit.verify() == 1
+    audit.file.write_bytes(b"".join(lines))
+    seal.write_text(sealed)
+    assert audit.verify() is None
+
+
 async def test_auto_merge_is_asked_for_where_the_stage_is_configured(lab: Lab) -> None:
     promoter = lab.promoter(auto_merge=("staging",))
     lab.forge.unmerged = "auto-merge was refused: not allowed"
