@@ -132,6 +132,10 @@ class Repository:
             self._trees = dict([*list(self._trees.items())[1 - _MOST_TREES :], (commit, found)])
         return found
 
+    def links(self, commit: str) -> frozenset[str]:
+        """The path of every symbolic link of a commit."""
+        return frozenset(path for path, mode in self._modes(commit).items() if mode == "120000")
+
     def read(self, commit: str, path: str) -> bytes | None:
         """A file of a commit; None when there is none, or it is a link."""
         blob = self.tree(commit).get(path)
