@@ -332,3 +332,40 @@ def test_a_shell_completes_every_command(shell: str) -> None:
     ran = subprocess.run([SGM, "completion", shell], capture_output=True, text=True, timeout=DEADLINE, check=True)
     assert "promote" in ran.stdout
     assert "revert" in ran.stdout
+
+
+_PRESS_TAB = """
+eval "$("$1" completion bash)"
+shift
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+$(complete -p sgm | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def completed(fleet: Fleet, line: str) -> list[str]:
+    """What bash offers for the last word of a line."""
+    command = ["bash", "-c", _PRESS_TAB, "bash", SGM, *line.split(" ")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=True, cwd=fleet.directory)
+    assert ran.stderr == ""
+    return ran.stdout.split()
+
+
+def test_bash_completes_services_stages_and_clusters_without_asking_anybody(fleet: Fleet) -> None:
+    fleet.sgm("status")  # the clone is there
+    sgm = f"{SGM} --config {fleet.ready['config']}"
+    assert completed(fleet, f"{sgm} promote che") == ["checkout"]
+    assert completed(fleet, f"{sgm} history ca") == ["cart", "catalog"]
+    assert completed(fleet, f"{sgm} promote cart --to st") == ["staging"]
+    assert completed(fleet, f"{sgm} revert cart --stage prod --cluster prod-a") == ["prod-ap1"]
+    assert completed(fleet, f"{sgm} status --service recom") == ["recommendations"]
+
+
+def test_completion_never_prints_what_goes_wrong(fleet: Fleet, tmp_path: Path) -> None:
+    missing = tmp_path / "gone.yaml"
+    for kind in ("services", "stages", "clusters"):
+        ran = subprocess.run(
+            [SGM, "--config", str(missing), "completion", "--names", kind], capture_output=True, check=False
+        )
+        assert (ran.stdout, ran.stderr) == (b"", b"")
+    assert completed(fleet, f"{SGM} --config {missing} promote che") == []
