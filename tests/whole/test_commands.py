@@ -15,6 +15,7 @@ from sgm_tui.config_file import load
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change
 from sgm_tui.operations.actor import actor
+from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.cart import Cart
 from sgm_tui.wiring import fleet_directory
 
@@ -312,7 +313,22 @@ def test_the_audit_is_whole_and_says_what_was_done_and_why(fleet: Fleet) -> None
 
 
 def test_an_empty_plan_says_so(fleet: Fleet) -> None:
-    assert "nothing to do" in fleet.sgm("plan").stdout
+    ran = fleet.sgm("plan")
+    assert "nothing to do" in ran.stdout
+    assert "nothing is planned" in ran.stderr
+
+
+def test_an_audit_without_an_answer_says_whether_the_name_was_right(fleet: Fleet, tmp_path: Path) -> None:
+    assert "Did you mean prod?" in fleet.sgm("audit", "--stage", "prd", code=2).stderr
+    text = Path(fleet.ready["config"]).read_text(encoding="utf-8")
+    config = tmp_path / "sgm.yaml"
+    config.write_text(text.replace("state_directory: ", f"state_directory: {tmp_path}/state #"), encoding="utf-8")
+    where = ("--config", str(config), "audit")
+    assert "nothing has been recorded here yet" in fleet.sgm(*where).stderr
+    loaded = load(config, flags={}, environ={})
+    Audit(fleet_directory(loaded) / "audit.jsonl").record("push", services=["checkout"], stage="prod")
+    assert "did you mean checkout?" in fleet.sgm(*where, "--service", "chekout").stderr
+    assert "checkout" in fleet.sgm(*where, "--service", "checkout", "-o", "json").stdout
 
 
 def test_a_fleet_that_is_not_there_is_unreachable_not_a_defect(tmp_path: Path, fleet: Fleet) -> None:
