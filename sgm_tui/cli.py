@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sgm_tui import __version__
 from sgm_tui.errors import SgmError, UsageError
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     ConfigLoader = Callable[[], Awaitable[Config]]
     Opening = Callable[[], AbstractContextManager[ConfigLoader]]
 
+Action = TypeVar("Action", bound=argparse.Action)
+
 INTERRUPTED = 130
 _START_SECONDS = 1.5
 """After which starting is over, and what has been loaded stays."""
@@ -36,12 +38,22 @@ _LOADED_SECONDS = 20.0
 """After which a large fleet is there as well: what stays for hours is not looked through again and again."""
 _YOUNG = 10_000
 """So many new objects between two collections: the screen stands still during each."""
+_NAMED = frozenset({"SERVICE", "STAGE", "C"})
+"""What arguments are called whose values the configuration or git knows."""
 _SCENARIOS = ("calm", "release", "bad-canary", "drift", "outage", "storm")
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog}: {message}", f"Try: {self.prog} --help")
+
+    def _add_action(self, action: Action) -> Action:
+        """Services, stages and clusters are completed by name, wherever they are asked for."""
+        if action.metavar in _NAMED:
+            from sgm_tui.commands.completion import completes
+
+            vars(action)["complete"] = completes(action.metavar)
+        return super()._add_action(action)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -213,6 +213,10 @@ class LiveSession:
         """Every version known of a service, newest first."""
         return await self.desk.versions(service)
 
+    def strategies(self) -> tuple[str, ...]:
+        """The names of the team's own rollout strategies."""
+        return tuple(self.config.policy.strategies)
+
     async def sketch(self) -> Preview:
         """The plan's diffs at once, against what was fetched last and without gates: to look at, never to write."""
         return await self.desk.promoter.sketch(self.store.plan, self.store.snapshot)
@@ -303,10 +307,8 @@ class LiveSession:
     async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:
         """What will happen when that revert is merged."""
         change = await self.revert_of(key, to)
-        return change if isinstance(change, Refusal) else await self.way_back_of(change)
-
-    async def way_back_of(self, change: Change) -> WayBack:
-        """What will happen when a revert is merged."""
+        if isinstance(change, Refusal):
+            return change
         return await self.desk.reverter.way_back(self.store.snapshot, change)
 
     async def mark_bad(self, service: ServiceName, version: Version, reason: str) -> None:

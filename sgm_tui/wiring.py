@@ -180,6 +180,7 @@ def _desk(config: Config, repository: Repository, forge: GithubForge | None, hub
     from sgm_tui.operations.cart import Cart
     from sgm_tui.operations.evidence import Investigator
     from sgm_tui.operations.journal import Journal
+    from sgm_tui.operations.left_out import LeftOut
     from sgm_tui.operations.planning import Planning
     from sgm_tui.operations.promote import Promoter
     from sgm_tui.operations.pull_requests import PullRequests
@@ -193,7 +194,10 @@ def _desk(config: Config, repository: Repository, forge: GithubForge | None, hub
     registry = Registry(config.registry) if config.registry.url else None
     reverter = _reverter(config, repository, history, audit, commits)
     investigator = Investigator(config, repository, registry, ProjectReader(hubs) if hubs else None, commits)
-    promoter = Promoter(config, repository, forge, journal, audit, investigator, reverter, locks=locks)
+    left_out = LeftOut(config, repository, history)
+    promoter = Promoter(
+        config, repository, forge, journal, audit, investigator, reverter, left_out=left_out, locks=locks
+    )
     return Desk(
         config=config,
         planning=Planning(Cart(directory / "plan.json"), store.set_plan),

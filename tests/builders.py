@@ -566,6 +566,10 @@ class ScriptedSession:
         """What a test says."""
         return self.known_versions
 
+    def strategies(self) -> tuple[str, ...]:
+        """The team has one of its own."""
+        return ("careful",)
+
     async def undo(self) -> None:
         """Take the newest change back."""
         self.plan(self.snapshot.plan.undone())

@@ -53,3 +53,10 @@ def test_a_character_the_output_does_not_have_is_written_as_its_number() -> None
     environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
     ran = subprocess.run(_prints("✓ v1"), env=environ, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (0, "\\u2713 v1\n")
+
+
+@pytest.mark.parametrize("command", ["history", "audit"])
+@pytest.mark.parametrize("number", ["0", "-3", "x", "²"])
+def test_so_many_is_one_or_more(command: str, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command, f"--limit={number}"]) == 2
+    assert f"{number!r} is not 1 or more" in capsys.readouterr().err

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import difflib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sgm_tui.commands import output
-from sgm_tui.commands.common import load_config
+from sgm_tui.commands.common import count, load_config, one_of
 from sgm_tui.fleet.tables import align
 from sgm_tui.fleet.text import clean
 
@@ -21,7 +23,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="?", choices=("show", "verify"), default="show", help="show it, or verify it")
     parser.add_argument("--service", metavar="SERVICE", help="only this service")
     parser.add_argument("--stage", metavar="STAGE", help="only this stage")
-    parser.add_argument("-n", "--limit", type=int, default=50, metavar="N", help="the newest N (default: 50)")
+    parser.add_argument("-n", "--limit", type=count, default=50, metavar="N", help="the newest N (default: 50)")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how to print it")
     parser.set_defaults(run=run)
 
@@ -35,13 +37,30 @@ def run(arguments: argparse.Namespace) -> int:
     audit = Audit(fleet_directory(config) / "audit.jsonl")
     if arguments.what == "verify":
         return _verify(audit.verify(), str(audit.file))
-    records = [one for one in audit.records() if _wanted(one, arguments)][-max(1, arguments.limit) :]
+    if arguments.stage:
+        one_of("stage", arguments.stage, [stage.name for stage in config.stages])
+    known = audit.records()
+    records = [one for one in known if _wanted(one, arguments)][-arguments.limit :]
+    if not records:
+        output.note(_nothing(known, arguments))
     if arguments.output == "json":
         output.data(json.dumps({"schema": 1, "records": records}, indent=2, ensure_ascii=False))
     else:
         rows = [_row(one) for one in reversed(records)]
         output.data("\n".join(align([("WHEN", "WHO", "DID", "STAGE", "WHAT", "NUMBER", "OVERRIDDEN", "WHY"), *rows])))
     return 0
+
+
+def _nothing(known: Sequence[dict[str, Any]], arguments: argparse.Namespace) -> str:
+    """Why there is no record to show: an empty table answers nobody whether the name was right."""
+    if not known:
+        return "sgm: nothing has been recorded here yet"
+    services = sorted({str(one) for record in known for one in record.get("services") or ()})
+    if not arguments.service or arguments.service in services:
+        return "sgm: nothing of that is recorded here"
+    near = difflib.get_close_matches(arguments.service, services, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"services with records: {', '.join(services) or 'none'}"
+    return clean(f"sgm: nothing of {arguments.service} is recorded here; {hint}", 300)
 
 
 def _verify(line: int | None, file: str) -> int:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
 from sgm_tui.errors import RefusedError, UsageError
 from sgm_tui.fleet.cell import Journey
-from sgm_tui.fleet.change_report import Result, document, text
-from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.change_report import Result, document, text, why
+from sgm_tui.fleet.model import CellKey, Version, is_version
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
 from sgm_tui.fleet.proposal import ENDED, Override, Preview, Progress
+from sgm_tui.fleet.strategy import extras_of
 
 if TYPE_CHECKING:
+    from sgm_tui.config import Config
     from sgm_tui.fleet.cell import Cell
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.session import LiveSession
@@ -25,9 +29,23 @@ _EXIT: dict[Result, int] = {"planned": 0, "opened": 0, "pushed": 0, "nothing": 0
 _WAIT_SECONDS = 3600.0
 
 
+class _Check(argparse.Action):
+    """A dry run whose exit code is the answer."""
+
+    def __call__(self, _: argparse.ArgumentParser, namespace: argparse.Namespace, *__: Any) -> None:
+        namespace.check = namespace.dry_run = True
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of every command that writes."""
     parser.add_argument("--dry-run", action="store_true", help="print the diff and the gates, change nothing")
+    parser.add_argument(
+        "--check",
+        action=_Check,
+        nargs=0,
+        default=False,
+        help="as --dry-run, and exit 1 where writing it would be refused",
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--reason", default="", metavar="R", help="why; goes into the commit, pull request and audit")
     parser.add_argument("--override", action="store_true", help="go over gates that block; needs --reason")
@@ -44,34 +62,83 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print it")
 
 
-async def carry_out(session: LiveSession, staged: Staged, arguments: argparse.Namespace) -> int:
-    """Preview what is staged, and unless it is a dry run write all of it or nothing."""
+def add_strategy(parser: argparse.ArgumentParser) -> None:
+    """The option for how it is rolled out."""
+    parser.add_argument(
+        "--strategy",
+        default="",
+        metavar="S",
+        help="canary10-30-60, bluegreen, a name of policy.strategies, or the steps as JSON ([]: none)",
+    )
+
+
+def with_strategy(staged: Staged, name: str, config: Config) -> Staged:
+    """What is staged, each change with a rollout strategy; "" and keep leave each file its own.
+
+    Raises:
+        UsageError: there is no such strategy.
+    """
+    if name in {"", "keep"}:
+        return staged
+    extras = extras_of(name, config.layout.image_key, config.policy.strategies)
+    if isinstance(extras, Refusal):
+        raise UsageError(f"--strategy: {extras.reason}")
+    return Staged(tuple(replace(one, strategy=name, extras=extras) for one in staged.changes), staged.refusals)
+
+
+def version(text: str) -> Version:
+    """An argument that has to be a version."""
+    if not is_version(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no image tag or digest")
+    return Version(text)
+
+
+async def carry_out(
+    session: LiveSession,
+    staged: Staged,
+    arguments: argparse.Namespace,
+    agreed: Callable[[], Awaitable[None]] | None = None,
+) -> int:
+    """Preview what is staged, and unless it is a dry run write all of it or nothing.
+
+    `agreed` is called as soon as it is meant: not in a dry run, and not after a no; also where there is nothing to
+    write, or a gate is in the way.
+    """
     override = _override(arguments)
     plan = Plan().with_change(*staged.changes)
     preview = await session.preview_of(
         plan, override=override, reason=arguments.reason, direct=arguments.direct, supersede=arguments.supersede
     )
     preview = Preview(preview.base, preview.proposals, (*staged.refusals, *preview.refusals))
+    now = session.store.snapshot.generated_at
     result = _before_writing(preview, dry_run=arguments.dry_run)
     if result is not None:
-        _show(result, preview, (), arguments)
-        return _EXIT[result]
+        _show(result, preview, (), now, arguments)
+        if agreed is not None and not arguments.dry_run:
+            await agreed()
+        return 1 if arguments.check and _refused(preview) else _EXIT[result]
+    _must_be_direct(preview, arguments)
+    if arguments.output == "text":
+        output.data(text(preview, now))
+    if not arguments.yes and not await asyncio.to_thread(_asked, preview):
+        raise RefusedError("not confirmed: nothing was written")
+    if agreed is not None:
+        await agreed()
+    happened = await _write(session, preview)
+    result = _after_writing(happened)
+    if arguments.output == "json":
+        _show(result, preview, happened, now, arguments)
+    if arguments.wait and result in {"opened", "pushed"}:
+        return await follow(session, staged.changes, happened, arguments.timeout)
+    return _EXIT[result]
+
+
+def _must_be_direct(preview: Preview, arguments: argparse.Namespace) -> None:
     indirect = {one.stage for one in preview.proposals if arguments.direct and not one.direct}
     if indirect:
         raise RefusedError(
             f"policy.direct does not list {', '.join(sorted(indirect))}: nothing was written", "Leave out --direct."
         )
-    if arguments.output == "text":
-        output.data(text(preview))
-    if not arguments.yes and not await asyncio.to_thread(_asked, preview):
-        raise RefusedError("not confirmed: nothing was written")
-    happened = await _write(session, preview)
-    result = _after_writing(happened)
-    if arguments.output == "json":
-        _show(result, preview, happened, arguments)
-    if arguments.wait and result in {"opened", "pushed"}:
-        return await follow(session, staged.changes, happened, arguments.timeout)
-    return _EXIT[result]
 
 
 def _override(arguments: argparse.Namespace) -> Override | None:
@@ -84,12 +151,16 @@ def _override(arguments: argparse.Namespace) -> Override | None:
 
 def _before_writing(preview: Preview, *, dry_run: bool) -> Result | None:
     """How it ends without anything being written; None when there is something to write and it may be."""
-    refused = any(not one.nothing for one in preview.refusals)
-    if dry_run and (preview.proposals or not refused):
-        return "planned" if preview.proposals else "nothing"
-    if refused or any(proposal.blocked for proposal in preview.proposals):
+    if dry_run and preview.proposals:
+        return "planned"
+    if _refused(preview):
         return "refused"
-    return None if preview.proposals else "nothing"
+    return None if preview.proposals and not dry_run else "nothing"
+
+
+def _refused(preview: Preview) -> bool:
+    """Whether nothing of it may be written: all or nothing."""
+    return any(not one.nothing for one in preview.refusals) or any(one.blocked for one in preview.proposals)
 
 
 def _after_writing(happened: Sequence[Progress]) -> Result:
@@ -117,16 +188,18 @@ def _line_of(progress: Progress) -> str:
     return f"{progress.step:<10} {progress.proposal.stage}: {number}{progress.text}{link}"
 
 
-def _show(result: Result, preview: Preview, happened: Sequence[Progress], arguments: argparse.Namespace) -> None:
+def _show(
+    result: Result, preview: Preview, happened: Sequence[Progress], now: datetime, arguments: argparse.Namespace
+) -> None:
     if arguments.output == "json":
         output.data(json.dumps(document(result, preview, happened), indent=2, ensure_ascii=False))
     else:
-        output.data(text(preview))
-    if result == "refused":
-        _say_why(preview)
+        output.data(text(preview, now))
+    if result == "refused" or (arguments.check and _refused(preview)):
+        _say_why(preview, now)
 
 
-def _say_why(preview: Preview) -> None:
+def _say_why(preview: Preview, now: datetime) -> None:
     """The reasons on stderr too: who reads the answer with a program reads those in a log."""
     for refusal in preview.refusals:
         if not refusal.nothing:
@@ -134,7 +207,7 @@ def _say_why(preview: Preview) -> None:
     for proposal in preview.proposals:
         for gate in proposal.blocked:
             over = "no override possible" if gate.level == "never" else "--override --reason R goes over it"
-            output.note(f"sgm: {gate.cell}: {gate.gate}: {gate.reason} ({over})")
+            output.note(f"sgm: {gate.cell}: {gate.gate}: {why(gate, now)} ({over})")
 
 
 def _asked(preview: Preview) -> bool:

@@ -74,6 +74,13 @@ def must_know_git(snapshot: FleetSnapshot) -> None:
             )
 
 
+def count(text: str) -> int:
+    """An argument that counts something: 1 or more."""
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
+    return int(text)
+
+
 def may_write(arguments: argparse.Namespace) -> None:
     """A mutation nobody looks at needs to be asked for explicitly.
 

@@ -1,14 +1,74 @@
-"""`sgm completion`: what a shell needs to complete commands, options and their values."""
+"""`sgm completion`: what a shell needs to complete commands, options, and the names of services, stages and clusters.
+
+The names are asked of `sgm` itself when a key is pressed: it reads the configuration and the clone that is there, never
+the network, and says nothing of what goes wrong, for it would land in somebody's command line.
+"""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
+from sgm_tui.commands.common import load_config
+from sgm_tui.errors import SgmError, UsageError
+
+if TYPE_CHECKING:
+    from sgm_tui.config import Config
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
+_KINDS = {"SERVICE": "services", "STAGE": "stages", "C": "clusters"}
+"""What an argument is called in the help → which names it takes."""
+_HARMLESS = re.compile(r"[\w.-]+")
+"""A shell may expand what it completes with: other names are not offered."""
+_BASH = """
+_sgm_names() {
+  local -a given=()
+  local at value one
+  for ((at = 1; at < COMP_CWORD; at++)); do
+    if [[ ${COMP_WORDS[at]} == --config || ${COMP_WORDS[at]} == --repo ]]; then
+      value=$((at + 1))
+      [[ ${COMP_WORDS[value]-} == "=" ]] && value=$((at + 2))
+      given+=("${COMP_WORDS[at]}" "${COMP_WORDS[value]-}")
+    fi
+  done
+  while IFS= read -r one; do
+    [[ $one == "$2"* ]] && printf '%s\\n' "$one"
+  done < <("${COMP_WORDS[0]}" "${given[@]}" completion --names "$1" 2> /dev/null)
+}
+"""
+_ZSH = """
+_sgm_names() {
+  local -a given found
+  local at
+  for at in --config --repo; do
+    (( ${words[(I)$at]} )) && given+=($at ${words[${words[(I)$at]} + 1]})
+  done
+  found=(${(f)"$(${words[1]} $given completion --names $1 2> /dev/null)"})
+  compadd -a found
+}
+"""
+
+
+def completes(metavar: object) -> dict[str, object] | None:
+    """How each shell completes an argument of this name (`complete` of shtab); None where there is nothing to know."""
+    kind = _KINDS.get(metavar) if isinstance(metavar, str) else None
+    if kind is None:
+        return None
+    function, command = f"_sgm_names_{kind}", f"sgm completion --names {kind}"
+    return {
+        "bash": function,
+        "zsh": function,
+        "fish": f"({command} 2> /dev/null)",
+        "tcsh": f"`{command}`",
+        "preamble": {
+            "bash": f'{_BASH}\n{function}() {{\n  _sgm_names {kind} "$1"\n}}',
+            "zsh": f"{_ZSH}\n{function}() {{\n  _sgm_names {kind}\n}}",
+        },
+    }
 
 
 def add(commands: Any, shared: argparse.ArgumentParser, parser: Callable[[], argparse.ArgumentParser]) -> None:
@@ -16,13 +76,44 @@ def add(commands: Any, shared: argparse.ArgumentParser, parser: Callable[[], arg
     command = commands.add_parser(
         "completion", parents=[shared], help="completion for your shell: bash, zsh, fish, tcsh"
     )
-    command.add_argument("shell", choices=SHELLS, help="the shell it is for")
-    command.set_defaults(run=lambda arguments: run(arguments, parser()))
+    command.add_argument("shell", nargs="?", choices=SHELLS, help="the shell it is for")
+    command.add_argument("--names", choices=tuple(_KINDS.values()), help=argparse.SUPPRESS)
+    command.set_defaults(run=lambda arguments: run(arguments, parser))
 
 
-def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def run(arguments: argparse.Namespace, parser: Callable[[], argparse.ArgumentParser]) -> int:
     """Print the script; `eval "$(sgm completion bash)"` loads it."""
+    if arguments.names:
+        return _print_names(arguments)
+    if arguments.shell is None:
+        raise UsageError(f"sgm completion: name a shell: {', '.join(SHELLS)}", 'Try: eval "$(sgm completion bash)"')
     import shtab
 
-    output.data(shtab.complete(parser, shell=arguments.shell).rstrip())
+    output.data(shtab.complete(parser(), shell=arguments.shell).rstrip())
     return 0
+
+
+def _print_names(arguments: argparse.Namespace) -> int:
+    try:
+        config = asyncio.run(load_config(arguments))
+        names = _names(config, arguments.names)
+    except (SgmError, OSError) as error:
+        return error.exit_code if isinstance(error, SgmError) else 3
+    harmless = sorted(name for name in names if _HARMLESS.fullmatch(name))
+    if harmless:
+        output.data("\n".join(harmless))
+    return 0
+
+
+def _names(config: Config, kind: str) -> set[str]:
+    if kind == "stages":
+        return {stage.name for stage in config.stages}
+    if kind == "clusters":
+        return {cluster.name for cluster in config.clusters}
+    from sgm_tui.gitops.repository import Repository
+    from sgm_tui.gitops.tree import Tree
+    from sgm_tui.wiring import state_directory
+
+    where = state_directory(config) / "repositories"
+    repository = Repository(config.repository.url, config.repository.branch, where)
+    return {str(key.service) for key in Tree(config).places(repository.tree(repository.head()))}

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
-from sgm_tui.commands.common import check_names, must_know_git, settled_session
+from sgm_tui.commands.common import check_names, count, must_know_git, settled_session
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.history import Past
 from sgm_tui.fleet.model import CellKey
@@ -30,7 +30,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("service", nargs="?", metavar="SERVICE", help="only this service")
     parser.add_argument("--stage", metavar="STAGE", help="only this stage")
     parser.add_argument("--cluster", metavar="C", help="only this cluster")
-    parser.add_argument("-n", "--limit", type=int, default=10, metavar="N", help="so many a cell (default: 10)")
+    parser.add_argument("-n", "--limit", type=count, default=10, metavar="N", help="so many a cell (default: 10)")
     parser.add_argument("--no-health", action="store_true", help="do not ask Prometheus how each of them fared")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how to print it")
     parser.set_defaults(run=run)
@@ -51,7 +51,7 @@ async def _history(arguments: argparse.Namespace) -> int:
             for cell in in_order(snapshot)
             if all(not value or getattr(cell.key, name) == value for name, value in wanted.items())
         ]
-        pasts = await _pasts(session, keys, max(1, arguments.limit), measured=not arguments.no_health)
+        pasts = await _pasts(session, keys, arguments.limit, measured=not arguments.no_health)
         now = snapshot.generated_at
     if arguments.output == "json":
         document = {"schema": 1, "generated_at": time_text(now), "history": [_document(one, now) for one in pasts]}

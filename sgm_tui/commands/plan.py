@@ -69,6 +69,8 @@ async def _plan(arguments: argparse.Namespace) -> int:
             return 0
         if arguments.what == "clear":
             return await _clear(session, snapshot)
+        if not snapshot.plan.changes:
+            output.note("sgm: nothing is planned: p on a cell of the dashboard plans a promotion into it")
         code = await changes.carry_out(session, Staged(snapshot.plan.changes), arguments)
         left = await session.unfinished()
         if left:

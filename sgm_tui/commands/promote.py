@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import changes
 from sgm_tui.commands.common import check_names, may_write, must_know_git, one_of, settled_session
 from sgm_tui.errors import UsageError
-from sgm_tui.fleet.model import ServiceName, StageName, Version, is_version
-from sgm_tui.fleet.plan import Refusal, Staged
+from sgm_tui.fleet.model import ServiceName, StageName
+from sgm_tui.fleet.plan import Staged
 from sgm_tui.fleet.staging import behind, cells_of, promotions_into
-from sgm_tui.fleet.strategy import extras_of
 
 if TYPE_CHECKING:
-    from sgm_tui.config import Config
     from sgm_tui.fleet.snapshot import FleetSnapshot
 
 
@@ -27,13 +24,13 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="every service the stage is behind with")
     parser.add_argument("--to", required=True, metavar="STAGE", help="the stage it goes into")
     parser.add_argument(
-        "--version", type=_version, metavar="V", help="the version (default: what git wants in the stage before)"
+        "--version", type=changes.version, metavar="V", help="the version (default: what git wants in the stage before)"
     )
     parser.add_argument("--from", dest="source", metavar="STAGE", help="take the version from this stage")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--cluster", action="append", metavar="C", help="only this cluster; repeatable")
     where.add_argument("--location", metavar="L", help="only the clusters of this location")
-    parser.add_argument("--strategy", default="", metavar="S", help="canary10-30-60, bluegreen, a name, or JSON steps")
+    changes.add_strategy(parser)
     changes.add_options(parser)
     parser.set_defaults(run=run)
 
@@ -50,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _promote(arguments: argparse.Namespace) -> int:
     async with settled_session(arguments, read_only=arguments.dry_run) as (session, snapshot):
         must_know_git(snapshot)
-        staged = _with_strategy(wanted(snapshot, arguments), arguments.strategy, session.config)
+        staged = changes.with_strategy(wanted(snapshot, arguments), arguments.strategy, session.config)
         return await changes.carry_out(session, staged, arguments)
 
 
@@ -76,18 +73,3 @@ def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
         if not keys:
             raise UsageError(f"{', '.join(arguments.services)} is not deployed there", "sgm status shows where it is.")
     return promotions_into(snapshot, keys, arguments.version, StageName(arguments.source) if arguments.source else None)
-
-
-def _version(text: str) -> Version:
-    if not is_version(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no image tag or digest")
-    return Version(text)
-
-
-def _with_strategy(staged: Staged, name: str, config: Config) -> Staged:
-    if not name or name == "keep":
-        return staged
-    extras = extras_of(name, config.layout.image_key, config.policy.strategies)
-    if isinstance(extras, Refusal):
-        raise UsageError(f"--strategy: {extras.reason}")
-    return Staged(tuple(replace(one, strategy=name, extras=extras) for one in staged.changes), staged.refusals)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import difflib
+import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import changes, output
 from sgm_tui.commands.common import check_names, may_write, must_know_git, settled_session
 from sgm_tui.errors import UsageError
-from sgm_tui.fleet.model import ServiceName, StageName, Version
+from sgm_tui.fleet.model import ServiceName, StageName
 from sgm_tui.fleet.plan import Change, Refusal, Staged
+from sgm_tui.fleet.reverting import affected
 from sgm_tui.fleet.staging import cells_of
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.session import LiveSession
+
+_NAMED = 5
+"""How many versions are named where one does not exist."""
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -27,7 +34,13 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--to-revision", metavar="SHA", help="to what git wanted at this commit")
     target.add_argument("--to-version", metavar="V", help="to this version from the cell's history")
-    target.add_argument("--bad-version", metavar="V", help="every cell that runs or is about to run this version")
+    target.add_argument(
+        "--bad-version",
+        type=changes.version,
+        metavar="V",
+        help="every cell that runs or is about to run this version, which is known bad from now on",
+    )
+    changes.add_strategy(parser)
     changes.add_options(parser)
     parser.set_defaults(run=run)
 
@@ -46,28 +59,58 @@ async def _revert(arguments: argparse.Namespace) -> int:
         must_know_git(snapshot)
         names = {"service": [arguments.service], "cluster": arguments.cluster}
         check_names(snapshot, {**names, "stage": [arguments.stage] if arguments.stage else ()})
-        staged = await _wanted(session, snapshot, arguments)
-        for change in staged.changes:
-            way = await session.way_back_of(change)
-            speed = {True: "at once", False: "step by step", None: "not known how fast"}[way.fast]
-            output.note(f"{change.service} {change.place}: back {speed}: {way.reason}")
-            if way.faster:
-                output.note(f"  faster: {way.faster}")
-        return await changes.carry_out(session, staged, arguments)
+        agreed, unknown = None, await _unknown(session, snapshot, arguments)
+        staged = Staged(refusals=(unknown,)) if unknown else await _wanted(session, snapshot, arguments)
+        if arguments.bad_version and not unknown:
+            agreed = functools.partial(_mark, session, arguments)
+        staged = changes.with_strategy(staged, arguments.strategy, session.config)
+        return await changes.carry_out(session, staged, arguments, agreed)
+
+
+async def _unknown(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Refusal | None:
+    """Why a bad version is none anybody knows: a slip of the finger is neither reverted nor marked."""
+    service, version = ServiceName(arguments.service), arguments.bad_version
+    if version is None or affected(snapshot, service, version):
+        return None
+    known = await session.versions(service)
+    if version in known:
+        return None
+    near = difflib.get_close_matches(version, known, n=_NAMED, cutoff=0.4) or known[:_NAMED]
+    return Refusal("", f"no cell of {service} has {version}; known versions: {', '.join(near) or 'none'}")
 
 
 async def _wanted(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
     service = ServiceName(arguments.service)
     if arguments.bad_version:
-        found = await session.reverts_of(service, Version(arguments.bad_version))
-        wanted = [one for one in found if _asked_for(one, arguments)]
-        return changes.only_changes(wanted)
+        return await _away_from(session, service, arguments)
     keys = cells_of(snapshot, StageName(arguments.stage), service=service, clusters=arguments.cluster or ())
     if not keys:
         raise UsageError(f"{service} is not deployed there", "sgm status shows where it is.")
     target = arguments.to_version or arguments.to_revision
     made = [await session.revert_of(key, target) for key in keys]
     return changes.only_changes(list(dict.fromkeys(made)))
+
+
+async def _away_from(session: LiveSession, service: ServiceName, arguments: argparse.Namespace) -> Staged:
+    """The way back of every cell that is meant, each telling others that the version is bad."""
+    version = arguments.bad_version
+    found = [
+        replace(one, marks_bad=_why_bad(arguments)) if isinstance(one, Change) else one
+        for one in await session.reverts_of(service, version)
+        if _asked_for(one, arguments)
+    ]
+    nothing = Refusal("", f"git wants {service} {version} in no cell that is meant", nothing=True)
+    return changes.only_changes(found or [nothing])
+
+
+def _why_bad(arguments: argparse.Namespace) -> str:
+    return " ".join(arguments.reason.split()) or "left with sgm revert, no reason was given"
+
+
+async def _mark(session: LiveSession, arguments: argparse.Namespace) -> None:
+    service, version = ServiceName(arguments.service), arguments.bad_version
+    await session.mark_bad(service, version, _why_bad(arguments))
+    output.note(f"marked     {service} {version} is known bad in every cell: {_why_bad(arguments)}")
 
 
 def _asked_for(one: Change | Refusal, arguments: argparse.Namespace) -> bool:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
-from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.gate_case import span
+from sgm_tui.fleet.plan import Refusal
 from sgm_tui.fleet.proposal import FileEdit, Preview, Progress
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.tables import align
 
 SCHEMA = 1
+_CLEARS = {"window": "opens", "soak": "soaked"}
+"""What time does to a gate, in a word."""
 
 Result = Literal["planned", "opened", "pushed", "nothing", "refused", "failed"]
 
 
 def document(result: Result, preview: Preview, progress: Iterable[Progress] = ()) -> dict[str, Any]:
     """What was planned or done, for machines."""
-    diffs = {edit.change: edit.diff for proposal in preview.proposals for edit in proposal.edits}
+    edits = {edit.change: edit for proposal in preview.proposals for edit in proposal.edits}
     return {
         "schema": SCHEMA,
         "result": result,
-        "changes": [_change(change, diff) for change, diff in diffs.items()],
+        "blocked": any(proposal.blocked for proposal in preview.proposals),
+        "changes": [_change(edit) for edit in edits.values()],
         "gates": [gate_report(gate) for proposal in preview.proposals for gate in proposal.gates],
         "pull_requests": [_pull(one) for one in progress if one.number or one.step == "pushed"],
         "refusals": [{"path": one.path, "reason": one.reason} for one in preview.refusals],
@@ -43,7 +48,7 @@ def gate_report(gate: Gate) -> dict[str, Any]:
     }
 
 
-def text(preview: Preview) -> str:
+def text(preview: Preview, now: datetime) -> str:
     """What would be written, for people: each pull request with its diff and the gates that do not simply pass."""
     lines: list[str] = []
     for proposal in preview.proposals:
@@ -56,11 +61,24 @@ def text(preview: Preview) -> str:
             lines.append(f"  reviewers  {', '.join(proposal.reviewers)}")
         for edit in proposal.edits:
             lines += ["", *(f"  {line}" for line in edit.diff.splitlines())]
-            lines += _commits(edit)
-            lines += [f"  stays: {one}" for one in edit.stays]
-        lines += ["", *gate_lines(proposal.gates), ""]
+            lines += [*_way_back(edit), *_commits(edit)]
+            lines += [f"  brings: {one}" for one in edit.brings] + [f"  stays: {one}" for one in edit.stays]
+        lines += ["", *gate_lines(proposal.gates, now), ""]
     lines += [_refusal(one) for one in preview.refusals]
     return "\n".join(lines).rstrip() or "git already wants this: nothing to do"
+
+
+def _way_back(edit: FileEdit) -> list[str]:
+    """How fast a revert goes, and what it tells everybody of the version it leaves."""
+    change, way, lines = edit.change, edit.way, []
+    if way is not None:
+        lines.append(f"  way back: {change.service} {change.place}: {way.speed}: {way.reason}")
+    if way is not None and way.faster:
+        lines.append(f"    faster: {way.faster}")
+    if change.marks_bad:
+        bad = f"{change.service} {change.from_version}"
+        lines.append(f"  known bad: {bad}, in every cell once this is merged: {change.marks_bad}")
+    return lines
 
 
 def _commits(edit: FileEdit) -> list[str]:
@@ -70,10 +88,10 @@ def _commits(edit: FileEdit) -> list[str]:
     return [f"  commits: {between.total}  {between.url}", *(f"    {one}" for one in between.commits)]
 
 
-def gate_lines(gates: Sequence[Gate]) -> list[str]:
+def gate_lines(gates: Sequence[Gate], now: datetime) -> list[str]:
     """The gates, the worst first; those that pass in one line."""
     rows = [
-        (f"  {SIGNS[gate.result]} {gate.result}", gate.gate, str(gate.cell), gate.reason)
+        (f"  {SIGNS[gate.result]} {gate.result}", gate.gate, str(gate.cell), why(gate, now))
         for gate in worst_first(gates)
         if gate.result != "pass"
     ]
@@ -81,12 +99,23 @@ def gate_lines(gates: Sequence[Gate]) -> list[str]:
     return [*(align(rows) if rows else []), *([f"  ✓ pass  {passed}"] if passed else [])]
 
 
+def why(gate: Gate, now: datetime) -> str:
+    """Why a gate does not pass, and where time alone clears it, when: "frozen: sat UTC; opens in 2h 10m (19:00Z)"."""
+    if gate.eta is None or gate.eta <= now:
+        return gate.reason
+    eta = gate.eta.astimezone(UTC)
+    moment = f"{eta:%H:%M}Z" if eta.date() == now.astimezone(UTC).date() else f"{eta:%Y-%m-%d %H:%M}Z"
+    clears = _CLEARS.get(gate.gate, "clears")
+    return f"{gate.reason}; {clears} in {span((gate.eta - now).total_seconds())} ({moment})"
+
+
 def _refusal(refusal: Refusal) -> str:
     sign = "·" if refusal.nothing else "✖"
     return f"{sign} {refusal.path or 'not planned'}: {refusal.reason}"
 
 
-def _change(change: Change, diff: str) -> dict[str, Any]:
+def _change(edit: FileEdit) -> dict[str, Any]:
+    change, way = edit.change, edit.way
     return {
         "kind": change.kind,
         "service": change.service,
@@ -98,7 +127,9 @@ def _change(change: Change, diff: str) -> dict[str, Any]:
         "from": change.from_version,
         "to": change.to_version,
         "strategy": change.strategy or None,
-        "diff": diff,
+        "known_bad": change.marks_bad or None,
+        "way_back": None if way is None else {"fast": way.fast, "reason": way.reason, "faster": way.faster or None},
+        "diff": edit.diff,
     }
 
 

@@ -93,3 +93,8 @@ class WayBack:
     reason: str
     faster: str = ""
     """Where it is not fast: what to change in git to get the fast way; "" when there is no such way."""
+
+    @property
+    def speed(self) -> str:
+        """How fast, in words."""
+        return {True: "at once", False: "step by step", None: "not known how fast"}[self.fast]

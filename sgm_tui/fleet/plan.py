@@ -45,6 +45,10 @@ class Change:
     extras: tuple[Extra, ...] = ()
     undoes: tuple[str, ...] = ()
     """A revert that restores everything: the first-parent commits whose part in this file is undone, newest first."""
+    restores: tuple[str, ...] = ()
+    """A promotion that puts back the steps a fast way back left out: the commit of that way back, and what it undid."""
+    marks_bad: str = ""
+    """Why the version it takes away is known bad; its commit says so, and everybody's gates hold the version back."""
     batch: int = 0
     """Changes staged by one key press carry one number; undo takes them back together."""
 

@@ -53,6 +53,8 @@ def change_of(document: dict[str, Any]) -> Change:
         strategy=_text(document.get("strategy", "")),
         extras=tuple(Extra(one["key"], one["value"], one["why"]) for one in document.get("extras", ())),
         undoes=tuple(_text(one) for one in document.get("undoes", ())),
+        restores=tuple(_text(one) for one in document.get("restores", ())),
+        marks_bad=_text(document.get("marks_bad", "")),
         batch=int(document.get("batch", 0)),
     )
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.model import StageName
 from sgm_tui.fleet.plan import Change, Refusal
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.history import WayBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,12 @@ class FileEdit:
     stays: tuple[str, ...] = ()
     """What differs from the stage before and does not travel ("protected: autoscaling.maxReplicas"), or what a revert
     could not undo."""
+    brings: tuple[str, ...] = ()
+    """What comes with the version and nobody asked for by name: steps that are put back."""
     between: Between | None = None
     """None where the service's own repository is not configured, and for a revert."""
+    way: WayBack | None = None
+    """What will happen when a revert is merged; None for a promotion, and where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)

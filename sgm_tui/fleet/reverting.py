@@ -8,7 +8,7 @@ and walks every step. Blue-green goes back at once to a ReplicaSet that is still
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sgm_tui.fleet.cell import Cell
@@ -19,9 +19,12 @@ from sgm_tui.fleet.observed import Rollout
 from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import cells_of_file
+from sgm_tui.fleet.strategy import steps_of
 
-_PAUSE = re.compile(r"pause: (\d+(?:\.\d+)?)(s|m|h)")
-_UNITS = {"s": 1, "m": 60, "h": 3600}
+_PAUSE = "pause: "
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
+_NO_STEPS = "rollout.steps: [] comes with it: new pods take over as soon as they are ready, no steps, no analysis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +99,26 @@ def way_back(cell: Cell, change: Change, template: Template) -> WayBack:
     if rollout is None:
         return WayBack(None, "no Rollout is known here: the workload goes back as its own strategy says")
     if rollout.strategy == "BlueGreen":
+        if steps_of(change) is not None:
+            return WayBack(None, "with it blue-green becomes a canary: how the controller takes that is not foretold")
         return _blue_green(rollout, change, template)
+    steps = steps_of(change)
     in_flight = rollout.new_version is not None or rollout.aborted
     if not in_flight or rollout.stable_version != change.to_version:
         stable = rollout.stable_version or "another version"
-        return WayBack(False, f"{stable} is the stable one here: {_walk(rollout)}", _shorter(rollout))
-    if template.same is None:
-        return WayBack(None, f"{_doubt(template)}; if the pods become other ones, {_walk(rollout)}")
+        if steps == []:
+            return WayBack(True, _NO_STEPS)
+        return WayBack(False, f"{stable} is the stable one here: {_walk(rollout, steps)}", _shorter(rollout))
+    if template.same is None and steps != []:
+        return WayBack(None, f"{_doubt(template)}; if the pods become other ones, {_walk(rollout, steps)}")
     if template.same:
         what = "the canary was aborted" if rollout.aborted else "the canary is still in flight"
         return WayBack(True, f"{what} and the pods become the stable ones again: no steps, no analysis")
+    if steps == []:
+        return WayBack(True, _NO_STEPS)
     return WayBack(
         False,
-        f"{', '.join(template.differs[:3])} makes other pods than the stable ones: {_walk(rollout)}",
+        f"{', '.join(template.differs[:3])} makes other pods than the stable ones: {_walk(rollout, steps)}",
         (f"set {', '.join(template.differs[:3])} back in the same change: then it is at once"),
     )
 
@@ -130,16 +140,35 @@ def _blue_green(rollout: Rollout, change: Change, template: Template) -> WayBack
     return WayBack(False, "new pods are started and wait at the gate like any new version")
 
 
-def _walk(rollout: Rollout) -> str:
-    """How long the whole canary takes, as far as its steps tell."""
-    seconds = sum(float(found[1]) * _UNITS[found[2]] for one in rollout.step_names if (found := _PAUSE.match(one)))
-    gates = sum(one == "pause" for one in rollout.step_names)
-    steps = len(rollout.step_names) or rollout.steps or 0
+def _walk(rollout: Rollout, written: Sequence[Mapping[str, object]] | None) -> str:
+    """How long the whole canary takes, as far as its steps tell: those the revert writes, or those of the cluster."""
+    names = rollout.step_names if written is None else tuple(map(_name, written))
+    seconds = sum(_seconds(one.removeprefix(_PAUSE)) for one in names if one.startswith(_PAUSE))
+    gates = sum(one == "pause" for one in names)
+    steps = len(names) or (rollout.steps if written is None else 0) or 0
     if not steps:
         return "it is rolled out like a new version"
     by_hand = f" and {gates} gate{'s' if gates > 1 else ''} for a person" if gates else ""
-    return f"it walks all {steps} steps again, at least {max(1, round(seconds / 60))} min{by_hand}"
+    walks = f"all {steps} steps again" if written is None else f"the {steps} steps that come with it"
+    return f"it walks {walks}, at least {max(1, round(seconds / 60))} min{by_hand}"
+
+
+def _name(step: Mapping[str, object]) -> str:
+    """A step as the cluster's own are named, as far as time goes."""
+    kind, value = next(iter(step.items()))
+    length = value.get("duration") if kind == "pause" and isinstance(value, Mapping) else None
+    return kind if length is None else f"{_PAUSE}{length}"
+
+
+def _seconds(length: str) -> float:
+    """A pause as Argo Rollouts takes it: seconds, or a duration as Go writes it."""
+    parts = _DURATION.findall(length)
+    if not parts:
+        return float(length) if length.isdecimal() else 0.0
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def _shorter(rollout: Rollout) -> str:
-    return "write rollout.steps: [] with it (strategy []), and the canary has no steps to walk" if rollout.steps else ""
+    if not rollout.steps:
+        return ""
+    return "without steps (--strategy '[]', or s and [] in the plan); the next promotion puts the steps back"

@@ -11,13 +11,24 @@ import json
 import re
 from collections.abc import Mapping
 
-from sgm_tui.fleet.plan import Extra, Refusal
+from sgm_tui.fleet.plan import Change, Extra, Refusal
 
 _CANARY = re.compile(r"canary(\d{1,3}(?:-\d{1,3})*)")
 _STEPS = frozenset({"setWeight", "pause", "analysis", "setCanaryScale", "setHeaderRoute", "setMirrorRoute"})
 _PAUSE = {"duration": "1m"}
 _DURATION = re.compile(r"\d+|(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
 """What Argo Rollouts reads as the length of a pause: seconds, or a duration as Go writes it."""
+
+
+def steps_key(image_key: str) -> str:
+    """Where the values hold the steps of a canary; next to the key of the version, as everything the chart reads."""
+    return f"{_prefix(image_key)}rollout.steps"
+
+
+def steps_of(change: Change) -> list[dict[str, object]] | None:
+    """The steps a change writes; None where it leaves those there are."""
+    written = next((one.value for one in change.extras if one.key.endswith("rollout.steps")), "")
+    return list(json.loads(written)) if written else None
 
 
 def extras_of(
@@ -40,8 +51,12 @@ def extras_of(
         if isinstance(steps, Refusal):
             return steps
         values = {"rollout.strategy": json.dumps("canary"), "rollout.steps": json.dumps(steps)}
-    prefix = image_key.removesuffix("image.tag") if image_key.endswith(".image.tag") else ""
+    prefix = _prefix(image_key)
     return tuple(Extra(prefix + key, value, f"strategy {name}") for key, value in values.items())
+
+
+def _prefix(image_key: str) -> str:
+    return image_key.removesuffix("image.tag") if image_key.endswith(".image.tag") else ""
 
 
 def _steps(name: str) -> list[dict[str, object]] | Refusal:

@@ -11,6 +11,7 @@ from sgm_tui.config import Config
 from sgm_tui.fleet.history import Past, PastKind
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.trailers import KNOWN_BAD, LET_GO, SGM, Marks, marks_in, who
 from sgm_tui.gitops.repository import Commit, Repository
 from sgm_tui.gitops.values import UnreadableError, version_in
 
@@ -29,6 +30,9 @@ class History:
         self._commits: list[Commit] = []
         self._positions: dict[str, int] = {}
         self._pasts: dict[CellKey, tuple[Past, ...]] = {}
+        self._marks: Marks = {}
+        self._people: dict[str, str] = {}
+        """Merged commit → who is behind it; a commit never changes."""
 
     def past_of(self, key: CellKey) -> tuple[Past, ...]:
         """The versions of a cell, newest first, one entry for each commit that changed it.
@@ -52,6 +56,16 @@ class History:
         pasts = sorted((past for key in keys for past in self.past_of(key)), key=lambda past: past.at, reverse=True)
         return tuple(dict.fromkeys(past.version for past in pasts))
 
+    def known_bad(self, service: ServiceName) -> dict[Version, str]:
+        """Version → why it is known bad, as commits of the branch say.
+
+        Raises:
+            SgmError: the repository cannot be read.
+        """
+        with self._lock:
+            self._look()
+            return dict(self._marks.get(service, {}))
+
     def at_commit(self, key: CellKey, revision: str) -> Past | None:
         """What a cell wanted at a commit, given in full or by its first characters; None when that is not known."""
         pasts = self.past_of(key)
@@ -72,6 +86,7 @@ class History:
         if head != self._head:
             self._commits = self._repository.first_parents(head)
             self._positions = {commit.sha: at for at, commit in enumerate(self._commits)}
+            self._marks = marks_in(self._repository.messages(head, (KNOWN_BAD, LET_GO)))
             self._pasts.clear()
             self._head = head
 
@@ -89,8 +104,17 @@ class History:
             if version is None or (found and found[-1].version == version):
                 continue
             parent = self._commits[at - 1].sha if at else ""
-            found = _continued(found, _past(key, version, commit, parent, path))
+            newest = _past(key, version, commit, parent, path)
+            found = _continued(found, newest, self._who(newest) if found and newest.kind == "revert" else "")
         return tuple(reversed(found))
+
+    def _who(self, past: Past) -> str:
+        """Who is behind what was merged: not who merged it, where its commits or their messages name somebody."""
+        if past.revision not in self._people and past.parent:
+            merged = self._repository.messages(f"{past.parent}..{past.revision}", ())
+            named = [name for name in map(who, merged) if name != SGM]
+            self._people[past.revision] = named[-1] if named else past.author
+        return self._people.get(past.revision, past.author)
 
     def _templates(self, key: CellKey) -> list[str]:
         values = {"{service}": key.service, "{stage}": key.stage, "{cluster}": key.cluster}
@@ -128,11 +152,11 @@ def _past(key: CellKey, version: Version, commit: Commit, parent: str, path: str
     )
 
 
-def _continued(found: list[Past], newest: Past) -> list[Past]:
-    """The past with one more entry; a revert tells against the version it took away."""
+def _continued(found: list[Past], newest: Past, by: str) -> list[Past]:
+    """The past with one more entry; a revert, by somebody, tells against the version it took away."""
     if not found:
         return [newest]
-    bad = f"reverted by {newest.author} ({newest.revision[:8]})" if newest.kind == "revert" else ""
+    bad = f"reverted by {by} ({newest.revision[:8]})" if by else ""
     return [*found[:-1], replace(found[-1], until=newest.at, known_bad=bad), newest]
 
 

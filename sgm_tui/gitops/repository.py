@@ -30,6 +30,7 @@ from git.cmd import Git
 
 from sgm_tui.errors import ConfigError, RefusedError, UnreachableError
 from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.trailers import Message
 
 Result = TypeVar("Result")
 
@@ -131,6 +132,10 @@ class Repository:
             self._trees = dict([*list(self._trees.items())[1 - _MOST_TREES :], (commit, found)])
         return found
 
+    def links(self, commit: str) -> frozenset[str]:
+        """The path of every symbolic link of a commit."""
+        return frozenset(path for path, mode in self._modes(commit).items() if mode == "120000")
+
     def read(self, commit: str, path: str) -> bytes | None:
         """A file of a commit; None when there is none, or it is a link."""
         blob = self.tree(commit).get(path)
@@ -162,6 +167,16 @@ class Repository:
         answer = self._run("log", *flags, commit, "--")
         commits = [_commit(record) for record in answer.split(b"\x1e")[1:]]
         return commits[::-1]
+
+    def messages(self, commits: str, words: Sequence[str]) -> list[Message]:
+        """The commits of a range, merged branches included and merges not, oldest first: those whose message holds one
+        of these words, or all where there are none."""
+        greps = [f"--grep={word}" for word in words]
+        form = "--format=%H%x00%an%x00%B"
+        answer = self._run("log", "-z", "--reverse", "--no-merges", "--fixed-strings", *greps, form, commits, "--")
+        # A message may hold anything but the NUL it ends with.
+        fields = answer.decode("utf-8", "replace").split("\0")
+        return [Message(*fields[at : at + 3]) for at in range(0, len(fields) - 2, 3)]
 
     def merge_base(self, one: str, other: str) -> str:
         """The newest common ancestor of two commits; "" when there is none."""

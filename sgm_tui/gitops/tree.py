@@ -14,6 +14,8 @@ from sgm_tui.gitops.repository import Commit, Repository
 from sgm_tui.gitops.values import UnreadableError, version_in
 
 _MOST_PROPOSALS = 500
+_LINK = ""
+"""Stands for the content of a symbolic link, which is not read."""
 _NAME = r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?"
 
 
@@ -65,13 +67,15 @@ class Tree:
 
     def desired(self, repository: Repository, commit: str) -> DesiredState:
         """What a commit wants of every cell, and which first-parent commit brought it."""
-        blobs = repository.tree(commit)
-        places = self.places(blobs)
-        versions = self._read(repository, {blobs[place.path] for place in places.values()})
+        blobs, links = repository.tree(commit), repository.links(commit)
+        places = self.places({**blobs, **dict.fromkeys(links, _LINK)})
+        versions = {**self._read(repository, {blobs[one.path] for one in places.values() if one.path in blobs})}
+        versions[_LINK] = UnreadableError("it is a symbolic link, which sgm neither follows nor writes")
         commits = repository.first_parents(commit)
         last = _last_touch(commits)
         cells = {
-            key: self._cell(place, versions[blobs[place.path]], last.get(place.path)) for key, place in places.items()
+            key: self._cell(place, versions[blobs.get(place.path, _LINK)], last.get(place.path))
+            for key, place in places.items()
         }
         newest = commits[-1] if commits else None
         return DesiredState(

@@ -1,17 +1,20 @@
 """What was done: a chain of records in which none can be changed or taken out without being noticed.
 
 Every record carries its own hash and the hash of the line before it; a small file beside holds the newest one, so that
-a cut-off end is noticed too. Records of an older sgm carry no hash of their own and still count.
+a cut-off end is noticed too, and stays noticed whatever is recorded after. Whoever may write the folder can still
+forge all of it, the lock too: what must outlive that is kept elsewhere. Records of an older sgm carry no hash of their
+own and still count.
 """
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sgm_tui.operations.actor import actor
 from sgm_tui.operations.files import locked, unusable, write_whole
 from sgm_tui.operations.journal import append, now
 
@@ -32,7 +35,10 @@ class Audit:
             RefusedError: it cannot be written.
         """
         with locked(self.file):
-            record = {"at": now(), "actor": getpass.getuser(), "action": action, "previous": self._last(), **facts}
+            record = {"at": now(), "actor": actor(), "action": action, "previous": self._previous(), **facts}
+            if not self._newest.exists() and record["previous"] == _START:
+                # From its first record on there is a seal: records without one had theirs taken away.
+                write_whole(self._newest, _START)
             line = append(self.file, {**record, "hash": _hash_of(record)})
             write_whole(self._newest, hashlib.sha256(line).hexdigest())
 
@@ -55,7 +61,8 @@ class Audit:
     def verify(self) -> int | None:
         """The number of the first line that breaks the chain, or None when it is whole.
 
-        A line that is missing at the end is the one after the last. Lines after the newest sealed one are whole all
+        A line that is missing at the end is the one after the last; records without their seal, and nothing at all
+        where something was recorded, are not whole. Lines after the newest sealed one are whole all
         the same: a process that died after its record and before its seal took nothing away.
 
         Raises:
@@ -69,12 +76,26 @@ class Audit:
                 return number
             previous = hashlib.sha256(line).hexdigest()
             chain.add(previous)
-        newest = self._newest.read_text(encoding="utf-8").strip() if self._newest.exists() else previous
-        return None if newest in chain else len(lines) + 1
+        if not lines and not self._newest.exists():
+            # Whoever recorded something held the lock, which nobody takes away in passing.
+            return 1 if self.file.with_suffix(".lock").exists() else None
+        return None if self._seal(lines) in chain else len(lines) + 1
 
-    def _last(self) -> str:
+    def _seal(self, lines: Sequence[bytes]) -> str:
+        """The hash of the newest record as it was kept apart; "" where it was taken away.
+
+        Records of an sgm that knew no seals have no hash of their own, and need none.
+        """
+        if self._newest.exists():
+            return self._newest.read_text(encoding="utf-8").strip()
+        return "" if any(_has_hash(line) for line in lines) else _START
+
+    def _previous(self) -> str:
+        """What the next record follows: where the end was cut off, what was cut, so that the gap stays for ever."""
         lines = self._lines()
-        return hashlib.sha256(lines[-1]).hexdigest() if lines else _START
+        hashes = [_START, *(hashlib.sha256(line).hexdigest() for line in lines)]
+        seal = self._seal(lines)
+        return hashes[-1] if seal in hashes else seal
 
     def _lines(self) -> list[bytes]:
         try:
@@ -89,6 +110,13 @@ def _is_intact(line: bytes, previous: str) -> bool:
         own = record.pop("hash", None)
         return bool(record["previous"] == previous and own in {None, _hash_of(record)})
     except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _has_hash(line: bytes) -> bool:
+    try:
+        return "hash" in json.loads(line)
+    except (ValueError, TypeError):
         return False
 
 

@@ -42,11 +42,12 @@ def body_of(
         parts.append(f"**Supersedes** {', '.join(f'#{one.number}' for one in supersedes)}")
     if reason:
         parts.append(f"**Why:** {plain(reason)}")
+    parts += [*_steps(edits), *_known_bad(changes)]
     if gates:
         parts.append(_gates(gates, override))
     if snapshot is not None:
         parts += [part for part in (_evidence(changes, snapshot), _links(changes, config, snapshot)) if part]
-    parts += [_way_back(changes), f"<!-- sgm: {_machine(changes, gates, override)} -->"]
+    parts += [*_speed(edits), _way_back(changes), f"<!-- sgm: {_machine(changes, gates, override)} -->"]
     return "\n\n".join(parts)
 
 
@@ -66,6 +67,15 @@ def _commits(edits: Sequence[FileEdit]) -> Iterator[str]:
         yield "\n".join(
             [f"{title}: {between.total} commits{link}", "", *(f"- {plain(one)}" for one in between.commits), *more]
         )
+
+
+def _known_bad(changes: Sequence[Change]) -> list[str]:
+    """The versions that are held back from every cell once this is merged."""
+    marked = dict.fromkeys((one.service, one.from_version, one.marks_bad) for one in changes if one.marks_bad)
+    return [
+        f"**Known bad from now on, in every cell:** {plain(service)} {code(version)}: {plain(why)}"
+        for service, version, why in marked
+    ]
 
 
 def plain(text: str) -> str:
@@ -167,6 +177,25 @@ def _links(changes: Sequence[Change], config: Config, snapshot: FleetSnapshot) -
     return "\n".join(lines)
 
 
+def _steps(edits: Sequence[FileEdit]) -> Iterator[str]:
+    """The steps of a canary that are put back, for nobody asked for them by name."""
+    for edit in edits:
+        for brought in edit.brings:
+            yield f"**Puts back** in {plain(edit.change.place)}: {plain(brought)}"
+
+
+def _speed(edits: Sequence[FileEdit]) -> Iterator[str]:
+    """How fast each revert will be, for whoever is asked to approve it at night."""
+    lines = [
+        f"- {plain(edit.change.service)} in {plain(edit.change.place)}: **{edit.way.speed}**: {plain(edit.way.reason)}"
+        + (f". Faster: {plain(edit.way.faster)}" if edit.way.faster else "")
+        for edit in edits
+        if edit.way is not None
+    ]
+    if lines:
+        yield "\n".join(["### The way back", "", *lines])
+
+
 def _way_back(changes: Sequence[Change]) -> str:
     commands = list(
         dict.fromkeys(
@@ -192,6 +221,7 @@ def _machine(changes: Sequence[Change], gates: Sequence[Gate], override: Overrid
                 "key": change.key,
                 "from": change.from_version,
                 "to": change.to_version,
+                "known_bad": change.marks_bad or None,
             }
             for change in changes
         ],

@@ -1,8 +1,10 @@
-"""Versions a person marked as known bad: held back from every promotion until they are let go again."""
+"""Versions a person marked as known bad here: held back from every promotion until they are let go again.
+
+Others, and CI, learn of a mark from the commit of the revert that leaves the version (`fleet.trailers`).
+"""
 
 from __future__ import annotations
 
-import getpass
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.text import clean
+from sgm_tui.operations.actor import actor
 from sgm_tui.operations.files import locked, unusable, write_whole
 from sgm_tui.operations.journal import now
 
@@ -31,7 +34,7 @@ class KnownBad:
         with locked(self._file):
             marks = self._read()
             if reason:
-                mark = {"reason": clean(reason), "at": now(), "by": getpass.getuser()}
+                mark = {"reason": clean(reason), "at": now(), "by": actor()}
                 marks.setdefault(service, {})[version] = mark
             else:
                 marks.get(service, {}).pop(version, None)
@@ -45,6 +48,15 @@ class KnownBad:
         """
         marks = self._read().get(service, {})
         return {Version(version): f"known bad: {mark['reason']} ({mark['by']})" for version, mark in marks.items()}
+
+    def reason(self, service: ServiceName, version: Version) -> str:
+        """What a person said of a version; "" where it is not marked.
+
+        Raises:
+            RefusedError: the file cannot be read.
+        """
+        mark = self._read().get(service, {}).get(version)
+        return "" if mark is None else str(mark["reason"])
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:

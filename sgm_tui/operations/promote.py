@@ -19,10 +19,12 @@ from sgm_tui.fleet.codeowners import PLACES, Owners
 from sgm_tui.fleet.evidence import Evidence
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.gates import judge
+from sgm_tui.fleet.history import WayBack
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plan import Change, Plan, Refusal
 from sgm_tui.fleet.proposal import ENDED, Between, FileEdit, Override, Preview, Progress, Proposal, Superseded
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.strategy import steps_of
 from sgm_tui.fleet.superseding import replaceable
 from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.compare import staying, travelling
@@ -38,6 +40,7 @@ from sgm_tui.operations.writing import written
 _DIFF_CONTEXT = 3
 _LONGEST_DIFF = 20_000
 _TOLD_SECONDS = 5.0
+_LEFT_OUT = ("rollout.steps: [] until the next promotion, which puts the steps back",)
 
 
 class Investigator(Protocol):
@@ -49,10 +52,22 @@ class Investigator(Protocol):
 
 
 class Holder(Protocol):
-    """Knows which versions must not come back."""
+    """Knows which versions must not come back, and how fast the way back is."""
+
+    async def way_back(self, snapshot: FleetSnapshot, change: Change) -> WayBack:
+        """What will happen when a revert is merged."""
+        ...
 
     async def held(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
         """Cell → version → why not."""
+        ...
+
+
+class Steps(Protocol):
+    """Knows which steps of a canary were left out for a fast way back."""
+
+    def put_back(self, change: Change, data: bytes) -> Change:
+        """The promotion that also puts them back."""
         ...
 
 
@@ -69,6 +84,7 @@ class Promoter:
         investigator: Investigator | None = None,
         holder: Holder | None = None,
         *,
+        left_out: Steps | None = None,
         locks: Path | None = None,
     ) -> None:
         """Promote on one repository; `locks` is where processes keep out of each other's way."""
@@ -76,6 +92,7 @@ class Promoter:
         self._repository = repository
         self._investigator = investigator
         self._holder = holder
+        self._left_out = left_out
         self._forge = forge
         self._between: dict[tuple[str, str, str], Between] = {}
         self._submission = Submission(config, repository, forge, journal, audit, locks)
@@ -104,7 +121,7 @@ class Promoter:
         """
         head, evidence = await asyncio.gather(self._repository.fetch(), self._evidence(plan, snapshot))
         edits, refusals = await asyncio.to_thread(self._edits, head, plan, snapshot)
-        edits = await self._with_commits(edits)
+        edits = await self._with_ways(await self._with_commits(edits), snapshot)
         owners = await asyncio.to_thread(self._owners, head)
         proposals = tuple(
             self._proposal(one, owners, snapshot, evidence, override, reason, direct=direct, supersede=supersede)
@@ -177,7 +194,7 @@ class Promoter:
         for change in plan.changes:
             source = self._source(head, change, snapshot)
             try:
-                whole = self._with_travelling(head, change, source)
+                whole = self._with_travelling(head, change, source, held.get(change.path))
                 made = written(self._repository, head, whole, held.get(change.path))
             except (EditRefusedError, UnreadableError) as error:
                 refusals.append(Refusal(change.path, str(error)))
@@ -188,7 +205,8 @@ class Promoter:
             held[change.path] = made.after
             moved = (change.key, *(extra.key for extra in whole.extras))
             stays = () if source is None else staying(source, made.after, moved, self._config.policy.protected)
-            edits.append(FileEdit(whole, _diff(change.path, made.before, made.after), (*made.left, *stays)))
+            stays = (*made.left, *(_LEFT_OUT if steps_of(whole) == [] else ()), *stays)
+            edits.append(FileEdit(whole, _diff(change.path, made.before, made.after), stays, _brought(whole)))
         return edits, refusals
 
     async def _with_commits(self, edits: Sequence[FileEdit]) -> list[FileEdit]:
@@ -213,6 +231,15 @@ class Promoter:
             for edit, key in zip(edits, keys, strict=True)
         ]
 
+    async def _with_ways(self, edits: Sequence[FileEdit], snapshot: FleetSnapshot | None) -> list[FileEdit]:
+        """The edits with what will happen when they are merged, where they are reverts."""
+        if self._holder is None or snapshot is None:
+            return list(edits)
+        reverts = [edit for edit in edits if edit.change.kind == "revert"]
+        ways = await asyncio.gather(*(self._holder.way_back(snapshot, edit.change) for edit in reverts))
+        foretold = {edit.change: replace(edit, way=way) for edit, way in zip(reverts, ways, strict=True)}
+        return [foretold.get(edit.change, edit) for edit in edits]
+
     def _versions_of(self, change: Change) -> tuple[str, str, str] | None:
         """The service's own repository and two of its versions; None where it is not configured, or for a revert."""
         source = self._config.github.source
@@ -220,14 +247,16 @@ class Promoter:
             return None
         return source.replace("{service}", change.service), change.from_version, change.to_version
 
-    def _with_travelling(self, head: str, change: Change, source: bytes | None) -> Change:
-        """The change with every key the policy lets travel; what it carries already wins."""
+    def _with_travelling(self, head: str, change: Change, source: bytes | None, held: bytes | None) -> Change:
+        """The change with every key the policy lets travel, and the steps a way back left out; what it carries wins."""
         target = self._repository.read(head, change.path)
-        if source is None or target is None:
+        if target is not None and source is not None:
+            taken = {extra.key for extra in change.extras}
+            travels = [key for key in self._config.policy.travels if key not in taken]
+            change = replace(change, extras=(*change.extras, *travelling(source, target, travels)))
+        if target is None or held is not None or self._left_out is None:
             return change
-        taken = {extra.key for extra in change.extras}
-        travels = [key for key in self._config.policy.travels if key not in taken]
-        return replace(change, extras=(*change.extras, *travelling(source, target, travels)))
+        return self._left_out.put_back(change, target)
 
     def _source(self, head: str, change: Change, snapshot: FleetSnapshot | None) -> bytes | None:
         """The file a promotion takes its version from; None where nobody can tell, and for a revert."""
@@ -303,6 +332,12 @@ class Promoter:
             if data is not None:
                 return Owners(data.decode("utf-8", "replace"))
         return Owners("")
+
+
+def _brought(change: Change) -> tuple[str, ...]:
+    if not change.restores:
+        return ()
+    return (f"the steps of the canary, which the way back in {change.restores[0][:8]} left out",)
 
 
 def _later(proposal: Proposal, *, written: bool) -> Progress:

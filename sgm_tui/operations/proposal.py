@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.proposal import FileEdit, Override, Proposal
+from sgm_tui.fleet.trailers import BY, KNOWN_BAD
 from sgm_tui.fleet.waves import split
 
 _TITLE = 72
@@ -65,6 +66,7 @@ def identity_of(changes: Sequence[Change]) -> str:
     for one in sorted(changes, key=lambda change: (change.path, change.key)):
         extras = [[extra.key, extra.value] for extra in one.extras]
         more: list[object] = [extras, list(one.undoes)] if extras or one.undoes else []
+        more += [list(one.restores)] if one.restores else []
         content.append([one.path, one.key, one.from_version, one.to_version, *more])
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
@@ -100,8 +102,8 @@ def _cut(title: str) -> str:
     return title if len(title) <= _TITLE else title[: _TITLE - 1] + "…"
 
 
-def message_of(changes: Sequence[Change], override: Override | None = None, reason: str = "") -> str:
-    """The commit message: the title, what changes where, and trailers for machines (design §4)."""
+def message_of(changes: Sequence[Change], override: Override | None = None, reason: str = "", by: str = "") -> str:
+    """The commit message: the title, what changes where, and trailers for machines (design §4); `by` asked for it."""
     lines = [title_of(changes), ""]
     if len(changes) > 1:
         lines += [
@@ -111,10 +113,10 @@ def message_of(changes: Sequence[Change], override: Override | None = None, reas
     undone = list(dict.fromkeys(commit for change in changes for commit in change.undoes))
     if undone:
         lines += [*(f"This reverts commit {commit}." for commit in undone), ""]
-    return "\n".join([*lines, *_trailers(changes, override, reason), ""])
+    return "\n".join([*lines, *_trailers(changes, override, reason, by), ""])
 
 
-def _trailers(changes: Sequence[Change], override: Override | None, reason: str) -> Iterator[str]:
+def _trailers(changes: Sequence[Change], override: Override | None, reason: str, by: str) -> Iterator[str]:
     yield f"Sgm-Change-Id: {identity_of(changes)}"
     for name, values in (
         ("Sgm-From", [change.from_version for change in changes]),
@@ -128,9 +130,14 @@ def _trailers(changes: Sequence[Change], override: Override | None, reason: str)
             yield f"{name}: {', '.join(dict.fromkeys(one_line(value) for value in values))}"
     if override is not None:
         yield f"Sgm-Gates-Overridden: {', '.join(override.gates)}"
+    yield from dict.fromkeys(
+        f"{KNOWN_BAD}{one.service} {one.from_version} {one_line(one.marks_bad)}" for one in changes if one.marks_bad
+    )
     words = one_line(reason or (override.reason if override is not None else ""))
     if words:
         yield f"Sgm-Reason: {words}"
+    if one_line(by):
+        yield f"{BY}{one_line(by)}"
 
 
 def facts_of(proposal: Proposal) -> dict[str, object]:

@@ -8,12 +8,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.health import Samples, with_health
 from sgm_tui.fleet.history import Past, WayBack
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
 from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.fleet.reverting import affected, chosen, revert_change, way_back
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.trailers import LET_GO
 from sgm_tui.gitops.history import History
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside
@@ -68,8 +70,10 @@ class Reverter:
     async def change(self, snapshot: FleetSnapshot, key: CellKey, to: str | None) -> Change | Refusal:
         """The revert of a cell to the last good version (None), to a version of its past, or to a commit's."""
         if to is None:
-            return revert_change(snapshot, key, await self._judged(snapshot, key))
-        return await asyncio.to_thread(self._change, snapshot, key, to)
+            made = revert_change(snapshot, key, await self._judged(snapshot, key))
+        else:
+            made = await asyncio.to_thread(self._change, snapshot, key, to)
+        return await asyncio.to_thread(self._told, made)
 
     async def revert_plan(
         self, snapshot: FleetSnapshot, service: ServiceName, version: Version
@@ -78,7 +82,14 @@ class Reverter:
         keys = affected(snapshot, service, version)
         wanting = [key for key in keys if snapshot.cells[key].desired_version == version]
         pasts = await asyncio.gather(*(self._judged(snapshot, key) for key in wanting))
-        return _revert_plan(snapshot, keys, version, dict(zip(wanting, pasts, strict=True)))
+        found = _revert_plan(snapshot, keys, version, dict(zip(wanting, pasts, strict=True)))
+        return await asyncio.to_thread(lambda: tuple(map(self._told, found)))
+
+    def _told(self, made: Change | Refusal) -> Change | Refusal:
+        """The revert, telling others too that the version it leaves is marked here as known bad."""
+        if isinstance(made, Refusal):
+            return made
+        return replace(made, marks_bad=self._marks.reason(made.service, made.from_version))
 
     async def _judged(self, snapshot: FleetSnapshot, key: CellKey) -> tuple[Past, ...]:
         return await self.measured(snapshot, await self.past(key))
@@ -98,18 +109,27 @@ class Reverter:
         """Hold a version back from every promotion; "" lets it go again.
 
         Raises:
-            RefusedError: it cannot be written down.
+            RefusedError: it cannot be written down, or a commit marks it and only a commit lets it go.
         """
         await beside(self._marks.mark, service, version, reason)
         action = "mark-bad" if reason else "let-go"
         await beside(self._audit.record, action, services=[service], title=f"{service} {version}", reason=reason)
+        told = (await asyncio.to_thread(self._history.known_bad, service)).get(version)
+        if told and not reason:
+            raise RefusedError(
+                f"git holds {version} still: {told}", f"A commit with the line {LET_GO}{service} {version} lets it go."
+            )
 
     async def held(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
         """Cell → the versions that must not come (back) to it, each with why: reverted from it, or known bad."""
         return await asyncio.to_thread(lambda: {key: self._held(key) for key in keys})
 
+    def _known_bad(self, service: ServiceName) -> dict[Version, str]:
+        """Version → why it is known bad, by a commit of the branch or marked here."""
+        return {**self._history.known_bad(service), **self._marks.of(service)}
+
     def _past(self, key: CellKey) -> tuple[Past, ...]:
-        bad = self._marks.of(key.service)
+        bad = self._known_bad(key.service)
         return tuple(
             replace(past, known_bad=bad[past.version]) if past.version in bad else past
             for past in self._history.past_of(key)
@@ -129,7 +149,7 @@ class Reverter:
 
     def _held(self, key: CellKey) -> dict[Version, str]:
         pasts = self._past(key)
-        held = dict(self._marks.of(key.service))
+        held = self._known_bad(key.service)
         # Only the newest word counts: what was promoted again after it was reverted is held no more.
         seen: set[Version] = set()
         for past in pasts:

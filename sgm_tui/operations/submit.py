@@ -19,7 +19,9 @@ from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.plan_document import document_of
 from sgm_tui.fleet.proposal import Between, Progress, Proposal
+from sgm_tui.fleet.trailers import SGM
 from sgm_tui.gitops.edits import EditRefusedError
+from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside, change_file, locked
 from sgm_tui.operations.journal import Journal
@@ -27,7 +29,7 @@ from sgm_tui.operations.proposal import facts_of, identity_of, message_of
 from sgm_tui.operations.superseding import Closer, Superseding, must_not_have_moved, supersedes_of
 from sgm_tui.operations.writing import written
 
-_AUTHOR = ("sgm", "sgm@users.noreply.github.com")
+_AUTHOR = (SGM, "sgm@users.noreply.github.com")
 _TRIES = 5
 """How often a direct push is made anew on a branch that moved meanwhile."""
 
@@ -158,7 +160,7 @@ class Submission:
         known = bool(commit)
         if not known:
             must_not_have_moved(proposal.supersedes, await asyncio.to_thread(self._repository.heads))
-            message = message_of(changes, proposal.override, proposal.reason)
+            message = message_of(changes, proposal.override, proposal.reason, actor())
             commit = await self._repository.commit(head, writes, message, _AUTHOR)
             await beside(self._journal.note, identity, "push", branch=proposal.branch, commit=commit)
             yield Progress("pushing", proposal, f"pushing {proposal.branch}", commit=commit)
@@ -200,7 +202,7 @@ class Submission:
             if not writes:
                 yield await self._nothing(proposal, identity, head)
                 return
-            message = message_of(changes, proposal.override, proposal.reason)
+            message = message_of(changes, proposal.override, proposal.reason, actor())
             commit = await self._repository.commit(head, writes, message, _AUTHOR)
             await beside(self._journal.note, identity, "push", branch=self._repository.branch, commit=commit)
             yield Progress("pushing", proposal, f"pushing {self._repository.branch}", commit=commit)

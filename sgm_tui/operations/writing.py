@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from typing import Protocol
 
+from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plan import Change
 from sgm_tui.gitops.compare import same_value
 from sgm_tui.gitops.edits import EditRefusedError, edit
@@ -44,6 +46,8 @@ def written(files: Files, head: str, change: Change, held: bytes | None = None) 
         raise EditRefusedError(f"{change.path} is not in git any more")
     if change.undoes:
         after, left = _undone(files, before, change)
+    elif change.restores:
+        after, left = _with_version(_put_back(files, before, change), change), ()
     else:
         after, left = _with_version(before, change), ()
     try:
@@ -90,6 +94,35 @@ def _undone(files: Files, before: bytes, change: Change) -> tuple[bytes, tuple[s
     if _version(after, change) != change.to_version:
         after = edit(after, change.key, change.to_version)
     return after, tuple(left)
+
+
+def _put_back(files: Files, before: bytes, change: Change) -> bytes:
+    """The file with the steps that a fast way back left out, as that way back would have left them: every byte."""
+    commit, *_ = change.restores
+    after = files.read(commit, change.path)
+    if after is None:
+        raise EditRefusedError(f"{commit[:8]} does not hold {change.path}: its steps cannot be put back")
+    return undo_merge(before, after, without_strategy(files, change))
+
+
+def without_strategy(files: Files, change: Change) -> bytes:
+    """What the way back that `change` restores from would have made of the file, had it kept the steps.
+
+    Raises:
+        EditRefusedError: it cannot be told.
+    """
+    commit, *undone = change.restores
+    found = files.read(f"{commit}^1", change.path)
+    if found is None:
+        raise EditRefusedError(f"{commit[:8]} brought {change.path}")
+    back = dataclasses.replace(
+        change,
+        kind="revert",
+        from_version=Version(_version(found, change)),
+        to_version=change.from_version,
+        undoes=tuple(undone),
+    )
+    return _undone(files, found, back)[0]
 
 
 def _version(data: bytes, change: Change) -> str:

@@ -153,7 +153,13 @@ WHY: list[BindingType] = [
 REVERT: list[BindingType] = [
     Binding("escape,q,v", "back", "back", id="revert-back", tooltip="Back to the matrix"),
     Binding("enter", "stage", "plan the way back", id="revert-stage", priority=True, tooltip="To the chosen version"),
-    Binding("b", "mark_bad", "known bad", id="revert-bad", tooltip="Hold this version back everywhere, or let it go"),
+    Binding(
+        "b",
+        "mark_bad",
+        "mark it bad",
+        id="revert-bad",
+        tooltip="Hold the version that is left back from every cell, or the one you moved the cursor to; or let it go",
+    ),
     Binding(
         "E",
         "stage_everywhere",

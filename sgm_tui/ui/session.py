@@ -62,6 +62,14 @@ class Session(Protocol):
         """Every version known of a service, from git's history and the registry, newest first."""
         ...
 
+    def strategies(self) -> tuple[str, ...]:
+        """The names of the team's own rollout strategies.
+
+        Raises:
+            SgmError: the configuration has not been read yet.
+        """
+        ...
+
     async def sketch(self) -> Preview:
         """The plan's diffs at once, against what was fetched last and without gates: to look at, never to write.
 

@@ -66,6 +66,10 @@ class StaticSession:
         """None are known."""
         return ()
 
+    def strategies(self) -> tuple[str, ...]:
+        """None are known."""
+        return ()
+
     async def sketch(self) -> Preview:
         """Nothing would be written."""
         return Preview(base=self.snapshot.revision)

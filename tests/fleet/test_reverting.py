@@ -15,6 +15,7 @@ from sgm_tui.fleet.observed import Pending
 from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.fleet.reverting import Template, affected, chosen, revert_change, way_back
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.strategy import extras_of
 
 WHERE = builders.key("cart", "prod-eu1")
 
@@ -116,3 +117,33 @@ def test_a_bad_version_is_found_wherever_it_runs_or_is_about_to_prod_first() -> 
         Version("v3"),
     )
     assert [key.cluster for key in found] == ["prod-eu1", "staging-eu1", "dev-eu1"]
+
+
+def with_steps(text: str) -> Change:
+    extras = extras_of(text)
+    assert not isinstance(extras, Refusal)
+    return change(strategy=text, extras=extras)
+
+
+@pytest.mark.parametrize("template", [Template(False, ("env.A",)), Template(None)])
+def test_without_steps_there_is_nothing_to_walk_and_it_is_foretold_so(template: Template) -> None:
+    settled = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rollout(WHERE, "v3"))
+    slow = way_back(settled, change(), template)
+    assert (slow.fast, "--strategy '[]'" in slow.faster) == (False, True)
+    rolling = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rolling(WHERE, "v1", "v3"))
+    for cell in (settled, rolling):
+        way = way_back(cell, with_steps("[]"), template)
+        assert (way.fast, "no steps" in way.reason, way.faster) == (True, True, "")
+
+
+def test_steps_that_come_with_it_are_the_ones_that_are_walked() -> None:
+    settled = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rollout(WHERE, "v3"))
+    steps = '[{"setWeight": 5}, {"pause": {"duration": "1h30m"}}, {"pause": {"duration": 60}}, {"pause": {}}]'
+    way = way_back(settled, with_steps(steps), Template(True))
+    assert "walks the 4 steps that come with it, at least 91 min and 1 gate for a person" in way.reason
+
+
+def test_blue_green_that_is_to_become_a_canary_is_promised_nothing() -> None:
+    rollout = replace(builders.rollout(WHERE, "v3"), strategy="BlueGreen")
+    cell = builders.cell("cart", "prod-eu1", "v3", rollout=rollout)
+    assert way_back(cell, with_steps("[]"), Template(True)).fast is None

@@ -162,7 +162,7 @@ async def test_the_new_one_is_opened_and_the_old_one_closed_with_a_comment_that_
     preview = await desk.preview(SECOND, supersede=True)
     (proposal,) = preview.proposals
     assert [one.number for one in proposal.supersedes] == [old.number]
-    assert f"supersedes #{old.number} {old.url}: closed" in text(preview)
+    assert f"supersedes #{old.number} {old.url}: closed" in text(preview, builders.NOW)
     steps = [one async for one in desk.promoter.submit(preview, desk.snapshot)]
     assert [one.step for one in steps] == ["committing", "pushing", "opening", "closing", "opened"]
     new = await only_the_new_one_is_open(desk, old)

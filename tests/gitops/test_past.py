@@ -108,3 +108,55 @@ async def test_every_version_of_a_service_in_any_stage_is_known(lab: Lab) -> Non
     versions = lab.history.versions_of(ServiceName("cart"))
     assert versions[0] == "v9.5.0"
     assert len(versions) == len(set(versions)) > 1
+
+
+async def test_a_mark_in_the_message_of_a_merged_branch_holds_a_version_for_everybody(lab: Lab) -> None:
+    cart = ServiceName("cart")
+    base = await lab.move("v9.2.0", "feat(cart): prod-eu1 -> v9.2.0")
+    assert lab.history.known_bad(cart) == {}
+    told = (
+        "revert(cart): prod-eu1 -> v9.1.0\n\nSgm-Change-Id: 1\nSgm-Known-Bad: cart v9.2.0 incident 4711: \x1b[31mred\n"
+    )
+    at = STARTED + timedelta(days=1)
+    branch = lab.origin.commit("sgm/back", {PROD: with_version(FILES[PROD], "v9.1.0")}, told, at=at, author="Mia")
+    assert lab.origin.head("main") == base
+    await lab.clone.fetch()
+    assert lab.history.known_bad(cart) == {}, "what is only proposed is no mark"
+    lab.origin.merge("main", branch, "Merge pull request #9 from acme/sgm/back", at=at)
+    await lab.clone.fetch()
+    assert lab.history.known_bad(cart) == {"v9.2.0": f"known bad: incident 4711: ␛[31mred (Mia, {branch[:8]})"}
+    assert lab.history.known_bad(ServiceName("catalog")) == {}
+
+
+async def test_a_later_commit_lets_a_marked_version_go(lab: Lab) -> None:
+    cart = ServiceName("cart")
+    await lab.move("v9.1.0", "revert(cart): prod-eu1 -> v9.1.0\n\nSgm-Known-Bad: cart v9.2.0\n")
+    assert "no reason was given" in lab.history.known_bad(cart)["v9.2.0"]
+    await lab.move("v9.1.1", "chore(cart): it was the database\n\nSgm-Let-Go: cart v9.2.0\n")
+    assert lab.history.known_bad(cart) == {}
+
+
+@pytest.mark.parametrize(
+    ("author", "trailer", "says"),
+    [
+        ("sgm", "Sgm-By: ana", "reverted by ana"),
+        ("Jonas", "", "reverted by Jonas"),
+        ("sgm", "", "reverted by Merger"),
+        ("sgm", "Sgm-By: \x1b[31m\x1e\x1fana", "reverted by ␛[31m"),
+    ],
+)
+async def test_who_is_behind_a_revert_is_said_and_not_who_merged_it(
+    lab: Lab, author: str, trailer: str, says: str
+) -> None:
+    await lab.move("v9.1.0", "feat(cart): prod-eu1 -> v9.1.0")
+    await lab.move("v9.2.0", "feat(cart): prod-eu1 -> v9.2.0")
+    at = STARTED + timedelta(days=1)
+    message = f"revert(cart): prod-eu1 -> v9.1.0\n\nSgm-Change-Id: 1\n{trailer}\n"
+    writes = {PROD: with_version(FILES[PROD], "v9.1.0")}
+    branch = lab.origin.commit("sgm/back", writes, message, at=at, author=author)
+    merged = "Merge pull request #9 from acme/sgm/back\n\nrevert(cart): prod-eu1 -> v9.1.0"
+    lab.origin.merge("main", branch, merged, at=at, author="Merger")
+    await lab.clone.fetch()
+    bad = lab.history.past_of(WHERE)[1]
+    assert bad.version == "v9.2.0"
+    assert bad.known_bad.startswith(says)

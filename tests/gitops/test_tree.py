@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import builders
 import pytest
 from origin import DEV, FILES, PROD, STAGING, STARTED, cell, config_of, origin_in, with_version
 
 from sgm_tui.config import Config, LayoutConfig
+from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.plan import Refusal
+from sgm_tui.fleet.staging import promotion_into
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
 from sgm_tui.sandbox.repository import Repository as Origin
@@ -169,3 +174,25 @@ async def test_a_second_look_reads_only_what_changed(lab: Lab) -> None:
     state = lab.tree.desired(lab.clone, await lab.clone.fetch())
     assert lab.clone.asked == [lab.clone.tree(state.revision)[DEV]]
     assert state.cells[cell("cart", "dev", "eu1")].version == "v9.9.9"
+
+
+def link_in(origin: Origin, work: Path) -> None:
+    """A person makes one cluster's file a link to that of the stage before."""
+    git = ("git", "-c", "user.name=mia", "-c", "user.email=mia@example.com", "-C", str(work))
+    subprocess.run(["git", "clone", "-q", str(origin.path), str(work)], check=True)
+    (work / PROD).unlink()
+    (work / PROD).symlink_to("../../../../staging/app-service/cart/values.yaml")
+    subprocess.run([*git, "commit", "-qam", "chore: share it"], check=True)
+    subprocess.run([*git, "push", "-q", "origin", "HEAD:main"], check=True)
+
+
+async def test_a_values_file_that_is_a_link_is_named_as_such_and_not_called_absent(lab: Lab, tmp_path: Path) -> None:
+    link_in(lab.origin, tmp_path / "w")
+    desired = lab.tree.desired(lab.clone, await lab.clone.fetch()).cells[cell("cart", "prod", "eu1")]
+    assert (desired.version, desired.author) == (None, "mia")
+    assert desired.error == f"{PROD}: it is a symbolic link, which sgm neither follows nor writes"
+    key = builders.key("cart", "prod-eu1")
+    shown = builders.snapshot([builders.cell("cart", "prod-eu1", "v1", desired=desired)])
+    refused = promotion_into(shown, key, Version("v9.9.9"))
+    assert isinstance(refused, Refusal)
+    assert "symbolic link" in refused.reason

@@ -10,6 +10,7 @@ import builders
 
 from sgm_tui.config import Config, RepositoryConfig
 from sgm_tui.fleet.gate import Gate
+from sgm_tui.fleet.history import WayBack
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.proposal import Between, FileEdit, Override
@@ -95,3 +96,14 @@ def test_titles_and_branches_stay_short_and_legal_whatever_the_version_is() -> N
     assert len(title_of([odd])) <= 72
     assert re.fullmatch(r"sgm/prod/[A-Za-z0-9.-]+", branch_of([odd]))
     assert ".." not in branch_of([odd])
+
+
+def test_who_approves_a_way_back_reads_how_fast_it_is_and_what_is_known_bad_from_now_on() -> None:
+    way = WayBack(False, "it walks all 8 steps again, at least 4 min", "write steps @acme/sre")
+    edit = FileEdit(change(kind="revert", marks_bad="it loses | orders"), "", way=way)
+    text = body(edit)
+    assert "- cart in prod-eu1: **step by step**: it walks all 8 steps again, at least 4 min. Faster: write" in text
+    assert "**Known bad from now on, in every cell:** cart `v1`: it loses \\| orders" in text
+    assert machine(text)["changes"][0]["known_bad"] == "it loses | orders"
+    assert "@acme" not in text
+    assert "The way back" not in body(FileEdit(change(), ""))

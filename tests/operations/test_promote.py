@@ -20,6 +20,7 @@ from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.proposal import Between, Override, Preview, Progress, Proposal
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations import promote as promote_module
+from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Forge, Promoter
@@ -191,6 +192,7 @@ async def test_submitting_commits_with_trailers_pushes_and_opens(lab: Lab) -> No
     told = lab.origin.ask("log", "-1", "--format=%(trailers:only)", commit).strip().splitlines()
     assert [line for line in told if not line.startswith("Sgm-Change-Id: ")] == [
         f"Sgm-From: {OLD}", f"Sgm-To: {NEW}", "Sgm-Stage: staging", "Sgm-Clusters: staging-eu1",
+        f"Sgm-By: {actor()}",
     ]  # fmt: skip
     assert lab.origin.message(commit).startswith(f"feat(cart): staging -> {NEW}\n\n")
     assert (steps[-1].number, steps[-1].url, steps[-1].commit) == (100, "https://git.example/100", commit)
@@ -373,6 +375,33 @@ async def test_the_audit_is_a_chain_that_shows_tampering(lab: Lab) -> None:
     assert lab.audit.verify() == 2
     lab.audit_file.write_bytes(b"".join(lines))
     assert lab.audit.verify() is None
+
+
+def test_an_audit_whose_end_or_seal_or_all_was_taken_away_is_not_whole_and_stays_so(tmp_path: Path) -> None:
+    audit = Audit(tmp_path / "audit.jsonl")
+    seal = tmp_path / "audit.newest"
+    assert audit.verify() is None, "nothing was ever recorded"
+    for number in range(3):
+        audit.record("push", operation=str(number))
+    lines, sealed = audit.file.read_bytes().splitlines(keepends=True), seal.read_text()
+
+    audit.file.write_bytes(b"".join(lines[:2]))
+    assert audit.verify() == 3
+    audit.record("push", operation="after the cut")
+    assert audit.verify() == 3, "what is recorded later hides nothing"
+
+    audit.file.write_bytes(b"".join(lines[:1]))
+    seal.unlink()
+    assert audit.verify() == 2
+    audit.record("push", operation="after the cut")
+    assert audit.verify() == 2
+
+    audit.file.unlink()
+    seal.unlink()
+    assert audit.verify() == 1
+    audit.file.write_bytes(b"".join(lines))
+    seal.write_text(sealed)
+    assert audit.verify() is None
 
 
 async def test_auto_merge_is_asked_for_where_the_stage_is_configured(lab: Lab) -> None:

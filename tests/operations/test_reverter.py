@@ -14,19 +14,25 @@ import pytest
 from origin import FILES, PROD, STARTED, cell, config_of, origin_in, with_version
 
 from sgm_tui.config import Config
+from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.health import Samples
 from sgm_tui.fleet.history import WayBack
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.plan import Change, Extra, Plan, Refusal
+from sgm_tui.fleet.plan_document import document_of, plan_of
+from sgm_tui.fleet.strategy import extras_of
 from sgm_tui.gitops.history import History
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.known_bad import KnownBad
+from sgm_tui.operations.left_out import LeftOut
 from sgm_tui.operations.pods import PodTemplates
+from sgm_tui.operations.proposal import message_of
 from sgm_tui.operations.reading import CommitReader
 from sgm_tui.operations.revert import HealthRecord, Reverter
+from sgm_tui.operations.writing import written
 from sgm_tui.sandbox.repository import Repository as Origin
 
 CHART = "charts/microservice"
@@ -226,3 +232,70 @@ async def test_further_values_files_it_is_rendered_with_count_too(lab: Lab) -> N
     assert (await lab.way()).fast is True
     await lab.writes({common: b"port: 81\n"})
     assert f"{common}, which it is rendered with, has changed" in (await lab.way()).reason
+
+
+async def test_a_version_marked_here_is_marked_for_everybody_by_the_revert_that_leaves_it(lab: Lab) -> None:
+    await lab.promoted()
+    reverter, shown = lab.reverter(), in_flight()
+    await reverter.mark(WHERE.service, Version(NEW), "it loses orders\nSgm-Let-Go: cart v1")
+    change = await reverter.change(shown, WHERE, None)
+    assert isinstance(change, Change)
+    assert (change.to_version, change.marks_bad) == (OLD, "it loses orders␊Sgm-Let-Go: cart v1")
+    message = message_of([change, change])
+    assert message.count(f"\nSgm-Known-Bad: cart {NEW} it loses orders") == 1
+    assert "\nSgm-Let-Go" not in message
+    assert plan_of(document_of(Plan((change,)))) == Plan((change,))
+
+
+async def test_what_a_commit_marks_is_held_and_only_a_commit_lets_it_go(lab: Lab) -> None:
+    await lab.stable()
+    await lab.writes({"README.md": b"more\n"}, f"chore: a mark\n\nSgm-Known-Bad: cart {NEW} it loses orders\n")
+    reverter = lab.reverter()
+    held = await reverter.held([WHERE, cell("cart", "staging", "eu1")])
+    assert all("known bad: it loses orders" in of_cell[Version(NEW)] for of_cell in held.values())
+    with pytest.raises(RefusedError, match=f"Sgm-Let-Go: cart {NEW}"):
+        await reverter.mark(WHERE.service, Version(NEW), "")
+
+
+async def back_without_steps(lab: Lab) -> Change:
+    """The new version comes with other steps, and is left by a way back without any."""
+    await lab.promoted(b"    - setWeight: 30\n", b"    - setWeight: 35\n")
+    made = await lab.reverter().change(in_flight(), WHERE, None)
+    assert isinstance(made, Change)
+    extras = extras_of("[]")
+    assert not isinstance(extras, Refusal)
+    change = replace(made, strategy="[]", extras=extras)
+    left = written(lab.clone, lab.clone.head(), change).after
+    assert b"  steps: []" in left
+    await lab.writes({PROD: left}, message_of([change]))
+    return change
+
+
+def next_promotion(lab: Lab) -> Change:
+    versions = Version(OLD), Version(NEW)
+    change = Change("promotion", WHERE.service, WHERE.stage, WHERE.cluster, PROD, "image.tag", *versions, (WHERE,))
+    return LeftOut(lab.config, lab.clone, History(lab.config, lab.clone)).put_back(change, lab.read(PROD))
+
+
+async def test_the_next_promotion_puts_back_the_steps_a_fast_way_back_left_out_byte_for_byte(lab: Lab) -> None:
+    before = lab.read(PROD)
+    await back_without_steps(lab)
+    await lab.writes({PROD: lab.read(PROD) + b"# somebody wrote this since\n"})
+    change = next_promotion(lab)
+    after = written(lab.clone, lab.clone.head(), change).after
+    assert after == with_version(before, NEW) + b"# somebody wrote this since\n"
+    assert plan_of(document_of(Plan((change,)))) == Plan((change,))
+
+
+async def test_steps_are_put_back_once_and_never_over_what_somebody_wrote(lab: Lab) -> None:
+    await back_without_steps(lab)
+    asked = replace(next_promotion(lab), restores=(), extras=(Extra("rollout.steps", "[]"),))
+    assert LeftOut(lab.config, lab.clone, History(lab.config, lab.clone)).put_back(asked, lab.read(PROD)) == asked
+    await lab.writes({PROD: lab.read(PROD).replace(b"steps: []", b"steps: [{setWeight: 50}]")})
+    assert next_promotion(lab).restores == ()
+
+
+async def test_a_way_back_that_kept_its_steps_has_nothing_to_put_back(lab: Lab) -> None:
+    await lab.promoted()
+    await lab.writes({PROD: with_version(lab.read(PROD), OLD)}, f"revert(cart): prod-eu1 -> {OLD}")
+    assert next_promotion(lab).restores == ()

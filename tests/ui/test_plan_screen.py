@@ -77,6 +77,16 @@ async def test_the_plan_shows_the_exact_diff() -> None:
         assert "@acme/sre" in shown
 
 
+async def test_the_strategies_of_the_team_are_among_those_to_choose_from() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *CHECKOUT_IN_PROD)
+        await press(pilot, "s")
+        shown = text_of(app)
+        assert "careful" in shown
+        assert "bluegreen" in shown
+
+
 async def test_a_pull_request_in_the_way_is_superseded_only_when_it_is_asked_for() -> None:
     session = builders.ScriptedSession(builders.release())
     old = Superseded(41, "77" * 20, "sgm/staging/inventory-1f3a", "https://github.com/acme/gitops/pull/41")

@@ -173,14 +173,40 @@ async def test_enter_plans_the_way_back_and_returns_to_the_matrix(session: Sessi
         assert isinstance(app.screen, FleetScreen)
 
 
-async def test_a_version_is_marked_known_bad_with_a_reason(session: Session) -> None:
+@pytest.mark.parametrize(
+    ("moved", "version"), [((), "v1.4.3"), (("down", "up", "up"), "v1.4.3"), (("down", "down"), "v1.4.1")]
+)
+async def test_the_version_that_is_left_is_marked_known_bad_unless_another_one_was_chosen(
+    session: Session, moved: tuple[str, ...], version: str
+) -> None:
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
-        await press(pilot, *TO_PROD, "v", "b")
+        await press(pilot, *TO_PROD, "v")
+        assert isinstance(app.screen, RevertScreen)
+        assert app.screen.choices.highlighted == 2, "the good target"
+        await press(pilot, *moved)
+        assert f"b marks {version} as known bad" in text_of(app)
+        await press(pilot, "b")
         assert isinstance(app.screen, EntryScreen)
+        assert f"What is wrong with {version}?" in text_of(app)
         app.screen.query_one(Input).value = "leaks memory"
         await press(pilot, "enter")
-        assert ("bad", PROD.service, "v1.4.1", "leaks memory") in session.asked
+        assert ("bad", PROD.service, version, "leaks memory") in session.asked
+        assert [one.title for one in app._notifications] == [f"{version} is known bad from now on"]
+
+
+async def test_a_marked_version_is_let_go_and_a_version_that_was_clicked_is_chosen(session: Session) -> None:
+    session.pasts = (past("v1.4.3", 1, bad="known bad: leaks (mia)"), *PASTS[1:])
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "v")
+        assert "b lets v1.4.3 go" in text_of(app)
+        await pilot.click("Choices", offset=(4, 2))
+        await press(pilot)
+        assert "b marks v1.4.1 as known bad" in text_of(app)
+        await press(pilot, "k", "k", "b")
+        assert ("bad", PROD.service, "v1.4.3", "") in session.asked
+        assert [one.title for one in app._notifications] == ["v1.4.3 is let go"]
 
 
 async def test_every_cell_of_the_version_can_be_brought_back(session: Session) -> None:

@@ -14,6 +14,8 @@ import pytest
 from sgm_tui.config_file import load
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change
+from sgm_tui.operations.actor import actor
+from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.cart import Cart
 from sgm_tui.wiring import fleet_directory
 
@@ -139,6 +141,18 @@ def test_a_version_the_registry_does_not_have_is_blocked_and_nothing_is_written(
     assert fleet.heads() == before
 
 
+def test_a_check_is_a_dry_run_whose_exit_code_is_the_answer(fleet: Fleet) -> None:
+    before = fleet.heads()
+    where = ("promote", "cart", "--to", "staging", "--version", "v99.0.0")
+    assert fleet.json(*where, "--dry-run")["blocked"] is True
+    ran = fleet.sgm(*where, "--check", "-o", "json", code=1)
+    document = json.loads(ran.stdout)
+    assert (document["result"], document["blocked"]) == ("planned", True)
+    assert "staging-eu1: image: " in ran.stderr
+    assert fleet.json("promote", "payments", "--to", "staging", "--check")["blocked"] is False
+    assert fleet.heads() == before
+
+
 def test_a_promotion_is_followed_to_its_end_and_reverted_and_then_held(fleet: Fleet) -> None:
     old = fleet.cell("catalog", "staging-eu1")["live"]
     opened = fleet.json("promote", "catalog", "--to", "staging", "--yes", "--reason", "release 42", "--wait")
@@ -159,11 +173,13 @@ def test_a_promotion_is_followed_to_its_end_and_reverted_and_then_held(fleet: Fl
 
     dry = fleet.json("revert", "catalog", "--stage", "staging", "--dry-run")
     assert [(one["kind"], one["from"], one["to"]) for one in dry["changes"]] == [("revert", new, old)]
+    assert "steps again" in dry["changes"][0]["way_back"]["reason"]
     fleet.json("revert", "catalog", "--stage", "staging", "--yes", "--reason", "incident 4711", "--wait")
     assert fleet.cell("catalog", "staging-eu1")["live"] == old
 
     held = fleet.json("promote", "catalog", "--to", "staging", "--version", new, "--yes", code=1)
-    assert [gate["gate"] for gate in held["gates"] if gate["result"] == "block"] == ["held"]
+    (gate,) = [gate for gate in held["gates"] if gate["result"] == "block"]
+    assert (gate["gate"], f"is held: reverted by {actor()} (" in gate["reason"]) == ("held", True)
     over = ("--override", "--reason", "the cause is fixed in config")
     again = fleet.json("promote", "catalog", "--to", "staging", "--version", new, "--yes", *over)
     assert again["result"] == "opened"
@@ -172,6 +188,45 @@ def test_a_promotion_is_followed_to_its_end_and_reverted_and_then_held(fleet: Fl
     message = subprocess.run(log, capture_output=True, text=True, check=True).stdout
     assert "Sgm-Gates-Overridden: " in message
     assert "Sgm-Reason: the cause is fixed in config" in message
+
+
+def test_a_bad_version_is_left_and_held_everywhere_and_by_everybody(fleet: Fleet, tmp_path: Path) -> None:
+    bad = fleet.cell("reviews", "staging-eu1")["desired"]
+    where = ("revert", "reviews", "--stage", "staging", "--reason", "incident 4711")
+    typo = fleet.json(*where, "--bad-version", f"{bad}0", "--yes", code=1)
+    assert typo["refusals"][0]["reason"].startswith(f"no cell of reviews has {bad}0; known versions: {bad}")
+    (change,) = fleet.json(*where, "--bad-version", bad, "--dry-run")["changes"]
+    assert (change["from"], change["known_bad"]) == (bad, "incident 4711")
+    assert fleet.json("audit", "--service", "reviews")["records"] == []
+
+    fleet.json(*where, "--bad-version", bad, "--yes", "--wait")
+    assert "mark-bad" in {one["action"] for one in fleet.json("audit", "--service", "reviews")["records"]}
+    # Somebody else, who has never marked anything.
+    config = tmp_path / "sgm.yaml"
+    text = Path(fleet.ready["config"]).read_text(encoding="utf-8")
+    config.write_text(text.replace("state_directory: ", f"state_directory: {tmp_path}/state #"), encoding="utf-8")
+    again = ("--config", str(config), "promote", "reviews", "--version", bad, "--dry-run")
+    for stage in ("staging", "prod"):
+        gates = [one for one in fleet.json(*again, "--to", stage)["gates"] if one["gate"] == "held"]
+        assert all("known bad: incident 4711" in one["reason"] for one in gates), gates
+
+
+def test_the_fast_way_back_leaves_the_steps_out_and_the_next_promotion_puts_them_back(fleet: Fleet) -> None:
+    bad = fleet.cell("search", "staging-eu1")["desired"]
+    where = ("revert", "search", "--stage", "staging", "--strategy")
+    assert "is no step" in fleet.sgm(*where, '[{"sleep": 5}]', "--dry-run", code=2).stderr
+    (dry,) = fleet.json(*where, "[]", "--dry-run")["changes"]
+    assert dry["way_back"]["fast"] is True
+    assert "+  steps: []" in dry["diff"]
+    assert "which puts the steps back" in fleet.sgm(*where, "[]", "--dry-run").stdout
+    fleet.json(*where, "[]", "--yes", "--wait", "--reason", "incident 4711")
+    promote = ("promote", "search", "--to", "staging", "--version", bad)
+    (again,) = fleet.json(*promote, "--dry-run")["changes"]
+    assert "-  steps: []" in again["diff"]
+    assert "+    - setWeight: 10" in again["diff"]
+    over = ("--override", "--reason", "the cause is fixed in config")
+    fleet.json(*promote, "--yes", "--wait", *over)
+    assert fleet.cell("search", "staging-eu1")["rollout"]["steps"] == 7
 
 
 def test_another_version_supersedes_the_open_pull_request_when_it_is_asked_to(slow_fleet: Fleet) -> None:
@@ -258,7 +313,22 @@ def test_the_audit_is_whole_and_says_what_was_done_and_why(fleet: Fleet) -> None
 
 
 def test_an_empty_plan_says_so(fleet: Fleet) -> None:
-    assert "nothing to do" in fleet.sgm("plan").stdout
+    ran = fleet.sgm("plan")
+    assert "nothing to do" in ran.stdout
+    assert "nothing is planned" in ran.stderr
+
+
+def test_an_audit_without_an_answer_says_whether_the_name_was_right(fleet: Fleet, tmp_path: Path) -> None:
+    assert "Did you mean prod?" in fleet.sgm("audit", "--stage", "prd", code=2).stderr
+    text = Path(fleet.ready["config"]).read_text(encoding="utf-8")
+    config = tmp_path / "sgm.yaml"
+    config.write_text(text.replace("state_directory: ", f"state_directory: {tmp_path}/state #"), encoding="utf-8")
+    where = ("--config", str(config), "audit")
+    assert "nothing has been recorded here yet" in fleet.sgm(*where).stderr
+    loaded = load(config, flags={}, environ={})
+    Audit(fleet_directory(loaded) / "audit.jsonl").record("push", services=["checkout"], stage="prod")
+    assert "did you mean checkout?" in fleet.sgm(*where, "--service", "chekout").stderr
+    assert "checkout" in fleet.sgm(*where, "--service", "checkout", "-o", "json").stdout
 
 
 def test_a_fleet_that_is_not_there_is_unreachable_not_a_defect(tmp_path: Path, fleet: Fleet) -> None:
@@ -278,3 +348,40 @@ def test_a_shell_completes_every_command(shell: str) -> None:
     ran = subprocess.run([SGM, "completion", shell], capture_output=True, text=True, timeout=DEADLINE, check=True)
     assert "promote" in ran.stdout
     assert "revert" in ran.stdout
+
+
+_PRESS_TAB = """
+eval "$("$1" completion bash)"
+shift
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+$(complete -p sgm | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def completed(fleet: Fleet, line: str) -> list[str]:
+    """What bash offers for the last word of a line."""
+    command = ["bash", "-c", _PRESS_TAB, "bash", SGM, *line.split(" ")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=True, cwd=fleet.directory)
+    assert ran.stderr == ""
+    return ran.stdout.split()
+
+
+def test_bash_completes_services_stages_and_clusters_without_asking_anybody(fleet: Fleet) -> None:
+    fleet.sgm("status")  # the clone is there
+    sgm = f"{SGM} --config {fleet.ready['config']}"
+    assert completed(fleet, f"{sgm} promote che") == ["checkout"]
+    assert completed(fleet, f"{sgm} history ca") == ["cart", "catalog"]
+    assert completed(fleet, f"{sgm} promote cart --to st") == ["staging"]
+    assert completed(fleet, f"{sgm} revert cart --stage prod --cluster prod-a") == ["prod-ap1"]
+    assert completed(fleet, f"{sgm} status --service recom") == ["recommendations"]
+
+
+def test_completion_never_prints_what_goes_wrong(fleet: Fleet, tmp_path: Path) -> None:
+    missing = tmp_path / "gone.yaml"
+    for kind in ("services", "stages", "clusters"):
+        ran = subprocess.run(
+            [SGM, "--config", str(missing), "completion", "--names", kind], capture_output=True, check=False
+        )
+        assert (ran.stdout, ran.stderr) == (b"", b"")
+    assert completed(fleet, f"{SGM} --config {missing} promote che") == []

@@ -10,6 +10,7 @@ from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.fleet.proposal import FileEdit, Preview, Progress, ProgressStep, Proposal
 from sgm_tui.ui.present.gates import gate_lines, summary
 from sgm_tui.ui.present.glyphs import ARROW, RULE
+from sgm_tui.ui.present.pasts import way_lines
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 _STEPS: dict[ProgressStep, Part] = {
@@ -140,9 +141,20 @@ def _proposal(proposal: Proposal, now: datetime, *, protected: bool) -> Iterable
     for edit in proposal.edits:
         yield ()
         yield from diff_lines(edit)
+        yield from _way_back(edit)
         yield from _commits(edit)
+        yield from (((f"  brings     {one}", Tone.STAGED),) for one in edit.brings)
         yield from (((f"  stays      {one}", Tone.QUIET),) for one in edit.stays)
     yield ()
+
+
+def _way_back(edit: FileEdit) -> Iterable[Line]:
+    """How fast a revert will be, and what everybody will know of the version it leaves."""
+    if edit.way is not None:
+        yield from ((("  ", Tone.TEXT), *line) for line in way_lines(edit.way))
+    if edit.change.marks_bad:
+        bad = f"  ✖ {edit.change.service} {edit.change.from_version} is known bad in every cell once this is merged: "
+        yield ((bad, Tone.BAD), (edit.change.marks_bad, Tone.TEXT))
 
 
 def _superseding(proposal: Proposal) -> Iterable[Line]:

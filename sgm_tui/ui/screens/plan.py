@@ -160,10 +160,10 @@ class PlanScreen(FleetPage):
         if change is None:
             return
         explained: list[Line] = [
-            (("canary10-30-60, bluegreen, a name of policy.strategies, or JSON steps", Tone.QUIET),)
+            (("canary10-30-60, bluegreen, a name of policy.strategies, or JSON steps ([]: none)", Tone.QUIET),)
         ]
         title = f"How is {change.service} {change.to_version} rolled out in {change.place}?"
-        known = ("canary10-30-60", "canary5-25-50", "bluegreen")
+        known = (*self._session.strategies(), "canary10-30-60", "canary5-25-50", "bluegreen", "[]")
         asked = EntryScreen(title, explained, known, value=change.strategy, least=0)
         strategy = await self.app.push_screen_wait(asked)
         if strategy is not None:

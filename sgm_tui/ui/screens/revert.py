@@ -44,6 +44,8 @@ class RevertScreen(FleetPage):
         self._session = session
         self._key = key
         self._placed = False
+        self._by_hand = False
+        """A person moved the cursor; until then it stands where it is thought to be best."""
         self._reading = True
         """Until the history has been read for the first time."""
 
@@ -51,12 +53,27 @@ class RevertScreen(FleetPage):
         """The same two lines, the versions, what will happen."""
         yield SummaryBar().data_bind(RevertScreen.snapshot)
         yield SourceBar().data_bind(RevertScreen.snapshot)
-        title = f"The way back: {self._key.service} in {self._key.cluster}"
-        yield Static(page([((title, Tone.TITLE),)]), id="title", markup=False)
+        yield Static(page([self._title()]), id="title", markup=False)
         yield Static(id="headings", markup=False)
         yield Choices()
         yield Static(id="way", markup=False)
         yield Footer(show_command_palette=False)
+
+    def _title(self) -> Line:
+        """Which cell it is, and which version `b` would act on: not the one under an untouched cursor."""
+        where = (f"The way back: {self._key.service} in {self._key.cluster}", Tone.TITLE)
+        past = self._accused()
+        if past is None or self.snapshot.read_only:
+            return (where,)
+        does = f"lets {past.version} go" if _is_marked(past) else f"marks {past.version} as known bad"
+        return (where, (f"   b {does}", Tone.QUIET))
+
+    def _show_title(self) -> None:
+        self.query_one("#title", Static).update(page([self._title()]))
+
+    def _accused(self) -> Past | None:
+        """The version `b` means: the one that is left, or the one a person chose."""
+        return self._chosen() if self._by_hand else next(iter(self.pasts), None)
 
     def on_mount(self) -> None:
         """Read the past at once."""
@@ -105,6 +122,7 @@ class RevertScreen(FleetPage):
     @work(group="way", exclusive=True)
     async def foresee(self) -> None:
         """What will happen for the chosen version, said before anything is staged."""
+        self._show_title()
         past = self._chosen()
         if past is None:
             return
@@ -136,12 +154,12 @@ class RevertScreen(FleetPage):
 
     @work(group="asking", exclusive=True)
     async def action_mark_bad(self) -> None:
-        """Hold the chosen version back from every cell, or let it go again."""
-        past = self._chosen()
+        """Hold the version that is left, or a chosen one, back from every cell, or let it go again."""
+        past = self._accused()
         if past is None:
             return
         reason: str | None = ""
-        if not past.known_bad.startswith("known bad"):
+        if not _is_marked(past):
             title = f"What is wrong with {past.version}? Nobody will promote {self._key.service} to it."
             reason = await self.app.push_screen_wait(EntryScreen(title, least=3))
         if reason is None:
@@ -150,6 +168,9 @@ class RevertScreen(FleetPage):
             await self._session.mark_bad(self._key.service, past.version, reason)
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
+        else:
+            done = f"{past.version} is known bad from now on" if reason else f"{past.version} is let go"
+            self.notify("in every cell; the commit of a revert that leaves it tells others", title=done, markup=False)
         self.look()
 
     @work(group="asking", exclusive=True)
@@ -180,8 +201,20 @@ class RevertScreen(FleetPage):
 
     def action_choose(self, step: int) -> None:
         """Choose another version."""
+        self._by_hand = True
         self.choices.choose(step)
+        self._show_title()
+
+    @on(Choices.OptionSelected)
+    def take_clicked(self) -> None:
+        """A version that was clicked is a choice, the one under the cursor too."""
+        self._by_hand = True
+        self._show_title()
 
     def action_back(self) -> None:
         """Back to the matrix."""
         self.dismiss()
+
+
+def _is_marked(past: Past) -> bool:
+    return past.known_bad.startswith("known bad")

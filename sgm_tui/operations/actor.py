@@ -1,0 +1,16 @@
+"""Who uses sgm: what the audit, a mark and a commit's `Sgm-By` say."""
+
+from __future__ import annotations
+
+import getpass
+import os
+
+
+def actor() -> str:
+    """The person: in a GitHub workflow who set it off, for there the user is the runner's; else the system's user."""
+    if os.environ.get("GITHUB_ACTIONS") == "true" and os.environ.get("GITHUB_ACTOR"):
+        return os.environ["GITHUB_ACTOR"]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"  # a container may run as somebody no file knows
