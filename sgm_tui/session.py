@@ -17,7 +17,7 @@ from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.gates import judge_pull
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
-from sgm_tui.fleet.proposal import ENDED
+from sgm_tui.fleet.proposal import ENDED, UNWRITTEN
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
 from sgm_tui.fleet.waves import WavePlan, WaveStep, next_step
@@ -239,7 +239,7 @@ class LiveSession:
         kept = await self._keep_waves(preview)
         async for progress in self.desk.promoter.submit(preview, self.store.snapshot):
             bundle = progress.proposal.bundle
-            if bundle in kept and progress.step in {"failed", "blocked"}:
+            if bundle in kept and progress.step in UNWRITTEN:
                 # Its first wave was not written whole: there is nothing for the others to wait for.
                 await asyncio.to_thread(self.desk.waves.forget, kept.pop(bundle))
             if progress.step in ENDED:

@@ -14,7 +14,7 @@ from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.change_report import Result, document, text
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
-from sgm_tui.fleet.proposal import ENDED, Override, Preview, Progress
+from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Override, Preview, Progress
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.cell import Cell
@@ -96,7 +96,7 @@ def _after_writing(happened: Sequence[Progress]) -> Result:
     ends = {one.step for one in happened}
     if "failed" in ends:
         return "failed"
-    if "blocked" in ends:
+    if ends & {"blocked", "refused"}:
         return "refused"
     if ends & {"opened", "adopted"}:
         return "opened"
@@ -108,7 +108,7 @@ async def _write(session: LiveSession, preview: Preview) -> list[Progress]:
     async for progress in session.submit(preview):
         happened.append(progress)
         output.note(_line_of(progress))
-    return [one for one in happened if one.step in ENDED | {"failed", "blocked"}]
+    return [one for one in happened if one.step in ENDED | UNWRITTEN]
 
 
 def _line_of(progress: Progress) -> str:

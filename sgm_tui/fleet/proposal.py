@@ -74,7 +74,8 @@ class Proposal:
 
     stage: StageName
     branch: str
-    """Deterministic from the content, so that a retry finds instead of duplicating."""
+    """Deterministic from the content, so that a retry finds instead of duplicating; the deployed one where it is
+    pushed directly."""
     title: str
     body: str
     edits: tuple[FileEdit, ...]
@@ -127,10 +128,13 @@ ProgressStep = Literal[
     "queued",
     "nothing",
     "blocked",
+    "refused",
     "failed",
 ]
 ENDED: frozenset[ProgressStep] = frozenset({"opened", "adopted", "pushed", "queued", "nothing"})
 """Steps after which what was proposed has left the plan."""
+UNWRITTEN: frozenset[ProgressStep] = frozenset({"blocked", "refused", "failed"})
+"""Steps after which it is not written: a gate is in the way, it cannot be made any more, or nobody answered."""
 
 
 @dataclass(frozen=True, slots=True)

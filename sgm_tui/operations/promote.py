@@ -261,9 +261,10 @@ class Promoter:
         supersedes = supersede if isinstance(supersede, tuple) else in_the_way if supersede else ()
         gates = self._gates(changes, snapshot, evidence, supersedes=supersedes) if snapshot is not None else ()
         override = override.over(gates) if override is not None else None
+        direct = direct and stage in self._config.policy.direct
         return Proposal(
             stage=stage,
-            branch=branch_of(changes),
+            branch=self._repository.branch if direct else branch_of(changes),
             title=title_of(changes),
             body=body_of(edits, gates, snapshot, self._config, override=override, reason=reason, supersedes=supersedes),
             edits=edits,
@@ -272,7 +273,7 @@ class Promoter:
             gates=gates,
             override=override,
             reason=reason,
-            direct=direct and stage in self._config.policy.direct,
+            direct=direct,
             bundle=group.bundle,
             wave=group.wave,
             waves=group.waves,

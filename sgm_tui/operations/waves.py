@@ -123,7 +123,7 @@ class Waves:
             await beside(self.stop, plan.identity, str(error))
             return []
         refused = [one.reason for one in preview.refusals if not one.nothing]
-        failed = refused + [one.text for one in told if one.step == "failed"]
+        failed = refused + [one.text for one in told if one.step in {"failed", "refused"}]
         blocked = [one.text for one in told if one.step == "blocked"]
         if failed:
             await beside(self.stop, plan.identity, failed[0])
@@ -134,7 +134,7 @@ class Waves:
             branches = tuple(one.branch for one in preview.proposals)
             # Counted from what was judged: two processes that both opened this wave open the next one once.
             await beside(self._replace, plan.identity, lambda one: _further(one, plan.opened + 1, branches))
-        return [one for one in told if one.step in ENDED | {"failed"}]
+        return [one for one in told if one.step in ENDED | {"failed", "refused"}]
 
     def _replace(self, identity: str, change: Callable[[WavePlan], WavePlan]) -> None:
         self._update(lambda plans: tuple(change(one) if one.identity == identity else one for one in plans))
