@@ -237,6 +237,8 @@ class LiveSession:
         """Open the pull requests of exactly this preview; what was opened leaves the plan, later waves are kept."""
         self._may_write()
         kept = await self._keep_waves(preview)
+        if preview.adopted:
+            await self._forget(tuple(one.change for one in preview.adopted))
         async for progress in self.desk.promoter.submit(preview, self.store.snapshot):
             bundle = progress.proposal.bundle
             if bundle in kept and progress.step in UNWRITTEN:
@@ -250,7 +252,7 @@ class LiveSession:
     async def _keep_waves(self, preview: Preview) -> dict[int, str]:
         """Bundle → the identity of its wave plan, kept before anything is written: a crash loses no later wave."""
         now, policy = self.store.snapshot.generated_at, self.config.policy
-        firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1 and not one.wave}
+        firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1}
         keep = self.desk.waves.keep
         return {bundle: await asyncio.to_thread(keep, preview, one, now, policy) for bundle, one in firsts.items()}
 

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sgm_tui.commands import output
@@ -51,10 +52,13 @@ async def carry_out(session: LiveSession, staged: Staged, arguments: argparse.Na
     preview = await session.preview_of(
         plan, override=override, reason=arguments.reason, direct=arguments.direct, supersede=arguments.supersede
     )
-    preview = Preview(preview.base, preview.proposals, (*staged.refusals, *preview.refusals))
+    preview = replace(preview, refusals=(*staged.refusals, *preview.refusals))
+    adopted = {one.number for one in preview.adopted}
     result = _before_writing(preview, dry_run=arguments.dry_run)
     if result is not None:
         _show(result, preview, (), arguments)
+        if arguments.wait and result == "nothing" and adopted and not arguments.dry_run:
+            return await follow(session, staged.changes, adopted, arguments.timeout)
         return _EXIT[result]
     indirect = {one.stage for one in preview.proposals if arguments.direct and not one.direct}
     if indirect:
@@ -69,8 +73,9 @@ async def carry_out(session: LiveSession, staged: Staged, arguments: argparse.Na
     result = _after_writing(happened)
     if arguments.output == "json":
         _show(result, preview, happened, arguments)
-    if arguments.wait and result in {"opened", "pushed"}:
-        return await follow(session, staged.changes, happened, arguments.timeout)
+    if arguments.wait and (result in {"opened", "pushed"} or (result == "nothing" and adopted)):
+        numbers = adopted | {one.number for one in happened if one.number}
+        return await follow(session, staged.changes, numbers, arguments.timeout)
     return _EXIT[result]
 
 
@@ -142,10 +147,16 @@ def _asked(preview: Preview) -> bool:
     return output.asked(f"Write {'this' if count == 1 else f'these {count}'}?")
 
 
-async def follow(session: LiveSession, changes: Sequence[Change], happened: Sequence[Progress], seconds: float) -> int:
-    """Tell every move of the changed cells until all have settled on their version (0) or one has failed (1)."""
+async def follow(session: LiveSession, changes: Sequence[Change], numbers: set[int], seconds: float) -> int:
+    """Tell every move of the changed cells until all have settled on their version (0) or one has failed (1).
+
+    Args:
+        session: what is followed.
+        changes: what is to arrive.
+        numbers: the pull requests that bring it; those of later waves are added.
+        seconds: how long at most.
+    """
     wanted = {key: change.to_version for change in changes for key in change.cells}
-    numbers = {one.number for one in happened if one.number}
     told: dict[CellKey, str] = {}
     arrived: set[CellKey] = set()
 

@@ -69,6 +69,18 @@ class Superseded:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """A change that an open pull request brings already: no second one is opened, and later waves wait for it."""
+
+    change: Change
+    number: int
+    branch: str
+    author: str
+    bundle: int = 0
+    wave: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """One pull request as it would be opened."""
 
@@ -114,6 +126,8 @@ class Preview:
     """Commit the diffs were made against."""
     proposals: tuple[Proposal, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    adopted: tuple[Adopted, ...] = ()
+    """What is not written because an open pull request brings it; the refusals tell it."""
 
 
 ProgressStep = Literal[

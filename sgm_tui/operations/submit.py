@@ -48,6 +48,10 @@ class Repository(Protocol):
         """The head of the branch as last fetched."""
         ...
 
+    def has(self, commit: str) -> bool:
+        """Whether a commit is here."""
+        ...
+
     def read(self, commit: str, path: str) -> bytes | None:
         """A file of a commit."""
         ...
