@@ -17,7 +17,7 @@ from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.gates import judge_pull
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
-from sgm_tui.fleet.proposal import ENDED
+from sgm_tui.fleet.proposal import ENDED, UNWRITTEN
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
 from sgm_tui.fleet.waves import WavePlan, WaveStep, next_step
@@ -241,9 +241,11 @@ class LiveSession:
         """Open the pull requests of exactly this preview; what was opened leaves the plan, later waves are kept."""
         self._may_write()
         kept = await self._keep_waves(preview)
+        if preview.adopted:
+            await self._forget(tuple(one.change for one in preview.adopted))
         async for progress in self.desk.promoter.submit(preview, self.store.snapshot):
             bundle = progress.proposal.bundle
-            if bundle in kept and progress.step in {"failed", "blocked"}:
+            if bundle in kept and progress.step in UNWRITTEN:
                 # Its first wave was not written whole: there is nothing for the others to wait for.
                 await asyncio.to_thread(self.desk.waves.forget, kept.pop(bundle))
             if progress.step in ENDED:
@@ -254,7 +256,7 @@ class LiveSession:
     async def _keep_waves(self, preview: Preview) -> dict[int, str]:
         """Bundle → the identity of its wave plan, kept before anything is written: a crash loses no later wave."""
         now, policy = self.store.snapshot.generated_at, self.config.policy
-        firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1 and not one.wave}
+        firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1}
         keep = self.desk.waves.keep
         return {bundle: await asyncio.to_thread(keep, preview, one, now, policy) for bundle, one in firsts.items()}
 

@@ -11,18 +11,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
+from sgm_tui.commands.following import follow, line_of
 from sgm_tui.errors import RefusedError, UsageError
-from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.change_report import Result, document, text, why
-from sgm_tui.fleet.model import CellKey, Version, is_version
+from sgm_tui.fleet.model import Version, is_version
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
-from sgm_tui.fleet.proposal import ENDED, Override, Preview, Progress
+from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Override, Preview, Progress
 from sgm_tui.fleet.strategy import extras_of
 
 if TYPE_CHECKING:
     from sgm_tui.config import Config
-    from sgm_tui.fleet.cell import Cell
-    from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.session import LiveSession
 
 _EXIT: dict[Result, int] = {"planned": 0, "opened": 0, "pushed": 0, "nothing": 0, "refused": 1, "failed": 3}
@@ -104,18 +102,17 @@ async def carry_out(
     `agreed` is called as soon as it is meant: not in a dry run, and not after a no; also where there is nothing to
     write, or a gate is in the way.
     """
-    override = _override(arguments)
-    plan = Plan().with_change(*staged.changes)
-    preview = await session.preview_of(
-        plan, override=override, reason=arguments.reason, direct=arguments.direct, supersede=arguments.supersede
-    )
-    preview = Preview(preview.base, preview.proposals, (*staged.refusals, *preview.refusals))
+    preview = await _previewed(session, staged, arguments)
+    adopted = {one.number for one in preview.adopted}
     now = session.store.snapshot.generated_at
     result = _before_writing(preview, dry_run=arguments.dry_run)
     if result is not None:
         _show(result, preview, (), now, arguments)
-        if agreed is not None and not arguments.dry_run:
+        meant = not arguments.dry_run
+        if agreed is not None and meant:
             await agreed()
+        if arguments.wait and result == "nothing" and adopted and meant:
+            return await follow(session, staged.changes, adopted, arguments.timeout)
         return 1 if arguments.check and _refused(preview) else _EXIT[result]
     _must_be_direct(preview, arguments)
     if arguments.output == "text":
@@ -128,9 +125,21 @@ async def carry_out(
     result = _after_writing(happened)
     if arguments.output == "json":
         _show(result, preview, happened, now, arguments)
-    if arguments.wait and result in {"opened", "pushed"}:
-        return await follow(session, staged.changes, happened, arguments.timeout)
+    if arguments.wait and (result in {"opened", "pushed"} or (result == "nothing" and adopted)):
+        numbers = adopted | {one.number for one in happened if one.number}
+        return await follow(session, staged.changes, numbers, arguments.timeout)
     return _EXIT[result]
+
+
+async def _previewed(session: LiveSession, staged: Staged, arguments: argparse.Namespace) -> Preview:
+    preview = await session.preview_of(
+        Plan().with_change(*staged.changes),
+        override=_override(arguments),
+        reason=arguments.reason,
+        direct=arguments.direct,
+        supersede=arguments.supersede,
+    )
+    return replace(preview, refusals=(*staged.refusals, *preview.refusals))
 
 
 def _must_be_direct(preview: Preview, arguments: argparse.Namespace) -> None:
@@ -167,7 +176,7 @@ def _after_writing(happened: Sequence[Progress]) -> Result:
     ends = {one.step for one in happened}
     if "failed" in ends:
         return "failed"
-    if "blocked" in ends:
+    if ends & {"blocked", "refused"}:
         return "refused"
     if ends & {"opened", "adopted"}:
         return "opened"
@@ -178,14 +187,8 @@ async def _write(session: LiveSession, preview: Preview) -> list[Progress]:
     happened: list[Progress] = []
     async for progress in session.submit(preview):
         happened.append(progress)
-        output.note(_line_of(progress))
-    return [one for one in happened if one.step in ENDED | {"failed", "blocked"}]
-
-
-def _line_of(progress: Progress) -> str:
-    link = f"  {progress.url}" if progress.url else ""
-    number = f"#{progress.number} " if progress.number else ""
-    return f"{progress.step:<10} {progress.proposal.stage}: {number}{progress.text}{link}"
+        output.note(line_of(progress))
+    return [one for one in happened if one.step in ENDED | UNWRITTEN]
 
 
 def _show(
@@ -213,73 +216,6 @@ def _say_why(preview: Preview, now: datetime) -> None:
 def _asked(preview: Preview) -> bool:
     count = len(preview.proposals)
     return output.asked(f"Write {'this' if count == 1 else f'these {count}'}?")
-
-
-async def follow(session: LiveSession, changes: Sequence[Change], happened: Sequence[Progress], seconds: float) -> int:
-    """Tell every move of the changed cells until all have settled on their version (0) or one has failed (1)."""
-    wanted = {key: change.to_version for change in changes for key in change.cells}
-    numbers = {one.number for one in happened if one.number}
-    told: dict[CellKey, str] = {}
-    arrived: set[CellKey] = set()
-
-    def opened(progress: Progress) -> None:
-        numbers.update([progress.number] if progress.number else ())
-        output.note(_line_of(progress))
-
-    session.tell, session.opens_waves = opened, True
-    try:
-        async with asyncio.timeout(seconds):
-            async for snapshot in session.snapshots():
-                for key, version in wanted.items():
-                    _tell(key, version, snapshot.cells.get(key), told)
-                ended = _ended(snapshot, wanted, numbers)
-                if ended is None and _taken_back(snapshot, wanted, arrived):
-                    ended = 1
-                if ended is not None:
-                    return ended
-    except TimeoutError:
-        output.note(f"sgm: not settled within {seconds:.0f} s; it goes on without you: sgm status shows it")
-    return 1
-
-
-def _tell(key: CellKey, version: Version, cell: Cell | None, told: dict[CellKey, str]) -> None:
-    if cell is None:
-        return
-    if cell.journey is Journey.SETTLED and cell.desired_version != version:
-        where = "not merged yet"
-    else:
-        where = cell.journey.value + (f": {cell.reason}" if cell.reason else "")
-    line = f"{key} -> {version}: {where}"
-    if told.get(key) != line:
-        told[key] = line
-        output.note(line)
-
-
-def _ended(snapshot: FleetSnapshot, wanted: dict[CellKey, Version], numbers: set[int]) -> int | None:
-    for request in snapshot.pull_requests:
-        if request.number in numbers and request.state == "closed":
-            output.note(f"sgm: #{request.number} was closed without being merged")
-            return 1
-    arrived = {key: snapshot.cells[key] for key in wanted if key in snapshot.cells}
-    there = [cell for key, cell in arrived.items() if cell.desired_version == wanted[key]]
-    if any(cell.journey is Journey.FAILED for cell in there):
-        return 1
-    done = all(cell.journey is Journey.SETTLED and cell.live_version in {None, cell.desired_version} for cell in there)
-    return 0 if len(there) == len(wanted) and done else None
-
-
-def _taken_back(snapshot: FleetSnapshot, wanted: dict[CellKey, Version], arrived: set[CellKey]) -> bool:
-    """Whether git has stopped to want what it already wanted: somebody went back, or on to another version."""
-    for key, version in wanted.items():
-        cell = snapshot.cells.get(key)
-        if cell is None or cell.desired_version is None:
-            continue
-        if cell.desired_version == version:
-            arrived.add(key)
-        elif key in arrived:
-            output.note(f"sgm: {key}: git wants {cell.desired_version} there now, not {version} any more")
-            return True
-    return False
 
 
 def only_changes(found: Sequence[Change | Refusal]) -> Staged:

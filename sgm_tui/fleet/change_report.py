@@ -30,7 +30,7 @@ def document(result: Result, preview: Preview, progress: Iterable[Progress] = ()
         "changes": [_change(edit) for edit in edits.values()],
         "gates": [gate_report(gate) for proposal in preview.proposals for gate in proposal.gates],
         "pull_requests": [_pull(one) for one in progress if one.number or one.step == "pushed"],
-        "refusals": [{"path": one.path, "reason": one.reason} for one in preview.refusals],
+        "refusals": [_refused(one) for one in preview.refusals],
     }
 
 
@@ -110,8 +110,12 @@ def why(gate: Gate, now: datetime) -> str:
 
 
 def _refusal(refusal: Refusal) -> str:
-    sign = "·" if refusal.nothing else "✖"
-    return f"{sign} {refusal.path or 'not planned'}: {refusal.reason}"
+    sign, nothing = ("·", "nothing to do: ") if refusal.nothing else ("✖", "")
+    return f"{sign} {refusal.path or 'not planned'}: {nothing}{refusal.reason}"
+
+
+def _refused(refusal: Refusal) -> dict[str, Any]:
+    return {"path": refusal.path, "reason": refusal.reason, "number": refusal.number or None}
 
 
 def _change(edit: FileEdit) -> dict[str, Any]:

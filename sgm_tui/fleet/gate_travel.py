@@ -120,7 +120,8 @@ def pull_request(case: Case) -> Finding:
         return Finding("warn", f"superseded: {numbers} is closed, {case.change.to_version} takes its place")
     if open_ones:
         first = open_ones[0]
-        return Finding("warn", f"#{first.number} by {first.author} already brings {case.change.to_version}: adopt it")
+        said = f"#{first.number} by {first.author} already brings {case.change.to_version}: it is adopted"
+        return Finding("warn", said)
     return case.silent("pull-request", "forge") or passed("no other pull request changes it")
 
 

@@ -71,7 +71,9 @@ class Refusal:
     path: str
     reason: str
     nothing: bool = False
-    """There is nothing to do: git wants it already. That is no failure."""
+    """There is nothing to do: git wants it already, or an open pull request brings it. That is no failure."""
+    number: int = 0
+    """The open pull request that brings it already; 0 where none does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,12 +76,25 @@ class Superseded:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """A change that an open pull request brings already: no second one is opened, and later waves wait for it."""
+
+    change: Change
+    number: int
+    branch: str
+    author: str
+    bundle: int = 0
+    wave: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """One pull request as it would be opened."""
 
     stage: StageName
     branch: str
-    """Deterministic from the content, so that a retry finds instead of duplicating."""
+    """Deterministic from the content, so that a retry finds instead of duplicating; the deployed one where it is
+    pushed directly."""
     title: str
     body: str
     edits: tuple[FileEdit, ...]
@@ -120,6 +133,8 @@ class Preview:
     """Commit the diffs were made against."""
     proposals: tuple[Proposal, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    adopted: tuple[Adopted, ...] = ()
+    """What is not written because an open pull request brings it; the refusals tell it."""
 
 
 ProgressStep = Literal[
@@ -134,10 +149,13 @@ ProgressStep = Literal[
     "queued",
     "nothing",
     "blocked",
+    "refused",
     "failed",
 ]
 ENDED: frozenset[ProgressStep] = frozenset({"opened", "adopted", "pushed", "queued", "nothing"})
 """Steps after which what was proposed has left the plan."""
+UNWRITTEN: frozenset[ProgressStep] = frozenset({"blocked", "refused", "failed"})
+"""Steps after which it is not written: a gate is in the way, it cannot be made any more, or nobody answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from sgm_tui.fleet.gates import judge
 from sgm_tui.fleet.history import WayBack
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plan import Change, Plan, Refusal
-from sgm_tui.fleet.proposal import ENDED, Between, FileEdit, Override, Preview, Progress, Proposal, Superseded
+from sgm_tui.fleet.proposal import ENDED, Adopted, Between, FileEdit, Override, Preview, Progress, Proposal, Superseded
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.strategy import steps_of
 from sgm_tui.fleet.superseding import replaceable
@@ -34,6 +34,7 @@ from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.body import body_of
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.proposal import Group, branch_of, grouped, title_of
+from sgm_tui.operations.rivals import in_part, stops, told, without_adopted
 from sgm_tui.operations.submit import Forge, Repository, Submission
 from sgm_tui.operations.writing import written
 
@@ -123,11 +124,12 @@ class Promoter:
         edits, refusals = await asyncio.to_thread(self._edits, head, plan, snapshot)
         edits = await self._with_ways(await self._with_commits(edits), snapshot)
         owners = await asyncio.to_thread(self._owners, head)
+        groups, adopted, more = await asyncio.to_thread(self._groups, head, edits, snapshot, direct=direct)
         proposals = tuple(
             self._proposal(one, owners, snapshot, evidence, override, reason, direct=direct, supersede=supersede)
-            for one in grouped(edits, self._config.policy)
+            for one in groups
         )
-        return Preview(head, proposals, tuple(refusals))
+        return Preview(head, proposals, (*refusals, *more), adopted)
 
     async def sketch(self, plan: Plan, snapshot: FleetSnapshot) -> Preview:
         """The diffs against what was fetched last, at once and without any gate: to look at, never to write.
@@ -138,11 +140,9 @@ class Promoter:
         head = await asyncio.to_thread(self._repository.head)
         edits, refusals = await asyncio.to_thread(self._edits, head, plan, snapshot)
         owners = await asyncio.to_thread(self._owners, head)
-        proposals = tuple(
-            self._proposal(one, owners, None, Evidence(), None, "", direct=False)
-            for one in grouped(edits, self._config.policy)
-        )
-        return Preview(head, proposals, tuple(refusals))
+        groups, adopted, more = await asyncio.to_thread(self._groups, head, edits, snapshot)
+        proposals = tuple(self._proposal(one, owners, None, Evidence(), None, "", direct=False) for one in groups)
+        return Preview(head, proposals, (*refusals, *more), adopted)
 
     async def judge(self, change: Change, snapshot: FleetSnapshot) -> tuple[Gate, ...]:
         """Every gate of one change, the worst first."""
@@ -156,7 +156,7 @@ class Promoter:
         The gates are judged again against `snapshot` first: what was open when it was shown may have closed since.
         """
         reached: Progress
-        written: dict[int, bool] = {}
+        written = {one.bundle: True for one in preview.adopted if not one.wave}
         for proposal in preview.proposals:
             now = await self._judged_again(proposal, snapshot)
             if now.wave:
@@ -208,6 +208,17 @@ class Promoter:
             stays = (*made.left, *(_LEFT_OUT if steps_of(whole) == [] else ()), *stays)
             edits.append(FileEdit(whole, _diff(change.path, made.before, made.after), stays, _brought(whole)))
         return edits, refusals
+
+    def _groups(
+        self, head: str, edits: Sequence[FileEdit], snapshot: FleetSnapshot | None, *, direct: bool = False
+    ) -> tuple[list[Group], tuple[Adopted, ...], list[Refusal]]:
+        """What is opened together, what open pull requests bring already, and both told for the rest."""
+        groups = list(grouped(edits, self._config.policy))
+        if snapshot is None or direct:
+            return groups, (), []
+        left, adopted, parts = without_adopted(self._repository, head, snapshot.open_pull_requests, groups)
+        in_the_way = [in_part(one) for one in parts if stops(self._config.policy, one.change)]
+        return left, tuple(adopted), [*told(adopted), *in_the_way]
 
     async def _with_commits(self, edits: Sequence[FileEdit]) -> list[FileEdit]:
         """The edits with the commits that lie between their versions, where a service's repository is known.
@@ -290,9 +301,10 @@ class Promoter:
         supersedes = supersede if isinstance(supersede, tuple) else in_the_way if supersede else ()
         gates = self._gates(changes, snapshot, evidence, supersedes=supersedes) if snapshot is not None else ()
         override = override.over(gates) if override is not None else None
+        direct = direct and stage in self._config.policy.direct
         return Proposal(
             stage=stage,
-            branch=branch_of(changes),
+            branch=self._repository.branch if direct else branch_of(changes),
             title=title_of(changes),
             body=body_of(edits, gates, snapshot, self._config, override=override, reason=reason, supersedes=supersedes),
             edits=edits,
@@ -301,7 +313,7 @@ class Promoter:
             gates=gates,
             override=override,
             reason=reason,
-            direct=direct and stage in self._config.policy.direct,
+            direct=direct,
             bundle=group.bundle,
             wave=group.wave,
             waves=group.waves,

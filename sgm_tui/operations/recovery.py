@@ -157,7 +157,8 @@ class Recovery:
         return held if held and self._repository.merge_base(head, held) != held else ""
 
     async def _proposed(self, branch: str) -> PullRequest | None:
-        return await self._forge.find(branch) if self._forge is not None and branch else None
+        ours = branch and branch != self._repository.branch
+        return await self._forge.find(branch) if self._forge is not None and ours else None
 
     def _entries(self, operation: str) -> list[Entry]:
         begun = self._journal.begun()

@@ -24,7 +24,7 @@ from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside, change_file, locked
-from sgm_tui.operations.journal import Journal
+from sgm_tui.operations.journal import Entry, Journal
 from sgm_tui.operations.proposal import facts_of, identity_of, message_of
 from sgm_tui.operations.superseding import Closer, Superseding, must_not_have_moved, supersedes_of
 from sgm_tui.operations.writing import written
@@ -48,6 +48,10 @@ class Repository(Protocol):
 
     def head(self) -> str:
         """The head of the branch as last fetched."""
+        ...
+
+    def has(self, commit: str) -> bool:
+        """Whether a commit is here."""
         ...
 
     def read(self, commit: str, path: str) -> bytes | None:
@@ -119,13 +123,18 @@ class Submission:
         """Write it; a failure is the last step, says how far it got and what to do, and is never raised."""
         step = Progress("committing", proposal, f"committing {proposal.title}")
         yield step
+        identity = identity_of(_changes(proposal))
         try:
-            async with self._alone(identity_of(_changes(proposal))):
-                whole = await asyncio.to_thread(self._with_what_is_left, proposal)
+            async with self._alone(identity):
+                earlier = (await asyncio.to_thread(self._journal.begun)).get(identity, [])
+                whole = _with_what_is_left(proposal, earlier)
                 steps = self._push_direct(whole) if whole.direct else self._propose(whole)
-                async for step in steps:
-                    yield step
-        except (SgmError, EditRefusedError) as error:
+                try:
+                    async for step in steps:
+                        yield step
+                except EditRefusedError as error:
+                    yield await self._refused(whole, identity, earlier, error)
+        except SgmError as error:
             yield Progress("failed", proposal, _what_next(step, error))
 
     @contextlib.asynccontextmanager
@@ -138,12 +147,17 @@ class Submission:
             await asyncio.to_thread(stack.enter_context, locked(change_file(self._locks, identity)))
             yield
 
-    def _with_what_is_left(self, proposal: Proposal) -> Proposal:
-        """The proposal with what an earlier try of it was asked to close and did not: trying again goes on there."""
-        entries = self._journal.begun().get(identity_of(_changes(proposal)), [])
-        if proposal.supersedes or not any(one["step"] in {"open", "supersede"} for one in entries):
-            return proposal
-        return replace(proposal, supersedes=supersedes_of(entries[0]))
+    async def _refused(
+        self, proposal: Proposal, identity: str, earlier: Sequence[Entry], error: EditRefusedError
+    ) -> Progress:
+        """It cannot be made any more; that ends it, unless an earlier try left something on the server."""
+        left = not proposal.direct and proposal.branch in await asyncio.to_thread(self._repository.heads)
+        if left or _got_to(earlier, "open", "supersede", "auto-merge"):
+            text = f"{error}\nAn earlier try got further: sgm plan --unfinished says what is left of it."
+        else:
+            await beside(self._journal.note, identity, "done", refused=str(error))
+            text = f"{error}\nNothing was written."
+        return Progress("refused", proposal, text)
 
     async def _propose(self, proposal: Proposal) -> AsyncIterator[Progress]:
         if self._forge is None:
@@ -290,11 +304,25 @@ def _changes(proposal: Proposal) -> list[Change]:
     return [edit.change for edit in proposal.edits]
 
 
+def _with_what_is_left(proposal: Proposal, earlier: Sequence[Entry]) -> Proposal:
+    """The proposal with what an earlier try of it was asked to close and did not: trying again goes on there."""
+    if proposal.supersedes or not _got_to(earlier, "open", "supersede"):
+        return proposal
+    return replace(proposal, supersedes=supersedes_of(earlier[0]))
+
+
+def _got_to(entries: Sequence[Entry], *steps: str) -> bool:
+    """Whether a write in the journal reached one of these steps."""
+    return any(one["step"] in steps for one in entries)
+
+
 def _what_next(reached: Progress, error: Exception) -> str:
     """What happened, how far it got, and what to do."""
     done = {
         "committing": "Nothing was written.",
-        "pushing": "No pull request was made. Try again: a branch that did reach the server is found.",
+        "pushing": "It is not known to have been pushed. Try again: what did reach the server is found."
+        if reached.proposal.direct
+        else "No pull request was made. Try again: a branch that did reach the server is found.",
         "closing": "The pull request is open; the one it takes the place of may be too. Try again: it is closed then.",
         "opening": "The branch is pushed; try again and it is found, nothing is doubled.",
     }

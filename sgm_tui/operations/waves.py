@@ -18,7 +18,7 @@ from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.plan import Plan
 from sgm_tui.fleet.plan_document import change_of
 from sgm_tui.fleet.policy import Policy
-from sgm_tui.fleet.proposal import ENDED, Override, Preview, Progress, Proposal
+from sgm_tui.fleet.proposal import ENDED, Adopted, Override, Preview, Progress, Proposal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.waves import WavePlan, next_step, soak_of
 from sgm_tui.operations.files import beside, locked, write_whole
@@ -71,13 +71,18 @@ class Waves:
             ) from error
 
     def keep(self, preview: Preview, first: Proposal, now: datetime, policy: Policy) -> str:
-        """Keep what goes wave by wave with a first wave, before any of it is written; its identity."""
+        """Keep what goes wave by wave, adopted parts too, before any of it is written; its identity."""
         together = [one for one in preview.proposals if one.bundle == first.bundle]
+        adopted = [one for one in preview.adopted if one.bundle == first.bundle]
         waves = tuple(
-            tuple(edit.change for one in together if one.wave == at for edit in one.edits) for at in range(first.waves)
+            (
+                *(edit.change for one in together if one.wave == at for edit in one.edits),
+                *(one.change for one in adopted if one.wave == at),
+            )
+            for at in range(first.waves)
         )
         soak = max(soak_of(wave, policy) for wave in waves)
-        branches = tuple(one.branch for one in together if not one.wave)
+        branches = _branches(preview, lambda one: one.bundle == first.bundle and not one.wave)
         plan = WavePlan(identity_of(waves[0]), waves, now, soak, 1, _overrides(together), first.reason, "", branches)
         self.add(plan)
         return plan.identity
@@ -123,7 +128,7 @@ class Waves:
             await beside(self.stop, plan.identity, str(error))
             return []
         refused = [one.reason for one in preview.refusals if not one.nothing]
-        failed = refused + [one.text for one in told if one.step == "failed"]
+        failed = refused + [one.text for one in told if one.step in {"failed", "refused"}]
         blocked = [one.text for one in told if one.step == "blocked"]
         if failed:
             await beside(self.stop, plan.identity, failed[0])
@@ -131,10 +136,10 @@ class Waves:
             self._tried[plan.identity] = snapshot.generated_at
             await beside(self._replace, plan.identity, lambda one: replace(one, held=blocked[0]))
         else:
-            branches = tuple(one.branch for one in preview.proposals)
+            branches = _branches(preview, lambda _: True)
             # Counted from what was judged: two processes that both opened this wave open the next one once.
             await beside(self._replace, plan.identity, lambda one: _further(one, plan.opened + 1, branches))
-        return [one for one in told if one.step in ENDED | {"failed"}]
+        return [one for one in told if one.step in ENDED | {"failed", "refused"}]
 
     def _replace(self, identity: str, change: Callable[[WavePlan], WavePlan]) -> None:
         self._update(lambda plans: tuple(change(one) if one.identity == identity else one for one in plans))
@@ -148,6 +153,12 @@ class Waves:
 def _further(plan: WavePlan, opened: int, branches: tuple[str, ...]) -> WavePlan:
     known = tuple(dict.fromkeys((*plan.branches, *branches)))
     return replace(plan, opened=max(plan.opened, opened), branches=known, held="")
+
+
+def _branches(preview: Preview, which: Callable[[Proposal | Adopted], bool]) -> tuple[str, ...]:
+    """The branches on which these parts of a preview are proposed, by sgm or by whoever was first."""
+    parts: list[Proposal | Adopted] = [*preview.proposals, *preview.adopted]
+    return tuple(dict.fromkeys(one.branch for one in parts if which(one)))
 
 
 def _overrides(group: Sequence[Proposal]) -> Override | None:

@@ -80,8 +80,18 @@ def _against_policy(read: Read, paths: Iterable[str]) -> list[str]:
         data = read(path)
         if data is None or _VALUES.match(path) is None:
             continue
-        found = re.search(rb"(?m)^\s+tag:\s*[\"']?([^\s\"'#]+)", data)
-        tag = found[1].decode("utf-8", "replace") if found else ""
+        tag = _tag_in(data)
         if not _VERSION.match(tag):
             wrong.append(f'{path}: image.tag "{tag}" is not a version')
     return wrong
+
+
+def _tag_in(data: bytes) -> str:
+    """`image.tag` however the file writes it, as a block or in one line; "" where it has none that is text."""
+    try:
+        values = YAML(typ="safe", pure=True).load(data)
+    except (YAMLError, UnicodeDecodeError):
+        return ""  # why it does not parse is what the check "lint" says
+    image = values.get("image") if isinstance(values, dict) else None
+    tag = image.get("tag") if isinstance(image, dict) else None
+    return tag if isinstance(tag, str) else ""

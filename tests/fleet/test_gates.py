@@ -249,7 +249,7 @@ def test_another_pull_request_for_the_cell_is_adopted_or_refused() -> None:
     same = pull_request(42, "feat", proposes=((PROD, Version(NEW)),))
     gate = gate_of("pull-request", fleet_of(pull_requests=(same,)))
     assert (gate.result, gate.stops) == ("warn", False)
-    assert gate.reason == "#42 by mia already brings v2.8.1: adopt it"
+    assert gate.reason == "#42 by mia already brings v2.8.1: it is adopted"
     other = pull_request(43, "feat", author="jo", proposes=((PROD, Version("v3.0.0")),))
     gate = gate_of("pull-request", fleet_of(pull_requests=(same, other)))
     assert gate.result == "block"

@@ -77,7 +77,11 @@ async def test_four_different_wishes_pushed_for_one_file_leave_one_winner_and_th
     ended = together(shared_origin, wishes, "direct")
     won = [wish for wish, (step, _) in zip(wishes, ended, strict=True) if step == "pushed"]
     assert len(won) == 1, ended
-    assert all(text for step, text in ended if step != "pushed"), ended
+    lost = [(step, text) for step, text in ended if step != "pushed"]
+    assert all(step in {"refused", ""} and f"image.tag is {won[0][2]} now, not {OLD}" in text for step, text in lost), (
+        ended
+    )
+    assert all([await Desk(shared_origin, state).recovery.unfinished() == () for state, *_ in wishes])
     desk = Desk(shared_origin, tmp_path / "looking")
     head = await desk.repository.fetch()
     assert won[0][2].encode() in (desk.repository.read(head, path_of("service-00", "dev")) or b"")

@@ -14,6 +14,7 @@ from origin import DEV, FILES, PROD, STAGING, STARTED, cell, config_of, origin_i
 
 from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
+from sgm_tui.fleet import change_report
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Plan
@@ -226,12 +227,35 @@ async def test_a_value_somebody_changed_after_the_preview_stops_everything(lab: 
     data = with_version(lab.origin.read(preview.base, STAGING) or b"", "v2.9.9")
     lab.origin.commit("main", {STAGING: data}, "somebody", at=STARTED)
     steps = await submitted(promoter, preview)
-    assert words(steps) == ["committing", "failed"]
-    assert "v2.9.9" in steps[-1].text
+    assert words(steps) == ["committing", "refused"]
+    assert "image.tag is v2.9.9 now, not v2.8.1: somebody changed it" in steps[-1].text
     assert steps[-1].text.endswith("Nothing was written.")
     assert lab.branches() == {}
     assert lab.forge.pulls == {}
     assert records(lab.audit_file) == []
+    assert Journal(lab.journal_file).begun() == {}
+
+
+async def test_a_change_that_cannot_be_made_any_more_stays_listed_while_its_branch_is_on_the_server(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    lab.forge.failure = UnreachableError("GitHub did not answer")
+    await submitted(promoter, preview)
+    data = with_version(lab.origin.read(preview.base, STAGING) or b"", "v2.9.9")
+    lab.origin.commit("main", {STAGING: data}, "somebody", at=STARTED)
+    steps = await submitted(promoter, preview)
+    assert words(steps) == ["committing", "refused"]
+    assert "sgm plan --unfinished" in steps[-1].text
+    assert len(Journal(lab.journal_file).begun()) == 1
+
+
+async def test_a_direct_proposal_says_the_branch_it_goes_to(lab: Lab) -> None:
+    lab.config = replace(lab.config, policy=replace(lab.config.policy, direct=("staging",)))
+    preview = await lab.promoter().preview(plan(), direct=True)
+    steps = await submitted(lab.promoter(), preview)
+    document = change_report.document("pushed", preview, steps[-1:])
+    assert [(one["branch"], one["number"]) for one in document["pull_requests"]] == [("main", None)]
+    assert "  branch     main" in change_report.text(preview).splitlines()
 
 
 async def test_a_stage_that_fails_does_not_stop_the_others(lab: Lab) -> None:
@@ -239,8 +263,8 @@ async def test_a_stage_that_fails_does_not_stop_the_others(lab: Lab) -> None:
     preview = await promoter.preview(plan(change(STAGING, STAGING_CELL), change(DEV, DEV_CELL)))
     lab.origin.commit("main", {STAGING: with_version(FILES[STAGING], "v2.9.9")}, "somebody", at=STARTED)
     steps = await submitted(promoter, preview)
-    assert [(one.step, one.proposal.stage) for one in steps if one.step in {"failed", "opened"}] == [
-        ("failed", "staging"), ("opened", "dev"),
+    assert [(one.step, one.proposal.stage) for one in steps if one.step in {"refused", "opened"}] == [
+        ("refused", "staging"), ("opened", "dev"),
     ]  # fmt: skip
 
 

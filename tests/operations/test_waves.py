@@ -16,7 +16,7 @@ from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.policy import GroupBy, Policy, RuleSet
-from sgm_tui.fleet.proposal import FileEdit, Override, Preview, Progress, Proposal
+from sgm_tui.fleet.proposal import Adopted, FileEdit, Override, Preview, Progress, Proposal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.wave_report import wave_document
 from sgm_tui.fleet.waves import WavePlan, next_step, soak_of, split, standing_of
@@ -232,6 +232,20 @@ def test_a_preview_leaves_its_later_waves_behind_once_with_everything_that_was_g
     assert [len(wave) for wave in kept.waves] == [1, 1, 1]
     assert kept.override == Override("incident", ("soak", "held"))
     assert kept.soak_seconds == 900
+
+
+def test_a_first_wave_somebody_proposed_already_is_kept_and_waited_for(tmp_path: Path) -> None:
+    adopted = Adopted(change("prod-eu1"), 42, "feature/theirs", "mia")
+    later = tuple(
+        Proposal(one.edits[0].change.stage, f"branch-{one.wave}", "title", "", one.edits, wave=one.wave, waves=3)
+        for one in grouped([FileEdit(change(one), "") for one in CLUSTERS], POLICY)
+        if one.wave
+    )
+    waves = Waves(tmp_path / "waves.json", Writer())
+    waves.keep(Preview("base", later, (), (adopted,)), later[0], builders.NOW, POLICY)
+    (kept,) = waves.plans()
+    assert [[one.cluster for one in wave] for wave in kept.waves] == [["prod-eu1"], ["prod-us1"], ["prod-ap1"]]
+    assert (kept.opened, kept.branches) == (1, ("feature/theirs",))
 
 
 def test_a_wave_plan_is_told_to_programs_whole() -> None:

@@ -19,6 +19,7 @@ from plain_server import mounted
 
 from sgm_tui.sandbox import github_api
 from sgm_tui.sandbox.clock import Clock
+from sgm_tui.sandbox.github_checks import findings
 from sgm_tui.sandbox.github_pulls import GitHubError
 from sgm_tui.sandbox.github_state import GitHub
 from sgm_tui.sandbox.history import history
@@ -198,6 +199,13 @@ async def test_values_that_do_not_parse_fail_the_checks_and_nobody_approves(lab:
     seen = await lab.ask(lambda: lab.repo.get_pull(pull.number))
     assert seen.mergeable_state == "blocked"
     assert not lab.state.pulls[pull.number].reviews
+
+
+@pytest.mark.parametrize("form", ["image: {repository: ghcr.io/acme/cart, tag: %s}\n", "image:\n  tag: %s  # bumped\n"])
+def test_the_policy_reads_the_version_however_the_file_writes_it(form: str) -> None:
+    for tag, conclusion in (('"v1.19.2"', "success"), ("latest", "failure"), ("1.20", "failure")):
+        found = findings({STAGING: (form % tag).encode()}.get, [STAGING])
+        assert found["policy"].conclusion == conclusion
 
 
 async def test_a_version_that_can_move_is_against_the_policy(lab: Lab) -> None:

@@ -24,6 +24,7 @@ _STEPS: dict[ProgressStep, Part] = {
     "queued": ("…", Tone.STAGED),
     "nothing": ("·", Tone.QUIET),
     "blocked": ("✖", Tone.BAD),
+    "refused": ("✖", Tone.BAD),
     "failed": ("✖", Tone.BAD),
 }
 

@@ -1,0 +1,133 @@
+"""One place in git is changed by one open pull request: what is proposed already is neither doubled nor crossed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from origin import DEV, FILES, PROD, STARTED, cell, with_version
+from test_supersede import CART, FIRST, OLD, Desk, _desk
+
+from sgm_tui.fleet.change_report import document, text
+from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.plan import Change, Extra, Plan
+from sgm_tui.fleet.policy import RuleSet
+from sgm_tui.fleet.proposal import Preview
+
+OTHER = next(path for path in sorted(FILES) if path.startswith("dev/app-service/") and path != DEV)
+OTHERS = cell(OTHER.split("/")[2], "dev", "eu1")
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with _desk(tmp_path) as made:
+        yield made
+
+
+def cart(version: str = FIRST, *extras: Extra) -> Change:
+    versions = OLD, Version(version)
+    return Change("promotion", CART.service, CART.stage, None, DEV, "image.tag", *versions, (CART,), extras=extras)
+
+
+def other(desk: Desk) -> Change:
+    data = desk.lab.origin.read("main", OTHER).decode()
+    old = Version(data.partition("  tag: ")[2].split()[0].strip('"'))
+    return Change(
+        "promotion", OTHERS.service, OTHERS.stage, None, OTHER, "image.tag", old, Version("v7.0.0"), (OTHERS,)
+    )
+
+
+async def theirs(desk: Desk, version: str = FIRST) -> PullRequest:
+    """Somebody's pull request that wants a version of cart."""
+    data = with_version(desk.lab.origin.read("main", DEV) or b"", version)
+    desk.lab.origin.commit("feature/theirs", {DEV: data}, "feat: by hand", at=STARTED)
+    desk.lab.state.open("feature/theirs", "feat: theirs", login="mia")
+    (found,) = await desk.look()
+    return found
+
+
+async def preview(desk: Desk, *changes: Change) -> Preview:
+    await desk.look()
+    return await desk.promoter.preview(Plan(changes), desk.snapshot)
+
+
+async def submitted(desk: Desk, shown: Preview) -> list[str]:
+    return [one.step async for one in desk.promoter.submit(shown, desk.snapshot)]
+
+
+async def test_what_an_open_pull_request_brings_already_is_left_out_and_named(desk: Desk) -> None:
+    there = await theirs(desk)
+    shown = await preview(desk, cart(), other(desk))
+    (proposal,) = shown.proposals
+    assert [edit.change.service for edit in proposal.edits] == [OTHERS.service]
+    assert f"· {DEV}: nothing to do: #{there.number} by mia already brings v3.0.0" in text(shown)
+    (refusal,) = document("opened", shown)["refusals"]
+    assert (refusal["number"], refusal["reason"]) == (there.number, f"#{there.number} by mia already brings v3.0.0")
+    assert (await submitted(desk, shown))[-1] == "opened"
+    new = next(one for one in await desk.look() if one.number != there.number)
+    changed = {
+        path for path in (DEV, OTHER) if desk.lab.origin.read(new.head, path) != desk.lab.origin.read("main", path)
+    }
+    assert changed == {OTHER}
+
+
+async def test_alone_it_is_nothing_to_do(desk: Desk) -> None:
+    there = await theirs(desk)
+    shown = await preview(desk, cart())
+    assert shown.proposals == ()
+    assert [one.number for one in shown.refusals if one.nothing] == [there.number]
+    assert [one.number for one in await desk.look()] == [there.number]
+
+
+async def test_the_sketch_leaves_it_out_too(desk: Desk) -> None:
+    await theirs(desk)
+    await desk.clone.fetch()
+    assert (await desk.promoter.sketch(Plan((cart(),)), desk.snapshot)).proposals == ()
+
+
+async def test_an_earlier_try_of_the_very_same_change_is_found_as_before(desk: Desk) -> None:
+    first = await preview(desk, cart(), other(desk))
+    await submitted(desk, first)
+    (mine,) = await desk.look()
+    again = await preview(desk, cart(), other(desk))
+    assert [len(one.edits) for one in again.proposals] == [2]
+    steps = [one async for one in desk.promoter.submit(again, desk.snapshot)]
+    assert (steps[-1].step, steps[-1].number) == ("adopted", mine.number)
+
+
+async def test_a_part_of_what_was_opened_together_is_adopted_too(desk: Desk) -> None:
+    await submitted(desk, await preview(desk, cart(), other(desk)))
+    shown = await preview(desk, cart())
+    assert (shown.proposals, [one.nothing for one in shown.refusals]) == ((), [True])
+
+
+async def test_what_brings_the_version_without_the_strategy_is_in_the_way(desk: Desk) -> None:
+    there = await theirs(desk)
+    shown = await preview(desk, cart(FIRST, Extra("rollout.strategy", '"blueGreen"')))
+    assert [(one.nothing, one.reason) for one in shown.refusals] == [
+        (False, f"#{there.number} by mia brings v3.0.0 too, but not rollout.strategy: merge or close it first")
+    ]
+
+
+async def test_later_waves_wait_for_the_wave_somebody_proposed_already(desk: Desk) -> None:
+    clusters = ("prod-eu1", "prod-us1")
+    waves = RuleSet(waves=tuple((one,) for one in clusters))
+    desk.promoter._config = replace(desk.config, policy=replace(desk.config.policy, stages={"prod": waves}))
+    paths = [PROD.replace("prod-eu1", one) for one in clusters]
+    writes = {path: with_version(FILES[path], OLD) for path in paths}
+    desk.lab.origin.commit("main", writes | {"prod.txt": b"x"}, "chore: prod", at=STARTED)
+    mine = {paths[0]: with_version(FILES[paths[0]], FIRST)}
+    desk.lab.origin.commit("feature/eu1", mine, "feat: by hand", at=STARTED)
+    number = desk.lab.state.open("feature/eu1", "feat: eu1", login="mia").number
+    keys = [cell("cart", "prod", one.removeprefix("prod-")) for one in clusters]
+    changes = [
+        Change("promotion", key.service, key.stage, key.cluster, path, "image.tag", OLD, FIRST, (key,))
+        for key, path in zip(keys, paths, strict=True)
+    ]
+    shown = await preview(desk, *changes)
+    assert [(one.wave, one.edits[0].change.cluster) for one in shown.proposals] == [(1, "prod-us1")]
+    assert [(one.number, one.branch, one.wave) for one in shown.adopted] == [(number, "feature/eu1", 0)]
+    assert await submitted(desk, shown) == ["queued"]
