@@ -64,7 +64,7 @@ class CellScreen(Screen[None]):
 
     def action_scroll(self, lines: int) -> None:
         """Scroll the page."""
-        self.scroller.scroll_relative(y=lines, animate=False)
+        self.scroller.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_back(self) -> None:
         """Back to the matrix."""

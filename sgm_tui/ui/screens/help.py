@@ -41,7 +41,7 @@ class HelpScreen(ModalScreen[None]):
 
     def action_scroll(self, lines: int) -> None:
         """Scroll."""
-        self.scroller.scroll_relative(y=lines, animate=False)
+        self.scroller.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_back(self) -> None:
         """Close."""

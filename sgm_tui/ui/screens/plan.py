@@ -256,7 +256,8 @@ class PlanScreen(FleetPage):
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the diffs by a page."""
-        self.scroller.scroll_relative(y=direction * max(1, self.scroller.size.height - 1), animate=False)
+        lines = direction * max(1, self.scroller.size.height - 1)
+        self.scroller.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_drop(self) -> None:
         """Take the chosen change out of the plan."""

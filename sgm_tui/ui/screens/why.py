@@ -115,7 +115,7 @@ class WhyScreen(FleetPage):
 
     def action_scroll(self, lines: int) -> None:
         """Scroll the list."""
-        self.scroller.scroll_relative(y=lines, animate=False)
+        self.scroller.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_back(self) -> None:
         """Back to the matrix."""
