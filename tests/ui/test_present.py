@@ -15,7 +15,8 @@ import sgm_tui.ui
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import Version
 from sgm_tui.ui import terminal, themes
-from sgm_tui.ui.present.cells import cell_line
+from sgm_tui.ui.present.cells import cell_line, folded_line
+from sgm_tui.ui.present.detail import heading
 from sgm_tui.ui.present.fit import Piece, fit, shorten_middle, wrapped
 from sgm_tui.ui.present.glyphs import JOURNEY, AsciiTable, sparkline
 from sgm_tui.ui.present.marks import NONE, Marks, distance, row_marks
@@ -35,6 +36,9 @@ CELLS = {
     "settled": RELEASE.cells[builders.key("cart", "prod-eu1")],
     "alert": RELEASE.cells[builders.key("gateway", "prod-us1")],
 }
+CELLS["rolling alert"] = replace(
+    CELLS["rolling"], facts=replace(CELLS["rolling"].facts, alerts=CELLS["alert"].facts.alerts)
+)
 
 
 def text(line: Line) -> str:
@@ -56,6 +60,8 @@ def text(line: Line) -> str:
         ("drifted", 16, "v5.8.0 ≠ drift"),
         ("settled", 9, "✓ v2.8.0"),
         ("alert", 12, "v4.3.0 ✓ ▲1"),
+        ("alert", 9, "▲ v4.3.0"),
+        ("rolling alert", 9, "◐▲ v5.1.0"),
     ],
 )
 def test_a_cell_loses_words_before_facts(name: str, width: int, shown: str) -> None:
@@ -69,6 +75,15 @@ def test_a_cell_never_leaves_its_column(cell: Cell) -> None:
     marks = Marks("↓1", skewed=True)
     widths = list(range(1, 60))
     assert [cell_len(text(cell_line(cell, marks, builders.NOW, width))) for width in widths] == widths
+
+
+def test_an_alert_is_seen_where_there_is_little_room() -> None:
+    firing, skewed = CELLS["alert"], Marks("↓1", skewed=True)
+    for width in range(9, 41):
+        assert "▲" in text(cell_line(firing, skewed, builders.NOW, width)), width
+    calm = [CELLS["settled"], CELLS["settled"]]
+    assert text(folded_line([*calm, firing], 7)) == "✓3 ▲1  "
+    assert "▲ HighErrorRatio" in text(heading(firing, RELEASE))
 
 
 def test_a_quiet_cell_is_quiet_and_a_failed_one_is_not() -> None:
