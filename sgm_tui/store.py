@@ -357,7 +357,7 @@ class Store:
             staged=self._staged.get(key),
             stale=stale,
             stale_since=decisive.since if decisive else None,
-            stale_reason=f"{decisive.name}: {decisive.reason}" if decisive else "",
+            stale_reason=f"{decisive.name}: {decisive.told}" if decisive else "",
             loading=_loading(related),
         )
 

@@ -20,7 +20,7 @@ from sgm_tui.ui.present.detail import heading
 from sgm_tui.ui.present.fit import Piece, fit, shorten_middle, wrapped
 from sgm_tui.ui.present.glyphs import JOURNEY, AsciiTable, sparkline
 from sgm_tui.ui.present.marks import NONE, Marks, distance, row_marks
-from sgm_tui.ui.present.sources import source_line
+from sgm_tui.ui.present.sources import health_line, source_line
 from sgm_tui.ui.present.summary import summary
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.rows import View, visible_services
@@ -226,11 +226,67 @@ def test_the_locked_stages_stand_apart_from_the_sources(width: int) -> None:
 def test_the_source_line_tells_what_a_fresh_source_has_to_say() -> None:
     noted = replace(builders.source("forge"), note="the token expires in 3 d")
     shown = replace(builders.release(), sources=builders.sources(noted))
-    assert "github ● 4s ▲ the token expires in 3 d" in text(source_line(shown, 200))
+    assert "github ●▲ 4s  ▲ github: the token expires in 3 d" in text(source_line(shown, 200))
 
 
 def test_the_source_line_says_why_a_source_is_stale_where_there_is_room() -> None:
-    assert "prod-ap1 stale 42s: timed out" in text(source_line(builders.release(), 120))
+    assert "prod-ap1 silent 42s: timed out" in text(source_line(builders.release(), 120))
+
+
+GONE = [
+    builders.source("rollouts", "prod-us1", "stale", 60, "prod-us1 did not answer within 5 s"),
+    builders.source("scaling", "prod-us1", "stale", 60, "prod-us1 did not answer within 10 s"),
+    builders.source("metrics", "prod-us1", "stale", 60, "Prometheus did not answer within 5 s (http://prometheus)"),
+    builders.source("alerts", "prod-us1", "stale", 60, "Prometheus did not answer within 5 s (http://prometheus)"),
+]
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (80, " ● git argocd github  ○ rollouts metrics  prod-us1 silent 1m  "),
+        (120, "rollouts ●●●○●  metrics ●●●○●  github ●  prod-us1 silent 1m: did not answer within 5 s"),
+        (220, "rollouts ●●●○●  metrics ●●●○●  github ● 11s  prod-us1 silent 1m: did not answer within 5 s  "),
+    ],
+)
+def test_a_cluster_that_is_gone_is_named_once_and_every_kind_keeps_its_sign(width: int, shown: str) -> None:
+    line = text(source_line(replace(builders.calm(), sources=builders.sources(*GONE)), width))
+    assert shown in line
+    assert line.count("prod-us1") == 1
+    assert cell_len(line) == width
+
+
+def test_what_is_silent_beside_a_cluster_is_counted_and_called_by_its_kind() -> None:
+    alone = builders.sources(GONE[2], GONE[3])
+    assert "metrics prod-us1 silent 1m" in text(source_line(replace(builders.calm(), sources=alone), 160))
+    many = builders.sources(*GONE, builders.source("forge", "", "stale", 30, "GitHub answered 502"))
+    assert "prod-us1 and 1 more silent 1m" in text(source_line(replace(builders.calm(), sources=many), 160))
+
+
+def test_one_source_has_one_name_and_a_reason_does_not_say_it_again() -> None:
+    assert builders.source("forge").name == "github"
+    assert GONE[0].told == "did not answer within 5 s"
+    assert "  did not answer within 5 s" in text(health_line(GONE[0], builders.NOW))
+
+
+def test_everything_is_silent_even_where_git_is_a_local_file() -> None:
+    shown = builders.outage()
+    git = builders.source("git")
+    local = tuple(git if one.source.kind == "git" else one for one in shown.sources)
+    for width in (80, 120, 220):
+        assert "everything is silent 1m" in text(source_line(shown, width))
+        assert "everything but git is silent 1m" in text(source_line(replace(shown, sources=local), width))
+    assert "is silent 1m: connection refused" in text(source_line(shown, 80))
+
+
+@pytest.mark.parametrize("width", range(40, 221, 7))
+def test_the_source_line_fits_and_is_cut_once(width: int) -> None:
+    many = [builders.source("rollouts", f"prod-r{at:02d}", "stale" if at > 9 else "fresh") for at in range(20)]
+    noted = replace(builders.source("forge"), note="the token expires in 3 d")
+    for sources in (builders.sources(*GONE), builders.sources(noted), (*builders.sources(), *many), ()):
+        line = text(source_line(replace(builders.calm(), sources=sources), width))
+        assert cell_len(line) == width
+        assert "……" not in line.replace(" ", "")
 
 
 def test_the_source_line_says_what_a_fresh_source_may_not_tell() -> None:
