@@ -152,6 +152,10 @@ class SgmApp(Canvas, Navigation):
         """Quit."""
         self.exit()
 
+    def action_leave_from_anywhere(self) -> None:
+        """Quit, also where `q` means back."""
+        self.exit()
+
     def action_interrupt(self) -> None:
         """Quit as a program does that was interrupted."""
         self.end(130)

@@ -294,4 +294,4 @@ async def test_the_footer_shows_the_keys_from_the_start() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
         await pilot.pause()
-        assert "why not?" in text_of(app).splitlines()[-1]
+        assert "y why" in text_of(app).splitlines()[-1]

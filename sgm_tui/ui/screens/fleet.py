@@ -9,11 +9,10 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.command import Provider
 from textual.containers import Container
 from textual.getters import query_one
 from textual.reactive import var
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
@@ -21,7 +20,6 @@ from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui import keys
 from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested, RevertRequested, WhyRequested
-from sgm_tui.ui.palette import KeyCommands
 from sgm_tui.ui.rows import View
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
@@ -37,7 +35,6 @@ class FleetScreen(FleetPage):
     """Services × clusters."""
 
     BINDINGS: ClassVar[list[BindingType]] = keys.MATRIX
-    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {KeyCommands}
     AUTO_FOCUS = "CellGrid"
 
     selected: var[CellKey | None] = var[CellKey | None](None)
@@ -72,6 +69,7 @@ class FleetScreen(FleetPage):
 
     async def _surround(self) -> None:
         from sgm_tui.ui.widgets.detail_pane import DetailPane
+        from sgm_tui.ui.widgets.key_bar import KeyBar
 
         pane = DetailPane().data_bind(FleetScreen.snapshot, FleetScreen.selected)
         words = "words: service stage cluster version journey"
@@ -79,7 +77,7 @@ class FleetScreen(FleetPage):
         if self.is_attached:
             await self.query_one("#body").mount(pane)
         if self.is_attached:
-            await self.mount(Input(id="filter", placeholder=words, compact=True), Footer(show_command_palette=False))
+            await self.mount(Input(id="filter", placeholder=words, compact=True), KeyBar(self._toggled))
             self.refresh_bindings()  # the footer fills itself only when it is told
 
     def on_resize(self) -> None:
@@ -248,6 +246,16 @@ class FleetScreen(FleetPage):
             await self._session.refresh()
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
+
+    def _toggled(self) -> frozenset[str]:
+        """What is switched on, for the footer."""
+        on = {"attention": self.view.attention, "worst": self.view.worst_first}
+        return frozenset(action for action, switched in on.items() if switched)
+
+    def watch_view(self, old: View, new: View) -> None:
+        """The footer says what is switched on."""
+        if (old.attention, old.worst_first) != (new.attention, new.worst_first):
+            self.refresh_bindings()
 
     def offers(self, action: str) -> bool | None:
         """Keys that would do nothing now are dimmed."""

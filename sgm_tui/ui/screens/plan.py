@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.getters import query_one
 from textual.reactive import var
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import Version
@@ -31,6 +31,7 @@ from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
+from sgm_tui.ui.widgets.key_bar import KeyBar
 
 
 class PlanScreen(FleetPage):
@@ -68,7 +69,7 @@ class PlanScreen(FleetPage):
         yield Static(id="progress", markup=False)
         with VerticalScroll(can_focus=False):
             yield Static(id="diffs", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Compare at once."""
