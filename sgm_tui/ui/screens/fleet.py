@@ -26,6 +26,9 @@ from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.cell_grid import CellGrid
 
+WIDE = 200
+"""Columns from which details stand beside the matrix: only there its cells stay as wide as on a usual wide terminal."""
+_TALL = 32
 _FAR = 1_000_000
 _REASONS = 3
 """So many reasons fit into one notification."""
@@ -51,6 +54,7 @@ class FleetScreen(FleetPage):
         super().__init__()
         self._get_session = session
         self._pane_wanted: bool | None = None
+        self._was_roomy: bool | None = None
 
     @property
     def _session(self) -> Session:
@@ -81,11 +85,16 @@ class FleetScreen(FleetPage):
             self.refresh_bindings()  # the footer fills itself only when it is told
 
     def on_resize(self) -> None:
-        """Details go where there is room."""
+        """Details go where there is room; what was wished for holds only as long as there is as much of it."""
+        if self._is_roomy() is not self._was_roomy:
+            self._was_roomy, self._pane_wanted = self._is_roomy(), None
         self._place_pane()
 
+    def _is_roomy(self) -> bool:
+        return self.size.width >= WIDE or self.size.height >= _TALL
+
     def _place_pane(self) -> None:
-        roomy = self.size.width >= 170 or self.size.height >= 32
+        roomy = self._is_roomy()
         wanted = roomy if self._pane_wanted is None else self._pane_wanted
         body = self.query_one("#body")
         body.set_class(wanted, "-with-details")
