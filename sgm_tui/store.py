@@ -231,7 +231,7 @@ class Store:
         for request in requests:
             if request.state == "open":
                 for key, version in request.proposes:
-                    pending[key].append(Pending(version, request.number, request.url))
+                    pending[key].append(Pending(version, request.number, request.url, request.created_at))
         before, self._pending = self._pending, {key: tuple(values) for key, values in pending.items()}
         self._pull_requests = requests
         self._touch(before.keys() | self._pending.keys())
@@ -357,7 +357,7 @@ class Store:
             staged=self._staged.get(key),
             stale=stale,
             stale_since=decisive.since if decisive else None,
-            stale_reason=f"{decisive.name}: {decisive.reason}" if decisive else "",
+            stale_reason=f"{decisive.name}: {decisive.told}" if decisive else "",
             loading=_loading(related),
         )
 

@@ -96,7 +96,7 @@ def _with_intent(facts: CellFacts, finding: _Finding) -> _Finding:
         return _Finding(Journey.STAGED, f"{facts.staged} is staged in the plan")
     wanted = [pending for pending in facts.pending if pending.version != current]
     if wanted:
-        return _Finding(Journey.PROPOSED, f"#{wanted[0].number} wants {wanted[0].version}")
+        return _Finding(Journey.PROPOSED, f"#{wanted[0].number} wants {wanted[0].version}", wanted[0].opened_at)
     return finding
 
 

@@ -27,7 +27,9 @@ class SourceId:
     """Cluster or hub name; "" where there is only one (git, forge)."""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.scope}" if self.scope else self.kind
+        """How people call it, everywhere: "rollouts prod-ap1"; the forge is GitHub."""
+        kind = "github" if self.kind == "forge" else self.kind
+        return f"{kind} {self.scope}" if self.scope else kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,3 +194,11 @@ class SourceHealth:
     def name(self) -> str:
         """How people call it: "rollouts prod-ap1"."""
         return str(self.source)
+
+    @property
+    def told(self) -> str:
+        """The reason without who it is about, where that is said already ("prod-us1 did not answer" of prod-us1)."""
+        who = self.source.scope
+        if who and self.reason.startswith((f"{who} ", f"{who}: ")):
+            return self.reason[len(who) :].lstrip(": ")
+        return self.reason

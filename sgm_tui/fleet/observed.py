@@ -272,3 +272,4 @@ class Pending:
     version: Version
     number: int
     url: str
+    opened_at: datetime | None = None

@@ -36,7 +36,7 @@ class Aside:
             UnreachableError: it takes too long, or an earlier one still does.
         """
         if self._asking:
-            raise UnreachableError(f"{self._url} still has not answered")
+            raise UnreachableError(f"still no answer ({self._url})")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Value] = loop.create_future()
 
@@ -49,7 +49,7 @@ class Aside:
                 value = ask()
             except (SgmError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
                 # What a library may stumble over, too, must not leave the source waiting, or end it.
-                told = error if isinstance(error, SgmError) else UnreachableError(f"{self._url}: {clean(repr(error))}")
+                told = error if isinstance(error, SgmError) else UnreachableError(f"{clean(repr(error))} ({self._url})")
                 settle = partial(answer.set_exception, told)
             else:
                 settle = partial(answer.set_result, value)
@@ -64,7 +64,7 @@ class Aside:
             async with asyncio.timeout(self._deadline):
                 return await answer
         except TimeoutError as error:
-            raise UnreachableError(f"{self._url} did not answer within {self._deadline:.0f} s") from error
+            raise UnreachableError(f"no answer within {self._deadline:.0f} s ({self._url})") from error
 
     def end(self) -> None:
         """Let the thread go once it has nothing left to do."""

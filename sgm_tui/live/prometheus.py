@@ -109,20 +109,23 @@ def number(text: object) -> float | None:
 
 @contextlib.contextmanager
 def told(what: str) -> Iterator[None]:
-    """Everything the library may raise, and a strange answer make of us, becomes one error of ours."""
+    """Everything the library may raise, and a strange answer make of us, becomes one error of ours.
+
+    What happened comes first and who was asked last: where there is little room an address says nothing.
+    """
     try:
         yield
     except PrometheusApiClientException as error:
-        raise UnreachableError(f"{what}: {_cause(str(error))}") from error
+        raise UnreachableError(f"Prometheus refused: {_cause(str(error))} ({what})") from error
     except requests.Timeout as error:
-        raise UnreachableError(f"{what} did not answer within {_DEADLINE:.0f} s") from error
+        raise UnreachableError(f"Prometheus did not answer within {_DEADLINE:.0f} s ({what})") from error
     except requests.JSONDecodeError as error:
-        raise UnreachableError(f"{what} did not answer as Prometheus does") from error
+        raise UnreachableError(f"what answers is not Prometheus ({what})") from error
     except requests.RequestException as error:
-        raise UnreachableError(f"{what} {_reason(error)}") from error
+        raise UnreachableError(f"Prometheus {_reason(error)} ({what})") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         # An answer of another shape than Prometheus': a proxy's, or a version's from the future.
-        raise UnreachableError(f"{what} gave an answer that cannot be read: {clean(error)}") from error
+        raise UnreachableError(f"Prometheus gave an answer that cannot be read: {clean(error)} ({what})") from error
 
 
 def _cause(text: str) -> str:

@@ -26,7 +26,7 @@ from sgm_tui.ui.canvas import Canvas
 from sgm_tui.ui.driver import LastingDriver
 from sgm_tui.ui.navigation import Navigation
 from sgm_tui.ui.present.glyphs import AsciiTable
-from sgm_tui.ui.screens.fleet import FleetScreen
+from sgm_tui.ui.screens.fleet import WIDE, FleetScreen
 from sgm_tui.ui.session import Session
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class SgmApp(Canvas, Navigation):
     ) -> None:
         """Show one session, or none until `attend` brings it: the first frame waits for nothing."""
         super().__init__(css_path=styles() / "fleet.tcss")
-        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (170, "-wide")]
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (WIDE, "-wide")]
         self.painted = asyncio.Event()
         """The first frame is on the screen."""
         self._session = session
@@ -150,6 +150,10 @@ class SgmApp(Canvas, Navigation):
 
     def action_leave(self) -> None:
         """Quit."""
+        self.exit()
+
+    def action_leave_from_anywhere(self) -> None:
+        """Quit, also where `q` means back."""
         self.exit()
 
     def action_interrupt(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 
 _MOVE = Binding.Group("move", compact=True)
 
@@ -46,10 +46,10 @@ MATRIX: list[BindingType] = [
         tooltip="Plan all the stage before has and this one not",
     ),
     Binding("v", "revert", "revert", id="revert", tooltip="Plan the way back to a version that was good"),
-    Binding("y", "why", "why not?", id="why", tooltip="What stands in the way of the next version"),
+    Binding("y", "why", "why", id="why", tooltip="What stands in the way of the next version"),
     Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take out of the plan what was staged last"),
     Binding("c", "plan", "plan", id="plan", tooltip="What is planned, its exact diff, and sending it"),
-    Binding("o", "pulls", "PRs", id="pulls", tooltip="Open pull requests"),
+    Binding("o", "pulls", "PRs", id="pulls", tooltip="Pull requests: open ones and those just merged"),
     Binding(
         "slash", "filter", "filter", id="filter", show=False, key_display="/", tooltip="Only rows that match some words"
     ),
@@ -72,11 +72,58 @@ EVERYWHERE: list[BindingType] = [
         tooltip="Find a command by name",
     ),
     Binding("q", "leave", "quit", id="quit", tooltip="Leave; the plan is kept"),
+    Binding("ctrl+t", "change_theme", "theme", id="theme", show=False, tooltip="Choose how it looks, for this time"),
+    Binding("ctrl+s", "save_picture", "picture", id="picture", show=False, tooltip="Keep this screen as an SVG file"),
+    Binding(
+        "ctrl+q",
+        "leave_from_anywhere",
+        "quit",
+        id="quit-anywhere",
+        show=False,
+        priority=True,
+        tooltip="Leave, from any page",
+    ),
     Binding(
         "ctrl+z", "suspend_process", "suspend", id="suspend", show=False, priority=True, tooltip="Stop; fg goes on"
     ),
-    Binding("ctrl+c", "interrupt", "interrupt", id="interrupt", show=False, priority=True, system=True),
+    Binding(
+        "ctrl+c",
+        "interrupt",
+        "interrupt",
+        id="interrupt",
+        show=False,
+        priority=True,
+        system=True,
+        tooltip="Leave at once, as interrupted",
+    ),
 ]
+
+MOUSE: tuple[tuple[str, str], ...] = (
+    ("click", "Choose a cell; or do what a key in the footer does"),
+    ("twice", "Open the cell"),
+    ("on a stage", "Fold or unfold it"),
+    ("wheel", "Scroll"),
+)
+"""What the mouse does, for the help."""
+
+_MOVING = ("move(", "page(", "edge(", "stage(", "choose(", "scroll(")
+SELDOM = frozenset({"promote-row", "promote-stage", "theme", "picture", "suspend", "quit-anywhere"})
+"""Keys that come last where a footer has room to spare."""
+KEPT = frozenset({"help", "leave", "back"})
+"""The actions whose keys are in every footer, however narrow: how to learn more, and the way out."""
+
+
+def only_moves(binding: Binding) -> bool:
+    """Whether it only moves: such keys are in the help, and never take room in a footer."""
+    return binding.action.startswith(_MOVING)
+
+
+def in_order(active: Iterable[ActiveBinding]) -> list[ActiveBinding]:
+    """Ours among the active keys: those of the screen, then those of every screen, each as declared."""
+    everywhere = [one.id for one in EVERYWHERE if isinstance(one, Binding)]
+    told = [one for one in active if one.binding.id and one.binding.tooltip]
+    return sorted(told, key=lambda one: everywhere.index(one.binding.id) + 1 if one.binding.id in everywhere else 0)
+
 
 _ALWAYS = frozenset({"interrupt", "suspend"})
 
@@ -95,7 +142,7 @@ PAGE: list[BindingType] = [
 
 PLAN: list[BindingType] = [
     Binding("escape,q", "back", "back", id="plan-back", tooltip="Back to the matrix; the plan stays"),
-    Binding("enter", "confirm", "open pull requests", id="plan-confirm", priority=True, tooltip="Asks once more first"),
+    Binding("enter", "confirm", "open PRs", id="plan-confirm", priority=True, tooltip="Asks once more first"),
     Binding("down,j", "choose(1)", "next", id="plan-next", show=False, tooltip="The next change"),
     Binding("up,k", "choose(-1)", "previous", id="plan-previous", show=False, tooltip="The change before"),
     Binding("pagedown,space", "scroll(1)", "diff down", id="plan-scroll-down", show=False, tooltip="Scroll the diff"),
@@ -127,7 +174,12 @@ PLAN: list[BindingType] = [
 UNFINISHED: list[BindingType] = [
     Binding("escape,q", "back", "back", id="unfinished-back", tooltip="Back to the plan"),
     Binding(
-        "enter", "advised", "do what is advised", id="unfinished-do", priority=True, tooltip="The one safe next step"
+        "enter",
+        "advised",
+        "do it",
+        id="unfinished-do",
+        priority=True,
+        tooltip="Do what is advised: the safe next step",
     ),
     Binding("down,j", "choose(1)", "next", id="unfinished-next", show=False, tooltip="The next one"),
     Binding("up,k", "choose(-1)", "previous", id="unfinished-previous", show=False, tooltip="The one before"),

@@ -5,8 +5,13 @@ Every screen but the first is imported when it is opened: the first frame waits 
 
 from __future__ import annotations
 
-from textual import on
+import asyncio
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import on, work
 from textual.app import App
+from textual.command import Provider
 from textual.reactive import var
 
 from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -19,12 +24,16 @@ from sgm_tui.ui.messages import (
     WavesRequested,
     WhyRequested,
 )
+from sgm_tui.ui.palette import KeyCommands
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
 
 class Navigation(App[None]):
     """An application that shows one snapshot on many screens."""
+
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {KeyCommands}
+    """Ours alone: Textual's own commands speak of keys and places that are not ours."""
 
     snapshot: var[FleetSnapshot] = var(NO_FLEET)
     """The newest snapshot; the only state there is."""
@@ -88,6 +97,19 @@ class Navigation(App[None]):
         from sgm_tui.ui.screens.revert import RevertScreen
 
         self.push_screen(RevertScreen(self.session, message.key).data_bind(Navigation.snapshot))
+
+    @work(group="picture", exclusive=True)
+    async def action_save_picture(self) -> None:
+        """Keep what is on the screen, where it is found again, and say where that is."""
+        from sgm_tui.ui.picture import keep
+
+        picture, taken = self.export_screenshot(title="sgm"), self.snapshot.generated_at
+        try:
+            file = await asyncio.to_thread(keep, picture, taken)
+        except OSError as error:
+            self.notify(f"{error.filename}: {error.strerror}", title="no picture", severity="error", markup=False)
+        else:
+            self.notify(str(file), title="picture kept", markup=False)
 
     def action_help(self) -> None:
         """Show every key and every sign."""

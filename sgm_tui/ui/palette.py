@@ -8,6 +8,8 @@ from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.types import IgnoreReturnCallbackType
 
+from sgm_tui.ui import keys
+
 
 class KeyCommands(Provider):
     """The commands behind the keys of the screen under the palette."""
@@ -27,9 +29,9 @@ class KeyCommands(Provider):
 
     def _commands(self) -> Iterator[tuple[Binding, IgnoreReturnCallbackType]]:
         seen: set[str] = set()
-        for active in self.screen.active_bindings.values():
+        for active in keys.in_order(self.screen.active_bindings.values()):
             binding = active.binding
-            if active.enabled and binding.id and binding.tooltip and binding.action not in seen:
+            if active.enabled and not binding.system and binding.action not in seen:
                 seen.add(binding.action)
                 yield binding, self._runner(binding.action)
 

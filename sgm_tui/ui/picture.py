@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from pathlib import Path
+
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.static_session import StaticSession
@@ -23,3 +26,15 @@ async def svg(snapshot: FleetSnapshot, size: tuple[int, int] = (WIDTH, HEIGHT), 
             await pilot.pause()
         await pilot.pause()
         return app.export_screenshot(title=f"sgm · {snapshot.repository}" if snapshot.repository else "sgm")
+
+
+def keep(picture: str, taken: datetime) -> Path:
+    """Write a picture into the current folder under a name of its own, and say where it is.
+
+    Raises:
+        OSError: it cannot be written there, or one of this second is there already.
+    """
+    file = Path.cwd() / f"sgm-{taken:%Y%m%dT%H%M%SZ}.svg"
+    with file.open("x", encoding="utf-8") as writer:
+        writer.write(picture)
+    return file

@@ -259,3 +259,14 @@ def test_an_error_and_a_persons_pause_are_as_old_as_the_controllers_say() -> Non
     assert (broken.journey, broken.since) == (Journey.FAILED, ago)
     paused = judged(with_rollout(phase="Paused", pause_reason="spec.paused", updated_at=ago))
     assert (paused.journey, paused.since) == (Journey.PAUSED, ago)
+
+
+def test_what_is_proposed_is_as_old_as_its_pull_request() -> None:
+    opened = NOW - timedelta(minutes=8)
+    facts = replace(QUIET, pending=(Pending(Version("v1.5.0"), 42, "", opened),))
+    cell = join(facts, None, NOW)
+    assert (cell.journey, cell.since) == (Journey.PROPOSED, opened)
+    later = join(facts, cell, NOW + timedelta(minutes=1))
+    assert later.since == opened
+    unknown = join(replace(QUIET, pending=(Pending(Version("v1.5.0"), 42, ""),)), None, NOW)
+    assert join(unknown.facts, unknown, NOW + timedelta(minutes=1)).since == NOW  # first seen, where nobody tells

@@ -165,7 +165,7 @@ async def test_alerts_know_their_service_and_the_ones_that_always_fire_are_left_
     ("answer", "said"),
     [
         (always(json.dumps({"status": "error", "error": PARSE_ERROR}), 400), PARSE_ERROR),
-        (always("<html>sign in</html>", content_type="text/html"), "did not answer as Prometheus does"),
+        (always("<html>sign in</html>", content_type="text/html"), "what answers is not Prometheus"),
         (always('{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}'), "cannot be read"),
         (always('{"status":"success"}'), "cannot be read"),
         (always("upstream is down", 503), "upstream is down"),
@@ -253,9 +253,9 @@ async def test_the_credential_goes_to_the_server_and_to_no_other(tmp_path: Any) 
 async def test_a_look_that_never_ends_is_given_up_and_not_asked_twice() -> None:
     release = threading.Event()
     aside = Aside("http://prometheus", deadline=0.05)
-    with pytest.raises(UnreachableError, match="did not answer within"):
+    with pytest.raises(UnreachableError, match="no answer within"):
         await aside.result_of(release.wait)
-    with pytest.raises(UnreachableError, match="still has not answered"):
+    with pytest.raises(UnreachableError, match="still"):
         await aside.result_of(release.wait)
     release.set()
 

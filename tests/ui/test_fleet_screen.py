@@ -294,4 +294,27 @@ async def test_the_footer_shows_the_keys_from_the_start() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
         await pilot.pause()
-        assert "why not?" in text_of(app).splitlines()[-1]
+        assert "y why" in text_of(app).splitlines()[-1]
+
+
+async def test_hiding_details_where_there_is_little_room_does_not_hide_them_where_there_is_more() -> None:
+    app = app_on(builders.release())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await press(pilot, "i", "i")
+        body = app.screen.query_one("#body")
+        assert body.has_class("-without-details")
+        await pilot.resize_terminal(220, 60)
+        await pilot.pause()
+        assert body.has_class("-with-details")
+
+
+async def test_cells_are_no_narrower_on_a_wider_terminal_that_has_details_beside() -> None:
+    app = app_on(builders.release())
+    async with app.run_test(size=(150, 36)) as pilot:
+        await pilot.pause()
+        before = grid_of(app).size.width
+        for width in (170, 200):
+            await pilot.resize_terminal(width, 36)
+            await pilot.pause()
+            assert grid_of(app).size.width >= before - 10

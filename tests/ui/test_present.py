@@ -15,11 +15,12 @@ import sgm_tui.ui
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import Version
 from sgm_tui.ui import terminal, themes
-from sgm_tui.ui.present.cells import cell_line
+from sgm_tui.ui.present.cells import cell_line, folded_line
+from sgm_tui.ui.present.detail import heading
 from sgm_tui.ui.present.fit import Piece, fit, shorten_middle, wrapped
 from sgm_tui.ui.present.glyphs import JOURNEY, AsciiTable, sparkline
 from sgm_tui.ui.present.marks import NONE, Marks, distance, row_marks
-from sgm_tui.ui.present.sources import source_line
+from sgm_tui.ui.present.sources import health_line, source_line
 from sgm_tui.ui.present.summary import summary
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.rows import View, visible_services
@@ -35,6 +36,9 @@ CELLS = {
     "settled": RELEASE.cells[builders.key("cart", "prod-eu1")],
     "alert": RELEASE.cells[builders.key("gateway", "prod-us1")],
 }
+CELLS["rolling alert"] = replace(
+    CELLS["rolling"], facts=replace(CELLS["rolling"].facts, alerts=CELLS["alert"].facts.alerts)
+)
 
 
 def text(line: Line) -> str:
@@ -56,6 +60,8 @@ def text(line: Line) -> str:
         ("drifted", 16, "v5.8.0 ≠ drift"),
         ("settled", 9, "✓ v2.8.0"),
         ("alert", 12, "v4.3.0 ✓ ▲1"),
+        ("alert", 9, "▲ v4.3.0"),
+        ("rolling alert", 9, "◐▲ v5.1.0"),
     ],
 )
 def test_a_cell_loses_words_before_facts(name: str, width: int, shown: str) -> None:
@@ -69,6 +75,15 @@ def test_a_cell_never_leaves_its_column(cell: Cell) -> None:
     marks = Marks("↓1", skewed=True)
     widths = list(range(1, 60))
     assert [cell_len(text(cell_line(cell, marks, builders.NOW, width))) for width in widths] == widths
+
+
+def test_an_alert_is_seen_where_there_is_little_room() -> None:
+    firing, skewed = CELLS["alert"], Marks("↓1", skewed=True)
+    for width in range(9, 41):
+        assert "▲" in text(cell_line(firing, skewed, builders.NOW, width)), width
+    calm = [CELLS["settled"], CELLS["settled"]]
+    assert text(folded_line([*calm, firing], 7)) == "✓3 ▲1  "
+    assert "▲ HighErrorRatio" in text(heading(firing, RELEASE))
 
 
 def test_a_quiet_cell_is_quiet_and_a_failed_one_is_not() -> None:
@@ -211,11 +226,67 @@ def test_the_locked_stages_stand_apart_from_the_sources(width: int) -> None:
 def test_the_source_line_tells_what_a_fresh_source_has_to_say() -> None:
     noted = replace(builders.source("forge"), note="the token expires in 3 d")
     shown = replace(builders.release(), sources=builders.sources(noted))
-    assert "github ● 4s ▲ the token expires in 3 d" in text(source_line(shown, 200))
+    assert "github ●▲ 4s  ▲ github: the token expires in 3 d" in text(source_line(shown, 200))
 
 
 def test_the_source_line_says_why_a_source_is_stale_where_there_is_room() -> None:
-    assert "prod-ap1 stale 42s: timed out" in text(source_line(builders.release(), 120))
+    assert "prod-ap1 silent 42s: timed out" in text(source_line(builders.release(), 120))
+
+
+GONE = [
+    builders.source("rollouts", "prod-us1", "stale", 60, "prod-us1 did not answer within 5 s"),
+    builders.source("scaling", "prod-us1", "stale", 60, "prod-us1 did not answer within 10 s"),
+    builders.source("metrics", "prod-us1", "stale", 60, "Prometheus did not answer within 5 s (http://prometheus)"),
+    builders.source("alerts", "prod-us1", "stale", 60, "Prometheus did not answer within 5 s (http://prometheus)"),
+]
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (80, " ● git argocd github  ○ rollouts metrics  prod-us1 silent 1m  "),
+        (120, "rollouts ●●●○●  metrics ●●●○●  github ●  prod-us1 silent 1m: did not answer within 5 s"),
+        (220, "rollouts ●●●○●  metrics ●●●○●  github ● 11s  prod-us1 silent 1m: did not answer within 5 s  "),
+    ],
+)
+def test_a_cluster_that_is_gone_is_named_once_and_every_kind_keeps_its_sign(width: int, shown: str) -> None:
+    line = text(source_line(replace(builders.calm(), sources=builders.sources(*GONE)), width))
+    assert shown in line
+    assert line.count("prod-us1") == 1
+    assert cell_len(line) == width
+
+
+def test_what_is_silent_beside_a_cluster_is_counted_and_called_by_its_kind() -> None:
+    alone = builders.sources(GONE[2], GONE[3])
+    assert "metrics prod-us1 silent 1m" in text(source_line(replace(builders.calm(), sources=alone), 160))
+    many = builders.sources(*GONE, builders.source("forge", "", "stale", 30, "GitHub answered 502"))
+    assert "prod-us1 and 1 more silent 1m" in text(source_line(replace(builders.calm(), sources=many), 160))
+
+
+def test_one_source_has_one_name_and_a_reason_does_not_say_it_again() -> None:
+    assert builders.source("forge").name == "github"
+    assert GONE[0].told == "did not answer within 5 s"
+    assert "  did not answer within 5 s" in text(health_line(GONE[0], builders.NOW))
+
+
+def test_everything_is_silent_even_where_git_is_a_local_file() -> None:
+    shown = builders.outage()
+    git = builders.source("git")
+    local = tuple(git if one.source.kind == "git" else one for one in shown.sources)
+    for width in (80, 120, 220):
+        assert "everything is silent 1m" in text(source_line(shown, width))
+        assert "everything but git is silent 1m" in text(source_line(replace(shown, sources=local), width))
+    assert "is silent 1m: connection refused" in text(source_line(shown, 80))
+
+
+@pytest.mark.parametrize("width", range(40, 221, 7))
+def test_the_source_line_fits_and_is_cut_once(width: int) -> None:
+    many = [builders.source("rollouts", f"prod-r{at:02d}", "stale" if at > 9 else "fresh") for at in range(20)]
+    noted = replace(builders.source("forge"), note="the token expires in 3 d")
+    for sources in (builders.sources(*GONE), builders.sources(noted), (*builders.sources(), *many), ()):
+        line = text(source_line(replace(builders.calm(), sources=sources), width))
+        assert cell_len(line) == width
+        assert "……" not in line.replace(" ", "")
 
 
 def test_the_source_line_says_what_a_fresh_source_may_not_tell() -> None:

@@ -75,9 +75,22 @@ def cell_line(cell: Cell, marks: Marks, now: datetime, width: int) -> Line:
     glyph = Piece(JOURNEY[cell.journey], tone)
     version = Piece(short_version(_headline(cell), width - 2), _version_tone(cell, tone))
     if narrow:
-        return fit([glyph, version, *_short_marks(cell, marks)], width)
+        return _narrow_line(cell, marks, glyph, width)
     pieces = [*_coming_from(cell), version, glyph, *_progress(cell, tone, now), *_extras(cell, marks, width)]
     return fit(pieces, width)
+
+
+def _narrow_line(cell: Cell, marks: Marks, glyph: Piece, width: int) -> Line:
+    """Glyph and version; an alert that fires comes first, in the place of a glyph that says all is well.
+
+    It is the one thing that would otherwise be said by colour alone, where its number has no room.
+    """
+    lead = [glyph]
+    if _firing(cell):
+        alert = Piece(ALERT, Tone.ATTENTION)
+        lead = [alert] if cell.journey is Journey.SETTLED else [glyph._replace(glued=True), alert]
+    version = Piece(short_version(_headline(cell), width - len(lead) - 1), _version_tone(cell, glyph.tone))
+    return fit([*lead, version, *_row_marks(cell, marks)], width)
 
 
 def folded_line(cells: Sequence[Cell], width: int) -> Line:
@@ -86,6 +99,8 @@ def folded_line(cells: Sequence[Cell], width: int) -> Line:
     tones = {cell.journey: tone_of(cell) for cell in sorted(cells, key=urgency, reverse=True)}
     shown = by_urgency(counts)
     pieces = [Piece(f"{JOURNEY[journey]}{counts[journey]}", tones[journey], rank) for rank, journey in enumerate(shown)]
+    if alerting := sum(_firing(cell) > 0 for cell in cells):
+        pieces.insert(1, Piece(f"{ALERT}{alerting}", Tone.ATTENTION, 1))
     return fit(pieces, width)
 
 
@@ -183,8 +198,17 @@ def _extras(cell: Cell, marks: Marks, width: int) -> list[Piece]:
 
 
 def _short_marks(cell: Cell, marks: Marks) -> list[Piece]:
-    firing = sum(alert.state == "firing" for alert in cell.facts.alerts)
-    pieces = [Piece(f"{ALERT}{firing}", Tone.ATTENTION, 2)] if firing else []
+    firing = _firing(cell)
+    pieces = [Piece(f"{ALERT}{firing}", Tone.ATTENTION, 1)] if firing else []
+    return pieces + _row_marks(cell, marks)
+
+
+def _firing(cell: Cell) -> int:
+    return sum(alert.state == "firing" for alert in cell.facts.alerts)
+
+
+def _row_marks(cell: Cell, marks: Marks) -> list[Piece]:
+    pieces: list[Piece] = []
     if marks is NONE or cell.journey is Journey.UNKNOWN:
         return pieces
     if marks.skewed and cell.journey is not Journey.DRIFTED:

@@ -57,8 +57,16 @@ def heading(cell: Cell, snapshot: FleetSnapshot) -> Line:
         ("  ", Tone.TEXT),
         (f"{JOURNEY[cell.journey]} {cell.journey.value}", tone if tone is not Tone.QUIET else Tone.GOOD),
         (f" {age(snapshot.generated_at - cell.since)}", Tone.QUIET),
+        (_firing(cell), Tone.ATTENTION),
         (f"  {cell.reason}" if cell.reason else "", Tone.TEXT),
     )
+
+
+def _firing(cell: Cell) -> str:
+    """The alerts that fire, by name: where there is one line only, nothing else says so."""
+    names = [alert.name for alert in cell.facts.alerts if alert.state == "firing"]
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"  {ALERT} {names[0]}{more}" if names else ""
 
 
 def sections(

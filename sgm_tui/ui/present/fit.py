@@ -25,7 +25,7 @@ def shorten(text: str, width: int) -> str:
     """`text` in at most `width` terminal cells, the cut marked."""
     if len(text) * 2 <= width or cell_len(text) <= width:
         return text
-    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
+    return set_cell_size(text, width - 1).rstrip(" …") + "…" if width > 0 else ""
 
 
 def wrapped(text: str, width: int, most: int) -> list[str]:
@@ -67,6 +67,8 @@ def pad(parts: Sequence[Part], width: int) -> Line:
         if space <= 0:
             break
         shown = shorten(text, space)
+        if shown == "…" and kept and kept[-1][0].endswith("…"):
+            break  # what is before it says already that there is more
         kept.append((shown, tone))
         used += cell_len(shown)
     if used < width:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+from sgm_tui.fleet.observation import SourceId
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.fit import pad, shorten
 from sgm_tui.ui.present.glyphs import ALERT, FRESH, OFF, STALE, WAITING
+from sgm_tui.ui.present.silence import ORDER, silence, worth_saying
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
@@ -23,27 +26,27 @@ _SIGNS: Mapping[str, Part] = {
     "stale": (STALE, Tone.BAD),
     "off": (OFF, Tone.QUIET),
 }
-_ORDER: tuple[SourceKind, ...] = ("git", "argocd", "rollouts", "scaling", "metrics", "alerts", "forge")
-_ONLY_WHEN_TROUBLED = frozenset({"scaling", "alerts"})
-_NAMES = {"forge": "github"}
 _WITH_AGE = frozenset({"git", "forge"})
-_TIGHTER = ((60, True), (60, False), (40, False), (24, False), (16, False), (0, False))
-"""Widths of a reason, and whether ages are shown; the first that fits."""
 _APART = 2
 """Between the sources and the stages that are locked."""
+_TELLING = 24
+"""Fewer cells than these say nothing of a reason: signs give way first."""
+_MANY = 8
+"""More sources of a kind than these are counted by their state, not drawn one by one."""
+_BY_STATE = ("fresh", "waiting", "off", "stale")
+_WORST = ("off", "fresh", "waiting", "stale")
 
 
 def source_line(snapshot: FleetSnapshot, width: int) -> Line:
-    """The line in exactly `width` cells: reasons are cut first, then ages go."""
+    """The line in exactly `width` cells: signs of every kind, then what is silent since when, and why.
+
+    Where there is little room ages go first, then kinds are told by their state, then only what is silent is told.
+    """
     locked = _forbidden(snapshot)
-    room = width - 1 - sum(cell_len(text) for text, _ in locked) - 1 - (_APART if locked else 0)
-    line: list[Part] = []
-    for reason_width, with_ages in _TIGHTER:
-        line = _sources(snapshot.sources, snapshot.generated_at, reason_width, with_ages=with_ages)
-        if sum(cell_len(text) for text, _ in line) <= room:
-            break
+    room = max(0, width - 2 - sum(cell_len(text) for text, _ in locked) - (_APART if locked else 0))
+    told = _told(snapshot.sources, room, snapshot.generated_at)
     apart = " " * _APART if locked else ""
-    return ((" ", Tone.TEXT), *pad(line, max(room, 0)), (apart, Tone.TEXT), *locked, (" ", Tone.TEXT))
+    return ((" ", Tone.TEXT), *pad(told, room), (apart, Tone.TEXT), *locked, (" ", Tone.TEXT))
 
 
 def health_line(health: SourceHealth, now: datetime) -> Line:
@@ -54,7 +57,7 @@ def health_line(health: SourceHealth, now: datetime) -> Line:
         (f"{sign} ", tone),
         (f"{health.name:<22}", Tone.TEXT),
         (f"{health.state} {since}", tone),
-        (f"  {health.reason or health.note}", Tone.QUIET),
+        (f"  {health.told or health.note}", Tone.QUIET),
     )
 
 
@@ -66,38 +69,68 @@ def _forbidden(snapshot: FleetSnapshot) -> list[Part]:
     return [("  ".join(words), Tone.PROTECTED)] if words else []
 
 
-def _sources(sources: Iterable[SourceHealth], now: datetime, reason_width: int, *, with_ages: bool) -> list[Part]:
-    listed = list(sources)
-    stale = [one for one in listed if one.state == "stale"]
-    if len(stale) > 1 and all(one.state in {"stale", "off"} for one in listed):
-        return [(f"{STALE} ", Tone.BAD), ("everything is silent", Tone.BAD), *_trouble(stale[:1], now, reason_width)]
+def _told(sources: Sequence[SourceHealth], room: int, now: datetime) -> list[Part]:
+    trouble, notes = silence(sources, now), _notes(sources)
+    who = [(trouble.who, Tone.BAD)] if trouble else []
+    reason = trouble.reason if trouble else notes[0] if notes else ""
+    line: list[Part] = []
+    telling = min(cell_len(reason) + 2, _TELLING) if reason else 0
+    forms = ((_signs(sources, now), telling), (_signs(sources, None), telling))
+    kinds = () if trouble and trouble.total else ((_by_state(sources), 0),)  # signs that are all the same say nothing
+    for signs, least in (*forms, *kinds, (_counted(sources), 0)):
+        line = [*signs, ("  ", Tone.TEXT), *who]
+        if room - sum(cell_len(text) for text, _ in line) >= least:
+            break
+    left = room - sum(cell_len(text) for text, _ in line)
+    if trouble and reason and left >= min(cell_len(reason) + 2, _TELLING // 2):
+        line += [(f": {shorten(reason, left - 2)}", Tone.TEXT)]
+    elif reason and not trouble:
+        line += [(shorten(f"{ALERT} {reason}", left), Tone.ATTENTION)]
+    return line
+
+
+def _notes(sources: Iterable[SourceHealth]) -> list[str]:
+    """What fresh sources have to say, each with who says it."""
+    noted = (one for one in sources if one.state == "fresh" and one.note)
+    return [f"{one.source.scope or one.name}: {one.note}" for one in noted]
+
+
+def _kinds(sources: Sequence[SourceHealth]) -> Iterator[tuple[SourceKind, list[SourceHealth]]]:
+    for kind in ORDER:
+        if worth_saying(kind, sources):
+            yield kind, [one for one in sources if one.source.kind == kind]
+
+
+def _signs(sources: Sequence[SourceHealth], now: datetime | None) -> list[Part]:
+    """Every kind with a sign for each of its sources; with ages where `now` is given."""
     parts: list[Part] = []
-    for kind in _ORDER:
-        group = [one for one in listed if one.source.kind == kind]
-        if not group or (kind in _ONLY_WHEN_TROUBLED and all(one.state in {"fresh", "off"} for one in group)):
-            continue
-        parts.append((f"{_NAMES.get(kind, kind)} ", Tone.QUIET))
-        parts.extend(_SIGNS[one.state] for one in group)
-        if with_ages and kind in _WITH_AGE and group[0].state == "fresh":
+    for kind, group in _kinds(sources):
+        parts += [("  ", Tone.TEXT)] if parts else []
+        parts.append((f"{SourceId(kind)} ", Tone.QUIET))
+        parts.extend(_counted(group) if len(group) > _MANY else [_SIGNS[one.state] for one in group])
+        if any(one.state == "fresh" and one.note for one in group):
+            parts.append((ALERT, Tone.ATTENTION))
+        if all(one.state == "off" for one in group):
+            parts.append((" off", Tone.QUIET))
+        if now is not None and kind in _WITH_AGE and group[0].state == "fresh":
             parts.append((f" {ago(group[0].seen_at, now)}", Tone.QUIET))
-        parts.extend(_trouble(group, now, reason_width))
-        parts.append(("  ", Tone.TEXT))
     return parts
 
 
-def _trouble(group: list[SourceHealth], now: datetime, reason_width: int) -> list[Part]:
-    """The first stale source of a kind by name, since when and why, and how many more; or what a fresh one notes."""
-    stale = [one for one in group if one.state == "stale"]
-    noted = next((one for one in group if one.state == "fresh" and one.note), None)
-    if noted is not None and not stale:
-        scope = f" {noted.source.scope}:" if noted.source.scope else ""
-        text = f" {ALERT}{scope} {shorten(noted.note, reason_width)}"
-        return [(text if reason_width else f" {ALERT}", Tone.ATTENTION)]
-    if not stale:
-        return [(" off", Tone.QUIET)] if all(one.state == "off" for one in group) else []
-    first = stale[0]
-    text = f" {first.source.scope}".rstrip() + f" stale {ago(first.since, now)}"
-    more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
-    if reason_width and first.reason:
-        return [(text, Tone.BAD), (": " + shorten(first.reason, reason_width), Tone.TEXT), (more, Tone.BAD)]
-    return [(text + more, Tone.BAD)]
+def _counted(group: Sequence[SourceHealth]) -> list[Part]:
+    counts: Counter[str] = Counter(one.state for one in group)
+    shown = [(f"{_SIGNS[state][0]}{counts[state]} ", _SIGNS[state][1]) for state in _BY_STATE if counts[state]]
+    return [*shown[:-1], *((text.rstrip(), tone) for text, tone in shown[-1:])]
+
+
+def _by_state(sources: Sequence[SourceHealth]) -> list[Part]:
+    """A sign, and every kind that stands so; a kind of which one source is silent is silent."""
+    found: dict[str, list[str]] = {state: [] for state in _BY_STATE}
+    for kind, group in _kinds(sources):
+        found[max((one.state for one in group), key=_WORST.index)].append(str(SourceId(kind)))
+    parts: list[Part] = []
+    for state in _BY_STATE:
+        if found[state]:
+            parts += [("  ", Tone.TEXT)] if parts else []
+            parts += [_SIGNS[state], (f" {' '.join(found[state])}", Tone.QUIET)]
+    return parts

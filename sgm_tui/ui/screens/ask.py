@@ -132,7 +132,7 @@ class AskScreen(Dialog[bool]):
 
     def action_scroll(self, lines: int) -> None:
         """Scroll what will happen, where it does not fit."""
-        self.scroller.scroll_relative(y=lines, animate=False)
+        self.scroller.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_answer(self, yes: bool) -> None:
         """Give the answer; a yes that is not armed is none."""

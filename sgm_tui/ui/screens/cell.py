@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.getters import query_one
 from textual.reactive import var
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -21,6 +21,7 @@ from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 from sgm_tui.ui.widgets.detail_pane import DetailPane
+from sgm_tui.ui.widgets.key_bar import KeyBar
 
 
 class CellScreen(Screen[None]):
@@ -46,7 +47,7 @@ class CellScreen(Screen[None]):
             pane.selected = self._key
             yield pane
             yield Static(id="sources", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def watch_snapshot(self) -> None:
         """The sources of this cell age and fail."""
@@ -64,7 +65,7 @@ class CellScreen(Screen[None]):
 
     def action_scroll(self, lines: int) -> None:
         """Scroll the page."""
-        self.scroller.scroll_relative(y=lines, animate=False)
+        self.scroller.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_back(self) -> None:
         """Back to the matrix."""

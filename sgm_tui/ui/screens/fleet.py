@@ -9,11 +9,10 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.command import Provider
 from textual.containers import Container
 from textual.getters import query_one
 from textual.reactive import var
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
@@ -21,13 +20,15 @@ from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui import keys
 from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested, RevertRequested, WhyRequested
-from sgm_tui.ui.palette import KeyCommands
 from sgm_tui.ui.rows import View
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.cell_grid import CellGrid
 
+WIDE = 200
+"""Columns from which details stand beside the matrix: only there its cells stay as wide as on a usual wide terminal."""
+_TALL = 32
 _FAR = 1_000_000
 _REASONS = 3
 """So many reasons fit into one notification."""
@@ -37,7 +38,6 @@ class FleetScreen(FleetPage):
     """Services × clusters."""
 
     BINDINGS: ClassVar[list[BindingType]] = keys.MATRIX
-    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {KeyCommands}
     AUTO_FOCUS = "CellGrid"
 
     selected: var[CellKey | None] = var[CellKey | None](None)
@@ -54,6 +54,7 @@ class FleetScreen(FleetPage):
         super().__init__()
         self._get_session = session
         self._pane_wanted: bool | None = None
+        self._was_roomy: bool | None = None
 
     @property
     def _session(self) -> Session:
@@ -72,6 +73,7 @@ class FleetScreen(FleetPage):
 
     async def _surround(self) -> None:
         from sgm_tui.ui.widgets.detail_pane import DetailPane
+        from sgm_tui.ui.widgets.key_bar import KeyBar
 
         pane = DetailPane().data_bind(FleetScreen.snapshot, FleetScreen.selected)
         words = "words: service stage cluster version journey"
@@ -79,15 +81,20 @@ class FleetScreen(FleetPage):
         if self.is_attached:
             await self.query_one("#body").mount(pane)
         if self.is_attached:
-            await self.mount(Input(id="filter", placeholder=words, compact=True), Footer(show_command_palette=False))
+            await self.mount(Input(id="filter", placeholder=words, compact=True), KeyBar(self._toggled))
             self.refresh_bindings()  # the footer fills itself only when it is told
 
     def on_resize(self) -> None:
-        """Details go where there is room."""
+        """Details go where there is room; what was wished for holds only as long as there is as much of it."""
+        if self._is_roomy() is not self._was_roomy:
+            self._was_roomy, self._pane_wanted = self._is_roomy(), None
         self._place_pane()
 
+    def _is_roomy(self) -> bool:
+        return self.size.width >= WIDE or self.size.height >= _TALL
+
     def _place_pane(self) -> None:
-        roomy = self.size.width >= 170 or self.size.height >= 32
+        roomy = self._is_roomy()
         wanted = roomy if self._pane_wanted is None else self._pane_wanted
         body = self.query_one("#body")
         body.set_class(wanted, "-with-details")
@@ -248,6 +255,16 @@ class FleetScreen(FleetPage):
             await self._session.refresh()
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
+
+    def _toggled(self) -> frozenset[str]:
+        """What is switched on, for the footer."""
+        on = {"attention": self.view.attention, "worst": self.view.worst_first}
+        return frozenset(action for action, switched in on.items() if switched)
+
+    def watch_view(self, old: View, new: View) -> None:
+        """The footer says what is switched on."""
+        if (old.attention, old.worst_first) != (new.attention, new.worst_first):
+            self.refresh_bindings()
 
     def offers(self, action: str) -> bool | None:
         """Keys that would do nothing now are dimmed."""

@@ -41,7 +41,7 @@ class HelpScreen(ModalScreen[None]):
 
     def action_scroll(self, lines: int) -> None:
         """Scroll."""
-        self.scroller.scroll_relative(y=lines, animate=False)
+        self.scroller.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_back(self) -> None:
         """Close."""
@@ -51,11 +51,10 @@ class HelpScreen(ModalScreen[None]):
 def _key_lines(below: Screen[object]) -> list[Line]:
     """One line for each command: its keys and what it does."""
     shown: dict[str, tuple[list[str], Binding]] = {}
-    for active in below.active_bindings.values():
+    for active in keys.in_order(below.active_bindings.values()):
         binding = active.binding
-        if binding.id and binding.tooltip and not binding.system:
-            keys_of, _ = shown.setdefault(binding.action, ([], binding))
-            keys_of.append(below.app.get_key_display(binding))
+        keys_of, _ = shown.setdefault(binding.action, ([], binding))
+        keys_of.append(below.app.get_key_display(binding))
     lines: list[Line] = []
     stages = [action for action in shown if action.startswith("stage(")]
     for action in stages[1:]:
@@ -64,8 +63,12 @@ def _key_lines(below: Screen[object]) -> list[Line]:
         jump = action in stages
         text = "Jump to a stage" if jump else binding.tooltip
         label = f"1…{len(stages)}" if jump else " ".join(names)
-        lines.append(((f"{label:<{_KEY_WIDTH}}", Tone.STRONG), (text, Tone.TEXT)))
-    return lines
+        lines.append(_explained(label, text))
+    return [*lines, (), (("Mouse", Tone.TITLE),), *(_explained(*one) for one in keys.MOUSE)]
+
+
+def _explained(label: str, text: str) -> Line:
+    return ((f"{label:<{_KEY_WIDTH}}", Tone.STRONG), (text, Tone.TEXT))
 
 
 def _sign_lines() -> list[Line]:

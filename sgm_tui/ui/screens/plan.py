@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.getters import query_one
 from textual.reactive import var
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import Version
@@ -31,6 +31,7 @@ from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
+from sgm_tui.ui.widgets.key_bar import KeyBar
 
 
 class PlanScreen(FleetPage):
@@ -68,7 +69,7 @@ class PlanScreen(FleetPage):
         yield Static(id="progress", markup=False)
         with VerticalScroll(can_focus=False):
             yield Static(id="diffs", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Compare at once."""
@@ -256,7 +257,8 @@ class PlanScreen(FleetPage):
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the diffs by a page."""
-        self.scroller.scroll_relative(y=direction * max(1, self.scroller.size.height - 1), animate=False)
+        lines = direction * max(1, self.scroller.size.height - 1)
+        self.scroller.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_drop(self) -> None:
         """Take the chosen change out of the plan."""

@@ -9,7 +9,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.getters import query_one
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.observed import PullRequest
@@ -24,6 +24,7 @@ from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
+from sgm_tui.ui.widgets.key_bar import KeyBar
 
 _ACTIONS: Mapping[str, PullAction] = {action: action for action in WORDS}
 
@@ -48,7 +49,7 @@ class PullsScreen(FleetPage):
         yield Static(id="headings", markup=False)
         yield Choices()
         yield Static(id="chosen", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Show them at once."""

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.getters import query_one
 from textual.reactive import var
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.health import best_target
@@ -26,6 +26,7 @@ from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
+from sgm_tui.ui.widgets.key_bar import KeyBar
 
 
 class RevertScreen(FleetPage):
@@ -57,7 +58,7 @@ class RevertScreen(FleetPage):
         yield Static(id="headings", markup=False)
         yield Choices()
         yield Static(id="way", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def _title(self) -> Line:
         """Which cell it is, and which version `b` would act on: not the one under an untouched cursor."""

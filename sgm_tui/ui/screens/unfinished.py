@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.getters import query_one
 from textual.reactive import var
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.ages import age
@@ -22,6 +22,7 @@ from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
+from sgm_tui.ui.widgets.key_bar import KeyBar
 
 
 class UnfinishedScreen(FleetPage):
@@ -48,7 +49,7 @@ class UnfinishedScreen(FleetPage):
         yield Choices()
         yield Static(id="progress", markup=False)
         yield Static(id="diffs", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Look at once."""

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.getters import query_one
 from textual.reactive import var
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.ages import age
@@ -23,6 +23,7 @@ from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
+from sgm_tui.ui.widgets.key_bar import KeyBar
 
 _STANDINGS: Mapping[str, tuple[str, Tone]] = {
     "settled": ("✓", Tone.GOOD),
@@ -52,7 +53,7 @@ class WavesScreen(FleetPage):
         yield Static(page([(("wave by wave", Tone.TITLE),)]), id="title", markup=False)
         yield Choices()
         yield Static(id="progress", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def watch_snapshot(self) -> None:
         """Facts move waves on."""

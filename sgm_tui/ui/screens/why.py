@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.getters import query_one
 from textual.reactive import var
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.cell import Cell
@@ -26,6 +26,7 @@ from sgm_tui.ui.present.tones import Line, Tone, page, tone_of
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
+from sgm_tui.ui.widgets.key_bar import KeyBar
 
 
 class WhyScreen(FleetPage):
@@ -50,7 +51,7 @@ class WhyScreen(FleetPage):
         yield SourceBar().data_bind(WhyScreen.snapshot)
         with VerticalScroll():
             yield Static(id="why", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Look at once."""
@@ -115,7 +116,7 @@ class WhyScreen(FleetPage):
 
     def action_scroll(self, lines: int) -> None:
         """Scroll the list."""
-        self.scroller.scroll_relative(y=lines, animate=False)
+        self.scroller.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_back(self) -> None:
         """Back to the matrix."""

@@ -1,0 +1,66 @@
+"""What is silent, said once: a cluster that is gone is one thing, not one for every source it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from sgm_tui.ui.present.ages import ago
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.observation import SourceHealth, SourceKind
+
+ORDER: tuple[SourceKind, ...] = ("git", "argocd", "rollouts", "scaling", "metrics", "alerts", "forge")
+_IMPLIED: dict[SourceKind, SourceKind] = {"scaling": "rollouts", "alerts": "metrics"}
+"""Told by the same server as another kind, so worth a word only where it stands otherwise than that one."""
+
+
+class Silence(NamedTuple):
+    """The first thing that is silent, how many others are, and why."""
+
+    who: str
+    """With since when: "prod-us1 silent 1m", "prod-us1 and 2 more silent 1m"."""
+    reason: str
+    total: bool = False
+    """Nothing answers, but perhaps git, which may be a file of this machine."""
+
+
+def silence(sources: Sequence[SourceHealth], now: datetime) -> Silence | None:
+    """What does not answer now, by cluster; None when everything that is configured does."""
+    stale = sorted((one for one in sources if one.state == "stale"), key=lambda one: ORDER.index(one.source.kind))
+    if not stale:
+        return None
+    others = {one.state for one in sources if one.source.kind != "git"}
+    if len(stale) > 1 and others <= {"stale", "off"}:
+        first = next((one for one in stale if one.source.kind != "git"), stale[0])
+        git = "" if any(one.source.kind == "git" for one in stale) else " but git"
+        return Silence(f"everything{git} is silent {ago(first.since, now)}", first.told, total=True)
+    first = stale[0]
+    more = len({_place(one) for one in stale}) - 1
+    return Silence(f"{_who(first)}{f' and {more} more' if more else ''} silent {ago(first.since, now)}", first.told)
+
+
+def worth_saying(kind: SourceKind, sources: Iterable[SourceHealth]) -> bool:
+    """Whether a kind of source has anything to tell that another one does not tell already."""
+    states = {(one.source.kind, one.source.scope): one.state for one in sources}
+    group = [one for one in sources if one.source.kind == kind]
+    if kind not in _IMPLIED:
+        return bool(group)
+    usual = (states.get((_IMPLIED[kind], one.source.scope)) for one in group)
+    return any(
+        one.note or (one.state in {"stale", "waiting"} and one.state != other)
+        for one, other in zip(group, usual, strict=True)
+    )
+
+
+def _place(one: SourceHealth) -> str:
+    """What is down when this is silent: a cluster, or a source there is one of."""
+    return one.source.scope if one.source.kind != "argocd" and one.source.scope else one.name
+
+
+def _who(one: SourceHealth) -> str:
+    """A cluster whose Rollouts nobody can see is silent as a whole; of the others it is one kind."""
+    if one.source.kind == "argocd":
+        return "argocd"
+    return one.source.scope if one.source.kind == "rollouts" else one.name

@@ -1,0 +1,97 @@
+"""The footer: as many keys as fit whole, the most important ones kept, help and the way out always among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.widgets import Footer
+from textual.widgets._footer import FooterKey
+
+from sgm_tui.ui import keys
+
+_AROUND = 3
+"""Spaces of one key: before it, before its word and after it."""
+_ON = " on"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    binding: Binding
+    display: str
+    word: str
+    enabled: bool
+    on: bool
+
+    @property
+    def width(self) -> int:
+        return cell_len(self.display) + cell_len(self.word) + _AROUND
+
+    @property
+    def rank(self) -> tuple[bool, ...]:
+        """What stays longest where there is too little room: help and the way out, then what is switched on."""
+        binding = self.binding
+        kept = binding.show and binding.action in keys.KEPT
+        return (not kept, not self.on, not binding.show, binding.id in keys.SELDOM, not self.enabled)
+
+
+class KeyBar(Footer):
+    """The keys of the screen; what only moves is in the help.
+
+    Args:
+        toggled: the actions that are switched on now, said in words behind theirs.
+    """
+
+    DEFAULT_CSS = """
+    KeyBar FooterKey.-on { text-style: reverse; }
+    """
+
+    def __init__(self, toggled: Callable[[], frozenset[str]] = frozenset) -> None:
+        super().__init__(show_command_palette=False)
+        self._toggled = toggled
+
+    def compose(self) -> ComposeResult:
+        """Those that fit, in the order they are declared in."""
+        if not self._bindings_ready:
+            return
+        for entry in fitting(self._entries(self._toggled()), self.app.size.width):
+            yield FooterKey(
+                entry.binding.key,
+                entry.display,
+                entry.word,
+                entry.binding.action,
+                disabled=not entry.enabled,
+                tooltip=entry.binding.tooltip,
+                classes="-on" if entry.on else "",
+            ).data_bind(compact=Footer.compact)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another width has room for other keys."""
+        self.call_after_refresh(self.recompose)
+
+    def _entries(self, on: frozenset[str]) -> list[_Entry]:
+        entries: dict[str, _Entry] = {}
+        for active in keys.in_order(self.screen.active_bindings.values()):
+            binding = active.binding
+            if binding.system or keys.only_moves(binding):
+                continue
+            is_on = binding.action in on
+            word, display = binding.description + (_ON if is_on else ""), self.app.get_key_display(binding)
+            entries.setdefault(binding.action, _Entry(binding, display, word, active.enabled, is_on))
+        return list(entries.values())
+
+
+def fitting(entries: Sequence[_Entry], width: int) -> list[_Entry]:
+    """As many of the entries as fit into `width` cells, the most important first, in their own order."""
+    kept: set[int] = set()
+    used = 0
+    for index in sorted(range(len(entries)), key=lambda index: entries[index].rank):
+        if used + entries[index].width > width:
+            break
+        used += entries[index].width
+        kept.add(index)
+    return [entries[index] for index in sorted(kept)]
