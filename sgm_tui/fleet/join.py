@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.observed import Application, Rollout
+from sgm_tui.fleet.versions import is_same_image
 
 DRIFT_GRACE_SECONDS = 10.0
 """How long a cell may look drifted before it is called so: an automated sync needs about one second of it."""
@@ -35,6 +36,7 @@ def join(facts: CellFacts, previous: Cell | None, now: datetime) -> Cell:
         previous: the cell as it was joined last, for how long things have been so.
         now: the time of this join.
     """
+    facts = _in_the_words_of_git(facts)
     finding = _decide(facts)
     suspect_since = None
     if finding.suspect:
@@ -52,6 +54,19 @@ def join(facts: CellFacts, previous: Cell | None, now: datetime) -> Cell:
         reason=finding.reason,
         suspect_since=suspect_since,
     )
+
+
+def _in_the_words_of_git(facts: CellFacts) -> CellFacts:
+    """A pinned image reads the same on both sides: `v1@sha256:…` runs where git wants `v1`, or the digest alone."""
+    wanted, rollout = facts.desired.version if facts.desired else None, facts.rollout
+    if wanted is None or rollout is None:
+        return facts
+    versions = (rollout.stable_version, rollout.active_version, rollout.new_version, rollout.spec_version)
+    if not any(":" in version for version in (wanted, *versions) if version):
+        return facts  # no digest anywhere: tags are compared as they are
+    stable, active, new, spec = (wanted if one and is_same_image(one, wanted) else one for one in versions)
+    said = replace(rollout, stable_version=stable, active_version=active, new_version=new, spec_version=spec)
+    return replace(facts, rollout=said)
 
 
 def _stays_so(facts: CellFacts, now: datetime) -> bool:

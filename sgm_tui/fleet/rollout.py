@@ -367,12 +367,12 @@ def seconds(duration: str) -> float | None:
 
 
 def version_of(images: Sequence[str]) -> Version | None:
-    """The tag of the first image, or its digest where it has no tag."""
+    """The tag of the first image, its digest, or `tag@digest`: what of it is written in git is for git to say."""
     if not images:
         return None
-    name, _, digest = images[0].partition("@")
+    name, at, digest = images[0].partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
-    return Version(tag or digest or "latest")
+    return Version(f"{tag}{at if tag else ''}{digest}" or "latest")
 
 
 def _image_of(rollout: RolloutObject, replica_sets: Sequence[ReplicaSetObject], wanted: str) -> Version | None:

@@ -30,6 +30,24 @@ def newest_first(versions: Iterable[Version]) -> tuple[Version, ...]:
     return (*(one for _, one in ordered), *(one for one in unique if order_of(one) is None))
 
 
+def is_same_image(version: str, other: str) -> bool:
+    """Whether both name one image of a repository: by its digest where both say it, as a registry resolves it, else
+    by its tag.
+    """
+    (tag, digest), (other_tag, other_digest) = _reference(version), _reference(other)
+    if digest and other_digest:
+        return digest == other_digest
+    return bool(tag) and tag == other_tag
+
+
+def _reference(version: str) -> tuple[str, str]:
+    """Tag and digest of `tag`, `sha256:…` or `tag@sha256:…`; "" for what is not said."""
+    tag, at, digest = version.partition("@")
+    if at:
+        return tag, digest
+    return ("", version) if ":" in version else (version, "")
+
+
 def is_older(version: str, other: str) -> bool:
     """Whether it is older than the other, where both can be compared; what cannot is older than nothing."""
     mine, theirs = order_of(version), order_of(other)

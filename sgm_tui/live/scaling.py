@@ -15,6 +15,7 @@ from sgm_tui.fleet.observed import Scaling
 from sgm_tui.live.connection import AbsentError, ClusterConnection
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rest import Moves, always, rest
+from sgm_tui.live.rollout_wire import tracked_by
 from sgm_tui.live.watch import Backoff, list_all
 from sgm_tui.live.wire import Metadata, Wire
 
@@ -94,7 +95,8 @@ class ScalingSource:
                 _log.warning("an autoscaler of %s cannot be read: %s", self._cluster, error)
                 continue
             target = one.spec.scale_target_ref
-            key = self._naming.of_rollout(self._cluster, one.metadata.namespace, target.name)
+            application = tracked_by(one.metadata)
+            key = self._naming.of_rollout(self._cluster, one.metadata.namespace, target.name, application)
             if key is not None and target.kind == "Rollout":
                 found[key] = _domain(one)
         return found

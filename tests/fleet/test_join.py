@@ -270,3 +270,24 @@ def test_what_is_proposed_is_as_old_as_its_pull_request() -> None:
     assert later.since == opened
     unknown = join(replace(QUIET, pending=(Pending(Version("v1.5.0"), 42, ""),)), None, NOW)
     assert join(unknown.facts, unknown, NOW + timedelta(minutes=1)).since == NOW  # first seen, where nobody tells
+
+
+@pytest.mark.parametrize(
+    ("wanted", "runs", "journey"),
+    [
+        ("v1.4.2", f"v1.4.2@sha256:{'a' * 64}", Journey.SETTLED),
+        (f"v1.4.2@sha256:{'a' * 64}", f"v1.4.2@sha256:{'a' * 64}", Journey.SETTLED),
+        (f"v1.4.2@sha256:{'a' * 64}", f"sha256:{'a' * 64}", Journey.SETTLED),
+        (f"sha256:{'a' * 64}", f"v1.4.2@sha256:{'a' * 64}", Journey.SETTLED),
+        (f"v1.4.2@sha256:{'a' * 64}", f"v1.4.2@sha256:{'b' * 64}", Journey.SYNCING),
+        (f"sha256:{'a' * 64}", "v1.4.2", Journey.SYNCING),
+    ],
+)
+def test_an_image_pinned_by_its_digest_is_told_from_others(wanted: str, runs: str, journey: Journey) -> None:
+    facts = replace(
+        with_rollout(stable_version=Version(runs), spec_version=Version(runs)),
+        desired=replace(DESIRED, version=Version(wanted)),
+    )
+    cell = judged(facts)
+    assert cell.journey is journey
+    assert cell.live_version == (wanted if journey is Journey.SETTLED else runs)

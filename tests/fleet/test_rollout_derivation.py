@@ -261,10 +261,10 @@ def test_a_proxy_that_comes_first_in_the_pod_is_not_the_service() -> None:
         (("registry:5000/checkout",), "latest"),
         (("registry:5000/checkout:v1.10",), "v1.10"),
         (("acme/checkout@sha256:ab",), "sha256:ab"),
-        (("acme/checkout:1.0@sha256:ab", "sidecar:v9"), "1.0"),
+        (("acme/checkout:1.0@sha256:ab", "sidecar:v9"), "1.0@sha256:ab"),
     ],
 )
-def test_the_version_is_the_tag_or_else_the_digest_of_the_services_image(images: tuple[str, ...], version: str) -> None:
+def test_the_version_is_the_tag_the_digest_or_both_of_the_services_image(images: tuple[str, ...], version: str) -> None:
     assert version_of(images) == version
 
 

@@ -312,6 +312,22 @@ async def test_autoscalers_come_with_their_bounds(tmp_path: Path) -> None:
     assert (listed.scaling[CHECKOUT].minimum, listed.scaling[CHECKOUT].maximum) == (3, 9)
 
 
+async def test_an_autoscaler_elsewhere_is_that_of_the_cell_whose_application_owns_it(tmp_path: Path) -> None:
+    store = new_store("elsewhere")
+    for name, owner in (("checkout", "prod-eu1-checkout"), ("theirs", "another-team")):
+        tracked = {"argocd.argoproj.io/tracking-id": f"{owner}:autoscaling/HorizontalPodAutoscaler:elsewhere/{name}"}
+        reference = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": name}
+        spec = {"scaleTargetRef": reference, "minReplicas": 3, "maxReplicas": 9, "metrics": []}
+        metadata = {"name": name, "namespace": "elsewhere", "annotations": tracked}
+        store.create("HorizontalPodAutoscaler", {"metadata": metadata, "spec": spec})
+    async with (
+        connected(tmp_path, c=store) as (_, connection),
+        running(ScalingSource(connection, "prod-eu1", NAMING)) as seen,
+    ):
+        listed = await seen.first(ScalingListed)
+    assert listed.scaling.keys() == {CHECKOUT}
+
+
 async def test_a_patch_is_sent_once_and_its_refusal_is_told(tmp_path: Path) -> None:
     store = new_store("app-checkout")
     placed(store, "checkout")
