@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
@@ -26,8 +27,8 @@ from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.proposal import Between, Proposal
 from sgm_tui.fleet.text import clean
-from sgm_tui.forge.conditional import Answer, Conditional
-from sgm_tui.forge.documents import pull_of
+from sgm_tui.forge.conditional import PAGE, Answer, Conditional
+from sgm_tui.forge.documents import own_change_of, pull_of
 from sgm_tui.forge.listing import Listing, Proposes
 from sgm_tui.forge.quota import Quota, limit_of
 from sgm_tui.forge.refusals import document_of, expiry_of, forbidden, is_counted, is_page, words_of
@@ -41,6 +42,8 @@ _APART = 0.1
 """Seconds between two requests; GitHub counts bursts of a minute (its secondary limit)."""
 _APART_WRITING = 1.0
 _MOST_COMMITS = 20
+_MOST_PAGES = 10
+"""Of open pull requests, when it is asked who else changes the same."""
 _LOOKS = 10
 _LOOK_SECONDS = 3.0
 """How often, and how far apart, it is looked whether GitHub has worked out if a pull request fits."""
@@ -213,6 +216,10 @@ class GithubForge:
         """
         return await self._asked(lambda: self._listing.look(proposes))
 
+    async def opened(self) -> tuple[PullRequest, ...]:
+        """Every open pull request against our branch as the list has it now; `ours` where sgm made it."""
+        return await self._asked(self._opened)
+
     async def find(self, branch: str) -> PullRequest | None:
         """The open pull request of a branch of ours."""
         return await self._asked(lambda: self._find(branch))
@@ -303,6 +310,18 @@ class GithubForge:
         found = self._connection.ask(f"/repos/{name}/pulls?state={state}&head={head}&base={base}&per_page=100", "")
         rows = found.document if found is not None and isinstance(found.document, list) else []
         return next((pull for pull in map(pull_of, rows) if pull.branch == branch), None)
+
+    def _opened(self) -> tuple[PullRequest, ...]:
+        name, base = self._config.github.repository, quote(self._branch, safe="")
+        found: list[PullRequest] = []
+        for page in range(1, _MOST_PAGES + 1):
+            path = f"/repos/{name}/pulls?state=open&base={base}&per_page={PAGE}&page={page}"
+            answer = self._connection.ask(path, "")
+            rows = answer.document if answer is not None and isinstance(answer.document, list) else []
+            found += (replace(pull_of(one), ours=bool(own_change_of(one))) for one in rows)
+            if len(rows) < PAGE:
+                break
+        return tuple(found)
 
     def _open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
         known = self._find(proposal.branch)
