@@ -182,6 +182,7 @@ class Recovery:
             plan, supersedes = _plan(entries[0]), supersedes_of(entries[0])
         except SgmError as error:
             return replace(made, explained=str(error))
+        made = replace(made, stages=tuple(dict.fromkeys(change.stage for change in plan.changes)))
         old = await self._still_open(supersedes)
         request = await self._proposed(branch)
         if request is not None:
