@@ -137,6 +137,8 @@ class LiveSession:
         told = await self.desk.waves.step(snapshot, snapshot.generated_at)
         for progress in told:
             self.tell(progress)
+        if told:
+            await self.refresh()
         return told
 
     async def snapshots(self) -> AsyncIterator[FleetSnapshot]:
@@ -246,6 +248,8 @@ class LiveSession:
                 await asyncio.to_thread(self.desk.waves.forget, kept.pop(bundle))
             if progress.step in ENDED:
                 await self._forget(tuple(edit.change for edit in progress.proposal.edits))
+            if progress.step in ENDED | UNWRITTEN:
+                # What failed may be there all the same: what was written is never shown a poll later.
                 await self.refresh()
             yield progress
 
@@ -354,15 +358,21 @@ class LiveSession:
         """Writes that were begun and never seen to their end."""
         return await self.desk.recovery.unfinished()
 
-    def resume(self, operation: str) -> AsyncIterator[Progress]:
+    async def resume(self, operation: str) -> AsyncIterator[Progress]:
         """Go on with an unfinished write from where it stopped."""
         self._may_write()
-        return self.desk.recovery.resume(operation)
+        try:
+            async for progress in self.desk.recovery.resume(operation):
+                yield progress
+        finally:
+            await self.refresh()
 
     async def discard(self, operation: str) -> str:
         """Take back what an unfinished write left behind."""
         self._may_write()
-        return await self.desk.recovery.discard(operation)
+        said = await self.desk.recovery.discard(operation)
+        await self.refresh()
+        return said
 
     def _may_write(self) -> None:
         if self.read_only:
