@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
@@ -238,7 +239,7 @@ class LiveSession:
     async def submit(self, preview: Preview) -> AsyncIterator[Progress]:
         """Open the pull requests of exactly this preview; what was opened leaves the plan, later waves are kept."""
         self._may_write()
-        kept = await self._keep_waves(preview)
+        kept = await _keep_waves(self.desk, preview, self.store.snapshot.generated_at)
         if preview.adopted:
             await self._forget(tuple(one.change for one in preview.adopted))
         async for progress in self.desk.promoter.submit(preview, self.store.snapshot):
@@ -249,16 +250,8 @@ class LiveSession:
             if progress.step in ENDED:
                 await self._forget(tuple(edit.change for edit in progress.proposal.edits))
             if progress.step in ENDED | UNWRITTEN:
-                # What failed may be there all the same: what was written is never shown a poll later.
-                await self.refresh()
+                await self.refresh()  # what failed may be there all the same
             yield progress
-
-    async def _keep_waves(self, preview: Preview) -> dict[int, str]:
-        """Bundle → the identity of its wave plan, kept before anything is written: a crash loses no later wave."""
-        now, policy = self.store.snapshot.generated_at, self.config.policy
-        firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1}
-        keep = self.desk.waves.keep
-        return {bundle: await asyncio.to_thread(keep, preview, one, now, policy) for bundle, one in firsts.items()}
 
     async def _forget(self, done: tuple[Change, ...]) -> None:
         await self._plan(lambda plan: plan.written(*done))
@@ -377,6 +370,13 @@ class LiveSession:
     def _may_write(self) -> None:
         if self.read_only:
             raise RefusedError("read-only: nothing is written", "Start sgm without --read-only.")
+
+
+async def _keep_waves(desk: Desk, preview: Preview, now: datetime) -> dict[int, str]:
+    """Bundle → the identity of its wave plan, kept before anything is written: a crash loses no later wave."""
+    firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1}
+    keep, policy = desk.waves.keep, desk.config.policy
+    return {bundle: await asyncio.to_thread(keep, preview, one, now, policy) for bundle, one in firsts.items()}
 
 
 def _has_answered(snapshot: FleetSnapshot) -> bool:

@@ -202,7 +202,7 @@ def _desk(config: Config, repository: Repository, forge: GithubForge | None, hub
         recovery=Recovery(repository, forge, journal, audit, promoter, lambda: store.snapshot, locks=locks),
         waves=Waves(directory / "waves.json", promoter),
         audit=audit,
-        pulls=None if forge is None else PullRequests(forge, journal, audit),
+        pulls=None if forge is None else PullRequests(forge, journal, audit, locks),
         versions=_versions(history, registry, lambda: store.snapshot),
     )
 

@@ -27,9 +27,9 @@ from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.proposal import Between, Proposal
 from sgm_tui.fleet.text import clean
-from sgm_tui.forge.conditional import PAGE, Answer, Conditional
-from sgm_tui.forge.documents import own_change_of, pull_of
-from sgm_tui.forge.listing import Listing, Proposes
+from sgm_tui.forge.conditional import Answer, Conditional
+from sgm_tui.forge.documents import pull_of
+from sgm_tui.forge.listing import Listing, Proposes, open_ones
 from sgm_tui.forge.quota import Quota, limit_of
 from sgm_tui.forge.refusals import document_of, expiry_of, forbidden, is_counted, is_page, words_of
 
@@ -42,8 +42,6 @@ _APART = 0.1
 """Seconds between two requests; GitHub counts bursts of a minute (its secondary limit)."""
 _APART_WRITING = 1.0
 _MOST_COMMITS = 20
-_MOST_PAGES = 10
-"""Of open pull requests, when it is asked who else changes the same."""
 _LOOKS = 10
 _LOOK_SECONDS = 3.0
 """How often, and how far apart, it is looked whether GitHub has worked out if a pull request fits."""
@@ -220,6 +218,10 @@ class GithubForge:
         """Every open pull request against our branch as the list has it now; `ours` where sgm made it."""
         return await self._asked(self._opened)
 
+    async def standing(self, number: int) -> PullRequest:
+        """One as it is now; `approved` says whether we ourselves approved its head."""
+        return await self._asked(lambda: self._standing(number))
+
     async def find(self, branch: str) -> PullRequest | None:
         """The open pull request of a branch of ours."""
         return await self._asked(lambda: self._find(branch))
@@ -312,16 +314,13 @@ class GithubForge:
         return next((pull for pull in map(pull_of, rows) if pull.branch == branch), None)
 
     def _opened(self) -> tuple[PullRequest, ...]:
-        name, base = self._config.github.repository, quote(self._branch, safe="")
-        found: list[PullRequest] = []
-        for page in range(1, _MOST_PAGES + 1):
-            path = f"/repos/{name}/pulls?state=open&base={base}&per_page={PAGE}&page={page}"
-            answer = self._connection.ask(path, "")
-            rows = answer.document if answer is not None and isinstance(answer.document, list) else []
-            found += (replace(pull_of(one), ours=bool(own_change_of(one))) for one in rows)
-            if len(rows) < PAGE:
-                break
-        return tuple(found)
+        return open_ones(self._connection.ask, self._config.github.repository, self._branch)
+
+    def _standing(self, number: int) -> PullRequest:
+        pull = self._repository.get_pull(number)
+        me, found = self._connection.client.get_user().login, pull_of(pull.raw_data)
+        ours = (one for one in pull.get_reviews() if one.user is not None and one.user.login == me)
+        return replace(found, approved=any(one.state == "APPROVED" and one.commit_id == found.head for one in ours))
 
     def _open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
         known = self._find(proposal.branch)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.forge.conditional import PAGE, Conditional
+from sgm_tui.forge.conditional import PAGE, Answer, Conditional
 from sgm_tui.forge.documents import (
     change_of_commit,
     is_approved,
@@ -30,6 +30,7 @@ Proposed = tuple[tuple[CellKey, Version], ...]
 Proposes = Callable[[str], Proposed]
 
 _MOST_OPEN = 300
+_MOST_PAGES = 10
 _MOST_CLOSED = 30
 _MOST_CHECKS = 300
 _MOST_REVIEWS = 300
@@ -95,3 +96,16 @@ class Listing:
         )
         recent = (one for one in found if one.updated_at is not None and one.updated_at >= since)
         return [replace(one, proposes=self._proposed.get(one.number, ())) for one in recent]
+
+
+def open_ones(ask: Callable[[str, str], Answer | None], repository: str, branch: str) -> tuple[PullRequest, ...]:
+    """Every open pull request against a branch as the list has it now, none remembered; `ours` where sgm made it."""
+    found: list[PullRequest] = []
+    for page in range(1, _MOST_PAGES + 1):
+        path = f"/repos/{repository}/pulls?state=open&base={quote(branch, safe='')}&per_page={PAGE}&page={page}"
+        answer = ask(path, "")
+        rows = answer.document if answer is not None and isinstance(answer.document, list) else []
+        found += (replace(pull_of(one), ours=bool(own_change_of(one))) for one in rows)
+        if len(rows) < PAGE:
+            break
+    return tuple(found)
