@@ -166,7 +166,12 @@ class Connection:
             return None
         forge = GithubForge(config, token, again=lambda: _token(config))
         self._sources.append(
-            PullRequestSource(forge, lambda head: tree.proposals(repository, head), config.github.interval_seconds)
+            PullRequestSource(
+                forge,
+                lambda head: tree.proposals(repository, head),
+                lambda commit: tree.brought(repository, commit),
+                config.github.interval_seconds,
+            )
         )
         return forge
 

@@ -29,7 +29,7 @@ from sgm_tui.fleet.proposal import Between, Proposal
 from sgm_tui.fleet.text import clean
 from sgm_tui.forge.conditional import Answer, Conditional
 from sgm_tui.forge.documents import pull_of
-from sgm_tui.forge.listing import Listing, Proposes, open_ones
+from sgm_tui.forge.listing import Brought, Listing, Proposed, Proposes, open_ones
 from sgm_tui.forge.quota import Quota, limit_of
 from sgm_tui.forge.refusals import document_of, expiry_of, forbidden, is_counted, is_page, words_of
 
@@ -59,6 +59,10 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _nobody_knows(_commit: str) -> Proposed | None:
+    return None
 
 
 class _Connection:
@@ -206,13 +210,13 @@ class GithubForge:
             expires = f"the token expires in {left.days} d" if left.days > 0 else "the token expires today"
         return "; ".join(one for one in (expires, self._listing.note) if one)
 
-    async def pull_requests(self, proposes: Proposes) -> tuple[PullRequest, ...]:
+    async def pull_requests(self, proposes: Proposes, brought: Brought = _nobody_knows) -> tuple[PullRequest, ...]:
         """Open pull requests against our branch, and those merged or closed within a day.
 
         Raises:
             UnreachableError, RefusedError: why they cannot be had.
         """
-        return await self._asked(lambda: self._listing.look(proposes))
+        return await self._asked(lambda: self._listing.look(proposes, brought))
 
     async def opened(self) -> tuple[PullRequest, ...]:
         """Every open pull request against our branch as the list has it now; `ours` where sgm made it."""
