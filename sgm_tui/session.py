@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
@@ -137,6 +138,8 @@ class LiveSession:
         told = await self.desk.waves.step(snapshot, snapshot.generated_at)
         for progress in told:
             self.tell(progress)
+        if told:
+            await self.refresh()
         return told
 
     async def snapshots(self) -> AsyncIterator[FleetSnapshot]:
@@ -240,7 +243,7 @@ class LiveSession:
     async def submit(self, preview: Preview) -> AsyncIterator[Progress]:
         """Open the pull requests of exactly this preview; what was opened leaves the plan, later waves are kept."""
         self._may_write()
-        kept = await self._keep_waves(preview)
+        kept = await _keep_waves(self.desk, preview, self.store.snapshot.generated_at)
         if preview.adopted:
             await self._forget(tuple(one.change for one in preview.adopted))
         async for progress in self.desk.promoter.submit(preview, self.store.snapshot):
@@ -250,15 +253,9 @@ class LiveSession:
                 await asyncio.to_thread(self.desk.waves.forget, kept.pop(bundle))
             if progress.step in ENDED:
                 await self._forget(tuple(edit.change for edit in progress.proposal.edits))
-                await self.refresh()
+            if progress.step in ENDED | UNWRITTEN:
+                await self.refresh()  # what failed may be there all the same
             yield progress
-
-    async def _keep_waves(self, preview: Preview) -> dict[int, str]:
-        """Bundle → the identity of its wave plan, kept before anything is written: a crash loses no later wave."""
-        now, policy = self.store.snapshot.generated_at, self.config.policy
-        firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1}
-        keep = self.desk.waves.keep
-        return {bundle: await asyncio.to_thread(keep, preview, one, now, policy) for bundle, one in firsts.items()}
 
     async def _forget(self, done: tuple[Change, ...]) -> None:
         await self._plan(lambda plan: plan.written(*done))
@@ -356,19 +353,32 @@ class LiveSession:
         """Writes that were begun and never seen to their end."""
         return await self.desk.recovery.unfinished()
 
-    def resume(self, operation: str) -> AsyncIterator[Progress]:
+    async def resume(self, operation: str) -> AsyncIterator[Progress]:
         """Go on with an unfinished write from where it stopped."""
         self._may_write()
-        return self.desk.recovery.resume(operation)
+        try:
+            async for progress in self.desk.recovery.resume(operation):
+                yield progress
+        finally:
+            await self.refresh()
 
     async def discard(self, operation: str) -> str:
         """Take back what an unfinished write left behind."""
         self._may_write()
-        return await self.desk.recovery.discard(operation)
+        said = await self.desk.recovery.discard(operation)
+        await self.refresh()
+        return said
 
     def _may_write(self) -> None:
         if self.read_only:
             raise RefusedError("read-only: nothing is written", "Start sgm without --read-only.")
+
+
+async def _keep_waves(desk: Desk, preview: Preview, now: datetime) -> dict[int, str]:
+    """Bundle → the identity of its wave plan, kept before anything is written: a crash loses no later wave."""
+    firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1}
+    keep, policy = desk.waves.keep, desk.config.policy
+    return {bundle: await asyncio.to_thread(keep, preview, one, now, policy) for bundle, one in firsts.items()}
 
 
 def _has_answered(snapshot: FleetSnapshot) -> bool:

@@ -166,7 +166,12 @@ class Connection:
             return None
         forge = GithubForge(config, token, again=lambda: _token(config))
         self._sources.append(
-            PullRequestSource(forge, lambda head: tree.proposals(repository, head), config.github.interval_seconds)
+            PullRequestSource(
+                forge,
+                lambda head: tree.proposals(repository, head),
+                lambda commit: tree.brought(repository, commit),
+                config.github.interval_seconds,
+            )
         )
         return forge
 
@@ -206,7 +211,7 @@ def _desk(config: Config, repository: Repository, forge: GithubForge | None, hub
         recovery=Recovery(repository, forge, journal, audit, promoter, lambda: store.snapshot, locks=locks),
         waves=Waves(directory / "waves.json", promoter),
         audit=audit,
-        pulls=None if forge is None else PullRequests(forge, journal, audit),
+        pulls=None if forge is None else PullRequests(forge, journal, audit, locks),
         versions=_versions(history, registry, lambda: store.snapshot),
     )
 

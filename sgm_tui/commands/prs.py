@@ -97,8 +97,8 @@ def _row(request: PullRequest, now: datetime) -> tuple[str, ...]:
     return (
         f"#{request.number}",
         request.state,
-        request.checks or "none",
-        "yes" if request.approved else "no",
+        "unknown" if "checks" in request.unknown else request.checks or "none",
+        "unknown" if "approved" in request.unknown else "yes" if request.approved else "no",
         age(now - since) if since else "-",
         request.author,
         request.title,
@@ -117,8 +117,8 @@ def _document(request: PullRequest) -> dict[str, Any]:
         "state": request.state,
         "draft": request.draft,
         "checks": request.checks or None,
-        "check_results": [{"name": name, "result": word} for name, word in request.results],
-        "approved": request.approved,
+        "check_results": None if "checks" in request.unknown else _results(request),
+        "approved": None if "approved" in request.unknown else request.approved,
         "mergeable": request.mergeable,
         "auto_merge": request.auto_merge,
         "labels": list(request.labels),
@@ -126,9 +126,17 @@ def _document(request: PullRequest) -> dict[str, Any]:
         "created_at": time_text(request.created_at),
         "merged_at": time_text(request.merged_at),
         "merge_commit": request.merge_commit or None,
-        "proposes": [
-            {"service": key.service, "stage": key.stage, "cluster": key.cluster, "version": version}
-            for key, version in request.proposes
-        ],
+        "proposes": None if "proposes" in request.unknown else _proposes(request),
         "not_mergeable_because": why_not(request, "merge") or None,
     }
+
+
+def _results(request: PullRequest) -> list[dict[str, str]]:
+    return [{"name": name, "result": word} for name, word in request.results]
+
+
+def _proposes(request: PullRequest) -> list[dict[str, str]]:
+    return [
+        {"service": key.service, "stage": key.stage, "cluster": key.cluster, "version": version}
+        for key, version in request.proposes
+    ]

@@ -263,6 +263,8 @@ class PullRequest:
     """sgm made it and everything on its branch: a newer change may take its place."""
     proposes: tuple[tuple[CellKey, Version], ...] = ()
     """What the matrix would want after the merge."""
+    unknown: frozenset[str] = frozenset()
+    """Fields nobody could read, of one that ended before it was looked at: "checks", "approved", "proposes"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,3 +188,5 @@ class Unfinished:
     """resume: go on from where it stopped; discard: nothing to keep; close: it ended elsewhere, only note it."""
     explained: str = ""
     """The advice in words."""
+    stages: tuple[StageName, ...] = ()
+    """The stages it changes; () where the journal does not say."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
@@ -28,7 +29,7 @@ from sgm_tui.fleet.proposal import Between, Proposal
 from sgm_tui.fleet.text import clean
 from sgm_tui.forge.conditional import Answer, Conditional
 from sgm_tui.forge.documents import pull_of
-from sgm_tui.forge.listing import Listing, Proposes
+from sgm_tui.forge.listing import Brought, Listing, Proposed, Proposes, open_ones
 from sgm_tui.forge.quota import Quota, limit_of
 from sgm_tui.forge.refusals import document_of, expiry_of, forbidden, is_counted, is_page, words_of
 
@@ -58,6 +59,10 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _nobody_knows(_commit: str) -> Proposed | None:
+    return None
 
 
 class _Connection:
@@ -205,13 +210,21 @@ class GithubForge:
             expires = f"the token expires in {left.days} d" if left.days > 0 else "the token expires today"
         return "; ".join(one for one in (expires, self._listing.note) if one)
 
-    async def pull_requests(self, proposes: Proposes) -> tuple[PullRequest, ...]:
+    async def pull_requests(self, proposes: Proposes, brought: Brought = _nobody_knows) -> tuple[PullRequest, ...]:
         """Open pull requests against our branch, and those merged or closed within a day.
 
         Raises:
             UnreachableError, RefusedError: why they cannot be had.
         """
-        return await self._asked(lambda: self._listing.look(proposes))
+        return await self._asked(lambda: self._listing.look(proposes, brought))
+
+    async def opened(self) -> tuple[PullRequest, ...]:
+        """Every open pull request against our branch as the list has it now; `ours` where sgm made it."""
+        return await self._asked(self._opened)
+
+    async def standing(self, number: int) -> PullRequest:
+        """One as it is now; `approved` says whether we ourselves approved its head."""
+        return await self._asked(lambda: self._standing(number))
 
     async def find(self, branch: str) -> PullRequest | None:
         """The open pull request of a branch of ours."""
@@ -303,6 +316,15 @@ class GithubForge:
         found = self._connection.ask(f"/repos/{name}/pulls?state={state}&head={head}&base={base}&per_page=100", "")
         rows = found.document if found is not None and isinstance(found.document, list) else []
         return next((pull for pull in map(pull_of, rows) if pull.branch == branch), None)
+
+    def _opened(self) -> tuple[PullRequest, ...]:
+        return open_ones(self._connection.ask, self._config.github.repository, self._branch)
+
+    def _standing(self, number: int) -> PullRequest:
+        pull = self._repository.get_pull(number)
+        me, found = self._connection.client.get_user().login, pull_of(pull.raw_data)
+        ours = (one for one in pull.get_reviews() if one.user is not None and one.user.login == me)
+        return replace(found, approved=any(one.state == "APPROVED" and one.commit_id == found.head for one in ours))
 
     def _open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
         known = self._find(proposal.branch)

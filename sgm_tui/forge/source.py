@@ -10,7 +10,7 @@ from typing import Protocol
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.observation import Lost, Observation, PullRequestsListed, SourceId
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.forge.listing import Proposes
+from sgm_tui.forge.listing import Brought, Proposes
 from sgm_tui.forge.quota import PausedError
 
 _RETRY_MOST = 300.0
@@ -24,7 +24,7 @@ class Lister(Protocol):
         """What a person should know though everything works."""
         ...
 
-    async def pull_requests(self, proposes: Proposes) -> tuple[PullRequest, ...]:
+    async def pull_requests(self, proposes: Proposes, brought: Brought) -> tuple[PullRequest, ...]:
         """Open ones, and those that ended lately."""
         ...
 
@@ -32,10 +32,11 @@ class Lister(Protocol):
 class PullRequestSource:
     """Follows the pull requests of one repository."""
 
-    def __init__(self, forge: Lister, proposes: Proposes, seconds: float) -> None:
+    def __init__(self, forge: Lister, proposes: Proposes, brought: Brought, seconds: float) -> None:
         self.source = SourceId("forge")
         self._forge = forge
         self._proposes = proposes
+        self._brought = brought
         self._seconds = seconds
         self._wake = asyncio.Event()
         self._chance = random.Random()
@@ -49,7 +50,7 @@ class PullRequestSource:
         failures = 0
         while True:
             try:
-                found = await self._forge.pull_requests(self._proposes)
+                found = await self._forge.pull_requests(self._proposes, self._brought)
                 publish(PullRequestsListed(self.source, found, self._forge.note))
                 failures = 0
                 pause = self._seconds * self._chance.uniform(0.9, 1.1)

@@ -45,6 +45,7 @@ class Tree:
         self._clusters = {stage.name: [cluster.name for cluster in stage.clusters] for stage in config.stages}
         self._versions: dict[str, Version | UnreadableError] = {}
         self._proposals: dict[tuple[str, str], tuple[tuple[CellKey, Version], ...]] = {}
+        self._brought: dict[str, tuple[tuple[CellKey, Version], ...]] = {}
 
     def places(self, paths: Mapping[str, str]) -> dict[CellKey, Placed]:
         """The file of every cell there is: of several templates the first, most specific one wins."""
@@ -113,6 +114,18 @@ class Tree:
         found = tuple((key, version) for key, version in sorted(after.items()) if before.get(key) != version)
         self._proposals[repository.head(), head] = found
         return found
+
+    def brought(self, repository: Repository, commit: str) -> tuple[tuple[CellKey, Version], ...] | None:
+        """What a commit of the main branch changed against the one before; None where it is not in the clone."""
+        known = self._brought.get(commit)
+        if known is not None or not repository.has(commit):
+            return known
+        before = self.versions_at(repository, f"{commit}^1") if repository.merge_base(f"{commit}^1", commit) else {}
+        after = self.versions_at(repository, commit)
+        if len(self._brought) > _MOST_PROPOSALS:
+            self._brought.clear()
+        self._brought[commit] = tuple((key, one) for key, one in sorted(after.items()) if before.get(key) != one)
+        return self._brought[commit]
 
     def _cell(self, place: Placed, version: Version | UnreadableError, touched: tuple[int, Commit] | None) -> Desired:
         readable = not isinstance(version, UnreadableError)

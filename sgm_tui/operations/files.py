@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import functools
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -73,6 +74,11 @@ def is_held(file: Path) -> bool:
 def change_file(locks: Path, identity: str) -> Path:
     """What is held while one change is written or taken back."""
     return locks / f"{identity}.change"
+
+
+def place_file(locks: Path, path: str) -> Path:
+    """What is held from looking who else changes a file of the repository until the pull request for it exists."""
+    return locks / f"place-{hashlib.sha256(path.encode()).hexdigest()[:16]}.change"
 
 
 def write_whole(file: Path, text: str) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from sgm_tui.operations.files import locked, unusable
 
+BEGINS = frozenset({"commit", "act"})
+"""Steps with which an operation begins: a write, and an action on a pull request."""
 ENDS = frozenset({"done", "discarded"})
 """Steps after which nothing is left of an operation."""
 
@@ -49,7 +51,7 @@ class Journal:
                 continue
             if step in ENDS:
                 found.pop(operation, None)
-            elif step == "commit":
+            elif step in BEGINS:
                 found[operation] = [entry]
             elif operation in found:
                 found[operation].append(entry)

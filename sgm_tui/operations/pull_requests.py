@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from pathlib import Path
 from typing import Protocol
 
+from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.pulls import PullAction
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.files import beside
+from sgm_tui.operations.files import beside, change_file, locked
 from sgm_tui.operations.journal import Journal
 
 
@@ -42,10 +46,12 @@ class Forge(Protocol):
 class PullRequests:
     """The actions on pull requests."""
 
-    def __init__(self, forge: Forge, journal: Journal, audit: Audit) -> None:
+    def __init__(self, forge: Forge, journal: Journal, audit: Audit, locks: Path | None = None) -> None:
+        """Act on one forge; `locks` tells other processes what is being done now."""
         self._forge = forge
         self._journal = journal
         self._audit = audit
+        self._locks = locks
 
     async def act(self, request: PullRequest, action: PullAction) -> str:
         """Do it to the head that was seen; what happened, in words.
@@ -54,30 +60,48 @@ class PullRequests:
             SgmError: the server said no, or the head has moved.
         """
         operation = f"{action}-{request.number}-{request.head[:12]}"
-        await beside(self._journal.note, operation, "act", number=request.number, action=action, head=request.head)
-        said = await self._done(request.number, request.head, action)
-        await beside(
-            self._audit.record,
-            action,
-            operation=operation,
-            number=request.number,
-            head=request.head,
-            title=request.title,
-        )
+        with contextlib.ExitStack() as stack:
+            if self._locks is not None:
+                await asyncio.to_thread(stack.enter_context, locked(change_file(self._locks, operation)))
+            return await self._act(operation, request, action)
+
+    async def _act(self, operation: str, request: PullRequest, action: PullAction) -> str:
+        stages = list(dict.fromkeys(key.stage for key, _ in request.proposes))
+        facts = {"number": request.number, "action": action, "head": request.head, "stages": stages}
+        await beside(self._journal.note, operation, "act", **facts)
+        try:
+            said = await done(self._forge, request.number, request.head, action)
+        except RefusedError as error:
+            # A no is an answer: nothing was done, and nothing is left to be looked at.
+            await beside(self._journal.note, operation, "done", number=request.number, refused=error.message)
+            raise
+        await recorded(self._audit, operation, request, request.head, action)
         await beside(self._journal.note, operation, "done", number=request.number)
         return said
 
-    async def _done(self, number: int, head: str, action: PullAction) -> str:
-        match action:
-            case "approve":
-                return await self._forge.approve(number, head)
-            case "merge":
-                return await self._forge.merge(number, head)
-            case "auto-merge":
-                return await self._forge.let_merge(number, head)
-            case "stop-auto-merge":
-                return await self._forge.stop_auto_merge(number)
-            case "update":
-                return await self._forge.update_branch(number, head)
-            case "close":
-                return await self._forge.close(number)
+
+async def recorded(audit: Audit, operation: str, request: PullRequest, head: str, action: PullAction) -> None:
+    """Put into the audit what was done to a head of a pull request."""
+    facts = {"number": request.number, "head": head, "title": request.title}
+    await beside(audit.record, action, operation=operation, **facts)
+
+
+async def done(forge: Forge, number: int, head: str, action: PullAction) -> str:
+    """Do it to this head; what happened, in words.
+
+    Raises:
+        SgmError: the server said no, or the head has moved.
+    """
+    match action:
+        case "approve":
+            return await forge.approve(number, head)
+        case "merge":
+            return await forge.merge(number, head)
+        case "auto-merge":
+            return await forge.let_merge(number, head)
+        case "stop-auto-merge":
+            return await forge.stop_auto_merge(number)
+        case "update":
+            return await forge.update_branch(number, head)
+        case "close":
+            return await forge.close(number)

@@ -24,12 +24,13 @@ from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside, change_file, is_held
 from sgm_tui.operations.journal import Entry, Journal
 from sgm_tui.operations.promote import Promoter
+from sgm_tui.operations.pull_recovery import PullRecovery, Standing
 from sgm_tui.operations.submit import Repository
 from sgm_tui.operations.superseding import Closer, Superseding, supersedes_of
 from sgm_tui.operations.writing import written
 
 
-class Finder(Closer, Protocol):
+class Finder(Closer, Standing, Protocol):
     """Where pull requests are looked for."""
 
     async def find(self, branch: str) -> PullRequest | None:
@@ -64,6 +65,7 @@ class Recovery:
         self._snapshot = snapshot
         self._locks = locks
         self._superseding = None if forge is None else Superseding(repository, forge, journal, audit)
+        self._pulls = None if forge is None else PullRecovery(forge, journal, audit)
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """Every write that never ended, with what the server holds of it and its one safe next step.
@@ -87,6 +89,9 @@ class Recovery:
         """Go on where it stopped; what is there already is found, nothing is doubled."""
         entries = await asyncio.to_thread(self._entries, operation)
         operation = str(entries[0]["operation"])
+        if entries[0]["step"] == "act":
+            yield await self._pull_actions().resume(operation, entries)
+            return
         plan, over = _plan(entries[0]), entries[0].get("override")
         override = Override(over["reason"], tuple(over["gates"])) if over else None
         supersedes = supersedes_of(entries[0])
@@ -134,6 +139,8 @@ class Recovery:
         operation = str(entries[0]["operation"])
         if await asyncio.to_thread(self._is_written_now, operation):
             raise RefusedError(f"{operation} is being written by another sgm now", "Look again when it has ended.")
+        if entries[0]["step"] == "act":
+            return await self._pull_actions().discard(operation)
         head = await self._repository.fetch()
         branch, commit = _branch(entries), _commit(entries)
         held = await asyncio.to_thread(self._unmerged, branch, head)
@@ -160,6 +167,11 @@ class Recovery:
         ours = branch and branch != self._repository.branch
         return await self._forge.find(branch) if self._forge is not None and ours else None
 
+    def _pull_actions(self) -> PullRecovery:
+        if self._pulls is None:
+            raise SgmError("no pull requests: github.repository is not configured", "It was when this was begun.")
+        return self._pulls
+
     def _entries(self, operation: str) -> list[Entry]:
         begun = self._journal.begun()
         found = begun.get(operation) or next((one for name, one in begun.items() if name.startswith(operation)), None)
@@ -168,6 +180,8 @@ class Recovery:
         return found
 
     async def _judged(self, operation: str, entries: list[Entry], head: str) -> Unfinished:
+        if entries[0]["step"] == "act":
+            return await self._pull_actions().judged(operation, entries)
         branch = _branch(entries)
         made = Unfinished(
             operation=operation,
@@ -182,6 +196,7 @@ class Recovery:
             plan, supersedes = _plan(entries[0]), supersedes_of(entries[0])
         except SgmError as error:
             return replace(made, explained=str(error))
+        made = replace(made, stages=tuple(dict.fromkeys(change.stage for change in plan.changes)))
         old = await self._still_open(supersedes)
         request = await self._proposed(branch)
         if request is not None:

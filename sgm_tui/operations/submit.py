@@ -1,7 +1,7 @@
 """Writing one proposal: commit, push, open, and let it merge; every step found again by whoever tries again.
 
-The order of steps is the order of the journal: `commit`, `push`, `open`, `supersede`, `auto-merge`, `done`. What the
-server holds decides what is still to be done; the journal only says where to look.
+The order of steps is the order of the journal: `commit`, `push`, `open`, `close` (another one was first), `supersede`,
+`auto-merge`, `done`. What the server holds decides what is still to be done; the journal only says where to look.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +23,8 @@ from sgm_tui.fleet.trailers import SGM
 from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.files import beside, change_file, locked
+from sgm_tui.operations.contest import Contest, Opened, lost_to, not_known
+from sgm_tui.operations.files import beside, change_file, locked, place_file
 from sgm_tui.operations.journal import Entry, Journal
 from sgm_tui.operations.proposal import facts_of, identity_of, message_of
 from sgm_tui.operations.superseding import Closer, Superseding, must_not_have_moved, supersedes_of
@@ -83,7 +84,7 @@ class Repository(Protocol):
         ...
 
 
-class Forge(Closer, Protocol):
+class Forge(Closer, Opened, Protocol):
     """Where pull requests are opened."""
 
     async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
@@ -94,9 +95,25 @@ class Forge(Closer, Protocol):
         """Let it merge by itself; "" or why not."""
         ...
 
+    async def close(self, number: int) -> str:
+        """Close one of ours and take its branch away; what was done, in words."""
+        ...
+
     async def between(self, source: str, old: str, new: str) -> Between:
         """The commits between two versions of a service's own repository."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to propose something, and what it is tried with."""
+
+    proposal: Proposal
+    identity: str
+    earlier: Sequence[Entry]
+    """What the journal holds of an earlier try that never ended."""
+    forge: Forge
+    contest: Contest
 
 
 class Submission:
@@ -125,10 +142,10 @@ class Submission:
         yield step
         identity = identity_of(_changes(proposal))
         try:
-            async with self._alone(identity):
+            async with self._alone(proposal, identity):
                 earlier = (await asyncio.to_thread(self._journal.begun)).get(identity, [])
                 whole = _with_what_is_left(proposal, earlier)
-                steps = self._push_direct(whole) if whole.direct else self._propose(whole)
+                steps = self._push_direct(whole) if whole.direct else self._propose(whole, earlier)
                 try:
                     async for step in steps:
                         yield step
@@ -138,38 +155,64 @@ class Submission:
             yield Progress("failed", proposal, _what_next(step, error))
 
     @contextlib.asynccontextmanager
-    async def _alone(self, identity: str) -> AsyncIterator[None]:
-        """No other process writes the same change meanwhile; different changes go on side by side."""
+    async def _alone(self, proposal: Proposal, identity: str) -> AsyncIterator[None]:
+        """No other process writes the same change, or proposes to change the same file; others go on side by side.
+
+        Everybody takes the change first and then its files in one order: nobody waits for who waits for them.
+        """
         if self._locks is None:
             yield
             return
+        paths = () if proposal.direct else sorted({edit.change.path for edit in proposal.edits})
+        held = [change_file(self._locks, identity), *(place_file(self._locks, path) for path in paths)]
         with contextlib.ExitStack() as stack:
-            await asyncio.to_thread(stack.enter_context, locked(change_file(self._locks, identity)))
+            for file in held:
+                await asyncio.to_thread(stack.enter_context, locked(file))
             yield
 
     async def _refused(
         self, proposal: Proposal, identity: str, earlier: Sequence[Entry], error: EditRefusedError
     ) -> Progress:
         """It cannot be made any more; that ends it, unless an earlier try left something on the server."""
-        left = not proposal.direct and proposal.branch in await asyncio.to_thread(self._repository.heads)
-        if left or _got_to(earlier, "open", "supersede", "auto-merge"):
-            text = f"{error}\nAn earlier try got further: sgm plan --unfinished says what is left of it."
-        else:
-            await beside(self._journal.note, identity, "done", refused=str(error))
-            text = f"{error}\nNothing was written."
-        return Progress("refused", proposal, text)
+        left = await self._left(proposal, identity, earlier, str(error))
+        return Progress("refused", proposal, f"{error}\n{left or 'Nothing was written.'}")
 
-    async def _propose(self, proposal: Proposal) -> AsyncIterator[Progress]:
+    async def _left(self, proposal: Proposal, identity: str, earlier: Sequence[Entry], why: str) -> str:
+        """End a write of which nothing was written; where an earlier try left something, say so instead."""
+        pushed = not proposal.direct and proposal.branch in await asyncio.to_thread(self._repository.heads)
+        if pushed or _got_to(earlier, "open", "supersede", "auto-merge"):
+            return "An earlier try got further: sgm plan --unfinished says what is left of it."
+        await beside(self._journal.note, identity, "done", refused=why)
+        return ""
+
+    async def _propose(self, proposal: Proposal, earlier: Sequence[Entry]) -> AsyncIterator[Progress]:
         if self._forge is None:
             raise SgmError("pull requests need github.repository in sgm.yaml", "Nothing was written.")
         changes = _changes(proposal)
-        identity = identity_of(changes)
-        await self._note_intent(identity, proposal)
+        contest = Contest(self._config.policy, self._repository, self._forge)
+        attempt = Attempt(proposal, identity_of(changes), earlier, self._forge, contest)
+        await self._note_intent(attempt.identity, proposal)
+        # Asked before the fetch, so that what they point to is here when they are compared.
+        others = await contest.others(proposal)
         head = await self._repository.fetch()
         writes = await asyncio.to_thread(self._writes, head, changes)
         if not writes:
-            yield await self._nothing(proposal, identity, head)
+            yield await self._nothing(proposal, attempt.identity, head)
             return
+        if any(one.branch == proposal.branch for one in others):
+            others = ()  # it is proposed already: only found again
+        elif (ended := await contest.before(proposal, head, others)) is not None:
+            left = await self._left(proposal, attempt.identity, earlier, ended.text)
+            yield replace(ended, text="\n".join(one for one in (ended.text, left) if one))
+            return
+        async for step in self._push(attempt, head, writes, others):
+            yield step
+
+    async def _push(
+        self, attempt: Attempt, head: str, writes: Mapping[str, bytes], others: Sequence[PullRequest]
+    ) -> AsyncIterator[Progress]:
+        """Push its branch, if it is not on the server already, and open it."""
+        proposal, identity, changes = attempt.proposal, attempt.identity, _changes(attempt.proposal)
         commit, expected = await asyncio.to_thread(self._pushed_already, proposal, changes, writes, head)
         known = bool(commit)
         if not known:
@@ -183,27 +226,51 @@ class Submission:
         yield Progress("opening", proposal, "opening the pull request", commit=commit)
         if not known:
             await self._record("push", identity, proposal, commit=commit)
-        async for step in self._open(proposal, identity, commit, self._forge):
+        async for step in self._open(attempt, commit, others):
             yield step
 
-    async def _open(self, proposal: Proposal, identity: str, commit: str, forge: Forge) -> AsyncIterator[Progress]:
+    async def _open(self, attempt: Attempt, commit: str, seen: Sequence[PullRequest]) -> AsyncIterator[Progress]:
+        proposal, identity, forge = attempt.proposal, attempt.identity, attempt.forge
         await beside(self._journal.note, identity, "open", branch=proposal.branch, commit=commit)
         request, made, left = await forge.open(proposal, commit)
         await self._record("open", identity, proposal, number=request.number, commit=commit, made=made)
+        if made or _got_to(attempt.earlier, "open"):
+            lost, unseen = await self._lost(attempt, request, seen)
+            if lost is not None:
+                yield lost
+                return
+            left = _together(left, unseen)
         if proposal.supersedes:
             numbers = ", ".join(f"#{one.number}" for one in proposal.supersedes)
             yield Progress("closing", proposal, f"closing {numbers}", request.number, request.url, commit)
-            closed = await self._superseded(identity, proposal, f"#{request.number}")
-            left = "; ".join(one for one in (left, closed) if one)
+            left = _together(left, await self._superseded(identity, proposal, f"#{request.number}"))
         if proposal.stage in self._config.github.auto_merge:
             await beside(self._journal.note, identity, "auto-merge", number=request.number)
             refused = await forge.auto_merge(request.number, commit)
             await self._record("auto-merge", identity, proposal, number=request.number, refused=refused)
-            left = "; ".join(one for one in (left, refused) if one)
+            left = _together(left, refused)
         await beside(self._journal.note, identity, "done", number=request.number)
         word = "" if made else "is there already: "
         text = f"{word}{request.title}" + (f" ({left})" if left else "")
         yield Progress("opened" if made else "adopted", proposal, text, request.number, request.url, commit)
+
+    async def _lost(
+        self, attempt: Attempt, request: PullRequest, seen: Sequence[PullRequest]
+    ) -> tuple[Progress | None, str]:
+        """Close what was just opened where one of ours was opened first; or why nobody can tell whether one was."""
+        proposal, identity = attempt.proposal, attempt.identity
+        try:
+            claim = await attempt.contest.older(proposal, request, seen)
+        except SgmError as error:
+            return None, not_known(error)
+        if claim is None:
+            return None, ""
+        await beside(self._journal.note, identity, "close", number=request.number, branch=proposal.branch)
+        said = await attempt.forge.close(request.number)
+        by = f"#{claim.request.number}"
+        await self._record("close", identity, proposal, number=request.number, by=by)
+        await beside(self._journal.note, identity, "done", number=request.number, by=by)
+        return lost_to(claim, proposal, said), ""
 
     async def _push_direct(self, proposal: Proposal) -> AsyncIterator[Progress]:
         """Onto the branch itself, with compare-and-swap; made anew where somebody else was faster."""
@@ -309,6 +376,11 @@ def _with_what_is_left(proposal: Proposal, earlier: Sequence[Entry]) -> Proposal
     if proposal.supersedes or not _got_to(earlier, "open", "supersede"):
         return proposal
     return replace(proposal, supersedes=supersedes_of(earlier[0]))
+
+
+def _together(*left: str) -> str:
+    """What was left undone, in one sentence."""
+    return "; ".join(one for one in left if one)
 
 
 def _got_to(entries: Sequence[Entry], *steps: str) -> bool:

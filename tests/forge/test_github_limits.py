@@ -17,7 +17,7 @@ from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.observation import Lost, Observation, PullRequestsListed
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.forge.github import GithubForge
-from sgm_tui.forge.listing import Proposes
+from sgm_tui.forge.listing import Brought, Proposes
 from sgm_tui.forge.quota import PausedError
 from sgm_tui.forge.source import PullRequestSource
 
@@ -231,7 +231,7 @@ class Limited:
     def __init__(self, *answers: SgmError | tuple[PullRequest, ...]) -> None:
         self._answers = list(answers)
 
-    async def pull_requests(self, _proposes: Proposes) -> tuple[PullRequest, ...]:
+    async def pull_requests(self, _proposes: Proposes, _brought: Brought) -> tuple[PullRequest, ...]:
         found = self._answers.pop(0)
         if isinstance(found, SgmError):
             raise found
@@ -240,7 +240,7 @@ class Limited:
 
 async def test_the_source_waits_as_long_as_github_says_and_tells_what_is_noted() -> None:
     forge = Limited(PausedError("GitHub: rate limit used up until 14:05", 600.0), ())
-    source = PullRequestSource(forge, nothing, 20.0)
+    source = PullRequestSource(forge, nothing, nothing, 20.0)
     told: list[Observation] = []
 
     class EnoughError(Exception):

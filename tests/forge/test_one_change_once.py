@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from origin import DEV, FILES, PROD, STARTED, cell, with_version
-from test_supersede import CART, FIRST, OLD, Desk, _desk
+from test_supersede import CART, FIRST, OLD, SECOND, Desk, KilledError, _desk
 
 from sgm_tui.fleet.change_report import document, text
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Extra, Plan
 from sgm_tui.fleet.policy import RuleSet
-from sgm_tui.fleet.proposal import Preview
+from sgm_tui.fleet.proposal import Override, Preview, Progress
 
 OTHER = next(path for path in sorted(FILES) if path.startswith("dev/app-service/") and path != DEV)
 OTHERS = cell(OTHER.split("/")[2], "dev", "eu1")
@@ -63,7 +63,8 @@ async def test_what_an_open_pull_request_brings_already_is_left_out_and_named(de
     shown = await preview(desk, cart(), other(desk))
     (proposal,) = shown.proposals
     assert [edit.change.service for edit in proposal.edits] == [OTHERS.service]
-    assert f"· {DEV}: nothing to do: #{there.number} by mia already brings v3.0.0" in text(shown)
+    said = text(shown, desk.snapshot.generated_at)
+    assert f"· {DEV}: nothing to do: #{there.number} by mia already brings v3.0.0" in said
     (refusal,) = document("opened", shown)["refusals"]
     assert (refusal["number"], refusal["reason"]) == (there.number, f"#{there.number} by mia already brings v3.0.0")
     assert (await submitted(desk, shown))[-1] == "opened"
@@ -131,3 +132,110 @@ async def test_later_waves_wait_for_the_wave_somebody_proposed_already(desk: Des
     assert [(one.wave, one.edits[0].change.cluster) for one in shown.proposals] == [(1, "prod-us1")]
     assert [(one.number, one.branch, one.wave) for one in shown.adopted] == [(number, "feature/eu1", 0)]
     assert await submitted(desk, shown) == ["queued"]
+
+
+def rival(desk: Desk, version: str, *, ours: bool = True) -> int:
+    """Another machine's pull request for the same key, opened on the server; its number."""
+    branch = "sgm/dev/cart-0123456789ab" if ours else "feature/theirs"
+    data = with_version(desk.lab.origin.read("main", DEV) or b"", version)
+    desk.lab.origin.commit(branch, {DEV: data}, "feat: rival\n\nSgm-Change-Id: 0123456789ab", at=STARTED)
+    body = '<!-- sgm: {"change_id": "0123456789ab"} -->' if ours else ""
+    return desk.lab.state.open(branch, "feat: rival", body=body, login="mia").number
+
+
+async def ended(desk: Desk, shown: Preview) -> Progress:
+    return [one async for one in desk.promoter.submit(shown, desk.snapshot)][-1]
+
+
+def opened_now(desk: Desk) -> list[int]:
+    return [number for number, pull in desk.lab.state.pulls.items() if pull.closed is None]
+
+
+async def nothing_is_left(desk: Desk, *branches: str) -> None:
+    assert {one for one in desk.lab.origin.heads() if one.startswith("sgm/")} == set(branches)
+    assert desk.journal.begun() == {}
+    assert await desk.recovery.unfinished() == ()
+    assert desk.audit.verify() is None
+
+
+@pytest.mark.parametrize("ours", [True, False])
+async def test_another_version_proposed_since_the_last_poll_is_refused_before_anything_is_pushed(
+    desk: Desk, ours: bool
+) -> None:
+    shown = await preview(desk, cart(), other(desk))
+    number = rival(desk, SECOND, ours=ours)
+    last = await ended(desk, shown)
+    assert (last.step, last.text) == (
+        "blocked",
+        f"#{number} by mia wants cart v3.0.1 in dev: merge or close it",
+    )
+    assert opened_now(desk) == [number]
+    await nothing_is_left(desk, *(["sgm/dev/cart-0123456789ab"] if ours else []))
+
+
+async def test_the_same_change_proposed_since_the_last_poll_is_adopted(desk: Desk) -> None:
+    shown = await preview(desk, cart())
+    number = rival(desk, FIRST, ours=False)
+    last = await ended(desk, shown)
+    assert (last.step, last.number, last.text) == ("adopted", number, f"#{number} by mia already brings it")
+    assert opened_now(desk) == [number]
+    await nothing_is_left(desk)
+
+
+async def test_of_two_machines_that_passed_each_other_the_younger_pull_request_is_closed(desk: Desk) -> None:
+    shown = await preview(desk, cart())
+    numbers: list[int] = []
+    desk.lab.before["POST", "pulls"] = [lambda: numbers.append(rival(desk, SECOND))]
+    last = await ended(desk, shown)
+    (number,) = numbers
+    assert last.step == "refused"
+    assert last.text == (f"#{number} by mia wants cart v3.0.1 in dev and was opened first: #{number + 1} is closed")
+    assert opened_now(desk) == [number]
+    await nothing_is_left(desk, "sgm/dev/cart-0123456789ab")
+    assert [one["action"] for one in desk.audit.records()] == ["push", "open", "close"]
+
+
+async def test_of_two_machines_that_bring_the_same_the_older_one_is_adopted(desk: Desk) -> None:
+    shown = await preview(desk, cart())
+    numbers: list[int] = []
+    desk.lab.before["POST", "pulls"] = [lambda: numbers.append(rival(desk, FIRST))]
+    last = await ended(desk, shown)
+    assert (last.step, last.number) == ("adopted", numbers[0])
+    assert opened_now(desk) == numbers
+
+
+async def test_nobody_elses_pull_request_closes_ours(desk: Desk) -> None:
+    shown = await preview(desk, cart())
+    desk.lab.before["POST", "pulls"] = [lambda: rival(desk, SECOND, ours=False)]
+    assert (await ended(desk, shown)).step == "opened"
+    assert len(opened_now(desk)) == 2
+
+
+async def test_who_goes_over_the_gate_with_a_reason_opens_beside_the_other(desk: Desk) -> None:
+    await theirs(desk, SECOND)
+    shown = await desk.promoter.preview(Plan((cart(),)), desk.snapshot, Override("the other one waits for a week"))
+    assert (await ended(desk, shown)).step == "opened"
+    assert len(opened_now(desk)) == 2
+
+
+async def test_a_crash_before_the_younger_one_was_closed_is_made_good_by_going_on(desk: Desk) -> None:
+    shown = await preview(desk, cart())
+    numbers: list[int] = []
+    desk.lab.before["POST", "pulls"] = [lambda: numbers.append(rival(desk, SECOND))]
+    desk.journal.point = "before close"
+    with pytest.raises(KilledError):
+        await ended(desk, shown)
+    desk.journal.point = ""
+    assert len(opened_now(desk)) == 2
+    await desk.recover()
+    assert opened_now(desk) == numbers
+    await nothing_is_left(desk, "sgm/dev/cart-0123456789ab")
+
+
+async def test_where_nobody_can_tell_whether_another_one_was_first_it_stays_and_says_so(desk: Desk) -> None:
+    shown = await preview(desk, cart())
+    answers = desk.lab.answers
+    desk.lab.before["POST", "pulls"] = [lambda: answers.update({("GET", "pulls"): [(404, "gone")]})]
+    last = await ended(desk, shown)
+    assert last.step == "opened"
+    assert "whether another one changes the same was not seen" in last.text

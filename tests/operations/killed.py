@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -112,6 +113,25 @@ class FolderForge:
         found = next((one for one in self.all() if one["branch"] == branch), None)
         return None if found is None else PullRequest(found["number"], "", "", "", branch, found["head"], "open")
 
+    async def opened(self) -> tuple[PullRequest, ...]:
+        """Every open one; all are ours."""
+        return tuple(
+            PullRequest(one["number"], one["title"], "", "ana", one["branch"], one["head"], "open", ours=True)
+            for one in self.all()
+        )
+
+    async def close(self, number: int) -> str:
+        """Take it and its branch away."""
+        self._killer.around("close", "before")
+        await asyncio.to_thread(self._without, self._folder / f"{number:05d}.json")
+        return f"#{number} is closed"
+
+    def _without(self, file: Path) -> None:
+        branch = json.loads(file.read_text(encoding="utf-8"))["branch"]
+        file.unlink()
+        origin = str(self._folder.parent / "origin.git")
+        subprocess.run(["git", "--git-dir", origin, "update-ref", "-d", f"refs/heads/{branch}"], check=True)
+
     async def ended(self, branch: str) -> PullRequest | None:
         """None ever is."""
         return None
@@ -123,7 +143,7 @@ class FolderForge:
             known = await self.find(proposal.branch)
             if known is not None:
                 return known, False, ""
-            number = len(self.all()) + 1
+            number = 1 + max((int(one.stem) for one in self._folder.glob("*.json") if one.stem.isdigit()), default=0)
             text = json.dumps({"number": number, "branch": proposal.branch, "head": head, "title": proposal.title})
             fresh = self._folder / f"{number:05d}.new"
             fresh.write_text(text, encoding="utf-8")
@@ -138,14 +158,16 @@ class FolderForge:
 
 
 def config_on(origin: Path) -> Config:
-    """Two stages of one cluster each, no gate, merging by itself."""
+    """Two stages of one cluster each, no gate but other pull requests, merging by itself."""
     stages = tuple(StageConfig(name, (ClusterValues(f"{name}-eu1", name),)) for name in ("dev", "prod"))
     return Config(
         repository=RepositoryConfig(origin.as_uri(), name="acme/gitops"),
         stages=stages,
         layout=LayoutConfig(),
         github=GithubConfig(repository="acme/gitops", auto_merge=("prod",)),
-        policy=Policy(defaults=RuleSet(levels=dict.fromkeys(GATES, "off")), direct=("dev",)),
+        policy=Policy(
+            defaults=RuleSet(levels=dict.fromkeys(GATES, "off") | {"pull-request": "block"}), direct=("dev",)
+        ),
     )
 
 

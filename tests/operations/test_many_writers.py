@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from killed import Desk, path_of, seeded
-from test_killed_writes import promotion, settle, start
+from test_killed_writes import branches, promotion, settle, start
 
 from sgm_tui.operations.audit import Audit
 
@@ -96,6 +96,21 @@ async def test_the_same_change_pushed_by_four_is_one_commit(shared_origin: Path,
     assert all("git wants v1.1.0 already" in text for step, text in ended if not step), ended
     desk = Desk(shared_origin, tmp_path / "looking")
     assert len(list(desk.repository.first_parents(await desk.repository.fetch()))) == 2
+
+
+@pytest.mark.parametrize("machines", [1, 4])
+async def test_four_versions_proposed_for_one_file_at_once_leave_one_pull_request(
+    shared_origin: Path, tmp_path: Path, machines: int
+) -> None:
+    states = [tmp_path / f"state-{one % machines}" for one in range(4)]
+    ended = together(shared_origin, [(state, 0, f"v1.{one + 1}.0", "prod") for one, state in enumerate(states)])
+    assert Counter(step for step, _ in ended)["opened"] == 1, ended
+    lost = [(step, text) for step, text in ended if step != "opened"]
+    assert all(step in {"blocked", "refused"} and "by ana wants service-00 v1." in text for step, text in lost), ended
+    desk = Desk(shared_origin, states[0])
+    (left,) = desk.forge.all()
+    assert branches(shared_origin) == [left["branch"]]
+    assert all([await Desk(shared_origin, state).recovery.unfinished() == () for state in set(states)])
 
 
 async def test_four_processes_of_one_state_folder_keep_one_whole_journal_and_audit(

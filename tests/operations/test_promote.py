@@ -60,6 +60,14 @@ class Pulls:
         self.pulls[proposal.branch] = PullRequest(number, proposal.title, url, "ana", proposal.branch, head, "open")
         return self.pulls[proposal.branch], True, self.left
 
+    async def opened(self) -> tuple[PullRequest, ...]:
+        """All of them."""
+        return tuple(self.pulls.values())
+
+    async def close(self, number: int) -> str:
+        """Nobody is ever first here."""
+        raise AssertionError(number)
+
     async def between(self, source: str, old: str, new: str) -> Between:
         """Two commits."""
         return Between((f"1234567 fix: in {source} (Mia)",), 2, f"https://github.com/{source}/compare/{old}...{new}")
@@ -255,7 +263,7 @@ async def test_a_direct_proposal_says_the_branch_it_goes_to(lab: Lab) -> None:
     steps = await submitted(lab.promoter(), preview)
     document = change_report.document("pushed", preview, steps[-1:])
     assert [(one["branch"], one["number"]) for one in document["pull_requests"]] == [("main", None)]
-    assert "  branch     main" in change_report.text(preview).splitlines()
+    assert "  branch     main" in change_report.text(preview, STARTED).splitlines()
 
 
 async def test_a_stage_that_fails_does_not_stop_the_others(lab: Lab) -> None:

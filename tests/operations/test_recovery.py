@@ -65,6 +65,14 @@ class Pulls:
             raise CrashError
         return self.pulls[proposal.branch], made, ""
 
+    async def opened(self) -> tuple[PullRequest, ...]:
+        """All of them."""
+        return tuple(self.pulls.values())
+
+    async def close(self, number: int) -> str:
+        """Nobody is ever first here."""
+        raise AssertionError(number)
+
     async def between(self, source: str, old: str, new: str) -> Between:
         """Two commits."""
         return Between((f"1234567 fix: in {source} (Mia)",), 2, f"https://github.com/{source}/compare/{old}...{new}")

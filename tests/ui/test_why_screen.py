@@ -11,10 +11,11 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
-from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.model import StageName, Version
 from sgm_tui.fleet.proposal import Preview, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
+from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.screens.plan import PlanScreen
@@ -57,7 +58,7 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
     for key in keys:
         await pilot.press(key)
     await pilot.pause()
-    asking = [one for one in pilot.app.workers if one.group in {"preview", "judge", "unfinished", "advised"}]
+    asking = [one for one in pilot.app.workers if one.group in {"preview", "judge", "unfinished"}]
     if asking:
         await pilot.app.workers.wait_for_complete(asking)
     await pilot.pause()
@@ -179,6 +180,7 @@ async def test_what_a_crash_left_behind_is_shown_with_its_one_safe_next_step(adv
             found="the branch",
             advice="resume" if advice == "resume" else "discard",
             explained="open its pull request",
+            stages=(StageName("prod"),),
         ),
     )
     app = SgmApp(session, environ=UTF8)
@@ -189,4 +191,38 @@ async def test_what_a_crash_left_behind_is_shown_with_its_one_safe_next_step(adv
         assert isinstance(app.screen, UnfinishedScreen)
         assert "feat(cart): prod-eu1 -> v2" in text_of(app)
         await press(pilot, "enter")
+        question = await readable(pilot)
+        assert question._locked == (("prod",) if advice == "resume" else ())
+        await press(pilot, "enter")
+        assert session.asked == ([] if advice == "resume" else [(asked, "1f3a")])
+        if advice == "resume":
+            question.query_one("#word", Input).value = "prod"
+            await press(pilot, "enter")
+        for _ in range(200):
+            if session.asked:
+                break
+            await pilot.pause(0.02)
         assert session.asked == [(asked, "1f3a")]
+
+
+async def test_a_no_leaves_what_was_begun_as_it_is() -> None:
+    session = judged()
+    facts = ("sgm/prod/cart-v2-1f3a", builders.ago(600), "push", "the branch", "discard")
+    session.begun = (Unfinished("1f3a", "feat(cart): prod-eu1 -> v2", *facts),)
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, "c", "U", "enter")
+        await readable(pilot)
+        await press(pilot, "escape")
+        assert isinstance(app.screen, UnfinishedScreen)
+        assert session.asked == []
+
+
+async def readable(pilot: Pilot[None]) -> AskScreen:
+    """The question, when it can be answered."""
+    for _ in range(200):
+        screen = pilot.app.screen
+        if isinstance(screen, AskScreen) and screen.readable:
+            return screen
+        await pilot.pause(0.02)
+    raise AssertionError("no question was asked")

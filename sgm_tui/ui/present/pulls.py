@@ -45,7 +45,7 @@ def pull_row(request: PullRequest, now: datetime) -> tuple[Part, ...]:
         (request.title, Tone.TEXT),
         (request.author, Tone.QUIET),
         (_changes(request), Tone.TEXT),
-        (request.checks or "none", checks),
+        (_checks(request), checks),
         readiness(request),
         (ago(request.merged_at or request.created_at, now), Tone.QUIET),
     )
@@ -56,7 +56,7 @@ def pull_details(request: PullRequest, snapshot: FleetSnapshot) -> list[Line]:
     word, tone = readiness(request)
     lines: list[Line] = [
         ((f"#{request.number} ", Tone.STAGED), (request.title, Tone.STRONG)),
-        (("state      ", Tone.QUIET), (word, tone), (f"  checks {request.checks or 'none'}", Tone.QUIET)),
+        (("state      ", Tone.QUIET), (word, tone), (f"  checks {_checks(request)}", Tone.QUIET)),
         (("link       ", Tone.QUIET), (request.url, Tone.TEXT)),
         (("branch     ", Tone.QUIET), (request.branch, Tone.TEXT), (f" {request.head[:7]}", Tone.QUIET)),
         (("reviewers  ", Tone.QUIET), (", ".join(request.reviewers) or "none asked", Tone.TEXT)),
@@ -91,4 +91,11 @@ def _changes(request: PullRequest) -> str:
     if len(moves) == 1:
         ((service, stage, version), count) = next(iter(moves.items()))
         return f"{service} {stage} {version}" + (f" ×{count}" if count > 1 else "")
+    if "proposes" in request.unknown:
+        return "unknown"
     return f"{len(request.proposes)} cells" if request.proposes else "no version"
+
+
+def _checks(request: PullRequest) -> str:
+    """All of them in one word; unknown is never told as none."""
+    return "unknown" if "checks" in request.unknown else request.checks or "none"

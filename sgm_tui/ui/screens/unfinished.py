@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import work
@@ -13,11 +14,13 @@ from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.ages import age
+from sgm_tui.fleet.model import Fleet, StageName
 from sgm_tui.fleet.proposal import Unfinished
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
-from sgm_tui.ui.present.plans import progress_line
+from sgm_tui.ui.present.plans import is_protected, progress_line
 from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
@@ -70,13 +73,16 @@ class UnfinishedScreen(FleetPage):
         now = self.snapshot.generated_at
         self.choices.show([_line(one, age(now - one.began_at)) for one in self.found] or [_NONE])
 
-    @work(group="advised", exclusive=True)
+    @work(group="asking", exclusive=True)
     async def action_advised(self) -> None:
-        """Do what is advised for the chosen one."""
+        """Ask, and do what is advised for the chosen one; what goes on in a protected stage has to be unlocked."""
         at, found = self.choices.highlighted, self.found or ()
         if at is None or at >= len(found):
             return
         chosen = found[at]
+        locked = _locked(chosen, self.snapshot.fleet)
+        if not await self.app.push_screen_wait(AskScreen(_VERBS[chosen.advice], _question(chosen), locked)):
+            return
         try:
             if chosen.advice == "resume":
                 async for progress in self._session.resume(chosen.operation):
@@ -102,6 +108,27 @@ class UnfinishedScreen(FleetPage):
     def action_back(self) -> None:
         """Back to the plan."""
         self.dismiss()
+
+
+_VERBS: Mapping[str, str] = {
+    "resume": "Go on with it",
+    "discard": "Take back what it left",
+    "close": "Take it off the list",
+}
+
+
+def _locked(one: Unfinished, fleet: Fleet) -> tuple[StageName, ...]:
+    """The protected stages that going on would change."""
+    return tuple(name for name in one.stages if one.advice == "resume" and is_protected(fleet, name))
+
+
+def _question(one: Unfinished) -> list[Line]:
+    return [
+        ((one.title, Tone.STRONG),),
+        (("branch   ", Tone.QUIET), (one.branch, Tone.TEXT)),
+        (("holds    ", Tone.QUIET), (f"the server holds {one.found}", Tone.TEXT)),
+        ((one.explained, Tone.TEXT),),
+    ]
 
 
 _NONE: Line = (("✓ Everything that was begun has ended.", Tone.GOOD),)

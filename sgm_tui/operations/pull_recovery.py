@@ -1,0 +1,127 @@
+"""Actions on pull requests that were begun and never seen to their end: whether they happened is asked of the forge.
+
+An action is bound to the head a person saw, so that doing it again does it to nothing else; what happened is recorded,
+so that the audit holds it too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, Protocol
+
+from sgm_tui.errors import RefusedError, SgmError
+from sgm_tui.fleet.model import StageName
+from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.proposal import Progress, Proposal, Unfinished
+from sgm_tui.fleet.pulls import WORDS, PullAction
+from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.files import beside
+from sgm_tui.operations.journal import Entry, Journal
+from sgm_tui.operations.pull_requests import Forge, done, recorded
+
+Happened = Literal["yes", "no", "never"]
+
+
+class Standing(Forge, Protocol):
+    """Where pull requests live and are looked at."""
+
+    async def standing(self, number: int) -> PullRequest:
+        """One as it is now; `approved` says whether we ourselves approved its head."""
+        ...
+
+
+class PullRecovery:
+    """Ends what was begun with a pull request."""
+
+    def __init__(self, forge: Standing, journal: Journal, audit: Audit) -> None:
+        self._forge = forge
+        self._journal = journal
+        self._audit = audit
+
+    async def judged(self, operation: str, entries: Sequence[Entry]) -> Unfinished:
+        """What became of it, and its one safe next step.
+
+        Raises:
+            SgmError: the forge does not answer, or the journal makes no sense.
+        """
+        action, number, head = _what(entries[0])
+        request = await self._forge.standing(number)
+        happened = happened_to(action, request, head)
+        explained = {
+            "yes": "it happened: it only has to be recorded",
+            "no": "it did not happen: it is done to the head that was seen",
+            "never": "it did not happen and cannot any more: look at it anew",
+        }[happened]
+        return Unfinished(
+            operation=operation,
+            title=f"#{number}: {WORDS[action]}",
+            branch=request.branch,
+            began_at=datetime.fromisoformat(str(entries[0]["at"])),
+            reached="act",
+            found=f"pull request #{number} ({request.state})",
+            advice="discard" if happened == "never" else "resume",
+            explained=explained,
+            stages=tuple(StageName(str(one)) for one in entries[0].get("stages", ())),
+        )
+
+    async def resume(self, operation: str, entries: Sequence[Entry]) -> Progress:
+        """Record it where it happened, do it where it did not.
+
+        Raises:
+            RefusedError: it cannot be done any more; it is still listed.
+        """
+        action, number, head = _what(entries[0])
+        request = await self._forge.standing(number)
+        happened = happened_to(action, request, head)
+        if happened == "never":
+            raise RefusedError(f"#{number} is {request.state} or has moved: nothing was done", "sgm plan discard")
+        said = f"#{number}: it happened: {WORDS[action]}"
+        if happened == "no":
+            said = await done(self._forge, number, head, action)
+        if not await asyncio.to_thread(self._is_recorded, operation, str(entries[0]["at"])):
+            await recorded(self._audit, operation, request, head, action)
+        await beside(self._journal.note, operation, "done", number=number)
+        stage = StageName(str(next(iter(entries[0].get("stages", ())), "")))
+        proposal = Proposal(stage, request.branch, request.title, "", ())
+        return Progress("nothing", proposal, said, number, request.url)
+
+    def _is_recorded(self, operation: str, since: str) -> bool:
+        """Whether the process died only after the audit had it."""
+        return any(one.get("operation") == operation and str(one["at"]) >= since for one in self._audit.records())
+
+    async def discard(self, operation: str) -> str:
+        """Take it off the list; what happened stays."""
+        await beside(self._journal.note, operation, "discarded")
+        return "it is off the list: what happened to the pull request stays"
+
+
+def happened_to(action: PullAction, request: PullRequest, head: str) -> Happened:
+    """Whether an action on a head was done, can be done again, or can never be done any more.
+
+    Args:
+        action: what was begun.
+        request: the pull request now, `approved` by ourselves.
+        head: what a person saw of it.
+    """
+    open_, unmoved = request.state == "open", request.head == head
+    reached = {
+        "approve": request.approved and unmoved,
+        "merge": request.state == "merged",
+        "auto-merge": request.auto_merge or request.state == "merged",
+        "stop-auto-merge": open_ and not request.auto_merge,
+        "update": open_ and not unmoved,
+        "close": request.state == "closed",
+    }[action]
+    if reached:
+        return "yes"
+    return "no" if open_ and unmoved else "never"
+
+
+def _what(entry: Entry) -> tuple[PullAction, int, str]:
+    action = next((one for one in WORDS if one == entry.get("action")), None)
+    number, head = entry.get("number"), entry.get("head")
+    if action is None or not isinstance(number, int) or not isinstance(head, str):
+        raise SgmError("the journal does not hold what was to be done", "An older sgm wrote it: discard it.")
+    return action, number, head
