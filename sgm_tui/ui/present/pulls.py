@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.observed import PullRequest
 
 HEADINGS = ("", "title", "by", "changes", "checks", "state", "age")
+EXPENDABLE = (4, 3, 2)
+"""Checks, changes and author: where there is little room the state tells the first and the title the second."""
 
 
 def readiness(request: PullRequest) -> Part:

@@ -171,16 +171,16 @@ class FleetScreen(FleetPage):
             self.view = replace(self.view, attention=False)
 
     def action_mark(self) -> None:
-        """Mark the cell under the cursor, or take its mark away; the cursor goes on to the next row."""
-        if (cell := self.grid.selected) is not None:
-            self.marked = self.marked ^ {cell}
+        """Mark what is under the cursor, a folded stage as a whole, or take the mark away; go on to the next row."""
+        if meant := frozenset(self.grid.meant):
+            self.marked = self.marked - meant if meant <= self.marked else self.marked | meant
             self.grid.move(1, 0)
 
     def action_promote(self) -> None:
-        """Stage the version of the stage before for the marked cells, or for the one under the cursor."""
-        marked, selected = sorted(self.marked), self.grid.selected
-        if marked:
-            self._stage(lambda: self._session.stage_promotions(marked))
+        """Stage the version of the stage before for the marked cells, or for what is under the cursor."""
+        meant, selected = sorted(self.marked) or self.grid.meant, self.grid.selected
+        if self.marked or len(meant) > 1:
+            self._stage(lambda: self._session.stage_promotions(meant))
             self.marked = frozenset()
         elif selected is not None:
             self._stage(lambda: _only(self._session.stage_promotion(selected)))
@@ -219,7 +219,12 @@ class FleetScreen(FleetPage):
 
     def action_revert(self) -> None:
         """Choose a version to go back to."""
-        if (cell := self.grid.selected) is not None:
+        cell, meant = self.grid.selected, self.grid.meant
+        if len(meant) > 1:
+            self.grid.fold_stage()
+            said = f"{len(meant)} clusters are here, and each has a past of its own: choose one, then v again."
+            self.notify(said, title=f"{meant[0].stage} is unfolded", markup=False)
+        elif cell is not None:
             self.post_message(RevertRequested(cell))
 
     def action_why(self) -> None:

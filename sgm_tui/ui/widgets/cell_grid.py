@@ -84,6 +84,14 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
         return min(cells, key=urgency).key if cells else None
 
     @property
+    def meant(self) -> tuple[CellKey, ...]:
+        """Every cell under the cursor: one, or on a folded stage all of its row, for what can be done to many."""
+        column = self._cursor_column
+        if column is None or self._service is None or self._service not in self._row_of:
+            return ()
+        return tuple(cell.key for cell in self._lines.cells_of(self._service, column))
+
+    @property
     def services(self) -> tuple[ServiceName, ...]:
         """The rows as they are shown."""
         return self._services
