@@ -351,3 +351,16 @@ async def test_v_on_a_folded_stage_unfolds_it_and_asks_for_one_of_its_clusters()
         assert isinstance(app.screen, FleetScreen)
         assert len(grid_of(app).meant) == 1
         assert [one.title for one in app._notifications] == ["prod is unfolded"]
+
+
+async def test_what_narrows_the_matrix_is_said() -> None:
+    app = app_on(builders.release())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        assert "of 12 services" not in text_of(app)
+        await press(pilot, "f", "w", "3", "z", "slash", *"cart", "enter")
+        await pilot.pause()
+        assert " 1 of 12 services · attention · worst first · prod folded · filter “cart”" in text_of(app)
+        await press(pilot, "escape", "f", "w", "z")
+        await pilot.pause()
+        assert "of 12 services" not in text_of(app)

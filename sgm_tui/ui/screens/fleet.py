@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.getters import query_one
 from textual.reactive import var
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
@@ -20,6 +20,8 @@ from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui import keys
 from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested, RevertRequested, WhyRequested
+from sgm_tui.ui.present.narrowed import narrowed
+from sgm_tui.ui.present.tones import page
 from sgm_tui.ui.rows import View
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
@@ -81,7 +83,11 @@ class FleetScreen(FleetPage):
         if self.is_attached:
             await self.query_one("#body").mount(pane)
         if self.is_attached:
-            await self.mount(Input(id="filter", placeholder=words, compact=True), KeyBar(self._toggled))
+            await self.mount(
+                Static(id="narrowed", markup=False),
+                Input(id="filter", placeholder=words, compact=True),
+                KeyBar(self._toggled),
+            )
             self.refresh_bindings()  # the footer fills itself only when it is told
 
     def on_resize(self) -> None:
@@ -261,13 +267,22 @@ class FleetScreen(FleetPage):
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
 
+    @on(CellGrid.Folded)
+    def say_narrowed(self) -> None:
+        """Say what part of the fleet is shown, once the matrix shows it."""
+        for place in self.query("#narrowed").results(Static):
+            line = narrowed(self.view, len(self.grid.services), len(self.snapshot.services), self.grid.folded)
+            place.display = bool(line)
+            place.update(page([line]))
+
     def _toggled(self) -> frozenset[str]:
         """What is switched on, for the footer."""
         on = {"attention": self.view.attention, "worst": self.view.worst_first}
         return frozenset(action for action, switched in on.items() if switched)
 
     def watch_view(self, old: View, new: View) -> None:
-        """The footer says what is switched on."""
+        """The footer says what is switched on, the line below the matrix what that makes of it."""
+        self.call_after_refresh(self.say_narrowed)
         if (old.attention, old.worst_first) != (new.attention, new.worst_first):
             self.refresh_bindings()
 
@@ -287,7 +302,9 @@ class FleetScreen(FleetPage):
             self.refresh_bindings()
 
     def watch_snapshot(self, old: FleetSnapshot, new: FleetSnapshot) -> None:
-        """Some keys need a plan."""
+        """Some keys need a plan; how many services are shown may have changed."""
+        if self.view.narrowed:
+            self.call_after_refresh(self.say_narrowed)
         if bool(old.plan.changes) != bool(new.plan.changes):
             self.refresh_bindings()
 
