@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sgm_tui.operations.recovery import Recovery
     from sgm_tui.operations.revert import Reverter
     from sgm_tui.operations.waves import Waves
+    from sgm_tui.policy import Policy
 
 logger = logging.getLogger("sgm")
 
@@ -268,10 +269,7 @@ class LiveSession:
         if isinstance(change, Refusal):
             return change
         gates = [gate for gate in await self.desk.promoter.judge(change, snapshot) if gate.cell == key]
-        numbers = {pending.number for pending in snapshot.cells[key].facts.pending}
-        on_the_way = [one for one in snapshot.open_pull_requests if one.number in numbers]
-        checks = [gate for one in on_the_way for gate in judge_pull(one, self.config.policy, (key,))]
-        return (*gates, *checks)
+        return (*gates, *_on_the_way(snapshot, key, self.config.policy))
 
     async def past(self, key: CellKey) -> tuple[Past, ...]:
         """The versions of a cell, newest first."""
@@ -379,6 +377,13 @@ async def _keep_waves(desk: Desk, preview: Preview, now: datetime) -> dict[int, 
     firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1}
     keep, policy = desk.waves.keep, desk.config.policy
     return {bundle: await asyncio.to_thread(keep, preview, one, now, policy) for bundle, one in firsts.items()}
+
+
+def _on_the_way(snapshot: FleetSnapshot, key: CellKey, policy: Policy) -> list[Gate]:
+    """The gates of the open pull requests that change a cell."""
+    numbers = {pending.number for pending in snapshot.cells[key].facts.pending}
+    open_ones = [one for one in snapshot.open_pull_requests if one.number in numbers]
+    return [gate for one in open_ones for gate in judge_pull(one, policy, (key,))]
 
 
 def _has_answered(snapshot: FleetSnapshot) -> bool:

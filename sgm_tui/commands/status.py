@@ -65,13 +65,19 @@ async def look(load: ConfigLoader, arguments: argparse.Namespace) -> int:
     from sgm_tui.wiring import open_session
 
     claims = [parse(text) for text in arguments.assertions]
-    async with open_session(load, read_only=True) as session:
+    loaded: list[Config] = []
+
+    async def remembered() -> Config:
+        loaded.append(await load())
+        return loaded[-1]
+
+    async with open_session(remembered, read_only=True) as session:
         snapshot = await session.settled(arguments.timeout)
     if session.error is not None:
         raise session.error
     keys = _selected(snapshot, arguments)
     untrue = _untrue(snapshot, keys, claims)
-    output.data(await _rendered(snapshot, keys, arguments.output))
+    output.data(await _rendered(snapshot, keys, arguments.output, loaded[-1].theme if loaded else ""))
     silent = _all_silent(snapshot)
     if silent:
         raise UnreachableError(
@@ -98,7 +104,7 @@ def _selected(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> frozens
     )
 
 
-async def _rendered(snapshot: FleetSnapshot, keys: frozenset[CellKey], form: str) -> str:
+async def _rendered(snapshot: FleetSnapshot, keys: frozenset[CellKey], form: str, theme: str) -> str:
     from sgm_tui.fleet import tables
     from sgm_tui.fleet.report import report
 
@@ -107,9 +113,9 @@ async def _rendered(snapshot: FleetSnapshot, keys: frozenset[CellKey], form: str
     if form == "yaml":
         return _yaml(report(snapshot, keys))
     if form == "svg":
-        from sgm_tui.ui.picture import svg
+        from sgm_tui.ui.picture import holding, svg
 
-        return await svg(snapshot)
+        return await svg(snapshot, holding(snapshot), theme)
     if form == "markdown":
         return tables.markdown(snapshot, keys)
     return tables.table(snapshot, keys, wide=form == "wide")

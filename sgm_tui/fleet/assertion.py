@@ -26,7 +26,7 @@ _ORDER: Mapping[str, Callable[[_Rank, _Rank], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_TOLD_BY: Mapping[str, str] = {"alerts": "alerts", "pending": "forge"}
+_TOLD_BY: Mapping[str, str] = {"alerts": "alerts", "pending": "github"}
 """Lists that are empty also while their source is silent."""
 _MISSING = object()
 

@@ -32,7 +32,7 @@ MATRIX: list[BindingType] = [
         for number in range(1, 10)
     ),
     Binding("enter", "open", "open", id="open", tooltip="Everything about this cell"),
-    Binding("space", "mark", "mark", id="mark", show=False, tooltip="Mark this cell; p then plans every marked one"),
+    Binding("space", "mark", "mark", id="mark", show=False, tooltip="Mark this cell, or all of a folded stage, for p"),
     Binding("p", "promote", "promote", id="promote", tooltip="Plan the stage before's version for this cell"),
     Binding(
         "P", "promote_row", "promote row", id="promote-row", show=False, tooltip="Plan this service along its stages"

@@ -28,6 +28,13 @@ async def svg(snapshot: FleetSnapshot, size: tuple[int, int] = (WIDTH, HEIGHT), 
         return app.export_screenshot(title=f"sgm · {snapshot.repository}" if snapshot.repository else "sgm")
 
 
+def holding(snapshot: FleetSnapshot) -> tuple[int, int]:
+    """The columns and rows at which the whole fleet is in the picture, each cell with its words."""
+    width = 30 + 17 * len(snapshot.fleet.clusters) + 2 * len(snapshot.fleet.stages)
+    beside = 54 if width >= 200 else 0  # details stand beside the matrix there
+    return max(WIDTH, width + beside), max(HEIGHT, len(snapshot.services) + 20)
+
+
 def keep(picture: str, taken: datetime) -> Path:
     """Write a picture into the current folder under a name of its own, and say where it is.
 

@@ -19,7 +19,7 @@ CELL = {
     "alerts": [{"name": "HighErrorRate"}],
     "pending": [],
     "replicas": {"ready": 6},
-    "stale": ["forge"],
+    "stale": ["github"],
 }
 
 

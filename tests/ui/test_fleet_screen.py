@@ -318,3 +318,49 @@ async def test_cells_are_no_narrower_on_a_wider_terminal_that_has_details_beside
             await pilot.resize_terminal(width, 36)
             await pilot.pause()
             assert grid_of(app).size.width >= before - 10
+
+
+async def test_a_folded_stage_is_planned_and_marked_as_a_whole() -> None:
+    app = app_on(builders.calm())
+    prod = {builders.key("cart", f"prod-{at}") for at in ("eu1", "us1", "ap1")}
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        await press(pilot, "3", "z", "space")
+        screen = app.screen
+        assert isinstance(screen, FleetScreen)
+        assert screen.marked == prod
+        await press(pilot, "k", "space")
+        assert screen.marked == frozenset()
+
+
+async def test_p_on_a_folded_stage_plans_all_of_its_clusters() -> None:
+    app = app_on(builders.release())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        await press(pilot, "j", "3", "z", "p")
+        planned = app.snapshot.plan.changes
+        assert {change.cluster for change in planned} >= {"prod-eu1", "prod-ap1"}
+        assert {change.service for change in planned} == {"catalog"}
+
+
+async def test_v_on_a_folded_stage_unfolds_it_and_asks_for_one_of_its_clusters() -> None:
+    app = app_on(builders.calm())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        await press(pilot, "3", "z", "v")
+        assert isinstance(app.screen, FleetScreen)
+        assert len(grid_of(app).meant) == 1
+        assert [one.title for one in app._notifications] == ["prod is unfolded"]
+
+
+async def test_what_narrows_the_matrix_is_said() -> None:
+    app = app_on(builders.release())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        assert "of 12 services" not in text_of(app)
+        await press(pilot, "f", "w", "3", "z", "slash", *"cart", "enter")
+        await pilot.pause()
+        assert " 1 of 12 services · attention · worst first · prod folded · filter “cart”" in text_of(app)
+        await press(pilot, "escape", "f", "w", "z")
+        await pilot.pause()
+        assert "of 12 services" not in text_of(app)

@@ -9,7 +9,7 @@ import pytest
 
 from sgm_tui.errors import SgmError
 from sgm_tui.ui.app import SgmApp
-from sgm_tui.ui.picture import svg
+from sgm_tui.ui.picture import holding, svg
 from sgm_tui.ui.static_session import StaticSession
 
 
@@ -25,3 +25,11 @@ async def test_a_theme_that_does_not_exist_is_an_error_that_names_those_that_do(
     with pytest.raises(SgmError, match="no theme neon") as failure:
         SgmApp(StaticSession(builders.calm()), theme="neon")
     assert "colour-blind" in failure.value.hint
+
+
+async def test_a_picture_holds_a_large_fleet_whole() -> None:
+    shown = builders.big()
+    picture = await svg(shown, holding(shown), "light")
+    assert "service-099" in picture
+    assert "prod-r19" in picture
+    assert holding(builders.calm()) == (132, 36)

@@ -16,6 +16,7 @@ from sgm_tui.fleet.proposal import Preview, Superseded
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens import ask
+from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.confirm import ConfirmScreen
 from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
@@ -264,3 +265,18 @@ async def test_a_change_can_be_dropped_and_undone() -> None:
         assert [change.place for change in session.snapshot.plan.changes] == ["prod-ap1"]
         await press(pilot, "u")
         assert session.snapshot.plan.changes == ()
+
+
+async def test_a_wrong_word_is_said_to_be_one() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        asked = AskScreen("Merge", [], ["prod"])
+        app.push_screen(asked)
+        while not asked.readable:
+            await pilot.pause(0.02)
+        await pilot.press(*"prid", "enter")
+        await pilot.pause()
+        assert app.screen is asked
+        assert [(one.title, one.message) for one in app._notifications] == [
+            ("not the word", "Type prod, or esc leaves.")
+        ]

@@ -16,10 +16,13 @@ from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import Version
 from sgm_tui.ui import terminal, themes
 from sgm_tui.ui.present.cells import cell_line, folded_line
-from sgm_tui.ui.present.detail import heading
+from sgm_tui.ui.present.detail import heading, sections
+from sgm_tui.ui.present.empty import nothing_to_show
 from sgm_tui.ui.present.fit import Piece, fit, shorten_middle, wrapped
 from sgm_tui.ui.present.glyphs import JOURNEY, AsciiTable, sparkline
+from sgm_tui.ui.present.headers import band_line
 from sgm_tui.ui.present.marks import NONE, Marks, distance, row_marks
+from sgm_tui.ui.present.pulls import nothing_open
 from sgm_tui.ui.present.sources import health_line, source_line
 from sgm_tui.ui.present.summary import summary
 from sgm_tui.ui.present.tones import Line, Tone
@@ -315,3 +318,41 @@ def test_a_long_message_is_told_at_its_words_in_a_few_lines() -> None:
     assert max(map(len, told)) <= 30
     assert wrapped(message, 30, 2)[-1].endswith("…")
     assert wrapped("", 30, 4) == []
+
+
+def test_a_stage_keeps_its_number_and_its_most_urgent_count_however_narrow() -> None:
+    counts = {Journey.FAILED: 1, Journey.ROLLING: 2, Journey.SETTLED: 9}
+    for width in range(11, 40):
+        line = text(band_line("staging", counts, width, number=2, protected=False))
+        assert line.startswith("│ 2 sta"), line
+        assert "✖1" in line
+        assert cell_len(line) == width
+
+
+def test_a_cluster_that_never_answered_is_not_told_as_empty() -> None:
+    where = builders.key("cart", "prod-us1")
+    cell = replace(builders.calm().cells[where], facts=replace(builders.calm().cells[where].facts, rollout=None))
+    silent = replace(builders.source("rollouts", "prod-us1", "stale", 60, "did not answer"), seen_at=None)
+    unconfigured = builders.source("argocd", "hub", "off", reason="argocd.hubs is not configured")
+    shown = replace(builders.calm(), sources=builders.sources(silent, unconfigured))
+    cell = replace(cell, facts=replace(cell.facts, application=None))
+    _, told, rolling, _ = sections(cell, shown, (60, 60, 60, 60))
+    assert text(told.lines[0]).strip() == "off: argocd.hubs is not configured"
+    assert text(rolling.lines[0]).strip() == "not yet known: prod-us1 has not answered"
+    _, _, rolling, _ = sections(cell, builders.calm(), (60, 60, 60, 60))
+    assert text(rolling.lines[0]).strip() == "no Rollout here"
+
+
+def test_without_github_the_list_of_pull_requests_says_how_to_have_it() -> None:
+    off = builders.source("forge", state="off", reason="github.repository is not configured")
+    told = [text(line) for line in nothing_open(replace(builders.calm(), sources=builders.sources(off)))]
+    assert told[0].startswith("GitHub is not configured")
+    assert "github.repository" in told[1]
+    assert text(nothing_open(builders.calm())[0]) == "No pull request touches the fleet."
+
+
+def test_what_only_the_attention_view_hides_is_not_told_as_missing() -> None:
+    lines = nothing_to_show(builders.calm(), View(query="gateway", attention=True))
+    assert text(lines[0]) == "“gateway” is quiet"
+    assert "f shows the rest" in text(lines[1])
+    assert "Nothing matches" in text(nothing_to_show(builders.calm(), View(query="zzzz", attention=True))[0])

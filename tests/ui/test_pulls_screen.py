@@ -149,3 +149,16 @@ def test_an_action_that_would_be_refused_says_why_first(
     reason = why_not(replace(ready(), **facts), action)
     assert says in reason
     assert bool(says) == bool(reason)
+
+
+async def test_at_80_columns_a_pull_request_is_one_line_with_number_state_and_age() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ={"LANG": "C.UTF-8"})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await pilot.press("o")
+        await pilot.pause()
+        lines = ["".join(part.text for part in line) for line in app.screen._compositor.render_strips()]
+        assert [line.split()[-1] for line in lines[2:5]] == ["age", "31m", "31m"]
+        assert "waits for approval" in lines[3]
+        assert "#41" in lines[4]
+        assert "feat(catalog): prod-us1" in lines[3]

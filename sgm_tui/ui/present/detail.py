@@ -147,7 +147,7 @@ def _pending_line(number: int, version: str, request: PullRequest | None) -> Lin
 def _told(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
     application, now = cell.facts.application, snapshot.generated_at
     if application is None:
-        return [_said("", "no Application here", width, Tone.QUIET)]
+        return [_absent(snapshot, "argocd", "", "no Application here", width)]
     lines: list[Line] = [
         _labelled(
             "sync",
@@ -178,6 +178,17 @@ def _told(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
     return lines
 
 
+def _absent(snapshot: FleetSnapshot, kind: str, scope: str, nothing: str, width: int) -> Line:
+    """Why something is not here: it is not configured, nobody has been asked yet, or there really is none."""
+    found = [one for one in snapshot.sources if one.source.kind == kind and scope in {"", one.source.scope}]
+    if found and all(one.state == "off" for one in found):
+        return _said("", f"off: {found[0].reason}", width, Tone.QUIET)
+    never = next((one for one in found if one.seen_at is None and one.state in {"stale", "waiting"}), None)
+    if never is not None:
+        return _said("", f"not yet known: {never.source.scope or never.name} has not answered", width, Tone.UNKNOWN)
+    return _said("", nothing, width, Tone.QUIET)
+
+
 def _operation(application: Application, snapshot: FleetSnapshot, width: int) -> list[Line]:
     operation = application.operation
     if operation is None or (operation.phase == "Succeeded" and not application.operating):
@@ -196,7 +207,7 @@ def _operation(application: Application, snapshot: FleetSnapshot, width: int) ->
 def _rolling(cell: Cell, snapshot: FleetSnapshot, width: int, *, in_full: bool) -> list[Line]:
     rollout = cell.facts.rollout
     if rollout is None:
-        return [_said("", "no Rollout here", width, Tone.QUIET)]
+        return [_absent(snapshot, "rollouts", cell.key.cluster, "no Rollout here", width)]
     lines = phase_lines(rollout, width)
     if rollout.new_version is not None or rollout.phase != "Healthy":
         if rollout.new_version is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.glyphs import STALE, WAITING
 from sgm_tui.ui.present.tones import Line, Tone
-from sgm_tui.ui.rows import View
+from sgm_tui.ui.rows import View, visible_services
 
 
 def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
@@ -17,6 +19,11 @@ def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
             *(((line, Tone.TEXT),) for line in rest),
             (),
             (("Correct it and start sgm again; q quits.", Tone.QUIET),),
+        )
+    if view.attention and view.query.split() and visible_services(snapshot, replace(view, attention=False)):
+        return (
+            ((f"“{view.query.strip()}” is quiet", Tone.STRONG),),
+            (("Only what needs attention is shown: f shows the rest, esc clears the filter.", Tone.QUIET),),
         )
     if snapshot.services and view.query.split():
         return (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.cells import cell_len
+
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.model import Cluster
 from sgm_tui.ui.present.cells import by_urgency, journey_tone
@@ -12,23 +14,24 @@ from sgm_tui.ui.present.glyphs import BAND, JOURNEY
 from sgm_tui.ui.present.tones import Line, Tone
 
 _KEYS = 9
+_LEAST_NAME = 3
+"""So many cells of a stage's name are always there."""
 
 
-def band_line(
-    name: str, counts: Mapping[Journey, int], width: int, *, number: int, protected: bool, folded: bool
-) -> Line:
+def band_line(name: str, counts: Mapping[Journey, int], width: int, *, number: int, protected: bool) -> Line:
     """One stage's band: the key that jumps there, its name, and how many of its cells are under way or in trouble."""
     tone = Tone.PROTECTED if protected else Tone.TITLE
-    title = Piece(name.upper() if protected else name, tone)
-    if folded:
-        return ((f"{BAND} ", tone), *fit([title], width - 2))
-    pieces = [Piece(f"{number}", Tone.QUIET, 30), title] if number <= _KEYS else [title]
-    pieces.extend(
+    title = name.upper() if protected else name
+    lead = [Piece(f"{number}", Tone.QUIET)] if number <= _KEYS else []
+    found = [
         Piece(f"{JOURNEY[journey]}{counts[journey]}", journey_tone(journey), rank)
         for rank, journey in enumerate(by_urgency(counts), 1)
         if counts[journey] and journey is not Journey.SETTLED
-    )
-    return ((f"{BAND} ", tone), *fit(pieces, width - 2))
+    ]
+    # The name gives way before the most urgent count: a name is known from its beginning, a number only whole.
+    beside = sum(cell_len(piece.text) + 1 for piece in (*lead, *found[:1]))
+    shown = Piece(shorten(title, max(_LEAST_NAME, width - 2 - beside)), tone)
+    return ((f"{BAND} ", tone), *fit([*lead, shown, *found], width - 2))
 
 
 def cluster_line(cluster: Cluster, width: int, *, under_cursor: bool) -> Line:

@@ -58,9 +58,11 @@ def diff_lines(edit: FileEdit) -> list[Line]:
     return [((f"  {line}", _diff_tone(line)),) for line in edit.diff.splitlines()]
 
 
-def progress_line(progress: Progress) -> Line:
-    """One thing that happened while the pull requests were opened."""
+def progress_line(progress: Progress, *, over: bool = False) -> Line:
+    """One thing that happened while the pull requests were opened; `over` when something followed it and went well."""
     sign, tone = _STEPS[progress.step]
+    if over and tone is Tone.BUSY:
+        sign, tone = "✓", Tone.GOOD
     number = f"#{progress.number} " if progress.number else ""
     return (
         (f"{sign} {progress.step:<11}", tone),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.observed import PullRequest
 
 HEADINGS = ("", "title", "by", "changes", "checks", "state", "age")
+EXPENDABLE = (4, 3, 2)
+"""Checks, changes and author: where there is little room the state tells the first and the title the second."""
 
 
 def readiness(request: PullRequest) -> Part:
@@ -79,6 +81,16 @@ def pull_details(request: PullRequest, snapshot: FleetSnapshot) -> list[Line]:
     return lines
 
 
+def nothing_open(snapshot: FleetSnapshot) -> list[Line]:
+    """Why the list is empty: there is none, or nobody asks GitHub."""
+    if any(one.source.kind == "forge" and one.state == "off" for one in snapshot.sources):
+        return [
+            (("GitHub is not configured: ", Tone.ATTENTION), ("pull requests are neither read nor opened.", Tone.TEXT)),
+            (("Set github.repository in sgm.yaml, then start sgm again.", Tone.QUIET),),
+        ]
+    return [(("No pull request touches the fleet.", Tone.QUIET),)]
+
+
 def protected_by(request: PullRequest, fleet: Fleet) -> tuple[StageName, ...]:
     """The protected stages it would change, in the fleet's order."""
     touched = {key.stage for key, _ in request.proposes}
@@ -93,7 +105,7 @@ def _changes(request: PullRequest) -> str:
         return f"{service} {stage} {version}" + (f" ×{count}" if count > 1 else "")
     if "proposes" in request.unknown:
         return "unknown"
-    return f"{len(request.proposes)} cells" if request.proposes else "no version"
+    return f"{len(request.proposes)} cells" if request.proposes else "nothing in the matrix"
 
 
 def _checks(request: PullRequest) -> str:

@@ -10,20 +10,35 @@ from sgm_tui.ui.present.fit import pad
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 _SPACE = 2
-_LEAST = 8
 
 
-def aligned(rows: Sequence[Sequence[Part]], width: int, *, flexible: int) -> list[Line]:
-    """Each row as a line; column number `flexible` is cut until the rest fits in `width` cells."""
-    widths = [max(cell_len(row[column][0]) for row in rows) for column in range(len(rows[0]))]
-    surplus = sum(widths) + _SPACE * (len(widths) - 1) - width
+def aligned(
+    rows: Sequence[Sequence[Part]], width: int, *, flexible: int, expendable: Sequence[int] = (), least: int = 8
+) -> list[Line]:
+    """Each row as a line in at most `width` cells.
+
+    Args:
+        rows: the parts of each row, the headings first.
+        width: terminal cells.
+        flexible: the column that is cut until the rest fits, to no less than `least` cells.
+        expendable: columns that are left out where cutting is not enough, the first of them first.
+        least: what stays of the flexible column, in terminal cells.
+    """
+    kept = list(range(len(rows[0])))
+    widths = [max(cell_len(row[column][0]) for row in rows) for column in kept]
+    least = min(least, widths[flexible])
+    for column in expendable:
+        if sum(widths[at] for at in kept if at != flexible) + least + _SPACE * (len(kept) - 1) <= width:
+            break
+        kept.remove(column)
+    surplus = sum(widths[at] for at in kept) + _SPACE * (len(kept) - 1) - width
     if surplus > 0:
-        widths[flexible] = max(_LEAST, widths[flexible] - surplus)
+        widths[flexible] = max(least, widths[flexible] - surplus)
     lines: list[Line] = []
     for row in rows:
         parts: list[Part] = []
-        for part, column in zip(row, widths, strict=True):
-            parts.extend(pad([part], column))
-            parts.append((" " * _SPACE, Tone.TEXT))
-        lines.append(tuple(parts))
+        for at in kept:
+            parts.extend([(" " * _SPACE, Tone.TEXT)] if parts else [])
+            parts.extend(pad([row[at]], widths[at]))
+        lines.append(pad(parts, width) if sum(cell_len(text) for text, _ in parts) > width else tuple(parts))
     return lines

@@ -140,3 +140,6 @@ class AskScreen(Dialog[bool]):
             self.dismiss(False)
         elif self.armed:
             self.dismiss(True)
+        elif self.readable and self.typed.strip():
+            word = " ".join(self._locked)
+            self.notify(f"Type {word}, or esc leaves.", title="not the word", severity="warning", markup=False)

@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.getters import query_one
 from textual.reactive import var
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
@@ -20,6 +20,8 @@ from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui import keys
 from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested, RevertRequested, WhyRequested
+from sgm_tui.ui.present.narrowed import narrowed
+from sgm_tui.ui.present.tones import page
 from sgm_tui.ui.rows import View
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
@@ -81,7 +83,11 @@ class FleetScreen(FleetPage):
         if self.is_attached:
             await self.query_one("#body").mount(pane)
         if self.is_attached:
-            await self.mount(Input(id="filter", placeholder=words, compact=True), KeyBar(self._toggled))
+            await self.mount(
+                Static(id="narrowed", markup=False),
+                Input(id="filter", placeholder=words, compact=True),
+                KeyBar(self._toggled),
+            )
             self.refresh_bindings()  # the footer fills itself only when it is told
 
     def on_resize(self) -> None:
@@ -171,16 +177,16 @@ class FleetScreen(FleetPage):
             self.view = replace(self.view, attention=False)
 
     def action_mark(self) -> None:
-        """Mark the cell under the cursor, or take its mark away; the cursor goes on to the next row."""
-        if (cell := self.grid.selected) is not None:
-            self.marked = self.marked ^ {cell}
+        """Mark what is under the cursor, a folded stage as a whole, or take the mark away; go on to the next row."""
+        if meant := frozenset(self.grid.meant):
+            self.marked = self.marked - meant if meant <= self.marked else self.marked | meant
             self.grid.move(1, 0)
 
     def action_promote(self) -> None:
-        """Stage the version of the stage before for the marked cells, or for the one under the cursor."""
-        marked, selected = sorted(self.marked), self.grid.selected
-        if marked:
-            self._stage(lambda: self._session.stage_promotions(marked))
+        """Stage the version of the stage before for the marked cells, or for what is under the cursor."""
+        meant, selected = sorted(self.marked) or self.grid.meant, self.grid.selected
+        if self.marked or len(meant) > 1:
+            self._stage(lambda: self._session.stage_promotions(meant))
             self.marked = frozenset()
         elif selected is not None:
             self._stage(lambda: _only(self._session.stage_promotion(selected)))
@@ -219,7 +225,12 @@ class FleetScreen(FleetPage):
 
     def action_revert(self) -> None:
         """Choose a version to go back to."""
-        if (cell := self.grid.selected) is not None:
+        cell, meant = self.grid.selected, self.grid.meant
+        if len(meant) > 1:
+            self.grid.fold_stage()
+            said = f"{len(meant)} clusters are here, and each has a past of its own: choose one, then v again."
+            self.notify(said, title=f"{meant[0].stage} is unfolded", markup=False)
+        elif cell is not None:
             self.post_message(RevertRequested(cell))
 
     def action_why(self) -> None:
@@ -256,13 +267,22 @@ class FleetScreen(FleetPage):
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
 
+    @on(CellGrid.Folded)
+    def say_narrowed(self) -> None:
+        """Say what part of the fleet is shown, once the matrix shows it."""
+        for place in self.query("#narrowed").results(Static):
+            line = narrowed(self.view, len(self.grid.services), len(self.snapshot.services), self.grid.folded)
+            place.display = bool(line)
+            place.update(page([line]))
+
     def _toggled(self) -> frozenset[str]:
         """What is switched on, for the footer."""
         on = {"attention": self.view.attention, "worst": self.view.worst_first}
         return frozenset(action for action, switched in on.items() if switched)
 
     def watch_view(self, old: View, new: View) -> None:
-        """The footer says what is switched on."""
+        """The footer says what is switched on, the line below the matrix what that makes of it."""
+        self.call_after_refresh(self.say_narrowed)
         if (old.attention, old.worst_first) != (new.attention, new.worst_first):
             self.refresh_bindings()
 
@@ -282,7 +302,9 @@ class FleetScreen(FleetPage):
             self.refresh_bindings()
 
     def watch_snapshot(self, old: FleetSnapshot, new: FleetSnapshot) -> None:
-        """Some keys need a plan."""
+        """Some keys need a plan; how many services are shown may have changed."""
+        if self.view.narrowed:
+            self.call_after_refresh(self.say_narrowed)
         if bool(old.plan.changes) != bool(new.plan.changes):
             self.refresh_bindings()
 

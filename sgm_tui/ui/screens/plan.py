@@ -17,7 +17,7 @@ from textual.widgets import Static
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.proposal import Override, Preview, Unfinished
+from sgm_tui.fleet.proposal import Override, Preview, Progress, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
@@ -53,6 +53,8 @@ class PlanScreen(FleetPage):
         super().__init__()
         self._session = session
         self._happened: list[Line] = []
+        self._under_way: Progress | None = None
+        """The step that was told last."""
         self._looked = asyncio.Event()
         """The comparison that is shown has ended, well or not."""
         self._override: Override | None = None
@@ -235,15 +237,23 @@ class PlanScreen(FleetPage):
             return
         self.sending = True
         self._happened.clear()
+        self._under_way = None
         try:
             async for progress in self._session.submit(preview):
-                self._tell(progress_line(progress))
+                self._advance(progress)
         except SgmError as error:
             self._tell(*_failure(error))
         finally:
             self.sending = False
         self.action_preview()
         self.look_for_unfinished()
+
+    def _advance(self, progress: Progress) -> None:
+        """A step that another one follows is over, and no longer looks as if it were still going on."""
+        if self._under_way is not None and progress.step not in {"failed", "blocked"}:
+            self._happened[-1] = progress_line(self._under_way, over=True)
+        self._under_way = progress
+        self._tell(progress_line(progress))
 
     def _tell(self, *lines: Line) -> None:
         self._happened.extend(lines)

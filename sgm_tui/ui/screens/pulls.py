@@ -16,7 +16,7 @@ from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.pulls import WORDS, PullAction, why_not
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
-from sgm_tui.ui.present.pulls import HEADINGS, protected_by, pull_details, pull_row
+from sgm_tui.ui.present.pulls import EXPENDABLE, HEADINGS, nothing_open, protected_by, pull_details, pull_row
 from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Tone, page
 from sgm_tui.ui.screens.ask import AskScreen
@@ -66,9 +66,9 @@ class PullsScreen(FleetPage):
         now = self.snapshot.generated_at
         rows = [pull_row(request, now) for request in self.snapshot.pull_requests]
         headings = tuple((heading, Tone.TITLE) for heading in HEADINGS)
-        lines = aligned([headings, *rows], self.size.width - 4, flexible=1)
+        lines = aligned([headings, *rows], self.size.width - 4, flexible=1, expendable=EXPENDABLE, least=24)
         self.query_one("#headings", Static).update(page(lines[:1]))
-        self.choices.show(lines[1:] or [(("No pull request touches the fleet.", Tone.QUIET),)])
+        self.choices.show(lines[1:] or nothing_open(self.snapshot))
         self.show_chosen()
 
     @on(Choices.OptionHighlighted)

@@ -61,6 +61,9 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
         key: CellKey
 
+    class Folded(Message):
+        """A stage was folded, or unfolded."""
+
     def __init__(self) -> None:
         super().__init__()
         self._layout_of_grid = Layout()
@@ -84,6 +87,19 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
             return None
         cells = self._lines.cells_of(self._service, column)
         return min(cells, key=urgency).key if cells else None
+
+    @property
+    def meant(self) -> tuple[CellKey, ...]:
+        """Every cell under the cursor: one, or on a folded stage all of its row, for what can be done to many."""
+        column = self._cursor_column
+        if column is None or self._service is None or self._service not in self._row_of:
+            return ()
+        return tuple(cell.key for cell in self._lines.cells_of(self._service, column))
+
+    @property
+    def folded(self) -> tuple[StageName, ...]:
+        """The stages that are folded, in the fleet's order."""
+        return tuple(band.stage for band in self._layout_of_grid.bands if band.folded)
 
     @property
     def services(self) -> tuple[ServiceName, ...]:
@@ -246,6 +262,7 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
         if name is not None:
             self._folded = self._folded ^ {name}
             self._arrange(relayout=True)
+            self.post_message(self.Folded())
 
     def select(self, key: CellKey) -> None:
         """Put the cursor on this cell, if it is shown."""

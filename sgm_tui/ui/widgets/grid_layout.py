@@ -17,7 +17,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 NARROWEST = 9
 """`◐ v1.4.2`: the least a cell can be read in; a fleet that needs less scrolls sideways."""
 WIDEST = 40
-FOLDED = 7
+FOLDED = 10
 SERVICE_NARROWEST, SERVICE_WIDEST = 8, 26
 MARKER = 1
 """The cursor's mark before the service."""

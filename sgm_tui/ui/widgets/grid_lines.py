@@ -133,9 +133,7 @@ class GridLines:
                 yield from [(self._blank(shown), Ground.PLAIN)] if shown == 1 else []
                 continue
             counts = self._journeys.get(band.stage, {})
-            line = band_line(
-                band.stage, counts, shown - GAP, number=number, protected=band.protected, folded=band.folded
-            )
+            line = band_line(band.stage, counts, shown - GAP, number=number, protected=band.protected)
             yield line, Ground.PROTECTED if band.protected else Ground.BAND
             yield self._blank(GAP), Ground.PLAIN
 
