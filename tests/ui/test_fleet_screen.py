@@ -165,14 +165,16 @@ async def test_the_attention_view_hides_what_is_quiet() -> None:
 async def test_promoting_puts_the_version_of_the_stage_before_into_the_plan() -> None:
     session = builders.ScriptedSession(builders.release())
     app = SgmApp(session, environ=UTF8)
-    async with app.run_test(size=(120, 36)) as pilot:
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
         await pilot.pause()
         await press(pilot, "down", "down", "3", "right", "p")
         (change,) = session.snapshot.plan.changes
         assert (change.service, change.place, change.to_version) == ("checkout", "prod-us1", "v1.4.2")
-        assert "planned" in text_of(app)
+        assert "planned: checkout prod-us1" in text_of(app)
         await press(pilot, "u")
         assert session.snapshot.plan == Plan()
+        assert "taken back: checkout prod-us1" in text_of(app)
+        assert "planned: checkout" not in text_of(app)
 
 
 async def test_a_promotion_that_is_refused_says_why() -> None:

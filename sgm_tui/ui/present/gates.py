@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.gate import SIGNS, passing, worst_first
+from sgm_tui.ui.present.fit import wrapped
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
@@ -15,12 +18,18 @@ if TYPE_CHECKING:
 
 _TONES = {"pass": Tone.GOOD, "warn": Tone.ATTENTION, "block": Tone.BAD, "unknown": Tone.UNKNOWN}
 
+_NARROWEST, _MOST = 24, 6
+"""The least a reason is written in, in cells, and in how many lines at most."""
 
-def gate_lines(gates: Iterable[Gate], now: datetime, *, in_full: bool = False) -> list[Line]:
-    """A line for each gate that does not simply pass, and one for all that do; every gate where `in_full`."""
+
+def gate_lines(gates: Iterable[Gate], now: datetime, width: int, *, in_full: bool = False) -> list[Line]:
+    """Each gate that does not simply pass, and one line for all that do; every gate where `in_full`.
+
+    What does not fit the width goes on below its reason.
+    """
     ordered = worst_first(gates)
     loud = [gate for gate in ordered if in_full or gate.result != "pass"]
-    lines = [_line(gate, now) for gate in loud]
+    lines = [line for gate in loud for line in _lines(gate, now, width)]
     passed = passing(ordered)
     if passed and not in_full:
         lines.append((("  ", Tone.QUIET), _sign("pass", Tone.GOOD), (f" {passed}", Tone.QUIET)))
@@ -38,18 +47,27 @@ def summary(gates: Sequence[Gate]) -> Line:
     return (("✓ nothing in the way", Tone.GOOD),)
 
 
-def _line(gate: Gate, now: datetime) -> Line:
-    clears = f"  clears by itself in {age(gate.eta - now)}" if gate.eta is not None and gate.eta > now else ""
-    firm = "  no override" if gate.level == "never" and gate.stops else ""
-    return (
+def _lines(gate: Gate, now: datetime, width: int) -> Iterator[Line]:
+    tone = _TONES[gate.result] if gate.stops or gate.result != "block" else Tone.ATTENTION
+    head: Line = (
         ("  ", Tone.TEXT),
-        _sign(gate.result, _TONES[gate.result] if gate.stops or gate.result != "block" else Tone.ATTENTION),
+        _sign(gate.result, tone),
         (f" {gate.gate:<14} ", Tone.STRONG if gate.stops else Tone.TEXT),
         (f"{gate.cell.cluster:<13} ", Tone.QUIET),
-        (gate.reason, Tone.TEXT),
-        (clears, Tone.BUSY),
-        (firm, Tone.BAD),
     )
+    indent = sum(cell_len(text) for text, _ in head)
+    room = max(width - indent, _NARROWEST)
+    clears = f"clears by itself in {age(gate.eta - now)}" if gate.eta is not None and gate.eta > now else ""
+    firm = "no override" if gate.level == "never" and gate.stops else ""
+    rows: list[Line] = [((text, Tone.TEXT),) for text in wrapped(gate.reason, room, _MOST)] or [()]
+    for said, how in ((clears, Tone.BUSY), (firm, Tone.BAD)):
+        used = sum(cell_len(text) for text, _ in rows[-1])
+        if said and used + len(said) + 2 <= room:
+            rows[-1] = (*rows[-1], (f"  {said}", how))
+        elif said:
+            rows.append(((said, how),))
+    yield (*head, *rows[0])
+    yield from (((" " * indent, Tone.TEXT), *row) for row in rows[1:])
 
 
 def _sign(result: GateResult, tone: Tone) -> Part:

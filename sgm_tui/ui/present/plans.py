@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sgm_tui.fleet.model import Fleet, StageName
@@ -43,14 +43,22 @@ def change_line(change: Change) -> Line:
     )
 
 
-def preview_lines(preview: Preview, fleet: Fleet, now: datetime) -> list[Line]:
-    """Everything that would be written and everything that would not, and why."""
+def preview_lines(preview: Preview, fleet: Fleet, now: datetime, width: int) -> list[Line]:
+    """Everything that would be written and everything that would not, and why, for a page so many cells wide."""
     lines: list[Line] = []
     for proposal in preview.proposals:
-        lines.extend(_proposal(proposal, now, protected=is_protected(fleet, proposal.stage)))
+        lines.extend(_proposal(proposal, now, width, protected=is_protected(fleet, proposal.stage)))
     for refusal in preview.refusals:
         lines.extend(_refusal(refusal))
     return lines or [(("Git already wants all of this: there is nothing to write.", Tone.QUIET),)]
+
+
+def said_of(changes: Sequence[Change]) -> str:
+    """One change in a few words, several as how many."""
+    if len(changes) != 1:
+        return f"{len(changes)} changes"
+    (one,) = changes
+    return f"{one.service} {one.place} {one.from_version} → {one.to_version}"
 
 
 def diff_lines(edit: FileEdit) -> list[Line]:
@@ -121,7 +129,7 @@ def _refusal(refusal: Refusal) -> Iterable[Line]:
     yield ()
 
 
-def _proposal(proposal: Proposal, now: datetime, *, protected: bool) -> Iterable[Line]:
+def _proposal(proposal: Proposal, now: datetime, width: int, *, protected: bool) -> Iterable[Line]:
     way = "push" if proposal.direct else "pull request"
     if proposal.waves > 1:
         way += f", wave {proposal.wave + 1} of {proposal.waves}"
@@ -132,7 +140,7 @@ def _proposal(proposal: Proposal, now: datetime, *, protected: bool) -> Iterable
     )
     if proposal.gates:
         yield (("gates      ", Tone.QUIET), *summary(proposal.gates))
-        yield from gate_lines(proposal.gates, now)
+        yield from gate_lines(proposal.gates, now, width)
     if proposal.override is not None:
         over = ", ".join(proposal.override.gates)
         yield (("over       ", Tone.QUIET), (f"▲ {over}: ", Tone.ATTENTION), (proposal.override.reason, Tone.TEXT))

@@ -9,6 +9,9 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui import keys
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
+_AROUND = 6
+"""Cells of a page that no text has: padding on both sides, and the scrollbar."""
+
 
 class FleetPage(Screen[None]):
     """A screen bound to the snapshot."""
@@ -16,6 +19,11 @@ class FleetPage(Screen[None]):
     snapshot: var[FleetSnapshot] = var(NO_FLEET)
     read_only: var[bool] = var(False)
     """Known for good only after the configuration has been read."""
+
+    @property
+    def text_width(self) -> int:
+        """How many cells a line of a page may have without being wrapped by the terminal's width."""
+        return self.size.width - _AROUND
 
     def compute_read_only(self) -> bool:
         """As the newest snapshot says."""

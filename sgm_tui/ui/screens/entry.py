@@ -18,6 +18,11 @@ from sgm_tui.ui.screens.dialog import Dialog
 from sgm_tui.ui.widgets.choices import Choices
 
 
+def explained_width(terminal: int) -> int:
+    """How many cells a line of explanation has in a terminal so wide: `modal.tcss` less border and padding."""
+    return min(90, terminal * 96 // 100) - 6
+
+
 class EntryScreen(Dialog[str | None]):
     """Ask for a value."""
 

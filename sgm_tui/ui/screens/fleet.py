@@ -21,6 +21,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui import keys
 from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested, RevertRequested, WhyRequested
 from sgm_tui.ui.present.narrowed import narrowed
+from sgm_tui.ui.present.plans import said_of
 from sgm_tui.ui.present.tones import page
 from sgm_tui.ui.rows import View
 from sgm_tui.ui.screens.base import FleetPage
@@ -213,9 +214,7 @@ class FleetScreen(FleetPage):
         """Say what was staged and what was not; what there is nothing to do for is only worth a word alone."""
         changes, refused = staged.changes, [one for one in staged.refusals if not one.nothing]
         if changes:
-            first = f"{changes[0].service} {changes[0].place} {changes[0].from_version} → {changes[0].to_version}"
-            title = f"planned: {first}" if len(changes) == 1 else f"planned: {len(changes)} changes"
-            self.notify("c shows the plan, u takes it back", title=title, markup=False)
+            self.notify("c shows the plan, u takes it back", title=f"planned: {said_of(changes)}", markup=False)
         if refused or not changes:
             reasons = [one.reason for one in refused or staged.refusals[:1]]
             text = "\n".join(reasons[:_REASONS]) + (
@@ -241,10 +240,16 @@ class FleetScreen(FleetPage):
     @work(group="planning")
     async def action_undo(self) -> None:
         """Take out of the plan what was staged last."""
+        plan = self.snapshot.plan
+        kept = plan.undone().changes
         try:
             await self._session.undo()
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
+            return
+        self.app.clear_notifications()  # they speak of what is not planned any more
+        gone = [one for one in plan.changes if one not in kept]
+        self.notify("git keeps what it wants", title=f"taken back: {said_of(gone)}", markup=False)
 
     def action_open(self) -> None:
         """Open the cell under the cursor."""

@@ -27,7 +27,7 @@ from sgm_tui.ui.present.plans import change_line, preview_lines, progress_line
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.confirm import ConfirmScreen
-from sgm_tui.ui.screens.entry import EntryScreen
+from sgm_tui.ui.screens.entry import EntryScreen, explained_width
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
@@ -127,12 +127,17 @@ class PlanScreen(FleetPage):
         try:
             sketch = await self._session.sketch()
             waiting: Line = (("… fetching the repository and looking at every gate", Tone.BUSY),)
-            self._show(waiting, (), *preview_lines(sketch, self.snapshot.fleet, self.snapshot.generated_at))
+            self._show(
+                waiting, (), *preview_lines(sketch, self.snapshot.fleet, self.snapshot.generated_at, self.text_width)
+            )
             self.preview = await self._session.preview(self._override, self._reason, supersede=self._supersede)
         except SgmError as error:
             self._show(*_failure(error), (), (("r tries again", Tone.QUIET),))
             return
-        self._show(*preview_lines(self.preview, self.snapshot.fleet, self.snapshot.generated_at))
+        self._show(*self._compared(self.preview))
+
+    def _compared(self, preview: Preview) -> list[Line]:
+        return preview_lines(preview, self.snapshot.fleet, self.snapshot.generated_at, self.text_width)
 
     @work(group="unfinished", exclusive=True)
     async def look_for_unfinished(self) -> None:
@@ -202,7 +207,7 @@ class PlanScreen(FleetPage):
         if not gates:
             self.notify("no gate that may be gone over is in the way", markup=False)
             return
-        explained = [*gate_lines(gates, self.snapshot.generated_at)]
+        explained = gate_lines(gates, self.snapshot.generated_at, explained_width(self.size.width))
         asked = EntryScreen("Go over these gates? Say why: it is kept.", explained, value=self._reason, least=10)
         reason = await self.app.push_screen_wait(asked)
         if reason is not None:

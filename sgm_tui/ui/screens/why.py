@@ -91,7 +91,7 @@ class WhyScreen(FleetPage):
             return [(("… looking at every gate", Tone.BUSY),)]
         if isinstance(answer, Refusal):
             return [(("· nothing to judge: ", Tone.QUIET), (answer.reason, Tone.TEXT))]
-        return [summary(answer), (), *gate_lines(answer, self.snapshot.generated_at, in_full=True)]
+        return [summary(answer), (), *gate_lines(answer, self.snapshot.generated_at, self.text_width, in_full=True)]
 
     def _on_the_way(self, cell: Cell) -> list[Line]:
         numbers = {pending.number for pending in cell.facts.pending}
