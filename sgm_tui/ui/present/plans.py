@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from sgm_tui.fleet.model import Fleet, StageName
@@ -51,14 +51,6 @@ def preview_lines(preview: Preview, fleet: Fleet, now: datetime, width: int) -> 
     for refusal in preview.refusals:
         lines.extend(_refusal(refusal))
     return lines or [(("Git already wants all of this: there is nothing to write.", Tone.QUIET),)]
-
-
-def said_of(changes: Sequence[Change]) -> str:
-    """One change in a few words, several as how many."""
-    if len(changes) != 1:
-        return f"{len(changes)} changes"
-    (one,) = changes
-    return f"{one.service} {one.place} {one.from_version} → {one.to_version}"
 
 
 def diff_lines(edit: FileEdit) -> list[Line]:

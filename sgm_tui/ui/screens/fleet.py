@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -21,7 +21,6 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui import keys
 from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested, RevertRequested, WhyRequested
 from sgm_tui.ui.present.narrowed import narrowed
-from sgm_tui.ui.present.plans import said_of
 from sgm_tui.ui.present.tones import page
 from sgm_tui.ui.rows import View
 from sgm_tui.ui.screens.base import FleetPage
@@ -214,7 +213,7 @@ class FleetScreen(FleetPage):
         """Say what was staged and what was not; what there is nothing to do for is only worth a word alone."""
         changes, refused = staged.changes, [one for one in staged.refusals if not one.nothing]
         if changes:
-            self.notify("c shows the plan, u takes it back", title=f"planned: {said_of(changes)}", markup=False)
+            self.notify("c shows the plan, u takes it back", title=f"planned: {_said(changes)}", markup=False)
         if refused or not changes:
             reasons = [one.reason for one in refused or staged.refusals[:1]]
             text = "\n".join(reasons[:_REASONS]) + (
@@ -249,7 +248,7 @@ class FleetScreen(FleetPage):
             return
         self.app.clear_notifications()  # they speak of what is not planned any more
         gone = [one for one in plan.changes if one not in kept]
-        self.notify("git keeps what it wants", title=f"taken back: {said_of(gone)}", markup=False)
+        self.notify("git keeps what it wants", title=f"taken back: {_said(gone)}", markup=False)
 
     def action_open(self) -> None:
         """Open the cell under the cursor."""
@@ -318,3 +317,11 @@ async def _only(staging: Awaitable[Change | Refusal]) -> Staged:
     """One answer as the answer to a wish."""
     found = await staging
     return Staged((found,)) if isinstance(found, Change) else Staged(refusals=(found,))
+
+
+def _said(changes: Sequence[Change]) -> str:
+    """One change in a few words, several as how many."""
+    if len(changes) != 1:
+        return f"{len(changes)} changes"
+    (one,) = changes
+    return f"{one.service} {one.place} {one.from_version} → {one.to_version}"
