@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sgm_tui import __version__
+from sgm_tui.commands.arguments import count, positive
 from sgm_tui.errors import SgmError, UsageError
 
 if TYPE_CHECKING:
@@ -168,11 +169,11 @@ def _global_options(parser: argparse.ArgumentParser, default: str | None) -> Non
 
 
 def _sandbox_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--services", type=_positive, metavar="N", help="how many services (default: the bundled ones)")
-    parser.add_argument("--clusters", type=_positive, metavar="M", help="how many clusters (default: the bundled ones)")
+    parser.add_argument("--services", type=count, metavar="N", help="how many services (default: the bundled ones)")
+    parser.add_argument("--clusters", type=count, metavar="M", help="how many clusters (default: the bundled ones)")
     parser.add_argument("--seed", default="sgm", metavar="S", help="same seed, same fleet (default: sgm)")
     parser.add_argument(
-        "--speed", type=_speed, default=10.0, metavar="X", help="durations pass X times faster (default: 10)"
+        "--speed", type=positive, default=10.0, metavar="X", help="durations pass X times faster (default: 10)"
     )
     parser.add_argument("--scenario", choices=_SCENARIOS, default="release", help="what is going on (default: release)")
 
@@ -181,22 +182,6 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
     return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
-    return int(text)
-
-
-def _speed(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not more than 0")
-    return number
 
 
 def _dashboard(arguments: argparse.Namespace) -> int:

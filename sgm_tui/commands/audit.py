@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import difflib
 import json
 from collections.abc import Sequence
 from typing import Any
 
 from sgm_tui.commands import output
-from sgm_tui.commands.common import count, load_config, one_of
+from sgm_tui.commands.arguments import count
+from sgm_tui.commands.common import load_config, nearest, one_of
 from sgm_tui.fleet.tables import align
 from sgm_tui.fleet.text import clean
 
@@ -58,9 +58,7 @@ def _nothing(known: Sequence[dict[str, Any]], arguments: argparse.Namespace) -> 
     services = sorted({str(one) for record in known for one in record.get("services") or ()})
     if not arguments.service or arguments.service in services:
         return "sgm: nothing of that is recorded here"
-    near = difflib.get_close_matches(arguments.service, services, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"services with records: {', '.join(services) or 'none'}"
-    return clean(f"sgm: nothing of {arguments.service} is recorded here; {hint}", 300)
+    return clean(f"sgm: nothing of {arguments.service} is recorded here. {nearest(arguments.service, services)}", 300)
 
 
 def _verify(line: int | None, file: str) -> int:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
+from sgm_tui.commands.arguments import positive
 from sgm_tui.commands.following import follow, line_of
 from sgm_tui.errors import RefusedError, UsageError
 from sgm_tui.fleet.change_report import Result, document, text, why
@@ -55,7 +56,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--direct", action="store_true", help="push without a pull request, where policy.direct allows")
     parser.add_argument("--wait", action="store_true", help="stay until every cell has settled, or one has failed")
     parser.add_argument(
-        "--timeout", type=float, default=_WAIT_SECONDS, metavar="SECONDS", help="how long --wait waits (default: 3600)"
+        "--timeout",
+        type=positive,
+        default=_WAIT_SECONDS,
+        metavar="SECONDS",
+        help="how long --wait waits (3600)",
     )
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print it")
 

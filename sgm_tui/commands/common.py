@@ -7,7 +7,7 @@ import contextlib
 import difflib
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
@@ -74,13 +74,6 @@ def must_know_git(snapshot: FleetSnapshot) -> None:
             )
 
 
-def count(text: str) -> int:
-    """An argument that counts something: 1 or more."""
-    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
-    return int(text)
-
-
 def may_write(arguments: argparse.Namespace) -> None:
     """A mutation nobody looks at needs to be asked for explicitly.
 
@@ -102,9 +95,13 @@ def one_of(kind: str, value: str, known: Iterable[str]) -> None:
     """
     names = list(known)
     if value not in names:
-        nearest = difflib.get_close_matches(value, names, n=1)
-        hint = f"Did you mean {nearest[0]}?" if nearest else f"Known: {', '.join(names) or 'none'}"
-        raise UsageError(f"there is no {kind} {value}", hint)
+        raise UsageError(f"there is no {kind} {value}", nearest(value, names))
+
+
+def nearest(value: str, names: Sequence[str]) -> str:
+    """The name that was probably meant, or every one there is."""
+    meant = difflib.get_close_matches(value, names, n=1)
+    return f"Did you mean {meant[0]}?" if meant else f"Known: {', '.join(names) or 'none'}"
 
 
 def check_names(snapshot: FleetSnapshot, wanted: Mapping[str, Iterable[str] | None]) -> None:

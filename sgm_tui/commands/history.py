@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
-from sgm_tui.commands.common import check_names, count, must_know_git, settled_session
+from sgm_tui.commands.arguments import count
+from sgm_tui.commands.common import check_names, must_know_git, settled_session
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.history import Past
 from sgm_tui.fleet.model import CellKey

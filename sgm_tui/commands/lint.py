@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sgm_tui.commands import output
+from sgm_tui.commands.common import one_of
 from sgm_tui.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -63,10 +63,7 @@ def _check_rules(names: Sequence[str]) -> None:
     from sgm_tui.gitops.lint.catalogue import BY_ID
 
     for name in names:
-        if name not in BY_ID:
-            nearest = difflib.get_close_matches(name, BY_ID, n=1)
-            hint = f"Did you mean {nearest[0]}?" if nearest else f"Rules: {', '.join(BY_ID)}"
-            raise UsageError(f"there is no rule {name}", hint)
+        one_of("rule", name, BY_ID)
 
 
 def _root(arguments: argparse.Namespace) -> Path:

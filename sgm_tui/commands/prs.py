@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
+from sgm_tui.commands.arguments import count
 from sgm_tui.commands.common import check_names, may_write, settled_session
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 from sgm_tui.fleet.ages import age
@@ -27,7 +28,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
     parser = commands.add_parser("prs", parents=[shared], help="pull requests that touch the fleet")
     parser.add_argument("what", nargs="?", choices=("list", *_ACTIONS), default="list", help="what to do")
-    parser.add_argument("number", nargs="?", type=int, metavar="NUMBER", help="to which pull request")
+    parser.add_argument("number", nargs="?", type=count, metavar="NUMBER", help="to which pull request")
     parser.add_argument("--service", metavar="SERVICE", help="only those that change this service")
     parser.add_argument("--stage", metavar="STAGE", help="only those that change this stage")
     parser.add_argument("--yes", action="store_true", help="do not ask")

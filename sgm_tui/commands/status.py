@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
+from sgm_tui.commands.arguments import positive
 from sgm_tui.commands.common import SECONDS, check_names, load_config
 from sgm_tui.errors import UnreachableError
 
@@ -44,14 +45,7 @@ def _status_options(parser: argparse.ArgumentParser) -> None:
         metavar="EXPR",
         help="exit 1 unless this is true of every selected cell, e.g. journey==settled",
     )
-    parser.add_argument("--timeout", type=_seconds, default=SECONDS, metavar="SECONDS", help="wait so long for answers")
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError("must be more than 0")
-    return number
+    parser.add_argument("--timeout", type=positive, default=SECONDS, metavar="SECONDS", help="wait so long for answers")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -229,6 +229,20 @@ async def test_escape_answers_no() -> None:
         assert session.snapshot.plan.changes
 
 
+async def test_a_step_that_is_over_no_longer_looks_as_if_it_went_on() -> None:
+    session = builders.ScriptedSession(builders.release())
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *INVENTORY_IN_STAGING)
+        await question(pilot)
+        await press(pilot, "enter")
+        await until_sent(pilot, session)
+        shown = text_of(app)
+        assert "✓ committing" in shown
+        assert "✓ opened" in shown
+        assert "… committing" not in shown
+
+
 async def test_a_failure_on_the_way_is_told_with_what_to_do() -> None:
     session = builders.ScriptedSession(builders.release())
     app = SgmApp(session, environ=UTF8)

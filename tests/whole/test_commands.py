@@ -327,7 +327,7 @@ def test_an_audit_without_an_answer_says_whether_the_name_was_right(fleet: Fleet
     assert "nothing has been recorded here yet" in fleet.sgm(*where).stderr
     loaded = load(config, flags={}, environ={})
     Audit(fleet_directory(loaded) / "audit.jsonl").record("push", services=["checkout"], stage="prod")
-    assert "did you mean checkout?" in fleet.sgm(*where, "--service", "chekout").stderr
+    assert "Did you mean checkout?" in fleet.sgm(*where, "--service", "chekout").stderr
     assert "checkout" in fleet.sgm(*where, "--service", "checkout", "-o", "json").stdout
 
 

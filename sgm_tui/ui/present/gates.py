@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,7 +11,6 @@ from rich.cells import cell_len
 
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.gate import SIGNS, passing, worst_first
-from sgm_tui.ui.present.fit import wrapped
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _TONES = {"pass": Tone.GOOD, "warn": Tone.ATTENTION, "block": Tone.BAD, "unknown": Tone.UNKNOWN}
 
-_NARROWEST, _MOST = 24, 6
-"""The least a reason is written in, in cells, and in how many lines at most."""
+_NARROWEST = 24
+"""The least a reason is written in, in terminal cells."""
 
 
 def gate_lines(gates: Iterable[Gate], now: datetime, width: int, *, in_full: bool = False) -> list[Line]:
@@ -59,7 +59,7 @@ def _lines(gate: Gate, now: datetime, width: int) -> Iterator[Line]:
     room = max(width - indent, _NARROWEST)
     clears = f"clears by itself in {age(gate.eta - now)}" if gate.eta is not None and gate.eta > now else ""
     firm = "no override" if gate.level == "never" and gate.stops else ""
-    rows: list[Line] = [((text, Tone.TEXT),) for text in wrapped(gate.reason, room, _MOST)] or [()]
+    rows: list[Line] = [((text, Tone.TEXT),) for text in textwrap.wrap(gate.reason, room)] or [()]
     for said, how in ((clears, Tone.BUSY), (firm, Tone.BAD)):
         used = sum(cell_len(text) for text, _ in rows[-1])
         if said and used + len(said) + 2 <= room:

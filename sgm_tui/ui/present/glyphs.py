@@ -45,7 +45,7 @@ _STEADY = 2
 """The bar of a value that is the average: low, so that steady is quiet and there is room for a peak."""
 
 _ASCII = {
-    **dict(zip("✓⇡⇢↻◐‖◷✖≠▲↓↑→●◌○–▶·▌│─█░…×▏", "v^>@RP~X!A-+>*.o-> >|-#.~x|", strict=True)),
+    **dict(zip("✓⇡⇢↻◐‖◷✖≠▲↓↑→●◌○–▶·▌│─█░…×▏", "=^>@RP~X!A-+>*.o-> >|-#.~x|", strict=True)),
     **dict(zip("┌┐└┘├┤┬┴┼╭╮╰╯━┃▔▕", "+++++++++++++-|-|", strict=True)),
     **dict(zip(_BARS, "__..--=#", strict=True)),
     **dict(zip("—“”⏎•▉▊▋▍▎▐▀🔎", "-''<*###|||`>", strict=True)),
