@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,9 @@ from rich.cells import cell_len, set_cell_size
 
 from sgm_tui.fleet.model import Version
 from sgm_tui.ui.present.tones import Line, Part, Tone
+
+_NARROWEST = 24
+"""The least that hangs behind a head, in terminal cells."""
 
 
 class Piece(NamedTuple):
@@ -38,6 +42,14 @@ def wrapped(text: str, width: int, most: int) -> list[str]:
         else:
             lines.append(word)
     return [shorten(line, width) for line in lines]
+
+
+def hung(head: Line, text: str, tone: Tone, width: int) -> list[Line]:
+    """`text` behind `head`; what does not fit in `width` cells goes on below where it began, and nothing is cut."""
+    indent = sum(cell_len(part) for part, _ in head)
+    rows = textwrap.wrap(text, max(width - indent, _NARROWEST)) or [""]
+    below: list[Line] = [((" " * indent, Tone.TEXT), (row, tone)) for row in rows[1:]]
+    return [(*head, (rows[0], tone)), *below]
 
 
 def shorten_middle(text: str, width: int) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,15 +10,13 @@ from rich.cells import cell_len
 
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.gate import SIGNS, passing, worst_first
+from sgm_tui.ui.present.fit import hung
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate, GateResult
 
 _TONES = {"pass": Tone.GOOD, "warn": Tone.ATTENTION, "block": Tone.BAD, "unknown": Tone.UNKNOWN}
-
-_NARROWEST = 24
-"""The least a reason is written in, in terminal cells."""
 
 
 def gate_lines(gates: Iterable[Gate], now: datetime, width: int, *, in_full: bool = False) -> list[Line]:
@@ -32,7 +29,8 @@ def gate_lines(gates: Iterable[Gate], now: datetime, width: int, *, in_full: boo
     lines = [line for gate in loud for line in _lines(gate, now, width)]
     passed = passing(ordered)
     if passed and not in_full:
-        lines.append((("  ", Tone.QUIET), _sign("pass", Tone.GOOD), (f" {passed}", Tone.QUIET)))
+        head: Line = (("  ", Tone.QUIET), _sign("pass", Tone.GOOD), (" ", Tone.QUIET))
+        lines += hung(head, passed, Tone.QUIET, width)
     return lines
 
 
@@ -47,7 +45,7 @@ def summary(gates: Sequence[Gate]) -> Line:
     return (("✓ nothing in the way", Tone.GOOD),)
 
 
-def _lines(gate: Gate, now: datetime, width: int) -> Iterator[Line]:
+def _lines(gate: Gate, now: datetime, width: int) -> list[Line]:
     tone = _TONES[gate.result] if gate.stops or gate.result != "block" else Tone.ATTENTION
     head: Line = (
         ("  ", Tone.TEXT),
@@ -55,19 +53,19 @@ def _lines(gate: Gate, now: datetime, width: int) -> Iterator[Line]:
         (f" {gate.gate:<14} ", Tone.STRONG if gate.stops else Tone.TEXT),
         (f"{gate.cell.cluster:<13} ", Tone.QUIET),
     )
-    indent = sum(cell_len(text) for text, _ in head)
-    room = max(width - indent, _NARROWEST)
+    lines = hung(head, gate.reason, Tone.TEXT, width)
     clears = f"clears by itself in {age(gate.eta - now)}" if gate.eta is not None and gate.eta > now else ""
     firm = "no override" if gate.level == "never" and gate.stops else ""
-    rows: list[Line] = [((text, Tone.TEXT),) for text in textwrap.wrap(gate.reason, room)] or [()]
     for said, how in ((clears, Tone.BUSY), (firm, Tone.BAD)):
-        used = sum(cell_len(text) for text, _ in rows[-1])
-        if said and used + len(said) + 2 <= room:
-            rows[-1] = (*rows[-1], (f"  {said}", how))
+        if said and _length(lines[-1]) + len(said) + 2 <= width:
+            lines[-1] = (*lines[-1], (f"  {said}", how))
         elif said:
-            rows.append(((said, how),))
-    yield (*head, *rows[0])
-    yield from (((" " * indent, Tone.TEXT), *row) for row in rows[1:])
+            lines.append(((" " * _length(head), Tone.TEXT), (said, how)))
+    return lines
+
+
+def _length(line: Line) -> int:
+    return sum(cell_len(text) for text, _ in line)
 
 
 def _sign(result: GateResult, tone: Tone) -> Part:

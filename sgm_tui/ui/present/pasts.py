@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.gate_case import span
+from sgm_tui.ui.present.fit import hung
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
@@ -78,9 +79,9 @@ def _fared(past: Past, ran: RanHealthy) -> Line:
     return (("✓ ", Tone.GOOD), (f"it ran healthy for {least}{span(ran.seconds)}{why}", Tone.TEXT))
 
 
-def way_lines(way: WayBack) -> list[Line]:
-    """Which of two things will happen, because the difference is minutes at night."""
-    lines: list[Line] = [(_SPEED[way.fast], (way.reason, Tone.TEXT))]
+def way_lines(way: WayBack, width: int) -> list[Line]:
+    """Which of two things will happen, because the difference is minutes at night; for `width` cells."""
+    lines = hung((_SPEED[way.fast],), way.reason, Tone.TEXT, width)
     if way.faster:
-        lines.append((("  faster: ", Tone.STRONG), (way.faster, Tone.TEXT)))
+        lines += hung((("  faster: ", Tone.STRONG),), way.faster, Tone.TEXT, width)
     return lines

@@ -8,6 +8,7 @@ from datetime import datetime
 from sgm_tui.fleet.model import Fleet, StageName
 from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.fleet.proposal import FileEdit, Preview, Progress, ProgressStep, Proposal
+from sgm_tui.ui.present.fit import hung
 from sgm_tui.ui.present.gates import gate_lines, summary
 from sgm_tui.ui.present.glyphs import ARROW, RULE
 from sgm_tui.ui.present.pasts import way_lines
@@ -138,23 +139,26 @@ def _proposal(proposal: Proposal, now: datetime, width: int, *, protected: bool)
         yield (("over       ", Tone.QUIET), (f"▲ {over}: ", Tone.ATTENTION), (proposal.override.reason, Tone.TEXT))
     yield from _superseding(proposal)
     yield (("branch     ", Tone.QUIET), (proposal.branch, Tone.TEXT))
-    yield (("reviewers  ", Tone.QUIET), (", ".join(proposal.reviewers) or "no owner in CODEOWNERS", Tone.TEXT))
+    reviewers = ", ".join(proposal.reviewers) or "no owner in CODEOWNERS"
+    yield from hung((("reviewers  ", Tone.QUIET),), reviewers, Tone.TEXT, width)
     if proposal.labels:
         yield (("labels     ", Tone.QUIET), (", ".join(proposal.labels), Tone.TEXT))
     for edit in proposal.edits:
         yield ()
         yield from diff_lines(edit)
-        yield from _way_back(edit)
+        yield from _way_back(edit, width)
         yield from _commits(edit)
-        yield from (((f"  brings     {one}", Tone.STAGED),) for one in edit.brings)
-        yield from (((f"  stays      {one}", Tone.QUIET),) for one in edit.stays)
+        for one in edit.brings:
+            yield from hung((("  brings     ", Tone.STAGED),), one, Tone.STAGED, width)
+        for one in edit.stays:
+            yield from hung((("  stays      ", Tone.QUIET),), one, Tone.QUIET, width)
     yield ()
 
 
-def _way_back(edit: FileEdit) -> Iterable[Line]:
+def _way_back(edit: FileEdit, width: int) -> Iterable[Line]:
     """How fast a revert will be, and what everybody will know of the version it leaves."""
     if edit.way is not None:
-        yield from ((("  ", Tone.TEXT), *line) for line in way_lines(edit.way))
+        yield from ((("  ", Tone.TEXT), *line) for line in way_lines(edit.way, width - 2))
     if edit.change.marks_bad:
         bad = f"  ✖ {edit.change.service} {edit.change.from_version} is known bad in every cell once this is merged: "
         yield ((bad, Tone.BAD), (edit.change.marks_bad, Tone.TEXT))

@@ -161,15 +161,15 @@ class FleetScreen(FleetPage):
 
     @on(Input.Submitted, "#filter")
     def keep_filter(self) -> None:
-        """Back to the matrix, the filter stays."""
-        self.filter.set_class(bool(self.view.query.strip()), "-open")
+        """Back to the matrix, the filter stays; the line of what narrows it says so."""
+        self.filter.remove_class("-open")
         self.grid.focus()
 
     def action_back(self) -> None:
         """Take the marks away, then leave the filter, then the attention view."""
         if self.marked:
             self.marked = frozenset()
-        elif self.filter.has_class("-open"):
+        elif self.filter.has_class("-open") or self.view.query:
             self.filter.value = ""
             self.filter.remove_class("-open")
             self.grid.focus()

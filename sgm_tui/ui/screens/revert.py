@@ -138,7 +138,7 @@ class RevertScreen(FleetPage):
         if isinstance(way, Refusal):
             self._say(*past_lines(past), (("· ", Tone.QUIET), (way.reason, Tone.TEXT)))
         else:
-            self._say(*past_lines(past), (), *way_lines(way))
+            self._say(*past_lines(past), (), *way_lines(way, self.text_width))
 
     @work(group="asking", exclusive=True)
     async def action_stage(self) -> None:
