@@ -12,6 +12,8 @@ turns the class into the exit code. What a person reads says what happened, wher
 
 from __future__ import annotations
 
+import os
+
 
 class SgmError(Exception):
     """A failure with a message fit to show, and what to do about it."""
@@ -49,3 +51,8 @@ class RefusedError(SgmError):
     """Somebody said no: the server, read-only mode, or a stage that is locked."""
 
     exit_code = 4
+
+
+def system_words(error: OSError) -> str:
+    """What the system calls it: asyncio puts the whole address into its own text, as a tuple."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)

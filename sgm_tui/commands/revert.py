@@ -75,8 +75,9 @@ async def _unknown(session: LiveSession, snapshot: FleetSnapshot, arguments: arg
     known = await session.versions(service)
     if version in known:
         return None
-    near = difflib.get_close_matches(version, known, n=_NAMED, cutoff=0.4) or known[:_NAMED]
-    return Refusal("", f"no cell of {service} has {version}; known versions: {', '.join(near) or 'none'}")
+    near = difflib.get_close_matches(version, known, n=_NAMED, cutoff=0.4)
+    told = f"the nearest: {', '.join(near)}" if near else f"known: {', '.join(known[:_NAMED]) or 'none'}"
+    return Refusal("", f"no cell of {service} has {version}; {told}")
 
 
 async def _wanted(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:

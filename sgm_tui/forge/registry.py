@@ -18,6 +18,7 @@ import aiohttp
 from yarl import URL
 
 from sgm_tui.config import RegistryConfig
+from sgm_tui.errors import system_words
 from sgm_tui.fleet.text import clean
 
 _DEADLINE = 10.0
@@ -66,7 +67,7 @@ class Registry:
         except TimeoutError:
             return f"{self._told} did not answer within {_DEADLINE:.0f} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return f"{self._told} cannot be asked: {clean(error) or type(error).__name__}"
+            return f"{self._told} cannot be asked: {_cause(error)}"
         if found and len(self._known) < _MOST_KNOWN:
             self._known.add((image, version))
         return found
@@ -82,7 +83,7 @@ class Registry:
         except TimeoutError:
             return f"{self._told} did not answer within {_DEADLINE:.0f} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return f"{self._told} cannot be asked: {clean(error) or type(error).__name__}"
+            return f"{self._told} cannot be asked: {_cause(error)}"
 
     async def _listed(self, name: str) -> tuple[str, ...]:
         url = (self._base / "v2" / name / "tags" / "list").with_query(n=str(_MOST_TAGS))
@@ -187,6 +188,12 @@ class Registry:
             return file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise _UntoldError(f"registry.token_file {file} cannot be read: {clean(error)}") from error
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return clean(system_words(error.os_error))
+    return clean(error) or type(error).__name__
 
 
 def _reference(version: str) -> str:

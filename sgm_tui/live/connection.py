@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import ssl
 from asyncio import sslproto
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -23,7 +22,7 @@ import msgspec
 from kubernetes.aio.config import new_client_from_config
 from kubernetes.aio.config.config_exception import ConfigException
 
-from sgm_tui.errors import RefusedError, SgmError, UnreachableError
+from sgm_tui.errors import RefusedError, SgmError, UnreachableError, system_words
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import Status
 
@@ -312,13 +311,8 @@ def _cause(error: aiohttp.ClientError) -> str:
         reason = error.os_error
         if isinstance(reason, ssl.SSLError):
             return f"TLS failed: {clean(reason.reason)}"
-        return f"cannot connect to {clean(error.host)}:{error.port}: {_in_words(reason)}"
+        return f"cannot connect to {clean(error.host)}:{error.port}: {clean(system_words(reason))}"
     return f"the connection broke: {clean(error) or type(error).__name__}"
-
-
-def _in_words(error: OSError) -> str:
-    """What the system calls it: asyncio puts the whole address into its own text, and that is said already."""
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else clean(error.strerror or error)
 
 
 def decode(data: bytes | msgspec.Raw, kind: type[Any], connection: ClusterConnection) -> Any:

@@ -27,6 +27,7 @@ from sgm_tui.fleet.text import clean
 
 _DEADLINE = 5.0
 """Seconds of silence in one request."""
+_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 _BODY = re.compile(r"\((b['\"].*)\)$", re.DOTALL)
 
 Rows = Sequence[Mapping[str, Any]]
@@ -143,7 +144,7 @@ def _reason(error: requests.RequestException) -> str:
     if isinstance(cause, MaxRetryError) and cause.reason is not None:
         cause = cause.reason
     if isinstance(cause, NewConnectionError):
-        return f"cannot be reached: {clean(cause.args[0] if cause.args else cause, 160).rpartition(': ')[2]}"
+        return f"cannot be reached: {_NUMBER.sub('', clean(cause, 160).rpartition(': ')[2])}"
     if isinstance(cause, Urllib3TimeoutError):
         return f"did not answer within {_DEADLINE:.0f} s"
     if isinstance(cause, SSLError):

@@ -69,7 +69,9 @@ class SgmApp(Canvas, Navigation):
         if name and name not in themes.BY_NAME:
             raise UsageError(f"there is no theme {name}", f"Themes: {', '.join(themes.BY_NAME)}")
         self.theme = themes.PLAIN if self.no_color else name or themes.DEFAULT
-        for other in self.available_themes.keys() - themes.BY_NAME.keys():
+        # What the others tell by colour nobody would see without: then there is none else to choose.
+        offered = {themes.PLAIN} if self.theme == themes.PLAIN else themes.BY_NAME.keys()
+        for other in self.available_themes.keys() - offered:
             self.unregister_theme(other)
         if self.theme == themes.PLAIN:
             self.no_color = True

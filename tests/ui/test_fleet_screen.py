@@ -229,6 +229,17 @@ async def test_a_click_on_a_band_folds_its_stage() -> None:
         assert "prod-us1" not in text_of(app).splitlines()[3]
 
 
+async def test_without_colours_no_theme_can_be_chosen_that_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        await press(pilot, "ctrl+t")
+        shown = text_of(app)
+        assert "no-colour" in shown
+        assert "light" not in shown
+
+
 async def test_a_key_can_be_remapped() -> None:
     app = SgmApp(builders.ScriptedSession(builders.release()), keymap={"down": "n"}, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
