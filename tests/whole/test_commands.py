@@ -194,7 +194,7 @@ def test_a_bad_version_is_left_and_held_everywhere_and_by_everybody(fleet: Fleet
     bad = fleet.cell("reviews", "staging-eu1")["desired"]
     where = ("revert", "reviews", "--stage", "staging", "--reason", "incident 4711")
     typo = fleet.json(*where, "--bad-version", f"{bad}0", "--yes", code=1)
-    assert typo["refusals"][0]["reason"].startswith(f"no cell of reviews has {bad}0; known versions: {bad}")
+    assert typo["refusals"][0]["reason"].startswith(f"no cell of reviews has {bad}0; the nearest: {bad}")
     (change,) = fleet.json(*where, "--bad-version", bad, "--dry-run")["changes"]
     assert (change["from"], change["known_bad"]) == (bad, "incident 4711")
     assert fleet.json("audit", "--service", "reviews")["records"] == []
