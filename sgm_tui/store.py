@@ -33,13 +33,11 @@ from sgm_tui.fleet.observation import (
     RolloutGone,
     RolloutsListed,
     ScalingListed,
-    SourceHealth,
-    SourceId,
-    SourceKind,
 )
 from sgm_tui.fleet.observed import Alert, Application, Metrics, Pending, PullRequest, Rollout, Scaling
 from sgm_tui.fleet.plan import Plan
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind
 
 FRAME_SECONDS = 0.1
 """At most ten snapshots a second (performance.md §2d)."""

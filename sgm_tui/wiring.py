@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.errors import ConfigError, SgmError
 from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
-from sgm_tui.fleet.observation import Lost, Observation, Off, SourceId
+from sgm_tui.fleet.observation import Lost, Observation, Off
+from sgm_tui.fleet.source import SourceId
 from sgm_tui.session import Desk, LiveSession
 
 if TYPE_CHECKING:

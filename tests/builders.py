@@ -14,7 +14,6 @@ from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.history import Past, RanHealthy, WayBack
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
-from sgm_tui.fleet.observation import SourceHealth, SourceId, SourceKind, SourceState
 from sgm_tui.fleet.observed import (
     Alert,
     AnalysisRun,
@@ -32,6 +31,7 @@ from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
 from sgm_tui.fleet.proposal import FileEdit, Override, Preview, Progress, Proposal, Unfinished
 from sgm_tui.fleet.pulls import PullAction
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind, SourceState
 from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
 from sgm_tui.fleet.waves import WavePlan, WaveStep
 

@@ -10,11 +10,11 @@ from typing import Literal
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.evidence import Evidence
 from sgm_tui.fleet.model import CellKey, Stage
-from sgm_tui.fleet.observation import SourceHealth, SourceId, SourceKind
 from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.policy import Rules
 from sgm_tui.fleet.proposal import Superseded
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind
 
 NOT_YET = "not looked up yet"
 

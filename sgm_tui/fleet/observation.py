@@ -8,28 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
 
 from sgm_tui.fleet.desired import DesiredState
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.observed import Alert, Application, Metrics, PullRequest, Rollout, Scaling
-
-SourceKind = Literal["git", "argocd", "rollouts", "scaling", "metrics", "alerts", "forge"]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceId:
-    """Who tells: a kind and, where there is one of it per cluster (or hub), which."""
-
-    kind: SourceKind
-    scope: str = ""
-    """Cluster or hub name; "" where there is only one (git, forge)."""
-
-    def __str__(self) -> str:
-        """How people call it, everywhere: "rollouts prod-ap1"; the forge is GitHub."""
-        kind = "github" if self.kind == "forge" else self.kind
-        return f"{kind} {self.scope}" if self.scope else kind
+from sgm_tui.fleet.source import SourceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,35 +153,3 @@ Observation = (
     | AlertsListed
     | PullRequestsListed
 )
-
-SourceState = Literal["waiting", "fresh", "stale", "off"]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceHealth:
-    """The freshness of one source, as the screen and `sgm status` show it."""
-
-    source: SourceId
-    state: SourceState = "waiting"
-    """waiting: never answered yet; fresh; stale: silent past its deadline or lost; off: not configured."""
-    seen_at: datetime | None = None
-    """The last answer."""
-    since: datetime | None = None
-    """When it entered this state."""
-    reason: str = ""
-    """Why it is stale or off."""
-    note: str = ""
-    """What a person should know though it is fresh: what it is not allowed to tell, a token that ends soon."""
-
-    @property
-    def name(self) -> str:
-        """How people call it: "rollouts prod-ap1"."""
-        return str(self.source)
-
-    @property
-    def told(self) -> str:
-        """The reason without who it is about, where that is said already ("prod-us1 did not answer" of prod-us1)."""
-        who = self.source.scope
-        if who and self.reason.startswith((f"{who} ", f"{who}: ")):
-            return self.reason[len(who) :].lstrip(": ")
-        return self.reason

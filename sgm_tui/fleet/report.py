@@ -12,9 +12,9 @@ from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.model import CellKey
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.observation import SourceHealth
     from sgm_tui.fleet.observed import Alert, Rollout
     from sgm_tui.fleet.snapshot import FleetSnapshot
+    from sgm_tui.fleet.source import SourceHealth
 
 SCHEMA = 1
 

@@ -13,8 +13,8 @@ from sgm_tui.fleet.model import CellKey, Fleet, ServiceName
 from sgm_tui.fleet.plan import Plan
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.observation import SourceHealth
     from sgm_tui.fleet.observed import Alert, PullRequest
+    from sgm_tui.fleet.source import SourceHealth
 
 
 @dataclass(frozen=True, slots=True, eq=False)

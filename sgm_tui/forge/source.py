@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.observation import Lost, Observation, PullRequestsListed, SourceId
+from sgm_tui.fleet.observation import Lost, Observation, PullRequestsListed
 from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.source import SourceId
 from sgm_tui.forge.listing import Brought, Proposes
 from sgm_tui.forge.quota import PausedError
 

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from sgm_tui.config import Config
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.desired import DesiredState
-from sgm_tui.fleet.observation import Alive, DesiredObserved, Lost, Observation, SourceId
+from sgm_tui.fleet.observation import Alive, DesiredObserved, Lost, Observation
+from sgm_tui.fleet.source import SourceId
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
 

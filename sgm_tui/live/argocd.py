@@ -22,9 +22,9 @@ from sgm_tui.fleet.observation import (
     Lost,
     Observation,
     Off,
-    SourceId,
 )
 from sgm_tui.fleet.observed import Application
+from sgm_tui.fleet.source import SourceId
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.application_wire import ApplicationWire, Table, application, decode_application, rows
 from sgm_tui.live.connection import AbsentError, ClusterConnection, beat, decode

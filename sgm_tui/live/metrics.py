@@ -13,8 +13,9 @@ from typing import Any
 from sgm_tui.config import MetricsConfig
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey, ClusterName
-from sgm_tui.fleet.observation import AlertsListed, Lost, MetricsListed, Observation, SourceId
+from sgm_tui.fleet.observation import AlertsListed, Lost, MetricsListed, Observation
 from sgm_tui.fleet.observed import Alert, Metrics
+from sgm_tui.fleet.source import SourceId
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.aside import Aside
 from sgm_tui.live.naming import Naming

@@ -16,18 +16,10 @@ import msgspec
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import CellKey, ClusterName
-from sgm_tui.fleet.observation import (
-    Alive,
-    Lost,
-    Observation,
-    Off,
-    RolloutChanged,
-    RolloutGone,
-    RolloutsListed,
-    SourceId,
-)
+from sgm_tui.fleet.observation import Alive, Lost, Observation, Off, RolloutChanged, RolloutGone, RolloutsListed
 from sgm_tui.fleet.observed import AnalysisRun, Rollout
 from sgm_tui.fleet.rollout import ReplicaSetObject, RolloutObject, derive
+from sgm_tui.fleet.source import SourceId
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.connection import AbsentError, ClusterConnection, beat
 from sgm_tui.live.naming import Naming

@@ -10,8 +10,9 @@ import msgspec
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.observation import Lost, Observation, Off, ScalingListed, SourceId
+from sgm_tui.fleet.observation import Lost, Observation, Off, ScalingListed
 from sgm_tui.fleet.observed import Scaling
+from sgm_tui.fleet.source import SourceId
 from sgm_tui.live.connection import AbsentError, ClusterConnection
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rest import Moves, always, rest

@@ -23,10 +23,10 @@ from sgm_tui.fleet.observation import (
     RolloutChanged,
     RolloutGone,
     RolloutsListed,
-    SourceId,
 )
 from sgm_tui.fleet.observed import Application, PullRequest, Rollout
 from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.source import SourceId
 from sgm_tui.store import DEADLINES, Store
 
 STAGING, PROD = StageName("staging"), StageName("prod")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sgm_tui.ui.present.ages import ago
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.observation import SourceHealth, SourceKind
+    from sgm_tui.fleet.source import SourceHealth, SourceKind
 
 ORDER: tuple[SourceKind, ...] = ("git", "argocd", "rollouts", "scaling", "metrics", "alerts", "forge")
 _IMPLIED: dict[SourceKind, SourceKind] = {"scaling": "rollouts", "alerts": "metrics"}

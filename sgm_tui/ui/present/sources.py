@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from sgm_tui.fleet.observation import SourceId
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.source import SourceId
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.fit import pad, shorten
 from sgm_tui.ui.present.glyphs import ALERT, FRESH, OFF, STALE, WAITING
@@ -18,7 +18,7 @@ from sgm_tui.ui.present.silence import ORDER, silence, worth_saying
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.observation import SourceHealth, SourceKind
+    from sgm_tui.fleet.source import SourceHealth, SourceKind
 
 _SIGNS: Mapping[str, Part] = {
     "fresh": (FRESH, Tone.GOOD),
