@@ -94,6 +94,13 @@ class SgmApp(Canvas, Navigation):
         """The tones, for moments in which none of our themes is active."""
         return dict(themes.DARK.variables)
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Style everything again; before the first screen nothing was styled, and the theme is read with the styles."""
+        if self.screen_stack:
+            super().refresh_css(animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
+
     def attend(self, session: Session) -> None:
         """Show this session from now on."""
         self._session = session
