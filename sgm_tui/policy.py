@@ -22,6 +22,7 @@ GATES = (
     "project",
     "window",
     "pull-request",
+    "wave",
     "healthy-before",
     "soak",
     "in-flight",
@@ -33,7 +34,7 @@ GATES = (
     "checks",
 )
 """Every gate, in the order they are shown."""
-_ALWAYS_BLOCK = frozenset({"held", "image", "project", "window", "pull-request"})
+_ALWAYS_BLOCK = frozenset({"held", "image", "project", "window", "pull-request", "wave"})
 _ALWAYS_WARN = frozenset({"owners", "checks"})
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.gate_case import NOT_YET, Case, Finding, failed, passed, span, unknown
-from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.model import CellKey, ClusterName, Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.superseding import wanted_by, why_not_replaceable
 from sgm_tui.fleet.versions import order_of
+from sgm_tui.fleet.waves import wave_of
 
 _SETTLED = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.STAGED, Journey.PROPOSED})
 """Staged and proposed say what is wanted next of a cell that has settled."""
@@ -51,6 +53,38 @@ def soak(case: Case) -> Finding | None:
     if case.now >= eta:
         return passed(f"healthy in {stage} for {span(so_far)}; {span(wanted)} asked for")
     return failed(f"healthy in {stage} for {span(so_far)} of {span(wanted)}", eta)
+
+
+def wave(case: Case) -> Finding | None:
+    """The clusters of earlier waves that have got this version are well with it, and have soaked.
+
+    However a wave comes to be opened: by the plan it belongs to, or by somebody who promotes once more meanwhile.
+    """
+    if case.reverts:
+        return None
+    wanted, version = case.rules.wave_soak_seconds, case.change.to_version
+    cells = [one for one in _of_earlier_waves(case) if one.desired_version == version]
+    troubles = [trouble for cell in cells if (trouble := _trouble(cell, version)) is not None]
+    worst = next((one for one in troubles if one.kind == "fail"), next(iter(troubles), None))
+    if worst is not None:
+        return replace(worst, reason=f"a wave before this one: {worst.reason}")
+    starts = [cell.since if cell.journey is Journey.SETTLED else _healthy_since(cell) for cell in cells]
+    if not starts:
+        return None
+    if None in starts:
+        return unknown(f"since when {version} is healthy in the waves before this one is not known")
+    start = max(start for start in starts if start is not None)
+    eta = start + timedelta(seconds=wanted)
+    if case.now >= eta:
+        return passed(f"{version} is healthy in the waves before this one")
+    so_far = (case.now - start).total_seconds()
+    return failed(f"a wave before this one is healthy for {span(so_far)} of {span(wanted)}", eta)
+
+
+def _of_earlier_waves(case: Case) -> list[Cell]:
+    before = case.rules.waves[: wave_of(case.change, case.rules.waves)]
+    keys = [CellKey(case.key.service, case.key.stage, ClusterName(name)) for names in before for name in names]
+    return [case.snapshot.cells[key] for key in keys if key in case.snapshot.cells]
 
 
 def _trouble(cell: Cell, version: Version) -> Finding | None:

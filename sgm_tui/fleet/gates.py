@@ -32,6 +32,7 @@ _CHECKS: Mapping[str, Check] = {
     "project": surroundings.project,
     "window": surroundings.window,
     "pull-request": travel.pull_request,
+    "wave": travel.wave,
     "healthy-before": travel.healthy_before,
     "soak": travel.soak,
     "in-flight": travel.in_flight,

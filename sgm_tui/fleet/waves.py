@@ -69,8 +69,14 @@ def split(changes: Sequence[Change], policy: Policy) -> tuple[tuple[Change, ...]
     """
     waves: dict[int, list[Change]] = {}
     for change in changes:
-        waves.setdefault(_wave_of(change, policy), []).append(change)
+        waves.setdefault(wave_of(change, policy.rules(change.stage, change.service).waves), []).append(change)
     return tuple(tuple(waves[at]) for at in sorted(waves))
+
+
+def wave_of(change: Change, waves: Sequence[Sequence[str]]) -> int:
+    """In which wave a change goes, 0 the first."""
+    clusters = {key.cluster for key in change.cells}
+    return next((at for at, wave in enumerate(waves) if clusters & set(wave)), len(waves))
 
 
 def soak_of(changes: Sequence[Change], policy: Policy) -> float:
@@ -140,9 +146,3 @@ def _wanted(plan: WavePlan) -> list[tuple[CellKey, Version]]:
 
 def _settled(cell: Cell, version: Version) -> bool:
     return cell.journey is Journey.SETTLED and cell.live_version in {None, version}
-
-
-def _wave_of(change: Change, policy: Policy) -> int:
-    waves = policy.rules(change.stage, change.service).waves
-    clusters = {key.cluster for key in change.cells}
-    return next((at for at, wave in enumerate(waves) if clusters & set(wave)), len(waves))

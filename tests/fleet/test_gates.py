@@ -119,6 +119,57 @@ def test_the_first_stage_and_a_revert_need_no_stage_before() -> None:
         assert not {"healthy-before", "soak"} & names_of(one, SOAK)
 
 
+# wave
+
+WAVES = Policy(
+    stages={"prod": RuleSet(waves=(("prod-eu1",), ("prod-us1",), ("prod-ap1",)), wave_soak_seconds=600)},
+    guarded=frozenset({"prod"}),
+)
+LATER = change([key("cart", "prod-us1")])
+
+
+def earlier(journey: Journey = Journey.SETTLED, version: str = NEW, since: float = 3600, **facts: Any) -> FleetSnapshot:
+    first = cell("cart", "prod-eu1", version, journey, since=since, **facts)
+    return fleet_of(staging(), first, cell("cart", "prod-us1", OLD), cell("cart", "prod-ap1", OLD))
+
+
+@pytest.mark.parametrize(
+    ("journey", "result", "says"),
+    [
+        (Journey.ROLLING, "block", "a wave before this one: prod-eu1 is rolling: step 4/8"),
+        (Journey.PAUSED, "block", "a wave before this one: prod-eu1 is paused: step 4/8"),
+        (Journey.FAILED, "block", "a wave before this one: prod-eu1 is failed: step 4/8"),
+        (Journey.UNKNOWN, "unknown", "a wave before this one: prod-eu1 is unknown: step 4/8"),
+        (Journey.SETTLED, "pass", "v2.8.1 is healthy in the waves before this one"),
+        (Journey.PROPOSED, "pass", "v2.8.1 is healthy in the waves before this one"),
+    ],
+)
+def test_a_wave_opens_when_the_one_before_is_well_whoever_opens_it(journey: Journey, result: str, says: str) -> None:
+    settled = {"application": application(PROD, deployed_at=ago(3600)), "rollout": rollout(PROD, NEW)}
+    gate = gate_of("wave", earlier(journey, reason="step 4/8", **settled), WAVES, LATER)
+    assert (gate.result, gate.reason, gate.level) == (result, says, "block")
+
+
+def test_a_wave_waits_for_the_one_before_to_soak_and_says_until_when() -> None:
+    gate = gate_of("wave", earlier(since=240), WAVES, LATER)
+    assert (gate.result, gate.reason) == ("block", "a wave before this one is healthy for 4m of 10m")
+    assert gate.eta == NOW + timedelta(seconds=360)
+
+
+@pytest.mark.parametrize(
+    ("shown", "policy", "one"),
+    [
+        (earlier(Journey.ROLLING), Policy(), LATER),
+        (earlier(Journey.ROLLING), WAVES, change([key("cart", "prod-us1")], to=OLD, old=NEW, kind="revert")),
+        (earlier(Journey.ROLLING, version="v2.7.0"), WAVES, LATER),
+        (earlier(Journey.ROLLING), WAVES, change([PROD], to="v2.9.0", old=NEW)),
+    ],
+    ids=["no waves", "the way back", "another version is there", "the first wave"],
+)
+def test_a_change_that_follows_nothing_waits_for_nothing(shown: FleetSnapshot, policy: Policy, one: Change) -> None:
+    assert "wave" not in names_of(one, policy, shown)
+
+
 # soak
 
 
