@@ -60,6 +60,8 @@ _ADAPTERS = (
 """What brings the client libraries with it: imported in a thread, after the first frame."""
 
 _DEFECT_PAUSE = 5.0
+_FETCHED_SECONDS = 10.0
+"""How long pull requests wait for what has been pushed since the clone was there last."""
 
 Publish = Callable[[Observation], None]
 Hubs = Sequence[tuple["ClusterConnection", str]]
@@ -145,7 +147,7 @@ class Connection:
         offs: list[Off] = []
         store = self._session.store
         self._sources = [git, *_cluster_sources(config, hubs, git_knows(git), store, stack, offs)]
-        forge = self._forge(config, repository, tree, token, offs)
+        forge = self._forge(config, repository, tree, git, token, offs)
         self._session.sources = list(self._sources)
         store.configure(
             fleet_of(config),
@@ -157,7 +159,7 @@ class Connection:
         return _desk(config, repository, forge, hubs, store)
 
     def _forge(
-        self, config: Config, repository: Repository, tree: Tree, token: str, offs: list[Off]
+        self, config: Config, repository: Repository, tree: Tree, git: GitSource, token: str, offs: list[Off]
     ) -> GithubForge | None:
         from sgm_tui.forge.github import GithubForge
         from sgm_tui.forge.source import PullRequestSource
@@ -172,6 +174,7 @@ class Connection:
                 lambda head: tree.proposals(repository, head),
                 lambda commit: tree.brought(repository, commit),
                 config.github.interval_seconds,
+                lambda: _read_once(git, repository),
             )
         )
         return forge
@@ -337,6 +340,19 @@ def _image_of(snapshot: FleetSnapshot, service: ServiceName) -> str:
             for image in one.images:
                 return image.partition("@")[0].rpartition(":")[0]
     return ""
+
+
+async def _read_once(git: GitSource, repository: Repository) -> None:
+    """Until git has been looked at: what a pull request proposes is told from the clone, and a new head is not in it
+    before. A server that hangs holds up for long only who has no clone at all."""
+    try:
+        await asyncio.to_thread(repository.head)
+    except SgmError:
+        await git.looked.wait()
+    else:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FETCHED_SECONDS):
+                await git.looked.wait()
 
 
 def git_knows(git: GitSource) -> Callable[[str], bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from sgm_tui.errors import SgmError
@@ -33,12 +33,21 @@ class Lister(Protocol):
 class PullRequestSource:
     """Follows the pull requests of one repository."""
 
-    def __init__(self, forge: Lister, proposes: Proposes, brought: Brought, seconds: float) -> None:
+    def __init__(
+        self,
+        forge: Lister,
+        proposes: Proposes,
+        brought: Brought,
+        seconds: float,
+        after: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
+        """Follow them, once `after` is over: what a pull request proposes can only be told from a clone."""
         self.source = SourceId("forge")
         self._forge = forge
         self._proposes = proposes
         self._brought = brought
         self._seconds = seconds
+        self._after = after
         self._wake = asyncio.Event()
         self._chance = random.Random()
 
@@ -49,6 +58,8 @@ class PullRequestSource:
     async def run(self, publish: Callable[[Observation], None]) -> None:
         """Publish every pull request that matters, for ever; troubles are published, never raised."""
         failures = 0
+        if self._after is not None:
+            await self._after()
         while True:
             try:
                 found = await self._forge.pull_requests(self._proposes, self._brought)

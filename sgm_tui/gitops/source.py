@@ -28,6 +28,8 @@ class GitSource:
         self.source = SourceId("git")
         self.state: DesiredState | None = None
         """The newest desired state."""
+        self.looked = asyncio.Event()
+        """Set once it has been looked for, found or not."""
         self._repository = repository
         self._tree = tree
         parts = urlsplit(config.repository.url)
@@ -52,6 +54,7 @@ class GitSource:
                 failures += 1
                 pause = min(self._seconds * 2 ** (failures - 1), _RETRY_MOST)
                 publish(Lost(self.source, error.message, pause))
+            self.looked.set()
             await self._pause(pause * self._chance.uniform(0.9, 1.1))
 
     async def _look(self, publish: Callable[[Observation], None]) -> None:

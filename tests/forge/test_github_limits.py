@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, timedelta
 from email.utils import format_datetime
@@ -260,3 +261,17 @@ async def test_the_source_waits_as_long_as_github_says_and_tells_what_is_noted()
     assert lost.retry_in is not None
     assert lost.retry_in >= 600.0
     assert listed == PullRequestsListed(source.source, (), "the token expires today")
+
+
+async def test_pull_requests_are_not_asked_for_before_what_they_propose_can_be_read() -> None:
+    forge, cloned = Limited(()), asyncio.Event()
+    source = PullRequestSource(forge, nothing, nothing, 20.0, cloned.wait)
+    told: asyncio.Queue[Observation] = asyncio.Queue()
+    following = asyncio.create_task(source.run(told.put_nowait))
+    await asyncio.sleep(0)
+    assert told.empty()
+    cloned.set()
+    async with asyncio.timeout(20):
+        assert await told.get() == PullRequestsListed(source.source, (), "the token expires today")
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from origin import DEV, FILES, STARTED, cell, config_of, origin_in, with_version
 
 from sgm_tui.fleet.desired import DesiredState
-from sgm_tui.fleet.observation import Alive, DesiredObserved, Observation
+from sgm_tui.fleet.observation import Alive, DesiredObserved, Lost, Observation
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.source import GitSource
 from sgm_tui.gitops.tree import Tree
@@ -39,3 +39,16 @@ async def test_what_another_process_fetched_first_is_read_all_the_same(tmp_path:
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
     origin.close()
+
+
+async def test_it_is_said_when_the_repository_has_been_looked_for_found_or_not(tmp_path: Path) -> None:
+    config = config_of(origin_in(tmp_path), tmp_path)
+    gone = Repository((tmp_path / "gone.git").as_uri(), "main", tmp_path / "state")
+    source = GitSource(gone, Tree(config), config)
+    told: list[Observation] = []
+    following = asyncio.create_task(source.run(told.append))
+    async with asyncio.timeout(20):
+        await source.looked.wait()
+    assert [type(one) for one in told] == [Lost]
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
