@@ -82,7 +82,17 @@ class PullRequests:
 
 async def recorded(audit: Audit, operation: str, request: PullRequest, head: str, action: PullAction) -> None:
     """Put into the audit what was done to a head of a pull request."""
-    facts = {"number": request.number, "head": head, "title": request.title}
+    cells = [key for key, _ in request.proposes]
+    stages = list(dict.fromkeys(key.stage for key in cells))
+    facts = {
+        "number": request.number,
+        "head": head,
+        "title": request.title,
+        "stage": ", ".join(stages),
+        "stages": stages,
+        "services": list(dict.fromkeys(key.service for key in cells)),
+        "clusters": list(dict.fromkeys(key.cluster for key in cells)),
+    }
     await beside(audit.record, action, operation=operation, **facts)
 
 
