@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = asyncio.run(load_config(arguments))
     audit = Audit(fleet_directory(config) / "audit.jsonl")
     if arguments.what == "verify":
-        return _verify(audit.verify(), str(audit.file))
+        return _verify(audit.verify(), str(audit.file), arguments)
     if arguments.stage:
         one_of("stage", arguments.stage, [stage.name for stage in config.stages])
     known = audit.records()
@@ -61,16 +61,19 @@ def _nothing(known: Sequence[dict[str, Any]], arguments: argparse.Namespace) -> 
     return clean(f"sgm: nothing of {arguments.service} is recorded here. {nearest(arguments.service, services)}", 300)
 
 
-def _verify(line: int | None, file: str) -> int:
-    if line is None:
+def _verify(line: int | None, file: str, arguments: argparse.Namespace) -> int:
+    if arguments.output == "json":
+        found = {"schema": 1, "file": file, "whole": line is None, "breaks_at_line": line}
+        output.data(json.dumps(found, indent=2, ensure_ascii=False))
+    elif line is None:
         output.data(f"{file}: whole")
-        return 0
-    output.data(f"{file}:{line}: the chain breaks here: a record was changed or taken out")
-    return 1
+    else:
+        output.data(f"{file}:{line}: the chain breaks here: a record was changed or taken out")
+    return 0 if line is None else 1
 
 
 def _wanted(record: dict[str, Any], arguments: argparse.Namespace) -> bool:
-    in_stage = not arguments.stage or record.get("stage") == arguments.stage
+    in_stage = not arguments.stage or arguments.stage in (record.get("stages") or [record.get("stage")])
     return in_stage and (not arguments.service or arguments.service in (record.get("services") or ()))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
 from sgm_tui.commands.arguments import positive
-from sgm_tui.commands.following import follow, line_of
+from sgm_tui.commands.common import may_write
+from sgm_tui.commands.following import already_there, follow, line_of, until_its_turn
 from sgm_tui.errors import RefusedError, UsageError
 from sgm_tui.fleet.change_report import Result, document, text, why
 from sgm_tui.fleet.model import Version, is_version
@@ -107,18 +110,38 @@ async def carry_out(
     `agreed` is called as soon as it is meant: not in a dry run, and not after a no; also where there is nothing to
     write, or a gate is in the way.
     """
+    if not arguments.dry_run:
+        may_write(arguments, session)
+    started = time.monotonic()
     preview = await _previewed(session, staged, arguments)
+    if arguments.wait and not arguments.dry_run:
+        again = functools.partial(_previewed, session, staged, arguments)
+        preview = await until_its_turn(session, preview, again, arguments.timeout)
     adopted = {one.number for one in preview.adopted}
     now = session.store.snapshot.generated_at
     result = _before_writing(preview, dry_run=arguments.dry_run)
+    happened: list[Progress] = []
     if result is not None:
         _show(result, preview, (), now, arguments)
-        meant = not arguments.dry_run
-        if agreed is not None and meant:
+        if agreed is not None and not arguments.dry_run:
             await agreed()
-        if arguments.wait and result == "nothing" and adopted and meant:
-            return await follow(session, staged.changes, adopted, arguments.timeout)
-        return 1 if arguments.check and _refused(preview) else _EXIT[result]
+        if arguments.dry_run or result != "nothing":
+            return 1 if arguments.check and _refused(preview) else _EXIT[result]
+    else:
+        result, happened = await _agree_and_write(session, preview, arguments, agreed)
+    if arguments.wait and result in {"opened", "pushed", "nothing"}:
+        wanted = already_there(session.store.snapshot, preview.refusals)
+        wanted |= {key: change.to_version for change in staged.changes for key in change.cells}
+        numbers = adopted | {one.number for one in happened if one.number}
+        return await follow(session, wanted, numbers, max(arguments.timeout - (time.monotonic() - started), 0))
+    return _EXIT[result]
+
+
+async def _agree_and_write(
+    session: LiveSession, preview: Preview, arguments: argparse.Namespace, agreed: Callable[[], Awaitable[None]] | None
+) -> tuple[Result, list[Progress]]:
+    """Show it, ask, and write it; how it ended, and the last word on each pull request."""
+    now = session.store.snapshot.generated_at
     _must_be_direct(preview, arguments)
     if arguments.output == "text":
         output.data(text(preview, now))
@@ -130,10 +153,7 @@ async def carry_out(
     result = _after_writing(happened)
     if arguments.output == "json":
         _show(result, preview, happened, now, arguments)
-    if arguments.wait and (result in {"opened", "pushed"} or (result == "nothing" and adopted)):
-        numbers = adopted | {one.number for one in happened if one.number}
-        return await follow(session, staged.changes, numbers, arguments.timeout)
-    return _EXIT[result]
+    return result, happened
 
 
 async def _previewed(session: LiveSession, staged: Staged, arguments: argparse.Namespace) -> Preview:

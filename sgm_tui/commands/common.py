@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from sgm_tui.commands import output
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 SECONDS = 20.0
 """How long a command waits for every source to answer before it goes on with what it has."""
+_CLONE_SECONDS = 150.0
+"""How long it waits for a repository it cannot do without: git itself gives up before."""
 
 
 def flags_of(arguments: argparse.Namespace) -> dict[str, str]:
@@ -48,6 +51,8 @@ async def settled_session(
 ) -> AsyncIterator[tuple[LiveSession, FleetSnapshot]]:
     """A session for the length of the block, and the first snapshot in which every source has answered.
 
+    The repository is waited for as long as a first clone takes: without it nothing else can be told.
+
     Raises:
         SgmError: nothing can be shown at all.
     """
@@ -55,6 +60,9 @@ async def settled_session(
 
     async with open_session(lambda: load_config(arguments), read_only=read_only) as session:
         snapshot = await session.settled(seconds)
+        if any(one.source.kind == "git" and one.state == "waiting" for one in snapshot.sources):
+            output.note("sgm: the repository is still being fetched, which the first time takes as long as a clone")
+            snapshot = await session.settled(_CLONE_SECONDS)
         if session.error is not None:
             raise session.error
         yield session, snapshot
@@ -74,8 +82,10 @@ def must_know_git(snapshot: FleetSnapshot) -> None:
             )
 
 
-def may_write(arguments: argparse.Namespace) -> None:
-    """A mutation nobody looks at needs to be asked for explicitly.
+def may_write(arguments: argparse.Namespace, session: LiveSession | None = None) -> None:
+    """A mutation nobody looks at needs to be asked for explicitly; nobody is asked for what is refused anyway.
+
+    A session knows what the configuration says, too.
 
     Raises:
         RefusedError: read-only.
@@ -83,6 +93,11 @@ def may_write(arguments: argparse.Namespace) -> None:
     """
     if arguments.read_only:
         raise RefusedError("read-only: nothing is written", "Leave out --read-only.")
+    if session is not None and session.read_only:
+        raise RefusedError(
+            "read-only: nothing is written",
+            "read_only is set in sgm.yaml, in your own configuration or as SGM_READ_ONLY.",
+        )
     if not arguments.yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("there is no terminal to ask on", "Add --yes to go on without a question, or --dry-run.")
 

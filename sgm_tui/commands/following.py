@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sgm_tui.commands import output
 from sgm_tui.fleet.cell import Journey
+from sgm_tui.fleet.change_report import why
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.plan import Refusal
 from sgm_tui.fleet.proposal import Progress
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.cell import Cell
+    from sgm_tui.fleet.gate import Gate
+    from sgm_tui.fleet.proposal import Preview
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.session import LiveSession
+
+_ARRIVED = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.STAGED, Journey.PROPOSED})
+"""Staged and proposed say what is wanted next of a cell that has settled."""
+_AGAIN_SECONDS = 5.0
+"""Between two looks at whether an earlier wave has settled."""
 
 
 def line_of(progress: Progress) -> str:
@@ -25,16 +33,68 @@ def line_of(progress: Progress) -> str:
     return f"{progress.step:<10} {progress.proposal.stage}: {number}{progress.text}{link}"
 
 
-async def follow(session: LiveSession, changes: Sequence[Change], numbers: set[int], seconds: float) -> int:
-    """Tell every move of the changed cells until all have settled on their version (0) or one has failed (1).
+async def until_its_turn(
+    session: LiveSession, preview: Preview, again: Callable[[], Awaitable[Preview]], seconds: float
+) -> Preview:
+    """The preview as it is once no earlier wave is in its way, or something is that waiting does not clear.
+
+    Args:
+        session: what the earlier waves are looked for in.
+        preview: the preview now.
+        again: makes it anew.
+        seconds: how long at most.
+    """
+    told: set[str] = set()
+    try:
+        async with asyncio.timeout(seconds):
+            while (gates := _earlier_waves(preview)) and not _failed_in(session.store.snapshot, preview):
+                for gate in gates:
+                    said = f"{gate.cell} {gate.eta or gate.reason}"
+                    if said not in told:
+                        output.note(f"waiting    {gate.cell}: {why(gate, session.store.snapshot.generated_at)}")
+                    told.add(said)
+                await asyncio.sleep(_AGAIN_SECONDS)
+                preview = await again()
+    except TimeoutError:
+        output.note(f"sgm: an earlier wave has not settled within {seconds:.0f} s")
+    return preview
+
+
+def _earlier_waves(preview: Preview) -> list[Gate]:
+    """The gates in the way where all of them are earlier waves; none where anything else is."""
+    blocked = [gate for one in preview.proposals for gate in one.blocked]
+    refused = any(not one.nothing for one in preview.refusals)
+    return blocked if not refused and all(gate.gate == "wave" for gate in blocked) else []
+
+
+def _failed_in(snapshot: FleetSnapshot, preview: Preview) -> bool:
+    """Whether a version that is to go on has failed where an earlier wave brought it."""
+    moved = {
+        (one.change.service, one.change.stage, one.change.to_version) for p in preview.proposals for one in p.edits
+    }
+    cells = (cell for cell in snapshot.cells.values() if cell.journey is Journey.FAILED)
+    return any((cell.key.service, cell.key.stage, cell.desired_version) in moved for cell in cells)
+
+
+def already_there(snapshot: FleetSnapshot, refusals: Sequence[Refusal]) -> dict[CellKey, Version]:
+    """Cells of which nothing had to be written, because git wants it already, with the version git wants."""
+    paths = {one.path for one in refusals if one.nothing and one.path and not one.number}
+    return {
+        key: cell.desired_version
+        for key, cell in snapshot.cells.items()
+        if cell.facts.desired is not None and cell.facts.desired.path in paths and cell.desired_version is not None
+    }
+
+
+async def follow(session: LiveSession, wanted: Mapping[CellKey, Version], numbers: set[int], seconds: float) -> int:
+    """Tell every move of cells until all have settled on their version (0) or one has failed (1).
 
     Args:
         session: what is followed.
-        changes: what is to arrive.
+        wanted: what is to arrive, or has to settle.
         numbers: the pull requests that bring it; those of later waves are added.
         seconds: how long at most.
     """
-    wanted = {key: change.to_version for change in changes for key in change.cells}
     told: dict[CellKey, str] = {}
     arrived: set[CellKey] = set()
 
@@ -71,7 +131,7 @@ def _tell(key: CellKey, version: Version, cell: Cell | None, told: dict[CellKey,
         output.note(line)
 
 
-def _ended(snapshot: FleetSnapshot, wanted: dict[CellKey, Version], numbers: set[int]) -> int | None:
+def _ended(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], numbers: set[int]) -> int | None:
     for request in snapshot.pull_requests:
         if request.number in numbers and request.state == "closed":
             output.note(f"sgm: #{request.number} was closed without being merged")
@@ -80,11 +140,11 @@ def _ended(snapshot: FleetSnapshot, wanted: dict[CellKey, Version], numbers: set
     there = [cell for key, cell in arrived.items() if cell.desired_version == wanted[key]]
     if any(cell.journey is Journey.FAILED for cell in there):
         return 1
-    done = all(cell.journey is Journey.SETTLED and cell.live_version in {None, cell.desired_version} for cell in there)
+    done = all(cell.journey in _ARRIVED and cell.live_version in {None, cell.desired_version} for cell in there)
     return 0 if len(there) == len(wanted) and done else None
 
 
-def _taken_back(snapshot: FleetSnapshot, wanted: dict[CellKey, Version], arrived: set[CellKey]) -> bool:
+def _taken_back(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], arrived: set[CellKey]) -> bool:
     """Whether git has stopped to want what it already wanted: somebody went back, or on to another version."""
     for key, version in wanted.items():
         cell = snapshot.cells.get(key)

@@ -19,7 +19,7 @@ from sgm_tui.fleet.tables import align
 from sgm_tui.fleet.wave_report import wave_document
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.proposal import Unfinished
+    from sgm_tui.fleet.proposal import Progress, Unfinished
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.session import LiveSession
 
@@ -63,12 +63,11 @@ async def _plan(arguments: argparse.Namespace) -> int:
         if arguments.what in {"waves", "next", "stop", "go-on", "drop"}:
             return await _waves(session, snapshot, arguments)
         if arguments.what == "resume":
-            return await _resume(session, arguments.operation)
+            return await _resume(session, arguments)
         if arguments.what == "discard":
-            output.data(await session.discard(arguments.operation))
-            return 0
+            return _done(arguments, "discarded", await session.discard(arguments.operation))
         if arguments.what == "clear":
-            return await _clear(session, snapshot)
+            return await _clear(session, snapshot, arguments)
         if not snapshot.plan.changes:
             output.note("sgm: nothing is planned: p on a cell of the dashboard plans a promotion into it")
         code = await changes.carry_out(session, Staged(snapshot.plan.changes), arguments)
@@ -107,18 +106,28 @@ async def _waves(session: LiveSession, snapshot: FleetSnapshot, arguments: argpa
     return 0
 
 
-async def _resume(session: LiveSession, operation: str) -> int:
-    done = False
-    async for progress in session.resume(operation):
-        output.note(f"{progress.step:<10} {progress.text}  {progress.url}".rstrip())
-        done = progress.step in ENDED
-    return 0 if done else 1
+async def _resume(session: LiveSession, arguments: argparse.Namespace) -> int:
+    last: Progress | None = None
+    async for last in session.resume(arguments.operation):
+        output.note(f"{last.step:<10} {last.text}  {last.url}".rstrip())
+    if last is None:
+        return 1
+    if arguments.output == "json":
+        _done(arguments, last.step, last.text, number=last.number or None, url=last.url or None)
+    return 0 if last.step in ENDED else 1
 
 
-async def _clear(session: LiveSession, snapshot: FleetSnapshot) -> int:
+async def _clear(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
     for change in snapshot.plan.changes:
         await session.drop(change)
-    output.note(f"{len(snapshot.plan.changes)} changes taken out of the plan")
+    count = len(snapshot.plan.changes)
+    return _done(arguments, "cleared", f"{count} change{'' if count == 1 else 's'} taken out of the plan")
+
+
+def _done(arguments: argparse.Namespace, result: str, said: str, **more: object) -> int:
+    """What became of it, for people or for programs."""
+    document = {"schema": 1, "result": result, "operation": arguments.operation, "text": said, **more}
+    output.data(json.dumps(document, indent=2, ensure_ascii=False) if arguments.output == "json" else said)
     return 0
 
 

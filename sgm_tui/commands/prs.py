@@ -38,7 +38,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List them, or do what was asked for; the exit code of design §6."""
-    if (arguments.what == "list") != (arguments.number is None):
+    if arguments.what == "list" and arguments.number is not None:
+        raise UsageError("sgm prs: list takes no number", "Try: sgm prs, or sgm prs merge 57")
+    if arguments.what != "list" and arguments.number is None:
         raise UsageError("sgm prs: an action needs the number of a pull request", "Try: sgm prs merge 57")
     if arguments.what != "list":
         may_write(arguments)
@@ -53,14 +55,25 @@ async def _prs(arguments: argparse.Namespace) -> int:
         request = next((one for one in snapshot.pull_requests if one.number == arguments.number), None)
         if request is None:
             raise UsageError(f"there is no pull request #{arguments.number} that touches the fleet", "sgm prs")
+        may_write(arguments, session)
         reason = why_not(request, arguments.what)
         if reason:
+            _say(request, arguments, "refused", reason)
             output.note(f"sgm: #{request.number} {request.title}: not done: {reason}")
             return 1
         if not arguments.yes and not await asyncio.to_thread(_asked, request, arguments.what):
             raise RefusedError("not confirmed: nothing was done")
-        output.data(await session.act_on_pull(request.number, request.head, arguments.what))
+        _say(request, arguments, "done", await session.act_on_pull(request.number, request.head, arguments.what))
         return 0
+
+
+def _say(request: PullRequest, arguments: argparse.Namespace, result: str, said: str) -> None:
+    """What became of an action: for programs always, for people what was done."""
+    if arguments.output == "json":
+        done = {"schema": 1, "number": request.number, "action": arguments.what, "result": result, "text": said}
+        output.data(json.dumps(done, indent=2, ensure_ascii=False))
+    elif result == "done":
+        output.data(said)
 
 
 def _asked(request: PullRequest, action: PullAction) -> bool:

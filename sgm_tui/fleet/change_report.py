@@ -9,12 +9,12 @@ from typing import Any, Literal
 from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
 from sgm_tui.fleet.gate_case import span
 from sgm_tui.fleet.plan import Refusal
-from sgm_tui.fleet.proposal import FileEdit, Preview, Progress
+from sgm_tui.fleet.proposal import UNWRITTEN, FileEdit, Preview, Progress
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.tables import align
 
 SCHEMA = 1
-_CLEARS = {"window": "opens", "soak": "soaked"}
+_CLEARS = {"window": "opens", "soak": "soaked", "wave": "opens"}
 """What time does to a gate, in a word."""
 
 Result = Literal["planned", "opened", "pushed", "nothing", "refused", "failed"]
@@ -22,6 +22,7 @@ Result = Literal["planned", "opened", "pushed", "nothing", "refused", "failed"]
 
 def document(result: Result, preview: Preview, progress: Iterable[Progress] = ()) -> dict[str, Any]:
     """What was planned or done, for machines."""
+    steps = tuple(progress)
     edits = {edit.change: edit for proposal in preview.proposals for edit in proposal.edits}
     return {
         "schema": SCHEMA,
@@ -29,8 +30,11 @@ def document(result: Result, preview: Preview, progress: Iterable[Progress] = ()
         "blocked": any(proposal.blocked for proposal in preview.proposals),
         "changes": [_change(edit) for edit in edits.values()],
         "gates": [gate_report(gate) for proposal in preview.proposals for gate in proposal.gates],
-        "pull_requests": [_pull(one) for one in progress if one.number or one.step == "pushed"],
-        "refusals": [_refused(one) for one in preview.refusals],
+        "pull_requests": [_pull(one) for one in steps if one.number or one.step == "pushed"],
+        "refusals": [
+            *(_refused(one) for one in preview.refusals),
+            *(_unwritten(one) for one in steps if one.step in UNWRITTEN),
+        ],
     }
 
 
@@ -116,6 +120,12 @@ def _refusal(refusal: Refusal) -> str:
 
 def _refused(refusal: Refusal) -> dict[str, Any]:
     return {"path": refusal.path, "reason": refusal.reason, "number": refusal.number or None}
+
+
+def _unwritten(progress: Progress) -> dict[str, Any]:
+    """What came in between after the plan had been shown."""
+    edits = progress.proposal.edits
+    return {"path": edits[0].change.path if edits else "", "reason": progress.text, "number": progress.number or None}
 
 
 def _change(edit: FileEdit) -> dict[str, Any]:

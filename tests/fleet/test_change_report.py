@@ -12,7 +12,7 @@ from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.history import WayBack
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plan import Change
-from sgm_tui.fleet.proposal import FileEdit, Preview, Proposal
+from sgm_tui.fleet.proposal import FileEdit, Preview, Progress, Proposal
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 WHERE = builders.key("cart", "prod-eu1")
@@ -68,3 +68,16 @@ def test_a_gate_says_when_time_alone_clears_it(gate: str, hours: float, says: st
 
 def test_a_gate_that_needs_a_person_promises_no_time() -> None:
     assert why(Gate(WHERE, "image", "block", "no such image"), NOW) == "no such image"
+
+
+def test_what_came_in_between_is_told_to_programs_too() -> None:
+    made = preview(revert(None))
+    proposal = made.proposals[0]
+    told = [Progress("blocked", proposal, "#9 by mia wants v3 here"), Progress("opened", proposal, number=8, url="u")]
+    report = document("refused", made, told)
+    assert report["refusals"][-1] == {
+        "path": proposal.edits[0].change.path,
+        "reason": "#9 by mia wants v3 here",
+        "number": None,
+    }
+    assert [one["number"] for one in report["pull_requests"]] == [8]

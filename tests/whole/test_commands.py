@@ -268,6 +268,54 @@ def test_waves_stop_when_somebody_closes_what_they_wait_for_and_are_dropped_by_h
     assert slow_fleet.json("plan", "waves")["waves"] == []
 
 
+def test_a_later_wave_is_not_opened_while_the_one_before_rolls_whoever_asks(slow_fleet: Fleet, tmp_path: Path) -> None:
+    where = ("promote", "cart", "--to", "prod", "--yes", "--direct")
+    text = Path(slow_fleet.ready["config"]).read_text(encoding="utf-8")
+    direct = text.replace("group_by: stage", "group_by: stage\n  direct: [prod]")
+    mine, another = tmp_path / "mine.yaml", tmp_path / "another.yaml"
+    mine.write_text(direct, encoding="utf-8")
+    # A colleague, or the next runner of a workflow: nothing of the first one's waves is known there.
+    another.write_text(direct.replace("state_directory: ", f"state_directory: {tmp_path}/state #"), encoding="utf-8")
+    assert slow_fleet.json(*where, "--config", str(mine))["result"] == "pushed"
+    heads = slow_fleet.heads()
+    for config in (mine, another):
+        refused = slow_fleet.json(*where, "--config", str(config), code=1)
+        assert {one["cluster"] for one in refused["changes"]} == {"prod-us1", "prod-ap1"}
+        assert {one["gate"] for one in refused["gates"] if one["result"] in {"block", "unknown"}} == {"wave"}
+    ran = slow_fleet.sgm(*where, "--config", str(another), "--wait", "--timeout", "1", code=1)
+    assert "waiting    cart@prod-us1: a wave before this one: prod-eu1 is " in ran.stderr
+    only = ("promote", "cart", "--to", "prod", "--cluster", "prod-eu1", "--yes")
+    assert slow_fleet.json(*only)["result"] == "nothing"
+    ran = slow_fleet.sgm(*only, "--wait", "--timeout", "1", code=1)
+    assert "not settled within" in ran.stderr
+    assert slow_fleet.heads() == heads
+
+
+def test_every_answer_can_be_had_for_a_program(fleet: Fleet) -> None:
+    assert fleet.json("audit", "verify")["whole"] is True
+    assert fleet.json("plan", "clear", "--yes")["result"] == "cleared"
+    number = fleet.json("prs")["pull_requests"][0]["number"]
+    refused = fleet.json("prs", "stop-auto-merge", str(number), "--yes", code=1)
+    assert (refused["number"], refused["action"], refused["result"]) == (number, "stop-auto-merge", "refused")
+
+
+def test_what_is_done_to_a_pull_request_is_found_by_its_service_and_stage(slow_fleet: Fleet) -> None:
+    (made,) = slow_fleet.json("promote", "catalog", "--to", "staging", "--yes")["pull_requests"]
+    closed = slow_fleet.json("prs", "close", str(made["number"]), "--yes")
+    assert (closed["result"], closed["action"]) == ("done", "close")
+    records = slow_fleet.json("audit", "--service", "catalog", "--stage", "staging")["records"]
+    assert records[-1]["action"] == "close"
+
+
+def test_a_configuration_that_is_read_only_refuses_before_anything_is_asked(fleet: Fleet, tmp_path: Path) -> None:
+    config = tmp_path / "sgm.yaml"
+    text = Path(fleet.ready["config"]).read_text(encoding="utf-8")
+    config.write_text(f"{text}read_only: true\n", encoding="utf-8")
+    ran = fleet.sgm("promote", "catalog", "--to", "staging", "--yes", "--config", str(config), code=4)
+    assert ran.stdout == ""
+    fleet.sgm("promote", "catalog", "--to", "staging", "--dry-run", "--config", str(config))
+
+
 def test_what_git_wants_already_is_nothing_to_do(fleet: Fleet) -> None:
     version = fleet.cell("cart", "staging-eu1")["desired"]
     document = fleet.json("promote", "cart", "--to", "staging", "--version", version, "--yes")
