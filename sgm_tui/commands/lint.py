@@ -35,6 +35,9 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser], shared: argparse.A
     parser.add_argument("--rule", action="append", default=[], metavar="ID", help="only this rule; repeatable")
     parser.add_argument("--ignore", action="append", default=[], metavar="ID", help="not this rule; repeatable")
     parser.add_argument("--strict", action="store_true", help="exit 1 on warnings too")
+    parser.add_argument(
+        "--applications", action="store_true", help="also list the Applications, those ApplicationSets make included"
+    )
     parser.add_argument("--verbose", action="store_true", help="also say which rules had nothing to look at")
     parser.add_argument("-o", "--output", choices=_FORMATS, default="text", help="how to print it (default: text)")
     parser.set_defaults(run=run)
@@ -126,7 +129,8 @@ def _rendered(report: Report, root: Path, arguments: argparse.Namespace) -> str:
     if form == "json":
         return render.document(report)
     if form == "text":
-        return render.text(report, _below(root, Path.cwd()), every_note=bool(arguments.rule))
+        said = render.text(report, _below(root, Path.cwd()), every_note=bool(arguments.rule))
+        return f"{said}\n\n{render.applications(report)}" if arguments.applications else said
     prefix = _below(root, _git_root(root))
     return sarif.sarif(report, prefix) if form == "sarif" else render.github(report, prefix)
 

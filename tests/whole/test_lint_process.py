@@ -153,3 +153,19 @@ def test_wrong_usage_exits_2_and_says_what_to_do(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert words in printed.err
+
+
+def test_the_applications_a_repository_yields_are_listed_for_people_and_programs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bundled = str(gitops_repository())
+    assert main(["lint", bundled, "--applications"]) == 0
+    head, *rows = capsys.readouterr().out.split("\n\n", 1)[1].splitlines()
+    assert head.split() == ["APPLICATION", "PROJECT", "CLUSTER", "NAMESPACE", "MADE", "BY"]
+    assert ["prod-eu1-cart", "acme", "prod-eu1", "app-cart", "app-service"] in [row.split() for row in rows]
+    assert main(["lint", bundled, "-o", "json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["applications"]
+    assert len(listed) == len(rows)
+    one = next(found for found in listed if found["name"] == "prod-eu1-cart")
+    assert (one["project"], one["cluster"], one["applicationset"]) == ("acme", "prod-eu1", "app-service")
+    assert one["path"] == "argocd/applicationsets/app-service.yaml"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sgm_tui.fleet.text import clean
+from sgm_tui.gitops.argo_objects import Application
 from sgm_tui.gitops.lint.catalogue import BY_ID, Severity
 from sgm_tui.gitops.marked import Place
 
@@ -27,6 +28,12 @@ class Finding:
         """Why it matters."""
         return BY_ID[self.rule].why
 
+    @property
+    def said(self) -> str:
+        """What is wrong, why it matters and what to do, in sentences."""
+        end = "" if self.message.endswith((".", "?", "!")) else "."
+        return f"{self.message}{end} {self.why} {self.fix}"
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -47,6 +54,8 @@ class Report:
     skipped: tuple[Skipped, ...]
     files: int
     """How many files were looked at."""
+    applications: tuple[Application, ...] = ()
+    """Every Application, written down or made by an ApplicationSet."""
 
     def count(self, severity: Severity) -> int:
         """How many findings are this bad."""

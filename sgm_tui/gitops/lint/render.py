@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from sgm_tui.fleet.tables import align
 from sgm_tui.fleet.text import clean
+from sgm_tui.gitops.argo_objects import Application
 from sgm_tui.gitops.lint.catalogue import Severity
 from sgm_tui.gitops.lint.findings import Finding, Report
 
@@ -93,9 +95,35 @@ def document(report: Report) -> str:
         "files": report.files,
         "summary": summary,
         "findings": [_finding(one) for one in report.findings],
+        "applications": [_application(one) for one in report.applications],
         "skipped": [{"rules": list(one.rules), "reason": clean(one.reason)} for one in report.skipped],
     }
     return json.dumps(whole, indent=2, ensure_ascii=False)
+
+
+def _application(one: Application) -> dict[str, Any]:
+    return {
+        "name": clean(one.name),
+        "namespace": clean(one.namespace),
+        "project": clean(one.project),
+        "cluster": clean(one.destination_name) or None,
+        "server": clean(one.destination_server) or None,
+        "destination_namespace": clean(one.destination_namespace) or None,
+        "applicationset": clean(one.origin) or None,
+        "path": clean(one.place.path, _LONGEST_PATH),
+        "line": one.place.line,
+    }
+
+
+def applications(report: Report) -> str:
+    """Every Application for people: its name, where it goes, and what makes it."""
+    headings = ("APPLICATION", "PROJECT", "CLUSTER", "NAMESPACE", "MADE BY")
+    rows = [
+        (one.name, one.project, one.destination_name or one.destination_server, one.destination_namespace,
+         one.origin or f"{one.place.path}:{one.place.line}")
+        for one in report.applications
+    ]  # fmt: skip
+    return "\n".join(align([headings, *(tuple(clean(word) or "-" for word in row) for row in rows)]))
 
 
 def _finding(one: Finding) -> dict[str, Any]:
@@ -127,7 +155,7 @@ def _command(one: Finding, prefix: str) -> str:
         ("title", one.rule),
     ]
     written = ",".join(f"{name}={_escaped(str(value), ':,')}" for name, value in properties)
-    return f"::{_COMMANDS[one.severity]} {written}::{_escaped(f'{one.message}. {one.why} {one.fix}')}"
+    return f"::{_COMMANDS[one.severity]} {written}::{_escaped(one.said)}"
 
 
 def _escaped(value: str, more: str = "") -> str:

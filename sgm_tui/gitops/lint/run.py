@@ -40,7 +40,8 @@ def lint(
                 skipped.append(said)
             elif (not only or said.rule in only) and said.rule not in ignore:
                 findings[said] = None
-    return Report(tuple(sorted(findings, key=_order)), tuple(skipped), len(checkout.files))
+    made = tuple(sorted(subject.applications, key=lambda one: (one.origin, one.name)))
+    return Report(tuple(sorted(findings, key=_order)), tuple(skipped), len(checkout.files), made)
 
 
 def _order(finding: Finding) -> tuple[str, int, int, str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sgm_tui import __version__
-from sgm_tui.gitops.lint.catalogue import BY_ID, RULES, Rule
+from sgm_tui.gitops.lint.catalogue import RULES, Rule
 from sgm_tui.gitops.lint.findings import Finding, Report
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -61,7 +61,7 @@ def _result(one: Finding, position: int, prefix: str, fingerprint: str) -> dict[
         "ruleId": one.rule,
         "ruleIndex": position,
         "level": one.severity,
-        "message": {"text": f"{one.message}. {BY_ID[one.rule].why} {one.fix}"},
+        "message": {"text": one.said},
         "locations": [{"physicalLocation": location}],
         "partialFingerprints": {_FINGERPRINT: fingerprint},
     }
