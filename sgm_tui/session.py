@@ -291,15 +291,12 @@ class LiveSession:
         """Put the way back of a cell into the plan."""
         return await self._stage_one(await self.revert_of(key, to))
 
-    async def stage_revert_of(self, service: ServiceName, version: Version) -> tuple[Change, ...] | Refusal:
+    async def stage_revert_of(self, service: ServiceName, version: Version) -> Staged:
         """Put the reverts of every cell that runs, or is about to run, a version into the plan."""
         found = await self.reverts_of(service, version)
+        found = found or (Refusal("", f"no cell runs {service} {version}, or is about to"),)
         changes = tuple(one for one in found if isinstance(one, Change))
-        refusals = tuple(one for one in found if isinstance(one, Refusal))
-        staged = await self._stage(Staged(changes, refusals))
-        if staged.changes:
-            return staged.changes
-        return next(iter(staged.refusals), Refusal("", f"no cell runs {service} {version}, or is about to"))
+        return await self._stage(Staged(changes, tuple(one for one in found if isinstance(one, Refusal))))
 
     async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:
         """What will happen when that revert is merged."""

@@ -511,6 +511,7 @@ class ScriptedSession:
         self.previewed: Callable[[FleetSnapshot], Preview] = preview
         self.gates: tuple[Gate, ...] | Refusal = ()
         self.pasts: tuple[Past, ...] = ()
+        self.reverts = Staged(refusals=(Refusal("", "scripted"),))
         self.fared: dict[str, RanHealthy] = {}
         self.begun: tuple[Unfinished, ...] = ()
         self.wave_plans: tuple[tuple[WavePlan, WaveStep], ...] = ()
@@ -627,10 +628,10 @@ class ScriptedSession:
         self.asked.append(("revert", where, to))
         return Refusal("", "scripted")
 
-    async def stage_revert_of(self, service: ServiceName, version: Version) -> tuple[Change, ...] | Refusal:
+    async def stage_revert_of(self, service: ServiceName, version: Version) -> Staged:
         """Kept."""
         self.asked.append(("revert of", service, version))
-        return Refusal("", "scripted")
+        return self.reverts
 
     async def way_back(self, where: CellKey, to: str | None) -> WayBack | Refusal:
         """At once."""

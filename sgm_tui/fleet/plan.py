@@ -91,11 +91,16 @@ class Plan:
     changes: tuple[Change, ...] = ()
 
     def with_change(self, *changes: Change) -> Plan:
-        """The plan with these changes as one step; each replaces an earlier change of the same key of its file."""
+        """The plan with these changes as one step; each replaces an earlier change of the same key of its file.
+
+        What was staged just so before stays as it was: taking this step back must not take it along.
+        """
         batch = max((one.batch for one in self.changes), default=0) + 1
-        places = {(one.path, one.key) for one in changes}
+        there = {replace(one, batch=0) for one in self.changes}
+        new = [one for one in changes if replace(one, batch=0) not in there]
+        places = {(one.path, one.key) for one in new}
         kept = (one for one in self.changes if (one.path, one.key) not in places)
-        return Plan((*kept, *(replace(one, batch=batch) for one in changes)))
+        return Plan((*kept, *(replace(one, batch=batch) for one in new)))
 
     def replaced(self, old: Change, new: Change) -> Plan:
         """The plan with `new` in the place of `old`."""

@@ -45,6 +45,14 @@ MATRIX: list[BindingType] = [
         show=False,
         tooltip="Plan all the stage before has and this one not",
     ),
+    Binding(
+        "L",
+        "promote_location",
+        "promote location",
+        id="promote-location",
+        show=False,
+        tooltip="Plan this service for all clusters of this stage here",
+    ),
     Binding("v", "revert", "revert", id="revert", tooltip="Plan the way back to a version that was good"),
     Binding("y", "why", "why", id="why", tooltip="What stands in the way of the next version"),
     Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take out of the plan what was staged last"),
@@ -107,7 +115,7 @@ MOUSE: tuple[tuple[str, str], ...] = (
 """What the mouse does, for the help."""
 
 _MOVING = ("move(", "page(", "edge(", "stage(", "choose(", "scroll(")
-SELDOM = frozenset({"promote-row", "promote-stage", "theme", "picture", "suspend", "quit-anywhere"})
+SELDOM = frozenset({"promote-row", "promote-stage", "promote-location", "theme", "picture", "suspend", "quit-anywhere"})
 """Keys that come last where a footer has room to spare."""
 KEPT = frozenset({"help", "leave", "back"})
 """The actions whose keys are in every footer, however narrow: how to learn more, and the way out."""
@@ -245,7 +253,7 @@ HELP: list[BindingType] = [
 
 WRITING = frozenset(
     {
-        "mark", "promote", "promote-row", "promote-stage", "revert", "undo",
+        "mark", "promote", "promote-row", "promote-stage", "promote-location", "revert", "undo",
         "plan-confirm", "plan-drop", "plan-undo", "plan-version", "plan-strategy", "plan-reason", "plan-override",
         "plan-supersede", "unfinished-do", "waves-stop", "waves-go-on", "waves-drop", "why-promote",
         "revert-stage", "revert-bad", "revert-everywhere",

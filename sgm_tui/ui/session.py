@@ -108,8 +108,11 @@ class Session(Protocol):
         """Put the way back into the plan: the version before, or a version or commit of the cell's history."""
         ...
 
-    async def stage_revert_of(self, service: ServiceName, version: Version) -> tuple[Change, ...] | Refusal:
-        """Put into the plan the reverts of every cell that runs, or is about to run, this version."""
+    async def stage_revert_of(self, service: ServiceName, version: Version) -> Staged:
+        """Put into the plan the reverts of every cell that runs, or is about to run, this version.
+
+        What no revert can undo (an open pull request that brings it) is refused with what to do.
+        """
         ...
 
     async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:

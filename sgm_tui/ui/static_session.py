@@ -98,9 +98,9 @@ class StaticSession:
         """Refused."""
         return self._no
 
-    async def stage_revert_of(self, service: ServiceName, version: Version) -> tuple[Change, ...] | Refusal:
+    async def stage_revert_of(self, service: ServiceName, version: Version) -> Staged:
         """Refused."""
-        return self._no
+        return Staged(refusals=(self._no,))
 
     async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:
         """Nothing is judged."""

@@ -183,3 +183,13 @@ def test_a_pause_as_argo_rollouts_writes_it_is_kept(pause: str) -> None:
     extras = extras_of(f'[{{"pause": {pause}}}]')
     assert not isinstance(extras, Refusal)
     assert extras[1].value == f'[{{"pause": {pause}}}]'
+
+
+def test_an_undo_leaves_what_an_earlier_key_press_had_staged_just_so(skewed: FleetSnapshot) -> None:
+    first = promotion_into(skewed, key("cart", "prod-eu1"))
+    second = promotion_into(skewed, key("cart", "prod-ap1"))
+    assert isinstance(first, Change)
+    assert isinstance(second, Change)
+    plan = Plan().with_change(first).with_change(first, second)
+    assert [one.place for one in plan.changes] == ["prod-eu1", "prod-ap1"]
+    assert [one.place for one in plan.undone().changes] == ["prod-eu1"]

@@ -294,3 +294,52 @@ async def test_a_wrong_word_is_said_to_be_one() -> None:
         assert [(one.title, one.message) for one in app._notifications] == [
             ("not the word", "Type prod, or esc leaves.")
         ]
+
+
+async def test_the_diff_of_the_chosen_change_is_shown() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 24)) as pilot:
+        screen = await open_plan(pilot, *CHECKOUT_IN_PROD, "2", "A", "1", "3", "A")
+        plan = screen.snapshot.plan.changes
+        assert len(plan) > 5
+        for change in plan[1:]:
+            await press(pilot, "j")
+            assert f"+++ b/{change.path}" in text_of(app), change
+        await press(pilot, *("k" for _ in plan))
+        assert f"+++ b/{plan[0].path}" in text_of(app)
+
+
+async def test_a_reason_is_seen_before_it_is_written() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await open_plan(pilot, *CHECKOUT_IN_PROD)
+        await press(pilot, "w", *"why not", "enter")
+        for _ in range(200):
+            if screen.preview is not None and screen.preview.proposals[0].reason:
+                break
+            await pilot.pause(0.01)
+        assert "reason     why not" in text_of(app)
+        await question(pilot)
+        assert "because why not" in text_of(app)
+
+
+async def test_the_question_tells_what_is_opened_now_from_what_follows_wave_by_wave() -> None:
+    session = builders.ScriptedSession(builders.release())
+
+    def in_waves(shown: FleetSnapshot) -> Preview:
+        (one,) = builders.preview(shown).proposals
+        return Preview("3f2a1c9", tuple(replace(one, wave=wave, waves=3) for wave in range(3)))
+
+    session.previewed = in_waves
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *CHECKOUT_IN_PROD)
+        await question(pilot)
+        assert "Open a pull request, 2 more wave by wave?" in text_of(app)
+
+
+async def test_nothing_said_on_the_matrix_covers_the_diff() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_plan(pilot, *CHECKOUT_IN_PROD)
+        assert not app._notifications

@@ -337,10 +337,10 @@ def test_a_cluster_that_never_answered_is_not_told_as_empty() -> None:
     shown = replace(builders.calm(), sources=builders.sources(silent, unconfigured))
     cell = replace(cell, facts=replace(cell.facts, application=None))
     _, told, rolling, _ = sections(cell, shown, (60, 60, 60, 60))
-    assert text(told.lines[0]).strip() == "off: argocd.hubs is not configured"
-    assert text(rolling.lines[0]).strip() == "not yet known: prod-us1 has not answered"
+    assert text(told.shown(60, 0)[1]).strip() == "off: argocd.hubs is not configured"
+    assert text(rolling.shown(60, 0)[1]).strip() == "not yet known: prod-us1 has not answered"
     _, _, rolling, _ = sections(cell, builders.calm(), (60, 60, 60, 60))
-    assert text(rolling.lines[0]).strip() == "no Rollout here"
+    assert text(rolling.shown(60, 0)[1]).strip() == "no Rollout here"
 
 
 def test_without_github_the_list_of_pull_requests_says_how_to_have_it() -> None:
@@ -356,3 +356,17 @@ def test_what_only_the_attention_view_hides_is_not_told_as_missing() -> None:
     assert text(lines[0]) == "“gateway” is quiet"
     assert "f shows the rest" in text(lines[1])
     assert "Nothing matches" in text(nothing_to_show(builders.calm(), View(query="zzzz", attention=True))[0])
+
+
+def test_what_is_long_in_the_pane_goes_on_below_where_there_is_room_and_is_cut_where_there_is_none() -> None:
+    cell = RELEASE.cells[builders.key("checkout", "prod-us1")]
+    wants = sections(cell, RELEASE, (24, 24, 40, 30))[0]
+    roomy = [text(line) for line in wants.shown(24, 20)]
+    assert all(cell_len(line) <= 24 for line in roomy), roomy
+    assert not [line for line in roomy if "…" in line]
+    assert cell.facts.desired is not None
+    assert "".join(line[9:] for line in roomy).endswith(cell.facts.desired.path)
+    cut = [text(line) for line in wants.shown(24, 0)]
+    assert len(cut) == len(wants.lines) + 1
+    assert cut[-1].startswith("file     …")
+    assert cut[-1].endswith("values.yaml")

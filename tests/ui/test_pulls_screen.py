@@ -162,3 +162,24 @@ async def test_at_80_columns_a_pull_request_is_one_line_with_number_state_and_ag
         assert "waits for approval" in lines[3]
         assert "#41" in lines[4]
         assert "feat(catalog): prod-us1" in lines[3]
+
+
+@pytest.mark.parametrize("size", [(40, 10), (60, 12)])
+async def test_the_list_keeps_a_row_however_small_the_terminal(size: tuple[int, int]) -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ={"LANG": "C.UTF-8"})
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.press("o")
+        await pilot.pause()
+        lines = ["".join(part.text for part in line) for line in app.screen._compositor.render_strips()]
+        assert any(line.startswith(" #42") for line in lines), lines
+
+
+async def test_what_stands_between_a_pull_request_and_its_merge_is_told_apart() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ={"LANG": "C.UTF-8"})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        await pilot.press("o")
+        await pilot.pause()
+        shown = "\n".join("".join(part.text for part in line) for line in app.screen._compositor.render_strips())
+        assert "checks passing · not approved yet · no conflicts · opened 31m ago" in shown

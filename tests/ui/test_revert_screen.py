@@ -13,7 +13,7 @@ from textual.widgets import Input
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.history import Past, PastKind, RanHealthy, WayBack
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
@@ -228,3 +228,14 @@ async def test_a_history_that_cannot_be_read_says_why_and_stays(
         await press(pilot, *TO_PROD, "v")
         assert "git did not answer" in text_of(app)
         assert isinstance(app.screen, RevertScreen)
+
+
+async def test_what_no_revert_undoes_is_said_beside_what_is_planned(session: Session) -> None:
+    why = "#314 proposes v1.4.3 for checkout@prod-ap1: close that pull request"
+    session.reverts = Staged((builders.promotion(PROD, "v1.4.1"),), (Refusal("", why, nothing=True),))
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "v", "E")
+        told = {one.title: one.message for one in app._notifications}
+        assert told["not by a revert"] == why
+        assert "planned: back in prod-us1" in told

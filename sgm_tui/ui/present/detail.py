@@ -10,7 +10,7 @@ from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.ages import ago
-from sgm_tui.ui.present.fit import shorten
+from sgm_tui.ui.present.fit import Loose, settled
 from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, sparkline
 from sgm_tui.ui.present.pulls import readiness
 from sgm_tui.ui.present.rollouts import (
@@ -43,7 +43,11 @@ class Section:
     """One of the four truths."""
 
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[Line | Loose, ...]
+
+    def shown(self, width: int, spare: int) -> tuple[Line, ...]:
+        """Its title and its lines in `width` cells, long ones going on below as long as `spare` lines last."""
+        return (((self.title, Tone.TITLE),), *settled(self.lines, width, spare))
 
 
 def heading(cell: Cell, snapshot: FleetSnapshot) -> Line:
@@ -80,44 +84,53 @@ def sections(
         widths: terminal cells for each of the four.
         in_full: one rollout step a line and every ReplicaSet, where there is room for a page.
     """
-    told, rolling = _told(cell, snapshot, widths[1]), _rolling(cell, snapshot, widths[2], in_full=in_full)
+    told, rolling = _told(cell, snapshot), _rolling(cell, snapshot, widths[2], in_full=in_full)
     live = _live(cell, snapshot, widths[3])
     return (
-        Section("git wants", tuple(_wanted(cell, snapshot, widths[0]))),
+        Section("git wants", tuple(_wanted(cell, snapshot))),
         _observed("Argo CD", told, cell),
         _observed("rollout", rolling, cell),
         _observed("live", live, cell),
     )
 
 
-def _observed(title: str, lines: list[Line], cell: Cell) -> Section:
+def _observed(title: str, lines: Sequence[Line | Loose], cell: Cell) -> Section:
     """What was seen; where nobody sees it any more nothing looks good."""
     if cell.journey is not Journey.UNKNOWN or not cell.facts.stale:
         return Section(title, tuple(lines))
-    doubted = (tuple((text, Tone.UNKNOWN if tone is Tone.GOOD else tone) for text, tone in line) for line in lines)
-    return Section(f"{title}, as last seen", tuple(doubted))
+    return Section(f"{title}, as last seen", tuple(map(_doubted, lines)))
+
+
+def _doubted(line: Line | Loose) -> Line | Loose:
+    if isinstance(line, Loose):
+        return line
+    return tuple((text, Tone.UNKNOWN if tone is Tone.GOOD else tone) for text, tone in line)
 
 
 def _labelled(label: str, *parts: tuple[str, Tone]) -> Line:
     return ((f"{label:<{_LABEL}}", Tone.QUIET), *parts)
 
 
-def _said(label: str, text: str, width: int, tone: Tone = Tone.TEXT) -> Line:
-    return _labelled(label, (shorten(text, max(8, width - _LABEL)), tone))
+def _said(label: str, text: str, tone: Tone = Tone.TEXT) -> Loose:
+    return Loose(_labelled(label), text, tone)
 
 
-def _wanted(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
+def _file(path: str, tone: Tone = Tone.TEXT) -> Loose:
+    return Loose(_labelled("file"), path, tone, from_end=True)
+
+
+def _wanted(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
     desired, now = cell.facts.desired, snapshot.generated_at
-    lines: list[Line] = []
+    lines: list[Line | Loose] = []
     if cell.facts.staged is not None:
         lines.append(_labelled("planned", (f"{JOURNEY[Journey.STAGED]} {cell.facts.staged}", Tone.STAGED)))
     for pending in cell.facts.pending[:3]:
         request = next((one for one in snapshot.pull_requests if one.number == pending.number), None)
         lines.append(_pending_line(pending.number, pending.version, request))
     if desired is None:
-        return [*lines, _said("version", "not in git", width, Tone.ATTENTION)]
+        return [*lines, _said("version", "not in git", Tone.ATTENTION)]
     if desired.version is None:
-        return [*lines, _said("error", desired.error, width, Tone.BAD), _said("file", desired.path, width)]
+        return [*lines, _said("error", desired.error, Tone.BAD), _file(desired.path)]
     lines.append(_labelled("version", (desired.version, Tone.STRONG)))
     lines.append(
         _labelled(
@@ -127,16 +140,11 @@ def _wanted(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
         )
     )
     if desired.author:
-        lines.append(_said("by", desired.author, width))
+        lines.append(_said("by", desired.author))
     if desired.subject:
-        lines.append(_said("", desired.subject, width, Tone.QUIET))
-    lines.append(_said("file", _end(desired.path, width - _LABEL), width, Tone.QUIET))
+        lines.append(_said("", desired.subject, Tone.QUIET))
+    lines.append(_file(desired.path, Tone.QUIET))
     return lines
-
-
-def _end(path: str, width: int) -> str:
-    """A path from its end: what tells files apart is there."""
-    return path if len(path) <= width else "…" + path[-max(1, width - 1) :]
 
 
 def _pending_line(number: int, version: str, request: PullRequest | None) -> Line:
@@ -144,33 +152,30 @@ def _pending_line(number: int, version: str, request: PullRequest | None) -> Lin
     return _labelled("proposed", (f"{version} #{number} ", Tone.STAGED), state)
 
 
-def _told(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
+def _told(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
     application, now = cell.facts.application, snapshot.generated_at
     if application is None:
-        return [_absent(snapshot, "argocd", "", "no Application here", width)]
-    lines: list[Line] = [
+        return [_absent(snapshot, "argocd", "", "no Application here")]
+    health = (application.health or "not known", _HEALTH.get(application.health, Tone.UNKNOWN))
+    lines: list[Line | Loose] = [
         _labelled(
             "sync",
             (application.sync or "not compared", _SYNC.get(application.sync, Tone.UNKNOWN)),
             ("  auto" if application.auto_sync else "  by hand", Tone.QUIET),
         ),
-        _labelled(
-            "health",
-            (application.health or "not known", _HEALTH.get(application.health, Tone.UNKNOWN)),
-            (f"  {shorten(application.health_message, width)}" if application.health_message else "", Tone.TEXT),
-        ),
+        _labelled("health", health),
+        *([_said("", application.health_message)] if application.health_message else []),
         _labelled(
             "applied",
             (application.deployed_revision[:7] or "—", Tone.TEXT),
             (f" {ago(application.deployed_at, now)}", Tone.QUIET),
         ),
     ]
-    lines.extend(_operation(application, snapshot, width))
+    lines.extend(_operation(application, snapshot))
     lines.extend(
         _said(
             "error" if condition.is_error else "note",
             f"{condition.type}: {condition.message}",
-            width,
             Tone.BAD if condition.is_error else Tone.ATTENTION,
         )
         for condition in application.conditions[:4]
@@ -178,37 +183,37 @@ def _told(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
     return lines
 
 
-def _absent(snapshot: FleetSnapshot, kind: str, scope: str, nothing: str, width: int) -> Line:
+def _absent(snapshot: FleetSnapshot, kind: str, scope: str, nothing: str) -> Loose:
     """Why something is not here: it is not configured, nobody has been asked yet, or there really is none."""
     found = [one for one in snapshot.sources if one.source.kind == kind and scope in {"", one.source.scope}]
     if found and all(one.state == "off" for one in found):
-        return _said("", f"off: {found[0].reason}", width, Tone.QUIET)
+        return _said("", f"off: {found[0].reason}", Tone.QUIET)
     never = next((one for one in found if one.seen_at is None and one.state in {"stale", "waiting"}), None)
     if never is not None:
-        return _said("", f"not yet known: {never.source.scope or never.name} has not answered", width, Tone.UNKNOWN)
-    return _said("", nothing, width, Tone.QUIET)
+        return _said("", f"not yet known: {never.source.scope or never.name} has not answered", Tone.UNKNOWN)
+    return _said("", nothing, Tone.QUIET)
 
 
-def _operation(application: Application, snapshot: FleetSnapshot, width: int) -> list[Line]:
+def _operation(application: Application, snapshot: FleetSnapshot) -> list[Line | Loose]:
     operation = application.operation
     if operation is None or (operation.phase == "Succeeded" and not application.operating):
         return []
     tone = Tone.BAD if operation.failing else Tone.BUSY
     tries = f" try {operation.retry_count + 1}/{operation.retry_limit + 1}" if operation.retry_count else ""
     since = ago(operation.finished_at or operation.started_at, snapshot.generated_at)
-    lines: list[Line] = [
+    lines: list[Line | Loose] = [
         _labelled("operation", (operation.phase or "requested", tone), (f"{tries} {since}", Tone.QUIET))
     ]
     if operation.message:
-        lines.append(_said("", operation.message, width, tone if operation.failing else Tone.QUIET))
+        lines.append(_said("", operation.message, tone if operation.failing else Tone.QUIET))
     return lines
 
 
-def _rolling(cell: Cell, snapshot: FleetSnapshot, width: int, *, in_full: bool) -> list[Line]:
+def _rolling(cell: Cell, snapshot: FleetSnapshot, width: int, *, in_full: bool) -> list[Line | Loose]:
     rollout = cell.facts.rollout
     if rollout is None:
-        return [_absent(snapshot, "rollouts", cell.key.cluster, "no Rollout here", width)]
-    lines = phase_lines(rollout, width)
+        return [_absent(snapshot, "rollouts", cell.key.cluster, "no Rollout here")]
+    lines: list[Line | Loose] = [*phase_lines(rollout, width)]
     if rollout.new_version is not None or rollout.phase != "Healthy":
         if rollout.new_version is not None:
             moves = f"{rollout.stable_version or '?'} {ARROW} {rollout.new_version}"
@@ -237,9 +242,9 @@ def _analysis(rollout: Rollout, snapshot: FleetSnapshot, width: int, *, in_full:
     return [line for run in shown[-6:] for line in analysis_lines(run, snapshot.generated_at, width)]
 
 
-def _live(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
+def _live(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line | Loose]:
     facts = cell.facts
-    lines: list[Line] = []
+    lines: list[Line | Loose] = []
     if facts.rollout is not None:
         running = facts.rollout.stable_version or facts.rollout.spec_version or "—"
         lines.append(_labelled("version", (running, Tone.STRONG)))
@@ -257,16 +262,16 @@ def _live(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line]:
     for alert in facts.alerts[:4]:
         tone = Tone.ATTENTION if alert.state == "firing" else Tone.BUSY
         since = ago(alert.since, snapshot.generated_at)
-        text = f"{ALERT} {alert.name} {alert.severity} {alert.state} {since}  {alert.summary}"
-        lines.append(((shorten(text, width), tone),))
-    lines.extend(((shorten(f"silent: {name}", width), Tone.UNKNOWN),) for name in facts.stale)
-    return lines or [_said("", "nothing is known", width, Tone.UNKNOWN)]
+        text = f"{alert.name} {alert.severity} {alert.state} {since}  {alert.summary}"
+        lines.append(Loose(((f"{ALERT} ", tone),), text, tone))
+    lines.extend(Loose((("silent: ", Tone.UNKNOWN),), name, Tone.UNKNOWN) for name in facts.stale)
+    return lines or [_said("", "nothing is known", Tone.UNKNOWN)]
 
 
-def _metrics(cell: Cell, width: int) -> list[Line]:
+def _metrics(cell: Cell, width: int) -> list[Line | Loose]:
     metrics = cell.facts.metrics
     if metrics is None:
-        return [_said("metrics", "no data", width, Tone.QUIET)]
+        return [_said("metrics", "no data", Tone.QUIET)]
     rate, errors, latency = metrics.requests_per_second, metrics.error_ratio, metrics.latency_p99_seconds
     trend = sparkline(metrics.trend, max(8, min(24, width - _LABEL - 12)))
     return [

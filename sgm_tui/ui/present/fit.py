@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,6 +14,8 @@ from sgm_tui.ui.present.tones import Line, Part, Tone
 
 _NARROWEST = 24
 """The least that hangs behind a head, in terminal cells."""
+_LEAST = 8
+"""The same in a narrow block."""
 
 
 class Piece(NamedTuple):
@@ -44,12 +47,59 @@ def wrapped(text: str, width: int, most: int) -> list[str]:
     return [shorten(line, width) for line in lines]
 
 
-def hung(head: Line, text: str, tone: Tone, width: int) -> list[Line]:
-    """`text` behind `head`; what does not fit in `width` cells goes on below where it began, and nothing is cut."""
+def hung(head: Line, text: str, tone: Tone, width: int, least: int = _NARROWEST) -> list[Line]:
+    """`text` behind `head`; what does not fit in `width` cells goes on below where it began, and nothing is cut.
+
+    It gets `least` cells a line, however few are left behind the head.
+    """
     indent = sum(cell_len(part) for part, _ in head)
-    rows = textwrap.wrap(text, max(width - indent, _NARROWEST)) or [""]
+    rows = _broken(text, max(width - indent, least)) or [""]
     below: list[Line] = [((" " * indent, Tone.TEXT), (row, tone)) for row in rows[1:]]
     return [(*head, (rows[0], tone)), *below]
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """At its words; a path, which has none, behind its slashes."""
+    if " " in text or "/" not in text:
+        return textwrap.wrap(text, width)
+    rows = [""]
+    for name in re.findall(r"[^/]*/|[^/]+", text):
+        if rows[-1] and cell_len(rows[-1] + name) > width:
+            rows.append("")
+        rows[-1] += name
+    return [row for one in rows for row in textwrap.wrap(one, width)]
+
+
+class Loose(NamedTuple):
+    """A line whose text goes on below where there are lines to spare, and is cut where there are none."""
+
+    head: Line
+    text: str
+    tone: Tone
+    from_end: bool = False
+    """Its end is what stays when it is cut: what tells paths apart is there."""
+
+
+def settled(lines: Sequence[Line | Loose], width: int, spare: int) -> list[Line]:
+    """The lines in `width` cells; loose ones go on below, the first of them first, while `spare` lines last."""
+    found: list[Line] = []
+    for line in lines:
+        if not isinstance(line, Loose):
+            found.append(line)
+            continue
+        rows = hung(line.head, line.text, line.tone, width, _LEAST)
+        if len(rows) - 1 <= spare:
+            spare -= len(rows) - 1
+            found.extend(rows)
+        else:
+            room = max(_LEAST, width - sum(cell_len(part) for part, _ in line.head))
+            cut = _from_end(line.text, room) if line.from_end else shorten(line.text, room)
+            found.append((*line.head, (cut, line.tone)))
+    return found
+
+
+def _from_end(text: str, width: int) -> str:
+    return text if cell_len(text) <= width else "…" + text[-max(1, width - 1) :]
 
 
 def shorten_middle(text: str, width: int) -> str:

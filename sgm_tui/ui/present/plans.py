@@ -46,12 +46,20 @@ def change_line(change: Change) -> Line:
 
 def preview_lines(preview: Preview, fleet: Fleet, now: datetime, width: int) -> list[Line]:
     """Everything that would be written and everything that would not, and why, for a page so many cells wide."""
-    lines: list[Line] = []
-    for proposal in preview.proposals:
-        lines.extend(_proposal(proposal, now, width, protected=is_protected(fleet, proposal.stage)))
-    for refusal in preview.refusals:
-        lines.extend(_refusal(refusal))
+    lines = [line for _, part in preview_parts(preview, fleet, now, width) for line in part]
     return lines or [(("Git already wants all of this: there is nothing to write.", Tone.QUIET),)]
+
+
+def preview_parts(preview: Preview, fleet: Fleet, now: datetime, width: int) -> Iterable[tuple[str, tuple[Line, ...]]]:
+    """The same in parts, each with the file it is about; the heading of a pull request is part of its first file."""
+    for proposal in preview.proposals:
+        heading = tuple(_proposal(proposal, now, width, protected=is_protected(fleet, proposal.stage)))
+        for edit in proposal.edits:
+            yield edit.change.path, (*heading, (), *_edit(edit, width))
+            heading = ()
+        yield "", (*heading, ())
+    for refusal in preview.refusals:
+        yield refusal.path, tuple(_refusal(refusal))
 
 
 def diff_lines(edit: FileEdit) -> list[Line]:
@@ -65,11 +73,12 @@ def progress_line(progress: Progress, *, over: bool = False) -> Line:
     if over and tone is Tone.BUSY:
         sign, tone = "✓", Tone.GOOD
     number = f"#{progress.number} " if progress.number else ""
+    text = (progress.text or progress.proposal.title).removeprefix(f"{progress.step} ")
     return (
         (f"{sign} {progress.step:<11}", tone),
         (f"{progress.proposal.stage:<9} ", Tone.QUIET),
         (number, Tone.STAGED),
-        (progress.text or progress.proposal.title, Tone.TEXT if tone is not Tone.BAD else Tone.BAD),
+        (text, Tone.TEXT if tone is not Tone.BAD else Tone.BAD),
         (f"  {progress.url}" if progress.url else "", Tone.STRONG),
     )
 
@@ -88,12 +97,15 @@ def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:
                     (f"  {change.service} ", Tone.TEXT),
                     (f"{change.from_version} {ARROW} {change.to_version}", Tone.STAGED),
                     (f"  in {clusters}", Tone.TEXT),
+                    (f"  {change.strategy}" if change.strategy else "", Tone.BUSY),
                 )
             )
             lines.append(((f"  {change.path}", Tone.QUIET),))
         if proposal.wave:
             waits = f"  opens by itself when wave {proposal.wave} has settled and soaked"
             lines.append(((waits, Tone.STAGED),))
+        if proposal.reason and proposal.override is None:
+            lines.append((("  because ", Tone.QUIET), (proposal.reason, Tone.TEXT)))
         lines.extend(_superseding(proposal))
         if proposal.override is not None:
             over = ", ".join(proposal.override.gates)
@@ -137,22 +149,25 @@ def _proposal(proposal: Proposal, now: datetime, width: int, *, protected: bool)
     if proposal.override is not None:
         over = ", ".join(proposal.override.gates)
         yield (("over       ", Tone.QUIET), (f"▲ {over}: ", Tone.ATTENTION), (proposal.override.reason, Tone.TEXT))
+    if proposal.reason:
+        yield from hung((("reason     ", Tone.QUIET),), proposal.reason, Tone.TEXT, width)
     yield from _superseding(proposal)
     yield (("branch     ", Tone.QUIET), (proposal.branch, Tone.TEXT))
     reviewers = ", ".join(proposal.reviewers) or "no owner in CODEOWNERS"
     yield from hung((("reviewers  ", Tone.QUIET),), reviewers, Tone.TEXT, width)
     if proposal.labels:
         yield (("labels     ", Tone.QUIET), (", ".join(proposal.labels), Tone.TEXT))
-    for edit in proposal.edits:
-        yield ()
-        yield from diff_lines(edit)
-        yield from _way_back(edit, width)
-        yield from _commits(edit)
-        for one in edit.brings:
-            yield from hung((("  brings     ", Tone.STAGED),), one, Tone.STAGED, width)
-        for one in edit.stays:
-            yield from hung((("  stays      ", Tone.QUIET),), one, Tone.QUIET, width)
-    yield ()
+
+
+def _edit(edit: FileEdit, width: int) -> Iterable[Line]:
+    """The exact diff of one file, and what one has to know of it."""
+    yield from diff_lines(edit)
+    yield from _way_back(edit, width)
+    yield from _commits(edit)
+    for one in edit.brings:
+        yield from hung((("  brings     ", Tone.STAGED),), one, Tone.STAGED, width)
+    for one in edit.stays:
+        yield from hung((("  stays      ", Tone.QUIET),), one, Tone.QUIET, width)
 
 
 def _way_back(edit: FileEdit, width: int) -> Iterable[Line]:

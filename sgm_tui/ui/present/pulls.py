@@ -58,9 +58,14 @@ def pull_details(request: PullRequest, snapshot: FleetSnapshot) -> list[Line]:
     word, tone = readiness(request)
     lines: list[Line] = [
         ((f"#{request.number} ", Tone.STAGED), (request.title, Tone.STRONG)),
-        (("state      ", Tone.QUIET), (word, tone), (f"  checks {_checks(request)}", Tone.QUIET)),
+        (("state      ", Tone.QUIET), (word, tone), (_standing(request, snapshot.generated_at), Tone.QUIET)),
         (("link       ", Tone.QUIET), (request.url, Tone.TEXT)),
-        (("branch     ", Tone.QUIET), (request.branch, Tone.TEXT), (f" {request.head[:7]}", Tone.QUIET)),
+        (
+            ("branch     ", Tone.QUIET),
+            (request.branch, Tone.TEXT),
+            (f" {request.head[:7]}", Tone.QUIET),
+            ("  made by sgm" if request.ours else "", Tone.STAGED),
+        ),
         (("reviewers  ", Tone.QUIET), (", ".join(request.reviewers) or "none asked", Tone.TEXT)),
     ]
     if missing := [f"{name} {word}" for name, word in request.results if word != "success"]:
@@ -79,6 +84,20 @@ def pull_details(request: PullRequest, snapshot: FleetSnapshot) -> list[Line]:
             )
         )
     return lines
+
+
+def _standing(request: PullRequest, now: datetime) -> str:
+    """Checks, reviews, whether it fits together with the branch, and its age: what the one word is made of."""
+    said = [f"checks {_checks(request)}"]
+    if "approved" not in request.unknown:
+        said.append("approved" if request.approved else "not approved yet")
+    if request.state == "open":
+        fits = {True: "no conflicts", False: "conflicts", None: "conflicts not computed yet"}
+        said += [fits[request.mergeable], "merges by itself"] if request.auto_merge else [fits[request.mergeable]]
+    moment = request.merged_at or request.created_at
+    if moment is not None:
+        said.append(f"{'merged' if request.merged_at else 'opened'} {ago(moment, now)} ago")
+    return "  " + " · ".join(said)
 
 
 def nothing_open(snapshot: FleetSnapshot) -> list[Line]:

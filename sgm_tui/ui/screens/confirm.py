@@ -12,6 +12,16 @@ class ConfirmScreen(AskScreen):
     """Yes or no to one preview."""
 
     def __init__(self, preview: Preview, fleet: Fleet) -> None:
-        count = len(preview.proposals)
-        what = "Open a pull request" if count == 1 else f"Open {count} pull requests"
-        super().__init__(what, question_lines(preview, fleet), protected_stages(preview, fleet))
+        super().__init__(_verb(preview), question_lines(preview, fleet), protected_stages(preview, fleet))
+
+
+def _verb(preview: Preview) -> str:
+    """What a yes does now, and what follows by itself."""
+    now = sum(not proposal.wave for proposal in preview.proposals)
+    later = len(preview.proposals) - now
+    pushed = all(proposal.direct for proposal in preview.proposals)
+    what, several = ("Push a commit", "commits") if pushed else ("Open a pull request", "pull requests")
+    if later and not now:
+        return f"Keep {later} pull request{'s' if later > 1 else ''} to open wave by wave"
+    text = what if now == 1 else f"{what.split()[0]} {now} {several}"
+    return f"{text}, {later} more wave by wave" if later else text

@@ -199,6 +199,20 @@ class FleetScreen(FleetPage):
             keys = row(self.snapshot, cell.service)
             self._stage(lambda: self._session.stage_promotions(keys))
 
+    def action_promote_location(self) -> None:
+        """Stage this service for every cluster of this stage that is where the cursor's is."""
+        from sgm_tui.fleet.staging import cells_of
+
+        cell = self.grid.selected
+        cluster = self.snapshot.fleet.cluster(cell.cluster) if cell is not None else None
+        if cell is None or cluster is None:
+            return
+        if not cluster.location:
+            self.notify(f"{cluster.name} has no location in sgm.yaml", title="not planned", markup=False)
+            return
+        keys = cells_of(self.snapshot, cell.stage, service=cell.service, location=cluster.location)
+        self._stage(lambda: self._session.stage_promotions(keys))
+
     def action_promote_stage(self) -> None:
         """Stage everything the stage before has and this one has not."""
         if (cell := self.grid.selected) is not None:
@@ -256,7 +270,8 @@ class FleetScreen(FleetPage):
             self.post_message(CellRequested(cell))
 
     def action_plan(self) -> None:
-        """Open the plan."""
+        """Open the plan; what was said of how to come here has been read."""
+        self.app.clear_notifications()
         self.post_message(PlanRequested())
 
     def action_pulls(self) -> None:
@@ -296,7 +311,7 @@ class FleetScreen(FleetPage):
             return bool(self.snapshot.plan.changes) or None
         if action in {"filter", "back"}:
             return bool(self.query("#filter")) or None  # it comes a moment after the first frame
-        if action in {"open", "promote", "promote_row", "promote_stage", "revert", "why", "mark"}:
+        if action in {"open", "promote", "promote_row", "promote_stage", "promote_location", "revert", "why", "mark"}:
             return self.selected is not None or None
         return True
 

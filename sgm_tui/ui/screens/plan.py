@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
-from textual import work
+from rich.cells import cell_len
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
@@ -23,8 +24,8 @@ from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.messages import UnfinishedRequested, WavesRequested
 from sgm_tui.ui.present.gates import gate_lines
-from sgm_tui.ui.present.plans import change_line, preview_lines, progress_line
-from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.present.plans import change_line, preview_lines, preview_parts, progress_line
+from sgm_tui.ui.present.tones import Line, Tone, content, page
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.confirm import ConfirmScreen
 from sgm_tui.ui.screens.entry import EntryScreen, explained_width
@@ -269,6 +270,21 @@ class PlanScreen(FleetPage):
     def action_choose(self, step: int) -> None:
         """Choose another change."""
         self.choices.choose(step)
+        self.show_chosen()
+
+    @on(Choices.OptionSelected)
+    def show_chosen(self) -> None:
+        """The diffs from the chosen change on; the first of a pull request from its heading on."""
+        chosen, above = self._chosen(), 0
+        if chosen is None or self.preview is None:
+            return
+        width = self.query_one("#diffs").content_size.width
+        parts = preview_parts(self.preview, self.snapshot.fleet, self.snapshot.generated_at, self.text_width)
+        for path, lines in parts:
+            if path == chosen.path:
+                self.scroller.scroll_to(y=above, animate=False, immediate=True)
+                return
+            above += sum(_height(line, width) for line in lines)
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the diffs by a page."""
@@ -312,6 +328,11 @@ class PlanScreen(FleetPage):
         if action in {"drop", "undo", "edit_version", "edit_strategy", "say_why"}:
             return True if self.snapshot.plan.changes else None
         return True
+
+
+def _height(line: Line, width: int) -> int:
+    """Lines it takes on the screen."""
+    return 1 if sum(cell_len(text) for text, _ in line) <= width else content(line).get_height({}, width)
 
 
 def _may_be_written(preview: Preview) -> bool:

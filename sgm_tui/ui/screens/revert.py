@@ -28,6 +28,9 @@ from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
 
+_READING_SECONDS = 15
+"""For what one still has to do oneself: long enough to be read at night."""
+
 
 class RevertScreen(FleetPage):
     """Choose a version to go back to."""
@@ -180,12 +183,14 @@ class RevertScreen(FleetPage):
         if not self.pasts:
             return
         staged = await self._session.stage_revert_of(self._key.service, self.pasts[0].version)
-        if isinstance(staged, Refusal):
-            self.notify(staged.reason, title="not planned", severity="warning", markup=False)
-            return
-        where = ", ".join(change.place for change in staged)
-        self.notify("c shows the plan, u takes it back", title=f"planned: back in {where}", markup=False)
-        self.dismiss()
+        if staged.refusals:
+            reasons = "\n".join(refusal.reason for refusal in staged.refusals)
+            title = "not by a revert" if staged.changes else "not planned"
+            self.notify(reasons, title=title, severity="warning", timeout=_READING_SECONDS, markup=False)
+        if staged.changes:
+            where = ", ".join(change.place for change in staged.changes)
+            self.notify("c shows the plan, u takes it back", title=f"planned: back in {where}", markup=False)
+            self.dismiss()
 
     def _chosen(self) -> Past | None:
         at = self.choices.highlighted

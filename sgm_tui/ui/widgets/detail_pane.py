@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.reactive import var
@@ -16,6 +18,9 @@ from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 _BLOCKS = 4
 _ROOMY = 36
 """Lines from which every rollout step gets one of its own."""
+_PLENTY = 1_000
+_AROUND = 2
+"""Lines of a block that stands above another one besides its own: its title, and the space below it."""
 
 
 class DetailPane(Container):
@@ -59,6 +64,7 @@ class DetailPane(Container):
             text = " no cell here" if self.snapshot.cells else ""
             self._put(".heading", ((text, Tone.QUIET),))
             blocks: tuple[Section, ...] = ()
+            widths: list[int] = []
         else:
             self._put(".heading", heading(cell, self.snapshot))
             widths = [
@@ -66,11 +72,24 @@ class DetailPane(Container):
             ]
             in_full = self._in_full or self.size.height >= _ROOMY
             blocks = sections(cell, self.snapshot, widths, in_full=in_full)
+        spare = self._spare(blocks)
         for number in range(_BLOCKS):
-            lines: tuple[Line, ...] = ()
-            if number < len(blocks):
-                lines = (((blocks[number].title, Tone.TITLE),), *blocks[number].lines)
+            lines = blocks[number].shown(widths[number], spare[number]) if number < len(blocks) else ()
             self._put(f".block-{number}", *lines)
+
+    def _spare(self, blocks: Sequence[Section]) -> list[int]:
+        """Lines that each block has left for what is long: all one could want on a page of its own.
+
+        Blocks below each other share what the pane has, so that none is pushed out of it.
+        """
+        if self._in_full:
+            return [_PLENTY] * len(blocks)
+        heights = [self.query_one(f".block-{number}") for number in range(len(blocks))]
+        if any(one.styles.height is not None and one.styles.height.is_auto for one in heights):
+            used = sum(len(block.lines) + _AROUND for block in blocks) + _AROUND
+            return [max(0, self.size.height - used) // max(1, len(blocks))] * len(blocks)
+        pairs = zip(heights, blocks, strict=True)
+        return [one.content_size.height - len(block.lines) - 1 for one, block in pairs]
 
     def _put(self, selector: str, *lines: Line) -> None:
         before = self._shown.get(selector)
