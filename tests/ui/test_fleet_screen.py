@@ -380,17 +380,17 @@ async def test_what_narrows_the_matrix_is_said() -> None:
 
 
 async def test_capital_l_plans_a_service_for_every_cluster_of_its_stage_at_its_location() -> None:
-    shown = builders.calm()
+    shown = builders.release()
     clusters = tuple(
-        replace(one, location="eu") if one.name in {"prod-eu1", "prod-us1", "staging-eu1"} else one
+        replace(one, location="far") if one.name in {"prod-us1", "prod-ap1", "staging-eu1"} else one
         for one in shown.fleet.clusters
     )
     app = app_on(replace(shown, fleet=replace(shown.fleet, clusters=clusters)))
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
-        await press(pilot, "j", "3", "L")
+        await press(pilot, "j", "j", "3", "l", "L")
         screen = app.screen
         assert isinstance(screen, FleetScreen)
         planned = screen.snapshot.plan.changes
-        assert {change.cluster for change in planned} == {"prod-eu1", "prod-us1"}
-        assert {change.service for change in planned} == {"catalog"}
+        assert {change.cluster for change in planned} == {"prod-us1", "prod-ap1"}
+        assert {change.service for change in planned} == {"checkout"}

@@ -56,9 +56,9 @@ async def test_no_footer_is_cut_and_help_and_the_way_out_are_in_it(name: str, wi
 
 async def test_a_wide_footer_has_every_key_that_does_more_than_move() -> None:
     app = app_on()
-    async with app.run_test(size=(250, 50)) as pilot:
+    async with app.run_test(size=(280, 50)) as pilot:
         await go(pilot)
-        assert {"/", "z", "w", "space", "i", "p", "P", "A", "v", "f", "^p", "^q"} <= footer(app).keys()
+        assert {"/", "z", "w", "space", "i", "p", "P", "A", "L", "v", "f", "^p", "^q"} <= footer(app).keys()
         assert not {"↑", "j", "1", "pgup"} & footer(app).keys()
 
 

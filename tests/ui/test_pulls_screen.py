@@ -182,4 +182,4 @@ async def test_what_stands_between_a_pull_request_and_its_merge_is_told_apart() 
         await pilot.press("o")
         await pilot.pause()
         shown = "\n".join("".join(part.text for part in line) for line in app.screen._compositor.render_strips())
-        assert "checks passing · not approved yet · no conflicts · opened 31m ago" in shown
+        assert "checks passing · not approved yet · conflicts not computed yet · opened 31m ago" in shown
