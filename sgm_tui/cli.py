@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import sys
@@ -33,12 +32,6 @@ if TYPE_CHECKING:
 Action = TypeVar("Action", bound=argparse.Action)
 
 INTERRUPTED = 130
-_START_SECONDS = 1.5
-"""After which starting is over, and what has been loaded stays."""
-_LOADED_SECONDS = 20.0
-"""After which a large fleet is there as well: what stays for hours is not looked through again and again."""
-_YOUNG = 10_000
-"""So many new objects between two collections: the screen stands still during each."""
 _NAMED = frozenset({"SERVICE", "STAGE", "C"})
 """What arguments are called whose values the configuration or git knows."""
 _SCENARIOS = ("calm", "release", "bad-canary", "drift", "outage", "storm")
@@ -251,10 +244,9 @@ def _sandbox(arguments: argparse.Namespace) -> int:
 
 async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
     """The screen first; what it shows, and the process behind it, once there is something to look at."""
-    # A third of the time to the first frame is collecting garbage that is none: modules and style sheets.
-    gc.disable()
-    asyncio.get_running_loop().call_later(_START_SECONDS, _collect_again)
-    asyncio.get_running_loop().call_later(_LOADED_SECONDS, gc.freeze)
+    from sgm_tui.memory import collect_later, share_one_heap
+
+    collect_later()
     from sgm_tui.ui.app import SgmApp
 
     theme, keymap = _looks()
@@ -264,6 +256,7 @@ async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
     painted.cancel()
     try:
         if not running.done():
+            share_one_heap()
             with opening() as load:
                 from sgm_tui.wiring import open_session
 
@@ -278,13 +271,6 @@ async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
     if app.failure is not None:
         raise app.failure
     return app.return_code or 0
-
-
-def _collect_again() -> None:
-    gc.collect()  # what is garbage already must not be kept for ever by the freeze
-    gc.freeze()
-    gc.set_threshold(_YOUNG)
-    gc.enable()
 
 
 def _looks() -> tuple[str, Mapping[str, str]]:
