@@ -111,7 +111,9 @@ def _healthy_since(cell: Cell) -> datetime | None:
     application, rollout = cell.facts.application, cell.facts.rollout
     if application is not None and not application.detailed:
         return None
-    times = [application.deployed_at if application else None, rollout.updated_at if rollout else None]
+    times = [rollout.updated_at if rollout else None]
+    if application is not None:
+        times += [application.deployed_at, application.health_since if application.health == "Healthy" else None]
     if cell.journey in {Journey.SETTLED, Journey.SOAKING}:
         # Of a staged or proposed cell this would be when it was staged.
         times.append(cell.since)

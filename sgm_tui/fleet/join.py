@@ -24,6 +24,8 @@ class _Finding:
     journey: Journey
     reason: str = ""
     since: datetime | None = None
+    begun: datetime | None = None
+    """The same, of a cell that nobody has watched until now; otherwise the first look at it counts."""
     suspect: bool = False
     """It looks drifted; whether it is depends on how long it has."""
 
@@ -83,7 +85,8 @@ def _stays_so(facts: CellFacts, now: datetime) -> bool:
 def _since(finding: _Finding, previous: Cell | None, now: datetime) -> datetime:
     if previous is not None and previous.journey is finding.journey and finding.since is None:
         return previous.since
-    since = finding.since or now
+    unwatched = previous is None or previous.journey is Journey.UNKNOWN
+    since = finding.since or (finding.begun if unwatched else None) or now
     return min(since, now)
 
 
@@ -210,7 +213,7 @@ def _live(facts: CellFacts, application: Application | None) -> _Finding:
     if rollout.phase == "Paused":
         return _paused(rollout)
     if rollout.phase == "Progressing":
-        return _Finding(Journey.ROLLING, _with_step(rollout, rollout.message), None)
+        return _Finding(Journey.ROLLING, _with_step(rollout, rollout.message), begun=rollout.rolling_since)
     if rollout.phase != "Healthy":
         return _Finding(Journey.UNKNOWN, f"unknown rollout phase {rollout.phase or '(none)'}")
     return _settled(facts, application)
@@ -226,14 +229,16 @@ def _without_rollout(facts: CellFacts, application: Application | None) -> _Find
     if application is None:
         return _Finding(Journey.UNKNOWN, "neither Argo CD nor the cluster knows it")
     if application.health in {"Progressing", "Missing"}:
-        return _Finding(Journey.ROLLING, application.health_message or f"health {application.health}")
+        reason = application.health_message or f"health {application.health}"
+        return _Finding(Journey.ROLLING, reason, begun=application.health_since)
     return _settled(facts, application)
 
 
 def _paused(rollout: Rollout) -> _Finding:
     """A timed pause is part of rolling; a pause that waits for a person is a gate."""
     if rollout.pause_seconds is not None:
-        return _Finding(Journey.ROLLING, _with_step(rollout, f"pause {rollout.pause_seconds:g}s"), None)
+        reason = _with_step(rollout, f"pause {rollout.pause_seconds:g}s")
+        return _Finding(Journey.ROLLING, reason, begun=rollout.rolling_since)
     reason = rollout.pause_reason or rollout.message
     return _Finding(Journey.PAUSED, _with_step(rollout, reason), rollout.paused_since or rollout.updated_at)
 
@@ -248,10 +253,11 @@ def _with_step(rollout: Rollout, text: str) -> str:
 def _settled(facts: CellFacts, application: Application | None) -> _Finding:
     health = application.health if application else "Healthy"
     why = application.health_message if application else ""
+    since = application.health_since if application else None
     if health == "Degraded":
-        return _Finding(Journey.FAILED, f"degraded: {why}" if why else "degraded")
+        return _Finding(Journey.FAILED, f"degraded: {why}" if why else "degraded", since)
     if health == "Progressing":
-        return _Finding(Journey.ROLLING, why or "Argo CD says Progressing")
+        return _Finding(Journey.ROLLING, why or "Argo CD says Progressing", begun=since)
     if health == "Missing":
         return _Finding(Journey.SYNCING, why or "resources are missing", suspect=True)
     if health not in {"Healthy", "Suspended"}:
@@ -259,4 +265,4 @@ def _settled(facts: CellFacts, application: Application | None) -> _Finding:
     if facts.desired is None and facts.synced is None and application is not None:
         return _Finding(Journey.UNKNOWN, "git does not say what it wants here")
     times = [application.deployed_at if application else None, facts.rollout.updated_at if facts.rollout else None]
-    return _Finding(Journey.SETTLED, "", max((time for time in times if time is not None), default=None))
+    return _Finding(Journey.SETTLED, "", max((time for time in (since, *times) if time is not None), default=None))

@@ -68,6 +68,8 @@ class Application:
     """False while only the Table row is known: operation, conditions and history are then not known either."""
     uid: str = ""
     health_message: str = ""
+    health_since: datetime | None = None
+    """Since when it is in this health; older releases of Argo CD do not say."""
     requested: bool = False
     """`operation` is set: somebody asked for a sync that has not ended."""
     deleting: bool = False
@@ -181,6 +183,8 @@ class Rollout:
     paused_since: datetime | None = None
     pause_seconds: float | None = None
     """Length of a timed pause; None when a person has to let it go on."""
+    rolling_since: datetime | None = None
+    """When what is under way began; None when nothing is."""
     updated_at: datetime | None = None
     """Newest transition time among its conditions."""
     replica_sets: tuple[ReplicaSet, ...] = ()

@@ -177,8 +177,15 @@ def _judged(rollout: RolloutObject) -> Rollout:
         updated=rollout.updated,
         available=rollout.available,
         aborted=rollout.aborted,
+        rolling_since=_rolling_since(rollout),
         updated_at=max((one.transitioned_at for one in rollout.conditions if one.transitioned_at), default=None),
     )
+
+
+def _rolling_since(rollout: RolloutObject) -> datetime | None:
+    """The controller says Healthy=False, and Completed=False of a new revision, when it begins to move."""
+    begun = (one for one in rollout.conditions if one.type in {"Healthy", "Completed"} and one.status == "False")
+    return max((one.transitioned_at for one in begun if one.transitioned_at), default=None)
 
 
 def phase_of(rollout: RolloutObject) -> tuple[str, str]:

@@ -83,6 +83,7 @@ class _Sync(Wire, frozen=True):
 class _Health(Wire, frozen=True):
     status: str = ""
     message: str | None = None
+    last_transition_time: str | None = None
 
 
 class _Condition(Wire, frozen=True):
@@ -170,6 +171,7 @@ def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys, h
         revision=clean(status.sync.revision or _ours(status.sync.revisions, wire.spec.sources, is_repository)),
         detailed=True,
         health_message=clean(status.health.message, _MESSAGE),
+        health_since=moment(status.health.last_transition_time),
         requested=wire.operation is not None,
         deleting=bool(wire.metadata.deletion_timestamp),
         operation=_operation(status.operation_state, is_repository) if status.operation_state else None,

@@ -231,6 +231,21 @@ def test_a_settled_cell_counts_from_the_controllers_own_times() -> None:
     assert judged(QUIET).since == NOW - timedelta(minutes=40)
 
 
+def test_health_is_as_old_as_argo_cd_says() -> None:
+    since = NOW - timedelta(minutes=5)
+    for health in ("Degraded", "Progressing", "Healthy"):
+        assert judged(with_application(health=health, health_since=since)).since == since, health
+
+
+def test_a_rollout_seen_for_the_first_time_is_as_old_as_the_controller_says() -> None:
+    begun = NOW - timedelta(minutes=7)
+    rolling = with_rollout(phase="Progressing", rolling_since=begun)
+    assert judged(rolling).since == begun
+    assert judged(rolling, judged(CellFacts(KEY, loading=True))).since == begun
+    aborted = judged(with_rollout(phase="Degraded"))
+    assert judged(rolling, aborted).since == NOW, "tried again: what was before the abort does not count"
+
+
 def test_times_from_a_clock_ahead_of_ours_never_give_a_negative_age() -> None:
     assert judged(with_rollout(updated_at=NOW + timedelta(hours=1))).since == NOW
 
