@@ -18,7 +18,7 @@ from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.gates import judge_pull
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
-from sgm_tui.fleet.proposal import ENDED, UNWRITTEN
+from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Terms
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
 from sgm_tui.fleet.waves import WavePlan, WaveStep, next_step
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sgm_tui.config import Config
     from sgm_tui.fleet.gate import Gate
     from sgm_tui.fleet.history import Past, WayBack
-    from sgm_tui.fleet.proposal import Override, Preview, Progress, Unfinished
+    from sgm_tui.fleet.proposal import Preview, Progress, Terms, Unfinished
     from sgm_tui.fleet.pulls import PullAction
     from sgm_tui.operations.audit import Audit
     from sgm_tui.operations.planning import Planning
@@ -225,21 +225,13 @@ class LiveSession:
         """The plan's diffs at once, against what was fetched last and without gates: to look at, never to write."""
         return await self.desk.promoter.sketch(self.store.plan, self.store.snapshot)
 
-    async def preview(self, override: Override | None = None, reason: str = "", *, supersede: bool = False) -> Preview:
+    async def preview(self, terms: Terms) -> Preview:
         """The plan against a freshly fetched repository."""
-        return await self.preview_of(self.store.plan, override=override, reason=reason, supersede=supersede)
+        return await self.preview_of(self.store.plan, terms)
 
-    async def preview_of(
-        self,
-        plan: Plan,
-        *,
-        override: Override | None = None,
-        reason: str = "",
-        direct: bool = False,
-        supersede: bool = False,
-    ) -> Preview:
+    async def preview_of(self, plan: Plan, terms: Terms) -> Preview:
         """Any plan against a freshly fetched repository, with every gate."""
-        return await self.desk.promoter.preview(plan, self.store.snapshot, override, reason, direct, supersede)
+        return await self.desk.promoter.preview(plan, self.store.snapshot, terms)
 
     async def submit(self, preview: Preview) -> AsyncIterator[Progress]:
         """Open the pull requests of exactly this preview; what was opened leaves the plan, later waves are kept."""

@@ -28,7 +28,7 @@ from sgm_tui.fleet.observed import (
     Scaling,
 )
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
-from sgm_tui.fleet.proposal import FileEdit, Override, Preview, Progress, Proposal, Unfinished
+from sgm_tui.fleet.proposal import FileEdit, Preview, Progress, Proposal, Terms, Unfinished
 from sgm_tui.fleet.pulls import PullAction
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind, SourceState
@@ -585,13 +585,20 @@ class ScriptedSession:
             raise self.failure
         return preview(self.snapshot)
 
-    async def preview(self, override: Override | None = None, reason: str = "", *, supersede: bool = False) -> Preview:
+    async def preview(self, terms: Terms) -> Preview:
         """One proposal a stage, or the failure."""
         if self.failure is not None:
             raise self.failure
         made = self.previewed(self.snapshot)
         proposals = (
-            replace(one, override=override, reason=reason, supersedes=one.replaceable if supersede else ())
+            replace(
+                one,
+                override=terms.override,
+                reason=terms.reason,
+                direct=terms.direct and one.pushable,
+                unwritable="" if terms.direct else one.unwritable,
+                supersedes=one.replaceable if terms.supersede else (),
+            )
             for one in made.proposals
         )
         return replace(made, proposals=tuple(proposals))

@@ -20,7 +20,7 @@ from sgm_tui.errors import RefusedError, UsageError
 from sgm_tui.fleet.change_report import Result, document, text, why
 from sgm_tui.fleet.model import Version, is_version
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
-from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Override, Preview, Progress
+from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Override, Preview, Progress, Terms
 from sgm_tui.fleet.strategy import extras_of
 
 if TYPE_CHECKING:
@@ -157,13 +157,8 @@ async def _agree_and_write(
 
 
 async def _previewed(session: LiveSession, staged: Staged, arguments: argparse.Namespace) -> Preview:
-    preview = await session.preview_of(
-        Plan().with_change(*staged.changes),
-        override=_override(arguments),
-        reason=arguments.reason,
-        direct=arguments.direct,
-        supersede=arguments.supersede,
-    )
+    terms = Terms(_override(arguments), arguments.reason, arguments.direct, arguments.supersede)
+    preview = await session.preview_of(Plan().with_change(*staged.changes), terms)
     return replace(preview, refusals=(*staged.refusals, *preview.refusals))
 
 
@@ -194,7 +189,7 @@ def _before_writing(preview: Preview, *, dry_run: bool) -> Result | None:
 
 def _refused(preview: Preview) -> bool:
     """Whether nothing of it may be written: all or nothing."""
-    return any(not one.nothing for one in preview.refusals) or any(one.blocked for one in preview.proposals)
+    return any(not one.nothing for one in preview.refusals) or any(one.refused for one in preview.proposals)
 
 
 def _after_writing(happened: Sequence[Progress]) -> Result:
@@ -233,6 +228,8 @@ def _say_why(preview: Preview, now: datetime) -> None:
         if not refusal.nothing:
             output.note(f"sgm: {refusal.path or 'refused'}: {refusal.reason}")
     for proposal in preview.proposals:
+        if proposal.unwritable:
+            output.note(f"sgm: {proposal.title}: {proposal.unwritable}")
         for gate in proposal.blocked:
             over = "no override possible" if gate.level == "never" else "--override --reason R goes over it"
             output.note(f"sgm: {gate.cell}: {gate.gate}: {why(gate, now)} ({over})")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
 from sgm_tui.fleet.gate_case import span
 from sgm_tui.fleet.plan import Refusal
-from sgm_tui.fleet.proposal import UNWRITTEN, FileEdit, Preview, Progress
+from sgm_tui.fleet.proposal import UNWRITTEN, FileEdit, Preview, Progress, Proposal
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.tables import align
 
@@ -27,12 +27,17 @@ def document(result: Result, preview: Preview, progress: Iterable[Progress] = ()
     return {
         "schema": SCHEMA,
         "result": result,
-        "blocked": any(proposal.blocked for proposal in preview.proposals),
+        "blocked": any(proposal.refused for proposal in preview.proposals),
         "changes": [_change(edit) for edit in edits.values()],
         "gates": [gate_report(gate) for proposal in preview.proposals for gate in proposal.gates],
         "pull_requests": [_pull(one) for one in steps if one.number or one.step == "pushed"],
         "refusals": [
             *(_refused(one) for one in preview.refusals),
+            *(
+                _refused(Refusal(one.edits[0].change.path, one.unwritable))
+                for one in preview.proposals
+                if one.unwritable
+            ),
             *(_unwritten(one) for one in steps if one.step in UNWRITTEN),
         ],
     }
@@ -59,6 +64,8 @@ def text(preview: Preview, now: datetime) -> str:
         way = "push to the branch" if proposal.direct else "pull request"
         wave = f" (wave {proposal.wave + 1} of {proposal.waves})" if proposal.waves > 1 else ""
         lines += [f"{proposal.stage}: {way}{wave}: {proposal.title}", f"  branch     {proposal.branch}"]
+        if proposal.unwritable:
+            lines.append(f"  ✖ cannot be written: {proposal.unwritable}")
         if proposal.supersedes:
             lines.append(f"  supersedes {', '.join(f'#{one.number} {one.url}' for one in proposal.supersedes)}: closed")
         if proposal.reviewers:
@@ -120,6 +127,10 @@ def _refusal(refusal: Refusal) -> str:
 
 def _refused(refusal: Refusal) -> dict[str, Any]:
     return {"path": refusal.path, "reason": refusal.reason, "number": refusal.number or None}
+
+
+def _barred(proposal: Proposal) -> Refusal:
+    return Refusal(proposal.edits[0].change.path, proposal.unwritable)
 
 
 def _unwritten(progress: Progress) -> dict[str, Any]:

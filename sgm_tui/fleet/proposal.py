@@ -88,6 +88,20 @@ class Adopted:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """How a plan is to be written, as far as a person has a say in it."""
+
+    override: Override | None = None
+    """The gates they go over, and why."""
+    reason: str = ""
+    """Why this is wanted, for the commit and the pull request."""
+    direct: bool = False
+    """Push to the branch itself, where the policy allows it."""
+    supersede: bool | tuple[Superseded, ...] = False
+    """Take the place of every open pull request in the way that may be replaced, or of these."""
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """One pull request as it would be opened."""
 
@@ -107,6 +121,10 @@ class Proposal:
     """Why a person wants this, in their own words; "" when they did not say."""
     direct: bool = False
     """Pushed to the branch itself, where the stage's policy allows it; no pull request."""
+    pushable: bool = False
+    """The stage's policy allows that."""
+    unwritable: str = ""
+    """Why it can be written in no way as it is, and what to do; "" when it can."""
     wave: int = 0
     """Which wave it is, 0 the first; only the first is written at once."""
     waves: int = 1
@@ -123,6 +141,11 @@ class Proposal:
         """The gates nobody has gone over: this is not written while there are any."""
         gone_over = () if self.override is None else self.override.gates
         return tuple(one for one in self.gates if one.stops and (one.level == "never" or one.gate not in gone_over))
+
+    @property
+    def refused(self) -> bool:
+        """It is not written as it is."""
+        return bool(self.unwritable or self.blocked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ class WavePlan:
     """So many waves have been opened."""
     override: Override | None = None
     reason: str = ""
+    direct: bool = False
+    """Pushed to the branch itself, as its first wave was."""
     stopped: str = ""
     """Why it does not go on; "" while it does."""
     branches: tuple[str, ...] = ()

@@ -20,9 +20,9 @@ from sgm_tui.fleet.evidence import Evidence
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.gates import judge
 from sgm_tui.fleet.history import WayBack
-from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.model import CellKey, StageName, Version
 from sgm_tui.fleet.plan import Change, Plan, Refusal
-from sgm_tui.fleet.proposal import ENDED, Adopted, Between, FileEdit, Override, Preview, Progress, Proposal, Superseded
+from sgm_tui.fleet.proposal import ENDED, Adopted, Between, FileEdit, Preview, Progress, Proposal, Superseded, Terms
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.strategy import steps_of
 from sgm_tui.fleet.superseding import replaceable
@@ -102,33 +102,25 @@ class Promoter:
         self,
         plan: Plan,
         snapshot: FleetSnapshot | None = None,
-        override: Override | None = None,
-        reason: str = "",
-        direct: bool = False,
-        supersede: bool | tuple[Superseded, ...] = False,
+        terms: Terms | None = None,
     ) -> Preview:
         """The plan against a freshly fetched repository, with every gate.
 
         Args:
             plan: what is wanted.
             snapshot: what the gates and the evidence are taken from; without one no gate is judged.
-            override: the gates a person goes over, and why.
-            reason: why this is wanted, for the commit and the pull request.
-            direct: push to the branch itself, where the policy allows it.
-            supersede: take the place of every open pull request in the way that may be replaced, or of these.
+            terms: how it is to be written.
 
         Raises:
             SgmError: the repository cannot be reached.
         """
+        terms = terms or Terms()
         head, evidence = await asyncio.gather(self._repository.fetch(), self._evidence(plan, snapshot))
         edits, refusals = await asyncio.to_thread(self._edits, head, plan, snapshot)
         edits = await self._with_ways(await self._with_commits(edits), snapshot)
         owners = await asyncio.to_thread(self._owners, head)
-        groups, adopted, more = await asyncio.to_thread(self._groups, head, edits, snapshot, direct=direct)
-        proposals = tuple(
-            self._proposal(one, owners, snapshot, evidence, override, reason, direct=direct, supersede=supersede)
-            for one in groups
-        )
+        groups, adopted, more = await asyncio.to_thread(self._groups, head, edits, snapshot, direct=terms.direct)
+        proposals = tuple(self._proposal(one, owners, snapshot, evidence, terms) for one in groups)
         return Preview(head, proposals, (*refusals, *more), adopted)
 
     async def sketch(self, plan: Plan, snapshot: FleetSnapshot) -> Preview:
@@ -141,7 +133,7 @@ class Promoter:
         edits, refusals = await asyncio.to_thread(self._edits, head, plan, snapshot)
         owners = await asyncio.to_thread(self._owners, head)
         groups, adopted, more = await asyncio.to_thread(self._groups, head, edits, snapshot)
-        proposals = tuple(self._proposal(one, owners, None, Evidence(), None, "", direct=False) for one in groups)
+        proposals = tuple(self._proposal(one, owners, None, Evidence(), Terms()) for one in groups)
         return Preview(head, proposals, (*refusals, *more), adopted)
 
     async def judge(self, change: Change, snapshot: FleetSnapshot) -> tuple[Gate, ...]:
@@ -162,8 +154,9 @@ class Promoter:
             if now.wave:
                 yield _later(now, written=written.get(now.bundle, False))
                 continue
-            if now.blocked:
-                reached = Progress("blocked", now, "; ".join(f"{one.gate}: {one.reason}" for one in now.blocked))
+            if now.refused:
+                gates = "; ".join(f"{one.gate}: {one.reason}" for one in now.blocked)
+                reached = Progress("blocked", now, now.unwritable or gates)
                 yield reached
             else:
                 async for reached in self._submission.carry_out(now):
@@ -214,11 +207,14 @@ class Promoter:
     ) -> tuple[list[Group], tuple[Adopted, ...], list[Refusal]]:
         """What is opened together, what open pull requests bring already, and both told for the rest."""
         groups = list(grouped(edits, self._config.policy))
-        if snapshot is None or direct:
+        if snapshot is None:
             return groups, (), []
-        left, adopted, parts = without_adopted(self._repository, head, snapshot.open_pull_requests, groups)
+        allowed = self._config.policy.direct if direct else ()
+        pushed = [one for one in groups if one.edits[0].change.stage in allowed]
+        proposed = [one for one in groups if one.edits[0].change.stage not in allowed]
+        left, adopted, parts = without_adopted(self._repository, head, snapshot.open_pull_requests, proposed)
         in_the_way = [in_part(one) for one in parts if stops(self._config.policy, one.change)]
-        return left, tuple(adopted), [*told(adopted), *in_the_way]
+        return [*pushed, *left], tuple(adopted), [*told(adopted), *in_the_way]
 
     async def _with_commits(self, edits: Sequence[FileEdit]) -> list[FileEdit]:
         """The edits with the commits that lie between their versions, where a service's repository is known.
@@ -287,21 +283,19 @@ class Promoter:
         owners: Owners,
         snapshot: FleetSnapshot | None,
         evidence: Evidence,
-        override: Override | None,
-        reason: str,
-        *,
-        direct: bool,
-        supersede: bool | tuple[Superseded, ...] = False,
+        terms: Terms,
     ) -> Proposal:
         edits = group.edits
         changes = [edit.change for edit in edits]
         stage = changes[0].stage
         labels = self._config.github.labels
         in_the_way = replaceable(changes, snapshot.open_pull_requests) if snapshot is not None else ()
-        supersedes = supersede if isinstance(supersede, tuple) else in_the_way if supersede else ()
+        asked = terms.supersede
+        supersedes = asked if isinstance(asked, tuple) else in_the_way if asked else ()
         gates = self._gates(changes, snapshot, evidence, supersedes=supersedes) if snapshot is not None else ()
-        override = override.over(gates) if override is not None else None
-        direct = direct and stage in self._config.policy.direct
+        override = terms.override.over(gates) if terms.override is not None else None
+        reason, pushable = terms.reason, stage in self._config.policy.direct
+        direct = terms.direct and pushable
         return Proposal(
             stage=stage,
             branch=self._repository.branch if direct else branch_of(changes),
@@ -314,6 +308,8 @@ class Promoter:
             override=override,
             reason=reason,
             direct=direct,
+            pushable=pushable,
+            unwritable="" if direct or self._forge is not None else _no_way(stage, pushable=pushable),
             bundle=group.bundle,
             wave=group.wave,
             waves=group.waves,
@@ -344,6 +340,11 @@ class Promoter:
             if data is not None:
                 return Owners(data.decode("utf-8", "replace"))
         return Owners("")
+
+
+def _no_way(stage: StageName, *, pushable: bool) -> str:
+    instead = "D (--direct) pushes it instead" if pushable else f"nor does policy.direct allow to push to {stage}"
+    return f"there is no github.repository in sgm.yaml to open a pull request in; {instead}"
 
 
 def _brought(change: Change) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from sgm_tui.errors import RefusedError, SgmError, UsageError
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.plan_document import plan_of
-from sgm_tui.fleet.proposal import FileEdit, Override, Preview, Progress, Proposal, Superseded, Unfinished
+from sgm_tui.fleet.proposal import FileEdit, Override, Preview, Progress, Proposal, Superseded, Terms, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit
@@ -93,16 +93,13 @@ class Recovery:
             yield await self._pull_actions().resume(operation, entries)
             return
         plan, over = _plan(entries[0]), entries[0].get("override")
-        override = Override(over["reason"], tuple(over["gates"])) if over else None
-        supersedes = supersedes_of(entries[0])
-        preview = await self._promoter.preview(
-            plan,
-            self._snapshot(),
-            override,
-            str(entries[0].get("reason", "")),
-            bool(entries[0].get("direct")),
-            supersedes,
+        terms = Terms(
+            override=Override(over["reason"], tuple(over["gates"])) if over else None,
+            reason=str(entries[0].get("reason", "")),
+            direct=bool(entries[0].get("direct")),
+            supersede=supersedes_of(entries[0]),
         )
+        preview = await self._promoter.preview(plan, self._snapshot(), terms)
         if not preview.proposals:
             recalled = _recalled(entries, plan)
             closed = await self._closed(operation, recalled, preview)

@@ -187,7 +187,7 @@ class Submission:
 
     async def _propose(self, proposal: Proposal, earlier: Sequence[Entry]) -> AsyncIterator[Progress]:
         if self._forge is None:
-            raise SgmError("pull requests need github.repository in sgm.yaml", "Nothing was written.")
+            raise SgmError("pull requests need github.repository in sgm.yaml", "Name it, or push.")
         changes = _changes(proposal)
         contest = Contest(self._config.policy, self._repository, self._forge)
         attempt = Attempt(proposal, identity_of(changes), earlier, self._forge, contest)

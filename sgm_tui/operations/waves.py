@@ -18,7 +18,7 @@ from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.plan import Plan
 from sgm_tui.fleet.plan_document import change_of
 from sgm_tui.fleet.policy import Policy
-from sgm_tui.fleet.proposal import ENDED, Adopted, Override, Preview, Progress, Proposal
+from sgm_tui.fleet.proposal import ENDED, Adopted, Override, Preview, Progress, Proposal, Terms
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.waves import WavePlan, next_step, soak_of
 from sgm_tui.operations.files import beside, locked, write_whole
@@ -33,7 +33,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 class Writer(Protocol):
     """What turns a plan into pull requests."""
 
-    async def preview(self, plan: Plan, snapshot: FleetSnapshot, override: Override | None, reason: str) -> Preview:
+    async def preview(self, plan: Plan, snapshot: FleetSnapshot, terms: Terms) -> Preview:
         """The plan against the repository as it is now."""
         ...
 
@@ -83,7 +83,16 @@ class Waves:
         )
         soak = max(soak_of(wave, policy) for wave in waves)
         branches = _branches(preview, lambda one: one.bundle == first.bundle and not one.wave)
-        plan = WavePlan(identity_of(waves[0]), waves, now, soak, 1, _overrides(together), first.reason, "", branches)
+        plan = WavePlan(
+            identity=identity_of(waves[0]),
+            waves=waves,
+            began_at=now,
+            soak_seconds=soak,
+            override=_overrides(together),
+            reason=first.reason,
+            direct=first.direct,
+            branches=branches,
+        )
         self.add(plan)
         return plan.identity
 
@@ -121,7 +130,8 @@ class Waves:
         """Open the next wave. A closed gate is waited for; what was refused, or failed, stops the plan."""
         changes = plan.waves[plan.opened]
         try:
-            preview = await self._writer.preview(Plan().with_change(*changes), snapshot, plan.override, plan.reason)
+            terms = Terms(plan.override, plan.reason, plan.direct)
+            preview = await self._writer.preview(Plan().with_change(*changes), snapshot, terms)
             now = replace(preview, proposals=tuple(replace(one, wave=0, waves=1) for one in preview.proposals))
             told = [one async for one in self._writer.submit(now, snapshot)]
         except SgmError as error:
@@ -188,6 +198,7 @@ def _plan_of(document: dict[str, Any]) -> WavePlan:
         opened=int(document["opened"]),
         override=Override(over["reason"], tuple(over["gates"])) if over else None,
         reason=str(document["reason"]),
+        direct=bool(document.get("direct")),
         stopped=str(document["stopped"]),
         branches=tuple(map(str, document.get("branches", ()))),
         held=str(document.get("held", "")),

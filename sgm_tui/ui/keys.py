@@ -173,6 +173,13 @@ PLAN: list[BindingType] = [
         tooltip="Take the place of sgm's own open pull requests that are in the way; once more takes it back",
     ),
     Binding(
+        "D",
+        "direct",
+        "push",
+        id="plan-direct",
+        tooltip="Push without a pull request, where policy.direct allows it; once more takes it back",
+    ),
+    Binding(
         "U", "unfinished", "unfinished", id="plan-unfinished", show=False, tooltip="Writes that were never finished"
     ),
     Binding("W", "waves", "waves", id="plan-waves", show=False, tooltip="Promotions that go wave by wave"),
@@ -255,7 +262,7 @@ WRITING = frozenset(
     {
         "mark", "promote", "promote-row", "promote-stage", "promote-location", "revert", "undo",
         "plan-confirm", "plan-drop", "plan-undo", "plan-version", "plan-strategy", "plan-reason", "plan-override",
-        "plan-supersede", "unfinished-do", "waves-stop", "waves-go-on", "waves-drop", "why-promote",
+        "plan-supersede", "plan-direct", "unfinished-do", "waves-stop", "waves-go-on", "waves-drop", "why-promote",
         "revert-stage", "revert-bad", "revert-everywhere",
         "pulls-approve", "pulls-merge", "pulls-auto", "pulls-update", "pulls-close",
     }

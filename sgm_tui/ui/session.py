@@ -12,7 +12,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate
     from sgm_tui.fleet.history import Past, WayBack
-    from sgm_tui.fleet.proposal import Override, Preview, Progress, Unfinished
+    from sgm_tui.fleet.proposal import Preview, Progress, Terms, Unfinished
     from sgm_tui.fleet.pulls import PullAction
     from sgm_tui.fleet.waves import WavePlan, WaveStep
 
@@ -78,10 +78,8 @@ class Session(Protocol):
         """
         ...
 
-    async def preview(self, override: Override | None = None, reason: str = "", *, supersede: bool = False) -> Preview:
+    async def preview(self, terms: Terms) -> Preview:
         """The plan against a freshly fetched repository: titles, exact diffs, gates, refusals.
-
-        With `supersede` it takes the place of open pull requests of ours that are in the way.
 
         Raises:
             SgmError: the repository cannot be reached or read.

@@ -15,7 +15,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate
     from sgm_tui.fleet.history import Past, WayBack
-    from sgm_tui.fleet.proposal import Override, Unfinished
+    from sgm_tui.fleet.proposal import Terms, Unfinished
     from sgm_tui.fleet.pulls import PullAction
     from sgm_tui.fleet.waves import WavePlan, WaveStep
 
@@ -74,7 +74,7 @@ class StaticSession:
         """Nothing would be written."""
         return Preview(base=self.snapshot.revision)
 
-    async def preview(self, override: Override | None = None, reason: str = "", *, supersede: bool = False) -> Preview:
+    async def preview(self, terms: Terms) -> Preview:
         """Nothing would be written."""
         return Preview(base=self.snapshot.revision)
 

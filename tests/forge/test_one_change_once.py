@@ -15,7 +15,7 @@ from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Extra, Plan
 from sgm_tui.fleet.policy import RuleSet
-from sgm_tui.fleet.proposal import Override, Preview, Progress
+from sgm_tui.fleet.proposal import Override, Preview, Progress, Terms
 
 OTHER = next(path for path in sorted(FILES) if path.startswith("dev/app-service/") and path != DEV)
 OTHERS = cell(OTHER.split("/")[2], "dev", "eu1")
@@ -213,7 +213,9 @@ async def test_nobody_elses_pull_request_closes_ours(desk: Desk) -> None:
 
 async def test_who_goes_over_the_gate_with_a_reason_opens_beside_the_other(desk: Desk) -> None:
     await theirs(desk, SECOND)
-    shown = await desk.promoter.preview(Plan((cart(),)), desk.snapshot, Override("the other one waits for a week"))
+    shown = await desk.promoter.preview(
+        Plan((cart(),)), desk.snapshot, Terms(Override("the other one waits for a week"))
+    )
     assert (await ended(desk, shown)).step == "opened"
     assert len(opened_now(desk)) == 2
 

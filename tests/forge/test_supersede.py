@@ -18,7 +18,7 @@ from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
-from sgm_tui.fleet.proposal import Preview, Progress
+from sgm_tui.fleet.proposal import Preview, Progress, Terms
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.forge.github import GithubForge
 from sgm_tui.gitops.repository import Repository
@@ -96,7 +96,7 @@ class Desk:
         await self.look()
         versions = OLD, version
         wanted = Change("promotion", CART.service, CART.stage, None, DEV, "image.tag", *versions, (CART,))
-        return await self.promoter.preview(Plan((wanted,)), self.snapshot, **wishes)
+        return await self.promoter.preview(Plan((wanted,)), self.snapshot, Terms(**wishes))
 
     async def promote(self, version: Version, **wishes: Any) -> list[Progress]:
         preview = await self.preview(version, **wishes)

@@ -26,7 +26,7 @@ from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Ve
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
-from sgm_tui.fleet.proposal import Proposal
+from sgm_tui.fleet.proposal import Proposal, Terms
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import locked
@@ -218,7 +218,7 @@ class Desk:
 
     async def write(self, changes: list[Change], *, direct: bool = False) -> list[str]:
         """Write them; the steps at which each proposal ended."""
-        preview = await self.promoter.preview(Plan().with_change(*changes), direct=direct)
+        preview = await self.promoter.preview(Plan().with_change(*changes), terms=Terms(direct=direct))
         return [one.step async for one in self.promoter.submit(preview)]
 
     async def recover(self) -> None:

@@ -23,11 +23,13 @@ _WRITER = """
 import asyncio, json, sys
 from pathlib import Path
 from killed import Desk, change_of
+from sgm_tui.fleet.proposal import Terms
 from sgm_tui.fleet.plan import Plan
 
 async def main(origin, state, change, direct):
     desk = Desk(Path(origin), Path(state))
-    preview = await desk.promoter.preview(Plan().with_change(change_of(**json.loads(change))), direct=bool(direct))
+    wanted = Plan().with_change(change_of(**json.loads(change)))
+    preview = await desk.promoter.preview(wanted, terms=Terms(direct=bool(direct)))
     seen = [step async for step in desk.promoter.submit(preview)]
     print(json.dumps([seen[-1].step, seen[-1].text] if seen else ["", str(preview)]))
 

@@ -18,7 +18,7 @@ from sgm_tui.fleet import change_report
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Plan
-from sgm_tui.fleet.proposal import Between, Override, Preview, Progress, Proposal
+from sgm_tui.fleet.proposal import Between, Override, Preview, Progress, Proposal, Terms
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations import promote as promote_module
 from sgm_tui.operations.actor import actor
@@ -257,9 +257,18 @@ async def test_a_change_that_cannot_be_made_any_more_stays_listed_while_its_bran
     assert len(Journal(lab.journal_file).begun()) == 1
 
 
+async def test_without_a_forge_a_push_is_the_way_where_the_policy_allows_it(lab: Lab) -> None:
+    lab.config = replace(lab.config, policy=replace(lab.config.policy, direct=("staging",)))
+    promoter = Promoter(lab.config, lab.clone, None, Journal(lab.journal_file), lab.audit)
+    (offered,) = (await promoter.preview(plan())).proposals
+    assert "pushes it instead" in offered.unwritable
+    steps = await submitted(promoter, await promoter.preview(plan(), terms=Terms(direct=True)))
+    assert words(steps) == ["committing", "pushing", "pushed"]
+
+
 async def test_a_direct_proposal_says_the_branch_it_goes_to(lab: Lab) -> None:
     lab.config = replace(lab.config, policy=replace(lab.config.policy, direct=("staging",)))
-    preview = await lab.promoter().preview(plan(), direct=True)
+    preview = await lab.promoter().preview(plan(), terms=Terms(direct=True))
     steps = await submitted(lab.promoter(), preview)
     document = change_report.document("pushed", preview, steps[-1:])
     assert [(one["branch"], one["number"]) for one in document["pull_requests"]] == [("main", None)]
@@ -450,10 +459,13 @@ async def test_auto_merge_is_asked_for_where_the_stage_is_configured(lab: Lab) -
 
 async def test_without_a_forge_nothing_is_written(lab: Lab) -> None:
     promoter = Promoter(lab.config, lab.clone, None, Journal(lab.journal_file), lab.audit)
-    steps = await submitted(promoter, await promoter.preview(plan()))
-    assert words(steps) == ["committing", "failed"]
+    preview = await promoter.preview(plan())
+    steps = await submitted(promoter, preview)
+    assert words(steps) == ["blocked"]
     assert "github.repository" in steps[-1].text
-    assert "Nothing was written." in steps[-1].text
+    assert "nor does policy.direct allow to push to staging" in change_report.text(preview, STARTED)
+    (refusal,) = change_report.document("refused", preview)["refusals"]
+    assert refusal["reason"] == steps[-1].text
     assert lab.branches() == {}
     assert records(lab.journal_file) == records(lab.audit_file) == []
 
@@ -490,7 +502,7 @@ async def test_the_commits_between_two_versions_go_into_the_plan_and_the_pull_re
 
 
 async def test_an_override_with_nothing_in_the_way_is_none_and_leaves_no_trace(lab: Lab) -> None:
-    (proposal,) = (await lab.promoter().preview(plan(), override=Override("incident 4711"))).proposals
+    (proposal,) = (await lab.promoter().preview(plan(), terms=Terms(Override("incident 4711")))).proposals
     assert proposal.override is None
     assert "Overridden" not in proposal.body
     assert "Sgm-Gates-Overridden" not in message_of([edit.change for edit in proposal.edits], proposal.override)

@@ -16,7 +16,7 @@ from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.policy import GroupBy, Policy, RuleSet
-from sgm_tui.fleet.proposal import Adopted, FileEdit, Override, Preview, Progress, Proposal
+from sgm_tui.fleet.proposal import Adopted, FileEdit, Override, Preview, Progress, Proposal, Terms
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.wave_report import wave_document
 from sgm_tui.fleet.waves import WavePlan, next_step, soak_of, split, standing_of
@@ -67,7 +67,7 @@ class Writer:
         self.failure: UnreachableError | None = None
         self.closed_gate = ""
 
-    async def preview(self, planned: Plan, snapshot: FleetSnapshot, override: Override | None, reason: str) -> Preview:
+    async def preview(self, planned: Plan, snapshot: FleetSnapshot, terms: Terms) -> Preview:
         if self.failure is not None:
             raise self.failure
         edits = tuple(FileEdit(one, "") for one in planned.changes)

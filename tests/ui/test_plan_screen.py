@@ -118,6 +118,33 @@ async def test_a_pull_request_in_the_way_is_superseded_only_when_it_is_asked_for
         assert screen is app.screen
 
 
+async def test_without_github_the_plan_says_how_it_can_be_written_and_does_so() -> None:
+    session = builders.ScriptedSession(builders.release())
+
+    def previewed(shown: FleetSnapshot) -> Preview:
+        made = builders.preview(shown)
+        barred = (replace(one, pushable=True, unwritable="no GitHub; D pushes instead") for one in made.proposals)
+        return replace(made, proposals=tuple(barred))
+
+    session.previewed = previewed
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(160, 36)) as pilot:
+        screen = await open_plan(pilot, *INVENTORY_IN_STAGING)
+        assert "cannot be written  no GitHub; D pushes instead" in text_of(app)
+        assert screen.check_action("confirm", ()) is None
+        await press(pilot, "D")
+        for _ in range(200):
+            if screen.preview is not None and screen.preview.proposals[0].direct:
+                break
+            await pilot.pause(0.01)
+        assert "cannot be written" not in text_of(app)
+        await question(pilot)
+        assert "Push a commit?" in text_of(app)
+        await press(pilot, "enter")
+        await until_sent(pilot, session)
+        assert [one.direct for one in session.submitted[0].proposals] == [True]
+
+
 async def test_superseding_is_taken_back_by_the_same_key_and_not_offered_where_nothing_is_in_the_way() -> None:
     session = builders.ScriptedSession(builders.release())
     app = SgmApp(session, environ=UTF8)

@@ -143,6 +143,8 @@ def _proposal(proposal: Proposal, now: datetime, width: int, *, protected: bool)
         (f"{RULE * 2} {way} {RULE * 2} ", Tone.QUIET),
         (proposal.title, Tone.STRONG),
     )
+    if proposal.unwritable:
+        yield from hung((("✖ cannot be written  ", Tone.BAD),), proposal.unwritable, Tone.BAD, width)
     if proposal.gates:
         yield (("gates      ", Tone.QUIET), *summary(proposal.gates))
         yield from gate_lines(proposal.gates, now, width)

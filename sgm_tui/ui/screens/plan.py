@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from rich.cells import cell_len
 from textual import on, work
@@ -18,7 +19,7 @@ from textual.widgets import Static
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.proposal import Override, Preview, Progress, Unfinished
+from sgm_tui.fleet.proposal import Override, Preview, Progress, Terms, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
@@ -58,9 +59,7 @@ class PlanScreen(FleetPage):
         """The step that was told last."""
         self._looked = asyncio.Event()
         """The comparison that is shown has ended, well or not."""
-        self._override: Override | None = None
-        self._reason = ""
-        self._supersede = False
+        self._terms = Terms()
         self._unfinished: tuple[Unfinished, ...] = ()
         self._waves = 0
 
@@ -84,8 +83,7 @@ class PlanScreen(FleetPage):
     def watch_snapshot(self, old: FleetSnapshot, new: FleetSnapshot) -> None:
         """Another plan needs another comparison."""
         if self.is_mounted and old.plan != new.plan:
-            self._override = None
-            self._supersede = False
+            self._terms = Terms(reason=self._terms.reason, direct=self._terms.direct)
             self._show_changes()
             if not self.sending:
                 self.action_preview()
@@ -131,7 +129,7 @@ class PlanScreen(FleetPage):
             self._show(
                 waiting, (), *preview_lines(sketch, self.snapshot.fleet, self.snapshot.generated_at, self.text_width)
             )
-            self.preview = await self._session.preview(self._override, self._reason, supersede=self._supersede)
+            self.preview = await self._session.preview(self._terms)
         except SgmError as error:
             self._show(*_failure(error), (), (("r tries again", Tone.QUIET),))
             return
@@ -192,32 +190,36 @@ class PlanScreen(FleetPage):
     @work(group="asking", exclusive=True)
     async def action_say_why(self) -> None:
         """A reason that goes into the commit, the pull request and the audit."""
-        reason = await self.app.push_screen_wait(EntryScreen("Why is this wanted?", value=self._reason, least=0))
+        reason = await self.app.push_screen_wait(EntryScreen("Why is this wanted?", value=self._terms.reason, least=0))
         if reason is not None:
-            self._reason = reason
-            self.action_preview()
+            self._settle(reason=reason)
 
     @work(group="asking", exclusive=True)
     async def action_override(self) -> None:
         """Go over the gates that block, with a reason; once more takes it back."""
-        if self._override is not None or self.preview is None:
-            self._override = None
-            self.action_preview()
+        if self._terms.override is not None or self.preview is None:
+            self._settle(override=None)
             return
         gates = [gate for proposal in self.preview.proposals for gate in proposal.blocked if gate.level != "never"]
         if not gates:
             self.notify("no gate that may be gone over is in the way", markup=False)
             return
         explained = gate_lines(gates, self.snapshot.generated_at, explained_width(self.size.width))
-        asked = EntryScreen("Go over these gates? Say why: it is kept.", explained, value=self._reason, least=10)
+        asked = EntryScreen("Go over these gates? Say why: it is kept.", explained, value=self._terms.reason, least=10)
         reason = await self.app.push_screen_wait(asked)
         if reason is not None:
-            self._override = Override(reason, tuple(dict.fromkeys(gate.gate for gate in gates)))
-            self.action_preview()
+            self._settle(override=Override(reason, tuple(dict.fromkeys(gate.gate for gate in gates))))
 
     def action_supersede(self) -> None:
         """Take the place of pull requests of ours that are in the way; once more takes it back."""
-        self._supersede = not self._supersede
+        self._settle(supersede=not self._terms.supersede)
+
+    def action_direct(self) -> None:
+        """Push to the branch itself, where the policy allows it; once more takes it back."""
+        self._settle(direct=not self._terms.direct)
+
+    def _settle(self, **changes: Any) -> None:
+        self._terms = replace(self._terms, **changes)
         self.action_preview()
 
     def action_unfinished(self) -> None:
@@ -320,9 +322,11 @@ class PlanScreen(FleetPage):
             looking = not self._looked.is_set() and bool(self.snapshot.plan.changes)
             return True if looking or (self.preview is not None and _may_be_written(self.preview)) else None
         if action == "override":
-            return True if self._override is not None or _overridable(self.preview) else None
+            return True if self._terms.override is not None or _overridable(self.preview) else None
         if action == "supersede":
-            return self._supersede or _replaces(self.preview)
+            return bool(self._terms.supersede) or _replaces(self.preview)
+        if action == "direct":
+            return self._terms.direct or _pushable(self.preview)
         if action == "unfinished":
             return True if self._unfinished else None
         if action in {"drop", "undo", "edit_version", "edit_strategy", "say_why"}:
@@ -336,7 +340,7 @@ def _height(line: Line, width: int) -> int:
 
 
 def _may_be_written(preview: Preview) -> bool:
-    return bool(preview.proposals) and not any(proposal.blocked for proposal in preview.proposals)
+    return bool(preview.proposals) and not any(proposal.refused for proposal in preview.proposals)
 
 
 def _overridable(preview: Preview | None) -> bool:
@@ -346,6 +350,10 @@ def _overridable(preview: Preview | None) -> bool:
 
 def _replaces(preview: Preview | None) -> bool:
     return preview is not None and any(proposal.replaceable for proposal in preview.proposals)
+
+
+def _pushable(preview: Preview | None) -> bool:
+    return preview is not None and any(proposal.pushable for proposal in preview.proposals)
 
 
 def _failure(error: SgmError) -> list[Line]:
