@@ -68,7 +68,7 @@ def text(preview: Preview, now: datetime) -> str:
             lines.append(f"  ✖ cannot be written: {proposal.unwritable}")
         if proposal.supersedes:
             lines.append(f"  supersedes {', '.join(f'#{one.number} {one.url}' for one in proposal.supersedes)}: closed")
-        if proposal.reviewers:
+        if proposal.reviewers and not proposal.direct:
             lines.append(f"  reviewers  {', '.join(proposal.reviewers)}")
         for edit in proposal.edits:
             lines += ["", *(f"  {line}" for line in edit.diff.splitlines())]

@@ -206,6 +206,8 @@ class Scaling:
     desired: int
     maxed: bool = False
     """It would scale further and may not."""
+    trouble: str = ""
+    """Why it cannot do its work, in its own words: Argo CD calls the Application Degraded then, and not why."""
 
 
 @dataclass(frozen=True, slots=True)

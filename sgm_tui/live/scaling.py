@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -13,6 +13,7 @@ from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.observation import Lost, Observation, Off, ScalingListed
 from sgm_tui.fleet.observed import Scaling
 from sgm_tui.fleet.source import SourceId
+from sgm_tui.fleet.text import clean
 from sgm_tui.live.connection import AbsentError, ClusterConnection
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rest import Moves, always, rest
@@ -24,6 +25,8 @@ _PATH = "/apis/autoscaling/v2/horizontalpodautoscalers"
 _SECONDS = 20.0
 _QUIET = 60.0
 """Seconds between two looks at a cluster in which nothing moves."""
+_MESSAGE = 400
+"""Characters of a message that are kept."""
 _log = logging.getLogger("sgm.scaling")
 
 
@@ -42,6 +45,7 @@ class _Condition(Wire, frozen=True):
     type: str = ""
     status: str = ""
     reason: str = ""
+    message: str = ""
 
 
 class _Status(Wire, frozen=True):
@@ -115,4 +119,17 @@ def _domain(one: _Autoscaler) -> Scaling:
         current=one.status.current_replicas or 0,
         desired=desired,
         maxed=limited and desired >= one.spec.max_replicas,
+        trouble=_trouble(one.status.conditions or ()),
     )
+
+
+def _trouble(conditions: Sequence[_Condition]) -> str:
+    """What it fails to do, to scale or to read its metrics; one that is switched off (zero replicas) has none."""
+    failing = (
+        condition.message or condition.reason
+        for condition in conditions
+        if condition.type in {"AbleToScale", "ScalingActive"}
+        and condition.status == "False"
+        and condition.reason != "ScalingDisabled"
+    )
+    return clean(next(failing, ""), _MESSAGE)

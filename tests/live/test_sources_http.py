@@ -304,12 +304,21 @@ async def test_autoscalers_come_with_their_bounds(tmp_path: Path) -> None:
     reference = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "checkout"}
     spec = {"scaleTargetRef": reference, "minReplicas": 3, "maxReplicas": 9, "metrics": []}
     metadata = {"name": "checkout", "namespace": "app-checkout"}
-    store.create("HorizontalPodAutoscaler", {"metadata": metadata, "spec": spec, "status": {"desiredReplicas": 4}})
+    blind = {
+        "type": "ScalingActive",
+        "status": "False",
+        "reason": "FailedGetResourceMetric",
+        "message": "no cpu\x1b[2J",
+    }
+    status = {"desiredReplicas": 4, "conditions": [{"type": "AbleToScale", "status": "True"}, blind]}
+    store.create("HorizontalPodAutoscaler", {"metadata": metadata, "spec": spec, "status": status})
     async with connected(tmp_path, c=store) as (_, connection):
         scaling = ScalingSource(connection, "prod-eu1", NAMING)
         async with running(scaling) as seen:
             listed = await seen.first(ScalingListed)
     assert (listed.scaling[CHECKOUT].minimum, listed.scaling[CHECKOUT].maximum) == (3, 9)
+    assert listed.scaling[CHECKOUT].trouble.startswith("no")
+    assert "\x1b" not in listed.scaling[CHECKOUT].trouble
 
 
 async def test_an_autoscaler_elsewhere_is_that_of_the_cell_whose_application_owns_it(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from textual.color import Color
 import sgm_tui.ui
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.observed import Scaling
 from sgm_tui.ui import terminal, themes
 from sgm_tui.ui.present.cells import cell_line, folded_line
 from sgm_tui.ui.present.detail import heading, sections
@@ -356,6 +357,13 @@ def test_what_only_the_attention_view_hides_is_not_told_as_missing() -> None:
     assert text(lines[0]) == "“gateway” is quiet"
     assert "f shows the rest" in text(lines[1])
     assert "Nothing matches" in text(nothing_to_show(builders.calm(), View(query="zzzz", attention=True))[0])
+
+
+def test_why_an_autoscaler_cannot_scale_is_told() -> None:
+    cell = RELEASE.cells[builders.key("checkout", "prod-us1")]
+    blind = Scaling(2, 10, 2, 2, trouble="unable to get metrics for resource cpu")
+    live = sections(replace(cell, facts=replace(cell.facts, scaling=blind)), RELEASE, (60, 60, 60, 60))[3]
+    assert "scaling  unable to get metrics for resource cpu" in [text(line) for line in live.shown(60, 9)]
 
 
 def test_what_is_long_in_the_pane_goes_on_below_where_there_is_room_and_is_cut_where_there_is_none() -> None:

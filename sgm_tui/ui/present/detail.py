@@ -258,6 +258,8 @@ def _live(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line | Loose]
                 ("  at its maximum" if facts.scaling and facts.scaling.maxed else "", Tone.ATTENTION),
             )
         )
+    if facts.scaling is not None and facts.scaling.trouble:
+        lines.append(_said("scaling", facts.scaling.trouble, Tone.ATTENTION))
     lines.extend(_metrics(cell, width))
     for alert in facts.alerts[:4]:
         tone = Tone.ATTENTION if alert.state == "firing" else Tone.BUSY

@@ -155,6 +155,8 @@ def _proposal(proposal: Proposal, now: datetime, width: int, *, protected: bool)
         yield from hung((("reason     ", Tone.QUIET),), proposal.reason, Tone.TEXT, width)
     yield from _superseding(proposal)
     yield (("branch     ", Tone.QUIET), (proposal.branch, Tone.TEXT))
+    if proposal.direct:
+        return
     reviewers = ", ".join(proposal.reviewers) or "no owner in CODEOWNERS"
     yield from hung((("reviewers  ", Tone.QUIET),), reviewers, Tone.TEXT, width)
     if proposal.labels:
