@@ -244,7 +244,7 @@ def _sandbox(arguments: argparse.Namespace) -> int:
 
 async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
     """The screen first; what it shows, and the process behind it, once there is something to look at."""
-    from sgm_tui.memory import collect_later, share_one_heap
+    from sgm_tui.memory import collect_later, keep_small
 
     collect_later()
     from sgm_tui.ui.app import SgmApp
@@ -256,7 +256,7 @@ async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
     painted.cancel()
     try:
         if not running.done():
-            share_one_heap()
+            keep_small()
             with opening() as load:
                 from sgm_tui.wiring import open_session
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from collections.abc import Callable
 
 _START_SECONDS = 1.5
 """After which starting is over, and what has been loaded stays."""
@@ -14,6 +15,7 @@ _YOUNG = 10_000
 """So many new objects between two collections: the screen stands still during each."""
 _M_TRIM_THRESHOLD, _M_ARENA_MAX = -1, -8
 """The parameters of glibc's `mallopt(3)`, as its malloc.h numbers them."""
+_TRIM_SECONDS = 30.0
 _FREE_BYTES = 128 * 1024
 """Glibc gives back what is free at the top of a heap from so much on. Left alone, it raises that to 64 MiB."""
 
@@ -33,8 +35,8 @@ def _collect_again() -> None:
     gc.enable()
 
 
-def share_one_heap() -> None:
-    """Let all threads allocate from one heap; before they start.
+def keep_small() -> None:
+    """Let all threads allocate from one heap, and give back what is free of it; before they start.
 
     Glibc gives up to eight heaps a core to threads, and each keeps the pages of the largest answer it ever read: with
     two threads a cluster, most of what a large fleet costs is such free pages. Under the interpreter's lock
@@ -44,7 +46,14 @@ def share_one_heap() -> None:
         return
     import ctypes
 
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 1)
-        mallopt(_M_TRIM_THRESHOLD, _FREE_BYTES)
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt") and hasattr(library, "malloc_trim"):
+        library.mallopt(_M_ARENA_MAX, 1)
+        library.mallopt(_M_TRIM_THRESHOLD, _FREE_BYTES)
+        _give_back(asyncio.get_running_loop(), library.malloc_trim)
+
+
+def _give_back(loop: asyncio.AbstractEventLoop, trim: Callable[[int], object]) -> None:
+    """Now and then also the free pages between what is in use: a millisecond or two of work."""
+    loop.call_later(_TRIM_SECONDS, _give_back, loop, trim)
+    trim(0)

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
-import ctypes, sys, threading
-from sgm_tui.memory import share_one_heap
+import asyncio, ctypes, sys, threading
+from sgm_tui.memory import keep_small
 
-share_one_heap()
+async def start():
+    keep_small()
+
+asyncio.run(start())
 here = threading.Barrier(8)
 
 def work():
