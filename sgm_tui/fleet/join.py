@@ -17,6 +17,9 @@ from sgm_tui.fleet.versions import is_same_image
 
 DRIFT_GRACE_SECONDS = 10.0
 """How long a cell may look drifted before it is called so: an automated sync needs about one second of it."""
+UNSEEN_GRACE_SECONDS = 90.0
+"""The same where Argo CD compares with a commit our clone does not have: it hears of a merge at once, our next fetch
+may be late, and when git is silent for so long the cell is unknown anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,8 @@ class _Finding:
     since: datetime | None = None
     begun: datetime | None = None
     """The same, of a cell that nobody has watched until now; otherwise the first look at it counts."""
-    suspect: bool = False
-    """It looks drifted; whether it is depends on how long it has."""
+    grace: float | None = None
+    """It looks drifted, and is when it has for so many seconds."""
 
 
 def join(facts: CellFacts, previous: Cell | None, now: datetime) -> Cell:
@@ -41,11 +44,12 @@ def join(facts: CellFacts, previous: Cell | None, now: datetime) -> Cell:
     facts = _in_the_words_of_git(facts)
     finding = _decide(facts)
     suspect_since = None
-    if finding.suspect:
+    if finding.grace is not None:
+        grace = timedelta(seconds=finding.grace)
         suspect_since = (previous.suspect_since if previous else None) or now
         if (previous is None or previous.journey is Journey.UNKNOWN) and _stays_so(facts, now):
-            suspect_since = now - timedelta(seconds=DRIFT_GRACE_SECONDS)
-        if now - suspect_since >= timedelta(seconds=DRIFT_GRACE_SECONDS):
+            suspect_since = now - grace
+        if now - suspect_since >= grace:
             finding = replace(finding, journey=Journey.DRIFTED, since=suspect_since)
     finding = _with_intent(facts, finding)
     return Cell(
@@ -169,7 +173,8 @@ def _comparison_error(application: Application) -> _Finding | None:
 def _is_history(facts: CellFacts, application: Application) -> bool:
     """A finished failed operation is history once the Application is in sync again by other means."""
     operation = application.operation
-    return operation is not None and not operation.in_flight and application.sync == "Synced" and facts.synced is True
+    ended = operation is not None and not operation.in_flight
+    return ended and application.sync == "Synced" and facts.synced is not False
 
 
 def _failing(application: Application) -> str:
@@ -193,11 +198,37 @@ def _out_of_sync(facts: CellFacts, application: Application) -> _Finding:
     if not application.detailed:
         return _Finding(Journey.UNKNOWN, "OutOfSync; details are on their way")
     if facts.desired is None:
-        return _Finding(Journey.SYNCING, "git no longer wants it", suspect=True)
-    if facts.deployed is False or (application.health == "Missing" and not application.deployed_revision):
+        return _Finding(Journey.SYNCING, "git no longer wants it", grace=DRIFT_GRACE_SECONDS)
+    if _not_applied(facts.deployed, facts.desired.committed_at, application):
         why = "waiting for auto-sync" if application.auto_sync else "auto-sync is off; sync it"
         return _Finding(Journey.MERGED, f"seen, not applied: {why}", facts.desired.committed_at)
-    return _Finding(Journey.SYNCING, "OutOfSync: the cluster differs from git", suspect=True)
+    if _compared_before_its_end(application):
+        return _Finding(Journey.SYNCING, "synced; Argo CD has not compared it since", application.deployed_at)
+    return _Finding(Journey.SYNCING, "OutOfSync: the cluster differs from git", grace=_grace(facts))
+
+
+def _not_applied(deployed: bool | None, committed_at: datetime | None, application: Application) -> bool:
+    """Whether the wanted change has still to be applied: by revision, else (a history that is not kept, or says
+    nothing we know) by time."""
+    if deployed is not None:
+        return not deployed
+    if application.health == "Missing" and not application.deployed_revision:
+        return True
+    operation = application.operation
+    applied = application.deployed_at or (operation.finished_at if operation else None)
+    return committed_at is not None and applied is not None and committed_at > applied
+
+
+def _compared_before_its_end(application: Application) -> bool:
+    """A busy controller compares long after a sync has ended; what it said before is about what was before."""
+    ended = application.operation.finished_at if application.operation else None
+    return ended is not None and application.reconciled_at is not None and application.reconciled_at < ended
+
+
+def _grace(facts: CellFacts) -> float:
+    """How long what looks like drift may be our clone that is behind Argo CD."""
+    unseen = facts.application is not None and bool(facts.application.revision) and facts.synced is None
+    return UNSEEN_GRACE_SECONDS if unseen else DRIFT_GRACE_SECONDS
 
 
 def _live(facts: CellFacts, application: Application | None) -> _Finding:
@@ -209,7 +240,7 @@ def _live(facts: CellFacts, application: Application | None) -> _Finding:
         return _Finding(Journey.FAILED, rollout.message or "degraded", rollout.updated_at)
     if _runs_something_else(facts, rollout):
         reason = f"runs {rollout.spec_version}, git wants {facts.desired.version}" if facts.desired else ""
-        return _Finding(Journey.SYNCING, reason, suspect=True)
+        return _Finding(Journey.SYNCING, reason, grace=_grace(facts))
     if rollout.phase == "Paused":
         return _paused(rollout)
     if rollout.phase == "Progressing":
@@ -231,6 +262,11 @@ def _without_rollout(facts: CellFacts, application: Application | None) -> _Find
     if application.health in {"Progressing", "Missing"}:
         reason = application.health_message or f"health {application.health}"
         return _Finding(Journey.ROLLING, reason, begun=application.health_since)
+    if application.health == "Suspended":
+        # Every pause looks so to Argo CD, a gate that waits for a person too: without the Rollout nobody can tell.
+        return _Finding(
+            Journey.PAUSED, application.health_message or "Argo CD says Suspended", application.health_since
+        )
     return _settled(facts, application)
 
 
@@ -259,7 +295,7 @@ def _settled(facts: CellFacts, application: Application | None) -> _Finding:
     if health == "Progressing":
         return _Finding(Journey.ROLLING, why or "Argo CD says Progressing", begun=since)
     if health == "Missing":
-        return _Finding(Journey.SYNCING, why or "resources are missing", suspect=True)
+        return _Finding(Journey.SYNCING, why or "resources are missing", grace=DRIFT_GRACE_SECONDS)
     if health not in {"Healthy", "Suspended"}:
         return _Finding(Journey.UNKNOWN, f"health {health or 'not known'}")
     if facts.desired is None and facts.synced is None and application is not None:

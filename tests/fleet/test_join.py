@@ -9,7 +9,7 @@ import pytest
 
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
-from sgm_tui.fleet.join import DRIFT_GRACE_SECONDS, join
+from sgm_tui.fleet.join import DRIFT_GRACE_SECONDS, UNSEEN_GRACE_SECONDS, join
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.observed import Alert, Application, Condition, Operation, Pending, Rollout
 
@@ -172,6 +172,29 @@ CASES = {
         Journey.SETTLED,
         Verdict.GOOD,
     ),
+    "suspended, and no Rollout tells why": (
+        replace(with_application(health="Suspended"), rollout=None),
+        Journey.PAUSED,
+        Verdict.ATTENTION,
+    ),
+    "not applied yet, by time, where no history is kept": (
+        replace(
+            with_application(
+                sync="OutOfSync",
+                deployed_revision="",
+                deployed_at=None,
+                operation=Operation("Succeeded", finished_at=NOW - timedelta(hours=2)),
+            ),
+            deployed=None,
+        ),
+        Journey.MERGED,
+        Verdict.BUSY,
+    ),
+    "a failed operation of the past at a revision nobody here knows": (
+        replace(with_application(operation=Operation("Failed", finished_at=NOW - timedelta(days=1))), synced=None),
+        Journey.SETTLED,
+        Verdict.GOOD,
+    ),
     "health of tomorrow": (with_application(health="Vibrant"), Journey.UNKNOWN, Verdict.UNKNOWN),
     "unreadable values": (
         replace(QUIET, desired=replace(DESIRED, version=None, error="image.tag is a number")),
@@ -211,6 +234,29 @@ def test_drift_is_called_so_only_when_it_lasts(facts: CellFacts) -> None:
     late = judged(facts, soon, NOW + timedelta(seconds=DRIFT_GRACE_SECONDS))
     assert [first.journey, soon.journey, late.journey] == [Journey.SYNCING, Journey.SYNCING, Journey.DRIFTED]
     assert late.since == NOW
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [with_application(sync="OutOfSync"), with_rollout(spec_version=V1, stable_version=V1)],
+    ids=["out of sync", "runs another version than git wants"],
+)
+def test_argo_cd_ahead_of_our_clone_is_no_drift_before_the_clone_would_have_caught_up(facts: CellFacts) -> None:
+    ahead = replace(facts, synced=None)
+    first = judged(ahead)
+    soon = judged(ahead, first, NOW + timedelta(seconds=UNSEEN_GRACE_SECONDS - 1))
+    late = judged(ahead, soon, NOW + timedelta(seconds=UNSEEN_GRACE_SECONDS))
+    assert [first.journey, soon.journey, late.journey] == [Journey.SYNCING, Journey.SYNCING, Journey.DRIFTED]
+
+
+def test_a_comparison_older_than_the_end_of_the_sync_is_no_drift_however_late_the_next_one_is() -> None:
+    ended = Operation("Succeeded", finished_at=NOW)
+    slow = with_application(sync="OutOfSync", operation=ended, reconciled_at=NOW - timedelta(seconds=2))
+    late = judged(slow, judged(slow), NOW + timedelta(minutes=3))
+    assert late.journey is Journey.SYNCING
+    compared = with_application(sync="OutOfSync", operation=ended, reconciled_at=NOW + timedelta(minutes=3))
+    suspicious = judged(compared, late, NOW + timedelta(minutes=3))
+    assert judged(compared, suspicious, NOW + timedelta(minutes=4)).journey is Journey.DRIFTED
 
 
 def test_drift_healed_in_between_starts_to_count_again() -> None:
