@@ -156,8 +156,8 @@ class Store:
                 self._list_applications(source, applications)
             case ApplicationChanged(source, key, application):
                 self._change_application(source, key, application)
-            case ApplicationGone(_, key):
-                self._applications.pop(key, None)
+            case ApplicationGone(source, key) if self._application_source.get(key) == source:
+                del self._applications[key], self._application_source[key]
                 self._touch((key,))
             case RolloutsListed(source, rollouts):
                 self._replace(self._rollouts, rollouts, source)
@@ -175,7 +175,10 @@ class Store:
                 self._list_alerts(source, alerts)
             case PullRequestsListed(_, requests, _):
                 self._list_pull_requests(requests)
-            case Alive() | Lost() | Off():
+            case Off():
+                for left in _nothing_left(observation.source):
+                    self._absorb(left)
+            case Alive() | Lost() | ApplicationGone():
                 return
             case _:
                 assert_never(observation)
@@ -337,7 +340,7 @@ class Store:
         rollout = self._rollouts.get(key)
         if desired is None and application is None and rollout is None:
             return None
-        cluster = self._fleet.cluster(key.cluster)
+        cluster, alerts = self._fleet.cluster(key.cluster), self._alerts.get(SourceId("alerts", key.cluster), ())
         related = _related(self._troubled, self._application_source.get(key), key)
         decisive, stale = _silent(related)
         return CellFacts(
@@ -350,7 +353,7 @@ class Store:
             rollout=rollout,
             scaling=self._scaling.get(key),
             metrics=self._metrics.get(key),
-            alerts=tuple(alert for alert in self._cluster_alerts(key.cluster) if alert.service == key.service),
+            alerts=tuple(one for one in alerts if one.service == key.service),
             pending=self._pending.get(key, ()),
             staged=self._staged.get(key),
             stale=stale,
@@ -362,8 +365,18 @@ class Store:
     def _contains(self, revision: str, desired: Desired | None) -> bool | None:
         return self._desired.contains(revision, desired) if desired is not None and revision else None
 
-    def _cluster_alerts(self, cluster: str) -> tuple[Alert, ...]:
-        return self._alerts.get(SourceId("alerts", cluster), ())
+
+def _nothing_left(source: SourceId) -> tuple[Observation, ...]:
+    """What is not there any more says nothing any more: a cluster made anew without Rollouts runs none of them."""
+    match source.kind:
+        case "argocd":
+            return (ApplicationsListed(source, {}),)
+        case "rollouts":
+            return (RolloutsListed(source, {}),)
+        case "scaling":
+            return (ScalingListed(source, {}),)
+        case _:
+            return ()
 
 
 def _related(troubled: Iterable[SourceHealth], hub: SourceId | None, key: CellKey) -> list[SourceHealth]:
@@ -372,7 +385,7 @@ def _related(troubled: Iterable[SourceHealth], hub: SourceId | None, key: CellKe
         health
         for health in troubled
         for source in (health.source,)
-        if not source.scope or source.scope == key.cluster or (source.kind == "argocd" and hub in {None, source})
+        if (hub in {None, source} if source.kind == "argocd" else source.scope in {"", key.cluster})
     ]
 
 

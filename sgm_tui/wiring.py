@@ -300,8 +300,11 @@ def _cluster_sources(
     from sgm_tui.live.scaling import ScalingSource
 
     naming = Naming(config)
+    named: set[str] = set()
     for connection, namespace in hubs:
-        yield ApplicationSource(connection, namespace, naming, is_service=is_service)
+        scope = f"{connection.context}/{namespace}" if connection.context in named else connection.context
+        named.add(connection.context)
+        yield ApplicationSource(connection, namespace, naming, is_service=is_service, scope=scope)
     if not hubs:
         offs.append(Off(SourceId("argocd"), "argocd.hubs is not configured"))
     for cluster in config.clusters:

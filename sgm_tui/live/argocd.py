@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 
 import msgspec
@@ -42,15 +43,20 @@ Publish = Callable[[Observation], None]
 class ApplicationSource:
     """Follows the Applications of a hub's namespace."""
 
-    def __init__(self, connection: ClusterConnection, namespace: str, naming: Naming, *, is_service: IsService) -> None:
-        """`is_service` tells which names git knows as services: a Table row has no labels to ask."""
-        self.source = SourceId("argocd", connection.context)
+    def __init__(
+        self, connection: ClusterConnection, namespace: str, naming: Naming, *, is_service: IsService, scope: str = ""
+    ) -> None:
+        """`is_service` tells which names git knows as services: a Table row has no labels to ask. `scope` is what the
+        source is called after, where that is not the hub alone."""
+        self.source = SourceId("argocd", scope or connection.context)
         self._connection = connection
         self._namespace = namespace
         self._path = f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applications"
         self._naming = naming
         self._is_service = is_service
         self._keys: dict[str, CellKey] = {}
+        self._claims: defaultdict[CellKey, dict[str, Application]] = defaultdict(dict)
+        """The Applications of each cell by name: a service's database may carry its label too."""
         self._wake = asyncio.Event()
         self._following = False
         """The list is here and its watch has not failed since."""
@@ -112,26 +118,41 @@ class ApplicationSource:
             publish(ApplicationsListed(self.source, found))
 
     async def _listed(self, items: list[msgspec.Raw]) -> dict[CellKey, Application]:
-        self._keys.clear()
-        found: dict[CellKey, Application] = {}
+        keys: dict[str, CellKey] = {}
+        claims: defaultdict[CellKey, dict[str, Application]] = defaultdict(dict)
         async for raw in unhurried(items):
             name, key, seen = self._read(raw)
             if key is not None and seen is not None:
-                self._keys[name] = key
-                found[key] = seen
-        return found
+                keys[name] = key
+                claims[key][name] = seen
+        self._keys, self._claims = keys, claims
+        return {key: claimed[self._holder(key)] for key, claimed in claims.items()}
+
+    def _holder(self, key: CellKey) -> str:
+        """The one that stands for a cell: the one whose name says so, else the first by name."""
+        return min(self._claims[key], key=lambda name: (self._naming.of_application(name) != key, name))
 
     def _changed(self, kind: str, raw: msgspec.Raw, publish: Publish) -> None:
         name, key, seen = self._read(raw)
         before = self._keys.get(name)
         if before is not None and (kind == "DELETED" or before != key):
-            del self._keys[name]
-            publish(ApplicationGone(self.source, before))
+            self._let_go(name, before, publish)
         if key is None or seen is None or kind == "DELETED":
             publish(Alive(self.source))
             return
         self._keys[name] = key
-        publish(ApplicationChanged(self.source, key, seen))
+        self._claims[key][name] = seen
+        holder = self._holder(key)
+        publish(ApplicationChanged(self.source, key, self._claims[key][holder]))
+
+    def _let_go(self, name: str, key: CellKey, publish: Publish) -> None:
+        """It is in that cell no longer: another takes its place there, or nothing does."""
+        del self._keys[name]
+        del self._claims[key][name]
+        if self._claims[key]:
+            publish(ApplicationChanged(self.source, key, self._claims[key][self._holder(key)]))
+        else:
+            publish(ApplicationGone(self.source, key))
 
     def _read(self, raw: msgspec.Raw) -> tuple[str, CellKey | None, Application | None]:
         """Name, cell and value; what cannot be read is a value that says so, never the one from before."""
@@ -142,7 +163,7 @@ class ApplicationSource:
             found = unreadable(raw)
             if found is None:
                 return "", None, None
-            key = self._naming.of_application(found.name, service=found.label("service"))
+            key = self._naming.of_application(found.name, service=found.label("service")) or self._keys.get(found.name)
             why, hub = clean(error), self._connection.context
             name = clean(found.name)
             return (
@@ -159,5 +180,6 @@ class ApplicationSource:
             wire.metadata.name,
             service=wire.metadata.label("service"),
             destination=wire.destination,
+            hub=self._connection.context,
             namespace=wire.namespace,
         )

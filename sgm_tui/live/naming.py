@@ -10,6 +10,8 @@ from sgm_tui.config import ClusterConfig, Config
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 
 IsService = Callable[[str], bool]
+_ITSELF = frozenset({"in-cluster", "https://kubernetes.default.svc"})
+"""What Argo CD calls the cluster it runs in; every hub means another one by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Naming:
         object.__setattr__(self, "application", _pattern(self.config.argocd.application, list(clusters)))
 
     def of_application(
-        self, name: str, *, service: str = "", destination: str = "", namespace: str | None = None
+        self, name: str, *, service: str = "", destination: str = "", namespace: str | None = None, hub: str = ""
     ) -> CellKey | None:
         """The cell of an Application; None when it belongs to none (the platform, the root).
 
@@ -37,10 +39,11 @@ class Naming:
             service: its label `service`, which outranks the name.
             destination: cluster name or server URL it deploys to; "" when not known (a Table row).
             namespace: it deploys to; None when not known.
+            hub: context of the hub that has it: a destination may be the hub itself.
         """
         match = self.application.fullmatch(name)
         named = match.groupdict() if match else {}
-        cluster = self._cluster(destination) or self.clusters.get(named.get("cluster", ""))
+        cluster = self._cluster(destination, hub) or self.clusters.get(named.get("cluster", ""))
         found = service or named.get("service", "")
         if cluster is None or not found:
             return None
@@ -83,10 +86,13 @@ class Naming:
         """The name of a service's Rollout."""
         return self.config.rollouts.name.replace("{service}", service)
 
-    def _cluster(self, destination: str) -> ClusterConfig | None:
+    def _cluster(self, destination: str, hub: str) -> ClusterConfig | None:
         if destination in self.clusters:
             return self.clusters[destination]
-        return next((one for one in self.clusters.values() if destination and one.server == destination), None)
+        place = destination.rstrip("/")
+        itself = [one for one in self.clusters.values() if place in _ITSELF and one.context == hub]
+        by_url = (one for one in self.clusters.values() if place and one.server.rstrip("/") == place)
+        return next(iter((*itself, *by_url)), None)
 
     def _key(self, service: str, cluster: ClusterConfig) -> CellKey:
         found = self._keys.get((service, cluster.name))

@@ -6,6 +6,7 @@ Git says what a project shall be; the hub says what Argo CD goes by now.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -44,8 +45,10 @@ class ProjectReader:
     """Reads AppProjects, one request each."""
 
     def __init__(self, hubs: Iterable[tuple[ClusterConnection, str]]) -> None:
-        """`hubs`: the connection to each, and the namespace of its Argo CD."""
-        self._hubs = {connection.context: (connection, namespace) for connection, namespace in hubs}
+        """`hubs`: the connection to each, and a namespace of its Argo CD; several where it is named several times."""
+        self._hubs: defaultdict[str, list[tuple[ClusterConnection, str]]] = defaultdict(list)
+        for connection, namespace in hubs:
+            self._hubs[connection.context].append((connection, namespace))
 
     async def read(self, hub: str, name: str) -> Mapping[str, Any] | str | None:
         """The manifest of a project, as far as it decides anything; None: the hub has none of that name; or why
@@ -54,11 +57,19 @@ class ProjectReader:
             return f"{hub} is none of argocd.hubs"
         if not _NAME.fullmatch(name):
             return f"{clean(name) or '(none)'} is no name an AppProject can have"
-        connection, namespace = self._hubs[hub]
+        answer: Mapping[str, Any] | str | None = None
+        for connection, namespace in self._hubs[hub]:
+            found = await self._in(connection, namespace, name)
+            if isinstance(found, Mapping):
+                return found
+            answer = answer or found
+        return answer
+
+    async def _in(self, connection: ClusterConnection, namespace: str, name: str) -> Mapping[str, Any] | str | None:
         try:
             return await _manifest(connection, namespace, name)
         except ForbiddenError:
-            return f"{hub} does not let you `get appprojects` in {namespace}"
+            return f"{connection.context} does not let you `get appprojects` in {namespace}"
         except SgmError as error:
             return error.message
 

@@ -123,8 +123,8 @@ class Investigator:
         if isinstance(platform, str):
             return Evidence(windows=dict.fromkeys(cells, platform))
         lives = {key: cell.facts.application for key in cells if (cell := snapshot.cells.get(key)) is not None}
-        hubs = self._config.argocd.hubs
-        only = hubs[0].context if len(hubs) == 1 else ""
+        contexts = {hub.context for hub in self._config.argocd.hubs}
+        only = contexts.pop() if len(contexts) == 1 else ""
         found = await projects_of(platform, cells, lives, self._hubs, only)
         if not platform.projects and not any(one.project.value for one in found.values()):
             silent = next((f", and {one.read.why}" for one in found.values() if one.read and one.read.why), "")

@@ -50,6 +50,26 @@ def test_labels_and_destination_outrank_the_name() -> None:
     assert names.of_application("x", service="cart", destination="elsewhere") is None
 
 
+@pytest.mark.parametrize("destination", ["in-cluster", "https://kubernetes.default.svc"])
+def test_what_a_hub_calls_itself_is_the_cluster_with_its_context(destination: str) -> None:
+    clusters = tuple(ClusterConfig(name, "prod", context=f"ctx-{name}") for name in ("prod-eu1", "prod-us1"))
+    names = Naming(
+        Config(
+            RepositoryConfig("https://github.com/acme/gitops.git"),
+            (StageConfig("prod", clusters),),
+            argocd=ArgoConfig(application="{service}"),
+        )
+    )
+    for cluster in ("prod-eu1", "prod-us1"):
+        found = names.of_application("cart", destination=destination, namespace="app-cart", hub=f"ctx-{cluster}")
+        assert cell(found) == f"cart@{cluster}"
+    assert names.of_application("cart", destination=destination, hub="hub") is None
+
+
+def test_a_slash_at_the_end_of_a_server_is_no_other_server() -> None:
+    assert cell(naming().of_application("x", service="cart", destination="https://prod-eu1:6443/")) == "cart@prod-eu1"
+
+
 def test_an_application_that_deploys_into_no_services_namespace_is_no_service() -> None:
     names = naming()
     assert names.of_application("prod-eu1-monitoring", namespace="monitoring") is None

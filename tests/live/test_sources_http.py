@@ -142,6 +142,28 @@ async def test_a_change_of_an_application_arrives_and_so_does_its_end(tmp_path: 
         assert (await seen.first(ApplicationGone)).key == CHECKOUT
 
 
+async def test_another_application_with_a_services_label_neither_takes_its_cell_nor_empties_it(tmp_path: Path) -> None:
+    store = new_store("argocd")
+    store.create("Application", application("a-database", sync="OutOfSync", service="checkout"))
+    store.create("Application", application("prod-eu1-checkout", service="checkout"))
+    store.create("Application", application("zoo", service="checkout"))
+    async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as seen:
+
+        def detailed(all_: list[Observation]) -> Any:
+            lists = [one for one in all_ if isinstance(one, ApplicationsListed)]
+            return next((one for one in lists if one.applications[CHECKOUT].detailed), None)
+
+        assert (await seen.until(detailed)).applications[CHECKOUT].name == "prod-eu1-checkout"
+        store.delete("Application", "argocd", "zoo")
+        changed = await seen.first(ApplicationChanged)
+        assert (changed.key, changed.application.name) == (CHECKOUT, "prod-eu1-checkout")
+        store.delete("Application", "argocd", "prod-eu1-checkout")
+        left = await seen.first(ApplicationChanged, after=seen.all.index(changed) + 1)
+        assert left.application.name == "a-database"
+        store.delete("Application", "argocd", "a-database")
+        assert (await seen.first(ApplicationGone)).key == CHECKOUT
+
+
 async def test_one_unreadable_application_says_so_and_costs_itself_only(tmp_path: Path) -> None:
     store = new_store("argocd")
     store.create("Application", application("prod-eu1-checkout", service="checkout"))

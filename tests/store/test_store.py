@@ -15,6 +15,7 @@ from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceNam
 from sgm_tui.fleet.observation import (
     Alive,
     ApplicationChanged,
+    ApplicationGone,
     ApplicationsListed,
     DesiredObserved,
     Lost,
@@ -154,6 +155,37 @@ def test_what_is_not_configured_is_off_and_judges_nothing(store: Store) -> None:
     snapshot = store.publish()
     assert snapshot.cells[IN_EU].journey is Journey.SETTLED
     assert {str(one.source): one.state for one in snapshot.sources}["metrics prod-eu1"] == "off"
+
+
+def test_what_is_not_there_any_more_says_nothing_any_more(store: Store) -> None:
+    settle(store)
+    store.apply(Off(ROLLOUTS_EU, "Argo Rollouts is not installed on prod-eu1"))
+    cells = store.publish().cells
+    assert cells[IN_EU].facts.rollout is None
+    assert cells[IN_US].facts.rollout is not None
+    store.apply(Off(ARGO, "Argo CD is not installed on hub"))
+    assert [cell.facts.application for cell in store.publish().cells.values()] == [None, None]
+
+
+def test_an_application_that_moves_to_another_hub_is_not_lost_when_the_first_lets_go_of_it(store: Store) -> None:
+    settle(store)
+    other = SourceId("argocd", "hub2")
+    store.apply(ApplicationChanged(other, IN_EU, application(name="moved")))
+    store.apply(ApplicationGone(ARGO, IN_EU))
+    store.apply(ApplicationsListed(ARGO, {IN_US: application()}))
+    moved = store.publish().cells[IN_EU].facts.application
+    assert moved is not None
+    assert moved.name == "moved"
+
+
+def test_a_silent_hub_blinds_its_own_cells_even_where_it_is_called_like_a_cluster(clock: ManualClock) -> None:
+    fleet = Fleet((Stage(PROD, protected=True),), (Cluster(EU, PROD, "eu1"), Cluster(US, PROD, "us1")))
+    in_eu = SourceId("argocd", EU)
+    store = Store(fleet, sources=(GIT, ARGO, in_eu, ROLLOUTS_EU, ROLLOUTS_US), clock=clock)
+    settle(store)
+    store.apply(ApplicationsListed(in_eu, {}))
+    store.apply(Lost(in_eu, "timed out", 1.0))
+    assert journeys(store) == {IN_EU: Journey.SETTLED, IN_US: Journey.SETTLED}
 
 
 def test_a_table_row_never_overwrites_details_it_agrees_with(store: Store) -> None:
