@@ -53,6 +53,17 @@ class SilentError(UnreachableError):
     """A watch was accepted and nothing came: a quiet collection, or a connection nobody holds the other end of."""
 
 
+class TooLargeError(UnreachableError):
+    """An answer is larger than anything we hold in memory at once: ask for less."""
+
+
+class BusyError(UnreachableError):
+    """The server is there and has too much to do (429, or 503 with a time)."""
+
+    retry_after = 0.0
+    """Seconds it asks to be left alone."""
+
+
 class ExpiredError(SgmError):
     """The revision to go on from is too old (410): list again."""
 
@@ -242,7 +253,11 @@ class ClusterConnection:
         if response.status < 400:
             return
         text = await response.text(errors="replace")
-        raise refusal(response.status, _said(text), path, self.context)
+        error = refusal(response.status, _said(text), path, self.context)
+        if response.status in {429, 503} and (seconds := response.headers.get("Retry-After", "")).isdecimal():
+            error = BusyError(error.message, error.hint)
+            error.retry_after = float(seconds)
+        raise error
 
     async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
         data = await response.content.read(_LARGEST_ANSWER + 1)
@@ -252,7 +267,7 @@ class ClusterConnection:
             parts.append(data)
         whole = b"".join(parts)
         if len(whole) > _LARGEST_ANSWER:
-            raise UnreachableError(f"an answer of {self.context} is larger than {_LARGEST_ANSWER >> 20} MB")
+            raise TooLargeError(f"an answer of {self.context} is larger than {_LARGEST_ANSWER >> 20} MB")
         return whole
 
 
@@ -301,7 +316,8 @@ def refusal(status: int, said: str, path: str, context: str) -> SgmError:
         return ExpiredError(f"{context}: {said}")
     if status in {409, 422}:
         return RefusedError(f"{context}: {said}", "It has changed meanwhile: look again.")
-    return UnreachableError(f"{context} answered {status}: {said}")
+    kind = BusyError if status == 429 else UnreachableError
+    return kind(f"{context} answered {status}: {said}")
 
 
 def _cause(error: aiohttp.ClientError) -> str:
@@ -324,10 +340,10 @@ def decode(data: bytes | msgspec.Raw, kind: type[Any], connection: ClusterConnec
 
 
 async def beat(connection: ClusterConnection) -> SgmError | None:
-    """Whether the server is there; None when it is, else why not."""
+    """Whether the server is there; None when it is (and be it that it has no time for us), else why not."""
     try:
         await connection.get("/version", deadline=connection.pace.connect)
-    except RefusedError:
+    except (RefusedError, BusyError):
         return None
     except SgmError as error:
         return error

@@ -16,10 +16,26 @@ import msgspec
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.text import clean
-from sgm_tui.live.connection import BrokenError, ClusterConnection, ExpiredError, Pace, SilentError, decode, refusal
+from sgm_tui.live.connection import (
+    BrokenError,
+    BusyError,
+    ClusterConnection,
+    ExpiredError,
+    Pace,
+    SilentError,
+    TooLargeError,
+    decode,
+    refusal,
+)
 from sgm_tui.live.wire import Envelope, Metadata, RawEvent, RawList, Status
 
 _PAGE = 500
+_FEWEST = 8
+"""Objects a page is asked for at least; no object is larger than 1.5 MB."""
+_MOST_ASKED = 60.0
+"""Seconds a server may ask to be left alone."""
+_MOST_SILENT = 4
+"""Watches without a byte, one after the other, before a list tells whether nothing happened or nothing gets through."""
 _SHORT = 1.0
 """Seconds; a watch that ends sooner is not worth asking again at once."""
 _BATCH = 200
@@ -91,9 +107,17 @@ async def list_all(
 ) -> tuple[list[msgspec.Raw], str]:
     """Every item of a collection, page by page (each within `deadline` seconds), and the revision of the list."""
     items: list[msgspec.Raw] = []
-    params = {**(selector or {}), "limit": str(_PAGE)}
+    limit = _PAGE
+    params = {**(selector or {}), "limit": str(limit)}
     while True:
-        data = await connection.get(path, params, deadline=deadline or connection.pace.list_page)
+        try:
+            data = await connection.get(path, params, deadline=deadline or connection.pace.list_page)
+        except TooLargeError:
+            if limit <= _FEWEST:
+                raise
+            limit = max(_FEWEST, limit // 4)
+            params = {**params, "limit": str(limit)}
+            continue
         page = decode(data, RawList, connection)
         items += page.items or []
         if not page.metadata.continue_:
@@ -135,7 +159,7 @@ async def follow(
             # The revision is too old: list anew, but never in a tight loop.
             await _wait(waits.next(), wake)
         except SgmError as error:
-            pause = waits.next()
+            pause = max(waits.next(), min(error.retry_after, _MOST_ASKED) if isinstance(error, BusyError) else 0.0)
             yield Trouble(error, pause)
             await _wait(pause, wake)
 
@@ -157,6 +181,7 @@ async def _watch(collection: Collection, version: str, waits: Backoff) -> AsyncG
     streams all the time, and a new list of everything is what they must not cost.
     """
     connection = collection.connection
+    silent = 0
     while True:
         params = {
             **collection.selector,
@@ -170,11 +195,15 @@ async def _watch(collection: Collection, version: str, waits: Backoff) -> AsyncG
             async with contextlib.aclosing(connection.lines(collection.path, params)) as lines:
                 async for line in lines:
                     event, version = _event(line, version, collection)
-                    seen = True
+                    seen, silent = True, 0
                     waits.reset()
                     yield event
         except SilentError:
-            # Quiet, or cut off unnoticed: a new connection tells, and whether the server is there its beat does.
+            # Quiet, or cut off unnoticed: a new connection tells, and whether the server is there its beat does. What
+            # holds back streams and lets answers through (some proxies do) only a list tells.
+            silent += 1
+            if silent >= _MOST_SILENT:
+                raise ExpiredError(f"{connection.context} said nothing in {silent} watches") from None
             continue
         except BrokenError:
             if not seen:

@@ -10,6 +10,7 @@ import random
 from asyncio.base_subprocess import BaseSubprocessTransport
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ import pytest
 from aiohttp import web
 
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
-from sgm_tui.live.connection import AbsentError, ClusterConnection, ForbiddenError, Pace
-from sgm_tui.live.watch import Backoff, Beat, Changed, Collection, Followed, Listed, Trouble, follow
+from sgm_tui.live.connection import AbsentError, BusyError, ClusterConnection, ForbiddenError, Pace, beat
+from sgm_tui.live.watch import Backoff, Beat, Changed, Collection, Followed, Listed, Trouble, follow, list_all
 
 PATH = "/apis/argoproj.io/v1alpha1/rollouts"
 QUICK = Pace(connect=1.0, unary=0.5, list_page=0.5, idle=0.4, watch=30, retry_first=0.01, retry_most=0.05)
@@ -297,7 +298,7 @@ async def test_a_malformed_event_lists_anew_and_heals(tmp_path: Path) -> None:
         (401, RefusedError, "not signed in: no such token"),
         (403, ForbiddenError, "no access to rollouts: no such token"),
         (404, AbsentError, "has no rollouts"),
-        (429, UnreachableError, "answered 429"),
+        (429, BusyError, "answered 429"),
         (503, UnreachableError, "answered 503"),
     ],
 )
@@ -308,6 +309,58 @@ async def test_every_refusal_says_what_it_is(tmp_path: Path, status: int, kind: 
         error = trouble(await until(connection, first(Trouble)))
     assert type(error) is kind
     assert said in error.message
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_server_that_asks_to_be_left_alone_is(tmp_path: Path, status: int) -> None:
+    async def busy(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"message": "later"}, status=status, headers={"Retry-After": "7"})
+
+    server = Server()
+    server.lists = [busy]
+    async with connected(tmp_path, server) as connection:
+        seen = await until(connection, first(Trouble))
+    assert isinstance(seen[-1], Trouble)
+    assert seen[-1].retry_in == 7.0
+
+
+async def test_a_server_without_time_is_there(tmp_path: Path) -> None:
+    server = Server()
+    server.lists = [refuses(429, "too many requests")]
+    async with connected(tmp_path, server) as connection:
+        assert await beat(connection) is None
+        server.lists = [refuses(503, "no backend")]
+        assert await beat(connection) is not None
+
+
+async def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sgm_tui.live.connection._LARGEST_ANSWER", 4000)
+    server = Server()
+    for number in range(3):
+        server.put(f"r{number}", number)
+    listed = server.list
+
+    async def by_limit(request: web.Request) -> web.StreamResponse:
+        if int(request.query["limit"]) > 100:
+            return web.Response(text="x" * 5000)
+        return listed(request)
+
+    server.lists = [by_limit]
+    async with connected(tmp_path, server) as connection:
+        items, _ = await list_all(connection, PATH)
+    assert len(items) == 3
+    assert [request.query["limit"] for request in server.asked][:2] == ["500", "125"]
+
+
+async def test_silence_that_lasts_is_checked_by_a_list(tmp_path: Path) -> None:
+    server = Server()
+    server.watches = [quiet]
+    pace = replace(QUICK, idle=0.05)
+    async with connected(tmp_path, server, pace) as connection:
+        seen = await until(connection, lambda seen: kinds(seen).count("Listed") == 2)
+    assert kinds(seen) == ["Listed", "Listed"]
 
 
 async def test_what_a_server_says_reaches_no_terminal_as_it_is(tmp_path: Path) -> None:
