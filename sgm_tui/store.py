@@ -347,8 +347,10 @@ class Store:
             key=key,
             location=cluster.location if cluster else "",
             desired=desired,
-            synced=self._contains(application.revision if application else "", desired),
-            deployed=self._contains(application.deployed_revision if application else "", desired),
+            synced=_contained(self._desired, application.revision, desired)
+            if application
+            else _unheard_of(desired, self._sources),
+            deployed=_contained(self._desired, application.deployed_revision, desired) if application else None,
             application=application,
             rollout=rollout,
             scaling=self._scaling.get(key),
@@ -362,9 +364,6 @@ class Store:
             loading=_loading(related),
         )
 
-    def _contains(self, revision: str, desired: Desired | None) -> bool | None:
-        return self._desired.contains(revision, desired) if desired is not None and revision else None
-
 
 def _nothing_left(source: SourceId) -> tuple[Observation, ...]:
     """What is not there any more says nothing any more: a cluster made anew without Rollouts runs none of them."""
@@ -377,6 +376,16 @@ def _nothing_left(source: SourceId) -> tuple[Observation, ...]:
             return (ScalingListed(source, {}),)
         case _:
             return ()
+
+
+def _contained(state: DesiredState, revision: str, desired: Desired | None) -> bool | None:
+    return state.contains(revision, desired) if desired is not None and revision else None
+
+
+def _unheard_of(desired: Desired | None, sources: Mapping[SourceId, SourceHealth]) -> bool | None:
+    """There is no Application for what git wants: that Argo CD has not been told is known only where it answers."""
+    answering = any(one.state == "fresh" and source.kind == "argocd" for source, one in sources.items())
+    return False if answering and desired is not None else None
 
 
 def _related(troubled: Iterable[SourceHealth], hub: SourceId | None, key: CellKey) -> list[SourceHealth]:

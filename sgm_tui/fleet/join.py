@@ -132,7 +132,7 @@ def _decide(facts: CellFacts) -> _Finding:
     application = facts.application
     if application is not None:
         return _told(facts, application) or _live(facts, application)
-    if facts.desired is not None and facts.synced is not None:
+    if facts.desired is not None and facts.synced is not None and facts.rollout is None:
         return _Finding(Journey.MERGED, "Argo CD has no Application for it yet", facts.desired.committed_at)
     return _live(facts, None)
 
@@ -298,7 +298,7 @@ def _settled(facts: CellFacts, application: Application | None) -> _Finding:
         return _Finding(Journey.SYNCING, why or "resources are missing", grace=DRIFT_GRACE_SECONDS)
     if health not in {"Healthy", "Suspended"}:
         return _Finding(Journey.UNKNOWN, f"health {health or 'not known'}")
-    if facts.desired is None and facts.synced is None and application is not None:
+    if facts.desired is None:
         return _Finding(Journey.UNKNOWN, "git does not say what it wants here")
     times = [application.deployed_at if application else None, facts.rollout.updated_at if facts.rollout else None]
     return _Finding(Journey.SETTLED, "", max((time for time in (since, *times) if time is not None), default=None))

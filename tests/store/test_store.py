@@ -188,6 +188,22 @@ def test_a_silent_hub_blinds_its_own_cells_even_where_it_is_called_like_a_cluste
     assert journeys(store) == {IN_EU: Journey.SETTLED, IN_US: Journey.SETTLED}
 
 
+def test_what_argo_cd_has_no_application_for_is_merged_where_it_answers(store: Store) -> None:
+    settle(store)
+    store.apply(ApplicationGone(ARGO, IN_EU))
+    store.apply(RolloutGone(ROLLOUTS_EU, IN_EU))
+    assert journeys(store) == {IN_EU: Journey.MERGED, IN_US: Journey.SETTLED}
+    store.apply(Off(ARGO, "argocd.hubs is not configured"))
+    assert journeys(store)[IN_EU] is Journey.UNKNOWN
+
+
+def test_what_neither_git_nor_argo_cd_wants_is_not_settled(store: Store) -> None:
+    settle(store)
+    store.apply(DesiredObserved(GIT, DesiredState(OLD, "main", {IN_US: desired(V1, 0)}, {OLD: 0})))
+    store.apply(ApplicationGone(ARGO, IN_EU))
+    assert journeys(store) == {IN_EU: Journey.UNKNOWN, IN_US: Journey.SETTLED}
+
+
 def test_a_table_row_never_overwrites_details_it_agrees_with(store: Store) -> None:
     settle(store)
     store.apply(ApplicationsListed(ARGO, {IN_EU: application(detailed=False), IN_US: application(NEW, detailed=False)}))
