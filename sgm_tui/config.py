@@ -90,12 +90,16 @@ class RolloutConfig:
     name: str = "{service}"
 
 
+QUERIES = ("requests_per_second", "error_ratio", "latency_p99_seconds", "error_budget_remaining", "healthy")
+"""What may be asked of Prometheus."""
+
+
 @dataclass(frozen=True, slots=True)
 class MetricsConfig:
     """`prometheus`: queries (one per metric, grouped by namespace) and pace."""
 
     queries: Mapping[str, str] = field(default_factory=dict)
-    """requests_per_second, error_ratio, latency_p99_seconds → PromQL yielding one series per `label` value."""
+    """Of QUERIES: name → PromQL that yields one series per `label` value."""
     label: str = "namespace"
     """The label whose value is the service's namespace (`rollouts.namespace`)."""
     interval_seconds: float = 15.0

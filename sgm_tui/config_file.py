@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sgm_tui.config import (
+    QUERIES,
     ArgoConfig,
     ClusterConfig,
     Config,
@@ -208,9 +209,11 @@ def _rollouts(section: Section) -> RolloutConfig:
 
 
 def _metrics(section: Section) -> MetricsConfig:
-    default = MetricsConfig()
+    default, written = MetricsConfig(), section.section("queries")
+    queries = {name: query for name in QUERIES if (query := written.text(name, ""))}
+    written.finish()
     return MetricsConfig(
-        queries=section.texts_by_name("queries"),
+        queries=queries,
         label=section.text("label", default.label),
         interval_seconds=section.number("interval_seconds", default.interval_seconds),
         token_file=section.path("token_file"),

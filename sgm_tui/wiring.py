@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from sgm_tui.errors import ConfigError, SgmError
+from sgm_tui.errors import ConfigError, SgmError, UnreachableError
 from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.observation import Lost, Observation, Off
 from sgm_tui.fleet.source import SourceId
@@ -137,7 +137,7 @@ class Connection:
         from sgm_tui.gitops.tree import Tree
 
         directory = state_directory(config)
-        token = _token(config)
+        token = _token_now(config)
         tree = Tree(config)
         repository = Repository(
             config.repository.url, config.repository.branch, directory / "repositories", token=lambda: token
@@ -375,6 +375,15 @@ def _token(config: Config) -> str:
     from sgm_tui.forge.token import github_token
 
     return github_token(config, os.environ) if config.github.repository else ""
+
+
+def _token_now(config: Config) -> str:
+    """The token, as far as there is one: a file that cannot be read is GitHub's trouble alone, and told by it."""
+    try:
+        return _token(config)
+    except UnreachableError as error:
+        logger.info("no token: %s", error.message)
+        return ""
 
 
 def _import_adapters() -> None:

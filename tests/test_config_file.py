@@ -90,6 +90,7 @@ def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
         (SMALL + "github: {interval_seconds: soon}\n", "a number of seconds"),
         ("- a\n", "a mapping is expected"),
         ("a: [\n", ":2:"),
+        (SMALL + "prometheus: {queries: {error_ration: x}}\n", "queries.error_ration\nDid you mean error_ratio?"),
         (SMALL + "github: x\n", "github has to be a mapping"),
         (SMALL + "theme: 3\n", "theme has to be a string"),
     ],

@@ -96,6 +96,8 @@ class _Connection:
     def told(self, work: Callable[[], Result]) -> Result:
         """What GitHub answers, or why it does not, in our words; nothing is sent while it wants no request."""
         self._quota.check()
+        if not self._token and self._config.github.token_file is not None:
+            self._is_renewed()  # it could not be read before, and says so if it still cannot be
         with self._translated():
             try:
                 return work()
@@ -157,10 +159,8 @@ class _Connection:
         if error.status == 401:
             return RefusedError(f"GitHub does not know this token: {words}", "Renew GH_TOKEN, or sign in with gh.")
         if error.status == 404:
-            name = self._config.github.repository
-            return RefusedError(
-                f"{name}: not found or no access", "Check github.repository, and what the token may see."
-            )
+            hint = "Check github.repository, and what the token may see."
+            return RefusedError(f"{self._config.github.repository}: not found or no access", hint)
         if error.status == 403:
             return forbidden(words, headers)
         if error.status in {405, 409, 422}:

@@ -102,6 +102,18 @@ def test_status_as_json_has_every_cell_live(sandbox: RunningSandbox, tmp_path: P
     assert all(cell["metrics"]["requests_per_second"] is not None for cell in document["cells"])
 
 
+def test_a_token_file_that_is_not_there_is_told_of_github_and_blinds_nothing(
+    sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SGM_GITHUB_TOKEN_FILE", str(tmp_path / "nobody-wrote-it"))
+    found = sgm("status", "-o", "json", config=sandbox.ready["config"], directory=tmp_path)
+    assert found.returncode == 0, found.stderr
+    answer = json.loads(found.stdout)
+    assert len(answer["cells"]) == 60
+    (github,) = [one for one in answer["sources"] if one["kind"] == "forge"]
+    assert "nobody-wrote-it: No such file" in github["error"]
+
+
 @pytest.mark.parametrize("output", ["table", "wide", "yaml", "markdown", "svg"])
 def test_status_in_every_other_format_names_a_service(sandbox: RunningSandbox, tmp_path: Path, output: str) -> None:
     shown = sgm("status", "-o", output, config=sandbox.ready["config"], directory=tmp_path)
