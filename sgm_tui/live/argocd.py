@@ -91,7 +91,7 @@ class ApplicationSource:
         """A silent hub is noticed sooner than its watch's idle deadline would, and its return sooner than a retry."""
         missed = False
         while True:
-            error = await beat(self._connection)
+            error = await beat(self._connection, self._path)
             if error is not None:
                 publish(Lost(self.source, error.message, self._connection.pace.beat))
             elif self._following:

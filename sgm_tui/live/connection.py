@@ -27,6 +27,7 @@ from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import Status
 
 JSON = "application/json"
+_NAMES = f"{JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,{JSON}"
 _KUBECONFIG = "Check the kubeconfig and the cluster's `context` in sgm.yaml."
 _LARGEST_ANSWER = 64 << 20
 _LARGEST_EVENT = 8 << 20
@@ -339,11 +340,14 @@ def decode(data: bytes | msgspec.Raw, kind: type[Any], connection: ClusterConnec
         raise UnreachableError(f"{connection.context} gave a bad answer: {clean(error)}") from error
 
 
-async def beat(connection: ClusterConnection) -> SgmError | None:
-    """Whether the server is there; None when it is (and be it that it has no time for us), else why not."""
+async def beat(connection: ClusterConnection, path: str) -> SgmError | None:
+    """Whether the server is there and can read; None when it is, and be it to say that it may not, cannot or has no
+    time now; else why not. One name of a collection is asked for: what it holds in memory a server still tells when
+    it has lost its storage, and its watches just fall silent then.
+    """
     try:
-        await connection.get("/version", deadline=connection.pace.connect)
-    except (RefusedError, BusyError):
+        await connection.get(path, {"limit": "1"}, accept=_NAMES, deadline=connection.pace.connect)
+    except (RefusedError, AbsentError, BusyError):
         return None
     except SgmError as error:
         return error

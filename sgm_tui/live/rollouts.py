@@ -111,7 +111,7 @@ class RolloutSource:
         """A silent cluster is noticed sooner than its watches' idle deadline would, its return sooner than a retry."""
         missed = False
         while True:
-            error = await beat(self._connection)
+            error = await beat(self._connection, _PATHS["rollouts"])
             if error is not None:
                 publish(Lost(self.source, error.message, self._connection.pace.beat))
             elif missed and self._troubled:

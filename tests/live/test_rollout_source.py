@@ -36,15 +36,16 @@ class Api:
     def __init__(self) -> None:
         self.items: dict[str, list[dict[str, Any]]] = {}
         self.refused: dict[str, int] = {}
-        self.version = 200
+        self.beats = 200
+        """How it answers when it is asked for one name only, to see whether it can read at all."""
         self.watches: dict[str, list[web.StreamResponse]] = {}
         self.queries: list[tuple[str, str]] = []
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         what = request.path.rsplit("/", 1)[-1]
         self.queries.append((what, request.query.get("labelSelector", "")))
-        if what == "version":
-            return web.json_response({}, status=self.version)
+        if request.query.get("limit") == "1" and self.beats != 200:
+            return web.json_response({}, status=self.beats)
         if what in self.refused:
             return web.json_response({"message": "denied"}, status=self.refused[what])
         if not request.query.get("watch"):
@@ -179,9 +180,9 @@ async def test_a_missed_beat_is_lost_and_the_next_one_alive_again(tmp_path: Path
     api = Api()
     async with following(api, tmp_path) as seen:
         await seen.next(RolloutsListed)
-        api.version = 500
+        api.beats = 500
         await seen.next(Lost)
-        api.version = 200
+        api.beats = 200
         await seen.next(Alive)
 
 

@@ -328,9 +328,9 @@ async def test_a_server_without_time_is_there(tmp_path: Path) -> None:
     server = Server()
     server.lists = [refuses(429, "too many requests")]
     async with connected(tmp_path, server) as connection:
-        assert await beat(connection) is None
+        assert await beat(connection, PATH) is None
         server.lists = [refuses(503, "no backend")]
-        assert await beat(connection) is not None
+        assert await beat(connection, PATH) is not None
 
 
 async def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(
