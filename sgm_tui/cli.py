@@ -39,7 +39,8 @@ _SCENARIOS = ("calm", "release", "bad-canary", "drift", "outage", "storm")
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}", f"Try: {self.prog} --help")
+        _, _, command = self.prog.partition(" ")
+        raise UsageError(f"{command}: {message}" if command else message, f"Try: {self.prog} --help")
 
     def _add_action(self, action: Action) -> Action:
         """Services, stages and clusters are completed by name, wherever they are asked for."""

@@ -143,7 +143,7 @@ def test_without_a_terminal_plain_sgm_prints_the_status_once(sandbox: RunningSan
     [
         (["status", "--service", "chekout"], "Did you mean checkout?"),
         (["status", "-o", "xml"], "invalid choice"),
-        (["frobnicate"], "invalid choice"),
+        (["frobnicate"], "sgm: argument COMMAND: invalid choice"),
         (["status", "--assert", "nonsense"], "not understood"),
     ],
 )
