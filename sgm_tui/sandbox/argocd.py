@@ -130,6 +130,8 @@ class ArgoController:
         if event == "DELETED":
             self._marks.pop(("", KIND, "", name), None)
             self.refresher.forget(name)
+            if not self._settling:
+                self._restore_later(obj)
             return
         wish: _Mark = (
             (metadata.get("annotations") or {}).get(REFRESH, ""),
@@ -151,7 +153,7 @@ class ArgoController:
         if operation and name not in self.operations.running:
             self.refresher.operate(name, self.context.jitter(0.02, 0.1))
         if old is not None and spec != old[1]:
-            self._restore_later(name)
+            self._restore_later(self.context.applications.get(name) or {"metadata": {}})
         if old is None or spec != old[1] or (refresh and refresh != old[0]):
             if refresh:
                 self.context.head = self.context.repository.head()
@@ -159,10 +161,9 @@ class ArgoController:
                 self.context.manifests.forget()
             self.refresher.later(name, self.context.jitter(0.1, 0.2), latest=True)
 
-    def _restore_later(self, name: str) -> None:
-        """Somebody changed a spec: the set the Application comes from has the last word about it."""
-        application = self.context.applications.get(name)
-        for owner in (application or {"metadata": {}})["metadata"].get("ownerReferences") or ():
+    def _restore_later(self, application: KubeObject) -> None:
+        """Somebody changed or deleted it: the set the Application comes from has the last word about it."""
+        for owner in application["metadata"].get("ownerReferences") or ():
             if owner["kind"] == SET_KIND and owner["name"] not in self._restoring:
                 self._restoring.add(owner["name"])
                 self.context.agenda.after(1.0, functools.partial(self._restore, owner["name"]))

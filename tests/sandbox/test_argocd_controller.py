@@ -244,6 +244,19 @@ def test_peoples_edits_of_a_generated_application_are_undone() -> None:
     assert lab.app("prod-eu1-cart")["spec"]["syncPolicy"] == AUTOMATED
 
 
+def test_a_generated_application_that_somebody_deletes_is_made_anew() -> None:
+    lab = Lab()
+    lab.begin()
+    lab.deploy(**files("cart", "v1.0.0"))
+    lab.hub.create("ApplicationSet", application_set("x"))
+    lab.until(lambda: lab.state("prod-eu1-cart")[0] == "Synced")
+    before = lab.app("prod-eu1-cart")["metadata"]["uid"]
+    lab.hub.delete("Application", "argocd", "prod-eu1-cart")
+    lab.until(lambda: lab.state("prod-eu1-cart") == ["DELETED"])
+    lab.until(lambda: lab.state("prod-eu1-cart")[:1] == ["Synced"])
+    assert lab.app("prod-eu1-cart")["metadata"]["uid"] != before
+
+
 def test_an_application_without_the_necessary_fields_is_refused_and_hurts_nobody() -> None:
     lab, name = lab_with_service()
     for number, spec in enumerate(({}, {"project": "acme"}, {"destination": {"name": "prod-eu1"}, "project": "acme"})):
