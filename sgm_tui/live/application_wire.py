@@ -103,6 +103,15 @@ class _Summary(Wire, frozen=True):
     images: tuple[str, ...] | None = None
 
 
+class _Hydrated(Wire, frozen=True):
+    dry_sha: str = msgspec.field(default="", name="drySHA")
+    hydrated_sha: str = msgspec.field(default="", name="hydratedSHA")
+
+
+class _Hydrator(Wire, frozen=True):
+    last_successful_operation: _Hydrated | None = None
+
+
 class _Status(Wire, frozen=True):
     sync: _Sync = _Sync()
     health: _Health = _Health()
@@ -111,6 +120,7 @@ class _Status(Wire, frozen=True):
     history: tuple[_History, ...] | None = None
     reconciled_at: str | None = None
     summary: _Summary = _Summary()
+    source_hydrator: _Hydrator | None = None
 
 
 class ApplicationWire(Wire, frozen=True):
@@ -162,13 +172,16 @@ def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys, h
     status, policy = wire.status, wire.spec.sync_policy
     automated = policy.automated if policy else None
     newest = status.history[-1] if status.history else _History()
+    hydrated = (status.source_hydrator or _Hydrator()).last_successful_operation or _Hydrated()
     return Application(
         name=clean(wire.metadata.name),
         namespace=clean(wire.metadata.namespace),
         uid=clean(wire.metadata.uid),
         sync=clean(status.sync.status),
         health=clean(status.health.status),
-        revision=clean(status.sync.revision or _ours(status.sync.revisions, wire.spec.sources, is_repository)),
+        revision=clean(
+            _written(status.sync.revision, hydrated) or _ours(status.sync.revisions, wire.spec.sources, is_repository)
+        ),
         detailed=True,
         health_message=clean(status.health.message, _MESSAGE),
         health_since=moment(status.health.last_transition_time),
@@ -181,7 +194,9 @@ def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys, h
         ),
         auto_sync=automated is not None and automated.enabled is not False,
         self_heal=bool(automated and automated.self_heal),
-        deployed_revision=clean(newest.revision or _ours(newest.revisions, newest.sources, is_repository)),
+        deployed_revision=clean(
+            _written(newest.revision, hydrated) or _ours(newest.revisions, newest.sources, is_repository)
+        ),
         deployed_at=moment(newest.deployed_at),
         reconciled_at=moment(status.reconciled_at),
         images=cleaned(status.summary.images or ()),
@@ -219,6 +234,11 @@ def _operation(state: _OperationState, is_repository: IsRepository) -> Operation
         automated=bool(initiated.automated),
         username=clean(initiated.username),
     )
+
+
+def _written(revision: str, hydrated: _Hydrated) -> str:
+    """The commit people wrote, where Argo CD's hydrator has made this one of it on a branch of its own."""
+    return hydrated.dry_sha if revision and revision == hydrated.hydrated_sha else revision
 
 
 def _ours(revisions: Sequence[str] | None, sources: Sequence[_Source] | None, is_repository: IsRepository) -> str:

@@ -29,3 +29,18 @@ def test_of_two_repositories_the_gitops_one_counts(order: int) -> None:
     document["status"]["sync"]["revisions"] = [OTHER, COMMIT][::order]
     wire = decode_application(json.dumps(document).encode())
     assert application(wire, lambda url: url.endswith("gitops")).revision == COMMIT
+
+
+def test_what_the_hydrator_made_counts_as_the_commit_it_was_made_of() -> None:
+    written, made, older = "a" * 40, "b" * 40, "c" * 40
+    status = {
+        "sync": {"status": "Synced", "revision": made},
+        "history": [{"revision": older}, {"revision": made}],
+        "sourceHydrator": {"lastSuccessfulOperation": {"drySHA": written, "hydratedSHA": made}},
+    }
+    document = {"metadata": {"name": "a"}, "status": status}
+    seen = application(decode_application(json.dumps(document).encode()))
+    assert (seen.revision, seen.deployed_revision) == (written, written)
+    status["history"] = [{"revision": older}]
+    seen = application(decode_application(json.dumps(document).encode()))
+    assert seen.deployed_revision == older
