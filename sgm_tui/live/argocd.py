@@ -130,7 +130,7 @@ class ApplicationSource:
 
     def _holder(self, key: CellKey) -> str:
         """The one that stands for a cell: the one whose name says so, else the first by name."""
-        return min(self._claims[key], key=lambda name: (self._naming.of_application(name) != key, name))
+        return min(self._claims[key], key=lambda name: (not self._naming.is_called_after(name, key), name))
 
     def _changed(self, kind: str, raw: msgspec.Raw, publish: Publish) -> None:
         name, key, seen = self._read(raw)

@@ -51,6 +51,11 @@ class Naming:
             return None
         return self._key(found, cluster)
 
+    def is_called_after(self, name: str, key: CellKey) -> bool:
+        """Whether an Application's name alone says that it is of that service (and, where it tells, cluster)."""
+        match = self.application.fullmatch(name)
+        return match is not None and match["service"] == key.service and match["cluster"] in {"", key.cluster}
+
     def of_rollout(self, cluster: str, namespace: str, name: str, application: str = "") -> CellKey | None:
         """The cell of a Rollout in a cluster: by the Application that owns it, else by its namespace and name.
 

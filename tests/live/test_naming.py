@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sgm_tui.config import ArgoConfig, ClusterConfig, Config, RepositoryConfig, RolloutConfig, StageConfig
-from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.live.naming import Naming
 
 
@@ -41,6 +41,21 @@ def cell(found: CellKey | None) -> str | None:
 )
 def test_an_applications_name_tells_its_cell(template: str, name: str, expected: str | None) -> None:
     assert cell(naming(template).of_application(name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "name", "expected"),
+    [
+        ("{cluster}-{service}", "prod-eu1-cart", True),
+        ("{cluster}-{service}", "prod-cart", False),
+        ("{cluster}-{service}", "prod-eu1-cart-db", False),
+        ("{service}", "cart", True),
+        ("{service}", "a-database", False),
+    ],
+)
+def test_a_name_alone_says_whose_it_is(template: str, name: str, expected: bool) -> None:
+    key = CellKey(ServiceName("cart"), StageName("prod"), ClusterName("prod-eu1"))
+    assert naming(template).is_called_after(name, key) is expected
 
 
 def test_labels_and_destination_outrank_the_name() -> None:
