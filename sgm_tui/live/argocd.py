@@ -60,6 +60,8 @@ class ApplicationSource:
         self._wake = asyncio.Event()
         self._following = False
         """The list is here and its watch has not failed since."""
+        self._missed = False
+        """The last beat was not answered: a bookmark alone, which a server makes from memory, is no sign of life."""
 
     def refresh(self) -> None:
         """Try again now, if it is waiting to."""
@@ -79,7 +81,7 @@ class ApplicationSource:
                     publish(ApplicationsListed(self.source, await self._listed(event.items)))
                 case Changed(kind, raw):
                     self._changed(kind, raw, publish)
-                case Beat():
+                case Beat() if not self._missed:
                     publish(Alive(self.source))
                 case Trouble(AbsentError(), _):
                     publish(Off(self.source, f"Argo CD is not installed on {self._connection.context}"))
@@ -89,16 +91,15 @@ class ApplicationSource:
 
     async def _beat(self, publish: Publish) -> None:
         """A silent hub is noticed sooner than its watch's idle deadline would, and its return sooner than a retry."""
-        missed = False
         while True:
             error = await beat(self._connection, self._path)
+            missed, self._missed = self._missed, error is not None
             if error is not None:
                 publish(Lost(self.source, error.message, self._connection.pace.beat))
             elif self._following:
                 publish(Alive(self.source))
             elif missed:
                 self.refresh()
-            missed = error is not None
             await asyncio.sleep(self._connection.pace.beat)
 
     async def _rows_first(self, publish: Publish) -> None:

@@ -76,6 +76,8 @@ class RolloutSource:
         self._runs_of: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._listed: set[Kind] = set()
         self._troubled: dict[Kind, str] = {}
+        self._missed = False
+        """The last beat was not answered: a bookmark alone, which a server makes from memory, is no sign of life."""
         self._missing = ""
         """Why there are no AnalysisRuns: they only explain, so the rest is as fresh as ever."""
         self._wakes: dict[Kind, asyncio.Event] = {kind: asyncio.Event() for kind in _PATHS}
@@ -109,21 +111,20 @@ class RolloutSource:
 
     async def _beat(self, publish: Publish) -> None:
         """A silent cluster is noticed sooner than its watches' idle deadline would, its return sooner than a retry."""
-        missed = False
         while True:
             error = await beat(self._connection, _PATHS["rollouts"])
+            missed, self._missed = self._missed, error is not None
             if error is not None:
                 publish(Lost(self.source, error.message, self._connection.pace.beat))
             elif missed and self._troubled:
                 self.refresh()
             else:
                 self._alive(publish)
-            missed = error is not None
             await asyncio.sleep(self._connection.pace.beat)
 
     def _alive(self, publish: Publish) -> None:
-        """Alive only while every collection that decides is followed."""
-        if self._listed >= _DECISIVE and not self._troubled:
+        """Alive only while every collection that decides is followed, and the server can read."""
+        if self._listed >= _DECISIVE and not self._troubled and not self._missed:
             publish(Alive(self.source, self._missing))
 
     async def _trouble(self, kind: Kind, event: Trouble, publish: Publish) -> None:

@@ -186,6 +186,21 @@ async def test_a_missed_beat_is_lost_and_the_next_one_alive_again(tmp_path: Path
         await seen.next(Alive)
 
 
+async def test_a_bookmark_of_a_server_that_cannot_read_is_no_sign_of_life(tmp_path: Path) -> None:
+    api = Api()
+    async with following(api, tmp_path) as seen:
+        await seen.next(RolloutsListed)
+        await seen.next(Alive)
+        api.beats = 500
+        await seen.next(Lost)
+        for _ in range(3):
+            await api.tell("rollouts", "BOOKMARK", {"metadata": {"resourceVersion": "9"}})
+        since = await seen.several(Lost, 3)
+        assert not [one for one in since if isinstance(one, Alive)]
+        await api.tell("rollouts", "ADDED", rollout("cart"))
+        await seen.next(RolloutChanged)
+
+
 async def test_only_replica_sets_of_rollouts_are_asked_for(tmp_path: Path) -> None:
     api = Api()
     async with following(api, tmp_path) as seen:
