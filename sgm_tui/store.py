@@ -351,6 +351,7 @@ class Store:
             if application
             else _unheard_of(desired, self._sources),
             deployed=_contained(self._desired, application.deployed_revision, desired) if application else None,
+            elsewhere=_elsewhere(self._desired, application),
             application=application,
             rollout=rollout,
             scaling=self._scaling.get(key),
@@ -363,6 +364,12 @@ class Store:
             stale_reason=f"{decisive.name}: {decisive.told}" if decisive else "",
             loading=_loading(related),
         )
+
+
+def _elsewhere(desired: DesiredState, application: Application | None) -> str:
+    """What an Application follows instead of the branch; HEAD is the repository's default and taken for it."""
+    follows = application.follows if application is not None else ""
+    return "" if follows.removeprefix("refs/heads/") in {"", "HEAD", desired.branch} or not desired.branch else follows
 
 
 def _nothing_left(source: SourceId) -> tuple[Observation, ...]:

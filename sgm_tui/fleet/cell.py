@@ -60,6 +60,8 @@ class CellFacts:
     """Whether Argo CD's last comparison already contains the desired change; None when it cannot be told."""
     deployed: bool | None = None
     """The same for the newest history entry: what was really applied."""
+    elsewhere: str = ""
+    """The branch, tag or commit that Argo CD follows, where it is not the branch that says what git wants."""
     application: Application | None = None
     rollout: Rollout | None = None
     scaling: Scaling | None = None

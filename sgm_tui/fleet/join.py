@@ -123,6 +123,8 @@ def _with_intent(facts: CellFacts, finding: _Finding) -> _Finding:
 
 
 def _decide(facts: CellFacts) -> _Finding:
+    if facts.elsewhere:
+        return _decided_elsewhere(facts)
     if facts.stale_since is not None:
         return _Finding(Journey.UNKNOWN, facts.stale_reason, facts.stale_since)
     if facts.loading:
@@ -135,6 +137,14 @@ def _decide(facts: CellFacts) -> _Finding:
     if facts.desired is not None and facts.synced is not None and facts.rollout is None:
         return _Finding(Journey.MERGED, "Argo CD has no Application for it yet", facts.desired.committed_at)
     return _live(facts, None)
+
+
+def _decided_elsewhere(facts: CellFacts) -> _Finding:
+    """What runs is told all the same; what git wants says nothing about it, so it is neither drifted nor settled."""
+    finding = _decide(replace(facts, elsewhere="", desired=None, synced=None, deployed=None))
+    if finding.journey in {Journey.FAILED, Journey.PAUSED, Journey.ROLLING} or facts.stale_since or facts.loading:
+        return finding
+    return _Finding(Journey.UNKNOWN, f"Argo CD follows {facts.elsewhere} here, not the branch of repository.branch")
 
 
 def _told(facts: CellFacts, application: Application) -> _Finding | None:

@@ -90,6 +90,8 @@ class Application:
     """The AppProject it belongs to; "" while only the Table row is known."""
     hub: str = ""
     """Context of the hub whose Argo CD has it."""
+    follows: str = ""
+    """`targetRevision` of its source in the GitOps repository: a branch, a tag, a commit, HEAD; "" where unknown."""
 
     @property
     def operating(self) -> bool:

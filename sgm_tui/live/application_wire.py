@@ -20,6 +20,7 @@ IsRepository = Callable[[str], bool]
 
 class _Source(Wire, frozen=True):
     repo_url: str = msgspec.field(default="", name="repoURL")
+    target_revision: str = ""
 
 
 class _Destination(Wire, frozen=True):
@@ -43,6 +44,7 @@ class _SyncPolicy(Wire, frozen=True):
 
 class _Spec(Wire, frozen=True):
     project: str = ""
+    source: _Source | None = None
     sources: tuple[_Source, ...] | None = None
     destination: _Destination = _Destination()
     sync_policy: _SyncPolicy | None = None
@@ -204,7 +206,13 @@ def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys, h
         destination_namespace=clean(wire.namespace),
         project=clean(wire.spec.project),
         hub=hub,
+        follows=clean(_follows(wire.spec, is_repository)),
     )
+
+
+def _follows(spec: _Spec, is_repository: IsRepository) -> str:
+    sources = spec.sources or (() if spec.source is None else (spec.source,))
+    return next((one.target_revision for one in sources if is_repository(one.repo_url)), "")
 
 
 def rows(table: Table, namespace: str, hub: str = "") -> list[Application]:

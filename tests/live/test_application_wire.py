@@ -24,11 +24,13 @@ def test_the_revision_of_several_sources_is_the_commit_and_not_the_charts_versio
 @pytest.mark.parametrize("order", [1, -1])
 def test_of_two_repositories_the_gitops_one_counts(order: int) -> None:
     document = json.loads(RECORDED.read_bytes())
-    sources = [{"repoURL": "https://git.example.com/acme/charts"}, {"repoURL": "https://git.example.com/acme/gitops"}]
+    ours = {"repoURL": "https://git.example.com/acme/gitops", "targetRevision": "release-7"}
+    sources = [{"repoURL": "https://git.example.com/acme/charts"}, ours]
     document["spec"]["sources"] = sources[::order]
     document["status"]["sync"]["revisions"] = [OTHER, COMMIT][::order]
     wire = decode_application(json.dumps(document).encode())
-    assert application(wire, lambda url: url.endswith("gitops")).revision == COMMIT
+    seen = application(wire, lambda url: url.endswith("gitops"))
+    assert (seen.revision, seen.follows) == (COMMIT, "release-7")
 
 
 def test_what_the_hydrator_made_counts_as_the_commit_it_was_made_of() -> None:

@@ -204,6 +204,18 @@ def test_what_neither_git_nor_argo_cd_wants_is_not_settled(store: Store) -> None
     assert journeys(store) == {IN_EU: Journey.UNKNOWN, IN_US: Journey.SETTLED}
 
 
+def test_what_follows_another_branch_is_not_judged_by_ours(store: Store) -> None:
+    settle(store)
+    store.apply(ApplicationChanged(ARGO, IN_EU, application("e" * 40, follows="env/prod")))
+    store.apply(ApplicationChanged(ARGO, IN_US, application(follows="refs/heads/main")))
+    seen = store.publish().cells
+    assert (seen[IN_EU].journey, seen[IN_US].journey) == (Journey.UNKNOWN, Journey.SETTLED)
+    assert "follows env/prod" in seen[IN_EU].reason
+    rolling = replace(rollout(EU, V2), phase="Progressing")
+    store.apply(RolloutChanged(ROLLOUTS_EU, IN_EU, rolling))
+    assert journeys(store)[IN_EU] is Journey.ROLLING
+
+
 def test_a_table_row_never_overwrites_details_it_agrees_with(store: Store) -> None:
     settle(store)
     store.apply(ApplicationsListed(ARGO, {IN_EU: application(detailed=False), IN_US: application(NEW, detailed=False)}))
