@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import webbrowser
 from dataclasses import replace
+from pathlib import Path
 
 import builders
 import pytest
@@ -183,3 +186,44 @@ async def test_what_stands_between_a_pull_request_and_its_merge_is_told_apart() 
         await pilot.pause()
         shown = "\n".join("".join(part.text for part in line) for line in app.screen._compositor.render_strips())
         assert "checks passing · not approved yet · conflicts not computed yet · opened 31m ago" in shown
+
+
+def a_browser(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make `name` the only browser of this machine; it leaves what it was given, and whether it has a terminal."""
+    left = folder / "opened"
+    script = folder / name
+    script.write_text(f'#!/bin/sh\n(test -t 1 && echo terminal; echo "$1") > {left}.part; mv {left}.part {left}\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("BROWSER", str(script))
+    monkeypatch.setattr(webbrowser, "_tryorder", None)
+    monkeypatch.setattr(webbrowser, "_browsers", {})
+    return left
+
+
+async def test_a_page_is_opened_by_a_process_without_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = a_browser(tmp_path, "fine-browser", monkeypatch)
+    app = SgmApp(session_with(ready()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_pulls(pilot)
+        await pilot.press("b")
+        async with asyncio.timeout(20):
+            while not left.exists():
+                await pilot.pause(0.02)
+        assert left.read_text().splitlines() == [ready().url]
+        assert told(app) == ""
+
+
+async def test_a_browser_that_needs_the_terminal_is_not_started_over_the_dashboard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = a_browser(tmp_path, "lynx", monkeypatch)
+    app = SgmApp(session_with(ready()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_pulls(pilot)
+        await pilot.press("b")
+        await pilot.pause()
+        assert "lynx, which needs this terminal" in told(app)
+        assert app.clipboard == ready().url
+    assert not left.exists()

@@ -16,6 +16,7 @@ from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.pulls import WORDS, PullAction, why_not
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
+from sgm_tui.ui.browser import open_page
 from sgm_tui.ui.present.pulls import EXPENDABLE, HEADINGS, nothing_open, protected_by, pull_details, pull_row
 from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Tone, page
@@ -110,10 +111,12 @@ class PullsScreen(FleetPage):
     def action_browse(self) -> None:
         """Open the chosen one in the browser; only what is plainly a web page."""
         request = self._chosen()
-        if request is not None and request.url.startswith("https://"):
-            self.app.open_url(request.url)
-        elif request is not None:
-            self.notify(request.url, title="not opened: this is no https link", severity="warning", markup=False)
+        if request is None:
+            return
+        why = open_page(request.url) if request.url.startswith("https://") else "this is no https link"
+        if why:
+            self.app.copy_to_clipboard(request.url)
+            self.notify(f"{request.url} is copied instead", title=why, severity="warning", markup=False)
 
     def action_copy(self) -> None:
         """Copy the link of the chosen one."""
