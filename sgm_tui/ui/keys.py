@@ -250,6 +250,10 @@ PULLS: list[BindingType] = [
     Binding("r", "refresh", "refresh", id="pulls-refresh", show=False, tooltip="Ask GitHub again now"),
     Binding("down,j", "choose(1)", "next", id="pulls-next", show=False, tooltip="The next pull request"),
     Binding("up,k", "choose(-1)", "previous", id="pulls-previous", show=False, tooltip="The pull request before"),
+    Binding(
+        "pagedown,space", "scroll(1)", "scroll", id="pulls-scroll-down", show=False, tooltip="Scroll what is told of it"
+    ),
+    Binding("pageup", "scroll(-1)", "scroll back", id="pulls-scroll-up", show=False, tooltip="Scroll it back"),
 ]
 
 HELP: list[BindingType] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import webbrowser
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.pulls import PullAction, why_not
 from sgm_tui.ui.app import SgmApp
+from sgm_tui.ui.present.pulls import readiness
+from sgm_tui.ui.present.tones import Tone
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.pulls import PullsScreen
 
@@ -37,7 +40,7 @@ def session_with(*requests: PullRequest) -> builders.ScriptedSession:
 def ready(**facts: object) -> PullRequest:
     key = builders.key("checkout", "prod-us1")
     made = builders.pull_request(57, "feat(checkout): prod-us1 -> v1.4.2", proposes=((key, "v1.4.2"),))
-    return replace(made, checks="passing", approved=True, mergeable=True, auto_merge=False, **facts)
+    return replace(made, **{"checks": "passing", "approved": True, "mergeable": True, "auto_merge": False, **facts})
 
 
 async def open_pulls(pilot: Pilot[None]) -> PullsScreen:
@@ -227,3 +230,30 @@ async def test_a_browser_that_needs_the_terminal_is_not_started_over_the_dashboa
         assert "lynx, which needs this terminal" in told(app)
         assert app.clipboard == ready().url
     assert not left.exists()
+
+
+async def test_what_is_told_of_one_hangs_below_itself_on_a_narrow_terminal() -> None:
+    app = SgmApp(session_with(ready(auto_merge=True)), environ=UTF8)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_pulls(pilot)
+        assert re.search(r"^ state      merges by itself *\n {12}checks passing .*·", text_of(app), re.MULTILINE)
+        await pilot.press("x")
+        await pilot.pause()
+        assert re.search(r"│  state      merges by itself .*\n.*│ {13}checks passing .*·", text_of(app))
+
+
+async def test_every_change_of_a_large_one_can_be_read() -> None:
+    keys = [builders.key("checkout", f"prod-{at}") for at in range(40)]
+    app = SgmApp(session_with(ready(proposes=tuple((key, "v1.4.2") for key in keys))), environ=UTF8)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_pulls(pilot)
+        assert "checkout prod-39" not in text_of(app)
+        for _ in range(6):
+            await pilot.press("pagedown")
+        await pilot.pause()
+        assert "checkout prod-39" in text_of(app)
+
+
+def test_one_closed_unmerged_looks_like_no_success() -> None:
+    assert readiness(replace(ready(), state="closed")) == ("closed", Tone.QUIET)
+    assert readiness(replace(ready(), state="merged")) == ("merged", Tone.GOOD)

@@ -6,9 +6,12 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from sgm_tui.fleet.model import Fleet, StageName
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.ages import ago
+from sgm_tui.ui.present.fit import hung
 from sgm_tui.ui.present.glyphs import ARROW
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
@@ -23,7 +26,7 @@ EXPENDABLE = (4, 3, 2)
 def readiness(request: PullRequest) -> Part:
     """The first thing that still stands in the way, or that nothing does."""
     if request.state != "open":
-        return request.state, Tone.GOOD
+        return request.state, Tone.GOOD if request.state == "merged" else Tone.QUIET
     if request.draft:
         return "draft", Tone.QUIET
     if request.checks == "failing":
@@ -53,37 +56,44 @@ def pull_row(request: PullRequest, now: datetime) -> tuple[Part, ...]:
     )
 
 
-def pull_details(request: PullRequest, snapshot: FleetSnapshot) -> list[Line]:
-    """Everything known of one pull request that its row has no room for."""
+def pull_details(request: PullRequest, snapshot: FleetSnapshot, width: int) -> list[Line]:
+    """Everything known of one pull request that its row has no room for, in `width` cells."""
     word, tone = readiness(request)
+    state: Line = (*_head("state"), (word, tone))
+    standing = _standing(request, snapshot.generated_at)
     lines: list[Line] = [
-        ((f"#{request.number} ", Tone.STAGED), (request.title, Tone.STRONG)),
-        (("state      ", Tone.QUIET), (word, tone), (_standing(request, snapshot.generated_at), Tone.QUIET)),
-        (("link       ", Tone.QUIET), (request.url, Tone.TEXT)),
+        *hung(((f"#{request.number} ", Tone.STAGED),), request.title, Tone.STRONG, width),
+        *_beside_or_below(state, standing, width),
+        (*_head("link"), (request.url, Tone.TEXT)),
         (
-            ("branch     ", Tone.QUIET),
+            *_head("branch"),
             (request.branch, Tone.TEXT),
             (f" {request.head[:7]}", Tone.QUIET),
             ("  made by sgm" if request.ours else "", Tone.STAGED),
         ),
-        (("reviewers  ", Tone.QUIET), (", ".join(request.reviewers) or "none asked", Tone.TEXT)),
+        *hung(_head("reviewers"), ", ".join(request.reviewers) or "none asked", Tone.TEXT, width),
     ]
     if missing := [f"{name} {word}" for name, word in request.results if word != "success"]:
-        lines.append((("checks     ", Tone.QUIET), (", ".join(missing), Tone.ATTENTION)))
+        lines += hung(_head("checks"), ", ".join(missing), Tone.ATTENTION, width)
     if request.labels:
-        lines.append((("labels     ", Tone.QUIET), (", ".join(request.labels), Tone.TEXT)))
+        lines += hung(_head("labels"), ", ".join(request.labels), Tone.TEXT, width)
     for key, version in request.proposes:
         cell = snapshot.cells.get(key)
         wants = f"{cell.desired_version} {ARROW} " if cell is not None and request.state == "open" else ""
-        lines.append(
-            (
-                ("changes    ", Tone.QUIET),
-                (f"{key.service} {key.cluster}  ", Tone.TEXT),
-                (wants, Tone.QUIET),
-                (version, Tone.STAGED),
-            )
-        )
+        where: Line = (*_head("changes"), (f"{key.service} {key.cluster}  ", Tone.TEXT), (wants, Tone.QUIET))
+        lines.append((*where, (version, Tone.STAGED)))
     return lines
+
+
+def _beside_or_below(head: Line, text: str, width: int) -> list[Line]:
+    """`text` behind `head` where all of it fits there, else below it."""
+    if sum(cell_len(part) for part, _ in head) + 2 + cell_len(text) <= width:
+        return [(*head, (f"  {text}", Tone.QUIET))]
+    return [head, *hung(_head(""), text, Tone.QUIET, width)]
+
+
+def _head(word: str) -> Line:
+    return ((f"{word:<11}", Tone.QUIET),)
 
 
 def _standing(request: PullRequest, now: datetime) -> str:
@@ -97,7 +107,7 @@ def _standing(request: PullRequest, now: datetime) -> str:
     moment = request.merged_at or request.created_at
     if moment is not None:
         said.append(f"{'merged' if request.merged_at else 'opened'} {ago(moment, now)} ago")
-    return "  " + " · ".join(said)
+    return " · ".join(said)
 
 
 def nothing_open(snapshot: FleetSnapshot) -> list[Line]:

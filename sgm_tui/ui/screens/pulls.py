@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import VerticalScroll
 from textual.getters import query_one
 from textual.widgets import Static
 
@@ -22,6 +23,7 @@ from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Tone, page
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
+from sgm_tui.ui.screens.entry import explained_width
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
@@ -38,6 +40,7 @@ class PullsScreen(FleetPage):
     AUTO_FOCUS = "Choices"
 
     choices = query_one(Choices)
+    scroller = query_one(VerticalScroll)
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -49,7 +52,8 @@ class PullsScreen(FleetPage):
         yield SourceBar().data_bind(PullsScreen.snapshot)
         yield Static(id="headings", markup=False)
         yield Choices()
-        yield Static(id="chosen", markup=False)
+        with VerticalScroll(can_focus=False):
+            yield Static(id="chosen", markup=False)
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -76,7 +80,7 @@ class PullsScreen(FleetPage):
     def show_chosen(self) -> None:
         """The chosen one in full, below the list."""
         chosen = self._chosen()
-        lines = pull_details(chosen, self.snapshot) if chosen is not None else []
+        lines = pull_details(chosen, self.snapshot, self.text_width) if chosen is not None else []
         self.query_one("#chosen", Static).update(page(lines))
 
     def _chosen(self) -> PullRequest | None:
@@ -99,7 +103,8 @@ class PullsScreen(FleetPage):
             return
         locked = protected_by(request, self.snapshot.fleet) if action in {"merge", "auto-merge"} else ()
         question = f"#{request.number}: {WORDS[action]}"
-        if not await self.app.push_screen_wait(AskScreen(question, pull_details(request, self.snapshot), locked)):
+        details = pull_details(request, self.snapshot, explained_width(self.size.width))
+        if not await self.app.push_screen_wait(AskScreen(question, details, locked)):
             return
         try:
             said = await self._session.act_on_pull(request.number, request.head, action)
@@ -139,6 +144,12 @@ class PullsScreen(FleetPage):
     def action_choose(self, step: int) -> None:
         """Choose another."""
         self.choices.choose(step)
+        self.scroller.scroll_home(animate=False, immediate=True)
+
+    def action_scroll(self, direction: int) -> None:
+        """Scroll what is told of the chosen one by a page."""
+        lines = direction * max(1, self.scroller.size.height - 1)
+        self.scroller.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_back(self) -> None:
         """Back to the matrix."""
