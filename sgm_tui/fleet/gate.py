@@ -44,5 +44,8 @@ def worst_first(gates: Iterable[Gate]) -> list[Gate]:
 
 
 def passing(gates: Iterable[Gate]) -> str:
-    """The names of those that pass, each once."""
-    return ", ".join(dict.fromkeys(gate.gate for gate in gates if gate.result == "pass"))
+    """The names of those that pass in every cell, each once."""
+    results: dict[str, bool] = {}
+    for gate in gates:
+        results[gate.gate] = results.get(gate.gate, True) and gate.result == "pass"
+    return ", ".join(name for name, passed in results.items() if passed)

@@ -104,9 +104,7 @@ def _table_of_changes(changes: Sequence[Change]) -> str:
 def _gates(gates: Sequence[Gate], override: Override | None) -> str:
     ordered = worst_first(gates)
     rows = [
-        " | ".join(
-            (f"| {SIGNS[gate.result]} {gate.result}", *map(plain, (gate.gate, gate.cell.cluster, gate.reason)), "")
-        )
+        " | ".join((f"| {SIGNS[gate.result]} {gate.result}", *map(plain, (gate.gate, str(gate.cell), gate.reason)), ""))
         for gate in ordered
         if gate.result != "pass"
     ]

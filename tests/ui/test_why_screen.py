@@ -15,6 +15,7 @@ from sgm_tui.fleet.model import StageName, Version
 from sgm_tui.fleet.proposal import Preview, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
+from sgm_tui.ui.present.gates import gate_lines
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
@@ -226,3 +227,30 @@ async def readable(pilot: Pilot[None]) -> AskScreen:
             return screen
         await pilot.pause(0.02)
     raise AssertionError("no question was asked")
+
+
+def test_gates_of_several_services_say_whose_they_are_however_narrow_it_is() -> None:
+    other = builders.key("recommendations", "staging-eu1")
+    gates = (SILENT, replace(SILENT, cell=other), FINE, replace(FINE, cell=other, result="block", reason="no such tag"))
+    for width in (40, 74, 114):
+        lines = ["".join(part for part, _ in line) for line in gate_lines(gates, builders.NOW, width)]
+        text = "\n".join(lines)
+        assert "image          recommendations@staging-eu1" in text
+        assert "checkout@prod-us1" in text
+        assert "pass" not in text, "image does not pass everywhere"
+        assert all(len(line) <= max(width, 56) for line in lines), text
+
+
+def test_gates_of_one_service_say_only_where() -> None:
+    (line,) = gate_lines((SILENT,), builders.NOW, 100)
+    assert "".join(part for part, _ in line) == "  ? unknown sli            prod-us1      no metrics for 5m"
+
+
+async def test_the_list_says_which_version_it_is_about() -> None:
+    session = judged(FINE)
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "y")
+        assert "next       v1.4.2  the stage before has it" in text_of(app)
+        await press(pilot, "p", "escape", "y")
+        assert "next       v1.4.2  planned" in text_of(app)

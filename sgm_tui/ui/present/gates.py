@@ -16,6 +16,11 @@ from sgm_tui.ui.present.tones import Line, Part, Tone
 if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate, GateResult
 
+_USUAL = 13
+"""Cells of the column that says where; a longer name gets more."""
+_LEAST = 24
+"""Cells a reason needs beside its gate; where there are fewer it begins below."""
+_BELOW: Line = ((" " * 12, Tone.TEXT),)
 _TONES = {"pass": Tone.GOOD, "warn": Tone.ATTENTION, "block": Tone.BAD, "unknown": Tone.UNKNOWN}
 
 
@@ -26,7 +31,11 @@ def gate_lines(gates: Iterable[Gate], now: datetime, width: int, *, in_full: boo
     """
     ordered = worst_first(gates)
     loud = [gate for gate in ordered if in_full or gate.result != "pass"]
-    lines = [line for gate in loud for line in _lines(gate, now, width)]
+    several = len({gate.cell.service for gate in ordered}) > 1
+    places = [str(gate.cell) if several else str(gate.cell.cluster) for gate in loud]
+    longest = max((_USUAL, *(cell_len(place) for place in places)))
+    where = [f"{place}{' ' * (longest - cell_len(place))} " for place in places]
+    lines = [line for gate, place in zip(loud, where, strict=True) for line in _lines(gate, place, now, width)]
     passed = passing(ordered)
     if passed and not in_full:
         head: Line = (("  ", Tone.QUIET), _sign("pass", Tone.GOOD), (" ", Tone.QUIET))
@@ -45,15 +54,18 @@ def summary(gates: Sequence[Gate]) -> Line:
     return (("✓ nothing in the way", Tone.GOOD),)
 
 
-def _lines(gate: Gate, now: datetime, width: int) -> list[Line]:
+def _lines(gate: Gate, where: str, now: datetime, width: int) -> list[Line]:
     tone = _TONES[gate.result] if gate.stops or gate.result != "block" else Tone.ATTENTION
     head: Line = (
         ("  ", Tone.TEXT),
         _sign(gate.result, tone),
         (f" {gate.gate:<14} ", Tone.STRONG if gate.stops else Tone.TEXT),
-        (f"{gate.cell.cluster:<13} ", Tone.QUIET),
+        (where, Tone.QUIET),
     )
-    lines = hung(head, gate.reason, Tone.TEXT, width)
+    if _length(head) + _LEAST <= width:
+        lines = hung(head, gate.reason, Tone.TEXT, width)
+    else:
+        head, lines = _BELOW, [head, *hung(_BELOW, gate.reason, Tone.TEXT, width)]
     clears = f"clears by itself in {age(gate.eta - now)}" if gate.eta is not None and gate.eta > now else ""
     firm = "no override" if gate.level == "never" and gate.stops else ""
     for said, how in ((clears, Tone.BUSY), (firm, Tone.BAD)):

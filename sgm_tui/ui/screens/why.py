@@ -16,7 +16,8 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Refusal
+from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.staging import promotion_into
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.gates import gate_lines, summary
@@ -82,8 +83,16 @@ class WhyScreen(FleetPage):
         cell = self.snapshot.cells.get(self._key)
         lines: list[Line] = [((f"Why not? {self._key.service} in {self._key.cluster}", Tone.TITLE),), ()]
         if cell is not None:
-            lines += [*_standing(cell), *self._on_the_way(cell), ()]
+            lines += [*_standing(cell), *self._next(), *self._on_the_way(cell), ()]
         return lines + self._judged()
+
+    def _next(self) -> list[Line]:
+        """What the gates are about: the change that is planned for the cell, or the promotion that could be."""
+        planned = self.snapshot.plan.staged().get(self._key)
+        could = promotion_into(self.snapshot, self._key)
+        version = planned or (could.to_version if isinstance(could, Change) else "")
+        how = "planned" if planned else "the stage before has it"
+        return [(("next       ", Tone.QUIET), (version, Tone.STAGED), (f"  {how}", Tone.QUIET))] if version else []
 
     def _judged(self) -> list[Line]:
         answer = self.answer
