@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import builders
@@ -12,9 +14,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.proposal import Preview, Superseded
+from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.proposal import Preview, Progress, ProgressStep, Superseded
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.staging import promotion_into
+from sgm_tui.fleet.waves import WavePlan, WaveStep
 from sgm_tui.ui.app import SgmApp
+from sgm_tui.ui.present.course import Course
 from sgm_tui.ui.screens import ask
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.confirm import ConfirmScreen
@@ -36,6 +42,14 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
     for key in keys:
         await pilot.press(key)
     await pilot.pause()
+
+
+async def until(pilot: Pilot[None], so: Callable[[], object]) -> None:
+    for _ in range(500):
+        if so():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("it never came to be so")
 
 
 async def open_plan(pilot: Pilot[None], *keys: str) -> PlanScreen:
@@ -256,7 +270,7 @@ async def test_escape_answers_no() -> None:
         assert session.snapshot.plan.changes
 
 
-async def test_a_step_that_is_over_no_longer_looks_as_if_it_went_on() -> None:
+async def test_of_a_pull_request_that_is_open_one_line_stays() -> None:
     session = builders.ScriptedSession(builders.release())
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
@@ -265,9 +279,8 @@ async def test_a_step_that_is_over_no_longer_looks_as_if_it_went_on() -> None:
         await press(pilot, "enter")
         await until_sent(pilot, session)
         shown = text_of(app)
-        assert "✓ committing" in shown
         assert "✓ opened" in shown
-        assert "… committing" not in shown
+        assert "committing" not in shown
 
 
 async def test_a_failure_on_the_way_is_told_with_what_to_do() -> None:
@@ -362,7 +375,10 @@ async def test_the_question_tells_what_is_opened_now_from_what_follows_wave_by_w
     async with app.run_test(size=(120, 36)) as pilot:
         await open_plan(pilot, *CHECKOUT_IN_PROD)
         await question(pilot)
-        assert "Open a pull request, 2 more wave by wave?" in text_of(app)
+        shown = text_of(app)
+        assert "Open a pull request, 2 more wave by wave?" in shown
+        heading = r"│  prod  feat\S+ prod-us1 -> v1\.4\.2 *│.*\n.*│    opens by itself when wave {} has settled"
+        assert all(re.search(heading.format(wave), shown) for wave in (1, 2)), shown
 
 
 async def test_nothing_said_on_the_matrix_covers_the_diff() -> None:
@@ -370,3 +386,57 @@ async def test_nothing_said_on_the_matrix_covers_the_diff() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await open_plan(pilot, *CHECKOUT_IN_PROD)
         assert not app._notifications
+
+
+def _planned() -> FleetSnapshot:
+    staged = promotion_into(builders.release(), builders.key("checkout", "prod-us1"))
+    assert isinstance(staged, Change)
+    return replace(builders.release(), plan=Plan((staged,)))
+
+
+def _steps(*names: ProgressStep, branch: str = "sgm/prod/one", number: int = 0) -> list[Progress]:
+    (one,) = builders.preview(_planned()).proposals
+    return [Progress(name, replace(one, branch=branch), name, number if name == "opened" else 0) for name in names]
+
+
+def course_of(*progress: Progress, width: int = 100) -> list[str]:
+    course = Course()
+    for one in progress:
+        course.step(one)
+    return ["".join(part for part, _ in line).rstrip() for line in course.lines(width)]
+
+
+def test_a_step_that_is_over_no_longer_looks_as_if_it_went_on() -> None:
+    first, second = course_of(*_steps("committing", "pushing"))
+    assert (first[:12], second[:9]) == ("✓ committing", "… pushing")
+
+
+def test_what_failed_leaves_the_step_before_it_unfinished() -> None:
+    first, second, third = course_of(*_steps("committing", "pushing", "failed"))
+    assert (first[0], second[0], third[0]) == ("✓", "…", "✖")
+
+
+def test_many_pull_requests_are_told_in_a_line_each() -> None:
+    told = [one for at in range(9) for one in _steps("committing", "pushing", "opened", branch=f"b{at}", number=at)]
+    assert [line[:8] for line in course_of(*told)] == ["✓ opened"] * 9
+
+
+def test_a_link_that_does_not_fit_is_below_and_whole() -> None:
+    (opened,) = _steps("opened", number=7)
+    _, second = course_of(replace(opened, text="x" * 40, url="https://github.com/acme/gitops/pull/7"), width=74)
+    assert second == " " * 23 + "https://github.com/acme/gitops/pull/7"
+
+
+async def test_what_was_dropped_on_the_page_of_waves_is_not_told_in_the_plan_any_more() -> None:
+    session = builders.ScriptedSession(builders.release())
+    (change,) = _planned().plan.changes
+    plan = WavePlan("1f3a", ((change,), (change,)), builders.ago(900), 900)
+    session.wave_plans = ((plan, WaveStep("wait", "soaking")),)
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *CHECKOUT_IN_PROD)
+        await until(pilot, lambda: "1 goes wave by wave: W" in text_of(app))
+        await press(pilot, "W")
+        session.wave_plans = ()
+        await press(pilot, "escape")
+        await until(pilot, lambda: "wave by wave" not in text_of(app))

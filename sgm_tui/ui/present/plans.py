@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from rich.cells import cell_len
+
 from sgm_tui.fleet.model import Fleet, StageName
 from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.fleet.proposal import FileEdit, Preview, Progress, ProgressStep, Proposal
@@ -67,20 +69,25 @@ def diff_lines(edit: FileEdit) -> list[Line]:
     return [((f"  {line}", _diff_tone(line)),) for line in edit.diff.splitlines()]
 
 
-def progress_line(progress: Progress, *, over: bool = False) -> Line:
-    """One thing that happened while the pull requests were opened; `over` when something followed it and went well."""
+def progress_lines(progress: Progress, width: int, *, over: bool = False) -> list[Line]:
+    """One thing that happened while the pull requests were opened, in `width` cells.
+
+    It is `over` when something followed it and went well.
+    """
     sign, tone = _STEPS[progress.step]
     if over and tone is Tone.BUSY:
         sign, tone = "✓", Tone.GOOD
-    number = f"#{progress.number} " if progress.number else ""
     text = (progress.text or progress.proposal.title).removeprefix(f"{progress.step} ")
-    return (
+    head: Line = (
         (f"{sign} {progress.step:<11}", tone),
         (f"{progress.proposal.stage:<9} ", Tone.QUIET),
-        (number, Tone.STAGED),
-        (text, Tone.TEXT if tone is not Tone.BAD else Tone.BAD),
-        (f"  {progress.url}" if progress.url else "", Tone.STRONG),
+        (f"#{progress.number} " if progress.number else "", Tone.STAGED),
     )
+    lines = hung(head, text, Tone.TEXT if tone is not Tone.BAD else Tone.BAD, width)
+    if progress.url and sum(cell_len(part) for part, _ in lines[-1]) + 2 + cell_len(progress.url) <= width:
+        return [*lines[:-1], (*lines[-1], (f"  {progress.url}", Tone.STRONG))]
+    below: Line = ((" " * sum(cell_len(part) for part, _ in head[:2]), Tone.TEXT), (progress.url, Tone.STRONG))
+    return [*lines, below] if progress.url else lines
 
 
 def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:
@@ -89,6 +96,8 @@ def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:
     for proposal in preview.proposals:
         tone = Tone.PROTECTED if is_protected(fleet, proposal.stage) else Tone.STRONG
         lines.append(((f"{proposal.stage}  ", tone), (proposal.title, Tone.STRONG)))
+        if proposal.wave:
+            lines.append(((f"  opens by itself when wave {proposal.wave} has settled and soaked", Tone.STAGED),))
         for edit in proposal.edits:
             change = edit.change
             clusters = ", ".join(key.cluster for key in change.cells)
@@ -101,9 +110,6 @@ def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:
                 )
             )
             lines.append(((f"  {change.path}", Tone.QUIET),))
-        if proposal.wave:
-            waits = f"  opens by itself when wave {proposal.wave} has settled and soaked"
-            lines.append(((waits, Tone.STAGED),))
         if proposal.reason and proposal.override is None:
             lines.append((("  because ", Tone.QUIET), (proposal.reason, Tone.TEXT)))
         lines.extend(_superseding(proposal))

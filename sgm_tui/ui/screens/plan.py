@@ -12,6 +12,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
+from textual.events import ScreenResume
 from textual.getters import query_one
 from textual.reactive import var
 from textual.widgets import Static
@@ -19,13 +20,14 @@ from textual.widgets import Static
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.proposal import Override, Preview, Progress, Terms, Unfinished
+from sgm_tui.fleet.proposal import Override, Preview, Terms, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.messages import UnfinishedRequested, WavesRequested
+from sgm_tui.ui.present.course import Course
 from sgm_tui.ui.present.gates import gate_lines
-from sgm_tui.ui.present.plans import change_line, preview_lines, preview_parts, progress_line
+from sgm_tui.ui.present.plans import change_line, preview_lines, preview_parts
 from sgm_tui.ui.present.tones import Line, Tone, content, page
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.confirm import ConfirmScreen
@@ -49,14 +51,12 @@ class PlanScreen(FleetPage):
     """Pull requests are being opened: the screen stays until that has ended."""
 
     choices = query_one(Choices)
-    scroller = query_one(VerticalScroll)
+    scroller = query_one("#page", VerticalScroll)
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._happened: list[Line] = []
-        self._under_way: Progress | None = None
-        """The step that was told last."""
+        self._course = Course()
         self._looked = asyncio.Event()
         """The comparison that is shown has ended, well or not."""
         self._terms = Terms()
@@ -68,16 +68,21 @@ class PlanScreen(FleetPage):
         yield SummaryBar().data_bind(PlanScreen.snapshot)
         yield Static(id="title", markup=False)
         yield Choices()
-        yield Static(id="progress", markup=False)
-        with VerticalScroll(can_focus=False):
+        with VerticalScroll(id="course", can_focus=False):
+            yield Static(id="progress", markup=False)
+        with VerticalScroll(id="page", can_focus=False):
             yield Static(id="diffs", markup=False)
         yield KeyBar()
 
     def on_mount(self) -> None:
         """Compare at once."""
-        self._tell()
+        self._show_course()
         self._show_changes()
         self.action_preview()
+
+    @on(ScreenResume)
+    def look_again(self) -> None:
+        """Waves and unfinished writes have moved on while another page was open."""
         self.look_for_unfinished()
 
     def watch_snapshot(self, old: FleetSnapshot, new: FleetSnapshot) -> None:
@@ -87,6 +92,7 @@ class PlanScreen(FleetPage):
             self._show_changes()
             if not self.sending:
                 self.action_preview()
+                self.look_for_unfinished()
         elif self.is_mounted and old.read_only != new.read_only:
             self._show_changes()
 
@@ -244,30 +250,25 @@ class PlanScreen(FleetPage):
         if not await self.app.push_screen_wait(ConfirmScreen(preview, self.snapshot.fleet)):
             return
         self.sending = True
-        self._happened.clear()
-        self._under_way = None
+        self._course = Course()
         try:
             async for progress in self._session.submit(preview):
-                self._advance(progress)
+                self._course.step(progress)
+                self._show_course()
         except SgmError as error:
-            self._tell(*_failure(error))
+            self._course.say(*_failure(error))
+            self._show_course()
         finally:
             self.sending = False
         self.action_preview()
         self.look_for_unfinished()
 
-    def _advance(self, progress: Progress) -> None:
-        """A step that another one follows is over, and no longer looks as if it were still going on."""
-        if self._under_way is not None and progress.step not in {"failed", "blocked"}:
-            self._happened[-1] = progress_line(self._under_way, over=True)
-        self._under_way = progress
-        self._tell(progress_line(progress))
-
-    def _tell(self, *lines: Line) -> None:
-        self._happened.extend(lines)
-        progress = self.query_one("#progress", Static)
-        progress.update(page(self._happened))
-        progress.display = bool(self._happened)
+    def _show_course(self) -> None:
+        """What happened, its end in sight."""
+        lines, place = self._course.lines(self.text_width), self.query_one("#course", VerticalScroll)
+        self.query_one("#progress", Static).update(page(lines))
+        place.display = bool(lines)
+        place.scroll_end(animate=False)
 
     def action_choose(self, step: int) -> None:
         """Choose another change."""

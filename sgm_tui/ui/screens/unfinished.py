@@ -18,7 +18,8 @@ from sgm_tui.fleet.model import Fleet, StageName
 from sgm_tui.fleet.proposal import Unfinished
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
-from sgm_tui.ui.present.plans import is_protected, progress_line
+from sgm_tui.ui.present.course import Course
+from sgm_tui.ui.present.plans import is_protected
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
@@ -43,7 +44,7 @@ class UnfinishedScreen(FleetPage):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._happened: list[Line] = []
+        self._course = Course()
 
     def compose(self) -> ComposeResult:
         """The list, and what happened here."""
@@ -86,7 +87,8 @@ class UnfinishedScreen(FleetPage):
         try:
             if chosen.advice == "resume":
                 async for progress in self._session.resume(chosen.operation):
-                    self._tell(progress_line(progress))
+                    self._course.step(progress)
+                    self._tell()
             else:
                 self._tell(((f"✓ {await self._session.discard(chosen.operation)}", Tone.GOOD),))
         except SgmError as error:
@@ -94,8 +96,8 @@ class UnfinishedScreen(FleetPage):
         self.look()
 
     def _tell(self, *lines: Line) -> None:
-        self._happened.extend(lines)
-        self.query_one("#progress", Static).update(page(self._happened))
+        self._course.say(*lines)
+        self.query_one("#progress", Static).update(page(self._course.lines(self.text_width)))
 
     def offers(self, action: str) -> bool | None:
         """There has to be something to do."""
