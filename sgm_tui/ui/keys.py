@@ -207,6 +207,8 @@ WAVES: list[BindingType] = [
     Binding("d", "drop", "drop", id="waves-drop", tooltip="Forget a stopped one: what is not open is never opened"),
     Binding("down,j", "choose(1)", "next", id="waves-next", show=False, tooltip="The next one"),
     Binding("up,k", "choose(-1)", "previous", id="waves-previous", show=False, tooltip="The one before"),
+    Binding("pagedown,space", "scroll(1)", "scroll", id="waves-scroll-down", show=False, tooltip="Scroll its waves"),
+    Binding("pageup", "scroll(-1)", "scroll back", id="waves-scroll-up", show=False, tooltip="Scroll them back"),
 ]
 
 WHY: list[BindingType] = [

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar
 
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import VerticalScroll
 from textual.getters import query_one
 from textual.reactive import var
 from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.ages import age
+from sgm_tui.fleet.model import StageName
+from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.waves import WavePlan, WaveStep, standing_of
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
+from sgm_tui.ui.present.fit import hung
+from sgm_tui.ui.present.plans import is_protected
 from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
+from sgm_tui.ui.screens.entry import explained_width
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
@@ -42,6 +49,7 @@ class WavesScreen(FleetPage):
     plans: var[tuple[tuple[WavePlan, WaveStep], ...]] = var[tuple[tuple[WavePlan, WaveStep], ...]]((), bindings=True)
 
     choices = query_one(Choices)
+    scroller = query_one("#page", VerticalScroll)
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -52,7 +60,8 @@ class WavesScreen(FleetPage):
         yield SummaryBar().data_bind(WavesScreen.snapshot)
         yield Static(page([(("wave by wave", Tone.TITLE),)]), id="title", markup=False)
         yield Choices()
-        yield Static(id="progress", markup=False)
+        with VerticalScroll(id="page", can_focus=False):
+            yield Static(id="progress", markup=False)
         yield KeyBar()
 
     def watch_snapshot(self) -> None:
@@ -76,10 +85,12 @@ class WavesScreen(FleetPage):
         self.choices.show([_line(plan, step, self.snapshot) for plan, step in self.plans] or [nothing])
         self._show_chosen()
 
+    @on(Choices.OptionHighlighted)
     def _show_chosen(self) -> None:
         chosen = self._chosen()
-        lines = _waves(chosen, self.snapshot) if chosen is not None else []
+        lines = _waves(chosen, self.snapshot, self.text_width) if chosen is not None else []
         self.query_one("#progress", Static).update(page(lines))
+        self.refresh_bindings()
 
     def _chosen(self) -> WavePlan | None:
         at = self.choices.highlighted
@@ -88,25 +99,37 @@ class WavesScreen(FleetPage):
     @work(group="acting")
     async def action_stop(self) -> None:
         """Open no further wave of the chosen one."""
-        await self._act(self._stop)
+        plan = self._chosen()
+        if plan is not None:
+            await self._act(self._stop, plan)
 
     @work(group="acting")
     async def action_go_on(self) -> None:
-        """Let the chosen one go on."""
-        await self._act(self._session.resume_waves)
+        """Ask, and let the chosen one go on: it opens pull requests by itself from then on."""
+        plan = self._chosen()
+        if plan is None:
+            return
+        locked = [stage for stage in _stages(plan) if is_protected(self.snapshot.fleet, stage)]
+        if await self._ask("Let it go on", plan, "opens by itself:", locked):
+            await self._act(self._session.resume_waves, plan)
 
     @work(group="acting")
     async def action_drop(self) -> None:
-        """Forget the chosen one: what it has opened stays, the rest is never opened."""
-        await self._act(self._session.drop_waves)
+        """Ask, and forget the chosen one: what it has opened stays, the rest is never opened."""
+        plan = self._chosen()
+        if plan is not None and await self._ask("Forget it", plan, "is never opened:"):
+            await self._act(self._session.drop_waves, plan)
+
+    async def _ask(self, verb: str, plan: WavePlan, fate: str, locked: Sequence[str] = ()) -> bool:
+        left = _left(plan, explained_width(self.size.width), fate)
+        stopped: Line = (("stopped  ", Tone.QUIET), (plan.stopped, Tone.ATTENTION))
+        lines = [((plan.title, Tone.STRONG),), stopped, *left]
+        return await self.app.push_screen_wait(AskScreen(verb, lines, locked))
 
     async def _stop(self, identity: str) -> None:
         await self._session.stop_waves(identity, "by hand")
 
-    async def _act(self, act: Callable[[str], Awaitable[None]]) -> None:
-        plan = self._chosen()
-        if plan is None:
-            return
+    async def _act(self, act: Callable[[str], Awaitable[None]], plan: WavePlan) -> None:
         try:
             await act(plan.identity)
         except SgmError as error:
@@ -123,7 +146,12 @@ class WavesScreen(FleetPage):
     def action_choose(self, step: int) -> None:
         """Choose another."""
         self.choices.choose(step)
-        self._show_chosen()
+        self.scroller.scroll_home(animate=False, immediate=True)
+
+    def action_scroll(self, direction: int) -> None:
+        """Scroll the waves of the chosen one by a page."""
+        lines = direction * max(1, self.scroller.size.height - 1)
+        self.scroller.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_back(self) -> None:
         """Back to the plan."""
@@ -140,10 +168,26 @@ def _line(plan: WavePlan, step: WaveStep, snapshot: FleetSnapshot) -> Line:
     )
 
 
-def _waves(plan: WavePlan, snapshot: FleetSnapshot) -> list[Line]:
+def _waves(plan: WavePlan, snapshot: FleetSnapshot, width: int) -> list[Line]:
     lines: list[Line] = []
     for at, wave in enumerate(plan.waves):
         sign, tone = _STANDINGS[standing_of(plan, at, snapshot)]
-        where = ", ".join(f"{change.service} {change.place} {change.to_version}" for change in wave)
-        lines.append(((f"  {sign} wave {at + 1}  ", tone), (where, Tone.TEXT)))
+        lines += hung(((f"  {sign} wave {at + 1}  ", tone),), _listed(wave), Tone.TEXT, width)
     return lines
+
+
+def _left(plan: WavePlan, width: int, fate: str) -> list[Line]:
+    """The waves that are not open yet, and what a yes makes of them."""
+    lines: list[Line] = [((fate, Tone.QUIET),)]
+    for at, wave in enumerate(plan.waves[plan.opened :], start=plan.opened + 1):
+        lines += hung(((f"  wave {at}  ", Tone.STAGED),), _listed(wave), Tone.TEXT, width)
+    return lines
+
+
+def _listed(wave: Sequence[Change]) -> str:
+    return ", ".join(f"{change.service} {change.place} {change.to_version}" for change in wave)
+
+
+def _stages(plan: WavePlan) -> tuple[StageName, ...]:
+    """The stages of what is not open yet."""
+    return tuple(dict.fromkeys(change.stage for wave in plan.waves[plan.opened :] for change in wave))
