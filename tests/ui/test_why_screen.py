@@ -254,3 +254,53 @@ async def test_the_list_says_which_version_it_is_about() -> None:
         assert "next       v1.4.2  the stage before has it" in text_of(app)
         await press(pilot, "p", "escape", "y")
         assert "next       v1.4.2  planned" in text_of(app)
+
+
+VERSIONS = tuple(Version(f"v1.{minor}.{patch}") for minor in (6, 5, 4) for patch in (2, 1, 0))
+
+
+async def test_the_cursor_of_the_known_versions_starts_at_the_one_that_is_planned() -> None:
+    session = judged()
+    session.known_versions = VERSIONS
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "p", "c", "e", "down", "enter")
+        assert [one.to_version for one in session.snapshot.plan.changes] == ["v1.4.1"]
+
+
+async def test_the_first_strategy_is_one_key_away_and_none_is_taken_by_merely_looking() -> None:
+    session = judged()
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "p", "c", "s")
+        assert isinstance(app.screen, EntryScreen)
+        assert app.screen.choices.highlighted is None
+        first = app.screen._known[0]
+        await press(pilot, "down", "enter")
+        assert [one.strategy for one in session.snapshot.plan.changes] == [first]
+
+
+async def test_a_known_version_that_is_clicked_goes_into_the_field() -> None:
+    session = judged()
+    session.known_versions = VERSIONS
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "p", "c", "e")
+        await pilot.click("EntryScreen Choices", offset=(3, 1))
+        await press(pilot, "enter")
+        assert [one.to_version for one in session.snapshot.plan.changes] == ["v1.6.1"]
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_typing_narrows_the_list_and_moves_nothing(size: tuple[int, int]) -> None:
+    session = judged()
+    session.known_versions = VERSIONS
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=size) as pilot:
+        await press(pilot, *TO_PROD, "p", "c", "e")
+        dialog = app.screen.query_one("#dialog")
+        before = dialog.region
+        await press(pilot, "x", "y")
+        assert "v1.6.2" not in text_of(app)
+        assert dialog.region == before
+        assert "take it" in text_of(app)

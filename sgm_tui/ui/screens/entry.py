@@ -17,6 +17,12 @@ from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.dialog import Dialog
 from sgm_tui.ui.widgets.choices import Choices
 
+_MOST_ROWS = 9
+"""As many known values are on the screen at once, where there is room: with the question they fit 24 lines."""
+
+_ROOMY = 20
+"""Lines of a terminal from which a dialog has margins."""
+
 
 def explained_width(terminal: int) -> int:
     """How many cells a line of explanation has in a terminal so wide: `modal.tcss` less border and padding."""
@@ -54,12 +60,18 @@ class EntryScreen(Dialog[str | None]):
             yield Static(page([((self._title, Tone.STRONG),), *self._explained]), id="question", markup=False)
             yield Input(value=self._value, id="entry", compact=True)
             yield Choices()
-            yield Static(page([(("⏎ take it   ↑↓ choose   esc not now", Tone.QUIET),)]), id="hint", markup=False)
+            hint = "⏎ take it   ↑↓ choose   esc not now" if self._known else "⏎ take it   esc not now"
+            yield Static(page([((hint, Tone.QUIET),)]), id="hint", markup=False)
 
     def on_mount(self) -> None:
-        """Everything known, before anything is typed."""
+        """Everything known, before anything is typed, and the field's own value among it."""
         super().on_mount()
+        self.choices.display = bool(self._known)
         self._narrow("")
+
+    def on_resize(self) -> None:
+        """What is typed narrows the list and not the dialog: nothing jumps, where there is room for that."""
+        self.choices.styles.min_height = min(len(self._known), _MOST_ROWS) if self.size.height >= _ROOMY else 0
 
     @on(Input.Changed, "#entry")
     def narrow(self, message: Input.Changed) -> None:
@@ -68,16 +80,30 @@ class EntryScreen(Dialog[str | None]):
 
     def _narrow(self, typed: str) -> None:
         self._shown = tuple(one for one in self._known if typed.lower() in one.lower())
-        self.choices.display = bool(self._shown)
         self.choices.show([((one, Tone.TEXT),) for one in self._shown])
+        # What is in the field is the answer, not what happens to be the first here.
+        self.choices.highlighted = self._shown.index(self.field.value) if self.field.value in self._shown else None
 
     def action_choose(self, step: int) -> None:
         """Take another known value into the field."""
-        if self._shown:
+        if not self._shown:
+            return
+        if self.choices.highlighted is None:
+            self.choices.highlighted = 0
+        else:
             self.choices.choose(step)
-            with self.prevent(Input.Changed):
-                self.field.value = self._shown[self.choices.highlighted or 0]
-                self.field.cursor_position = len(self.field.value)
+        self._take_over(self.choices.highlighted or 0)
+
+    @on(Choices.OptionSelected)
+    def take_clicked(self, message: Choices.OptionSelected) -> None:
+        """A known value that was clicked goes into the field, where enter takes it."""
+        self._take_over(message.option_index)
+        self.field.focus()
+
+    def _take_over(self, at: int) -> None:
+        with self.prevent(Input.Changed):
+            self.field.value = self._shown[at]
+            self.field.cursor_position = len(self.field.value)
 
     @on(Input.Submitted, "#entry")
     def take(self, message: Input.Submitted) -> None:
