@@ -394,3 +394,16 @@ async def test_capital_l_plans_a_service_for_every_cluster_of_its_stage_at_its_l
         planned = screen.snapshot.plan.changes
         assert {change.cluster for change in planned} == {"prod-us1", "prod-ap1"}
         assert {change.service for change in planned} == {"checkout"}
+
+
+async def test_what_is_planned_is_said_once_and_what_was_planned_before_is_not_counted_again() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        for keys, title in (("jj3lp", "planned: checkout prod-us1"), ("p", "planned already: checkout prod-us1")):
+            await pilot.press(*keys)
+            for _ in range(200):
+                if app._notifications and any(one.title.startswith(title) for one in app._notifications):
+                    break
+                await pilot.pause(0.01)
+            (said,) = app._notifications
+            assert said.title.startswith(title)

@@ -221,13 +221,18 @@ class FleetScreen(FleetPage):
     @work(group="planning")
     async def _stage(self, intent: Callable[[], Awaitable[Staged]]) -> None:
         """Wait beside the screen until it is kept: another terminal may hold the plan."""
-        self._tell(await intent())
+        before = {replace(one, batch=0) for one in self.snapshot.plan.changes}
+        staged = await intent()
+        self._tell(staged, [one for one in staged.changes if replace(one, batch=0) not in before])
 
-    def _tell(self, staged: Staged) -> None:
+    def _tell(self, staged: Staged, new: Sequence[Change]) -> None:
         """Say what was staged and what was not; what there is nothing to do for is only worth a word alone."""
         changes, refused = staged.changes, [one for one in staged.refusals if not one.nothing]
         if changes:
-            self.notify("c shows the plan, u takes it back", title=f"planned: {_said(changes)}", markup=False)
+            self.app.clear_notifications()  # they speak of a plan that was another one
+            title = f"planned: {_said(new)}" if new else f"planned already: {_said(changes)}"
+            does = "c shows the plan, u takes it back" if new else "c shows the plan"
+            self.notify(does, title=title, markup=False)
         if refused or not changes:
             reasons = [one.reason for one in refused or staged.refusals[:1]]
             text = "\n".join(reasons[:_REASONS]) + (
