@@ -341,10 +341,12 @@ class LiveSession:
         return await self.desk.recovery.unfinished()
 
     async def resume(self, operation: str) -> AsyncIterator[Progress]:
-        """Go on with an unfinished write from where it stopped."""
+        """Go on with an unfinished write from where it stopped; what is proposed by it leaves the plan."""
         self._may_write()
         try:
             async for progress in self.desk.recovery.resume(operation):
+                if progress.step in ENDED and progress.proposal.edits:
+                    await self._forget(tuple(edit.change for edit in progress.proposal.edits))
                 yield progress
         finally:
             await self.refresh()

@@ -61,7 +61,7 @@ def preview_parts(preview: Preview, fleet: Fleet, now: datetime, width: int) -> 
             heading = ()
         yield "", (*heading, ())
     for refusal in preview.refusals:
-        yield refusal.path, tuple(_refusal(refusal))
+        yield refusal.path, tuple(_refusal(refusal, width))
 
 
 def diff_lines(edit: FileEdit) -> list[Line]:
@@ -131,12 +131,12 @@ def is_protected(fleet: Fleet, name: StageName) -> bool:
     return stage is not None and stage.protected
 
 
-def _refusal(refusal: Refusal) -> Iterable[Line]:
+def _refusal(refusal: Refusal, width: int) -> Iterable[Line]:
     if refusal.nothing:
-        yield (("· nothing to do  ", Tone.QUIET), (refusal.path, Tone.TEXT), (f"  {refusal.reason}", Tone.QUIET))
+        yield (("· nothing to do  ", Tone.QUIET), (refusal.path, Tone.TEXT))
     else:
         yield (("✖ will not be written  ", Tone.BAD), (refusal.path, Tone.STRONG))
-        yield (("  ", Tone.TEXT), (refusal.reason, Tone.TEXT))
+    yield from hung((("  ", Tone.TEXT),), refusal.reason, Tone.QUIET if refusal.nothing else Tone.TEXT, width)
     yield ()
 
 
@@ -156,7 +156,8 @@ def _proposal(proposal: Proposal, now: datetime, width: int, *, protected: bool)
         yield from gate_lines(proposal.gates, now, width)
     if proposal.override is not None:
         over = ", ".join(proposal.override.gates)
-        yield (("over       ", Tone.QUIET), (f"▲ {over}: ", Tone.ATTENTION), (proposal.override.reason, Tone.TEXT))
+        head: Line = (("over       ", Tone.QUIET), (f"▲ {over}: ", Tone.ATTENTION))
+        yield from hung(head, proposal.override.reason, Tone.TEXT, width)
     if proposal.reason:
         yield from hung((("reason     ", Tone.QUIET),), proposal.reason, Tone.TEXT, width)
     yield from _superseding(proposal)

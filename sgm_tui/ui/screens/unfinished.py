@@ -140,6 +140,6 @@ def _line(one: Unfinished, since: str) -> Line:
     return (
         (f"{one.advice:<8}", Tone.ATTENTION),
         (f"{one.title}  ", Tone.STRONG),
-        (f"begun {since} ago, the server holds {one.found}. ", Tone.TEXT),
+        (f"begun {since} ago, the server holds {one.found}: ", Tone.TEXT),
         (one.explained, Tone.QUIET),
     )
