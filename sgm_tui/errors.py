@@ -28,6 +28,12 @@ class SgmError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
+    @property
+    def sentence(self) -> str:
+        """The same in one line."""
+        stop = "" if self.message.endswith((".", "!", "?", ":")) else "."
+        return f"{self.message}{stop} {self.hint}" if self.hint else self.message
+
 
 class UsageError(SgmError):
     """The command line asked for something that does not exist."""

@@ -104,7 +104,9 @@ def edit(data: bytes, key: str, new: str, *, expected: str | None = None) -> byt
     if spans[1] != span:
         raise EditRefusedError(f"readers of YAML 1.1 and 1.2 do not agree where {key} is")
     if expected is not None and span.value != expected:
-        raise EditRefusedError(f"{key} is {clean(span.value)} now, not {clean(expected)}: somebody changed it")
+        raise EditRefusedError(
+            f"{key} is {clean(span.value)} now, not {clean(expected)}: somebody changed it; plan it anew"
+        )
     changed, result = source.spliced(span.start, span.end, written(new, span.style))
     for version, nodes in before.items():
         prove(nodes, documents(changed, version), path, key, [STRING, new])

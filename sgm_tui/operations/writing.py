@@ -80,7 +80,7 @@ def _with_version(before: bytes, change: Change) -> bytes:
 def _undone(files: Files, before: bytes, change: Change) -> tuple[bytes, tuple[str, ...]]:
     """Everything the commits changed in this file taken back; at least the version, where lines were changed since."""
     if _version(before, change) not in {change.from_version, change.to_version}:
-        raise EditRefusedError(f"{change.key} is {_version(before, change)} now: somebody changed it")
+        raise EditRefusedError(f"{change.key} is {_version(before, change)} now: somebody changed it; plan it anew")
     after, left = before, []
     for commit in change.undoes:
         then, earlier = files.read(commit, change.path), files.read(f"{commit}^1", change.path)

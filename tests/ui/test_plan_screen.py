@@ -440,3 +440,10 @@ async def test_what_was_dropped_on_the_page_of_waves_is_not_told_in_the_plan_any
         session.wave_plans = ()
         await press(pilot, "escape")
         await until(pilot, lambda: "wave by wave" not in text_of(app))
+
+
+def test_what_to_do_about_a_failure_is_below_it() -> None:
+    (failed,) = _steps("failed")
+    first, second = course_of(replace(failed, text="image.tag is v3 now\nNothing was written."))
+    assert first.endswith("image.tag is v3 now")
+    assert second == " " * 23 + "Nothing was written."

@@ -83,11 +83,13 @@ def progress_lines(progress: Progress, width: int, *, over: bool = False) -> lis
         (f"{progress.proposal.stage:<9} ", Tone.QUIET),
         (f"#{progress.number} " if progress.number else "", Tone.STAGED),
     )
-    lines = hung(head, text, Tone.TEXT if tone is not Tone.BAD else Tone.BAD, width)
+    indent: Line = ((" " * sum(cell_len(part) for part, _ in head[:2]), Tone.TEXT),)
+    said, *more = text.splitlines() or [""]
+    lines = hung(head, said, Tone.BAD if tone is Tone.BAD else Tone.TEXT, width)
+    lines += [line for one in more for line in hung(indent, one, Tone.TEXT, width)]
     if progress.url and sum(cell_len(part) for part, _ in lines[-1]) + 2 + cell_len(progress.url) <= width:
         return [*lines[:-1], (*lines[-1], (f"  {progress.url}", Tone.STRONG))]
-    below: Line = ((" " * sum(cell_len(part) for part, _ in head[:2]), Tone.TEXT), (progress.url, Tone.STRONG))
-    return [*lines, below] if progress.url else lines
+    return [*lines, (*indent, (progress.url, Tone.STRONG))] if progress.url else lines
 
 
 def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:

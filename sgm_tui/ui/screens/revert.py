@@ -94,7 +94,7 @@ class RevertScreen(FleetPage):
         try:
             self.pasts = await self._session.past(self._key)
         except SgmError as error:
-            self._say((("✖ ", Tone.BAD), (f"{error.message} {error.hint}", Tone.BAD)))
+            self._say((("✖ ", Tone.BAD), (error.sentence, Tone.BAD)))
             return
         self._reading = False
         self._show()
@@ -136,7 +136,7 @@ class RevertScreen(FleetPage):
         try:
             way = await self._session.way_back(self._key, past.revision)
         except SgmError as error:
-            self._say((("✖ ", Tone.BAD), (f"{error.message} {error.hint}", Tone.BAD)))
+            self._say((("✖ ", Tone.BAD), (error.sentence, Tone.BAD)))
             return
         if isinstance(way, Refusal):
             self._say(*past_lines(past), (("· ", Tone.QUIET), (way.reason, Tone.TEXT)))

@@ -65,7 +65,7 @@ class UnfinishedScreen(FleetPage):
         try:
             self.found = await self._session.unfinished()
         except SgmError as error:
-            self._tell(((f"✖ {error.message} {error.hint}", Tone.BAD),))
+            self._tell(((f"✖ {error.sentence}", Tone.BAD),))
 
     def watch_found(self) -> None:
         """One line each."""
@@ -92,7 +92,7 @@ class UnfinishedScreen(FleetPage):
             else:
                 self._tell(((f"✓ {await self._session.discard(chosen.operation)}", Tone.GOOD),))
         except SgmError as error:
-            self._tell(((f"✖ {error.message} {error.hint}", Tone.BAD),))
+            self._tell(((f"✖ {error.sentence}", Tone.BAD),))
         self.look()
 
     def _tell(self, *lines: Line) -> None:

@@ -79,7 +79,7 @@ class WavesScreen(FleetPage):
         try:
             self.plans = await self._session.waves()
         except SgmError as error:
-            self.query_one("#progress", Static).update(page([((f"✖ {error.message} {error.hint}", Tone.BAD),)]))
+            self.query_one("#progress", Static).update(page([((f"✖ {error.sentence}", Tone.BAD),)]))
             return
         nothing: Line = (("Nothing goes wave by wave now.", Tone.QUIET),)
         self.choices.show([_line(plan, step, self.snapshot) for plan, step in self.plans] or [nothing])

@@ -73,7 +73,7 @@ class WhyScreen(FleetPage):
         try:
             self.answer = await self._session.why(self._key)
         except SgmError as error:
-            self.answer = Refusal("", f"{error.message} {error.hint}")
+            self.answer = Refusal("", error.sentence)
 
     def _show(self) -> None:
         if self.is_mounted:
