@@ -31,7 +31,7 @@ from sgm_tui.forge.conditional import Answer, Conditional
 from sgm_tui.forge.documents import pull_of
 from sgm_tui.forge.listing import Brought, Listing, Proposed, Proposes, open_ones
 from sgm_tui.forge.quota import Quota, limit_of
-from sgm_tui.forge.refusals import document_of, expiry_of, forbidden, is_counted, is_page, words_of
+from sgm_tui.forge.refusals import document_of, expiry_of, forbidden, is_counted, is_page, unanswered, words_of
 
 Result = TypeVar("Result")
 
@@ -144,7 +144,7 @@ class _Connection:
         except requests.Timeout as error:
             raise UnreachableError(f"GitHub did not answer within {_SECONDS} s") from error
         except requests.RequestException as error:
-            raise UnreachableError(f"GitHub cannot be reached: {_reason(error)}") from error
+            raise UnreachableError(f"GitHub {unanswered(error, _SECONDS)}") from error
         except AssertionError as error:
             # PyGithub asserts that links stay on its own host.
             raise UnreachableError("GitHub answered with links to another host", "Check github.api_url.") from error
@@ -493,7 +493,3 @@ def _merge_clean(pull: RemotePull, head: str) -> str:
 
 def _words(error: GithubException) -> str:
     return words_of(error.status, error.data)
-
-
-def _reason(error: requests.RequestException) -> str:
-    return "connection refused" if "Connection refused" in str(error) else clean(error, 160)

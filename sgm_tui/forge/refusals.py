@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.text import clean
+
+_SYSTEM = re.compile(r"\[Errno -?\d+\] ([^\[\]()']+)")
+
+
+def unanswered(error: Exception, seconds: float) -> str:
+    """Why there is no answer, dug out of the libraries' wrapping: each of them repeats the whole address."""
+    cause = error.args[0] if error.args else error
+    cause = getattr(cause, "reason", None) or cause
+    text = str(cause)
+    if "timed out" in text:
+        return f"did not answer within {seconds:g} s"
+    if found := _SYSTEM.search(text):
+        return f"cannot be reached: {clean(found[1]).strip().lower()}"
+    if "CERTIFICATE" in text or "SSL" in text:
+        return f"is not trusted: {clean(text, 160)}"
+    return f"gave no answer: {clean(text, 160)}"
 
 
 def document_of(text: str) -> Any:
