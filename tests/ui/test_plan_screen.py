@@ -447,3 +447,25 @@ def test_what_to_do_about_a_failure_is_below_it() -> None:
     first, second = course_of(replace(failed, text="image.tag is v3 now\nNothing was written."))
     assert first.endswith("image.tag is v3 now")
     assert second == " " * 23 + "Nothing was written."
+
+
+@pytest.mark.parametrize("size", [(80, 20), (80, 24), (120, 36), (220, 60)])
+async def test_however_much_will_happen_the_buttons_of_the_question_are_on_the_screen(size: tuple[int, int]) -> None:
+    session = builders.ScriptedSession(builders.release())
+
+    def many(shown: FleetSnapshot) -> Preview:
+        (one,) = builders.preview(shown).proposals
+        return Preview("3f2a1c9", tuple(replace(one, edits=one.edits * 40) for _ in range(2)))
+
+    session.previewed = many
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=size) as pilot:
+        await open_plan(pilot, *CHECKOUT_IN_PROD)
+        screen = await question(pilot)
+        for _ in range(2):
+            shown = text_of(app)
+            assert "Open 2 pull requests  ⏎" in shown
+            assert "Type prod to unlock it" in shown
+            assert screen.query_one("#yes").region.height == 1
+            await pilot.resize_terminal(size[0] + 20, max(20, size[1] - 6))
+            await pilot.pause()

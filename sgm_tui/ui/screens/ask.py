@@ -22,10 +22,15 @@ from textual.widgets import Button, Input, Static
 
 from sgm_tui.resources import styles
 from sgm_tui.ui.present.tones import Line, Tone, page
-from sgm_tui.ui.screens.dialog import Dialog
+from sgm_tui.ui.screens.dialog import ROOMY, Dialog
 
 ARMING_SECONDS = 0.4
 """How long a dialog is on the screen before it can be answered."""
+
+_AROUND = 8
+"""Lines of the dialog that are not about what will happen: border, padding, question, buttons."""
+_LOCK = 5
+"""Lines of arming: what is protected, which may take two, the word, and space around both."""
 
 
 class TypedInput(Input):
@@ -74,6 +79,12 @@ class AskScreen(Dialog[bool]):
             with Horizontal(id="buttons"):
                 yield Button(f"{self._verb}  ⏎", id="yes", variant="primary", compact=True, disabled=True)
                 yield Button("Not now  esc", id="no", compact=True)
+
+    def on_resize(self) -> None:
+        """However much will happen, the word and the buttons are on the screen; in a small one the style sees to it."""
+        around = _AROUND + (_LOCK if self._locked else 0)
+        room = self.size.height * 9 // 10 - around if self.size.height >= ROOMY else None
+        self.scroller.styles.max_height = room
 
     def _arming(self) -> list[Line]:
         names = " and ".join(self._locked)

@@ -12,6 +12,9 @@ import time
 from textual import events
 from textual.screen import ModalScreen, ScreenResultType
 
+ROOMY = 20
+"""Lines of a terminal from which a dialog has margins."""
+
 
 class Dialog(ModalScreen[ScreenResultType]):
     """A modal screen that takes no input from before it was painted."""
@@ -21,7 +24,10 @@ class Dialog(ModalScreen[ScreenResultType]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # where there is little room, none goes to margins
+        self.VERTICAL_BREAKPOINTS = [
+            (0, "-short"),
+            (ROOMY, "-tall"),
+        ]  # where there is little room, none goes to margins
 
     def on_mount(self) -> None:
         """Notice when it has been painted."""

@@ -14,14 +14,11 @@ from textual.widgets import Input, Static
 
 from sgm_tui.resources import styles
 from sgm_tui.ui.present.tones import Line, Tone, page
-from sgm_tui.ui.screens.dialog import Dialog
+from sgm_tui.ui.screens.dialog import ROOMY, Dialog
 from sgm_tui.ui.widgets.choices import Choices
 
 _MOST_ROWS = 9
 """As many known values are on the screen at once, where there is room: with the question they fit 24 lines."""
-
-_ROOMY = 20
-"""Lines of a terminal from which a dialog has margins."""
 
 
 def explained_width(terminal: int) -> int:
@@ -71,7 +68,7 @@ class EntryScreen(Dialog[str | None]):
 
     def on_resize(self) -> None:
         """What is typed narrows the list and not the dialog: nothing jumps, where there is room for that."""
-        self.choices.styles.min_height = min(len(self._known), _MOST_ROWS) if self.size.height >= _ROOMY else 0
+        self.choices.styles.min_height = min(len(self._known), _MOST_ROWS) if self.size.height >= ROOMY else 0
 
     @on(Input.Changed, "#entry")
     def narrow(self, message: Input.Changed) -> None:
