@@ -206,7 +206,7 @@ class LiveSession:
         return made
 
     async def undo(self) -> None:
-        """Take out of the plan what was staged last."""
+        """Take back the last step of the plan: staged, edited or dropped."""
         await self._plan(lambda plan: plan.undone())
 
     async def drop(self, change: Change) -> None:

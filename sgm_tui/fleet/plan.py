@@ -6,12 +6,15 @@ file's bytes and comes from `operations.promote`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 
 ChangeKind = Literal["promotion", "revert"]
+_STEPS = 20
+"""So many steps can be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,6 @@ class Change:
     """A promotion that puts back the steps a fast way back left out: the commit of that way back, and what it undid."""
     marks_bad: str = ""
     """Why the version it takes away is known bad; its commit says so, and everybody's gates hold the version back."""
-    batch: int = 0
-    """Changes staged by one key press carry one number; undo takes them back together."""
 
     @property
     def place(self) -> str:
@@ -89,36 +90,42 @@ class Plan:
     """Everything staged, in the order it was staged; one change per file and key."""
 
     changes: tuple[Change, ...] = ()
+    before: tuple[tuple[Change, ...], ...] = ()
+    """The changes before each of the last steps, the newest last: what undo goes back to."""
 
     def with_change(self, *changes: Change) -> Plan:
-        """The plan with these changes as one step; each replaces an earlier change of the same key of its file.
-
-        What was staged just so before stays as it was: taking this step back must not take it along.
-        """
-        batch = max((one.batch for one in self.changes), default=0) + 1
-        there = {replace(one, batch=0) for one in self.changes}
-        new = [one for one in changes if replace(one, batch=0) not in there]
+        """The plan with these changes as one step; each replaces an earlier change of the same key of its file."""
+        new = [one for one in changes if one not in self.changes]
         places = {(one.path, one.key) for one in new}
-        kept = (one for one in self.changes if (one.path, one.key) not in places)
-        return Plan((*kept, *(replace(one, batch=batch) for one in new)))
+        return self._step((*(one for one in self.changes if (one.path, one.key) not in places), *new))
 
     def replaced(self, old: Change, new: Change) -> Plan:
         """The plan with `new` in the place of `old`."""
-        return Plan(tuple(new if one == old else one for one in self.changes))
+        return self._step(tuple(new if one == old else one for one in self.changes))
 
     def without(self, *changes: Change) -> Plan:
         """The plan without `changes`."""
-        return Plan(tuple(one for one in self.changes if one not in changes))
+        return self._step(tuple(one for one in self.changes if one not in changes))
 
     def written(self, *changes: Change) -> Plan:
-        """The plan without what was written: by place and version, for more may have travelled than was staged."""
+        """The plan without what was written: by place and version, for more may have travelled than was staged.
+
+        No undo brings it back: git has it.
+        """
         done = {(one.path, one.key, one.to_version) for one in changes}
-        return Plan(tuple(one for one in self.changes if (one.path, one.key, one.to_version) not in done))
+
+        def left(staged: tuple[Change, ...]) -> tuple[Change, ...]:
+            return tuple(one for one in staged if (one.path, one.key, one.to_version) not in done)
+
+        steps = [changes for changes, _ in groupby(map(left, (*self.before, self.changes)))]
+        return Plan(steps[-1], tuple(steps[:-1]))
 
     def undone(self) -> Plan:
-        """The plan without what one key press staged last."""
-        newest = max((one.batch for one in self.changes), default=0)
-        return Plan(tuple(one for one in self.changes if one.batch != newest))
+        """The plan as it was before the last step, whichever it was: staged, edited or dropped."""
+        return Plan(self.before[-1], self.before[:-1]) if self.before else self
+
+    def _step(self, changes: tuple[Change, ...]) -> Plan:
+        return self if changes == self.changes else Plan(changes, (*self.before, self.changes)[-_STEPS:])
 
     def staged(self) -> dict[CellKey, Version]:
         """Cell → the version staged for it."""

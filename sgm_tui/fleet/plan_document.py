@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +14,7 @@ _SCHEMA = 1
 
 def document_of(plan: Plan) -> dict[str, Any]:
     """A plan as JSON."""
-    return {"schema": _SCHEMA, "changes": [asdict(change) for change in plan.changes]}
+    return {"schema": _SCHEMA, "changes": _list(plan.changes), "before": [_list(step) for step in plan.before]}
 
 
 def plan_of(document: dict[str, Any]) -> Plan:
@@ -24,7 +25,8 @@ def plan_of(document: dict[str, Any]) -> Plan:
     """
     if document["schema"] != _SCHEMA:
         raise ValueError(f"schema {document['schema']}")
-    return Plan(tuple(change_of(one) for one in document["changes"]))
+    before = tuple(_changes(step) for step in document.get("before", ()))
+    return Plan(_changes(document["changes"]), before)
 
 
 def change_of(document: dict[str, Any]) -> Change:
@@ -55,8 +57,15 @@ def change_of(document: dict[str, Any]) -> Change:
         undoes=tuple(_text(one) for one in document.get("undoes", ())),
         restores=tuple(_text(one) for one in document.get("restores", ())),
         marks_bad=_text(document.get("marks_bad", "")),
-        batch=int(document.get("batch", 0)),
     )
+
+
+def _list(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    return [asdict(change) for change in changes]
+
+
+def _changes(documents: Iterable[dict[str, Any]]) -> tuple[Change, ...]:
+    return tuple(change_of(one) for one in documents)
 
 
 def _text(value: object) -> str:

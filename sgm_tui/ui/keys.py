@@ -55,7 +55,7 @@ MATRIX: list[BindingType] = [
     ),
     Binding("v", "revert", "revert", id="revert", tooltip="Plan the way back to a version that was good"),
     Binding("y", "why", "why", id="why", tooltip="What stands in the way of the next version"),
-    Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take out of the plan what was staged last"),
+    Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take back the last step of the plan"),
     Binding("c", "plan", "plan", id="plan", tooltip="What is planned, its exact diff, and sending it"),
     Binding("o", "pulls", "PRs", id="pulls", tooltip="Pull requests: open ones and those just merged"),
     Binding(
@@ -156,7 +156,7 @@ PLAN: list[BindingType] = [
     Binding("pagedown,space", "scroll(1)", "diff down", id="plan-scroll-down", show=False, tooltip="Scroll the diff"),
     Binding("pageup", "scroll(-1)", "diff up", id="plan-scroll-up", show=False, tooltip="Scroll the diff back"),
     Binding("d,delete", "drop", "drop", id="plan-drop", tooltip="Take the chosen change out of the plan"),
-    Binding("u", "undo", "undo", id="plan-undo", tooltip="Take out of the plan what was staged last"),
+    Binding("u", "undo", "undo", id="plan-undo", tooltip="Take back the last step of the plan"),
     Binding("e", "edit_version", "version", id="plan-version", tooltip="Another version for the chosen change"),
     Binding(
         "s", "edit_strategy", "strategy", id="plan-strategy", tooltip="Another rollout strategy for the chosen change"

@@ -47,7 +47,7 @@ class Session(Protocol):
         ...
 
     async def undo(self) -> None:
-        """Take out of the plan what was staged last.
+        """Take back the last step of the plan: staged, edited or dropped.
 
         Raises:
             SgmError: the plan cannot be kept; this goes for every intent about the plan that gives no refusal.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from builders import calm, cell, key, snapshot
 from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
 from sgm_tui.fleet.model import ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Extra, Plan, Refusal
+from sgm_tui.fleet.plan_document import document_of, plan_of
 from sgm_tui.fleet.proposal import Override
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, cells_of, promotion_into, promotions_into, row
@@ -87,6 +89,44 @@ def test_one_undo_takes_back_what_one_key_press_staged(skewed: FleetSnapshot) ->
     assert [one.place for one in plan.undone().changes] == ["prod-eu1"]
     two = Plan().with_change(*first).with_change(*(one for one in many if one.stage == STAGING))
     assert [one.place for one in two.undone().changes] == ["prod-eu1"]
+
+
+def test_an_undo_takes_back_an_edit_and_a_drop_as_well(skewed: FleetSnapshot) -> None:
+    staged = promotion_into(skewed, key("cart", "prod-eu1"))
+    assert isinstance(staged, Change)
+    other = replace(staged, to_version=Version("v9"))
+    plan = Plan().with_change(staged).replaced(staged, other)
+    assert plan.undone().changes == (staged,)
+    dropped = plan.without(other)
+    assert (dropped.changes, dropped.undone().changes) == ((), (other,))
+    assert dropped.undone().undone().undone().undone() == Plan()
+
+
+def test_a_revert_in_the_place_of_a_promotion_gives_it_back_on_undo(skewed: FleetSnapshot) -> None:
+    staged = promotion_into(skewed, key("cart", "prod-eu1"))
+    assert isinstance(staged, Change)
+    back = replace(staged, kind="revert", to_version=Version("v0"))
+    plan = Plan().with_change(staged).with_change(back)
+    assert plan.changes == (back,)
+    assert plan.undone().changes == (staged,)
+
+
+def test_no_undo_brings_back_what_was_written(skewed: FleetSnapshot) -> None:
+    first = promotion_into(skewed, key("cart", "prod-eu1"))
+    second = promotion_into(skewed, key("cart", "prod-ap1"))
+    assert isinstance(first, Change)
+    assert isinstance(second, Change)
+    plan = Plan().with_change(first).with_change(second).written(first)
+    assert plan.changes == (second,)
+    assert plan.undone() == Plan()
+    assert Plan().with_change(first).without(first).written(first) == Plan()
+
+
+def test_a_plan_and_its_steps_survive_a_restart(skewed: FleetSnapshot) -> None:
+    staged = promotion_into(skewed, key("cart", "prod-eu1"))
+    assert isinstance(staged, Change)
+    plan = Plan().with_change(staged).without(staged)
+    assert plan_of(json.loads(json.dumps(document_of(plan)))) == plan
 
 
 def test_every_service_of_a_calm_fleet_has_cells_in_every_stage() -> None:

@@ -318,7 +318,10 @@ async def test_a_change_can_be_dropped_and_undone() -> None:
         await press(pilot, "d")
         assert [change.place for change in session.snapshot.plan.changes] == ["prod-ap1"]
         await press(pilot, "u")
+        assert [change.place for change in session.snapshot.plan.changes] == ["prod-us1", "prod-ap1"]
+        await press(pilot, "u", "u", "u")
         assert session.snapshot.plan.changes == ()
+        assert app.screen.check_action("undo", ()) is None
 
 
 async def test_a_wrong_word_is_said_to_be_one() -> None:

@@ -221,9 +221,9 @@ class FleetScreen(FleetPage):
     @work(group="planning")
     async def _stage(self, intent: Callable[[], Awaitable[Staged]]) -> None:
         """Wait beside the screen until it is kept: another terminal may hold the plan."""
-        before = {replace(one, batch=0) for one in self.snapshot.plan.changes}
+        before = self.snapshot.plan.changes
         staged = await intent()
-        self._tell(staged, [one for one in staged.changes if replace(one, batch=0) not in before])
+        self._tell(staged, [one for one in staged.changes if one not in before])
 
     def _tell(self, staged: Staged, new: Sequence[Change]) -> None:
         """Say what was staged and what was not; what there is nothing to do for is only worth a word alone."""
@@ -257,7 +257,7 @@ class FleetScreen(FleetPage):
 
     @work(group="planning")
     async def action_undo(self) -> None:
-        """Take out of the plan what was staged last."""
+        """Take back the last step of the plan."""
         plan = self.snapshot.plan
         kept = plan.undone().changes
         try:
@@ -266,8 +266,10 @@ class FleetScreen(FleetPage):
             self.notify(error.hint, title=error.message, severity="error", markup=False)
             return
         self.app.clear_notifications()  # they speak of what is not planned any more
+        again = [one for one in kept if one not in plan.changes]
         gone = [one for one in plan.changes if one not in kept]
-        self.notify("git keeps what it wants", title=f"taken back: {_said(gone)}", markup=False)
+        title = f"planned again: {_said(again)}" if again else f"taken back: {_said(gone)}"
+        self.notify("git keeps what it wants", title=title, markup=False)
 
     def action_open(self) -> None:
         """Open the cell under the cursor."""
@@ -313,7 +315,7 @@ class FleetScreen(FleetPage):
     def offers(self, action: str) -> bool | None:
         """Keys that would do nothing now are dimmed."""
         if action == "undo":
-            return bool(self.snapshot.plan.changes) or None
+            return bool(self.snapshot.plan.before) or None
         if action in {"filter", "back"}:
             return bool(self.query("#filter")) or None  # it comes a moment after the first frame
         if action in {"open", "promote", "promote_row", "promote_stage", "promote_location", "revert", "why", "mark"}:

@@ -301,7 +301,7 @@ class PlanScreen(FleetPage):
             self._try(lambda: self._session.drop(change))
 
     def action_undo(self) -> None:
-        """Take out of the plan what was staged last."""
+        """Take back the last step of the plan: staged, edited or dropped."""
         self._try(self._session.undo)
 
     @work(group="planning")
@@ -330,7 +330,9 @@ class PlanScreen(FleetPage):
             return self._terms.direct or _pushable(self.preview)
         if action == "unfinished":
             return True if self._unfinished else None
-        if action in {"drop", "undo", "edit_version", "edit_strategy", "say_why"}:
+        if action == "undo":
+            return bool(self.snapshot.plan.before) or None
+        if action in {"drop", "edit_version", "edit_strategy", "say_why"}:
             return True if self.snapshot.plan.changes else None
         return True
 
