@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sgm_tui import __version__
-from sgm_tui.commands.arguments import count, positive
+from sgm_tui.commands.arguments import count, name, positive
 from sgm_tui.errors import SgmError, UsageError
 
 if TYPE_CHECKING:
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 Action = TypeVar("Action", bound=argparse.Action)
 
 INTERRUPTED = 130
-_NAMED = frozenset({"SERVICE", "STAGE", "C"})
+_NAMED = frozenset({"SERVICE", "STAGE", "C", "CLUSTER"})
 """What arguments are called whose values the configuration or git knows."""
+_GIVEN = _NAMED | {"L", "SHA", "V", "ID"}
+"""What arguments are called that narrow what is meant: empty, they would mean everything."""
 _SCENARIOS = ("calm", "release", "bad-canary", "drift", "outage", "storm")
 
 
@@ -43,11 +45,13 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{command}: {message}" if command else message, f"Try: {self.prog} --help")
 
     def _add_action(self, action: Action) -> Action:
-        """Services, stages and clusters are completed by name, wherever they are asked for."""
+        """Services, stages and clusters are completed by name, wherever they are asked for, and never empty."""
         if action.metavar in _NAMED:
             from sgm_tui.commands.completion import completes
 
             vars(action)["complete"] = completes(action.metavar)
+        if action.metavar in _GIVEN and action.type is None:
+            action.type = name
         return super()._add_action(action)
 
 

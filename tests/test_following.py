@@ -8,12 +8,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from builders import cell, key, preview, promotion, snapshot
+from builders import NOW, cell, key, preview, promotion, pull_request, rolling, snapshot, source, sources
 
 from sgm_tui.commands import following
 from sgm_tui.commands.following import already_there, follow, until_its_turn
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.gate import Gate
+from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plan import Refusal
 from sgm_tui.fleet.proposal import Preview
 from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -28,7 +29,10 @@ def session_of(*shown: FleetSnapshot) -> LiveSession:
         for one in shown:
             yield one
 
-    return cast(LiveSession, SimpleNamespace(store=SimpleNamespace(snapshot=shown[0]), snapshots=snapshots))
+    clusters = [SimpleNamespace(name="prod-eu1", context="eu"), SimpleNamespace(name="prod-us1", context="")]
+    config = SimpleNamespace(clusters=clusters)
+    store = SimpleNamespace(snapshot=shown[0])
+    return cast(LiveSession, SimpleNamespace(store=store, snapshots=snapshots, config=config))
 
 
 def eu1(journey: Journey, **facts: Any) -> FleetSnapshot:
@@ -103,3 +107,69 @@ async def test_an_earlier_wave_is_not_waited_for_for_ever(capsys: pytest.Capture
 
     assert await until_its_turn(session_of(eu1(Journey.ROLLING)), before, again, 0.01) is before
     assert "has not settled within" in capsys.readouterr().err
+
+
+NO_KUBECONFIG = "context hub: there is no kubeconfig"
+
+
+def unseen(desired: str, *, state: str = "open", seen: bool = False) -> FleetSnapshot:
+    """prod-eu1 as somebody sees it whose connection to the hub never came to be, or (`seen`) broke meanwhile."""
+    hub = replace(source("argocd", "hub", "stale", reason=NO_KUBECONFIG), seen_at=NOW if seen else None)
+    one = cell("cart", "prod-eu1", desired, Journey.UNKNOWN, reason=NO_KUBECONFIG, stale=("argocd hub",))
+    request = pull_request(7, "feat(cart): prod-eu1 -> v2.8.1", state=state, proposes=((EU1, Version(NEW)),))
+    return snapshot([one, cell("cart", "prod-us1", "v2.8.0")], sources=sources(hub), pull_requests=(request,))
+
+
+async def test_where_the_cluster_cannot_be_seen_only_the_merge_is_followed_and_then_it_ends(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = [unseen("v2.8.0"), unseen("v2.8.0", state="merged"), unseen(NEW, state="merged")]
+    assert await follow(session_of(*shown), {EU1: Version(NEW)}, {7}, 5) == 3
+    said = capsys.readouterr().err.splitlines()
+    assert said[:2] == [
+        f"cart@prod-eu1 -> {NEW}: all but its merge cannot be followed from here: argocd hub: {NO_KUBECONFIG}",
+        f"cart@prod-eu1 -> {NEW}: merged; the rest cannot be followed from here: argocd hub: {NO_KUBECONFIG}",
+    ]
+    assert "whether prod-eu1 has settled cannot be seen from here" in said[2]
+    assert "docs/workflows.md" in said[3]
+
+
+async def test_later_waves_that_nobody_will_open_from_here_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = {EU1: Version(NEW), US1: Version(NEW)}
+    assert await follow(session_of(unseen(NEW, state="merged")), wanted, {7}, 5) == 3
+    assert "1 of a later wave not opened" in capsys.readouterr().err
+
+
+async def test_a_cluster_that_was_seen_before_is_waited_for() -> None:
+    shown = [unseen(NEW, state="merged", seen=True), eu1(Journey.SETTLED)]
+    assert await follow(session_of(*shown), {EU1: Version(NEW)}, {7}, 5) == 0
+
+
+async def test_an_earlier_wave_that_nobody_sees_is_not_waited_for() -> None:
+    async def again() -> Preview:
+        raise AssertionError("nobody has to look again")
+
+    before = blocked_by("wave")
+    assert await until_its_turn(session_of(unseen(NEW)), before, again, 5) is before
+
+
+async def test_a_manual_gate_is_told_in_words_with_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    gate = rolling(EU1, "v2.8.0", NEW, phase="Paused", pause_reason="CanaryPauseStep")
+    shown = [eu1(Journey.PAUSED, rollout=gate), eu1(Journey.SETTLED)]
+    assert await follow(session_of(*shown), {EU1: Version(NEW)}, set(), 5) == 0
+    assert capsys.readouterr().err.splitlines()[0] == (
+        f"cart@prod-eu1 -> {NEW}: paused: it waits at step 3/8 (30% of the traffic) for a person to let it go on "
+        "(the pause has no duration): kubectl --context eu -n app-cart argo rollouts promote cart"
+    )
+
+
+async def test_a_cluster_that_is_ahead_of_what_was_read_of_git_is_no_drift(capsys: pytest.CaptureFixture[str]) -> None:
+    ahead = cell("cart", "prod-eu1", "v2.8.0", Journey.SYNCING, rollout=rolling(EU1, "v2.8.0", NEW))
+    behind = cell("cart", "prod-eu1", NEW, Journey.SYNCING, reason="runs v2.8.0, git wants v2.8.1")
+    shown = [snapshot([ahead]), snapshot([replace(behind, suspect_since=NOW)]), eu1(Journey.SETTLED)]
+    assert await follow(session_of(*shown), {EU1: Version(NEW)}, set(), 5) == 0
+    assert [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines()] == [
+        "merged: the cluster has it already",
+        "syncing: the cluster has not taken it up yet",
+        "settled",
+    ]

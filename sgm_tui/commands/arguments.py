@@ -12,6 +12,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def name(text: str) -> str:
+    """A name that has to be there: where a script's variable was empty, "everything" is not what was meant."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; leave the option out instead")
+    return text
+
+
 def positive(text: str) -> float:
     """A number of more than 0, of seconds or times as fast."""
     try:

@@ -25,10 +25,15 @@ from sgm_tui.fleet.strategy import extras_of
 
 if TYPE_CHECKING:
     from sgm_tui.config import Config
+    from sgm_tui.fleet.gate import Gate
     from sgm_tui.session import LiveSession
 
 _EXIT: dict[Result, int] = {"planned": 0, "opened": 0, "pushed": 0, "nothing": 0, "refused": 1, "failed": 3}
 _WAIT_SECONDS = 3600.0
+_UNKNOWN = (
+    "  unknown never counts as pass: run it where the hub, the clusters and Prometheus can be read; "
+    "docs/workflows.md says what each stage needs"
+)
 
 
 class _Check(argparse.Action):
@@ -230,9 +235,20 @@ def _say_why(preview: Preview, now: datetime) -> None:
     for proposal in preview.proposals:
         if proposal.unwritable:
             output.note(f"sgm: {proposal.title}: {proposal.unwritable}")
-        for gate in proposal.blocked:
-            over = "no override possible" if gate.level == "never" else "--override --reason R goes over it"
-            output.note(f"sgm: {gate.cell}: {gate.gate}: {why(gate, now)} ({over})")
+    blocked = [gate for proposal in preview.proposals for gate in proposal.blocked]
+    for (name, reason, over), cells in _by_reason(blocked, now).items():
+        output.note(f"sgm: {', '.join(cells)}: {name}: {reason} ({over})")
+    if any(gate.result == "unknown" for gate in blocked):
+        output.note(_UNKNOWN)
+
+
+def _by_reason(blocked: Sequence[Gate], now: datetime) -> dict[tuple[str, str, str], list[str]]:
+    """What is in the way, said once for all the cells it is said of."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for gate in blocked:
+        over = "no override possible" if gate.level == "never" else "--override --reason R goes over it"
+        found.setdefault((gate.gate, why(gate, now), over), []).append(str(gate.cell))
+    return found
 
 
 def _asked(preview: Preview) -> bool:

@@ -133,3 +133,22 @@ def check_names(snapshot: FleetSnapshot, wanted: Mapping[str, Iterable[str] | No
     for kind, values in wanted.items():
         for value in values or ():
             one_of(kind, value, known[kind])
+
+
+def check_places(snapshot: FleetSnapshot, service: str | None, stage: str | None, clusters: Sequence[str]) -> None:
+    """Refuse a place that cannot be: names that exist one by one, and not together.
+
+    Raises:
+        UsageError: there is no such cell; it says where the nearest are.
+    """
+    for cluster in clusters:
+        home = next((one.stage for one in snapshot.fleet.clusters if one.name == cluster), stage)
+        if stage and home != stage:
+            others = [one.name for one in snapshot.fleet.clusters if one.stage == stage]
+            raise UsageError(f"{cluster} is a cluster of {home}, not of {stage}", nearest(cluster, others))
+    keys = [key for key in snapshot.cells if not service or key.service == service]
+    for where in (*clusters, *((stage,) if stage and not clusters else ())):
+        if not any(where in {key.stage, key.cluster} for key in keys):
+            places = list(dict.fromkeys(str(key.cluster if clusters else key.stage) for key in keys))
+            what = service or "no service"
+            raise UsageError(f"{what} is{' not' if service else ''} deployed in {where}", nearest(where, places))

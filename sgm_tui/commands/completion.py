@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sgm_tui.config import Config
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
-_KINDS = {"SERVICE": "services", "STAGE": "stages", "C": "clusters"}
+_KINDS = {"SERVICE": "services", "STAGE": "stages", "C": "clusters", "CLUSTER": "clusters"}
 """What an argument is called in the help → which names it takes."""
 _HARMLESS = re.compile(r"[\w.-]+")
 """A shell may expand what it completes with: other names are not offered."""

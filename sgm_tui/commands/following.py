@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sgm_tui.commands import output
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.change_report import why
+from sgm_tui.fleet.following import move_of, unseen
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plan import Refusal
 from sgm_tui.fleet.proposal import Progress
@@ -24,6 +25,8 @@ _ARRIVED = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.STAGED, Journey.
 """Staged and proposed say what is wanted next of a cell that has settled."""
 _AGAIN_SECONDS = 5.0
 """Between two looks at whether an earlier wave has settled."""
+_UNREACHABLE = 3
+"""The exit code where it is not known whether it has settled."""
 
 
 def line_of(progress: Progress) -> str:
@@ -47,7 +50,7 @@ async def until_its_turn(
     told: set[str] = set()
     try:
         async with asyncio.timeout(seconds):
-            while (gates := _earlier_waves(preview)) and not _failed_in(session.store.snapshot, preview):
+            while (gates := _earlier_waves(preview)) and not _is_over(session.store.snapshot, preview):
                 for gate in gates:
                     said = f"{gate.cell} {gate.eta or gate.reason}"
                     if said not in told:
@@ -67,12 +70,12 @@ def _earlier_waves(preview: Preview) -> list[Gate]:
     return blocked if not refused and all(gate.gate == "wave" for gate in blocked) else []
 
 
-def _failed_in(snapshot: FleetSnapshot, preview: Preview) -> bool:
-    """Whether a version that is to go on has failed where an earlier wave brought it."""
+def _is_over(snapshot: FleetSnapshot, preview: Preview) -> bool:
+    """Whether a version that is to go on has failed where an earlier wave brought it, or nobody here sees how it is."""
     moved = {
         (one.change.service, one.change.stage, one.change.to_version) for p in preview.proposals for one in p.edits
     }
-    cells = (cell for cell in snapshot.cells.values() if cell.journey is Journey.FAILED)
+    cells = (cell for cell in snapshot.cells.values() if cell.journey is Journey.FAILED or unseen(snapshot, cell))
     return any((cell.key.service, cell.key.stage, cell.desired_version) in moved for cell in cells)
 
 
@@ -89,6 +92,8 @@ def already_there(snapshot: FleetSnapshot, refusals: Sequence[Refusal]) -> dict[
 async def follow(session: LiveSession, wanted: Mapping[CellKey, Version], numbers: set[int], seconds: float) -> int:
     """Tell every move of cells until all have settled on their version (0) or one has failed (1).
 
+    Where what tells of a cell has never answered (no kubeconfig here), only its merge is followed: then it ends (3).
+
     Args:
         session: what is followed.
         wanted: what is to arrive, or has to settle.
@@ -102,12 +107,16 @@ async def follow(session: LiveSession, wanted: Mapping[CellKey, Version], number
         numbers.update([progress.number] if progress.number else ())
         output.note(line_of(progress))
 
+    contexts = {one.name: one.context or one.name for one in session.config.clusters}
     session.tell, session.opens_waves = opened, True
     try:
         async with asyncio.timeout(seconds):
             async for snapshot in session.snapshots():
                 for key, version in wanted.items():
-                    _tell(key, version, snapshot.cells.get(key), told)
+                    line = _move(snapshot, key, version, contexts)
+                    if line and told.get(key) != line:
+                        told[key] = line
+                        output.note(f"{key} -> {version}: {line}")
                 ended = _ended(snapshot, wanted, numbers)
                 if ended is None and _taken_back(snapshot, wanted, arrived):
                     ended = 1
@@ -118,17 +127,15 @@ async def follow(session: LiveSession, wanted: Mapping[CellKey, Version], number
     return 1
 
 
-def _tell(key: CellKey, version: Version, cell: Cell | None, told: dict[CellKey, str]) -> None:
+def _move(snapshot: FleetSnapshot, key: CellKey, version: Version, contexts: Mapping[str, str]) -> str:
+    """How far a version is on its way into a cell; "" where the cell is not known."""
+    cell = snapshot.cells.get(key)
     if cell is None:
-        return
-    if cell.journey is Journey.SETTLED and cell.desired_version != version:
-        where = "not merged yet"
-    else:
-        where = cell.journey.value + (f": {cell.reason}" if cell.reason else "")
-    line = f"{key} -> {version}: {where}"
-    if told.get(key) != line:
-        told[key] = line
-        output.note(line)
+        return ""
+    if reason := unseen(snapshot, cell):
+        merged = "merged; the rest" if cell.desired_version == version else "all but its merge"
+        return f"{merged} cannot be followed from here: {reason}"
+    return move_of(cell, version, contexts.get(key.cluster, key.cluster))
 
 
 def _ended(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], numbers: set[int]) -> int | None:
@@ -137,11 +144,41 @@ def _ended(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], numbers: 
             output.note(f"sgm: #{request.number} was closed without being merged")
             return 1
     arrived = {key: snapshot.cells[key] for key in wanted if key in snapshot.cells}
-    there = [cell for key, cell in arrived.items() if cell.desired_version == wanted[key]]
-    if any(cell.journey is Journey.FAILED for cell in there):
+    there = {key: cell for key, cell in arrived.items() if cell.desired_version == wanted[key]}
+    if any(cell.journey is Journey.FAILED for cell in there.values()):
         return 1
-    done = all(cell.journey in _ARRIVED and cell.live_version in {None, cell.desired_version} for cell in there)
-    return 0 if len(there) == len(wanted) and done else None
+    blind = [cell for cell in there.values() if unseen(snapshot, cell)]
+    done = all(cell in blind or _has_arrived(cell) for cell in there.values())
+    if blind and done and not _is_to_come(snapshot, wanted, numbers, there):
+        _say_blind(wanted, there, blind)
+        return _UNREACHABLE
+    return 0 if len(there) == len(wanted) and done and not blind else None
+
+
+def _has_arrived(cell: Cell) -> bool:
+    return cell.journey in _ARRIVED and cell.live_version in {None, cell.desired_version}
+
+
+def _is_to_come(
+    snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], numbers: set[int], there: Mapping[CellKey, Cell]
+) -> bool:
+    """Whether a pull request of these is not merged yet, or what it brought has not been read."""
+    known = {one.number: one for one in snapshot.pull_requests}
+    requests = [known.get(number) for number in numbers]
+    if any(one is None or one.state == "open" for one in requests):
+        return True
+    brought = {key for one in requests if one is not None for key, _ in one.proposes}
+    return any(key in wanted and key not in there for key in brought)
+
+
+def _say_blind(wanted: Mapping[CellKey, Version], there: Mapping[CellKey, Cell], blind: Sequence[Cell]) -> None:
+    """What was done, what nobody here can see, and what that needs."""
+    where = ", ".join(cell.key.cluster for cell in blind)
+    output.note(f"sgm: git wants it; whether {where} has settled cannot be seen from here")
+    left = len(wanted) - len(there)
+    if left:
+        output.note(f"sgm: {left} of a later wave not opened: it opens when the one before is seen to have settled")
+    output.note("  --wait needs a kubeconfig that may read the hub and these clusters: docs/workflows.md")
 
 
 def _taken_back(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], arrived: set[CellKey]) -> bool:

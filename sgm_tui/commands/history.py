@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
 from sgm_tui.commands.arguments import count
-from sgm_tui.commands.common import check_names, must_know_git, settled_session
+from sgm_tui.commands.common import check_names, check_places, must_know_git, settled_session
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.history import Past
 from sgm_tui.fleet.model import CellKey
@@ -47,6 +47,7 @@ async def _history(arguments: argparse.Namespace) -> int:
     async with settled_session(arguments, read_only=True) as (session, snapshot):
         must_know_git(snapshot)
         check_names(snapshot, {name: [value] if value else () for name, value in wanted.items()})
+        check_places(snapshot, arguments.service, arguments.stage, [arguments.cluster] if arguments.cluster else ())
         keys = [
             cell.key
             for cell in in_order(snapshot)

@@ -7,7 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import changes
-from sgm_tui.commands.common import check_names, may_write, must_know_git, one_of, settled_session
+from sgm_tui.commands.common import check_names, check_places, may_write, must_know_git, one_of, settled_session
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.model import ServiceName, StageName
 from sgm_tui.fleet.plan import Staged
@@ -59,6 +59,8 @@ def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
     """
     stages = [arguments.to, *([arguments.source] if arguments.source else [])]
     check_names(snapshot, {"service": arguments.services, "stage": stages, "cluster": arguments.cluster})
+    for service in arguments.services or (None,):
+        check_places(snapshot, service, arguments.to, arguments.cluster or ())
     stage = StageName(arguments.to)
     if arguments.location:
         one_of("location", arguments.location, {one.location for one in snapshot.fleet.clusters_of(stage)})
@@ -67,9 +69,9 @@ def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
         late = frozenset(behind(snapshot, stage))
         keys = [key for key in cells_of(snapshot, stage, **narrow) if key in late]
     else:
-        keys = [
-            key for name in arguments.services for key in cells_of(snapshot, stage, service=ServiceName(name), **narrow)
-        ]
-        if not keys:
-            raise UsageError(f"{', '.join(arguments.services)} is not deployed there", "sgm status shows where it is.")
+        of = {name: cells_of(snapshot, stage, service=ServiceName(name), **narrow) for name in arguments.services}
+        for name, found in of.items():
+            if not found:
+                raise UsageError(f"{name} is not deployed there", "sgm status shows where it is.")
+        keys = [key for found in of.values() for key in found]
     return promotions_into(snapshot, keys, arguments.version, StageName(arguments.source) if arguments.source else None)

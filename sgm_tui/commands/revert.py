@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import changes, output
-from sgm_tui.commands.common import check_names, may_write, must_know_git, settled_session
+from sgm_tui.commands.common import check_names, check_places, may_write, must_know_git, settled_session
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.model import ServiceName, StageName
 from sgm_tui.fleet.plan import Change, Refusal, Staged
@@ -59,6 +59,7 @@ async def _revert(arguments: argparse.Namespace) -> int:
         must_know_git(snapshot)
         names = {"service": [arguments.service], "cluster": arguments.cluster}
         check_names(snapshot, {**names, "stage": [arguments.stage] if arguments.stage else ()})
+        check_places(snapshot, arguments.service, arguments.stage, arguments.cluster or ())
         agreed, unknown = None, await _unknown(session, snapshot, arguments)
         staged = Staged(refusals=(unknown,)) if unknown else await _wanted(session, snapshot, arguments)
         if arguments.bad_version and not unknown:
@@ -85,8 +86,6 @@ async def _wanted(session: LiveSession, snapshot: FleetSnapshot, arguments: argp
     if arguments.bad_version:
         return await _away_from(session, service, arguments)
     keys = cells_of(snapshot, StageName(arguments.stage), service=service, clusters=arguments.cluster or ())
-    if not keys:
-        raise UsageError(f"{service} is not deployed there", "sgm status shows where it is.")
     target = arguments.to_version or arguments.to_revision
     made = [await session.revert_of(key, target) for key in keys]
     return changes.only_changes(list(dict.fromkeys(made)))

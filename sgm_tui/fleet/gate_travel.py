@@ -42,8 +42,11 @@ def soak(case: Case) -> Finding | None:
     wanted, stage, version = case.rules.soak_seconds, case.stage_before.name, case.change.to_version
     if not wanted:
         return passed("no soak is asked for")
-    if not case.before or any(_trouble(cell, version) is not None for cell in case.before):
+    troubles = [_trouble(cell, version) for cell in case.before]
+    if not case.before or any(one is not None and one.kind != "unknown" for one in troubles):
         return failed(f"it has to be healthy in {stage} for {span(wanted)}, and is not yet")
+    if any(troubles):
+        return unknown(f"whether it has been healthy in {stage} for {span(wanted)} is not known")
     starts = [(_healthy_since(cell), cell) for cell in case.before]
     unclear = next((cell for start, cell in starts if start is None), None)
     if unclear is not None:

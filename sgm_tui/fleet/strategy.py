@@ -7,6 +7,7 @@ to the keys they stand for in `policy.strategies`.
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -47,7 +48,7 @@ def extras_of(
     elif name in {"bluegreen", "blueGreen"}:
         values = {"rollout.strategy": json.dumps("blueGreen")}
     else:
-        steps = _steps(name)
+        steps = _steps(name, tuple(known))
         if isinstance(steps, Refusal):
             return steps
         values = {"rollout.strategy": json.dumps("canary"), "rollout.steps": json.dumps(steps)}
@@ -59,12 +60,12 @@ def _prefix(image_key: str) -> str:
     return image_key.removesuffix("image.tag") if image_key.endswith(".image.tag") else ""
 
 
-def _steps(name: str) -> list[dict[str, object]] | Refusal:
+def _steps(name: str, own: tuple[str, ...]) -> list[dict[str, object]] | Refusal:
     if name.lstrip().startswith("["):
         return _written_steps(name)
     match = _CANARY.fullmatch(name)
     if match is None:
-        return Refusal("", f"there is no strategy {name}: use canary10-30-60, bluegreen, or the steps as a JSON list")
+        return Refusal("", f"there is no strategy {name}: {_choice(name, own)}")
     weights = [int(one) for one in match[1].split("-")]
     if any(not 0 < one <= 100 for one in weights) or weights != sorted(set(weights)):
         return Refusal("", f"{name}: weights have to grow from 1 to 100")
@@ -72,6 +73,14 @@ def _steps(name: str) -> list[dict[str, object]] | Refusal:
     for weight in weights:
         steps += [{"setWeight": weight}, {"pause": dict(_PAUSE)}, {"analysis": {}}]
     return steps
+
+
+def _choice(name: str, own: tuple[str, ...]) -> str:
+    """What there is instead: the nearest, and all of it, the team's own by name."""
+    meant = difflib.get_close_matches(name, ("canary10-30-60", "bluegreen", *own), n=1)
+    near = f"did you mean {meant[0]}? " if meant else ""
+    team = f"{', '.join(own)} (policy.strategies), " if own else ""
+    return f"{near}use {team}canary10-30-60, bluegreen, or the steps as a JSON list"
 
 
 def _written_steps(text: str) -> list[dict[str, object]] | Refusal:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import ssl
 from asyncio import sslproto
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -224,8 +225,8 @@ class ClusterConnection:
             if self._client is None:
                 file = str(self._kubeconfig) if self._kubeconfig else None
                 async with self._signing_in():
-                    if self._kubeconfig and not self._kubeconfig.is_file():
-                        raise ConfigException(f"there is no kubeconfig {self._kubeconfig}")
+                    if missing := _missing(self._kubeconfig):
+                        raise ConfigException(missing)
                     with _complaints() as complaints:
                         client = await new_client_from_config(file, self.context, persist_config=False)
                     if complaints:
@@ -270,6 +271,18 @@ class ClusterConnection:
         if len(whole) > _LARGEST_ANSWER:
             raise TooLargeError(f"an answer of {self.context} is larger than {_LARGEST_ANSWER >> 20} MB")
         return whole
+
+
+def _missing(kubeconfig: Path | None) -> str:
+    """Why there is nothing to read contexts from; "" where there is."""
+    if kubeconfig is not None:
+        return "" if kubeconfig.is_file() else f"there is no kubeconfig {kubeconfig}"
+    named = os.environ.get("KUBECONFIG", "")
+    files = [Path(one) for one in named.split(os.pathsep) if one] or [Path("~/.kube/config").expanduser()]
+    if any(one.is_file() for one in files):
+        return ""
+    where = f"KUBECONFIG={named}" if named else "KUBECONFIG is not set, and ~/.kube/config"
+    return f"there is no kubeconfig: {where} is not there"
 
 
 class _Complaints(logging.Handler):

@@ -210,6 +210,13 @@ def test_what_is_not_healthy_does_not_soak() -> None:
     assert "and is not yet" in gate.reason
 
 
+def test_what_nobody_sees_is_not_said_to_be_unhealthy() -> None:
+    unseen = replace(staging(), journey=Journey.UNKNOWN, reason="argocd hub: there is no kubeconfig")
+    gate = gate_of("soak", fleet_of(unseen, prod()), SOAK)
+    assert (gate.result, gate.stops) == ("unknown", True)
+    assert gate.reason == "whether it has been healthy in staging for 30m is not known"
+
+
 def test_a_soak_nobody_can_time_is_unknown() -> None:
     row_only = application(STAGING, detailed=False, deployed_at=None)
     gate = gate_of("soak", fleet_of(staging(application=row_only), prod()), SOAK)

@@ -165,6 +165,19 @@ def test_a_team_names_its_own_strategies() -> None:
     assert [(one.key, one.value) for one in extras] == [("rollout.steps", '[{"setWeight": 1}]')]
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("nope", "there is no strategy nope: use careful, fast (policy.strategies), canary10-30-60, bluegreen, or "),
+        ("carefull", "did you mean careful? "),
+    ],
+)
+def test_a_strategy_that_does_not_exist_names_those_that_do(name: str, says: str) -> None:
+    refused = extras_of(name, named={"careful": {}, "fast": {}})
+    assert isinstance(refused, Refusal)
+    assert says in refused.reason
+
+
 def test_versions_to_choose_from_are_newest_first_and_each_there_once() -> None:
     versions = [Version(one) for one in ("v1.9.0", "main-3f2a", "v1.10.0", "v1.10.0-rc.1", "v1.9.0")]
     assert newest_first(versions) == ("v1.10.0", "v1.10.0-rc.1", "v1.9.0", "main-3f2a")

@@ -252,6 +252,22 @@ async def test_an_unknown_context_says_where_to_look(tmp_path: Path) -> None:
         del connection
 
 
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [
+        ("", "there is no kubeconfig: KUBECONFIG is not set, and ~/.kube/config is not there"),
+        ("gone/config", "there is no kubeconfig: KUBECONFIG=gone/config is not there"),
+    ],
+)
+async def test_without_any_kubeconfig_it_says_so(
+    named: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KUBECONFIG", named)
+    async with running(source(ClusterConnection("hub", None, QUICK))) as seen:
+        assert (await seen.first(Lost)).reason == f"context hub: {says}"
+
+
 async def test_a_refused_token_is_told(tmp_path: Path) -> None:
     async with connected(tmp_path, c=new_store()) as (server, connection):
         kubeconfig = server.write_kubeconfig(tmp_path, "c")

@@ -124,12 +124,50 @@ def test_read_only_refuses_to_write(fleet: Fleet) -> None:
         (("revert", "catalog", "--stage", "prod", "--cluster", "prod-eu2", "--dry-run"), "prod-eu1"),
         (("history", "catalg"), "catalog"),
         (("promote", "catalog", "--to", "prod", "--location", "eu", "--dry-run"), "eu1"),
+        (("promote", "catalog", "--to", "prod", "--cluster", "dev-eu1", "--dry-run"), "Did you mean prod-eu1?"),
+        (("history", "cart", "--stage", "dev", "--cluster", "prod-eu1"), "Did you mean dev-eu1?"),
+        (("promote", "cart", "--to", "staging", "--strategy", "carefull", "--dry-run"), "did you mean careful?"),
     ],
 )
 def test_a_name_that_does_not_exist_is_wrong_usage_and_names_the_nearest(
     fleet: Fleet, arguments: tuple[str, ...], nearest: str
 ) -> None:
     assert nearest in fleet.sgm(*arguments, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("promote", "cart", "--to", "prod", "--location", "", "--dry-run"),
+        ("promote", "", "--to", "prod", "--dry-run"),
+        ("revert", "cart", "--stage", "prod", "--to-version", "", "--dry-run"),
+        ("revert", "cart", "--stage", "prod", "--cluster", " ", "--dry-run"),
+        ("history", "cart", "--stage", ""),
+        ("status", "--cluster", ""),
+        ("prs", "--service", ""),
+        ("audit", "--stage", ""),
+    ],
+)
+def test_an_empty_name_is_refused_and_does_not_mean_everything(fleet: Fleet, arguments: tuple[str, ...]) -> None:
+    assert "it is empty" in fleet.sgm(*arguments, code=2).stderr
+
+
+def test_a_runner_without_a_kubeconfig_follows_the_merge_and_says_what_it_lacks(
+    slow_fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    text = Path(slow_fleet.ready["config"]).read_text(encoding="utf-8")
+    config = tmp_path / "runner.yaml"
+    config.write_text(text.replace("kubeconfig: ", "# "), encoding="utf-8")
+    where = ("--config", str(config), "promote", "--yes", "--wait", "--timeout", "60")
+    version = slow_fleet.cell("cart", "staging-eu1")["desired"]
+    ran = slow_fleet.sgm(*where, "cart", "--to", "staging", "--version", version, code=3)
+    assert "there is no kubeconfig: KUBECONFIG is not set" in ran.stderr
+    assert "whether staging-eu1 has settled cannot be seen from here" in ran.stderr
+    ran = slow_fleet.sgm(*where, "cart", "--to", "prod", code=1)
+    assert "cart@prod-eu1, cart@prod-us1, cart@prod-ap1: healthy-before: staging-eu1 is unknown" in ran.stderr
+    assert "unknown never counts as pass" in ran.stderr
 
 
 def test_a_version_the_registry_does_not_have_is_blocked_and_nothing_is_written(fleet: Fleet) -> None:

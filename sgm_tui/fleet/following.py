@@ -1,0 +1,57 @@
+"""Where a version is on its way into a cell, in words, and which cells cannot be followed from here."""
+
+from __future__ import annotations
+
+from sgm_tui.fleet.cell import Cell, Journey
+from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.observed import Rollout
+from sgm_tui.fleet.snapshot import FleetSnapshot
+
+_WAITS = {
+    "CanaryPauseStep": "the pause has no duration",
+    "BlueGreenPause": "the new pods are up and get no traffic yet",
+    "InconclusiveAnalysisRun": "an analysis came to no result",
+    "spec.paused": "somebody paused it by hand",
+}
+"""Why a controller waits for a person."""
+_DECISIVE = frozenset({"argocd", "rollouts"})
+"""Sources without which nobody can tell how a version fares."""
+
+
+def move_of(cell: Cell, version: Version, context: str) -> str:
+    """How far a version is on its way into a cell.
+
+    Args:
+        cell: where it goes.
+        version: what is on its way.
+        context: of the kubeconfig, for what a person may have to type.
+    """
+    rollout = cell.facts.rollout
+    if cell.desired_version != version:
+        if rollout is not None and rollout.spec_version == version:
+            return "merged: the cluster has it already"  # git is polled, and Argo CD was faster
+        if cell.journey is Journey.SETTLED:
+            return "not merged yet"
+    if cell.journey is Journey.PAUSED and rollout is not None:
+        return f"paused: {_gate(rollout, context)}"
+    if cell.journey is Journey.SYNCING and cell.suspect_since is not None:
+        return "syncing: the cluster has not taken it up yet"
+    return cell.journey.value + (f": {cell.reason}" if cell.reason else "")
+
+
+def _gate(rollout: Rollout, context: str) -> str:
+    """What a rollout waits for, whom, and how it goes on."""
+    step = f"at step {rollout.step}/{rollout.steps} " if rollout.steps and rollout.step is not None else ""
+    weight = f"({rollout.actual_weight}% of the traffic) " if step and rollout.actual_weight is not None else ""
+    reason = rollout.pause_reason or rollout.message
+    why = f" ({_WAITS.get(reason, reason)})" if reason else ""
+    command = f"kubectl --context {context} -n {rollout.namespace} argo rollouts promote {rollout.name}"
+    return f"it waits {step}{weight}for a person to let it go on{why}: {command}"
+
+
+def unseen(snapshot: FleetSnapshot, cell: Cell) -> str:
+    """Why a cell cannot be followed from here: what tells of it has never answered; "" where it can."""
+    if cell.journey is not Journey.UNKNOWN:
+        return ""
+    silent = (one for one in snapshot.sources if one.name in cell.facts.stale and one.source.kind in _DECISIVE)
+    return next((f"{one.name}: {one.told}" for one in silent if one.state == "stale" and one.seen_at is None), "")
