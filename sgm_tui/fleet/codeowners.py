@@ -13,6 +13,10 @@ PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 """Where GitHub looks, the first that exists."""
 
 
+OWNER = re.compile(r"@[A-Za-z0-9][\w-]*(?:\[bot\])?(?:/[\w.-]+)?|[^@\s]+@[^@\s]+\.[^@\s]+")
+"""What GitHub takes for an owner; it does not read a line that names anything else."""
+
+
 @dataclass(frozen=True, slots=True)
 class OwnerRule:
     """One line that GitHub reads."""
@@ -52,6 +56,8 @@ class Owners:
 def _rule(number: int, line: str) -> OwnerRule | None:
     words = line.split("#", 1)[0].split()
     if not words or words[0].startswith("!") or "[" in words[0]:
+        return None
+    if not all(OWNER.fullmatch(word) for word in words[1:]):
         return None
     return OwnerRule(number, words[0], tuple(words[1:]), re.compile(_expression(words[0])))
 

@@ -45,10 +45,18 @@ def pull_of(document: Any) -> PullRequest:
         merged_at=merged_at,
         merge_commit=clean(at(document, "merge_commit_sha")),
         labels=_texts(at(document, "labels"), "name"),
-        reviewers=_texts(at(document, "requested_reviewers"), "login"),
+        reviewers=_reviewers(document),
         mergeable=mergeable if isinstance(mergeable, bool) else None,
         auto_merge=bool(at(document, "auto_merge")),
     )
+
+
+def _reviewers(document: Any) -> tuple[str, ...]:
+    """Who was asked and has not answered yet: "@user" and, of the organisation it is in, "@org/team"."""
+    organisation = clean(at(document, "base", "repo", "owner", "login"))
+    users = (f"@{one}" for one in _texts(at(document, "requested_reviewers"), "login"))
+    teams = (f"@{organisation}/{one}" for one in _texts(at(document, "requested_teams"), "slug"))
+    return (*users, *teams)
 
 
 def own_change_of(document: Any) -> str:

@@ -29,6 +29,7 @@ from sgm_tui.fleet.proposal import Between, Proposal
 from sgm_tui.fleet.text import clean
 from sgm_tui.forge.conditional import Answer, Conditional
 from sgm_tui.forge.documents import pull_of
+from sgm_tui.forge.dressing import dress, is_dressed
 from sgm_tui.forge.listing import Brought, Listing, Proposed, Proposes, open_ones
 from sgm_tui.forge.quota import Quota, limit_of
 from sgm_tui.forge.refusals import document_of, expiry_of, forbidden, is_counted, is_page, unanswered, words_of
@@ -329,7 +330,9 @@ class GithubForge:
     def _open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
         known = self._find(proposal.branch)
         if known is not None:
-            return known, False, ""
+            # Whoever opened it may have died before the owners were asked.
+            left = [] if is_dressed(known, proposal) else self._dress(self._repository.get_pull(known.number), proposal)
+            return known, False, "; ".join(left)
         try:
             pull = self._repository.create_pull(
                 base=self._branch, head=proposal.branch, title=proposal.title, body=proposal.body
@@ -341,10 +344,13 @@ class GithubForge:
             if isinstance(error, GithubException) and error.status == 422:
                 return adopted, False, ""
             pull = self._repository.get_pull(adopted.number)
-        left = _dress(pull, proposal)
+        left = self._dress(pull, proposal)
         if pull.head.sha != head:
             left.append(f"its head is {pull.head.sha[:7]}, not {head[:7]}")
         return pull_of(pull.raw_data), True, "; ".join(left)
+
+    def _dress(self, pull: RemotePull, proposal: Proposal) -> list[str]:
+        return dress(pull, proposal, self._config.github.repository.partition("/")[0], _tried)
 
     def _made_all_the_same(self, branch: str, error: Exception) -> PullRequest | None:
         """The pull request whose making failed, if it is there: somebody was faster, or only the answer got lost.
@@ -458,28 +464,13 @@ class GithubForge:
         return ""
 
 
-def _dress(pull: RemotePull, proposal: Proposal) -> list[str]:
-    """Labels and reviewers; what fails here is told, and fails nothing."""
-    left: list[str] = []
-    if proposal.labels:
-        try:
-            pull.add_to_labels(*proposal.labels)
-        except GithubException as error:
-            left.append(f"labels were refused ({_words(error)})")
-    users = [one.removeprefix("@") for one in proposal.reviewers if one.startswith("@") and "/" not in one]
-    teams = [one.rpartition("/")[2] for one in proposal.reviewers if one.startswith("@") and "/" in one]
-    if users or teams:
-        try:
-            pull.create_review_request(reviewers=users, team_reviewers=teams)
-        except GithubException as error:
-            left.append(f"reviewers were refused ({_words(error)})")
-    if users:
-        # Only people can be assigned; a team that owns the path is asked to review and no more.
-        try:
-            pull.add_to_assignees(*users)
-        except GithubException as error:
-            left.append(f"assignees were refused ({_words(error)})")
-    return left
+def _tried(work: Callable[[], object]) -> str:
+    """What is no more than an addition: why GitHub refused it; "" when it did not."""
+    try:
+        work()
+    except GithubException as error:
+        return _words(error)
+    return ""
 
 
 def _merge_clean(pull: RemotePull, head: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sgm_tui.config import Config
 from sgm_tui.fleet.ages import age
@@ -22,6 +22,8 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.operations.proposal import identity_of
 
 SCHEMA = 1
+_FILES = 5
+"""How many files are named of those that have the same owners."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
 
 
@@ -34,6 +36,7 @@ def body_of(
     override: Override | None = None,
     reason: str = "",
     supersedes: Sequence[Superseded] = (),
+    owners: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """The whole text."""
     changes = [edit.change for edit in edits]
@@ -42,7 +45,7 @@ def body_of(
         parts.append(f"**Supersedes** {', '.join(f'#{one.number}' for one in supersedes)}")
     if reason:
         parts.append(f"**Why:** {plain(reason)}")
-    parts += [*_steps(edits), *_known_bad(changes)]
+    parts += [*_owners(owners or {}), *_steps(edits), *_known_bad(changes)]
     if gates:
         parts.append(_gates(gates, override))
     if snapshot is not None:
@@ -67,6 +70,17 @@ def _commits(edits: Sequence[FileEdit]) -> Iterator[str]:
         yield "\n".join(
             [f"{title}: {between.total} commits{link}", "", *(f"- {plain(one)}" for one in between.commits), *more]
         )
+
+
+def _owners(owners: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Who has to agree to which file, once for the files that have the same owners."""
+    files: dict[tuple[str, ...], list[str]] = {}
+    for path, names in owners.items():
+        files.setdefault(tuple(names), []).append(path)
+    for names, paths in files.items():
+        said = " or ".join(map(plain, names)) if names else "nobody in CODEOWNERS"
+        more = f" and {len(paths) - _FILES} more" if len(paths) > _FILES else ""
+        yield f"**Owned by** {said}: {', '.join(map(code, paths[:_FILES]))}{more}"
 
 
 def _known_bad(changes: Sequence[Change]) -> list[str]:

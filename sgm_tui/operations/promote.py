@@ -278,12 +278,7 @@ class Promoter:
         return None
 
     def _proposal(
-        self,
-        group: Group,
-        owners: Owners,
-        snapshot: FleetSnapshot | None,
-        evidence: Evidence,
-        terms: Terms,
+        self, group: Group, owners: Owners, snapshot: FleetSnapshot | None, evidence: Evidence, terms: Terms
     ) -> Proposal:
         edits = group.edits
         changes = [edit.change for edit in edits]
@@ -296,11 +291,11 @@ class Promoter:
         override = terms.override.over(gates) if terms.override is not None else None
         reason, pushable = terms.reason, stage in self._config.policy.direct
         direct = terms.direct and pushable
-        return Proposal(
+        made = Proposal(
             stage=stage,
             branch=self._repository.branch if direct else branch_of(changes),
             title=title_of(changes),
-            body=body_of(edits, gates, snapshot, self._config, override=override, reason=reason, supersedes=supersedes),
+            body="",
             edits=edits,
             labels=(*labels, *(label for label in (f"stage/{stage}",) if label not in labels)),
             reviewers=tuple(dict.fromkeys(owner for change in changes for owner in owners.of(change.path))),
@@ -316,6 +311,15 @@ class Promoter:
             replaceable=in_the_way,
             supersedes=supersedes,
         )
+        return replace(made, body=self._body(made, snapshot, owners))
+
+    def _body(self, made: Proposal, snapshot: FleetSnapshot | None, owners: Owners) -> str:
+        owned = {edit.change.path: owners.of(edit.change.path) for edit in made.edits}
+        over, reason, supersedes = made.override, made.reason, made.supersedes
+        return body_of(
+            made.edits, made.gates, snapshot, self._config,
+            override=over, reason=reason, supersedes=supersedes, owners=owned,
+        )  # fmt: skip
 
     def _gates(
         self,
@@ -338,7 +342,7 @@ class Promoter:
         for place in PLACES:
             data = self._repository.read(head, place)
             if data is not None:
-                return Owners(data.decode("utf-8", "replace"))
+                return Owners(data.decode("utf-8-sig", "replace"))
         return Owners("")
 
 

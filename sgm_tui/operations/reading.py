@@ -63,7 +63,7 @@ class CommitReader:
         wanted = {blob for path, blob in tree.items() if path.endswith(_YAML)}
         place = next((tree[one] for one in PLACES if one in tree), "")
         blobs = self._repository.read_blobs(sorted(wanted | ({place} if place else set())))
-        owners = Owners(blobs.get(place, b"").decode("utf-8", "replace"))
+        owners = Owners(blobs.get(place, b"").decode("utf-8-sig", "replace"))
         files = {path: blobs.get(blob, b"") for path, blob in tree.items()}
         try:
             return Read(head, platform_of(files, self._config), owners)

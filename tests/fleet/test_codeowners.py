@@ -71,3 +71,8 @@ def test_what_github_does_not_support_is_skipped() -> None:
 
 def test_an_empty_file_owns_nothing() -> None:
     assert Owners("").of("dev/x") == ()
+
+
+def test_a_line_github_does_not_read_owns_nothing() -> None:
+    owners = Owners("* @acme/platform\n/prod/ @acme/sre oncall\n")
+    assert owners.of("prod/x/values.yaml") == ("@acme/platform",)

@@ -134,6 +134,36 @@ async def test_a_pull_request_is_made_with_labels_and_reviewers(lab: Lab) -> Non
     assert await lab.forge.find("sgm/dev") is None
 
 
+async def test_owners_of_every_kind_are_asked_but_its_author_and_whom_nobody_can_ask(lab: Lab) -> None:
+    lab.state.teams["sre"] = ["mei"]
+    owners = ("@acme/sre", "@Operator", "@mei", "@other/team", "ops@acme.example")
+    request, made, left = await lab.forge.open(replace(proposal(), reviewers=owners), lab.push())
+    assert made
+    assert left == "@other/team is no team of acme; ops@acme.example is an e-mail: GitHub asks its account itself"
+    pull = lab.state.pulls[request.number]
+    assert (pull.requested_users, pull.requested_teams, pull.assignees) == (["mei"], ["sre"], ["mei"])
+    found = await lab.forge.find(BRANCH)
+    assert found is not None
+    assert found.reviewers == ("@mei", "@acme/sre")
+
+
+async def test_one_owner_github_does_not_know_keeps_nobody_else_from_being_asked(lab: Lab) -> None:
+    owners = ("@mei", "@nobody", "@acme/sre")
+    request, _, left = await lab.forge.open(replace(proposal(), reviewers=owners), lab.push())
+    assert left.startswith("reviewer nobody was refused (")
+    pull = lab.state.pulls[request.number]
+    assert (pull.requested_users, pull.requested_teams) == (["mei"], ["sre"])
+
+
+async def test_who_finds_one_whose_maker_died_before_the_owners_were_asked_asks_them(lab: Lab) -> None:
+    head = lab.push()
+    number = lab.state.open(BRANCH, "feat(cart): dev -> v9.0.0").number
+    request, made, left = await lab.forge.open(proposal(), head)
+    assert (request.number, made, left) == (number, False, "")
+    pull = lab.state.pulls[number]
+    assert (pull.requested_teams, pull.labels) == (["sre"], ["promotion"])
+
+
 async def test_a_second_open_finds_the_first(lab: Lab) -> None:
     head = lab.push()
     first, _, _ = await lab.forge.open(proposal(), head)
@@ -163,8 +193,8 @@ async def test_refused_labels_and_reviewers_are_told_and_fail_nothing(lab: Lab) 
     _, made, left = await lab.forge.open(proposal(), head)
     assert made
     assert left == (
-        "labels were refused (Resource not accessible by personal access token); "
-        "reviewers were refused (Reviews may only be requested from collaborators.)"
+        "reviewers were refused (Reviews may only be requested from collaborators.); "
+        "labels were refused (Resource not accessible by personal access token)"
     )
 
 

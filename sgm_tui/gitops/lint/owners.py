@@ -6,13 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from sgm_tui.fleet.codeowners import PLACES, OwnerRule, Owners
+from sgm_tui.fleet.codeowners import OWNER, PLACES, OwnerRule, Owners
 from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found
 from sgm_tui.gitops.lint.subject import Subject
 from sgm_tui.gitops.marked import Place
 
 _RULES = ("codeowners-gap", "codeowners-syntax", "codeowners-hidden", "codeowners-stale", "codeowners-ignored")
-_OWNER = re.compile(r"@[A-Za-z0-9][\w-]*(?:\[bot\])?(?:/[\w.-]+)?|[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def check(subject: Subject) -> Said:
@@ -24,7 +23,7 @@ def check(subject: Subject) -> Said:
     path = present[0]
     for other in present[1:]:
         yield found("codeowners-ignored", Place(other), f"GitHub reads {path} and never this file")
-    text = subject.checkout.files[path].decode("utf-8", "replace")
+    text = subject.checkout.files[path].decode("utf-8-sig", "replace")
     mistakes = list(_syntax(text, path))
     yield from mistakes
     unread = {one.place.line for one in mistakes}
@@ -44,7 +43,7 @@ def _syntax(text: str, path: str) -> Iterator[Finding]:
         elif "[" in words[0]:
             yield found("codeowners-syntax", Place(path, number), f"{words[0]}: CODEOWNERS has no character ranges")
         for word in words[1:]:
-            if not _OWNER.fullmatch(word):
+            if not OWNER.fullmatch(word):
                 place = Place(path, number, line.index(word) + 1)
                 yield found("codeowners-syntax", place, f"{word} is no @user, no @org/team and no e-mail")
 

@@ -71,7 +71,7 @@ def pull_details(request: PullRequest, snapshot: FleetSnapshot, width: int) -> l
             (f" {request.head[:7]}", Tone.QUIET),
             ("  made by sgm" if request.ours else "", Tone.STAGED),
         ),
-        *hung(_head("reviewers"), ", ".join(request.reviewers) or "none asked", Tone.TEXT, width),
+        *hung(_head("reviewers"), ", ".join(request.reviewers) or _nobody_left(request), Tone.TEXT, width),
     ]
     if missing := [f"{name} {word}" for name, word in request.results if word != "success"]:
         lines += hung(_head("checks"), ", ".join(missing), Tone.ATTENTION, width)
@@ -140,3 +140,8 @@ def _changes(request: PullRequest) -> str:
 def _checks(request: PullRequest) -> str:
     """All of them in one word; unknown is never told as none."""
     return "unknown" if "checks" in request.unknown else request.checks or "none"
+
+
+def _nobody_left(request: PullRequest) -> str:
+    """Whoever has reviewed is asked no more, and an ended one asks nobody."""
+    return "none left to ask" if request.approved or request.state != "open" else "none asked"
