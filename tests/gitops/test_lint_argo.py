@@ -25,6 +25,8 @@ from lint_repository import (
     without,
 )
 
+from sgm_tui.gitops.lint import render, sarif
+
 SET, PROJECT_FILE = "argocd/app.yaml", "argocd/project.yaml"
 
 PROJECTS = {
@@ -411,3 +413,18 @@ def test_no_shape_of_a_file_is_a_defect_of_ours(tmp_path: Path, path: str) -> No
     for way in paths_of(content):
         odd = json.dumps(put(content, way, chosen.choice(ODD)))
         assert all(one.message for one in findings(tmp_path, {**FILES, path: odd}))
+
+
+def test_one_wrong_rule_of_a_project_is_said_once_with_all_it_hits(tmp_path: Path) -> None:
+    files = changed(PROJECT_FILE, "{name: prod-*, namespace: app-*}", "{name: prod-*, namespace: apps}")
+    (one,) = findings(tmp_path, files, only=["project-namespace"])
+    assert one.place.path == PROJECT_FILE
+    assert "namespace: apps" in files[PROJECT_FILE].splitlines()[one.place.line - 1]
+    assert one.message.startswith("project acme allows apps here, which leaves out 2 Applications: app-cart on prod-")
+    assert one.applications == ("prod-1-cart", "prod-2-cart")
+    assert {place.path for place in one.asked} == {SET}
+    whole = json.loads(render.document(report(tmp_path, files, only=["project-namespace"])))["findings"][0]
+    assert (whole["applications"], whole["related"][0]["path"]) == (list(one.applications), SET)
+    result = json.loads(sarif.sarif(report(tmp_path, files, only=["project-namespace"])))["runs"][0]["results"][0]
+    assert result["properties"]["applications"] == list(one.applications)
+    assert result["relatedLocations"][0]["physicalLocation"]["artifactLocation"]["uri"] == SET

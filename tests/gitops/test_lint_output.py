@@ -168,6 +168,8 @@ def test_the_json_document_has_every_fact_of_a_finding(broken: Report) -> None:
         "message": "latest is a name that moves",
         "why": "Two pods of one release can run different code, and there is nothing to go back to.",
         "fix": "Write a version that never moves, like v1.4.2, or a digest.",
+        "applications": [],
+        "related": [],
     }
     assert whole["skipped"] == []
 

@@ -22,6 +22,10 @@ class Finding:
     place: Place
     message: str
     fix: str
+    applications: tuple[str, ...] = ()
+    """Every Application it hits, where the message names only some."""
+    asked: tuple[Place, ...] = ()
+    """Where else to look: what asks for the thing that is not allowed here."""
 
     @property
     def why(self) -> str:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import zoneinfo
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from sgm_tui.config import ClusterConfig, Config
-from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, SyncWindow
+from sgm_tui.fleet.text import clean
+from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, DestinationRule, SyncWindow
 from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found, several
 from sgm_tui.gitops.lint.subject import Subject
 from sgm_tui.gitops.marked import Place, place_of
 
 _ASKED = ("project-unknown", "project-source", "project-destination", "project-namespace")
 _BUILT_IN = "default"
+_SHOWN = 3
+"""How many Applications a message names."""
 _CRON = re.compile(r"[\d*/,?LW#a-zA-Z-]+")
 _CRON_WORDS = re.compile(r"@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)")
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
@@ -50,12 +54,18 @@ class _Servers:
         name = one.destination_name or self._name.get(one.destination_server, "")
         return name, one.destination_server or self._server.get(one.destination_name, "")
 
+    def told(self, one: Application) -> str:
+        """What people call the cluster an Application goes to."""
+        name, server = self.of(one)
+        return name or server
+
 
 def _asked(subject: Subject) -> Iterator[Finding]:
     """One finding a place and thing that is not allowed, however many Applications ask for it."""
     projects = {one.name: one for one in subject.argo.projects}
     servers = _Servers(subject)
     refused: dict[tuple[str, Place, str], list[str]] = defaultdict(list)
+    outside: dict[tuple[str, tuple[DestinationRule, ...]], list[Application]] = defaultdict(list)
     for one in subject.applications:
         project = projects.get(one.project)
         if project is None:
@@ -65,8 +75,12 @@ def _asked(subject: Subject) -> Iterator[Finding]:
             continue
         for rule, place, message in _violations(one, project, servers):
             refused[rule, place, message].append(one.name)
+        if rules := _rules_it_is_outside_of(one, project, servers):
+            outside[project.name, rules].append(one)
     for (rule, place, message), names in refused.items():
         yield found(rule, place, f"{message} ({several(names)})")
+    for (name, rules), those in outside.items():
+        yield _outside(name, rules, those, servers)
 
 
 def _violations(one: Application, project: AppProject, servers: _Servers) -> Iterator[tuple[str, Place, str]]:
@@ -74,14 +88,30 @@ def _violations(one: Application, project: AppProject, servers: _Servers) -> Ite
         if source.repo_url and not project.allows_source(source.repo_url):
             yield "project-source", source.repo_place, f"project {project.name} does not allow {source.repo_url}"
     name, server = servers.of(one)
-    if not (name or server) or project.allows_destination(name, server, one.destination_namespace):
-        return
-    where = name or server
-    if project.allows_destination(name, server, None):
-        message = f"project {project.name} does not allow namespace {one.destination_namespace or '(none)'} on {where}"
-        yield "project-namespace", one.destination_place, message
-    else:
-        yield "project-destination", one.destination_place, f"project {project.name} does not allow cluster {where}"
+    if (name or server) and not project.allows_destination(name, server, None):
+        message = f"project {project.name} does not allow cluster {name or server}"
+        yield "project-destination", one.destination_place, message
+
+
+def _rules_it_is_outside_of(one: Application, project: AppProject, servers: _Servers) -> tuple[DestinationRule, ...]:
+    """The rules that let an Application onto its cluster and not into its namespace; () where it may go there."""
+    name, server = servers.of(one)
+    if project.allows_destination(name, server, one.destination_namespace):
+        return ()
+    return tuple(rule for rule in project.destinations if _alone(project, rule).allows_destination(name, server, None))
+
+
+def _outside(name: str, rules: Sequence[DestinationRule], those: Sequence[Application], servers: _Servers) -> Finding:
+    """One Application is wrong at its own place; where several are, it is the rule that they all meet."""
+    wanted = [f"{one.destination_namespace or '(none)'} on {servers.told(one)} ({one.name})" for one in those]
+    if len(those) == 1:
+        message = f"project {name} does not allow namespace {wanted[0]}"
+        return found("project-namespace", those[0].destination_place, message)
+    allowed = ", ".join(dict.fromkeys(rule.namespace for rule in rules))
+    message = f"project {name} allows {allowed} here, which leaves out {len(those)} Applications"
+    made = found("project-namespace", rules[0].place, f"{message}: {several(wanted, _SHOWN)}")
+    asked = tuple(dict.fromkeys(one.destination_place for one in those))
+    return replace(made, applications=tuple(sorted(clean(one.name) for one in those)), asked=asked)
 
 
 def _wildcards(project: AppProject, config: Config) -> Iterator[Finding]:
@@ -96,10 +126,14 @@ def _wildcards(project: AppProject, config: Config) -> Iterator[Finding]:
             place = place_of(pattern, project.place.path)
             yield found("project-wildcard", place, f"project {project.name} reaches {stage} from any repository")
     for rule in project.destinations:
-        alone = AppProject(project.name, (), (rule,), (), (), None, (), (), project.place)
-        if rule.namespace == "*" and any(_reaches(alone, cluster) for cluster in clusters):
+        if rule.namespace == "*" and any(_reaches(_alone(project, rule), cluster) for cluster in clusters):
             message = f"project {project.name} reaches every namespace of {stage}"
             yield found("project-wildcard", rule.place, message)
+
+
+def _alone(project: AppProject, rule: DestinationRule) -> AppProject:
+    """The project as it would be with one destination only."""
+    return AppProject(project.name, (), (rule,), (), (), None, (), (), project.place)
 
 
 def _reaches(project: AppProject, cluster: ClusterConfig) -> bool:

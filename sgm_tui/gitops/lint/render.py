@@ -136,6 +136,8 @@ def _finding(one: Finding) -> dict[str, Any]:
         "message": one.message,
         "why": one.why,
         "fix": one.fix,
+        "applications": list(one.applications),
+        "related": [{"path": clean(place.path, _LONGEST_PATH), "line": place.line} for place in one.asked],
     }
 
 

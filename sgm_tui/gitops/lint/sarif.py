@@ -11,6 +11,7 @@ from urllib.parse import quote
 from sgm_tui import __version__
 from sgm_tui.gitops.lint.catalogue import RULES, Rule
 from sgm_tui.gitops.lint.findings import Finding, Report
+from sgm_tui.gitops.marked import Place
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _FINGERPRINT = "sgmLint/v1"
@@ -53,17 +54,26 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 
 def _result(one: Finding, position: int, prefix: str, fingerprint: str) -> dict[str, Any]:
-    location = {
-        "artifactLocation": {"uri": quote(f"{prefix}{one.place.path}", errors="surrogateescape")},
-        "region": {"startLine": one.place.line, "startColumn": one.place.column},
-    }
-    return {
+    found: dict[str, Any] = {
         "ruleId": one.rule,
         "ruleIndex": position,
         "level": one.severity,
         "message": {"text": one.said},
-        "locations": [{"physicalLocation": location}],
+        "locations": [{"physicalLocation": _location(one.place, prefix)}],
         "partialFingerprints": {_FINGERPRINT: fingerprint},
+    }
+    if one.asked:
+        found["relatedLocations"] = [
+            {"id": at, "message": {"text": "asked for here"}, "physicalLocation": _location(place, prefix)}
+            for at, place in enumerate(one.asked)
+        ]
+    return found | ({"properties": {"applications": list(one.applications)}} if one.applications else {})
+
+
+def _location(place: Place, prefix: str) -> dict[str, Any]:
+    return {
+        "artifactLocation": {"uri": quote(f"{prefix}{place.path}", errors="surrogateescape")},
+        "region": {"startLine": place.line, "startColumn": place.column},
     }
 
 
