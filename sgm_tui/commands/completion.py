@@ -42,15 +42,40 @@ _sgm_names() {
 """
 _ZSH = """
 _sgm_names() {
-  local -a given found
+  local -a line given found
   local at
+  # `words` begins with the subcommand here; the line as it was typed does not.
+  line=(${(Q)${(z)BUFFER}})
   for at in --config --repo; do
-    (( ${words[(I)$at]} )) && given+=($at ${words[${words[(I)$at]} + 1]})
+    (( ${line[(I)$at]} )) && given+=($at ${line[${line[(I)$at]} + 1]})
+    given+=(${(M)line:#$at=*})
   done
-  found=(${(f)"$(${words[1]} $given completion --names $1 2> /dev/null)"})
+  found=(${(f)"$(${line[(r)(*/|)sgm]:-sgm} $given completion --names $1 2> /dev/null)"})
   compadd -a found
 }
 """
+_FISH = """
+function _sgm_names
+    set -l line (commandline -opc)
+    set -l given
+    for at in (seq (count $line))
+        switch $line[$at]
+            case --config --repo
+                set -a given $line[$at] $line[(math $at + 1)]
+            case '--config=*' '--repo=*'
+                set -a given $line[$at]
+        end
+    end
+    command $line[1] $given completion --names $argv[1] 2> /dev/null
+end
+"""
+_WRITTEN = (
+    # An argument that may be given again is one that excludes the rest, as shtab writes it.
+    (re.compile(r'"\(\*\)::'), '"*:'),
+    # Only with `=` in its name an option may be given as --option=value too.
+    (re.compile(r'^(  "\*?--[\w-]+|  \{-\w,--[\w-]+)(\}"\[.*\]:|\[.*\]:)', re.MULTILINE), r"\1=\2"),
+)
+"""What zsh has to read otherwise than shtab writes it."""
 
 
 def completes(metavar: object) -> dict[str, object] | None:
@@ -62,7 +87,7 @@ def completes(metavar: object) -> dict[str, object] | None:
     return {
         "bash": function,
         "zsh": function,
-        "fish": f"({command} 2> /dev/null)",
+        "fish": f"(_sgm_names {kind})",
         "tcsh": f"`{command}`",
         "preamble": {
             "bash": f'{_BASH}\n{function}() {{\n  _sgm_names {kind} "$1"\n}}',
@@ -89,7 +114,12 @@ def run(arguments: argparse.Namespace, parser: Callable[[], argparse.ArgumentPar
         raise UsageError(f"sgm completion: name a shell: {', '.join(SHELLS)}", 'Try: eval "$(sgm completion bash)"')
     import shtab
 
-    output.data(shtab.complete(parser(), shell=arguments.shell).rstrip())
+    script = shtab.complete(parser(), shell=arguments.shell).rstrip()
+    if arguments.shell == "fish":
+        script = f"{_FISH.strip()}\n\n{script}"
+    for written, read in _WRITTEN if arguments.shell == "zsh" else ():
+        script = written.sub(read, script)
+    output.data(script)
     return 0
 
 
