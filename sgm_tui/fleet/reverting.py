@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.health import best_target
 from sgm_tui.fleet.history import Past, WayBack
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
@@ -96,6 +96,8 @@ def _versions(cell: Cell) -> set[Version | None]:
 def way_back(cell: Cell, change: Change, template: Template) -> WayBack:
     """What will happen to a cell when its revert is merged."""
     rollout = cell.facts.rollout
+    if rollout is None and cell.journey is Journey.UNKNOWN:
+        return WayBack(None, f"what runs there cannot be seen from here: {cell.reason}")
     if rollout is None:
         return WayBack(None, "no Rollout is known here: the workload goes back as its own strategy says")
     if rollout.strategy == "BlueGreen":

@@ -9,6 +9,7 @@ import builders
 import pytest
 
 from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.history import Past
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.observed import Pending
@@ -103,6 +104,12 @@ def test_blue_green_goes_back_at_once_while_the_old_pods_are_up() -> None:
 
 def test_without_a_rollout_nobody_knows() -> None:
     assert way_back(builders.cell("cart", "prod-eu1", "v3", rollout=None), change(), Template(True)).fast is None
+
+
+def test_a_cluster_that_cannot_be_seen_is_not_said_to_have_no_rollout() -> None:
+    cell = builders.cell("cart", "prod-eu1", "v3", Journey.UNKNOWN, reason="there is no kubeconfig", rollout=None)
+    way = way_back(cell, change(), Template(True))
+    assert (way.fast, way.reason) == (None, "what runs there cannot be seen from here: there is no kubeconfig")
 
 
 def test_a_bad_version_is_found_wherever_it_runs_or_is_about_to_prod_first() -> None:

@@ -7,11 +7,13 @@ import re
 import shutil
 import subprocess
 import sysconfig
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from sgm_tui import __version__, cli
 from sgm_tui.config_file import load
@@ -113,6 +115,25 @@ def test_a_platform_workflow_starts_without_rights_and_ends_in_time(file: Path) 
         assert int(job["timeout-minutes"]) <= 75
         writes = {scope for scope, level in job["permissions"].items() if level == "write"}
         assert writes == ({"security-events"} if name == "sarif" else set())
+
+
+def test_everything_that_is_installed_is_pinned_by_version_and_hash() -> None:
+    text = (PLATFORM.parent / "sgm-requirements.txt").read_text()
+    found = re.findall(r"^([\w.-]+)==(\S+)(?: \\\n    --hash=sha256:[0-9a-f]{64})+$", text, re.MULTILINE)
+    pinned = {name.lower(): version for name, version in found}
+    assert len(pinned) == text.count("=="), "each with a hash"
+    for needed in map(Requirement, requires("sgm-tui") or ()):
+        if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+            assert needed.specifier.contains(pinned[needed.name.lower()]), needed
+    for file in PLATFORM.iterdir():
+        for line in re.findall(r"pip install .*", file.read_text()) if file.is_file() else ():
+            assert "--only-binary :all:" in line
+            assert "--require-hashes" in line or ("--no-deps" in line and "==$SGM_VERSION" in line)
+
+
+def test_a_runner_that_sees_no_cluster_waits_for_none() -> None:
+    (job,) = loaded(PLATFORM / "promote.yaml")["jobs"].values()
+    assert job["env"]["WAIT"] == "${{ inputs.wait && vars.SGM_RUNNER && 'yes' || '' }}"
 
 
 @pytest.mark.parametrize("name", ["ci-promote-to-dev", "promote", "rollback"])
