@@ -8,8 +8,7 @@ from typing import Any
 import builders
 import pytest
 
-from sgm_tui.fleet.cell import Cell
-from sgm_tui.fleet.cell import Journey
+from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.history import Past
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.observed import Pending
