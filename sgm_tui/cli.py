@@ -34,7 +34,7 @@ Action = TypeVar("Action", bound=argparse.Action)
 INTERRUPTED = 130
 _NAMED = frozenset({"SERVICE", "STAGE", "C", "CLUSTER"})
 """What arguments are called whose values the configuration or git knows."""
-_GIVEN = _NAMED | {"L", "SHA", "V", "ID"}
+_GIVEN = _NAMED | {"L", "SHA", "V", "ID", "PATH|URL"}
 """What arguments are called that narrow what is meant: empty, they would mean everything."""
 _SCENARIOS = ("calm", "release", "bad-canary", "drift", "outage", "storm")
 
@@ -57,7 +57,20 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `sgm` and return its exit code."""
+    _fill_descriptors()
     return outcome(lambda: _run(sys.argv[1:] if argv is None else list(argv)))
+
+
+def _fill_descriptors() -> None:
+    """Where a standard descriptor is closed (`>&-`, some daemons), the next file opened would take its number, and a
+    child of ours would write its complaints into the journal. Nothing is read, diagnostics are dropped, and writing
+    data fails, as it should."""
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 def _run(given: list[str]) -> int:

@@ -354,6 +354,26 @@ def test_a_configuration_that_is_read_only_refuses_before_anything_is_asked(flee
     fleet.sgm("promote", "catalog", "--to", "staging", "--dry-run", "--config", str(config))
 
 
+@pytest.mark.parametrize(
+    ("closed", "code", "stdout", "stderr"),
+    [
+        (">&-", 3, "", "the output cannot be written: Bad file descriptor"),
+        ("2>&-", 0, '"changes": []', ""),
+        ("<&- >&- 2>&-", 3, "", ""),
+    ],
+)
+def test_a_closed_descriptor_is_no_defect_and_nothing_lands_in_the_wrong_place(
+    fleet: Fleet, closed: str, code: int, stdout: str, stderr: str
+) -> None:
+    script = f'exec "$@" {closed}'
+    command = ["bash", "-c", script, "bash", SGM, "--config", fleet.ready["config"], "plan", "-o", "json"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert (ran.returncode, stdout in ran.stdout, stderr in ran.stderr) == (code, True, True), ran
+    assert "defect" not in ran.stderr
+    if stdout:
+        assert json.loads(ran.stdout)["schema"] == 1
+
+
 def test_what_git_wants_already_is_nothing_to_do(fleet: Fleet) -> None:
     version = fleet.cell("cart", "staging-eu1")["desired"]
     document = fleet.json("promote", "cart", "--to", "staging", "--version", version, "--yes")
