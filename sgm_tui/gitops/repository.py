@@ -28,7 +28,7 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 import git
 from git.cmd import Git
 
-from sgm_tui.errors import ConfigError, RefusedError, UnreachableError
+from sgm_tui.errors import ConfigError, RefusedError, UnreachableError, system_words
 from sgm_tui.fleet.text import clean
 from sgm_tui.fleet.trailers import Message
 
@@ -238,7 +238,7 @@ class Repository:
         return await asyncio.to_thread(work)
 
     def _fetch(self) -> None:
-        with self._locked():
+        with _usable(self.path), self._locked():
             if not (self.path / "HEAD").exists():
                 self._create()
             refspec = "+refs/heads/*:refs/remotes/origin/*"
@@ -267,8 +267,11 @@ class Repository:
             yield
 
     def _commit(self, base: str, writes: Mapping[str, bytes], message: str, author: tuple[str, str]) -> str:
-        index = Path(tempfile.mkstemp(prefix="sgm-index-", dir=self.path)[1])
-        index.unlink()
+        with _usable(self.path):
+            held, name = tempfile.mkstemp(prefix="sgm-index-", dir=self.path)
+            os.close(held)
+            index = Path(name)
+            index.unlink()
         name, email = author
         extra = {"GIT_INDEX_FILE": str(index)}
         for role in ("AUTHOR", "COMMITTER"):
@@ -402,6 +405,18 @@ def _checked_ref(name: str) -> str:
     if not _REF.fullmatch(name):
         raise ConfigError(f"{clean(name)} is no name of a branch")
     return name
+
+
+@contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    """What the disk says of our clone (read-only, full, no rights), in a line."""
+    try:
+        yield
+    except OSError as error:
+        raise UnreachableError(
+            f"our clone {error.filename or path}: {system_words(error)}",
+            "Make room, or set state_directory to a folder you can write.",
+        ) from error
 
 
 def _taken(lock: IO[str]) -> bool:

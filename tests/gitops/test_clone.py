@@ -70,6 +70,14 @@ async def test_fetching_brings_every_branch_and_every_file(origin: Origin, clone
     assert clone.read_blobs(["0" * 40]) == {}
 
 
+async def test_a_folder_that_cannot_be_used_is_said_in_a_line(origin: Origin, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    with pytest.raises(UnreachableError) as told:
+        await Repository(origin.path.as_uri(), "main", tmp_path / "state").fetch()
+    assert told.value.message == f"our clone {tmp_path}/state: File exists"
+    assert "state_directory" in told.value.hint
+
+
 async def test_what_the_server_removed_is_gone_after_the_next_fetch(origin: Origin, clone: Repository) -> None:
     origin.commit("topic", {"new.txt": b"x"}, "one", at=STARTED)
     await clone.fetch()
