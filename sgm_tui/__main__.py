@@ -2,6 +2,6 @@
 
 import sys
 
-from sgm_tui.cli import main
+from sgm_tui.start import main
 
 sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,12 @@ def test_a_character_the_output_does_not_have_is_written_as_its_number() -> None
 def test_so_many_is_one_or_more(command: str, number: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([command, f"--limit={number}"]) == 2
     assert f"{number!r} is not 1 or more" in capsys.readouterr().err
+
+
+def test_an_interrupt_before_anything_is_loaded_ends_it_without_a_word(tmp_path: Path) -> None:
+    # The first thing that is loaded interrupts: as ctrl+c does that comes too early.
+    (tmp_path / "argparse.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    script = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    script += f"sys.path.insert(0, {str(tmp_path)!r}); from sgm_tui.start import main; main()"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (-signal.SIGINT, "", "")
