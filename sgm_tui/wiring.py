@@ -201,7 +201,7 @@ def _desk(config: Config, repository: Repository, forge: GithubForge | None, hub
     journal, audit = Journal(directory / "journal.jsonl"), Audit(directory / "audit.jsonl")
     history, commits = History(config, repository), CommitReader(config, repository)
     registry = Registry(config.registry) if config.registry.url else None
-    reverter = _reverter(config, repository, history, audit, commits)
+    reverter = _reverter(config, repository, history, audit, commits, forge)
     investigator = Investigator(config, repository, registry, ProjectReader(hubs) if hubs else None, commits)
     left_out = LeftOut(config, repository, history)
     promoter = Promoter(
@@ -221,16 +221,23 @@ def _desk(config: Config, repository: Repository, forge: GithubForge | None, hub
 
 
 def _reverter(
-    config: Config, repository: Repository, history: History, audit: Audit, commits: CommitReader
+    config: Config,
+    repository: Repository,
+    history: History,
+    audit: Audit,
+    commits: CommitReader,
+    forge: GithubForge | None,
 ) -> Reverter:
     from sgm_tui.live.health import HealthHistory
     from sgm_tui.operations.known_bad import KnownBad
     from sgm_tui.operations.pods import PodTemplates
+    from sgm_tui.operations.pull_marks import PullMarks
     from sgm_tui.operations.revert import Reverter
 
     marks = KnownBad(fleet_directory(config) / "known-bad.json")
     pods = PodTemplates(config, repository, history, commits)
-    return Reverter(history, pods, marks, audit, HealthHistory(config))
+    told = PullMarks(history, forge) if forge is not None else None
+    return Reverter(history, pods, marks, audit, HealthHistory(config), told)
 
 
 @contextlib.asynccontextmanager

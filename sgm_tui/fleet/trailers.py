@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.text import clean
 
+CHANGE = "Sgm-Change-Id: "
 KNOWN_BAD = "Sgm-Known-Bad: "
 LET_GO = "Sgm-Let-Go: "
 BY = "Sgm-By: "
@@ -34,6 +35,16 @@ class Message:
     """The whole message, not cleaned."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One version known bad, as a pull request says."""
+
+    service: ServiceName
+    version: Version
+    reason: str
+    by: str
+
+
 Marks = dict[ServiceName, dict[Version, str]]
 """Service → version → why it is known bad."""
 
@@ -42,6 +53,11 @@ def who(message: Message) -> str:
     """The person behind a commit: whom its message names, else its author."""
     named = _BY.search(message.text)
     return clean(named[1] if named else message.author)
+
+
+def lets_go(message: Message, service: str, version: str) -> bool:
+    """Whether a commit lets a version go again."""
+    return any((kind, name, one) == (LET_GO, service, version) for kind, name, one, _ in _LINE.findall(message.text))
 
 
 def marks_in(messages: Iterable[Message]) -> Marks:

@@ -9,8 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from sgm_tui.errors import UnreachableError
+from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.trailers import Mark
 
 _BAD = frozenset(
     {"failure", "error", "cancelled", "timed_out", "action_required", "startup_failure", "stale"}
@@ -74,6 +76,20 @@ def own_change_of(document: Any) -> str:
     except ValueError:
         return ""
     return change if isinstance(change, str) and change and branch.endswith(f"-{change}") else ""
+
+
+def marks_of(document: Any, commit: str) -> tuple[Mark, ...]:
+    """What the hidden block of a pull request of ours marks as known bad, if it was merged as this commit."""
+    if not own_change_of(document) or at(document, "merge_commit_sha") != commit or not at(document, "merged_at"):
+        return ()
+    found = _BLOCK.search(str(at(document, "body") or ""))
+    changes = at(json.loads(found[1]), "changes") if found else None
+    by = clean(at(document, "user", "login"))
+    return tuple(
+        Mark(ServiceName(clean(at(one, "service"))), Version(clean(at(one, "from"))), clean(at(one, "known_bad")), by)
+        for one in (changes if isinstance(changes, list) else ())
+        if at(one, "known_bad")
+    )
 
 
 def change_of_commit(document: Any) -> str:

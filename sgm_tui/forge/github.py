@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 import urllib3
-from github import Auth, Github, GithubException
+from github import Auth, Github, GithubException, UnknownObjectException
 from github.PullRequest import PullRequest as RemotePull
 from github.Repository import Repository as RemoteRepository
 
@@ -27,8 +27,9 @@ from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.proposal import Between, Proposal
 from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.trailers import Mark
 from sgm_tui.forge.conditional import Answer, Conditional
-from sgm_tui.forge.documents import pull_of
+from sgm_tui.forge.documents import marks_of, pull_of
 from sgm_tui.forge.dressing import dress, is_dressed
 from sgm_tui.forge.listing import Brought, Listing, Proposed, Proposes, open_ones
 from sgm_tui.forge.quota import Quota, limit_of
@@ -234,6 +235,10 @@ class GithubForge:
     async def ended(self, branch: str) -> PullRequest | None:
         """The newest pull request of a branch of ours that was merged or closed."""
         return await self._asked(lambda: self._find(branch, state="closed"))
+
+    async def marks_of(self, number: int, commit: str) -> tuple[Mark, ...]:
+        """The versions a pull request of ours, merged as this commit, marks as known bad."""
+        return await self._asked(lambda: _marks_of(self._repository, number, commit))
 
     async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
         """The pull request for a pushed branch: found or made. Whether it was made, and what was left undone."""
@@ -464,6 +469,13 @@ class GithubForge:
         return ""
 
 
+def _marks_of(repository: RemoteRepository, number: int, commit: str) -> tuple[Mark, ...]:
+    try:
+        return marks_of(repository.get_pull(number).raw_data, commit)
+    except UnknownObjectException:
+        return ()  # the number in the commit's message is nobody's here
+
+
 def _tried(work: Callable[[], object]) -> str:
     """What is no more than an addition: why GitHub refused it; "" when it did not."""
     try:
@@ -475,11 +487,8 @@ def _tried(work: Callable[[], object]) -> str:
 
 def _merge_clean(pull: RemotePull, head: str) -> str:
     """GitHub refuses auto-merge where nothing is left to wait for: then it is an ordinary merge of this head."""
-    try:
-        pull.merge(merge_method="merge", sha=head)
-    except GithubException as error:
-        return f"merging was refused: {_words(error)}"
-    return ""
+    told = _tried(lambda: pull.merge(merge_method="merge", sha=head))
+    return f"merging was refused: {told}" if told else ""
 
 
 def _words(error: GithubException) -> str:

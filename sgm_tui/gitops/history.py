@@ -11,7 +11,7 @@ from sgm_tui.config import Config
 from sgm_tui.fleet.history import Past, PastKind
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.text import clean
-from sgm_tui.fleet.trailers import KNOWN_BAD, LET_GO, SGM, Marks, marks_in, who
+from sgm_tui.fleet.trailers import CHANGE, KNOWN_BAD, LET_GO, SGM, Marks, lets_go, marks_in, who
 from sgm_tui.gitops.repository import Commit, Repository
 from sgm_tui.gitops.values import UnreadableError, version_in
 
@@ -33,6 +33,7 @@ class History:
         self._marks: Marks = {}
         self._people: dict[str, str] = {}
         """Merged commit → who is behind it; a commit never changes."""
+        self._ours: dict[str, bool] = {}
 
     def past_of(self, key: CellKey) -> tuple[Past, ...]:
         """The versions of a cell, newest first, one entry for each commit that changed it.
@@ -65,6 +66,35 @@ class History:
         with self._lock:
             self._look()
             return dict(self._marks.get(service, {}))
+
+    def silent_reverts(self, service: ServiceName) -> dict[str, tuple[int, Version]]:
+        """Commit → pull request and the version that was left, of each way back that has lost our words.
+
+        It went back to an earlier version, and somebody wrote another message when it was squashed.
+
+        Raises:
+            SgmError: the repository cannot be read.
+        """
+        found: dict[str, tuple[int, Version]] = {}
+        for cluster in self._config.clusters:
+            pasts = self.past_of(CellKey(service, StageName(cluster.stage), ClusterName(cluster.name)))
+            for at, past in enumerate(pasts):
+                went_back = any(past.version == older.version for older in pasts[at + 2 :])
+                if past.number and went_back and not self._is_ours(past):
+                    found[past.revision] = past.number, pasts[at + 1].version
+        return found
+
+    def let_go_since(self, revision: str, service: ServiceName, version: Version) -> bool:
+        """Whether a commit after this one lets a version go again."""
+        later = self._repository.messages(f"{revision}..{self._repository.head()}", (LET_GO,))
+        return any(lets_go(one, service, version) for one in later)
+
+    def _is_ours(self, past: Past) -> bool:
+        """Whether a commit, or what it merged, still says which change of ours it is."""
+        if past.revision not in self._ours:
+            merged = self._repository.messages(f"{past.parent}..{past.revision}", (CHANGE,)) if past.parent else ()
+            self._ours[past.revision] = bool(merged)
+        return self._ours[past.revision]
 
     def at_commit(self, key: CellKey, revision: str) -> Past | None:
         """What a cell wanted at a commit, given in full or by its first characters; None when that is not known."""

@@ -21,6 +21,7 @@ from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside
 from sgm_tui.operations.known_bad import KnownBad
 from sgm_tui.operations.pods import PodTemplates
+from sgm_tui.operations.pull_marks import PullMarks
 
 
 class HealthRecord(Protocol):
@@ -41,8 +42,11 @@ class Reverter:
         marks: KnownBad,
         audit: Audit,
         health: HealthRecord | None = None,
+        pulls: PullMarks | None = None,
     ) -> None:
-        """`health` is None where nobody measures."""
+        """`health` is None where nobody measures, `pulls` where no forge is configured."""
+        self._pulls = pulls
+        self._from_pulls: dict[ServiceName, dict[Version, str]] = {}
         self._health = health
         self._pods = pods
         self._history = history
@@ -55,7 +59,14 @@ class Reverter:
         Raises:
             SgmError: the repository or the marks cannot be read.
         """
+        await self._learn({key.service})
         return await asyncio.to_thread(self._past, key)
+
+    async def _learn(self, services: Iterable[ServiceName]) -> None:
+        """Ask the pull requests whose commits say nothing any more."""
+        if self._pulls is not None:
+            for service in services:
+                self._from_pulls[service] = await self._pulls.of(service)
 
     async def measured(self, snapshot: FleetSnapshot, pasts: Sequence[Past]) -> tuple[Past, ...]:
         """The same versions of one cell, newest first, each with how long it ran healthy, as far as anybody knows."""
@@ -122,11 +133,13 @@ class Reverter:
 
     async def held(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
         """Cell → the versions that must not come (back) to it, each with why: reverted from it, or known bad."""
-        return await asyncio.to_thread(lambda: {key: self._held(key) for key in keys})
+        wanted = tuple(keys)
+        await self._learn({key.service for key in wanted})
+        return await asyncio.to_thread(lambda: {key: self._held(key) for key in wanted})
 
     def _known_bad(self, service: ServiceName) -> dict[Version, str]:
         """Version → why it is known bad, by a commit of the branch or marked here."""
-        return {**self._history.known_bad(service), **self._marks.of(service)}
+        return {**self._from_pulls.get(service, {}), **self._history.known_bad(service), **self._marks.of(service)}
 
     def _past(self, key: CellKey) -> tuple[Past, ...]:
         bad = self._known_bad(key.service)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -326,3 +327,17 @@ def test_the_token_comes_from_its_file_before_the_environment(lab: Lab, tmp_path
         github_token(named, environ)
     file.write_text("three\n")
     assert github_token(named, environ) == "three"
+
+
+async def test_a_merged_pull_request_of_ours_still_says_what_it_marks_and_for_that_commit_only(lab: Lab) -> None:
+    lab.push()
+    block = {"change_id": "0123456789ab", "changes": [{"service": "cart", "from": "v9.0.0", "known_bad": "it loses"}]}
+    body = f"words\n\n<!-- sgm: {json.dumps(block)} -->"
+    request, _, _ = await lab.forge.open(replace(proposal(), body=body), lab.origin.heads()[BRANCH])
+    assert await lab.forge.marks_of(request.number, "0" * 40) == ()
+    pull = lab.state.pulls[request.number]
+    pull.merged, pull.merge_commit = lab.state.clock.now, "f" * 40
+    (mark,) = await lab.forge.marks_of(request.number, "f" * 40)
+    assert (mark.service, mark.version, mark.reason, mark.by) == ("cart", "v9.0.0", "it loses", "operator")
+    assert await lab.forge.marks_of(request.number, "0" * 40) == ()
+    assert await lab.forge.marks_of(9999, "f" * 40) == ()

@@ -14,7 +14,7 @@ import pytest
 from origin import FILES, PROD, STARTED, cell, config_of, origin_in, with_version
 
 from sgm_tui.config import Config
-from sgm_tui.errors import RefusedError
+from sgm_tui.errors import RefusedError, UnreachableError
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.health import Samples
@@ -23,6 +23,7 @@ from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plan import Change, Extra, Plan, Refusal
 from sgm_tui.fleet.plan_document import document_of, plan_of
 from sgm_tui.fleet.strategy import extras_of
+from sgm_tui.fleet.trailers import Mark
 from sgm_tui.gitops.history import History
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
@@ -30,6 +31,7 @@ from sgm_tui.operations.known_bad import KnownBad
 from sgm_tui.operations.left_out import LeftOut
 from sgm_tui.operations.pods import PodTemplates
 from sgm_tui.operations.proposal import message_of
+from sgm_tui.operations.pull_marks import PullMarks, Pulls
 from sgm_tui.operations.reading import CommitReader
 from sgm_tui.operations.revert import HealthRecord, Reverter
 from sgm_tui.operations.writing import written
@@ -68,11 +70,11 @@ class Lab:
         assert old in data
         await self.writes({PROD: data.replace(old, new) if old else data}, f"feat(cart): prod-eu1 -> {NEW}")
 
-    def reverter(self, health: HealthRecord | None = None) -> Reverter:
+    def reverter(self, health: HealthRecord | None = None, forge: Pulls | None = None) -> Reverter:
         history = History(self.config, self.clone)
         pods = PodTemplates(self.config, self.clone, history, CommitReader(self.config, self.clone))
         marks, audit = KnownBad(self.folder / "bad.json"), Audit(self.folder / "audit.jsonl")
-        return Reverter(history, pods, marks, audit, health)
+        return Reverter(history, pods, marks, audit, health, PullMarks(history, forge) if forge else None)
 
     async def way(self) -> WayBack:
         reverter, shown = self.reverter(), in_flight()
@@ -255,6 +257,60 @@ async def test_what_a_commit_marks_is_held_and_only_a_commit_lets_it_go(lab: Lab
     assert all("known bad: it loses orders" in of_cell[Version(NEW)] for of_cell in held.values())
     with pytest.raises(RefusedError, match=f"Sgm-Let-Go: cart {NEW}"):
         await reverter.mark(WHERE.service, Version(NEW), "")
+
+
+class Told:
+    """A forge that knows what #7 marks; `silent` one does not answer."""
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self.silent = silent
+        self.asked: list[tuple[int, str]] = []
+
+    async def marks_of(self, number: int, commit: str) -> tuple[Mark, ...]:
+        self.asked.append((number, commit))
+        if self.silent:
+            raise UnreachableError("GitHub did not answer within 10 s")
+        return (Mark(WHERE.service, Version(NEW), "it loses orders", "mia"),)
+
+
+async def went_back(lab: Lab, message: str) -> str:
+    """A revert whose pull request was squashed with this message; its commit."""
+    await lab.promoted()
+    await lab.writes({PROD: with_version(lab.read(PROD), OLD)}, message)
+    return lab.origin.head()
+
+
+STAGING = cell("cart", "staging", "eu1")
+
+
+async def test_a_mark_outlives_the_message_that_somebody_replaced(lab: Lab) -> None:
+    commit = await went_back(lab, "Back to what worked (#7)")
+    forge = Told()
+    reverter = lab.reverter(forge=forge)
+    for _ in range(2):
+        held = await reverter.held([WHERE, STAGING])
+        assert {of_cell[Version(NEW)] for of_cell in held.values()} == {"known bad: it loses orders (mia, #7)"}
+    assert forge.asked == [(7, commit)], "each is asked about once"
+    assert (await reverter.past(WHERE))[1].known_bad == "known bad: it loses orders (mia, #7)"
+    await lab.writes({"README.md": b"again\n"}, f"chore: good again\n\nSgm-Let-Go: cart {NEW}\n")
+    assert Version(NEW) not in (await lab.reverter(forge=forge).held([STAGING]))[STAGING]
+
+
+async def test_whether_it_was_marked_is_not_known_while_github_is_silent_which_is_no_pass(lab: Lab) -> None:
+    await went_back(lab, "Back to what worked (#7)")
+    held = await lab.reverter(forge=Told(silent=True)).held([STAGING])
+    why = "whether #7 marked it known bad is not known: GitHub did not answer within 10 s"
+    assert held[STAGING] == {Version(NEW): why}
+
+
+@pytest.mark.parametrize(
+    "message", [f"revert(cart): prod-eu1 -> {OLD} (#7)\n\nSgm-Change-Id: 0123\n", "Back to what worked"]
+)
+async def test_what_still_says_so_itself_or_names_no_pull_request_asks_nobody(lab: Lab, message: str) -> None:
+    await went_back(lab, message)
+    forge = Told()
+    await lab.reverter(forge=forge).held([WHERE])
+    assert forge.asked == []
 
 
 async def back_without_steps(lab: Lab) -> Change:
