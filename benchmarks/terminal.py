@@ -69,6 +69,8 @@ class Terminal:
             if pid:
                 code = os.waitstatus_to_exitcode(status)
                 self.status = 128 - code if code < 0 else code
+                while self.read(0):  # what it said last may still be under way
+                    pass
         if self.status is None:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)

@@ -163,6 +163,7 @@ class Connection:
     ) -> GithubForge | None:
         from sgm_tui.forge.github import GithubForge
         from sgm_tui.forge.source import PullRequestSource
+        from sgm_tui.gitops.besides import BesidesReader
 
         if not config.github.repository:
             offs.append(Off(SourceId("forge"), "github.repository is not configured"))
@@ -173,6 +174,7 @@ class Connection:
                 forge,
                 lambda head: tree.proposals(repository, head),
                 lambda commit: tree.brought(repository, commit),
+                BesidesReader(config, tree, repository).of,
                 config.github.interval_seconds,
                 lambda: _read_once(git, repository),
             )

@@ -141,6 +141,7 @@ def _document(request: PullRequest) -> dict[str, Any]:
         "merged_at": time_text(request.merged_at),
         "merge_commit": request.merge_commit or None,
         "proposes": None if "proposes" in request.unknown else _proposes(request),
+        "besides": [{"path": one.path, "keys": list(one.keys), "how": one.how or None} for one in request.besides],
         "not_mergeable_because": why_not(request, "merge") or None,
     }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sgm_tui.fleet.model import CellKey, ClusterName, Version
+from sgm_tui.fleet.model import CellKey, ClusterName, StageName, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +241,19 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Besides:
+    """A file that a pull request changes in more than the version it holds."""
+
+    path: str
+    keys: tuple[str, ...] = ()
+    """Which keys of a values file; () where it is another file, or nobody can tell."""
+    how: str = ""
+    """"new", "taken away", or "" where it is changed."""
+    stage: StageName | None = None
+    """The stage it lies in; None where it may be about any."""
+
+
+@dataclass(frozen=True, slots=True)
 class PullRequest:
     """One open (or just merged) pull request that touches the fleet."""
 
@@ -271,6 +284,8 @@ class PullRequest:
     """sgm made it and everything on its branch: a newer change may take its place."""
     proposes: tuple[tuple[CellKey, Version], ...] = ()
     """What the matrix would want after the merge."""
+    besides: tuple[Besides, ...] = ()
+    """What else it changes, while it is open."""
     unknown: frozenset[str] = frozenset()
     """Fields nobody could read, of one that ended before it was looked at: "checks", "approved", "proposes"."""
 

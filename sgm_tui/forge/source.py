@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.observation import Lost, Observation, PullRequestsListed
-from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.observed import Besides, PullRequest
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.forge.listing import Brought, Proposes
 from sgm_tui.forge.quota import PausedError
@@ -38,6 +39,7 @@ class PullRequestSource:
         forge: Lister,
         proposes: Proposes,
         brought: Brought,
+        besides: Callable[[str], tuple[Besides, ...] | None],
         seconds: float,
         after: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
@@ -46,6 +48,7 @@ class PullRequestSource:
         self._forge = forge
         self._proposes = proposes
         self._brought = brought
+        self._besides = besides
         self._seconds = seconds
         self._after = after
         self._wake = asyncio.Event()
@@ -63,6 +66,7 @@ class PullRequestSource:
         while True:
             try:
                 found = await self._forge.pull_requests(self._proposes, self._brought)
+                found = await asyncio.to_thread(self._whole, found)
                 publish(PullRequestsListed(self.source, found, self._forge.note))
                 failures = 0
                 pause = self._seconds * self._chance.uniform(0.9, 1.1)
@@ -80,3 +84,15 @@ class PullRequestSource:
             except TimeoutError:
                 continue
             self._wake.clear()
+
+    def _whole(self, requests: Sequence[PullRequest]) -> tuple[PullRequest, ...]:
+        return tuple(map(self._with_besides, requests))
+
+    def _with_besides(self, request: PullRequest) -> PullRequest:
+        """With what else an open one changes; one whose commits are not in the clone (of a fork) is unknown."""
+        if request.state != "open":
+            return request
+        besides = self._besides(request.head)
+        if besides is None:
+            return replace(request, unknown=request.unknown | {"proposes"})
+        return replace(request, besides=besides)

@@ -241,7 +241,7 @@ class Limited:
 
 async def test_the_source_waits_as_long_as_github_says_and_tells_what_is_noted() -> None:
     forge = Limited(PausedError("GitHub: rate limit used up until 14:05", 600.0), ())
-    source = PullRequestSource(forge, nothing, nothing, 20.0)
+    source = PullRequestSource(forge, nothing, nothing, nothing, 20.0)
     told: list[Observation] = []
 
     class EnoughError(Exception):
@@ -265,7 +265,7 @@ async def test_the_source_waits_as_long_as_github_says_and_tells_what_is_noted()
 
 async def test_pull_requests_are_not_asked_for_before_what_they_propose_can_be_read() -> None:
     forge, cloned = Limited(()), asyncio.Event()
-    source = PullRequestSource(forge, nothing, nothing, 20.0, cloned.wait)
+    source = PullRequestSource(forge, nothing, nothing, nothing, 20.0, cloned.wait)
     told: asyncio.Queue[Observation] = asyncio.Queue()
     following = asyncio.create_task(source.run(told.put_nowait))
     await asyncio.sleep(0)

@@ -14,7 +14,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sgm_tui.errors import RefusedError
-from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.model import StageName
+from sgm_tui.fleet.observed import Besides, PullRequest
 from sgm_tui.fleet.pulls import PullAction, why_not
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.present.pulls import readiness
@@ -252,6 +253,31 @@ async def test_every_change_of_a_large_one_can_be_read() -> None:
             await pilot.press("pagedown")
         await pilot.pause()
         assert "checkout prod-39" in text_of(app)
+
+
+async def test_what_a_pull_request_changes_besides_versions_is_told_before_it_is_merged() -> None:
+    path = "prod/prod-eu1/app-service/cart/values.yaml"
+    sneaky = Besides(path, ("autoscaling.maxReplicas",), stage=StageName("prod"))
+    key = builders.key("catalog", "staging-eu1")
+    app = SgmApp(session_with(ready(proposes=((key, "v5.1.0"),), besides=(sneaky,))), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_pulls(pilot)
+        assert "catalog staging v5.1.0 +" in text_of(app)
+        assert f"and also   {path}: autoscaling.maxReplicas" in text_of(app)
+        await pilot.press("m")
+        await pilot.pause()
+        assert "autoscaling.maxReplicas" in text_of(app)
+        assert "Type prod to unlock" in text_of(app)
+
+
+async def test_what_nobody_could_compare_is_not_called_harmless() -> None:
+    app = SgmApp(session_with(ready(unknown=frozenset({"proposes"}))), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_pulls(pilot)
+        assert "its commits are not in our clone" in text_of(app)
+        await pilot.press("m")
+        await pilot.pause()
+        assert "Type prod to unlock" in text_of(app)
 
 
 def test_one_closed_unmerged_looks_like_no_success() -> None:

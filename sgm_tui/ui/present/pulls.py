@@ -77,6 +77,13 @@ def pull_details(request: PullRequest, snapshot: FleetSnapshot, width: int) -> l
         lines += hung(_head("checks"), ", ".join(missing), Tone.ATTENTION, width)
     if request.labels:
         lines += hung(_head("labels"), ", ".join(request.labels), Tone.TEXT, width)
+    for one in request.besides:
+        what = f"{one.path}: {', '.join(one.keys) or one.how}" if one.keys or one.how else one.path
+        lines += hung(_head("and also"), what, Tone.ATTENTION, width)
+    if "proposes" in request.unknown and request.state == "open":
+        lines += hung(
+            _head("changes"), "not known: its commits are not in our clone; look at them there", Tone.UNKNOWN, width
+        )
     for key, version in request.proposes:
         cell = snapshot.cells.get(key)
         wants = f"{cell.desired_version} {ARROW} " if cell is not None and request.state == "open" else ""
@@ -121,13 +128,18 @@ def nothing_open(snapshot: FleetSnapshot) -> list[Line]:
 
 
 def protected_by(request: PullRequest, fleet: Fleet) -> tuple[StageName, ...]:
-    """The protected stages it would change, in the fleet's order."""
-    touched = {key.stage for key, _ in request.proposes}
-    return tuple(stage.name for stage in fleet.stages if stage.protected and stage.name in touched)
+    """The protected stages it would change, in the fleet's order; all of them where nobody knows what it changes."""
+    unseen = "proposes" in request.unknown
+    touched = {key.stage for key, _ in request.proposes} | {one.stage for one in request.besides}
+    return tuple(stage.name for stage in fleet.stages if stage.protected and (unseen or stage.name in touched))
 
 
 def _changes(request: PullRequest) -> str:
-    """What it moves: "checkout prod v1.4.2", or how much where it is more than one."""
+    """What it moves: "checkout prod v1.4.2", or how much where it is more than one; "+" where it changes more."""
+    return _moves(request) + (" +" if request.besides and request.proposes else "")
+
+
+def _moves(request: PullRequest) -> str:
     moves = Counter((key.service, key.stage, version) for key, version in request.proposes)
     if len(moves) == 1:
         ((service, stage, version), count) = next(iter(moves.items()))

@@ -1,0 +1,75 @@
+"""What a branch changes besides versions: other keys of the files that hold them, and every other file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sgm_tui.config import Config
+from sgm_tui.fleet.model import StageName
+from sgm_tui.fleet.observed import Besides
+from sgm_tui.fleet.text import clean
+from sgm_tui.gitops.compare import differing
+from sgm_tui.gitops.repository import Repository
+from sgm_tui.gitops.tree import Tree
+from sgm_tui.gitops.values import UnreadableError
+
+_MOST = 40
+"""So many files are told one by one."""
+_MOST_HEADS = 512
+
+
+class BesidesReader:
+    """Compares branches with where they left the main branch; remembers each as long as neither moves."""
+
+    def __init__(self, config: Config, tree: Tree, repository: Repository) -> None:
+        self._key = config.layout.image_key
+        self._stages = {stage.name: stage.name for stage in config.stages}
+        self._stages |= {cluster.name: stage.name for stage in config.stages for cluster in stage.clusters}
+        self._tree = tree
+        self._repository = repository
+        self._known: dict[tuple[str, str], tuple[Besides, ...]] = {}
+
+    def of(self, head: str) -> tuple[Besides, ...] | None:
+        """What a branch changes besides versions, by path; None where its commit is not in the clone."""
+        at = (self._repository.head(), head)
+        if at in self._known:
+            return self._known[at]
+        base = self._repository.merge_base(*at) if self._repository.has(head) else ""
+        if not base:
+            return None
+        if len(self._known) > _MOST_HEADS:
+            self._known.clear()
+        self._known[at] = tuple(self._between(base, head))
+        return self._known[at]
+
+    def _between(self, base: str, head: str) -> Iterator[Besides]:
+        before, after = self._repository.tree(base), self._repository.tree(head)
+        changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+        holds = {place.path for place in self._tree.places(after).values()} & before.keys()
+        told = 0
+        for path in changed:
+            keys = self._other_keys(before[path], after[path]) if path in holds else None
+            if keys == ():
+                continue
+            told += 1
+            if told <= _MOST:
+                yield Besides(clean(path), keys or (), _how(path, before, after), self._stage_of(path))
+        if told > _MOST:
+            yield Besides(f"{told - _MOST} files more")
+
+    def _other_keys(self, before: str, after: str) -> tuple[str, ...] | None:
+        """The keys that differ and are not the version, nor the list that holds it; None where nobody can tell."""
+        blobs = self._repository.read_blobs([before, after])
+        try:
+            found = differing(blobs[before], blobs[after])
+            return tuple(clean(key) for key in found if not f"{self._key}.".startswith((f"{key}.", f"{key}[")))
+        except (KeyError, UnreadableError):
+            return None
+
+    def _stage_of(self, path: str) -> StageName | None:
+        name = next((self._stages[part] for part in path.split("/")[:-1] if part in self._stages), None)
+        return None if name is None else StageName(name)
+
+
+def _how(path: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    return "new" if path not in before else "taken away" if path not in after else ""

@@ -1,0 +1,68 @@
+"""What a branch changes besides versions: nobody merges what they have not been told of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from origin import FILES, PROD, STAGING, STARTED, config_of, origin_in, with_version
+
+from sgm_tui.fleet.observed import Besides
+from sgm_tui.gitops.besides import BesidesReader
+from sgm_tui.gitops.repository import Repository
+from sgm_tui.gitops.tree import Tree
+from sgm_tui.sandbox.repository import Repository as Origin
+
+
+@dataclass
+class Lab:
+    origin: Origin
+    clone: Repository
+    reader: BesidesReader
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    origin = origin_in(tmp_path)
+    config = config_of(origin, tmp_path)
+    clone = Repository(config.repository.url, config.repository.branch, tmp_path / "state")
+    yield Lab(origin, clone, BesidesReader(config, Tree(config), clone))
+    origin.close()
+
+
+async def besides(lab: Lab, writes: dict[str, bytes]) -> tuple[Besides, ...] | None:
+    head = lab.origin.commit("topic", writes, "topic", at=STARTED)
+    lab.origin.commit("main", {"README.md": b"meanwhile"}, "elsewhere", at=STARTED)
+    await lab.clone.fetch()
+    return lab.reader.of(head)
+
+
+async def test_a_version_alone_is_nothing_besides(lab: Lab) -> None:
+    assert await besides(lab, {STAGING: with_version(FILES[STAGING], "v9.0.0")}) == ()
+
+
+async def test_other_keys_and_other_files_are_told(lab: Lab) -> None:
+    sneaky = with_version(FILES[PROD], "v9.0.0") + b"\nextra: {replicas: 99}\n"
+    found = await besides(lab, {PROD: sneaky, "charts/microservice/values.yaml": b"{}", "prod/notes.txt": b"x"})
+    assert found == (
+        Besides("charts/microservice/values.yaml"),
+        Besides("prod/notes.txt", how="new", stage="prod"),
+        Besides(PROD, ("extra.replicas",), stage="prod"),
+    )
+
+
+async def test_a_file_nobody_can_read_is_told_as_a_whole(lab: Lab) -> None:
+    assert await besides(lab, {PROD: b"{{ broken"}) == (Besides(PROD, stage="prod"),)
+
+
+async def test_of_very_many_files_the_rest_is_counted(lab: Lab) -> None:
+    found = await besides(lab, {f"docs/{number:03}.md": b"x" for number in range(100)})
+    assert found is not None
+    assert (len(found), found[-1].path) == (41, "60 files more")
+
+
+async def test_what_is_not_in_the_clone_is_unknown(lab: Lab) -> None:
+    await lab.clone.fetch()
+    assert lab.reader.of("0" * 40) is None
