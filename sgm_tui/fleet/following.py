@@ -45,7 +45,7 @@ def _gate(rollout: Rollout, context: str) -> str:
     weight = f"({rollout.actual_weight}% of the traffic) " if step and rollout.actual_weight is not None else ""
     reason = rollout.pause_reason or rollout.message
     why = f" ({_WAITS.get(reason, reason)})" if reason else ""
-    command = f"kubectl --context {context} -n {rollout.namespace} argo rollouts promote {rollout.name}"
+    command = f"kubectl argo rollouts promote {rollout.name} -n {rollout.namespace} --context {context}"
     return f"it waits {step}{weight}for a person to let it go on{why}: {command}"
 
 
