@@ -33,11 +33,7 @@ def document(result: Result, preview: Preview, progress: Iterable[Progress] = ()
         "pull_requests": [_pull(one) for one in steps if one.number or one.step == "pushed"],
         "refusals": [
             *(_refused(one) for one in preview.refusals),
-            *(
-                _refused(Refusal(one.edits[0].change.path, one.unwritable))
-                for one in preview.proposals
-                if one.unwritable
-            ),
+            *(_refused(_barred(one)) for one in preview.proposals if one.unwritable),
             *(_unwritten(one) for one in steps if one.step in UNWRITTEN),
         ],
     }

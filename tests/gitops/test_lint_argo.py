@@ -86,6 +86,41 @@ def test_what_a_project_does_not_allow_or_allows_too_freely(
     assert words in found[0].message
 
 
+KINDS = {
+    "not listed for the cluster": (
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRole",
+        "",
+        "ClusterRole.rbac.authorization.k8s.io",
+    ),
+    "denied": (
+        "v1",
+        "ResourceQuota",
+        "namespaceResourceBlacklist: [{group: '', kind: ResourceQuota}]",
+        "ResourceQuota",
+    ),
+    "not among those listed": ("v1", "Secret", "namespaceResourceWhitelist: [{group: apps, kind: '*'}]", "Secret"),
+}
+
+
+@pytest.mark.parametrize(("version", "kind", "rule", "told"), KINDS.values(), ids=KINDS.keys())
+def test_a_kind_that_a_chart_brings_and_the_project_does_not_allow(
+    tmp_path: Path, version: str, kind: str, rule: str, told: str
+) -> None:
+    template = f"{{{{- if .Values.team }}}}\napiVersion: {version}\nkind: {kind} # for all\n{{{{- end }}}}\n"
+    files = changed(PROJECT_FILE, "  syncWindows:\n", f"  {rule}\n  syncWindows:\n" if rule else "  syncWindows:\n")
+    found = findings(tmp_path, {**files, "charts/service/templates/more.yaml": template})
+    assert [(one.rule, one.place.path, one.place.line) for one in found] == [
+        ("project-kind", "charts/service/templates/more.yaml", 3)
+    ]
+    assert f"project acme does not allow {told} (" in found[0].message
+
+
+def test_a_kind_that_is_computed_or_allowed_is_not_judged(tmp_path: Path) -> None:
+    template = "apiVersion: v1\nkind: {{ .Values.team }}\n---\napiVersion: v1\nkind: ConfigMap\n"
+    assert findings(tmp_path, {**FILES, "charts/service/templates/more.yaml": template}) == []
+
+
 def test_every_namespace_of_dev_is_nobodys_worry(tmp_path: Path) -> None:
     files = changed(PROJECT_FILE, "{name: dev-*, namespace: app-*}", "{name: dev-*, namespace: '*'}")
     assert findings(tmp_path, files) == []

@@ -182,6 +182,13 @@ RULES: tuple[Rule, ...] = (
         "Add the namespace to destinations of the project.",
     ),
     Rule(
+        "project-kind",
+        "warning",
+        "The project does not allow a kind that the chart brings",
+        "Argo CD refuses that object, and the sync of the whole Application fails.",
+        "Allow the kind in the project, or take its template out of the chart.",
+    ),
+    Rule(
         "project-wildcard",
         "warning",
         "A project that reaches production allows everything",

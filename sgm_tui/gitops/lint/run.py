@@ -7,7 +7,18 @@ from collections.abc import Callable, Collection
 
 from sgm_tui.config import Config
 from sgm_tui.errors import ConfigError
-from sgm_tui.gitops.lint import applications, charts, clusters, drift, layout, owners, projects, versions, yaml_files
+from sgm_tui.gitops.lint import (
+    applications,
+    charts,
+    clusters,
+    drift,
+    kinds,
+    layout,
+    owners,
+    projects,
+    versions,
+    yaml_files,
+)
 from sgm_tui.gitops.lint.findings import Finding, Report, Said, Skipped, found
 from sgm_tui.gitops.lint.subject import Checkout, Subject
 from sgm_tui.gitops.marked import Place
@@ -68,5 +79,6 @@ _CHECKS: tuple[Callable[[Subject], Said], ...] = (
     clusters.check,
     owners.check,
     charts.check,
+    kinds.check,
     drift.check,
 )

@@ -18,7 +18,6 @@ from textual.reactive import var
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.cells import urgency
@@ -309,8 +308,3 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
             self.go_to(row, column)
             if event.chain == 2 and self.selected is not None:
                 self.post_message(self.CellOpened(self.selected))
-
-
-def cell_of(snapshot: FleetSnapshot, key: CellKey | None) -> Cell | None:
-    """The cell of that key, if it (still) exists."""
-    return snapshot.cells.get(key) if key is not None else None
