@@ -162,9 +162,9 @@ def _parser(*, small: bool = False) -> argparse.ArgumentParser:
 
 
 def _add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from sgm_tui.commands import audit, completion, history, lint, plan, promote, prs, revert, status
+    from sgm_tui.commands import audit, completion, history, lint, plan, promote, prs, revert, rollout, status
 
-    for command in (status, promote, revert, plan, prs, history, audit, lint):
+    for command in (status, promote, revert, rollout, plan, prs, history, audit, lint):
         command.add(commands, shared)
     completion.add(commands, shared, _parser)
 

@@ -5,6 +5,7 @@ SgmError
 ├── ConfigError       2  sgm.yaml or the user file cannot be used (file, line, nearest valid name)
 ├── UnreachableError  3  a server, repository or registry did not answer
 └── RefusedError      4  permission, read-only mode, or a stage that is not armed
+    └── ConflictError    what was to be changed has changed meanwhile
 
 Adapters translate their library's errors into these at their edge and keep the cause; the command line
 turns the class into the exit code. What a person reads says what happened, where, and what to do next.
@@ -62,3 +63,7 @@ class RefusedError(SgmError):
 def system_words(error: OSError) -> str:
     """What the system calls it: asyncio puts the whole address into its own text, as a tuple."""
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
+
+
+class ConflictError(RefusedError):
+    """Somebody else was there first: what was to be changed is not what was read any more."""

@@ -29,14 +29,17 @@ if TYPE_CHECKING:
     from sgm_tui.config import Config
     from sgm_tui.fleet.gate import Gate
     from sgm_tui.fleet.history import Past, WayBack
+    from sgm_tui.fleet.observed import Rollout
     from sgm_tui.fleet.proposal import Preview, Progress, Terms, Unfinished
     from sgm_tui.fleet.pulls import PullAction
+    from sgm_tui.fleet.rollout_actions import RolloutAction
     from sgm_tui.operations.audit import Audit
     from sgm_tui.operations.planning import Planning
     from sgm_tui.operations.promote import Promoter
     from sgm_tui.operations.pull_requests import PullRequests
     from sgm_tui.operations.recovery import Recovery
     from sgm_tui.operations.revert import Reverter
+    from sgm_tui.operations.rollout_actions import RolloutActions
     from sgm_tui.operations.waves import Waves
     from sgm_tui.policy import Policy
 
@@ -67,6 +70,7 @@ class Desk:
     audit: Audit
     pulls: PullRequests | None
     """None where no forge is configured."""
+    rollouts: RolloutActions
     versions: Callable[[ServiceName], Awaitable[tuple[Version, ...]]]
     """Every version of a service that git ever wanted or the registry has, newest first."""
 
@@ -312,6 +316,13 @@ class LiveSession:
         if request is None or request.head != head:
             raise RefusedError(f"#{number} has moved meanwhile: nothing was done", "Look at it again.")
         said = await pulls.act(request, action)
+        await self.refresh()
+        return said
+
+    async def act_on_rollout(self, key: CellKey, seen: Rollout, action: RolloutAction, reason: str = "") -> str:
+        """Do something to the rollout of a cell, as it was seen."""
+        self._may_write()
+        said = await self.desk.rollouts.act(key, seen, action, reason)
         await self.refresh()
         return said
 

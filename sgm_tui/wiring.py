@@ -14,7 +14,7 @@ import hashlib
 import importlib
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sgm_tui.operations.audit import Audit
     from sgm_tui.operations.reading import CommitReader
     from sgm_tui.operations.revert import Reverter
+    from sgm_tui.operations.rollout_actions import RolloutActions
     from sgm_tui.store import Store
 
 logger = logging.getLogger("sgm")
@@ -66,6 +67,8 @@ _FETCHED_SECONDS = 10.0
 Publish = Callable[[Observation], None]
 Hubs = Sequence[tuple["ClusterConnection", str]]
 """The connection to each hub, and the namespace of its Argo CD."""
+Clusters = Mapping[str, "ClusterConnection"]
+"""The connection to each workload cluster, by its name."""
 
 
 class Source(Protocol):
@@ -144,9 +147,10 @@ class Connection:
         )
         git = GitSource(repository, tree, config)
         hubs = _hubs(config, stack)
+        clusters = {one.name: _connected(config, one.context, stack) for one in config.clusters}
         offs: list[Off] = []
         store = self._session.store
-        self._sources = [git, *_cluster_sources(config, hubs, git_knows(git), store, stack, offs)]
+        self._sources = [git, *_cluster_sources(config, hubs, git_knows(git), store, clusters, offs)]
         forge = self._forge(config, repository, tree, git, token, offs)
         self._session.sources = list(self._sources)
         store.configure(
@@ -156,7 +160,7 @@ class Connection:
         )
         for off in offs:
             store.apply(off)
-        return _desk(config, repository, forge, hubs, store)
+        return _desk(config, repository, forge, hubs, clusters, store)
 
     def _forge(
         self, config: Config, repository: Repository, tree: Tree, git: GitSource, token: str, offs: list[Off]
@@ -182,7 +186,9 @@ class Connection:
         return forge
 
 
-def _desk(config: Config, repository: Repository, forge: GithubForge | None, hubs: Hubs, store: Store) -> Desk:
+def _desk(
+    config: Config, repository: Repository, forge: GithubForge | None, hubs: Hubs, clusters: Clusters, store: Store
+) -> Desk:
     """Everything that writes, on one repository."""
     from sgm_tui.forge.registry import Registry
     from sgm_tui.gitops.history import History
@@ -205,10 +211,8 @@ def _desk(config: Config, repository: Repository, forge: GithubForge | None, hub
     registry = Registry(config.registry) if config.registry.url else None
     reverter = _reverter(config, repository, history, audit, commits, forge)
     investigator = Investigator(config, repository, registry, ProjectReader(hubs) if hubs else None, commits)
-    left_out = LeftOut(config, repository, history)
-    promoter = Promoter(
-        config, repository, forge, journal, audit, investigator, reverter, left_out=left_out, locks=locks
-    )
+    steps = LeftOut(config, repository, history)
+    promoter = Promoter(config, repository, forge, journal, audit, investigator, reverter, left_out=steps, locks=locks)
     return Desk(
         config=config,
         planning=Planning(Cart(directory / "plan.json"), store.set_plan),
@@ -218,8 +222,17 @@ def _desk(config: Config, repository: Repository, forge: GithubForge | None, hub
         waves=Waves(directory / "waves.json", promoter),
         audit=audit,
         pulls=None if forge is None else PullRequests(forge, journal, audit, locks),
+        rollouts=_rollouts(clusters, audit),
         versions=_versions(history, registry, lambda: store.snapshot),
     )
+
+
+def _rollouts(clusters: Clusters, audit: Audit) -> RolloutActions:
+    from sgm_tui.live.rollout_actor import RolloutActor
+    from sgm_tui.operations.rollout_actions import RolloutActions
+
+    named = {ClusterName(name): connection for name, connection in clusters.items()}
+    return RolloutActions({name: RolloutActor(one, name) for name, one in named.items()}, audit)
 
 
 def _reverter(
@@ -299,7 +312,7 @@ def _cluster_sources(
     hubs: Hubs,
     is_service: Callable[[str], bool],
     store: Store,
-    stack: contextlib.AsyncExitStack,
+    clusters: Clusters,
     offs: list[Off],
 ) -> Iterable[Source]:
     from sgm_tui.live.argocd import ApplicationSource
@@ -317,7 +330,7 @@ def _cluster_sources(
     if not hubs:
         offs.append(Off(SourceId("argocd"), "argocd.hubs is not configured"))
     for cluster in config.clusters:
-        connection, moves = _connected(config, cluster.context, stack), functools.partial(store.moves, cluster.name)
+        connection, moves = clusters[cluster.name], functools.partial(store.moves, cluster.name)
         yield RolloutSource(connection, cluster.name, naming)
         yield ScalingSource(connection, cluster.name, naming, moves)
         if cluster.prometheus:

@@ -30,6 +30,7 @@ from sgm_tui.fleet.observed import (
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
 from sgm_tui.fleet.proposal import FileEdit, Preview, Progress, Proposal, Terms, Unfinished
 from sgm_tui.fleet.pulls import PullAction
+from sgm_tui.fleet.rollout_actions import RolloutAction
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind, SourceState
 from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
@@ -654,6 +655,13 @@ class ScriptedSession:
             raise self.failure
         self.asked.append((action, number, head))
         return f"#{number}: {action}"
+
+    async def act_on_rollout(self, where: CellKey, seen: Rollout, action: RolloutAction) -> str:
+        """Kept."""
+        if self.failure is not None:
+            raise self.failure
+        self.asked.append((action, where))
+        return f"{where}: {action}"
 
     async def waves(self) -> tuple[tuple[WavePlan, WaveStep], ...]:
         """What a test says."""

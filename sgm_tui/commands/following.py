@@ -107,13 +107,12 @@ async def follow(session: LiveSession, wanted: Mapping[CellKey, Version], number
         numbers.update([progress.number] if progress.number else ())
         output.note(line_of(progress))
 
-    contexts = {one.name: one.context or one.name for one in session.config.clusters}
     session.tell, session.opens_waves = opened, True
     try:
         async with asyncio.timeout(seconds):
             async for snapshot in session.snapshots():
                 for key, version in wanted.items():
-                    line = _move(snapshot, key, version, contexts)
+                    line = _move(snapshot, key, version)
                     if line and told.get(key) != line:
                         told[key] = line
                         output.note(f"{key} -> {version}: {line}")
@@ -127,7 +126,7 @@ async def follow(session: LiveSession, wanted: Mapping[CellKey, Version], number
     return 1
 
 
-def _move(snapshot: FleetSnapshot, key: CellKey, version: Version, contexts: Mapping[str, str]) -> str:
+def _move(snapshot: FleetSnapshot, key: CellKey, version: Version) -> str:
     """How far a version is on its way into a cell; "" where the cell is not known."""
     cell = snapshot.cells.get(key)
     if cell is None:
@@ -135,7 +134,7 @@ def _move(snapshot: FleetSnapshot, key: CellKey, version: Version, contexts: Map
     if reason := unseen(snapshot, cell):
         merged = "merged; the rest" if cell.desired_version == version else "all but its merge"
         return f"{merged} cannot be followed from here: {reason}"
-    return move_of(cell, version, contexts.get(key.cluster, key.cluster))
+    return move_of(cell, version)
 
 
 def _ended(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], numbers: set[int]) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import Rollout
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
@@ -18,14 +18,8 @@ _DECISIVE = frozenset({"argocd", "rollouts"})
 """Sources without which nobody can tell how a version fares."""
 
 
-def move_of(cell: Cell, version: Version, context: str) -> str:
-    """How far a version is on its way into a cell.
-
-    Args:
-        cell: where it goes.
-        version: what is on its way.
-        context: of the kubeconfig, for what a person may have to type.
-    """
+def move_of(cell: Cell, version: Version) -> str:
+    """How far a version is on its way into a cell."""
     rollout = cell.facts.rollout
     if cell.desired_version != version:
         if rollout is not None and rollout.spec_version == version:
@@ -33,19 +27,19 @@ def move_of(cell: Cell, version: Version, context: str) -> str:
         if cell.journey is Journey.SETTLED:
             return "not merged yet"
     if cell.journey is Journey.PAUSED and rollout is not None:
-        return f"paused: {_gate(rollout, context)}"
+        return f"paused: {_gate(cell.key, rollout)}"
     if cell.journey is Journey.SYNCING and cell.suspect_since is not None:
         return "syncing: the cluster has not taken it up yet"
     return cell.journey.value + (f": {cell.reason}" if cell.reason else "")
 
 
-def _gate(rollout: Rollout, context: str) -> str:
+def _gate(key: CellKey, rollout: Rollout) -> str:
     """What a rollout waits for, whom, and how it goes on."""
     step = f"at step {rollout.step}/{rollout.steps} " if rollout.steps and rollout.step is not None else ""
     weight = f"({rollout.actual_weight}% of the traffic) " if step and rollout.actual_weight is not None else ""
     reason = rollout.pause_reason or rollout.message
     why = f" ({_WAITS.get(reason, reason)})" if reason else ""
-    command = f"kubectl argo rollouts promote {rollout.name} -n {rollout.namespace} --context {context}"
+    command = f"sgm rollout promote {key.service} --cluster {key.cluster}"
     return f"it waits {step}{weight}for a person to let it go on{why}: {command}"
 
 

@@ -23,7 +23,7 @@ import msgspec
 from kubernetes.aio.config import new_client_from_config
 from kubernetes.aio.config.config_exception import ConfigException
 
-from sgm_tui.errors import RefusedError, SgmError, UnreachableError, system_words
+from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableError, system_words
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import Status
 
@@ -328,7 +328,9 @@ def refusal(status: int, said: str, path: str, context: str) -> SgmError:
         return AbsentError(f"{context} has no {what}", "Its CRD is not installed there.")
     if status == 410:
         return ExpiredError(f"{context}: {said}")
-    if status in {409, 422}:
+    if status == 409:
+        return ConflictError(f"{context}: {said}", "It has changed meanwhile: look again.")
+    if status == 422:
         return RefusedError(f"{context}: {said}", "It has changed meanwhile: look again.")
     kind = BusyError if status == 429 else UnreachableError
     return kind(f"{context} answered {status}: {said}")

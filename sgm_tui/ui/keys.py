@@ -11,6 +11,11 @@ from textual.binding import ActiveBinding, Binding, BindingType
 
 _MOVE = Binding.Group("move", compact=True)
 
+_ACTING: list[BindingType] = [
+    Binding("g", "rollout('promote')", "go on", id="pass-gate", show=False, tooltip="Let a rollout that waits go on"),
+    Binding("a", "rollout('abort')", "abort", id="abort", show=False, tooltip="Abort a rollout that is under way"),
+]
+
 MATRIX: list[BindingType] = [
     Binding("up,k", "move(-1, 0)", "up", id="up", show=False, group=_MOVE, tooltip="The row above"),
     Binding("down,j", "move(1, 0)", "down", id="down", show=False, group=_MOVE, tooltip="The row below"),
@@ -55,6 +60,7 @@ MATRIX: list[BindingType] = [
     ),
     Binding("v", "revert", "revert", id="revert", tooltip="Plan the way back to a version that was good"),
     Binding("y", "why", "why", id="why", tooltip="What stands in the way of the next version"),
+    *_ACTING,
     Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take back the last step of the plan"),
     Binding("c", "plan", "plan", id="plan", tooltip="What is planned, its exact diff, and sending it"),
     Binding("o", "pulls", "PRs", id="pulls", tooltip="Pull requests: open ones and those just merged"),
@@ -142,10 +148,11 @@ def always(keymap: Mapping[str, str]) -> frozenset[str]:
     return frozenset(key.strip() for one in chosen for key in keymap.get(one.id or "", one.key).split(","))
 
 
-PAGE: list[BindingType] = [
+CELL: list[BindingType] = [
     Binding("escape,q", "back", "back", id="page-back", tooltip="Back to the matrix"),
     Binding("down,j", "scroll(1)", "down", id="page-down-line", show=False, tooltip="Scroll down"),
     Binding("up,k", "scroll(-1)", "up", id="page-up-line", show=False, tooltip="Scroll up"),
+    *_ACTING,
 ]
 
 PLAN: list[BindingType] = [
@@ -266,7 +273,7 @@ HELP: list[BindingType] = [
 
 WRITING = frozenset(
     {
-        "mark", "promote", "promote-row", "promote-stage", "promote-location", "revert", "undo",
+        "mark", "promote", "promote-row", "promote-stage", "promote-location", "revert", "undo", "pass-gate", "abort",
         "plan-confirm", "plan-drop", "plan-undo", "plan-version", "plan-strategy", "plan-reason", "plan-override",
         "plan-supersede", "plan-direct", "unfinished-do", "waves-stop", "waves-go-on", "waves-drop", "why-promote",
         "revert-stage", "revert-bad", "revert-everywhere",

@@ -44,3 +44,12 @@ class UnfinishedRequested(Message):
 
 class WavesRequested(Message):
     """Promotions that go wave by wave."""
+
+
+@dataclass
+class RolloutRequested(Message):
+    """Something done to the rollout of one cell, once it has been asked about."""
+
+    key: CellKey
+    action: str
+    """promote (let it go on) or abort."""

@@ -20,6 +20,7 @@ from sgm_tui.ui.messages import (
     PlanRequested,
     PullsRequested,
     RevertRequested,
+    RolloutRequested,
     UnfinishedRequested,
     WavesRequested,
     WhyRequested,
@@ -97,6 +98,13 @@ class Navigation(App[None]):
         from sgm_tui.ui.screens.revert import RevertScreen
 
         self.push_screen(RevertScreen(self.session, message.key).data_bind(Navigation.snapshot))
+
+    @on(RolloutRequested)
+    def begin_acting(self, message: RolloutRequested) -> None:
+        """Ask, and do it to the rollout that was asked about."""
+        from sgm_tui.ui.acting import act_on_rollout
+
+        self.run_worker(act_on_rollout(self, message), group="acting")
 
     @work(group="picture", exclusive=True)
     async def action_save_picture(self) -> None:

@@ -12,8 +12,10 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate
     from sgm_tui.fleet.history import Past, WayBack
+    from sgm_tui.fleet.observed import Rollout
     from sgm_tui.fleet.proposal import Preview, Progress, Terms, Unfinished
     from sgm_tui.fleet.pulls import PullAction
+    from sgm_tui.fleet.rollout_actions import RolloutAction
     from sgm_tui.fleet.waves import WavePlan, WaveStep
 
 
@@ -126,6 +128,14 @@ class Session(Protocol):
 
         Raises:
             SgmError: GitHub said no, or it has moved meanwhile.
+        """
+        ...
+
+    async def act_on_rollout(self, key: CellKey, seen: Rollout, action: RolloutAction) -> str:
+        """Do something to the rollout of a cell, as it was seen; what happened, in words.
+
+        Raises:
+            SgmError: the cluster said no, or it has moved meanwhile.
         """
         ...
 

@@ -15,8 +15,10 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate
     from sgm_tui.fleet.history import Past, WayBack
+    from sgm_tui.fleet.observed import Rollout
     from sgm_tui.fleet.proposal import Terms, Unfinished
     from sgm_tui.fleet.pulls import PullAction
+    from sgm_tui.fleet.rollout_actions import RolloutAction
     from sgm_tui.fleet.waves import WavePlan, WaveStep
 
 _PICTURE = "this is a picture of the fleet, not the fleet"
@@ -111,6 +113,10 @@ class StaticSession:
         raise RefusedError(self._why)
 
     async def act_on_pull(self, number: int, head: str, action: PullAction) -> str:
+        """Refused."""
+        raise RefusedError(self._why)
+
+    async def act_on_rollout(self, key: CellKey, seen: Rollout, action: RolloutAction) -> str:
         """Refused."""
         raise RefusedError(self._why)
 

@@ -13,7 +13,6 @@ import pytest
 from kube_server import Served, new_store, owned_by, rollout, served
 
 from sgm_tui.config import ArgoConfig, ClusterConfig, Config, HubConfig, RepositoryConfig, StageConfig
-from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.observation import (
     Alive,
@@ -373,17 +372,3 @@ async def test_an_autoscaler_elsewhere_is_that_of_the_cell_whose_application_own
     ):
         listed = await seen.first(ScalingListed)
     assert listed.scaling.keys() == {CHECKOUT}
-
-
-async def test_a_patch_is_sent_once_and_its_refusal_is_told(tmp_path: Path) -> None:
-    store = new_store("app-checkout")
-    placed(store, "checkout")
-    async with connected(tmp_path, c=store) as (_, connection):
-        path = "/apis/argoproj.io/v1alpha1/namespaces/app-checkout/rollouts/checkout/status"
-        await connection.patch(path, {"status": {"abort": True}}, content_type="application/merge-patch+json")
-        found = store.get("Rollout", "app-checkout", "checkout")
-        assert found is not None
-        assert found["status"]["abort"] is True
-        stale = {"metadata": {"resourceVersion": "1"}, "status": {"abort": False}}
-        with pytest.raises(RefusedError, match="has been modified"):
-            await connection.patch(path, stale, content_type="application/merge-patch+json")

@@ -28,9 +28,9 @@ pytestmark = pytest.mark.xdist_group("commands")
 class Fleet:
     """A sandbox process, and `sgm` on it."""
 
-    def __init__(self, directory: Path, speed: int = 40) -> None:
+    def __init__(self, directory: Path, speed: int = 40, scenario: str = "calm") -> None:
         where = str(directory / "fleet")
-        command = [SGM, "sandbox", "--scenario", "calm", "--speed", str(speed), "--directory", where]
+        command = [SGM, "sandbox", "--scenario", scenario, "--speed", str(speed), "--directory", where]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.ready = json.loads(self.process.stdout.readline())

@@ -59,15 +59,19 @@ def hung(head: Line, text: str, tone: Tone, width: int, least: int = _NARROWEST)
 
 
 def _broken(text: str, width: int) -> list[str]:
-    """At its words; a path, which has none, behind its slashes."""
-    if " " in text or "/" not in text:
+    """At its words; where one is too long (a path, the name of an object), behind slashes and colons too."""
+    if all(cell_len(word) <= width for word in text.split()):
         return textwrap.wrap(text, width)
     rows = [""]
-    for name in re.findall(r"[^/]*/|[^/]+", text):
-        if rows[-1] and cell_len(rows[-1] + name) > width:
-            rows.append("")
-        rows[-1] += name
-    return [row for one in rows for row in textwrap.wrap(one, width)]
+    for piece in re.findall(r"\s+|[^\s/:]*[/:]+|[^\s/:]+", text):
+        if piece.isspace():
+            rows[-1] += " "
+        elif not rows[-1].strip() or cell_len(rows[-1] + piece) <= width:
+            rows[-1] += piece
+        else:
+            rows.append(piece)
+        rows[-1:] = textwrap.wrap(rows[-1], width, drop_whitespace=False) or [""]
+    return [row.strip() for row in rows]
 
 
 class Loose(NamedTuple):

@@ -8,29 +8,25 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.getters import query_one
-from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Static
 
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
+from sgm_tui.ui.messages import RolloutRequested
 from sgm_tui.ui.present.sources import health_line
 from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
-from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 from sgm_tui.ui.widgets.detail_pane import DetailPane
 from sgm_tui.ui.widgets.key_bar import KeyBar
 
 
-class CellScreen(Screen[None]):
+class CellScreen(FleetPage):
     """The four truths in full, and the sources they come from."""
 
     CSS_PATH = styles() / "cell.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = keys.PAGE
-
-    snapshot: var[FleetSnapshot] = var(NO_FLEET)
+    BINDINGS: ClassVar[list[BindingType]] = keys.CELL
 
     scroller = query_one(VerticalScroll)
 
@@ -66,6 +62,10 @@ class CellScreen(Screen[None]):
     def action_scroll(self, lines: int) -> None:
         """Scroll the page."""
         self.scroller.scroll_relative(y=lines, animate=False, immediate=True)
+
+    def action_rollout(self, name: str) -> None:
+        """Let its rollout go on, or abort it, once asked about."""
+        self.post_message(RolloutRequested(self._key, name))
 
     def action_back(self) -> None:
         """Back to the matrix."""

@@ -19,7 +19,14 @@ from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui import keys
-from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested, RevertRequested, WhyRequested
+from sgm_tui.ui.messages import (
+    CellRequested,
+    PlanRequested,
+    PullsRequested,
+    RevertRequested,
+    RolloutRequested,
+    WhyRequested,
+)
 from sgm_tui.ui.present.narrowed import narrowed
 from sgm_tui.ui.present.tones import page
 from sgm_tui.ui.rows import View
@@ -32,6 +39,10 @@ WIDE = 200
 """Columns from which details stand beside the matrix: only there its cells stay as wide as on a usual wide terminal."""
 _TALL = 32
 _FAR = 1_000_000
+_OF_A_CELL = frozenset(
+    ["open", "promote", "promote_row", "promote_stage", "promote_location", "revert", "why", "rollout", "mark"]
+)
+"""Actions that need a cell under the cursor."""
 _REASONS = 3
 """So many reasons fit into one notification."""
 
@@ -234,10 +245,7 @@ class FleetScreen(FleetPage):
             does = "c shows the plan, u takes it back" if new else "c shows the plan"
             self.notify(does, title=title, markup=False)
         if refused or not changes:
-            reasons = [one.reason for one in refused or staged.refusals[:1]]
-            text = "\n".join(reasons[:_REASONS]) + (
-                f"\nand {len(reasons) - _REASONS} more" if reasons[_REASONS:] else ""
-            )
+            text = _reasons([one.reason for one in refused or staged.refusals[:1]])
             self.notify(text or "nothing to promote", title="not planned", severity="warning", markup=False)
 
     def action_revert(self) -> None:
@@ -254,6 +262,11 @@ class FleetScreen(FleetPage):
         """Everything in the way of this cell's next version."""
         if (cell := self.grid.selected) is not None:
             self.post_message(WhyRequested(cell))
+
+    def action_rollout(self, name: str) -> None:
+        """Let this cell's rollout go on, or abort it, once asked about."""
+        if (cell := self.grid.selected) is not None:
+            self.post_message(RolloutRequested(cell, name))
 
     @work(group="planning")
     async def action_undo(self) -> None:
@@ -318,7 +331,7 @@ class FleetScreen(FleetPage):
             return bool(self.snapshot.plan.before) or None
         if action in {"filter", "back"}:
             return bool(self.query("#filter")) or None  # it comes a moment after the first frame
-        if action in {"open", "promote", "promote_row", "promote_stage", "promote_location", "revert", "why", "mark"}:
+        if action in _OF_A_CELL:
             return self.selected is not None or None
         return True
 
@@ -339,6 +352,11 @@ async def _only(staging: Awaitable[Change | Refusal]) -> Staged:
     """One answer as the answer to a wish."""
     found = await staging
     return Staged((found,)) if isinstance(found, Change) else Staged(refusals=(found,))
+
+
+def _reasons(reasons: Sequence[str]) -> str:
+    more = f"\nand {len(reasons) - _REASONS} more" if reasons[_REASONS:] else ""
+    return "\n".join(reasons[:_REASONS]) + more
 
 
 def _said(changes: Sequence[Change]) -> str:

@@ -1,0 +1,97 @@
+"""`sgm rollout`: let a rollout go on, abort it, try it again, hold it, restart its pods."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from sgm_tui.commands import output
+from sgm_tui.commands.arguments import name
+from sgm_tui.commands.common import check_names, may_write, settled_session
+from sgm_tui.errors import RefusedError, UnreachableError, UsageError
+from sgm_tui.fleet.cell import Journey
+from sgm_tui.fleet.model import CellKey, ServiceName
+from sgm_tui.fleet.rollout_actions import WORDS, RolloutAction, consequence, why_not
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.cell import Cell
+    from sgm_tui.fleet.observed import Rollout
+    from sgm_tui.fleet.snapshot import FleetSnapshot
+
+_ACTIONS: tuple[RolloutAction, ...] = tuple(WORDS)
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("rollout", parents=[shared], help="let a rollout go on, abort it, try it again, ...")
+    parser.add_argument(
+        "action", choices=_ACTIONS, help="what to do: " + "; ".join(f"{a}: {WORDS[a]}" for a in _ACTIONS)
+    )
+    parser.add_argument("service", metavar="SERVICE", type=name, help="of which service")
+    parser.add_argument("--cluster", metavar="C", type=name, required=True, help="in which cluster")
+    parser.add_argument("--reason", default="", metavar="R", help="why; it is kept in the audit")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print it")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it to what is there now; the exit code of design §6."""
+    may_write(arguments)
+    return asyncio.run(_rollout(arguments))
+
+
+async def _rollout(arguments: argparse.Namespace) -> int:
+    async with settled_session(arguments) as (session, snapshot):
+        may_write(arguments, session)
+        cell = _cell(snapshot, arguments)
+        rollout = cell.facts.rollout
+        if cell.journey is Journey.UNKNOWN and cell.facts.stale:
+            raise UnreachableError(f"{cell.key} is unknown: {cell.reason}", "Nothing was done.")
+        why = why_not(rollout, arguments.action)
+        if why or rollout is None:
+            _say(cell, arguments, "refused", why)
+            output.note(f"sgm: {cell.key}: not done: {why}")
+            return 1
+        if not arguments.yes and not await asyncio.to_thread(_asked, cell, rollout, arguments.action):
+            raise RefusedError("not confirmed: nothing was done")
+        said = await session.act_on_rollout(cell.key, rollout, arguments.action, arguments.reason)
+        _say(cell, arguments, "done", said)
+        if follows := consequence(rollout, arguments.action, _wanted(cell)):
+            output.note(f"sgm: {follows}")
+        return 0
+
+
+def _cell(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Cell:
+    check_names(snapshot, {"service": [arguments.service], "cluster": [arguments.cluster]})
+    cluster = snapshot.fleet.cluster(arguments.cluster)
+    key = CellKey(ServiceName(arguments.service), cluster.stage, cluster.name) if cluster is not None else None
+    cell = snapshot.cells.get(key) if key is not None else None
+    if cell is None:
+        raise UsageError(f"{arguments.service} is not in {arguments.cluster}", "sgm status shows what is where.")
+    return cell
+
+
+def _wanted(cell: Cell) -> str:
+    return (cell.facts.desired.version or "") if cell.facts.desired is not None else ""
+
+
+def _asked(cell: Cell, rollout: Rollout, action: RolloutAction) -> bool:
+    follows = consequence(rollout, action, _wanted(cell))
+    moves = f"{rollout.stable_version or '?'} → {rollout.new_version or rollout.spec_version or '?'}"
+    if follows:
+        output.note(follows)
+    return output.asked(f"{cell.key} {rollout.phase} {moves}: {WORDS[action]}?")
+
+
+def _say(cell: Cell, arguments: argparse.Namespace, result: str, said: str) -> None:
+    """What became of it: for programs always, for people what was done."""
+    if arguments.output == "json":
+        key = cell.key
+        where = {"service": key.service, "stage": key.stage, "cluster": key.cluster}
+        done = {"schema": 1, **where, "action": arguments.action, "result": result, "text": said}
+        output.data(json.dumps(done, indent=2, ensure_ascii=False))
+    elif result == "done":
+        output.data(said)

@@ -1,0 +1,100 @@
+"""What a person can do to a rollout, why not, and the exact patches that do it: those of `kubectl argo rollouts`.
+
+Narrower than the plugin in one thing: promoting lets go on what waits. Of a rollout that does not wait the plugin
+skips the step that is running, an analysis too; nobody does that by a key press.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sgm_tui.fleet.observed import Rollout
+from sgm_tui.fleet.rollout import RolloutObject
+
+RolloutAction = Literal["promote", "abort", "retry", "pause", "restart"]
+
+WORDS: Mapping[RolloutAction, str] = {
+    "promote": "let it go on",
+    "abort": "abort it: all traffic and pods go back to the stable version",
+    "retry": "try the aborted update again, from its first step",
+    "pause": "hold it where it is, until somebody lets it go on",
+    "restart": "restart its pods, some at a time",
+}
+_UNDER_WAY = frozenset({"Progressing", "Paused"})
+_INCONCLUSIVE = "InconclusiveAnalysisRun"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One merge patch."""
+
+    subresource: str
+    """"status", or "" for the object itself."""
+    body: Mapping[str, Any]
+
+
+def why_not(rollout: Rollout | None, action: RolloutAction) -> str:
+    """Why an action cannot be done now; "" when it can."""
+    if rollout is None:
+        return "there is no Rollout here"
+    moves = rollout.phase in _UNDER_WAY and not rollout.aborted
+    match action:
+        case "promote":
+            waits = rollout.phase == "Paused" and not rollout.aborted
+            return "" if waits else "it waits for nobody"
+        case "abort":
+            if rollout.aborted:
+                return "it is aborted already"
+            return "" if moves and rollout.new_version != rollout.stable_version else "no update is under way"
+        case "retry":
+            return "" if rollout.aborted else "it is not aborted"
+        case "pause":
+            return "" if moves and rollout.phase != "Paused" else "nothing moves"
+        case "restart":
+            return ""
+
+
+def consequence(rollout: Rollout, action: RolloutAction, wanted: str) -> str:
+    """What a person has to know before; "" when there is nothing. `wanted` is the version in git."""
+    if action == "promote" and rollout.pause_seconds is not None:
+        return f"It goes on by itself after {rollout.pause_seconds:g} s."
+    if action == "abort" and wanted and wanted != rollout.stable_version:
+        return f"git goes on wanting {wanted}: the cell stays failed until it is reverted (v) or tried again."
+    return ""
+
+
+def patches(seen: RolloutObject, action: RolloutAction, now: datetime) -> tuple[Patch, ...]:
+    """What is sent, in this order (protocols B5)."""
+    match action:
+        case "promote":
+            return _promotion(seen)
+        case "abort" | "retry":
+            return (Patch("status", {"status": {"abort": action == "abort"}}),)
+        case "pause":
+            return (Patch("", {"spec": {"paused": True}}),)
+        case "restart":
+            return (Patch("", {"spec": {"restartAt": f"{now:%Y-%m-%dT%H:%M:%SZ}"}}),)
+
+
+def _promotion(seen: RolloutObject) -> tuple[Patch, ...]:
+    found: list[Patch] = []
+    if seen.strategy == "Canary" and seen.steps and seen.controller_pause and _INCONCLUSIVE in seen.pause_reasons:
+        following = min((seen.step_index or 0) + 1, len(seen.steps))
+        over = {"pauseConditions": None, "controllerPause": False, "currentStepIndex": following}
+        found.append(Patch("status", {"status": over}))
+    elif seen.pause_reasons:
+        found.append(Patch("status", {"status": {"pauseConditions": None}}))
+    if seen.paused:
+        found.append(Patch("", {"spec": {"paused": False}}))
+    return tuple(found)
+
+
+def moved(then: Rollout, now: Rollout) -> bool:
+    """Whether it is another update, or at another gate, than the one that was asked about."""
+    other_update = None not in {then.spec_version, now.spec_version} and then.spec_version != now.spec_version
+    at_gate = then.phase == now.phase == "Paused"
+    other_gate = at_gate and (then.step, then.pause_reason) != (now.step, now.pause_reason)
+    return then.uid != now.uid or other_update or then.aborted != now.aborted or other_gate

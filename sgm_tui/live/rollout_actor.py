@@ -1,0 +1,66 @@
+"""One Rollout of a cluster, read and patched: what was read is changed, or nothing is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from sgm_tui.fleet.model import ClusterName
+from sgm_tui.fleet.rollout import RolloutObject
+from sgm_tui.fleet.rollout_actions import Patch
+from sgm_tui.live.connection import AbsentError, ClusterConnection, decode
+from sgm_tui.live.rollout_wire import RolloutWire, rollout_object
+
+_MERGE = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """A Rollout as the API server has it now."""
+
+    rollout: RolloutObject
+    version: str
+    """Its `resourceVersion`: a patch that names it is refused once anybody has changed anything."""
+
+
+class RolloutActor:
+    """Reads and patches Rollouts of one cluster."""
+
+    def __init__(self, connection: ClusterConnection, cluster: ClusterName) -> None:
+        self._connection = connection
+        self._cluster = cluster
+
+    async def read(self, namespace: str, name: str) -> Current:
+        """The Rollout now.
+
+        Raises:
+            SgmError: why there is none.
+        """
+        return self._current(await self._connection.get(_path(namespace, name)))
+
+    async def patch(self, current: Current, patch: Patch) -> Current:
+        """Send one patch, once; what it made.
+
+        A CRD of before 0.10 has no status subresource: there the same is sent to the object itself.
+
+        Raises:
+            ConflictError: it is not what was read any more, and nothing was changed.
+            SgmError: the server said no, or did not answer: then it may have been done.
+        """
+        path = _path(current.rollout.namespace, current.rollout.name)
+        body = {**patch.body, "metadata": {"resourceVersion": current.version}}
+        if patch.subresource:
+            try:
+                sent = await self._connection.patch(f"{path}/{patch.subresource}", body, content_type=_MERGE)
+                return self._current(sent)
+            except AbsentError:
+                await self.read(current.rollout.namespace, current.rollout.name)
+        return self._current(await self._connection.patch(path, body, content_type=_MERGE))
+
+    def _current(self, data: bytes) -> Current:
+        wire: RolloutWire = decode(data, RolloutWire, self._connection)
+        return Current(rollout_object(wire, self._cluster), wire.metadata.resource_version)
+
+
+def _path(namespace: str, name: str) -> str:
+    return f"/apis/argoproj.io/v1alpha1/namespaces/{quote(namespace, safe='')}/rollouts/{quote(name, safe='')}"

@@ -1,0 +1,93 @@
+"""Letting a rollout go on, aborting it, trying it again: done to what a person saw, or not at all.
+
+Nothing of it is resumed after a crash: a patch is bound to the revision that was read, so it was applied or it was
+not, and the cell says which. The audit has both that it was asked for and how it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sgm_tui.errors import ConflictError, RefusedError, SgmError
+from sgm_tui.fleet.model import CellKey, ClusterName
+from sgm_tui.fleet.rollout import derive
+from sgm_tui.fleet.rollout_actions import WORDS, RolloutAction, moved, patches, why_not
+from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.files import beside
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.observed import Rollout
+    from sgm_tui.fleet.rollout import RolloutObject
+    from sgm_tui.live.rollout_actor import RolloutActor
+
+_TRIES = 3
+"""A controller may write between our reading and our patch; what a person saw is compared anew each time."""
+
+
+class RolloutActions:
+    """Acts on the rollouts of every cluster."""
+
+    def __init__(self, actors: Mapping[ClusterName, RolloutActor], audit: Audit) -> None:
+        self._actors = actors
+        self._audit = audit
+
+    async def act(self, key: CellKey, seen: Rollout, action: RolloutAction, reason: str = "") -> str:
+        """Do it to the rollout that was seen; what happened, in words.
+
+        Raises:
+            RefusedError: it has moved meanwhile, or there is nothing to do.
+            SgmError: the cluster said no, or did not answer.
+        """
+        facts = _facts(key, seen, reason)
+
+        async def record(outcome: str) -> None:
+            title = f"{key} {facts['version']}: {outcome}"
+            await beside(self._audit.record, f"rollout-{action}", title=title, **facts)
+
+        await record("asked for")
+        try:
+            await self._carry_out(key, seen, action)
+        except SgmError as error:
+            await record(f"not done: {error.message}")
+            raise
+        await record("done")
+        return f"{key.service} {key.cluster}: {WORDS[action].partition(':')[0]}"
+
+    async def _carry_out(self, key: CellKey, seen: Rollout, action: RolloutAction) -> None:
+        actor = self._actors[key.cluster]
+        for left in reversed(range(_TRIES)):
+            current = await actor.read(seen.namespace, seen.name)
+            now = derive(current.rollout)
+            if moved(seen, now):
+                raise RefusedError(f"{key} has moved meanwhile: nothing was done", "Look at it again.")
+            if why := _why_not(current.rollout, now, action):
+                raise RefusedError(f"{key}: {why}: nothing was done", "Look at it again.")
+            try:
+                for patch in patches(current.rollout, action, datetime.now(UTC)):
+                    current = await actor.patch(current, patch)
+            except ConflictError:
+                if not left:
+                    raise
+            else:
+                return
+
+
+def _why_not(found: RolloutObject, now: Rollout, action: RolloutAction) -> str:
+    """Without its ReplicaSets an object tells whether an update is under way by its hashes."""
+    if action == "abort":
+        return "no update is under way" if found.current_hash == found.stable_hash else ""
+    return why_not(now, action)
+
+
+def _facts(key: CellKey, seen: Rollout, reason: str) -> dict[str, Any]:
+    return {
+        "services": [key.service],
+        "stage": key.stage,
+        "stages": [key.stage],
+        "clusters": [key.cluster],
+        "rollout": f"{seen.namespace}/{seen.name}",
+        "version": seen.new_version or seen.stable_version or "",
+        "reason": reason,
+    }

@@ -1,0 +1,122 @@
+"""What can be done to a rollout, why not, and that the patches are those of `kubectl argo rollouts` (protocols B5)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from sgm_tui.fleet.model import ClusterName, Version
+from sgm_tui.fleet.observed import Rollout
+from sgm_tui.fleet.rollout import RolloutObject, Step
+from sgm_tui.fleet.rollout_actions import RolloutAction, consequence, moved, patches, why_not
+
+EU = ClusterName("prod-eu1")
+NOW = datetime(2026, 11, 29, 7, 30, 5, tzinfo=UTC)
+PAUSED = Rollout(
+    "cart",
+    "app-cart",
+    EU,
+    "Canary",
+    "Paused",
+    uid="u1",
+    step=1,
+    steps=4,
+    stable_version=Version("v1"),
+    new_version=Version("v2"),
+    spec_version=Version("v2"),
+    pause_reason="CanaryPauseStep",
+)
+ROLLING = replace(PAUSED, phase="Progressing", pause_reason="")
+ABORTED = replace(PAUSED, phase="Degraded", aborted=True, pause_reason="")
+HEALTHY = replace(PAUSED, phase="Healthy", new_version=None, stable_version=Version("v2"), pause_reason="")
+
+POSSIBLE: dict[str, tuple[Rollout, set[RolloutAction]]] = {
+    "at a gate": (PAUSED, {"promote", "abort", "restart"}),
+    "rolling": (ROLLING, {"abort", "pause", "restart"}),
+    "aborted": (ABORTED, {"retry", "restart"}),
+    "healthy": (HEALTHY, {"restart"}),
+}
+
+
+@pytest.mark.parametrize(("rollout", "possible"), POSSIBLE.values(), ids=POSSIBLE.keys())
+def test_only_what_would_do_something_is_possible(rollout: Rollout, possible: set[RolloutAction]) -> None:
+    actions: tuple[RolloutAction, ...] = ("promote", "abort", "retry", "pause", "restart")
+    assert {action for action in actions if not why_not(rollout, action)} == possible
+    assert why_not(None, "promote") == "there is no Rollout here"
+
+
+GATE = RolloutObject(
+    "cart",
+    "app-cart",
+    EU,
+    strategy="Canary",
+    steps=(Step("setWeight", 10), Step("pause"), Step("setWeight", 50), Step("pause")),
+    step_index=1,
+    pause_reasons=("CanaryPauseStep",),
+    controller_pause=True,
+)
+INCONCLUSIVE = replace(GATE, step_index=3, pause_reasons=("InconclusiveAnalysisRun",))
+
+SENT: dict[str, tuple[RolloutObject, RolloutAction, list[tuple[str, Any]]]] = {
+    "a gate": (GATE, "promote", [("status", {"status": {"pauseConditions": None}})]),
+    "an inconclusive analysis goes to the step after it, never past the last": (
+        INCONCLUSIVE,
+        "promote",
+        [("status", {"status": {"pauseConditions": None, "controllerPause": False, "currentStepIndex": 4}})],
+    ),
+    "held by a person, and at a gate": (
+        replace(GATE, paused=True),
+        "promote",
+        [("status", {"status": {"pauseConditions": None}}), ("", {"spec": {"paused": False}})],
+    ),
+    "held by a person": (
+        replace(GATE, paused=True, pause_reasons=(), controller_pause=False),
+        "promote",
+        [("", {"spec": {"paused": False}})],
+    ),
+    "blue-green": (
+        replace(GATE, strategy="BlueGreen", steps=(), step_index=None, pause_reasons=("BlueGreenPause",)),
+        "promote",
+        [("status", {"status": {"pauseConditions": None}})],
+    ),
+    "abort": (GATE, "abort", [("status", {"status": {"abort": True}})]),
+    "retry": (GATE, "retry", [("status", {"status": {"abort": False}})]),
+    "pause": (GATE, "pause", [("", {"spec": {"paused": True}})]),
+    "restart": (GATE, "restart", [("", {"spec": {"restartAt": "2026-11-29T07:30:05Z"}})]),
+}
+
+
+@pytest.mark.parametrize(("seen", "action", "sent"), SENT.values(), ids=SENT.keys())
+def test_the_patches_are_those_of_the_plugin(
+    seen: RolloutObject, action: RolloutAction, sent: list[tuple[str, Any]]
+) -> None:
+    assert [(patch.subresource, patch.body) for patch in patches(seen, action, NOW)] == sent
+
+
+@pytest.mark.parametrize(
+    ("change", "is_another"),
+    [
+        ({}, False),
+        ({"uid": "u2"}, True),
+        ({"spec_version": Version("v3")}, True),
+        ({"step": 3}, True),
+        ({"pause_reason": "InconclusiveAnalysisRun"}, True),
+        ({"aborted": True, "phase": "Degraded"}, True),
+        ({"spec_version": None}, False),
+    ],
+)
+def test_a_yes_is_given_to_one_update_at_one_gate(change: dict[str, Any], is_another: bool) -> None:
+    assert moved(PAUSED, replace(PAUSED, **change)) is is_another
+
+
+def test_a_rolling_one_may_have_gone_a_step_further_when_it_is_aborted() -> None:
+    assert not moved(ROLLING, replace(ROLLING, step=2))
+
+
+def test_what_follows_is_said() -> None:
+    assert "git goes on wanting v2" in consequence(PAUSED, "abort", "v2")
+    assert consequence(PAUSED, "abort", "v1") == ""
+    assert consequence(replace(PAUSED, pause_seconds=60.0), "promote", "v2") == "It goes on by itself after 60 s."

@@ -1,0 +1,133 @@
+"""A rollout is changed as it was seen, or not at all: over HTTP, against an API server that counts revisions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_sources_http import CHECKOUT, connected, new_store, placed
+
+from sgm_tui.errors import ConflictError, RefusedError
+from sgm_tui.fleet.model import ClusterName
+from sgm_tui.fleet.observed import Rollout
+from sgm_tui.fleet.rollout import derive
+from sgm_tui.fleet.rollout_actions import Patch, RolloutAction
+from sgm_tui.live.rollout_actor import Current, RolloutActor
+from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.rollout_actions import RolloutActions
+from sgm_tui.sandbox.objects import ObjectStore
+
+EU = ClusterName("prod-eu1")
+AT_A_GATE = {
+    "phase": "Paused",
+    "message": "CanaryPauseStep",
+    "pauseConditions": [{"reason": "CanaryPauseStep", "startTime": "2026-11-29T07:00:00Z"}],
+    "controllerPause": True,
+    "currentPodHash": "b2",
+    "stableRS": "a1",
+    "currentStepIndex": 1,
+}
+
+
+class Lab:
+    """A cluster with one Rollout at a gate, and what acts on it."""
+
+    def __init__(self, store: ObjectStore, actor: RolloutActor, directory: Path) -> None:
+        self.store = store
+        self.actor = actor
+        self.audit = Audit(directory / "audit.jsonl")
+        self.actions = RolloutActions({EU: actor}, self.audit)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        found = self.store.get("Rollout", "app-checkout", "checkout")
+        assert found is not None
+        status: dict[str, Any] = found["status"]
+        return status
+
+    def write(self, **status: Any) -> None:
+        found = self.store.get("Rollout", "app-checkout", "checkout")
+        assert found is not None
+        self.store.write("Rollout", {**found, "status": {**found.get("status", {}), **status}}, subresource="status")
+
+    async def seen(self) -> Rollout:
+        return derive((await self.actor.read("app-checkout", "checkout")).rollout)
+
+    async def act(self, action: RolloutAction, seen: Rollout | None = None) -> str:
+        return await self.actions.act(CHECKOUT, seen or await self.seen(), action, "because")
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    store = new_store("app-checkout")
+    placed(store, "checkout")
+    async with connected(tmp_path, c=store) as (_, connection):
+        made = Lab(store, RolloutActor(connection, EU), tmp_path)
+        made.write(**AT_A_GATE)
+        yield made
+
+
+async def test_a_gate_is_passed_once_and_kept_in_the_audit(lab: Lab) -> None:
+    assert await lab.act("promote") == "checkout prod-eu1: let it go on"
+    assert "pauseConditions" not in lab.status
+    records = lab.audit.records()
+    assert [one["action"] for one in records] == ["rollout-promote"] * 2
+    assert [one["title"].rpartition(": ")[2] for one in records] == ["asked for", "done"]
+    assert {one["reason"] for one in records} == {"because"}
+
+
+async def test_abort_and_retry_are_of_the_status_and_nothing_else(lab: Lab) -> None:
+    before = lab.store.get("Rollout", "app-checkout", "checkout")
+    assert before is not None
+    await lab.act("abort")
+    assert lab.status["abort"] is True
+    await lab.act("retry")
+    after = lab.store.get("Rollout", "app-checkout", "checkout")
+    assert after is not None
+    assert after["status"]["abort"] is False
+    assert after["spec"] == before["spec"]
+
+
+async def test_another_gate_than_the_one_asked_about_is_not_passed(lab: Lab) -> None:
+    asked_about = await lab.seen()
+    lab.write(currentStepIndex=3)
+    with pytest.raises(RefusedError, match="has moved meanwhile: nothing was done"):
+        await lab.act("promote", asked_about)
+    assert lab.status["pauseConditions"]
+    assert lab.audit.records()[-1]["title"].endswith("nothing was done")
+
+
+async def test_what_the_controller_writes_in_between_is_looked_at_and_tried_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, raced = lab.actor.patch, []
+
+    async def patch(current: Current, change: Patch) -> Current:
+        if not raced:
+            raced.append(current.version)
+            lab.write(readyReplicas=3)
+        return await real(current, change)
+
+    monkeypatch.setattr(lab.actor, "patch", patch)
+    await lab.act("promote")
+    assert raced
+    assert "pauseConditions" not in lab.status
+
+
+async def test_a_patch_of_an_old_revision_is_refused(lab: Lab) -> None:
+    current = await lab.actor.read("app-checkout", "checkout")
+    lab.write(readyReplicas=3)
+    with pytest.raises(ConflictError, match="has been modified"):
+        await lab.actor.patch(current, Patch("status", {"status": {"abort": True}}))
+    assert "abort" not in lab.status
+
+
+async def test_nothing_under_way_is_not_aborted(lab: Lab) -> None:
+    seen = await lab.seen()
+    lab.write(currentPodHash="a1")
+    with pytest.raises(RefusedError, match="no update is under way"):
+        await lab.act("abort", seen)
+    assert json.dumps(lab.status).count("abort") == 0
