@@ -323,7 +323,7 @@ def refusal(status: int, said: str, path: str, context: str) -> SgmError:
     if status == 401:
         return RefusedError(f"{context}: not signed in: {said}", "Renew your credentials for this context.")
     if status == 403:
-        return ForbiddenError(f"{context}: no access to {what}: {said}", "Ask for the rights `sgm rbac` lists.")
+        return ForbiddenError(f"{context}: no access to {what}: {said}", "Ask for that right; README.md, On your fleet, lists all sgm needs.")
     if status == 404:
         return AbsentError(f"{context} has no {what}", "Its CRD is not installed there.")
     if status == 410:
