@@ -29,6 +29,7 @@ from sgm_tui.live.wire import Status
 
 JSON = "application/json"
 _NAMES = f"{JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,{JSON}"
+_RIGHTS = "Ask for that right: README.md, On your fleet, lists all that sgm needs."
 _KUBECONFIG = "Check the kubeconfig and the cluster's `context` in sgm.yaml."
 _LARGEST_ANSWER = 64 << 20
 _LARGEST_EVENT = 8 << 20
@@ -323,7 +324,7 @@ def refusal(status: int, said: str, path: str, context: str) -> SgmError:
     if status == 401:
         return RefusedError(f"{context}: not signed in: {said}", "Renew your credentials for this context.")
     if status == 403:
-        return ForbiddenError(f"{context}: no access to {what}: {said}", "Ask for that right; README.md, On your fleet, lists all sgm needs.")
+        return ForbiddenError(f"{context}: no access to {what}: {said}", _RIGHTS)
     if status == 404:
         return AbsentError(f"{context} has no {what}", "Its CRD is not installed there.")
     if status == 410:
