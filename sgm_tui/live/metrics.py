@@ -1,14 +1,17 @@
 """What Prometheus measures of one cluster: one query a metric, one for the trend, and the alerts.
 
-Everything is asked in a thread, with deadlines. What is not a finite number is no data, never zero.
+Everything is asked in a thread, with deadlines. What is not a finite number, or none such a thing can have, is no
+data, never zero; a series that cannot be read costs its cell alone. Each is logged once, with the reason.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sgm_tui.config import MetricsConfig
 from sgm_tui.errors import SgmError
@@ -41,6 +44,23 @@ QUERIES: Mapping[str, str] = {
 _BUDGET = "error_budget_remaining"
 """Asked only where `prometheus.queries` has it: 0–1, the share of the error budget that is left."""
 
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "requests_per_second": (0.0, math.inf),
+    "error_ratio": (0.0, 1.0),
+    "latency_p99_seconds": (0.0, math.inf),
+    _BUDGET: (-math.inf, 1.0),
+}
+"""Least and most of each metric; more is spent of an error budget than there is when it is below zero."""
+_ROUNDING = 1e-9
+"""How far a quotient of sums may be beyond its range."""
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+"""What a series of another shape than Prometheus' makes of us."""
+
+Row = Mapping[str, Any]
+Value = TypeVar("Value")
+
+_log = logging.getLogger("sgm.metrics")
+
 Publish = Callable[[Observation], None]
 
 
@@ -60,6 +80,8 @@ class MetricsSource:
         self._asides = (Aside(self._url, _PATIENCE), Aside(self._url, _PATIENCE))
         self._trends: tuple[datetime, dict[CellKey, tuple[float | None, ...]]] | None = None
         """When the trends were asked for last, and what came."""
+        self._told: set[str] = set()
+        """What has been logged about, so that it is not with every look."""
 
     def refresh(self) -> None:
         """Look now."""
@@ -107,7 +129,7 @@ class MetricsSource:
             for name, query in queries.items():
                 rows = prometheus.now(name, query)
                 with told(f"{self._url}: {name}"):
-                    values[name] = self._by_cell(rows)
+                    values[name] = self._by_cell(name, rows)
             trends = self._trend(prometheus, queries["requests_per_second"])
         return {
             key: Metrics(
@@ -134,34 +156,53 @@ class MetricsSource:
         with asking(self._url, self._config.token_file) as prometheus:
             listed = prometheus.alerts()
         with told(self._url):
-            return tuple(self._alert(one) for one in listed if one["labels"].get("alertname") not in _ALWAYS_FIRING)
+            read = self._each("alerts", listed, lambda one: (one["labels"].get("alertname"), self._alert(one)))
+            return tuple(alert for name, alert in read if name not in _ALWAYS_FIRING)
 
-    def _by_cell(self, result: Sequence[Mapping[str, Any]]) -> dict[CellKey, float | None]:
+    def _by_cell(self, name: str, result: Sequence[Mapping[str, Any]]) -> dict[CellKey, float | None]:
         """One value a cell; several series for one cell are ambiguous, which is no data."""
         found: dict[CellKey, float | None] = {}
-        for one in result:
-            key = self._key(one.get("metric", {}))
+        for key, text in self._each(name, result, lambda one: (self._key(one["metric"]), one["value"][1])):
             if key is not None:
-                found[key] = None if key in found else number(one.get("value", (0, ""))[1])
+                found[key] = None if key in found else self._possible(name, key, text)
         return found
 
     def _points_by_cell(
         self, result: Sequence[Mapping[str, Any]], now: datetime
     ) -> dict[CellKey, tuple[float | None, ...]]:
-        step = _TREND.total_seconds() / _POINTS
         begin = (now - _TREND).timestamp()
-        found: dict[CellKey, tuple[float | None, ...]] = {}
+        read = self._each("the trend", result, lambda one: (self._key(one["metric"]), _points(one, begin)))
+        return {key: points for key, points in read if key is not None}
+
+    def _each(self, name: str, result: Sequence[Row], read: Callable[[Row], Value]) -> Iterator[Value]:
+        """What can be read of an answer; one where nothing can is not Prometheus' and raises what reading it raised."""
+        readable = 0
+        failed: Exception | None = None
         for one in result:
-            key = self._key(one.get("metric", {}))
-            if key is None:
+            try:
+                value = read(one)
+            except _MALFORMED as error:
+                failed = error
+                self._tell(name, f"one of the series of {name} cannot be read: {clean(repr(error))}")
                 continue
-            points: list[float | None] = [None] * (_POINTS + 1)
-            for at, value in one.get("values", ()):
-                index = round((float(at) - begin) / step)
-                if 0 <= index <= _POINTS:
-                    points[index] = number(value)
-            found[key] = tuple(points)
-        return found
+            readable += 1
+            yield value
+        if failed is not None and not readable:
+            raise failed
+
+    def _possible(self, name: str, key: CellKey, text: object) -> float | None:
+        """A value such a metric can have; None for every other, which is logged."""
+        value = number(text)
+        least, most = _RANGES[name]
+        if value is None or not least - _ROUNDING <= value <= most + _ROUNDING:
+            self._tell(f"{name} {key}", f"{name} of {key} is not known: Prometheus says {clean(text, 40)}")
+            return None
+        return min(max(value, least), most)
+
+    def _tell(self, about: str, what: str) -> None:
+        if about not in self._told:
+            self._told.add(about)
+            _log.warning("%s (%s)", what, self._url)
 
     def _key(self, labels: Mapping[str, str]) -> CellKey | None:
         return self._naming.of_namespace(self._cluster, str(labels.get(self._config.label, "")))
@@ -179,3 +220,14 @@ class MetricsSource:
             summary=clean(one.get("annotations", {}).get("summary")),
             since=moment(one.get("activeAt")),
         )
+
+
+def _points(one: Row, begin: float) -> tuple[float | None, ...]:
+    """The values of one series by their step since `begin` (seconds since 1970)."""
+    step = _TREND.total_seconds() / _POINTS
+    points: list[float | None] = [None] * (_POINTS + 1)
+    for at, value in one.get("values", ()):
+        index = round((float(at) - begin) / step)
+        if 0 <= index <= _POINTS:
+            points[index] = number(value)
+    return tuple(points)

@@ -143,6 +143,53 @@ async def test_several_series_for_one_cell_are_no_data_rather_than_the_first() -
     assert metrics[CHECKOUT].requests_per_second is None
 
 
+@pytest.mark.parametrize("text", ["1.5", "-0.2", "1e308", "NaN", "+Inf"])
+async def test_a_ratio_that_can_be_none_is_not_known_and_logged_once(
+    text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    prometheus = Prometheus()
+    prometheus.values = {
+        "sgm:requests:rate5m": [("app-checkout", "12.5")],
+        "sgm:errors:ratio5m": [("app-checkout", text)],
+    }
+    async with looking(prometheus) as looked:
+        await looked.next(MetricsListed)
+        looked.source.refresh()
+        metrics = (await looked.next(MetricsListed)).metrics
+    assert (metrics[CHECKOUT].requests_per_second, metrics[CHECKOUT].error_ratio) == (12.5, None)
+    (said,) = [one.getMessage() for one in caplog.records if one.name == "sgm.metrics"]
+    assert f"error_ratio of {CHECKOUT} is not known: Prometheus says {text}" in said
+
+
+async def test_a_ratio_a_rounding_beyond_its_range_is_the_end_of_the_range() -> None:
+    prometheus = Prometheus()
+    prometheus.values = {"sgm:errors:ratio5m": [("app-checkout", "1.0000000000000002")]}
+    async with looking(prometheus) as looked:
+        assert (await looked.next(MetricsListed)).metrics[CHECKOUT].error_ratio == 1.0
+
+
+@pytest.mark.parametrize(
+    "row", [None, "x", {}, {"metric": []}, {"metric": {}, "value": 3}, {"metric": {}, "value": []}]
+)
+async def test_a_series_that_cannot_be_read_costs_nobody_else_anything(
+    row: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    good_row = {"metric": {"namespace": "app-checkout"}, "value": [0, "0.25"], "values": []}
+
+    async def answer(_: web.Request) -> web.Response:
+        return good({"resultType": "vector", "result": [row, good_row]})
+
+    prometheus = Prometheus()
+    prometheus.alerts = [row, {"labels": {"alertname": "Burn", "namespace": "app-checkout"}, "state": "firing"}]  # type: ignore[list-item]
+    prometheus.instead = {"/api/v1/query": answer, "/api/v1/query_range": answer}
+    async with looking(prometheus) as looked:
+        metrics = (await looked.next(MetricsListed)).metrics
+        alerts = (await looked.next(AlertsListed)).alerts
+    assert metrics[CHECKOUT].error_ratio == 0.25
+    assert [one.service for one in alerts] == ["checkout"]
+    assert any("cannot be read" in one.getMessage() for one in caplog.records)
+
+
 async def test_alerts_know_their_service_and_the_ones_that_always_fire_are_left_out() -> None:
     prometheus = Prometheus()
     prometheus.alerts = [
