@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
 from sgm_tui.commands.arguments import positive
-from sgm_tui.commands.common import SECONDS, check_names, load_config
+from sgm_tui.commands.common import SECONDS, check_names, check_places, load_config
 from sgm_tui.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -93,9 +93,31 @@ def _all_silent(snapshot: FleetSnapshot) -> str:
 def _selected(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> frozenset[CellKey]:
     wanted = {name: getattr(arguments, name) for name in ("service", "stage", "cluster")}
     check_names(snapshot, wanted)
-    return frozenset(
+    keys = frozenset(
         key for key in snapshot.cells if all(not names or getattr(key, name) in names for name, names in wanted.items())
     )
+    if not keys and snapshot.cells:
+        _check_together(snapshot, **{f"{name}s": names or () for name, names in wanted.items()})
+    return keys
+
+
+def _check_together(
+    snapshot: FleetSnapshot, *, services: Sequence[str], stages: Sequence[str], clusters: Sequence[str]
+) -> None:
+    """Refuse names that exist one by one and select nothing together: an empty answer would look like a calm fleet.
+
+    Raises:
+        UsageError: where the nearest cell is.
+    """
+    homes: dict[str, str] = {one.name: one.stage for one in snapshot.fleet.clusters}
+    together = [one for one in clusters if not stages or homes[one] in stages]
+    if clusters and not together:
+        check_places(snapshot, None, stages[0], clusters[:1])
+    for service in services or (None,):
+        if together:
+            check_places(snapshot, service, None, together)
+        for stage in () if together else stages:
+            check_places(snapshot, service, stage, ())
 
 
 async def _rendered(snapshot: FleetSnapshot, keys: frozenset[CellKey], form: str, theme: str) -> str:

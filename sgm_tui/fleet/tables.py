@@ -16,11 +16,16 @@ _HEADINGS = ("SERVICE", "STAGE", "CLUSTER", "DESIRED", "LIVE", "SYNC", "HEALTH",
 _WIDE = (*_HEADINGS[:-1], "CANARY", "STEP", "WEIGHT", "READY", "REQ/S", "ERRORS", "P99", "PENDING", "REASON")
 
 
+_ABSURD = 1e9
+_WIDEST = 80
+"""Characters of a column that others follow: a name Kubernetes takes (63) and a digest (71) stay whole."""
+
+
 def table(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, *, wide: bool = False) -> str:
     """Aligned columns, a cell a line, sources that are not fresh below."""
     cells = [cell for cell in in_order(snapshot) if keys is None or cell.key in keys]
     rows = [(_wide_row if wide else _row)(cell, snapshot.generated_at) for cell in cells]
-    lines = align([_WIDE if wide else _HEADINGS, *rows])
+    lines = align([_WIDE if wide else _HEADINGS, *(_narrowed(row) for row in rows)])
     troubled = [one for one in snapshot.sources if one.state in {"stale", "waiting"}]
     if troubled:
         lines.append("")
@@ -53,6 +58,11 @@ def align(rows: Iterable[Sequence[str]]) -> list[str]:
     ]
 
 
+def _narrowed(row: Sequence[str]) -> tuple[str, ...]:
+    """A row in which no column pushes those after it out of sight; the last one, the reason, is as long as it is."""
+    return (*(text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…" for text in row[:-1]), row[-1])
+
+
 def _width(text: str) -> int:
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     return len(text) + wide - sum(unicodedata.category(character) in {"Mn", "Me"} for character in text)
@@ -79,7 +89,8 @@ def _wide_row(cell: Cell, now: datetime) -> tuple[str, ...]:
     rollout, metrics = cell.facts.rollout, cell.facts.metrics
     step = f"{rollout.step}/{rollout.steps}" if rollout and rollout.steps and rollout.step is not None else "-"
     weight = f"{rollout.actual_weight}%" if rollout and rollout.actual_weight is not None else "-"
-    errors = f"{metrics.error_ratio:.2%}" if metrics and metrics.error_ratio is not None else "-"
+    ratio = metrics.error_ratio if metrics else None
+    errors = f"{_number(ratio * 100, '.2f')}%" if ratio is not None else "-"
     latency = metrics.latency_p99_seconds if metrics else None
     rate = metrics.requests_per_second if metrics else None
     return (
@@ -88,12 +99,17 @@ def _wide_row(cell: Cell, now: datetime) -> tuple[str, ...]:
         step,
         weight,
         f"{rollout.ready}/{rollout.desired}" if rollout else "-",
-        f"{rate:.1f}" if rate is not None else "-",
+        _number(rate, ".1f") if rate is not None else "-",
         errors,
-        f"{latency * 1000:.0f}ms" if latency is not None else "-",
+        f"{_number(latency * 1000, '.0f')}ms" if latency is not None else "-",
         ",".join(f"#{one.number}" for one in cell.facts.pending) or "-",
         row[-1],
     )
+
+
+def _number(value: float, form: str) -> str:
+    """A number a person can read: where it is absurdly large, its size rather than all of its digits."""
+    return format(value, form if abs(value) < _ABSURD else ".2e")
 
 
 def _box(cell: Cell | None) -> str:

@@ -126,6 +126,7 @@ def test_read_only_refuses_to_write(fleet: Fleet) -> None:
         (("promote", "catalog", "--to", "prod", "--location", "eu", "--dry-run"), "eu1"),
         (("promote", "catalog", "--to", "prod", "--cluster", "dev-eu1", "--dry-run"), "Did you mean prod-eu1?"),
         (("history", "cart", "--stage", "dev", "--cluster", "prod-eu1"), "Did you mean dev-eu1?"),
+        (("status", "--stage", "dev", "--cluster", "prod-eu1"), "Did you mean dev-eu1?"),
         (("promote", "cart", "--to", "staging", "--strategy", "carefull", "--dry-run"), "did you mean careful?"),
     ],
 )
