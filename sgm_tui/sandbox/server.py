@@ -45,6 +45,8 @@ from sgm_tui.sandbox.team_file import team_file
 from sgm_tui.sandbox.world import STEP_SECONDS, World
 
 _HOST = "127.0.0.1"
+_HEALTH = ("/healthz", "/livez", "/readyz")
+"""What a real API server, too, tells everybody."""
 _TICK_SECONDS = 0.1
 _PARENT_SECONDS = 1.0
 _MOST_STEPS = 200
@@ -165,11 +167,18 @@ async def _bound(runner: web.AppRunner, port: int, context: ssl.SSLContext | Non
 
 def _application(world: World, token: str) -> web.Application:
     application = web.Application(middlewares=[_guard(token)])
+    for path in _HEALTH:
+        application.router.add_get(path, _well)
     application.add_subapp("/clusters", kube_api.routes(world.api_servers, token, world.faults))
     application.add_subapp("/prometheus", prometheus_api.routes(world.load, world.faults))
     application.add_subapp("/api", github_api.routes(world.github))
     application.add_subapp("/v2", registry_api.routes(Registry(world.repository)))
     return application
+
+
+async def _well(_: web.Request) -> web.Response:
+    """Health at the root: `kubectl get --raw /healthz` leaves out the path of the server in the kubeconfig."""
+    return web.Response(text="ok")
 
 
 def _guard(token: str) -> Any:
@@ -179,7 +188,8 @@ def _guard(token: str) -> Any:
     async def guard(request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
         if not is_loopback(request.host):
             return web.Response(status=421, text="this is a sandbox on loopback\n")
-        if not request.path.startswith("/clusters/") and not _knows(request, token):
+        public = request.path in _HEALTH or request.path.startswith("/clusters/")
+        if not public and not _knows(request, token):
             body = {"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest", "status": "401"}
             return web.json_response(body, status=401, headers={"WWW-Authenticate": 'Bearer realm="sandbox"'})
         response: web.StreamResponse = await handler(request)

@@ -100,6 +100,15 @@ async def test_nothing_is_said_without_the_token_or_to_another_host(tmp_path: Pa
             assert response.status == 200
 
 
+@pytest.mark.parametrize("path", ["healthz", "livez", "readyz"])
+async def test_health_is_told_at_the_root_where_kubectl_asks_for_it_raw(tmp_path: Path, path: str) -> None:
+    async with served(directory=tmp_path) as ready, aiohttp.ClientSession() as session:
+        async with session.get(f"http://{ready.registry}/{path}") as response:
+            assert (response.status, await response.text()) == (200, "ok")
+        async with session.get(f"http://{ready.registry}/{path}", headers={"Host": "evil.example"}) as response:
+            assert response.status == 421
+
+
 async def test_a_sandbox_started_again_in_its_directory_is_found_by_its_clients(tmp_path: Path) -> None:
     async with served(directory=tmp_path) as first:
         kubeconfig, token = text(first.kubeconfig), text(first.token_file)
