@@ -140,10 +140,10 @@ class Store:
                 self._mark(source, "stale", reason)
             case Off(source, reason):
                 self._mark(source, "off", reason)
-            case PullRequestsListed(source, _, note):
+            case DesiredObserved(source, state):
+                self._mark(source, "fresh", "", state.note)
+            case PullRequestsListed(source, _, note) | Alive(source, note):
                 self._mark(source, "fresh", "", note)
-            case Alive(source, missing):
-                self._mark(source, "fresh", "", missing)
             case _:
                 self._mark(observation.source, "fresh", "", None)
         self._absorb(observation)

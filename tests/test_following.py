@@ -165,11 +165,18 @@ async def test_a_manual_gate_is_told_in_words_with_how_to_go_on(capsys: pytest.C
 
 async def test_a_cluster_that_is_ahead_of_what_was_read_of_git_is_no_drift(capsys: pytest.CaptureFixture[str]) -> None:
     ahead = cell("cart", "prod-eu1", "v2.8.0", Journey.SYNCING, rollout=rolling(EU1, "v2.8.0", NEW))
+    taking = cell("cart", "prod-eu1", NEW, Journey.SYNCING, reason="syncing")
     behind = cell("cart", "prod-eu1", NEW, Journey.SYNCING, reason="runs v2.8.0, git wants v2.8.1")
-    shown = [snapshot([ahead]), snapshot([replace(behind, suspect_since=NOW)]), eu1(Journey.SETTLED)]
+    shown = [
+        snapshot([ahead]),
+        snapshot([taking]),
+        snapshot([replace(behind, suspect_since=NOW)]),
+        eu1(Journey.SETTLED),
+    ]
     assert await follow(session_of(*shown), {EU1: Version(NEW)}, set(), 5) == 0
     assert [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines()] == [
         "merged: the cluster has it already",
+        "syncing",
         "syncing: the cluster has not taken it up yet",
         "settled",
     ]

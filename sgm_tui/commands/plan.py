@@ -69,8 +69,12 @@ async def _plan(arguments: argparse.Namespace) -> int:
         if arguments.what == "clear":
             return await _clear(session, snapshot, arguments)
         if not snapshot.plan.changes:
-            output.note("sgm: nothing is planned: p on a cell of the dashboard plans a promotion into it")
-        code = await changes.carry_out(session, Staged(snapshot.plan.changes), arguments)
+            output.note("sgm: p on a cell of the dashboard plans a promotion into it")
+        if snapshot.plan.changes or arguments.output == "json":
+            code = await changes.carry_out(session, Staged(snapshot.plan.changes), arguments)
+        else:
+            output.data("nothing is planned")
+            code = 0
         left = await session.unfinished()
         if left:
             output.note(f"sgm: {len(left)} begun and never finished: sgm plan --unfinished")

@@ -12,6 +12,9 @@ from datetime import datetime
 
 from sgm_tui.fleet.model import CellKey, Version
 
+_NAMED = 3
+"""How many folders are named where more are left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desired:
@@ -47,6 +50,16 @@ class DesiredState:
     committed_at: datetime | None = None
     subject: str = ""
     author: str = ""
+    left_out: tuple[str, ...] = ()
+    """Folders where a service would be, of names Kubernetes takes for none: they have no cells."""
+
+    @property
+    def note(self) -> str:
+        """What a person should know of the repository though it could be read."""
+        if not self.left_out:
+            return ""
+        named = ", ".join(self.left_out[:_NAMED]) + (", …" if len(self.left_out) > _NAMED else "")
+        return f"not shown: {named}: no name Kubernetes takes for a service (sgm lint)"
 
     def contains(self, revision: str, desired: Desired) -> bool | None:
         """Whether `revision` already includes the commit that brought `desired`; None when it is not known here."""

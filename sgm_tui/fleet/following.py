@@ -30,7 +30,7 @@ def move_of(cell: Cell, version: Version) -> str:
         return f"paused: {_gate(cell.key, rollout)}"
     if cell.journey is Journey.SYNCING and cell.suspect_since is not None:
         return "syncing: the cluster has not taken it up yet"
-    return cell.journey.value + (f": {cell.reason}" if cell.reason else "")
+    return cell.journey.value + (f": {cell.reason}" if cell.reason not in {"", cell.journey.value} else "")
 
 
 def _gate(key: CellKey, rollout: Rollout) -> str:

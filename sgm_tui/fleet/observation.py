@@ -21,7 +21,7 @@ class Alive:
 
     source: SourceId
     missing: str = ""
-    """What it is not allowed to tell, in one cleaned line; what decides is there."""
+    """What it does not tell, being not allowed to or by a mistake there, in one cleaned line; what decides is there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,16 @@ _WIDEST = 80
 
 
 def table(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, *, wide: bool = False) -> str:
-    """Aligned columns, a cell a line, sources that are not fresh below."""
+    """Aligned columns, a cell a line; below, sources that are not fresh, and what the fresh ones do not tell."""
     cells = [cell for cell in in_order(snapshot) if keys is None or cell.key in keys]
     rows = [(_wide_row if wide else _row)(cell, snapshot.generated_at) for cell in cells]
     lines = align([_WIDE if wide else _HEADINGS, *(_narrowed(row) for row in rows)])
     troubled = [one for one in snapshot.sources if one.state in {"stale", "waiting"}]
-    if troubled:
+    noted = [one for one in snapshot.sources if one.state == "fresh" and one.note]
+    if troubled or noted:
         lines.append("")
         lines.extend(f"! {one.name}: {one.reason or 'no answer yet'}" for one in troubled)
+        lines.extend(f"· {one.name}: {one.note}" for one in noted)
     return "\n".join(lines)
 
 

@@ -64,7 +64,7 @@ class GitSource:
             there = await self._repository.remote_heads()
             here = await asyncio.to_thread(self._repository.heads)
             if there == here and here.get(self._repository.branch) == self.state.revision:
-                publish(Alive(self.source))
+                publish(Alive(self.source, self.state.note))
                 return
         head = await self._repository.fetch()
         if self.state is None or head != self.state.revision:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sgm_tui.config import Config
@@ -16,6 +16,8 @@ from sgm_tui.gitops.values import UnreadableError, version_in
 _MOST_PROPOSALS = 500
 _LINK = ""
 """Stands for the content of a symbolic link, which is not read."""
+_NAME_MOST = 40
+"""Characters of a name that is none, where it is told."""
 _NAME = r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?"
 
 
@@ -24,6 +26,8 @@ class _Template:
     """One path template, ready to match."""
 
     pattern: re.Pattern[str]
+    loose: re.Pattern[str]
+    """The same with any name for the service."""
     whole_stage: bool
     """It names no cluster: the file serves every cluster of its stage."""
 
@@ -66,6 +70,16 @@ class Tree:
                         found.setdefault(key, Placed(path, template.whole_stage))
         return found
 
+    def left_out(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Services of known stages and clusters whose names Kubernetes takes for none: they have no cell."""
+        found: set[str] = set()
+        for path in paths:
+            if any(one.pattern.fullmatch(path) for one in self._templates):
+                continue
+            loose = (one.loose.fullmatch(path) for one in self._templates)
+            found.update(clean(match["service"], _NAME_MOST) for match in loose if match is not None)
+        return tuple(sorted(found))
+
     def desired(self, repository: Repository, commit: str) -> DesiredState:
         """What a commit wants of every cell, and which first-parent commit brought it."""
         blobs, links = repository.tree(commit), repository.links(commit)
@@ -87,6 +101,7 @@ class Tree:
             committed_at=newest.at if newest else None,
             subject=newest.subject if newest else "",
             author=newest.author if newest else "",
+            left_out=self.left_out(blobs),
         )
 
     def versions_at(self, repository: Repository, commit: str) -> dict[CellKey, Version]:
@@ -165,11 +180,17 @@ def _template(text: str, config: Config) -> _Template:
     """A path template as a pattern over the configured names."""
     stages = "|".join(re.escape(stage.name) for stage in config.stages)
     clusters = "|".join(re.escape(cluster.name) for cluster in config.clusters)
+    names = {"stage": stages, "cluster": clusters}
+    strict, loose = _pattern(text, {**names, "service": _NAME}), _pattern(text, {**names, "service": "[^/]+"})
+    return _Template(strict, loose, "{cluster}" not in text)
+
+
+def _pattern(text: str, names: Mapping[str, str]) -> re.Pattern[str]:
     pattern = re.escape(text)
-    for name, values in (("stage", stages), ("cluster", clusters), ("service", _NAME)):
+    for name, values in names.items():
         marker = re.escape("{" + name + "}")
         pattern = pattern.replace(marker, f"(?P<{name}>{values})", 1).replace(marker, f"(?P={name})")
-    return _Template(re.compile(pattern), "{cluster}" not in text)
+    return re.compile(pattern)
 
 
 def _last_touch(commits: list[Commit]) -> dict[str, tuple[int, Commit]]:

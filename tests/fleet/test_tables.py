@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import builders
 
 from sgm_tui.fleet.observed import Metrics
@@ -26,6 +28,12 @@ def test_a_name_of_200_characters_leaves_the_other_columns_in_sight() -> None:
     assert heading.index("STAGE") == 82
     assert [line[82:].split()[0] for line in lines] == ["dev", "dev"]
     assert any(line.startswith("x" * 79 + "…") for line in lines)
+
+
+def test_what_a_fresh_source_does_not_tell_is_below() -> None:
+    git = replace(builders.source("git"), note="not shown: UPPER")
+    shown = builders.snapshot([builders.cell("cart", "dev-eu1")], sources=(git,))
+    assert table(shown).splitlines()[-1] == "· git: not shown: UPPER"
 
 
 def test_a_digest_stays_whole() -> None:

@@ -116,6 +116,17 @@ async def test_a_file_that_cannot_be_read_costs_its_own_cell_only(lab: Lab, data
     assert all(desired.version for desired in state.cells.values() if desired is not broken)
 
 
+async def test_a_folder_of_a_name_kubernetes_takes_for_no_service_has_no_cell_and_is_named(lab: Lab) -> None:
+    folders = [DEV.replace("cart", name) for name in ("UPPER", "a b", "under_score", "-dash", "z" * 50 + "_")]
+    lab.origin.commit(
+        "main", dict.fromkeys([*folders, "docs/app-service/OTHER/values.yaml"], FILES[DEV]), "x", at=STARTED
+    )
+    state = lab.tree.desired(lab.clone, await lab.clone.fetch())
+    assert set(state.cells) == CELLS
+    assert state.left_out == ("-dash", "UPPER", "a b", "under_score", "z" * 39 + "…")
+    assert state.note == "not shown: -dash, UPPER, a b, …: no name Kubernetes takes for a service (sgm lint)"
+
+
 async def test_two_cells_broken_alike_each_name_their_own_file(lab: Lab) -> None:
     lab.origin.commit("main", {PROD: b"x: 1\n", STAGING: b"x: 1\n"}, "oops", at=STARTED)
     state = lab.tree.desired(lab.clone, await lab.clone.fetch())

@@ -102,6 +102,15 @@ def test_a_cell_is_not_judged_before_every_source_it_needs_has_answered(store: S
     assert journeys(store) == {IN_EU: Journey.SETTLED}
 
 
+def test_what_is_left_out_of_the_matrix_is_said_until_it_is_there(store: Store) -> None:
+    store.apply(DesiredObserved(GIT, DesiredState(OLD, "main", {}, {OLD: 0}, left_out=("UPPER",))))
+    (git,) = [one for one in store.publish().sources if one.source == GIT]
+    assert (git.state, git.note) == ("fresh", "not shown: UPPER: no name Kubernetes takes for a service (sgm lint)")
+    store.apply(DesiredObserved(GIT, DesiredState(NEW, "main", {}, {NEW: 0})))
+    (git,) = [one for one in store.publish().sources if one.source == GIT]
+    assert git.note == ""
+
+
 def test_a_commit_elsewhere_moves_no_cell(store: Store) -> None:
     settle(store)
     cells = {IN_EU: desired(V1, 0), IN_US: desired(V1, 0)}

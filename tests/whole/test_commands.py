@@ -421,8 +421,8 @@ def test_the_audit_is_whole_and_says_what_was_done_and_why(fleet: Fleet) -> None
 
 def test_an_empty_plan_says_so(fleet: Fleet) -> None:
     ran = fleet.sgm("plan")
-    assert "nothing to do" in ran.stdout
-    assert "nothing is planned" in ran.stderr
+    assert ran.stdout == "nothing is planned\n"
+    assert "p on a cell" in ran.stderr
 
 
 def test_an_audit_without_an_answer_says_whether_the_name_was_right(fleet: Fleet, tmp_path: Path) -> None:
