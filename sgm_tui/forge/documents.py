@@ -80,7 +80,7 @@ def own_change_of(document: Any) -> str:
 
 def marks_of(document: Any, commit: str) -> tuple[Mark, ...]:
     """What the hidden block of a pull request of ours marks as known bad, if it was merged as this commit."""
-    if not own_change_of(document) or at(document, "merge_commit_sha") != commit or not at(document, "merged_at"):
+    if not own_change_of(document) or not _was_merged_as(document, commit):
         return ()
     found = _BLOCK.search(str(at(document, "body") or ""))
     changes = at(json.loads(found[1]), "changes") if found else None
@@ -90,6 +90,16 @@ def marks_of(document: Any, commit: str) -> tuple[Mark, ...]:
         for one in (changes if isinstance(changes, list) else ())
         if at(one, "known_bad")
     )
+
+
+def number_of(brought: Iterable[Any], commit: str) -> int:
+    """Of the pull requests a commit is in, the one that was merged as it; 0 when none was."""
+    documents = (one.raw_data for one in brought)
+    return next((int(one["number"]) for one in documents if _was_merged_as(one, commit)), 0)
+
+
+def _was_merged_as(document: Any, commit: str) -> bool:
+    return at(document, "merge_commit_sha") == commit and bool(at(document, "merged_at"))
 
 
 def change_of_commit(document: Any) -> str:

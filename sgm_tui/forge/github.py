@@ -29,7 +29,7 @@ from sgm_tui.fleet.proposal import Between, Proposal
 from sgm_tui.fleet.text import clean
 from sgm_tui.fleet.trailers import Mark
 from sgm_tui.forge.conditional import Answer, Conditional
-from sgm_tui.forge.documents import marks_of, pull_of
+from sgm_tui.forge.documents import marks_of, number_of, pull_of
 from sgm_tui.forge.dressing import dress, is_dressed
 from sgm_tui.forge.listing import Brought, Listing, Proposed, Proposes, open_ones
 from sgm_tui.forge.quota import Quota, limit_of
@@ -196,8 +196,7 @@ class GithubForge:
         self._now = now
         self._branch = config.repository.branch
         self._connection = _Connection(config, token, now, again)
-        reads = Conditional(self._connection.ask)
-        self._listing = Listing(reads, config.github.repository, self._branch, now)
+        self._listing = Listing(Conditional(self._connection.ask), config.github.repository, self._branch, now)
 
     @property
     def _repository(self) -> RemoteRepository:
@@ -239,6 +238,10 @@ class GithubForge:
     async def marks_of(self, number: int, commit: str) -> tuple[Mark, ...]:
         """The versions a pull request of ours, merged as this commit, marks as known bad."""
         return await self._asked(lambda: _marks_of(self._repository, number, commit))
+
+    async def number_of(self, commit: str) -> int:
+        """The pull request that was merged as this commit; 0 when none was."""
+        return await self._asked(lambda: number_of(self._repository.get_commit(commit).get_pulls(), commit))
 
     async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
         """The pull request for a pushed branch: found or made. Whether it was made, and what was left undone."""

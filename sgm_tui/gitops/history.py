@@ -68,7 +68,7 @@ class History:
             return dict(self._marks.get(service, {}))
 
     def silent_reverts(self, service: ServiceName) -> dict[str, tuple[int, Version]]:
-        """Commit → pull request and the version that was left, of each way back that has lost our words.
+        """Commit → pull request it names (0: none) and the version that was left, of each way back without our words.
 
         It went back to an earlier version, and somebody wrote another message when it was squashed.
 
@@ -80,8 +80,8 @@ class History:
             pasts = self.past_of(CellKey(service, StageName(cluster.stage), ClusterName(cluster.name)))
             for at, past in enumerate(pasts):
                 went_back = any(past.version == older.version for older in pasts[at + 2 :])
-                if past.number and went_back and not self._is_ours(past):
-                    found[past.revision] = past.number, pasts[at + 1].version
+                if went_back and not self._is_ours(past):
+                    found[past.revision] = past.number or 0, pasts[at + 1].version
         return found
 
     def let_go_since(self, revision: str, service: ServiceName, version: Version) -> bool:

@@ -1,7 +1,8 @@
 """Versions known bad by a pull request whose commit says so no more: somebody replaced its message in squashing it.
 
-Only what went back to an earlier version, by a commit that names a pull request and has no trailer of ours, is asked
-about, and each once. Where GitHub does not answer it is not known, which holds the version that was left.
+Only what went back to an earlier version, by a commit that has no trailer of ours, is asked about, and each once;
+where its message names no pull request any more, GitHub says which it was. Where GitHub does not answer it is not
+known, which holds the version that was left.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from sgm_tui.gitops.history import History
 class Pulls(Protocol):
     """Where pull requests are looked up."""
 
+    async def number_of(self, commit: str) -> int:
+        """The one that was merged as this commit; 0 when none was."""
+        ...
+
     async def marks_of(self, number: int, commit: str) -> tuple[Mark, ...]:
         """The versions one of ours, merged as this commit, marks as known bad."""
         ...
@@ -29,7 +34,7 @@ class PullMarks:
     def __init__(self, history: History, pulls: Pulls) -> None:
         self._history = history
         self._pulls = pulls
-        self._answered: dict[str, tuple[Mark, ...]] = {}
+        self._answered: dict[str, tuple[int, tuple[Mark, ...]]] = {}
 
     async def of(self, service: ServiceName) -> dict[Version, str]:
         """Version → why it is known bad, or why that is not known.
@@ -38,15 +43,22 @@ class PullMarks:
             SgmError: the repository cannot be read.
         """
         bad: dict[Version, str] = {}
-        for commit, (number, left) in (await asyncio.to_thread(self._history.silent_reverts, service)).items():
+        for commit, (named, left) in (await asyncio.to_thread(self._history.silent_reverts, service)).items():
             try:
-                if commit not in self._answered:
-                    self._answered[commit] = await self._pulls.marks_of(number, commit)
+                number, marks = await self._answer(commit, named)
             except SgmError as error:
-                bad[left] = f"whether #{number} marked it known bad is not known: {error.message}"
+                who = f"#{named}" if named else f"the pull request of {commit[:8]}"
+                bad[left] = f"whether {who} marked it known bad is not known: {error.message}"
                 continue
-            for one in self._answered[commit]:
+            for one in marks:
                 gone = await asyncio.to_thread(self._history.let_go_since, commit, service, one.version)
                 if one.service == service and not gone:
                     bad[one.version] = f"known bad: {one.reason} ({one.by}, #{number})"
         return bad
+
+    async def _answer(self, commit: str, named: int) -> tuple[int, tuple[Mark, ...]]:
+        """The pull request a commit came from, 0 for none, and what it marks."""
+        if commit not in self._answered:
+            number = named or await self._pulls.number_of(commit)
+            self._answered[commit] = number, await self._pulls.marks_of(number, commit) if number else ()
+        return self._answered[commit]

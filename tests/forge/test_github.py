@@ -341,3 +341,12 @@ async def test_a_merged_pull_request_of_ours_still_says_what_it_marks_and_for_th
     assert (mark.service, mark.version, mark.reason, mark.by) == ("cart", "v9.0.0", "it loses", "operator")
     assert await lab.forge.marks_of(request.number, "0" * 40) == ()
     assert await lab.forge.marks_of(9999, "f" * 40) == ()
+
+
+async def test_a_commit_whose_message_names_no_pull_request_is_traced_to_the_one_merged_as_it(lab: Lab) -> None:
+    head = lab.push()
+    request, _, _ = await lab.forge.open(proposal(), head)
+    assert await lab.forge.number_of(head) == 0, "it is in it, and was not merged as it"
+    pull = lab.state.pulls[request.number]
+    pull.merged, pull.merge_commit = lab.state.clock.now, head
+    assert await lab.forge.number_of(head) == request.number

@@ -262,9 +262,17 @@ async def test_what_a_commit_marks_is_held_and_only_a_commit_lets_it_go(lab: Lab
 class Told:
     """A forge that knows what #7 marks; `silent` one does not answer."""
 
-    def __init__(self, *, silent: bool = False) -> None:
+    def __init__(self, *, silent: bool = False, number: int = 0) -> None:
         self.silent = silent
+        self.number = number
+        self.looked_up: list[str] = []
         self.asked: list[tuple[int, str]] = []
+
+    async def number_of(self, commit: str) -> int:
+        self.looked_up.append(commit)
+        if self.silent:
+            raise UnreachableError("GitHub did not answer within 10 s")
+        return self.number
 
     async def marks_of(self, number: int, commit: str) -> tuple[Mark, ...]:
         self.asked.append((number, commit))
@@ -303,14 +311,30 @@ async def test_whether_it_was_marked_is_not_known_while_github_is_silent_which_i
     assert held[STAGING] == {Version(NEW): why}
 
 
-@pytest.mark.parametrize(
-    "message", [f"revert(cart): prod-eu1 -> {OLD} (#7)\n\nSgm-Change-Id: 0123\n", "Back to what worked"]
-)
-async def test_what_still_says_so_itself_or_names_no_pull_request_asks_nobody(lab: Lab, message: str) -> None:
-    await went_back(lab, message)
+async def test_a_mark_outlives_a_message_that_names_no_pull_request_any_more(lab: Lab) -> None:
+    commit = await went_back(lab, "Back to what worked")
+    forge = Told(number=7)
+    reverter = lab.reverter(forge=forge)
+    for _ in range(2):
+        held = await reverter.held([STAGING])
+        assert held[STAGING] == {Version(NEW): "known bad: it loses orders (mia, #7)"}
+    assert (forge.looked_up, forge.asked) == ([commit], [(7, commit)])
+
+
+async def test_a_way_back_without_a_pull_request_marks_nothing_once_github_has_said_so(lab: Lab) -> None:
+    commit = await went_back(lab, "Back to what worked")
+    silent = (await lab.reverter(forge=Told(silent=True)).held([STAGING]))[STAGING]
+    assert silent[Version(NEW)].startswith(f"whether the pull request of {commit[:8]} marked it known bad is not known")
+    forge = Told(number=0)
+    assert Version(NEW) not in (await lab.reverter(forge=forge).held([STAGING]))[STAGING]
+    assert (forge.looked_up, forge.asked) == ([commit], [])
+
+
+async def test_what_still_says_so_itself_asks_nobody(lab: Lab) -> None:
+    await went_back(lab, f"revert(cart): prod-eu1 -> {OLD} (#7)\n\nSgm-Change-Id: 0123\n")
     forge = Told()
     await lab.reverter(forge=forge).held([WHERE])
-    assert forge.asked == []
+    assert (forge.looked_up, forge.asked) == ([], [])
 
 
 async def back_without_steps(lab: Lab) -> Change:
