@@ -137,17 +137,25 @@ def _bounds(case: Case, cell: Cell) -> Iterator[Finding]:
     if rules.error_ratio_max is not None:
         errors = metrics.error_ratio if metrics else None
         if errors is None:
-            yield unknown(f"nobody measures the error ratio in {where}")
+            yield unknown(_unmeasured(case, "error ratio", where))
         elif errors > rules.error_ratio_max:
             yield failed(f"{_percent(errors)} of requests fail in {where}; at most {_percent(rules.error_ratio_max)}")
     if rules.latency_p99_max is not None:
         slow = metrics.latency_p99_seconds if metrics else None
         if slow is None:
-            yield unknown(f"nobody measures the latency in {where}")
+            yield unknown(_unmeasured(case, "latency", where))
         elif slow > rules.latency_p99_max:
             yield failed(f"p99 is {slow * 1000:.0f} ms in {where}; at most {rules.latency_p99_max * 1000:.0f} ms")
     if case.silent("sli", "metrics", where) is not None:
         yield unknown(f"the metrics of {where} are stale")
+
+
+def _unmeasured(case: Case, what: str, where: str) -> str:
+    """Why there is no number: who measures does not answer, or nobody does."""
+    source = case.source("metrics", where)
+    if source is not None and source.state == "stale":
+        return f"the {what} in {where} is not known: {source.name} does not answer: {source.told}"
+    return f"nobody measures the {what} in {where}"
 
 
 def error_budget(case: Case) -> Finding | None:
@@ -162,7 +170,7 @@ def error_budget(case: Case) -> Finding | None:
     if left is None and errors is not None and most:
         left, how = 1 - errors / most, ", going by the error ratio now"
     if left is None:
-        return unknown(f"nobody measures the error budget in {case.key.cluster}")
+        return unknown(_unmeasured(case, "error budget", case.key.cluster))
     if case.silent("error-budget", "metrics", case.key.cluster) is not None:
         return unknown(f"the metrics of {case.key.cluster} are stale")
     if left <= 0:

@@ -170,12 +170,13 @@ ProgressStep = Literal[
     "updated",
     "pushed",
     "queued",
+    "done",
     "nothing",
     "blocked",
     "refused",
     "failed",
 ]
-ENDED: frozenset[ProgressStep] = frozenset({"opened", "adopted", "pushed", "queued", "nothing"})
+ENDED: frozenset[ProgressStep] = frozenset({"opened", "adopted", "pushed", "queued", "done", "nothing"})
 """Steps after which what was proposed has left the plan."""
 UNWRITTEN: frozenset[ProgressStep] = frozenset({"blocked", "refused", "failed"})
 """Steps after which it is not written: a gate is in the way, it cannot be made any more, or nobody answered."""

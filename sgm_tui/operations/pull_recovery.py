@@ -85,7 +85,7 @@ class PullRecovery:
         await beside(self._journal.note, operation, "done", number=number)
         stage = StageName(str(next(iter(entries[0].get("stages", ())), "")))
         proposal = Proposal(stage, request.branch, request.title, "", ())
-        return Progress("nothing", proposal, said, number, request.url)
+        return Progress("done", proposal, said, number, request.url)
 
     def _is_recorded(self, operation: str, since: str) -> bool:
         """Whether the process died only after the audit had it."""

@@ -421,6 +421,10 @@ def test_slis_of_the_stage_before_and_of_the_cell_itself_have_to_be_within_bound
 def test_stale_metrics_are_not_known_metrics() -> None:
     stale = sources(source("metrics", "prod-eu1", "stale", 90, "timed out"))
     assert gate_of("sli", fleet_of(sources=stale), BOUNDS).result == "unknown"
+    never_came = gate_of("sli", fleet_of(staging(), prod(metrics=None), sources=stale), BOUNDS)
+    assert never_came.reason == (
+        "the error ratio in prod-eu1 is not known: metrics prod-eu1 does not answer: timed out"
+    )
 
 
 def test_without_bounds_there_is_no_sli_gate() -> None:

@@ -36,6 +36,7 @@ async def resumed(desk: Desk) -> str:
     (one,) = await desk.recovery.unfinished()
     assert (one.advice, one.stages) == ("resume", (CART.stage,))
     (progress,) = [step async for step in desk.recovery.resume(one.operation)]
+    assert progress.step == "done"
     assert await desk.recovery.unfinished() == ()
     assert desk.audit.verify() is None
     return progress.text

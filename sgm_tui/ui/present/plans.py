@@ -25,6 +25,7 @@ _STEPS: dict[ProgressStep, Part] = {
     "adopted": ("✓", Tone.GOOD),
     "pushed": ("✓", Tone.GOOD),
     "queued": ("…", Tone.STAGED),
+    "done": ("✓", Tone.GOOD),
     "nothing": ("·", Tone.QUIET),
     "blocked": ("✖", Tone.BAD),
     "refused": ("✖", Tone.BAD),
