@@ -180,3 +180,14 @@ async def test_a_cluster_that_is_ahead_of_what_was_read_of_git_is_no_drift(capsy
         "syncing: the cluster has not taken it up yet",
         "settled",
     ]
+
+
+@pytest.mark.parametrize("journey", [Journey.FAILED, Journey.PAUSED, Journey.ROLLING, Journey.SOAKING, Journey.DRIFTED])
+async def test_before_the_merge_the_troubles_of_the_version_before_are_not_those_of_the_next(
+    journey: Journey, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate = rolling(EU1, "v2.8.0", NEW, phase="Paused", pause_reason="CanaryPauseStep")
+    there = cell("cart", "prod-eu1", NEW, journey, rollout=gate, reason="RolloutAborted: success-rate")
+    back = cell("cart", "prod-eu1", "v2.8.0")
+    assert await follow(session_of(snapshot([there]), snapshot([back])), {EU1: Version("v2.8.0")}, set(), 5) == 0
+    assert [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines()] == ["not merged yet", "settled"]

@@ -14,6 +14,9 @@ _WAITS = {
     "spec.paused": "somebody paused it by hand",
 }
 """Why a controller waits for a person."""
+_OF_WHAT_IS_THERE = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.PAUSED, Journey.FAILED, Journey.DRIFTED})
+"""Where git does not want the followed version yet, these say how the one before fares: its failure is not ours, and
+nobody is told to let go on what is about to be left."""
 _DECISIVE = frozenset({"argocd", "rollouts"})
 """Sources without which nobody can tell how a version fares."""
 
@@ -24,13 +27,18 @@ def move_of(cell: Cell, version: Version) -> str:
     if cell.desired_version != version:
         if rollout is not None and rollout.spec_version == version:
             return "merged: the cluster has it already"  # git is polled, and Argo CD was faster
-        if cell.journey is Journey.SETTLED:
+        if cell.journey in _OF_WHAT_IS_THERE or (cell.journey is Journey.ROLLING and _moves(rollout)):
             return "not merged yet"
     if cell.journey is Journey.PAUSED and rollout is not None:
         return f"paused: {_gate(cell.key, rollout)}"
     if cell.journey is Journey.SYNCING and cell.suspect_since is not None:
         return "syncing: the cluster has not taken it up yet"
     return cell.journey.value + (f": {cell.reason}" if cell.reason not in {"", cell.journey.value} else "")
+
+
+def _moves(rollout: Rollout | None) -> bool:
+    """Whether it is the rollout that moves, and not Argo CD that has just brought the next version."""
+    return rollout is not None and rollout.phase != "Healthy"
 
 
 def _gate(key: CellKey, rollout: Rollout) -> str:
