@@ -56,7 +56,7 @@ MATRIX: list[BindingType] = [
         "promote location",
         id="promote-location",
         show=False,
-        tooltip="Plan this service for all clusters of this stage here",
+        tooltip="Plan all clusters of this stage and location",
     ),
     Binding("v", "revert", "revert", id="revert", tooltip="Plan the way back to a version that was good"),
     Binding("y", "why", "why", id="why", tooltip="What stands in the way of the next version"),
