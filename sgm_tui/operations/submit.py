@@ -151,6 +151,8 @@ class Submission:
                         yield step
                 except EditRefusedError as error:
                     yield await self._refused(whole, identity, earlier, error)
+                except SgmError as error:
+                    yield Progress("failed", proposal, await self._failed(identity, earlier, step, error))
         except SgmError as error:
             yield Progress("failed", proposal, _what_next(step, error))
 
@@ -176,6 +178,15 @@ class Submission:
         """It cannot be made any more; that ends it, unless an earlier try left something on the server."""
         left = await self._left(proposal, identity, earlier, str(error))
         return Progress("refused", proposal, f"{error}\n{left or 'Nothing was written.'}")
+
+    async def _failed(self, identity: str, earlier: Sequence[Entry], reached: Progress, error: SgmError) -> str:
+        """End what failed before anything left this machine: there is nothing to go on with, trying again begins anew.
+
+        What an earlier try began stays in the journal, for only that knows what it left.
+        """
+        if reached.step == "committing" and not earlier:
+            await beside(self._journal.note, identity, "done", failed=str(error))
+        return _what_next(reached, error, earlier)
 
     async def _left(self, proposal: Proposal, identity: str, earlier: Sequence[Entry], why: str) -> str:
         """End a write of which nothing was written; where an earlier try left something, say so instead."""
@@ -388,10 +399,12 @@ def _got_to(entries: Sequence[Entry], *steps: str) -> bool:
     return any(one["step"] in steps for one in entries)
 
 
-def _what_next(reached: Progress, error: Exception) -> str:
+def _what_next(reached: Progress, error: Exception, earlier: Sequence[Entry] = ()) -> str:
     """What happened, how far it got, and what to do."""
     done = {
-        "committing": "Nothing was written.",
+        "committing": "This try wrote nothing; sgm plan --unfinished says what is left of the one before."
+        if earlier
+        else "Nothing was written.",
         "pushing": "It is not known to have been pushed. Try again: what did reach the server is found."
         if reached.proposal.direct
         else "No pull request was made. Try again: a branch that did reach the server is found.",

@@ -479,6 +479,22 @@ async def test_a_repository_that_cannot_be_reached_is_an_error_of_the_preview(la
     steps = await submitted(promoter, preview)
     assert words(steps) == ["committing", "failed"]
     assert steps[-1].text.endswith("Nothing was written.")
+    assert Journal(lab.journal_file).begun() == {}, "nothing was written, so nothing is unfinished"
+    lab.origin.path.with_name("away").rename(lab.origin.path)
+    assert words(await submitted(promoter, preview))[-1] == "opened"
+
+
+async def test_what_an_earlier_try_began_stays_listed_when_the_next_one_gets_nowhere(lab: Lab) -> None:
+    promoter = lab.promoter()
+    preview = await promoter.preview(plan())
+    lab.forge.failure = UnreachableError("GitHub answered 502")
+    assert words(await submitted(promoter, preview))[-2:] == ["opening", "failed"]
+    lab.origin.path.rename(lab.origin.path.with_name("away"))
+    steps = await submitted(promoter, preview)
+    assert words(steps) == ["committing", "failed"]
+    assert "sgm plan --unfinished" in steps[-1].text
+    assert "Nothing was written" not in steps[-1].text
+    assert len(Journal(lab.journal_file).begun()) == 1
     lab.origin.path.with_name("away").rename(lab.origin.path)
 
 
