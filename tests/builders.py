@@ -509,6 +509,7 @@ class ScriptedSession:
         self.submitted: list[Preview] = []
         self.refreshed = 0
         self.failure: SgmError | None = None
+        self.refusal: Refusal | None = None
         self.previewed: Callable[[FleetSnapshot], Preview] = preview
         self.gates: tuple[Gate, ...] | Refusal = ()
         self.pasts: tuple[Past, ...] = ()
@@ -558,7 +559,9 @@ class ScriptedSession:
     async def edit(
         self, change: Change, version: Version | None = None, strategy: str | None = None
     ) -> Change | Refusal:
-        """Taken as it is."""
+        """Taken as it is, unless a test has it refused."""
+        if self.refusal is not None:
+            return self.refusal
         made = replace(change, to_version=version or change.to_version)
         made = made if strategy is None else replace(made, strategy=strategy)
         self.plan(self.snapshot.plan.replaced(change, made))

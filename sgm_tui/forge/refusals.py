@@ -23,6 +23,8 @@ def unanswered(error: Exception, seconds: float) -> str:
         return f"did not answer within {seconds:g} s"
     if found := _SYSTEM.search(text):
         return f"cannot be reached: {clean(found[1]).strip().lower()}"
+    if "Connection aborted" in text or "Connection broken" in text:
+        return "closed the connection without an answer"
     if "CERTIFICATE" in text or "SSL" in text:
         return f"is not trusted: {clean(text, 160)}"
     return f"gave no answer: {clean(text, 160)}"

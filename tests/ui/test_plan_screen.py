@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import builders
 import pytest
@@ -14,7 +15,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.gate import Gate
+from sgm_tui.fleet.plan import Change, Plan, Refusal
 from sgm_tui.fleet.proposal import Preview, Progress, ProgressStep, Superseded
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import promotion_into
@@ -472,3 +474,86 @@ async def test_however_much_will_happen_the_buttons_of_the_question_are_on_the_s
             assert screen.query_one("#yes").region.height == 1
             await pilot.resize_terminal(size[0] + 20, max(20, size[1] - 6))
             await pilot.pause()
+
+
+async def test_gates_judged_during_an_outage_are_judged_again_when_the_source_speaks_again() -> None:
+    github, told = builders.source("forge"), builders.release()
+    silent = replace(told, sources=(replace(github, state="stale"),))
+    session = builders.ScriptedSession(silent)
+
+    def previewed(shown: FleetSnapshot) -> Preview:
+        made = builders.preview(shown)
+        unknown = any(one.state == "stale" for one in shown.sources)
+        (change,) = shown.plan.changes
+        gates = [Gate(change.cells[0], "pull-request", "unknown", f"github is silent, {at}") for at in range(9)]
+        return replace(made, proposals=tuple(replace(one, gates=tuple(gates * unknown)) for one in made.proposals))
+
+    session.previewed = previewed
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 24)) as pilot:
+        screen = await open_plan(pilot, *CHECKOUT_IN_PROD)
+        await until(pilot, lambda: "github is silent" in text_of(app))
+        await press(pilot, "pagedown")
+        await until(pilot, lambda: screen.page.scroll_y > 0)
+        top = next(line for line in text_of(app).splitlines()[4:] if line.strip() and "─" not in line)
+        session.push(replace(session.snapshot, sources=(github,)))
+        await until(pilot, lambda: screen.preview is not None and not screen.preview.proposals[0].refused)
+        await until(pilot, lambda: screen.check_action("confirm", ()))
+        assert "github is silent" not in text_of(app)
+        await until(pilot, lambda: top.strip(" ▁▂▃▄▅▆▇█") in text_of(app) or screen.page.max_scroll_y == 0)
+
+
+async def test_a_gate_that_time_clears_is_judged_again_at_that_time() -> None:
+    session = builders.ScriptedSession(builders.release())
+    opens = session.snapshot.generated_at + timedelta(minutes=5)
+
+    def previewed(shown: FleetSnapshot) -> Preview:
+        made = builders.preview(shown)
+        (change,) = shown.plan.changes
+        gate = Gate(change.cells[0], "soak", "block", "soaks", eta=opens)
+        shut = shown.generated_at < opens
+        return replace(made, proposals=tuple(replace(one, gates=(gate,) * shut) for one in made.proposals))
+
+    session.previewed = previewed
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await open_plan(pilot, *CHECKOUT_IN_PROD)
+        await until(pilot, lambda: "clears by itself in 5m" in text_of(app))
+        session.push(replace(session.snapshot, generated_at=opens))
+        await until(pilot, lambda: screen.preview is not None and not screen.preview.proposals[0].refused)
+
+
+def test_a_step_that_waits_says_for_whom_and_how_long() -> None:
+    now = [0.0]
+    course = Course(lambda: now[0])
+    (step,) = _steps("committing")
+    course.step(step)
+    assert len(course.lines(100)) == 1
+    now[0] = 42.0
+    _, ((waits, _),) = course.lines(100)
+    assert waits.strip() == "no answer for 42s: waiting for git and GitHub"
+    (failed,) = _steps("failed")
+    course.step(failed)
+    now[0] = 90.0
+    assert not any("waiting" in part for line in course.lines(100) for part, _ in line)
+
+
+async def test_what_was_typed_is_there_again_when_it_is_refused() -> None:
+    session = builders.ScriptedSession(builders.release())
+    session.refusal = Refusal("", "that is no step")
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_plan(pilot, *CHECKOUT_IN_PROD)
+        await press(pilot, "s")
+        await until(pilot, lambda: isinstance(app.screen, EntryScreen))
+        first = app.screen
+        first.query_one(Input).value = "canary10-x"
+        await until(pilot, lambda: first.query_one(Input).value == "canary10-x")
+        await press(pilot, "enter")
+        await until(pilot, lambda: isinstance(app.screen, EntryScreen) and app.screen is not first)
+        await until(pilot, lambda: app.screen.query(Input))
+        assert app.screen.query_one(Input).value == "canary10-x"
+        session.refusal = None
+        await until(pilot, lambda: app.screen.focused is not None)
+        await press(pilot, "enter")
+        await until(pilot, lambda: session.snapshot.plan.changes[0].strategy == "canary10-x")

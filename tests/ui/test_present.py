@@ -352,6 +352,13 @@ def test_without_github_the_list_of_pull_requests_says_how_to_have_it() -> None:
     assert text(nothing_open(builders.calm())[0]) == "No pull request touches the fleet."
 
 
+def test_while_github_is_silent_nobody_says_that_no_pull_request_is_open() -> None:
+    silent = builders.source("forge", state="stale", reason="GitHub did not answer within 10 s")
+    told = [text(line) for line in nothing_open(replace(builders.calm(), sources=builders.sources(silent)))]
+    assert told[0].startswith("GitHub is silent: nobody knows which pull requests are open.")
+    assert "did not answer within 10 s" in told[0]
+
+
 def test_what_only_the_attention_view_hides_is_not_told_as_missing() -> None:
     lines = nothing_to_show(builders.calm(), View(query="gateway", attention=True))
     assert text(lines[0]) == "“gateway” is quiet"

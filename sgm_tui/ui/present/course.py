@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Progress
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from sgm_tui.fleet.ages import age
+from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Progress, ProgressStep
 from sgm_tui.ui.present.plans import progress_lines
-from sgm_tui.ui.present.tones import Line
+from sgm_tui.ui.present.tones import Line, Tone
+
+_AWAITED: Mapping[ProgressStep, str] = {
+    "committing": "git and GitHub",
+    "pushing": "git",
+    "opening": "GitHub",
+    "closing": "GitHub",
+}
+_PATIENCE_SECONDS = 3.0
+"""A step usually takes less; what takes longer is said to wait, and for whom."""
 
 
 class Course:
     """Steps in the order they came, and what else was said."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` tells seconds that never go back."""
+        self._clock = clock
+        self._since = clock()
+        """When the newest step began."""
         self._told: list[Progress | Line] = []
         self._began = 0
         """Where the steps of the newest pull request begin."""
@@ -23,6 +41,7 @@ class Course:
         if progress.step in ENDED:
             del self._told[self._began :]
         self._told.append(progress)
+        self._since = self._clock()
 
     def say(self, *lines: Line) -> None:
         """What is no step."""
@@ -35,4 +54,12 @@ class Course:
             after = self._told[at + 1] if at + 1 < len(self._told) else None
             over = isinstance(after, Progress) and after.step not in UNWRITTEN
             found += progress_lines(one, width, over=over) if isinstance(one, Progress) else [one]
-        return found
+        return [*found, *self._waiting()]
+
+    def _waiting(self) -> list[Line]:
+        """For whom the newest step waits and how long already, once it takes longer than usual."""
+        newest, seconds = self._told[-1] if self._told else None, self._clock() - self._since
+        if not isinstance(newest, Progress) or newest.step not in _AWAITED or seconds < _PATIENCE_SECONDS:
+            return []
+        whom = "git" if newest.proposal.direct else _AWAITED[newest.step]
+        return [((f"  no answer for {age(timedelta(seconds=seconds))}: waiting for {whom}", Tone.BUSY),)]

@@ -33,6 +33,21 @@ _STEPS: dict[ProgressStep, Part] = {
 }
 
 
+def title_line(changes: int, unfinished: int, waves: int, *, read_only: bool) -> Line:
+    """What the plan holds, and what goes on beside it."""
+    title: list[Part] = [
+        ("The plan  ", Tone.STRONG),
+        (f"{changes} {'change' if changes == 1 else 'changes'}", Tone.QUIET),
+    ]
+    if read_only:
+        title.append(("   read-only", Tone.PROTECTED))
+    if unfinished:
+        title.append((f"   ▲ {unfinished} begun and never finished: U", Tone.ATTENTION))
+    if waves:
+        title.append((f"   … {waves} go{'es' if waves == 1 else ''} wave by wave: W", Tone.STAGED))
+    return tuple(title)
+
+
 def change_line(change: Change) -> Line:
     """One staged change, in one line."""
     moved = f"  {len(change.cells)} clusters" if len(change.cells) > 1 else ""
@@ -47,14 +62,16 @@ def change_line(change: Change) -> Line:
     )
 
 
-def preview_lines(preview: Preview, fleet: Fleet, now: datetime, width: int) -> list[Line]:
-    """Everything that would be written and everything that would not, and why, for a page so many cells wide."""
-    lines = [line for _, part in preview_parts(preview, fleet, now, width) for line in part]
-    return lines or [(("Git already wants all of this: there is nothing to write.", Tone.QUIET),)]
+def preview_parts(preview: Preview, fleet: Fleet, now: datetime, width: int) -> list[tuple[str, tuple[Line, ...]]]:
+    """Everything that would be written and everything that would not, and why, for a page so many cells wide.
+
+    In parts, each with the file it is about; the heading of a pull request is part of its first file.
+    """
+    nothing: Line = (("Git already wants all of this: there is nothing to write.", Tone.QUIET),)
+    return list(_parts(preview, fleet, now, width)) or [("", (nothing,))]
 
 
-def preview_parts(preview: Preview, fleet: Fleet, now: datetime, width: int) -> Iterable[tuple[str, tuple[Line, ...]]]:
-    """The same in parts, each with the file it is about; the heading of a pull request is part of its first file."""
+def _parts(preview: Preview, fleet: Fleet, now: datetime, width: int) -> Iterable[tuple[str, tuple[Line, ...]]]:
     for proposal in preview.proposals:
         heading = tuple(_proposal(proposal, now, width, protected=is_protected(fleet, proposal.stage)))
         for edit in proposal.edits:

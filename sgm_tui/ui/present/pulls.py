@@ -118,12 +118,16 @@ def _standing(request: PullRequest, now: datetime) -> str:
 
 
 def nothing_open(snapshot: FleetSnapshot) -> list[Line]:
-    """Why the list is empty: there is none, or nobody asks GitHub."""
+    """Why the list is empty: there is none, nobody asks GitHub, or it does not answer."""
     if any(one.source.kind == "forge" and one.state == "off" for one in snapshot.sources):
         return [
             (("GitHub is not configured: ", Tone.ATTENTION), ("pull requests are neither read nor opened.", Tone.TEXT)),
             (("Set github.repository in sgm.yaml, then start sgm again.", Tone.QUIET),),
         ]
+    silent = next((one for one in snapshot.sources if one.source.kind == "forge" and one.state == "stale"), None)
+    if silent is not None:
+        why = f" {silent.told}" if silent.told else ""
+        return [(("GitHub is silent: nobody knows which pull requests are open.", Tone.UNKNOWN), (why, Tone.QUIET))]
     return [(("No pull request touches the fleet.", Tone.QUIET),)]
 
 

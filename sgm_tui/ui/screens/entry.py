@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.getters import query_one
+from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.resources import styles
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.dialog import ROOMY, Dialog
@@ -113,3 +115,26 @@ class EntryScreen(Dialog[str | None]):
     def action_cancel(self) -> None:
         """No answer."""
         self.dismiss(None)
+
+
+async def until_taken(
+    screen: Screen[Any],
+    value: str,
+    asked: Callable[[str], EntryScreen],
+    take: Callable[[str], Awaitable[Change | Refusal]],
+) -> None:
+    """Ask until the answer is taken or none is given: what is refused is there again, to be put right.
+
+    Args:
+        screen: where it is asked from, and told why an answer was refused.
+        value: what is in the field at first.
+        asked: the question, with this in its field.
+        take: tries an answer.
+    """
+    typed: str | None = value
+    while typed is not None:
+        typed = await screen.app.push_screen_wait(asked(typed))
+        made = await take(typed) if typed is not None else None
+        if not isinstance(made, Refusal):
+            return
+        screen.notify(made.reason, title="not changed", severity="warning", markup=False)

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from rich.cells import cell_len
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -19,23 +18,28 @@ from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.proposal import Override, Preview, Terms, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
+from sgm_tui.ui.judged import Judged
 from sgm_tui.ui.messages import UnfinishedRequested, WavesRequested
 from sgm_tui.ui.present.course import Course
 from sgm_tui.ui.present.gates import gate_lines
-from sgm_tui.ui.present.plans import change_line, preview_lines, preview_parts
-from sgm_tui.ui.present.tones import Line, Tone, content, page
+from sgm_tui.ui.present.plans import change_line, preview_parts, title_line
+from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.confirm import ConfirmScreen
-from sgm_tui.ui.screens.entry import EntryScreen, explained_width
+from sgm_tui.ui.screens.entry import EntryScreen, explained_width, until_taken
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
+from sgm_tui.ui.widgets.diff_page import DiffPage, Parts
 from sgm_tui.ui.widgets.key_bar import KeyBar
+
+_LOOKING: Line = (("… fetching the repository and looking at every gate", Tone.BUSY),)
+_AGAIN: tuple[Line, ...] = ((), (("r tries again", Tone.QUIET),))
 
 
 class PlanScreen(FleetPage):
@@ -51,12 +55,14 @@ class PlanScreen(FleetPage):
     """Pull requests are being opened: the screen stays until that has ended."""
 
     choices = query_one(Choices)
-    scroller = query_one("#page", VerticalScroll)
+    page = query_one(DiffPage)
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
         self._course = Course()
+        self._judged: Judged | None = None
+        """By what it was compared; None until it has been."""
         self._looked = asyncio.Event()
         """The comparison that is shown has ended, well or not."""
         self._terms = Terms()
@@ -70,8 +76,7 @@ class PlanScreen(FleetPage):
         yield Choices()
         with VerticalScroll(id="course", can_focus=False):
             yield Static(id="progress", markup=False)
-        with VerticalScroll(id="page", can_focus=False):
-            yield Static(id="diffs", markup=False)
+        yield DiffPage()
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -79,6 +84,7 @@ class PlanScreen(FleetPage):
         self._show_course()
         self._show_changes()
         self.action_preview()
+        self.set_interval(1.0, self._tick)
 
     @on(ScreenResume)
     def look_again(self) -> None:
@@ -95,24 +101,17 @@ class PlanScreen(FleetPage):
                 self.look_for_unfinished()
         elif self.is_mounted and old.read_only != new.read_only:
             self._show_changes()
+        looked = self.is_mounted and not self.sending and self._looked.is_set() and new.plan.changes
+        if looked and self._judged is not None and self._judged.is_outdated(new, self.preview):
+            self.judge_again()
 
     def _show_changes(self) -> None:
         changes = self.snapshot.plan.changes
-        count = f"{len(changes)} {'change' if len(changes) == 1 else 'changes'}"
-        title: list[tuple[str, Tone]] = [("The plan  ", Tone.STRONG), (count, Tone.QUIET)]
-        if self.snapshot.read_only:
-            title.append(("   read-only", Tone.PROTECTED))
-        if self._unfinished:
-            title.append((f"   ▲ {len(self._unfinished)} begun and never finished: U", Tone.ATTENTION))
-        if self._waves:
-            title.append((f"   … {self._waves} go{'es' if self._waves == 1 else ''} wave by wave: W", Tone.STAGED))
+        title = title_line(len(changes), len(self._unfinished), self._waves, read_only=self.snapshot.read_only)
         self.query_one("#title", Static).update(page([title]))
         hint = "" if self.snapshot.read_only else " p on a cell plans a promotion into it."
         nothing: Line = ((f"Nothing is planned.{hint}", Tone.QUIET),)
         self.choices.show([change_line(change) for change in changes] or [nothing])
-
-    def _show(self, *lines: Line) -> None:
-        self.query_one("#diffs", Static).update(page(lines))
 
     @work(group="preview", exclusive=True)
     async def action_preview(self) -> None:
@@ -125,24 +124,34 @@ class PlanScreen(FleetPage):
             self._looked.set()
             self.refresh_bindings()
 
+    @work(group="preview", exclusive=True)
+    async def judge_again(self) -> None:
+        """A source speaks again, or time has cleared a gate: what is shown stays until there is something newer."""
+        self._judged = Judged.by(self.snapshot)
+        try:
+            self.preview = await self._session.preview(self._terms)
+        except SgmError as error:
+            if self.preview is None:
+                self.page.say(*_failure(error), *_AGAIN)
+            return
+        self.page.show(self._compared(self.preview))
+
     async def _look(self) -> None:
+        self._judged = Judged.by(self.snapshot)
         if not self.snapshot.plan.changes:
-            self._show()
+            self.page.say()
             return
         try:
             sketch = await self._session.sketch()
-            waiting: Line = (("… fetching the repository and looking at every gate", Tone.BUSY),)
-            self._show(
-                waiting, (), *preview_lines(sketch, self.snapshot.fleet, self.snapshot.generated_at, self.text_width)
-            )
+            self.page.show([("", (_LOOKING, ())), *self._compared(sketch)])
             self.preview = await self._session.preview(self._terms)
         except SgmError as error:
-            self._show(*_failure(error), (), (("r tries again", Tone.QUIET),))
+            self.page.say(*_failure(error), *_AGAIN)
             return
-        self._show(*self._compared(self.preview))
+        self.page.show(self._compared(self.preview))
 
-    def _compared(self, preview: Preview) -> list[Line]:
-        return preview_lines(preview, self.snapshot.fleet, self.snapshot.generated_at, self.text_width)
+    def _compared(self, preview: Preview) -> Parts:
+        return preview_parts(preview, self.snapshot.fleet, self.snapshot.generated_at, self.text_width)
 
     @work(group="unfinished", exclusive=True)
     async def look_for_unfinished(self) -> None:
@@ -162,9 +171,12 @@ class PlanScreen(FleetPage):
             return
         known = await self._known_versions(change)
         title = f"Which version of {change.service} for {change.place}?"
-        version = await self.app.push_screen_wait(EntryScreen(title, known=known, value=change.to_version))
-        if version is not None:
-            self._edited(await self._session.edit(change, version=Version(version)))
+        await until_taken(
+            self,
+            change.to_version,
+            lambda value: EntryScreen(title, known=known, value=value),
+            lambda typed: self._session.edit(change, version=Version(typed)),
+        )
 
     @work(group="asking", exclusive=True)
     async def action_edit_strategy(self) -> None:
@@ -177,10 +189,12 @@ class PlanScreen(FleetPage):
         ]
         title = f"How is {change.service} {change.to_version} rolled out in {change.place}?"
         known = (*self._session.strategies(), "canary10-30-60", "canary5-25-50", "bluegreen", "[]")
-        asked = EntryScreen(title, explained, known, value=change.strategy, least=0)
-        strategy = await self.app.push_screen_wait(asked)
-        if strategy is not None:
-            self._edited(await self._session.edit(change, strategy=strategy))
+        await until_taken(
+            self,
+            change.strategy,
+            lambda value: EntryScreen(title, explained, known, value=value, least=0),
+            lambda typed: self._session.edit(change, strategy=typed),
+        )
 
     async def _known_versions(self, change: Change) -> tuple[Version, ...]:
         try:
@@ -188,10 +202,6 @@ class PlanScreen(FleetPage):
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="warning", markup=False)
             return ()
-
-    def _edited(self, change: Change | Refusal) -> None:
-        if isinstance(change, Refusal):
-            self.notify(change.reason, title="not changed", severity="warning", markup=False)
 
     @work(group="asking", exclusive=True)
     async def action_say_why(self) -> None:
@@ -263,6 +273,11 @@ class PlanScreen(FleetPage):
         self.action_preview()
         self.look_for_unfinished()
 
+    def _tick(self) -> None:
+        """How long the step under way has waited."""
+        if self.sending:
+            self._show_course()
+
     def _show_course(self) -> None:
         """What happened, its end in sight."""
         lines, place = self._course.lines(self.text_width), self.query_one("#course", VerticalScroll)
@@ -278,21 +293,13 @@ class PlanScreen(FleetPage):
     @on(Choices.OptionSelected)
     def show_chosen(self) -> None:
         """The diffs from the chosen change on; the first of a pull request from its heading on."""
-        chosen, above = self._chosen(), 0
-        if chosen is None or self.preview is None:
-            return
-        width = self.query_one("#diffs").content_size.width
-        parts = preview_parts(self.preview, self.snapshot.fleet, self.snapshot.generated_at, self.text_width)
-        for path, lines in parts:
-            if path == chosen.path:
-                self.scroller.scroll_to(y=above, animate=False, immediate=True)
-                return
-            above += sum(_height(line, width) for line in lines)
+        chosen = self._chosen()
+        if chosen is not None and self.preview is not None:
+            self.page.show_from(chosen.path)
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the diffs by a page."""
-        lines = direction * max(1, self.scroller.size.height - 1)
-        self.scroller.scroll_relative(y=lines, animate=False, immediate=True)
+        self.page.turn(direction)
 
     def action_drop(self) -> None:
         """Take the chosen change out of the plan."""
@@ -335,11 +342,6 @@ class PlanScreen(FleetPage):
         if action in {"drop", "edit_version", "edit_strategy", "say_why"}:
             return True if self.snapshot.plan.changes else None
         return True
-
-
-def _height(line: Line, width: int) -> int:
-    """Lines it takes on the screen."""
-    return 1 if sum(cell_len(text) for text, _ in line) <= width else content(line).get_height({}, width)
 
 
 def _may_be_written(preview: Preview) -> bool:

@@ -58,6 +58,7 @@ class UnfinishedScreen(FleetPage):
     def on_mount(self) -> None:
         """Look at once."""
         self.look()
+        self.set_interval(1.0, self._tell)
 
     @work(group="unfinished", exclusive=True)
     async def look(self) -> None:
