@@ -141,7 +141,7 @@ class Recovery:
         head = await self._repository.fetch()
         branch, commit = _branch(entries), _commit(entries)
         held = await asyncio.to_thread(self._unmerged, branch, head)
-        said = "nothing was on the server: it is off the list"
+        said = "nothing is left on the server: it is off the list"
         if held:
             if held != commit:
                 raise RefusedError(f"{branch} holds other commits than ours", "Look at it; delete it by hand.")

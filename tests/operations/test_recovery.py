@@ -171,6 +171,14 @@ async def test_what_ended_elsewhere_only_has_to_be_closed(lab: Lab) -> None:
     assert await lab.recovery().unfinished() == ()
 
 
+async def test_what_was_merged_is_not_said_to_have_never_been_there(lab: Lab) -> None:
+    await crash(lab, "before")
+    one = await lab.one()
+    lab.origin.commit("main", {STAGING: with_version(FILES[STAGING], NEW)}, "feat: merged", at=STARTED)
+    lab.origin.delete(one.branch)
+    assert await lab.recovery().discard(one.operation) == "nothing is left on the server: it is off the list"
+
+
 async def test_what_cannot_go_on_says_why_and_is_discarded_with_its_branch(lab: Lab) -> None:
     await crash(lab, "before")
     lab.origin.commit("main", {STAGING: with_version(FILES[STAGING], "v9")}, "feat: another", at=STARTED)
