@@ -10,12 +10,14 @@ from rich.cells import cell_len
 from sgm_tui.fleet.model import Fleet, StageName
 from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.fleet.proposal import FileEdit, Preview, Progress, ProgressStep, Proposal
-from sgm_tui.ui.present.fit import hung
+from sgm_tui.ui.present.fit import hung, shorten
 from sgm_tui.ui.present.gates import gate_lines, summary
 from sgm_tui.ui.present.glyphs import ARROW, RULE
 from sgm_tui.ui.present.pasts import way_lines
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
+_STRATEGY = 32
+"""Cells of a strategy in the list of changes: the diff has all of it."""
 _STEPS: dict[ProgressStep, Part] = {
     "committing": ("…", Tone.BUSY),
     "pushing": ("…", Tone.BUSY),
@@ -57,7 +59,7 @@ def change_line(change: Change) -> Line:
         (f"{change.place:<14} ", Tone.TEXT),
         (f"{change.from_version} {ARROW} ", Tone.QUIET),
         (change.to_version, Tone.STAGED),
-        (f"  {change.strategy}" if change.strategy else "", Tone.BUSY),
+        (f"  {shorten(change.strategy, _STRATEGY)}" if change.strategy else "", Tone.BUSY),
         (moved, Tone.QUIET),
     )
 
