@@ -115,6 +115,8 @@ def rollout(where: CellKey, version: str, **facts: Any) -> Rollout:
         available=4,
         stable_version=Version(version),
         spec_version=Version(version),
+        current_hash="41",
+        stable_hash="41",
         replica_sets=(replica_set(where, version, 41, stable=True),),
     )
     return replace(healthy, **facts)
@@ -148,6 +150,7 @@ def rolling(where: CellKey, old: str, new: str, **facts: Any) -> Rollout:
         "updated": 1,
         "new_version": Version(new),
         "spec_version": Version(new),
+        "current_hash": "42",
         "replica_sets": (
             replica_set(where, new, 42, 1, canary=True),
             replica_set(where, old, 41, 3, stable=True),

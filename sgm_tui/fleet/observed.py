@@ -185,6 +185,9 @@ class Rollout:
     paused_since: datetime | None = None
     pause_seconds: float | None = None
     """Length of a timed pause; None when a person has to let it go on."""
+    current_hash: str = ""
+    """Of the pod template that is rolled out; the same as `stable_hash` when no update is under way."""
+    stable_hash: str = ""
     rolling_since: datetime | None = None
     """When what is under way began; None when nothing is."""
     updated_at: datetime | None = None

@@ -177,6 +177,8 @@ def _judged(rollout: RolloutObject) -> Rollout:
         updated=rollout.updated,
         available=rollout.available,
         aborted=rollout.aborted,
+        current_hash=rollout.current_hash,
+        stable_hash=rollout.stable_hash,
         rolling_since=_rolling_since(rollout),
         updated_at=max((one.transitioned_at for one in rollout.conditions if one.transitioned_at), default=None),
     )

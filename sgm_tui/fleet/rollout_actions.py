@@ -48,7 +48,7 @@ def why_not(rollout: Rollout | None, action: RolloutAction) -> str:
         case "abort":
             if rollout.aborted:
                 return "it is aborted already"
-            return "" if moves and rollout.new_version != rollout.stable_version else "no update is under way"
+            return "" if moves and rollout.current_hash != rollout.stable_hash else "no update is under way"
         case "retry":
             return "" if rollout.aborted else "it is not aborted"
         case "pause":
@@ -94,7 +94,8 @@ def _promotion(seen: RolloutObject) -> tuple[Patch, ...]:
 
 def moved(then: Rollout, now: Rollout) -> bool:
     """Whether it is another update, or at another gate, than the one that was asked about."""
-    other_update = None not in {then.spec_version, now.spec_version} and then.spec_version != now.spec_version
+    asked_for = None not in {then.spec_version, now.spec_version} and then.spec_version != now.spec_version
+    other_update = asked_for or then.current_hash != now.current_hash
     at_gate = then.phase == now.phase == "Paused"
     other_gate = at_gate and (then.step, then.pause_reason) != (now.step, now.pause_reason)
     return then.uid != now.uid or other_update or then.aborted != now.aborted or other_gate

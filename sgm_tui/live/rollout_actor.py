@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import ClusterName
 from sgm_tui.fleet.rollout import RolloutObject
 from sgm_tui.fleet.rollout_actions import Patch
@@ -34,9 +35,14 @@ class RolloutActor:
         """The Rollout now.
 
         Raises:
-            SgmError: why there is none.
+            RefusedError: there is none of that name.
+            SgmError: the cluster said no, or did not answer.
         """
-        return self._current(await self._connection.get(_path(namespace, name)))
+        try:
+            return self._current(await self._connection.get(_path(namespace, name)))
+        except AbsentError as error:
+            where = f"{self._connection.context} has no Rollout {namespace}/{name} any more"
+            raise RefusedError(f"{where}: nothing was done", "Look at it again.") from error
 
     async def patch(self, current: Current, patch: Patch) -> Current:
         """Send one patch, once; what it made.

@@ -10,17 +10,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sgm_tui.errors import ConflictError, RefusedError, SgmError
+from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.model import CellKey, ClusterName
 from sgm_tui.fleet.rollout import derive
-from sgm_tui.fleet.rollout_actions import WORDS, RolloutAction, moved, patches, why_not
+from sgm_tui.fleet.rollout_actions import WORDS, Patch, RolloutAction, moved, patches, why_not
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.observed import Rollout
-    from sgm_tui.fleet.rollout import RolloutObject
-    from sgm_tui.live.rollout_actor import RolloutActor
+    from sgm_tui.live.rollout_actor import Current, RolloutActor
 
 _TRIES = 3
 """A controller may write between our reading and our patch; what a person saw is compared anew each time."""
@@ -50,35 +49,45 @@ class RolloutActions:
         try:
             await self._carry_out(key, seen, action)
         except SgmError as error:
-            await record(f"not done: {error.message}")
+            await record(f"failed: {error.sentence}")
             raise
         await record("done")
         return f"{key.service} {key.cluster}: {WORDS[action].partition(':')[0]}"
 
     async def _carry_out(self, key: CellKey, seen: Rollout, action: RolloutAction) -> None:
         actor = self._actors[key.cluster]
-        for left in reversed(range(_TRIES)):
-            current = await actor.read(seen.namespace, seen.name)
-            now = derive(current.rollout)
-            if moved(seen, now):
-                raise RefusedError(f"{key} has moved meanwhile: nothing was done", "Look at it again.")
-            if why := _why_not(current.rollout, now, action):
-                raise RefusedError(f"{key}: {why}: nothing was done", "Look at it again.")
+        current = await actor.read(seen.namespace, seen.name)
+        left = _judged(key, seen, current, action)
+        sent, tries = False, _TRIES
+        while left:
             try:
-                for patch in patches(current.rollout, action, datetime.now(UTC)):
-                    current = await actor.patch(current, patch)
+                current = await actor.patch(current, left[0])
             except ConflictError:
-                if not left:
+                tries -= 1
+                if not tries:
                     raise
+                current = await actor.read(seen.namespace, seen.name)
+                # What has been sent changed what a person saw: only before that is it compared again.
+                left = left if sent else _judged(key, seen, current, action)
+            except UnreachableError as error:
+                said = "It may have been done all the same: the cell shows it."
+                raise UnreachableError(error.message, said) from error
             else:
-                return
+                left, sent = left[1:], True
 
 
-def _why_not(found: RolloutObject, now: Rollout, action: RolloutAction) -> str:
-    """Without its ReplicaSets an object tells whether an update is under way by its hashes."""
-    if action == "abort":
-        return "no update is under way" if found.current_hash == found.stable_hash else ""
-    return why_not(now, action)
+def _judged(key: CellKey, seen: Rollout, current: Current, action: RolloutAction) -> tuple[Patch, ...]:
+    """What is to be sent.
+
+    Raises:
+        RefusedError: it is not what was seen any more, or there is nothing to do.
+    """
+    now = derive(current.rollout)
+    if moved(seen, now):
+        raise RefusedError(f"{key} has moved meanwhile: nothing was done", "Look at it again.")
+    if why := why_not(now, action):
+        raise RefusedError(f"{key}: {why}: nothing was done", "Look at it again.")
+    return patches(current.rollout, action, datetime.now(UTC))
 
 
 def _facts(key: CellKey, seen: Rollout, reason: str) -> dict[str, Any]:

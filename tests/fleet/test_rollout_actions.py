@@ -28,10 +28,12 @@ PAUSED = Rollout(
     new_version=Version("v2"),
     spec_version=Version("v2"),
     pause_reason="CanaryPauseStep",
+    current_hash="b2",
+    stable_hash="a1",
 )
 ROLLING = replace(PAUSED, phase="Progressing", pause_reason="")
 ABORTED = replace(PAUSED, phase="Degraded", aborted=True, pause_reason="")
-HEALTHY = replace(PAUSED, phase="Healthy", new_version=None, stable_version=Version("v2"), pause_reason="")
+HEALTHY = replace(PAUSED, phase="Healthy", new_version=None, stable_hash="b2", pause_reason="")
 
 POSSIBLE: dict[str, tuple[Rollout, set[RolloutAction]]] = {
     "at a gate": (PAUSED, {"promote", "abort", "restart"}),
@@ -106,6 +108,7 @@ def test_the_patches_are_those_of_the_plugin(
         ({"pause_reason": "InconclusiveAnalysisRun"}, True),
         ({"aborted": True, "phase": "Degraded"}, True),
         ({"spec_version": None}, False),
+        ({"spec_version": None, "current_hash": "c3"}, True),
     ],
 )
 def test_a_yes_is_given_to_one_update_at_one_gate(change: dict[str, Any], is_another: bool) -> None:
@@ -114,6 +117,10 @@ def test_a_yes_is_given_to_one_update_at_one_gate(change: dict[str, Any], is_ano
 
 def test_a_rolling_one_may_have_gone_a_step_further_when_it_is_aborted() -> None:
     assert not moved(ROLLING, replace(ROLLING, step=2))
+
+
+def test_an_update_of_the_same_version_can_be_aborted() -> None:
+    assert why_not(replace(PAUSED, new_version=PAUSED.stable_version), "abort") == ""
 
 
 def test_what_follows_is_said() -> None:

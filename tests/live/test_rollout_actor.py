@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_sources_http import CHECKOUT, connected, new_store, placed
 
-from sgm_tui.errors import ConflictError, RefusedError
+from sgm_tui.errors import ConflictError, RefusedError, UnreachableError
 from sgm_tui.fleet.model import ClusterName
 from sgm_tui.fleet.observed import Rollout
 from sgm_tui.fleet.rollout import derive
@@ -97,7 +97,7 @@ async def test_another_gate_than_the_one_asked_about_is_not_passed(lab: Lab) -> 
     with pytest.raises(RefusedError, match="has moved meanwhile: nothing was done"):
         await lab.act("promote", asked_about)
     assert lab.status["pauseConditions"]
-    assert lab.audit.records()[-1]["title"].endswith("nothing was done")
+    assert "nothing was done" in lab.audit.records()[-1]["title"]
 
 
 async def test_what_the_controller_writes_in_between_is_looked_at_and_tried_again(
@@ -125,9 +125,50 @@ async def test_a_patch_of_an_old_revision_is_refused(lab: Lab) -> None:
     assert "abort" not in lab.status
 
 
-async def test_nothing_under_way_is_not_aborted(lab: Lab) -> None:
+async def test_both_halves_of_a_promotion_are_sent_whoever_writes_in_between(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = lab.store.get("Rollout", "app-checkout", "checkout")
+    assert found is not None
+    lab.store.write("Rollout", {**found, "spec": {**found["spec"], "paused": True}})
+    real, sent = lab.actor.patch, 0
+
+    async def patch(current: Current, change: Patch) -> Current:
+        nonlocal sent
+        sent += 1
+        if sent == 2:
+            lab.write(readyReplicas=3)
+        return await real(current, change)
+
+    monkeypatch.setattr(lab.actor, "patch", patch)
+    await lab.act("promote")
+    after = lab.store.get("Rollout", "app-checkout", "checkout")
+    assert after is not None
+    assert (after["spec"]["paused"], "pauseConditions" in after["status"]) == (False, False)
+
+
+async def test_what_nobody_answered_may_have_been_done_and_is_told_so(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def patch(current: Current, change: Patch) -> Current:
+        raise UnreachableError("prod-eu1 did not answer within 10 s")
+
+    monkeypatch.setattr(lab.actor, "patch", patch)
+    with pytest.raises(UnreachableError, match="did not answer") as told:
+        await lab.act("promote")
+    assert "may have been done" in told.value.hint
+    assert "may have been done" in lab.audit.records()[-1]["title"]
+
+
+async def test_a_rollout_that_is_gone_is_told_so(lab: Lab) -> None:
     seen = await lab.seen()
+    lab.store.delete("Rollout", "app-checkout", "checkout")
+    with pytest.raises(RefusedError, match="has no Rollout app-checkout/checkout any more: nothing was done"):
+        await lab.act("abort", seen)
+
+
+async def test_nothing_under_way_is_not_aborted(lab: Lab) -> None:
     lab.write(currentPodHash="a1")
     with pytest.raises(RefusedError, match="no update is under way"):
-        await lab.act("abort", seen)
+        await lab.act("abort")
     assert json.dumps(lab.status).count("abort") == 0
