@@ -99,3 +99,14 @@ async def test_read_only_has_neither() -> None:
         await press(pilot, *AT_THE_GATE, "g", "a")
         assert not isinstance(app.screen, AskScreen)
         assert "abort" not in text_of(app).splitlines()[-1]
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_small_terminal_says_how_a_gate_is_passed_where_it_may_be(read_only: bool) -> None:
+    app = SgmApp(builders.ScriptedSession(builders.replace(builders.release(), read_only=read_only)), environ=UTF8)
+    async with app.run_test(size=(100, 24)) as pilot:
+        await press(pilot, *AT_THE_GATE)
+        await pilot.pause()
+        assert ("g lets it go on" in text_of(app)) is not read_only
+        await press(pilot, "l")
+        assert "g lets it go on" not in text_of(app)

@@ -22,7 +22,7 @@ from sgm_tui.ui.present.rollouts import (
     tag_of,
     weight_line,
 )
-from sgm_tui.ui.present.tones import Line, Tone, tone_of
+from sgm_tui.ui.present.tones import Line, Part, Tone, tone_of
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.observed import Application, PullRequest, Rollout
@@ -64,6 +64,12 @@ def heading(cell: Cell, snapshot: FleetSnapshot) -> Line:
         (_firing(cell), Tone.ATTENTION),
         (f"  {cell.reason}" if cell.reason else "", Tone.TEXT),
     )
+
+
+def gate_hint(cell: Cell, snapshot: FleetSnapshot) -> Part:
+    """How to go on where a person is waited for: no footer of a small terminal has room for that key."""
+    waits = cell.journey is Journey.PAUSED and cell.facts.rollout is not None and not snapshot.read_only
+    return ("  g lets it go on" if waits else "", Tone.STRONG)
 
 
 def _firing(cell: Cell) -> str:

@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.ui.present.detail import Section, heading, sections
+from sgm_tui.ui.present.detail import Section, gate_hint, heading, sections
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
@@ -66,7 +66,7 @@ class DetailPane(Container):
             blocks: tuple[Section, ...] = ()
             widths: list[int] = []
         else:
-            self._put(".heading", heading(cell, self.snapshot))
+            self._put(".heading", (*heading(cell, self.snapshot), gate_hint(cell, self.snapshot)))
             widths = [
                 self.query_one(f".block-{number}").content_size.width or self.size.width for number in range(_BLOCKS)
             ]
