@@ -143,7 +143,7 @@ def _parser(*, small: bool = False) -> argparse.ArgumentParser:
     _global_options(shared, default=argparse.SUPPRESS)
     parser = _Parser(prog="sgm", description="The terminal cockpit of a GitOps platform.")
     _global_options(parser, default=None)
-    parser.add_argument("--version", action="version", version=f"sgm {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"sgm {__version__}")
     parser.set_defaults(run=_dashboard)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     demo = commands.add_parser("demo", parents=[shared], help="an embedded fleet and the dashboard on it")
@@ -162,11 +162,12 @@ def _parser(*, small: bool = False) -> argparse.ArgumentParser:
 
 
 def _add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from sgm_tui.commands import audit, completion, history, lint, plan, promote, prs, revert, rollout, status
+    from sgm_tui.commands import audit, completion, history, lint, manual, plan, promote, prs, revert, rollout, status
 
     for command in (status, promote, revert, rollout, plan, prs, history, audit, lint):
         command.add(commands, shared)
     completion.add(commands, shared, _parser)
+    manual.add(commands, shared, _parser)
 
 
 def _global_options(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -211,9 +212,12 @@ def _dashboard(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    """The sandbox in a process of its own, and the dashboard (or the status once) on it."""
+    """Start the sandbox in a process of its own and show the dashboard on it; without a terminal, the status once.
+
+    A terminal that only prints is refused either way: nobody would see the demo.
+    """
+    _require_screen(os.environ)
     if _has_terminal():
-        _require_screen(os.environ)
         return asyncio.run(_show(lambda: _embedded(arguments), arguments))
     from sgm_tui.commands import status
 

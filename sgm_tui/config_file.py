@@ -157,7 +157,7 @@ def _stages(root: Section, contexts: Mapping[str, str]) -> tuple[StageConfig, ..
         stages.append(StageConfig(name, clusters, section.flag("protected", default=False)))
         section.finish()
     if not stages:
-        why = "List the stages in order, each with its clusters. See docs/configuration.md."
+        why = "List the stages in order, each with its clusters. See: sgm help configuration."
         raise root.refuse("stages", "there is none", why) if root.data("stages") == [] else root.missing("stages", why)
     names = [stage.name for stage in stages] + [cluster.name for stage in stages for cluster in stage.clusters]
     doubled = sorted({name for name in names if names.count(name) > 1})

@@ -13,7 +13,7 @@ from sgm_tui.schedule import ScheduleError, seconds_of
 
 _LARGEST_FILE = 1 << 20
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
-_SEE = "See docs/configuration.md."
+_SEE = "See: sgm help configuration."
 _MEANT = 0.65
 """How much a key has to look like a missing one to be its misspelling: `ulr` is, `namespace` for `name` is not."""
 
@@ -255,7 +255,7 @@ class Section:
             return override
         if value is None:
             if default is None:
-                raise self.missing(key, f"It has to be {word}. See docs/configuration.md.")
+                raise self.missing(key, f"It has to be {word}. See: sgm help configuration.")
             self._reader.origins.setdefault(self._prefix + key, "default")
             return default
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):

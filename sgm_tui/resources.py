@@ -20,6 +20,11 @@ def styles() -> Path:
     return _find("styles")
 
 
+def manual() -> dict[str, Path]:
+    """Return the pages of the manual by name, in alphabetical order."""
+    return {page.stem: page for page in sorted(_find("docs").glob("*.md"))}
+
+
 def user_file(environ: Mapping[str, str]) -> Path:
     """A person's own configuration, whether it is there or not."""
     base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")

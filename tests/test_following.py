@@ -131,7 +131,7 @@ async def test_where_the_cluster_cannot_be_seen_only_the_merge_is_followed_and_t
         f"cart@prod-eu1 -> {NEW}: merged; the rest cannot be followed from here: argocd hub: {NO_KUBECONFIG}",
     ]
     assert "whether prod-eu1 has settled cannot be seen from here" in said[2]
-    assert "docs/workflows.md" in said[3]
+    assert "sgm help workflows" in said[3]
 
 
 async def test_later_waves_that_nobody_will_open_from_here_are_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sgm_tui import cli
+from sgm_tui import __version__, cli
 
 
 @pytest.mark.parametrize(
@@ -18,10 +19,10 @@ from sgm_tui import cli
     [
         (("--port", "99999"), "no port"),
         (("--port", "x"), "no port"),
-        (("--services", "0"), "not 1 or more"),
-        (("--services", "many"), "not 1 or more"),
-        (("--speed", "fast"), "not more than 0"),
-        (("--speed", "inf"), "not more than 0"),
+        (("--services", "0"), "not a whole number of 1 or more"),
+        (("--services", "many"), "not a whole number of 1 or more"),
+        (("--speed", "fast"), "not a number greater than 0"),
+        (("--speed", "inf"), "not a number greater than 0"),
     ],
 )
 def test_a_number_that_is_none_is_wrong_usage(
@@ -60,7 +61,7 @@ def test_a_character_the_output_does_not_have_is_written_as_its_number() -> None
 @pytest.mark.parametrize("number", ["0", "-3", "x", "²"])
 def test_so_many_is_one_or_more(command: str, number: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([command, f"--limit={number}"]) == 2
-    assert f"{number!r} is not 1 or more" in capsys.readouterr().err
+    assert f"{number!r} is not a whole number of 1 or more" in capsys.readouterr().err
 
 
 def test_an_interrupt_before_anything_is_loaded_ends_it_without_a_word(tmp_path: Path) -> None:
@@ -70,3 +71,42 @@ def test_an_interrupt_before_anything_is_loaded_ends_it_without_a_word(tmp_path:
     script += f"sys.path.insert(0, {str(tmp_path)!r}); from sgm_tui.start import main; main()"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert (ran.returncode, ran.stdout, ran.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_help_is_a_command_and_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["help"]) == 0
+    printed = capsys.readouterr().out
+    assert "usage: sgm" in printed
+    assert "configuration, gates" in printed
+    assert cli.main(["help", "promote"]) == 0
+    assert "usage: sgm promote" in capsys.readouterr().out
+    assert cli.main(["help", "configuration"]) == 0
+    assert capsys.readouterr().out.startswith("# Configuration")
+    assert cli.main(["help", "promot"]) == 2
+    assert "Did you mean promote?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_the_version_has_a_short_option(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([option])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"sgm {__version__}\n")
+
+
+def test_a_command_without_a_terminal_names_only_options_it_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert cli.main(["rollout", "promote", "checkout", "--cluster", "prod-eu1"]) == 2
+    assert "dry-run" not in capsys.readouterr().err
+    assert cli.main(["promote", "checkout", "--to", "prod"]) == 2
+    assert "--dry-run" in capsys.readouterr().err
+
+
+def test_a_demo_on_a_terminal_that_only_prints_is_refused_whoever_types(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setenv("TERM", "dumb")
+    assert cli.main(["demo"]) == 2
+    assert "this terminal cannot show the dashboard (TERM=dumb)" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import argparse
 def count(text: str) -> int:
     """Something counted: 1 or more."""
     if not (text.isascii() and text.isdecimal()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
 
 
@@ -26,5 +26,5 @@ def positive(text: str) -> float:
     except ValueError:
         number = 0.0
     if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not more than 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number greater than 0")
     return number

@@ -32,7 +32,7 @@ _EXIT: dict[Result, int] = {"planned": 0, "opened": 0, "pushed": 0, "nothing": 0
 _WAIT_SECONDS = 3600.0
 _UNKNOWN = (
     "  unknown never counts as pass: run it where the hub, the clusters and Prometheus can be read; "
-    "docs/workflows.md says what each stage needs"
+    "`sgm help workflows` says what each stage needs"
 )
 
 

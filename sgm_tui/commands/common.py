@@ -99,7 +99,8 @@ def may_write(arguments: argparse.Namespace, session: LiveSession | None = None)
             "read_only is set in sgm.yaml, in your own configuration or as SGM_READ_ONLY.",
         )
     if not arguments.yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("there is no terminal to ask on", "Add --yes to go on without a question, or --dry-run.")
+        instead = ", or --dry-run to see what it would do" if "dry_run" in arguments else ""
+        raise UsageError("there is no terminal to confirm on", f"Add --yes to confirm in advance{instead}.")
 
 
 def one_of(kind: str, value: str, known: Iterable[str]) -> None:

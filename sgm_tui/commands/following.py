@@ -177,7 +177,7 @@ def _say_blind(wanted: Mapping[CellKey, Version], there: Mapping[CellKey, Cell],
     left = len(wanted) - len(there)
     if left:
         output.note(f"sgm: {left} of a later wave not opened: it opens when the one before is seen to have settled")
-    output.note("  --wait needs a kubeconfig that may read the hub and these clusters: docs/workflows.md")
+    output.note("  --wait needs a kubeconfig that may read the hub and these clusters: sgm help workflows")
 
 
 def _taken_back(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], arrived: set[CellKey]) -> bool:

@@ -83,7 +83,10 @@ def _asked(request: PullRequest, action: PullAction) -> bool:
 def _must_know_forge(snapshot: FleetSnapshot) -> None:
     for health in snapshot.sources:
         if health.source.kind == "forge" and health.state != "fresh":
-            raise UnreachableError(f"GitHub: {health.reason or 'no word in time'}", "docs/configuration.md: github")
+            raise UnreachableError(
+                f"GitHub did not answer: {health.reason or 'no answer in time'}",
+                "github.* says where it is: sgm help configuration.",
+            )
 
 
 def _list(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ RULES: tuple[Rule, ...] = (
         "error",
         "sgm.yaml cannot be used",
         "Everything sgm knows of the platform comes from this file.",
-        "Correct the key; docs/configuration.md describes them all.",
+        "Correct the key; `sgm help configuration` describes every key.",
     ),
     Rule(
         "layout-unmatched",
