@@ -130,6 +130,7 @@ def _start_logging(file: Path | None) -> None:
     handler: logging.Handler = logging.NullHandler()
     if file is not None:
         try:
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))  # it names hosts and paths
             handler = logging.FileHandler(file, encoding="utf-8")
         except OSError as error:
             raise UsageError(f"--log-file {file}: {error.strerror}", "Name a file that can be written.") from error

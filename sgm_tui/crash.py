@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sgm_tui.private_files import make_private_directory, open_private
+
 _SECRETS = (
     re.compile(r"gh[pousr]_\w{16,}|github_pat_\w{20,}|glpat-[\w-]{16,}|AKIA[A-Z0-9]{16}"),
     re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"),
@@ -47,9 +49,9 @@ def write_report(error: BaseException, version: str, environ: Mapping[str, str])
     system = f"sgm {version}, Python {platform.python_version()}, {platform.system()}, TERM={environ.get('TERM', '')}"
     told = "".join(traceback.format_exception(error))
     folder = _folder(environ)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_directory(folder)
     file = folder / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    handle = open_private(file, os.O_WRONLY | os.O_EXCL)
     with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as report:
         report.write(redacted(f"{now.isoformat()}\n{system}\n\n{told}", environ))
     return file

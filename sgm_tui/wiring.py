@@ -22,6 +22,7 @@ from sgm_tui.errors import ConfigError, SgmError, UnreachableError
 from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.observation import Lost, Observation, Off
 from sgm_tui.fleet.source import SourceId
+from sgm_tui.private_files import make_private_directory
 from sgm_tui.session import Desk, LiveSession
 
 if TYPE_CHECKING:
@@ -282,7 +283,7 @@ def state_directory(config: Config) -> Path:
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     directory = config.state_directory or Path(base) / "sgm"
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_directory(directory)
     except OSError as error:
         raise ConfigError(f"{directory}: {error.strerror}", "Set state_directory to a folder you can write.") from error
     return directory

@@ -110,3 +110,14 @@ def test_a_demo_on_a_terminal_that_only_prints_is_refused_whoever_types(
     monkeypatch.setenv("TERM", "dumb")
     assert cli.main(["demo"]) == 2
     assert "this terminal cannot show the dashboard (TERM=dumb)" in capsys.readouterr().err
+
+
+def test_a_log_file_is_for_its_owner_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "sgm.log"
+    before = os.umask(0)
+    try:
+        cli.main(["--log-file", str(log), "lint", "--config", str(tmp_path / "missing.yaml")])
+    finally:
+        os.umask(before)
+    capsys.readouterr()
+    assert oct(log.stat().st_mode & 0o777) == "0o600"

@@ -31,6 +31,7 @@ from git.cmd import Git
 from sgm_tui.errors import ConfigError, RefusedError, UnreachableError, system_words
 from sgm_tui.fleet.text import clean
 from sgm_tui.fleet.trailers import Message
+from sgm_tui.private_files import make_private_directory, open_private
 
 Result = TypeVar("Result")
 
@@ -248,16 +249,16 @@ class Repository:
             )  # fmt: skip
 
     def _create(self) -> None:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_directory(self.path.parent)
         git.Repo.init(self.path, bare=True, mkdir=True, expand_vars=False, template="", allow_unsafe_options=True)
         self.path.chmod(0o700)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One process at a time; another one waits, but not for ever."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_directory(self.path.parent)
         deadline = time.monotonic() + _FETCH_SECONDS
-        with self.path.with_suffix(".lock").open("a") as lock:
+        with os.fdopen(open_private(self.path.with_suffix(".lock"), os.O_WRONLY | os.O_APPEND), "a") as lock:
             while not _taken(lock):
                 if time.monotonic() > deadline:
                     raise UnreachableError(

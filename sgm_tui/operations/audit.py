@@ -16,7 +16,7 @@ from typing import Any
 
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.files import locked, unusable, write_whole
-from sgm_tui.operations.journal import append, now
+from sgm_tui.operations.journal import append, encoded, now
 
 _START = "0" * 64
 
@@ -121,4 +121,4 @@ def _has_hash(line: bytes) -> bool:
 
 
 def _hash_of(record: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(record, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(encoded(record)).hexdigest()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from sgm_tui.errors import RefusedError
+from sgm_tui.private_files import make_private_directory, open_private, replace_file
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -40,8 +41,8 @@ def locked(file: Path) -> Iterator[None]:
         RefusedError: another process does not let it go, or the folder cannot be written.
     """
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = file.with_suffix(".lock").open("a")
+        make_private_directory(file.parent)
+        lock = os.fdopen(open_private(file.with_suffix(".lock"), os.O_WRONLY | os.O_APPEND), "a")
     except OSError as error:
         raise unusable(file, error) from error
     with lock:
@@ -62,7 +63,7 @@ def locked(file: Path) -> Iterator[None]:
 def is_held(file: Path) -> bool:
     """Whether another process, or another task of ours, holds `file` now."""
     try:
-        with file.with_suffix(".lock").open("a") as lock:
+        with os.fdopen(open_private(file.with_suffix(".lock"), os.O_WRONLY | os.O_APPEND), "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -87,14 +88,8 @@ def write_whole(file: Path, text: str) -> None:
     Raises:
         RefusedError: it cannot be written.
     """
-    fresh = file.with_suffix(".new")
     try:
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as open_file:
-            open_file.write(text)
-            open_file.flush()
-            os.fsync(open_file.fileno())
-        fresh.replace(file)
+        replace_file(file, text.encode("utf-8", "backslashreplace"))  # JSON spells a lone surrogate the same way
     except OSError as error:
         raise unusable(file, error) from error
 

@@ -6,12 +6,12 @@ After a crash the remote decides (branch, pull request), the journal only says w
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sgm_tui.operations.files import locked, unusable
+from sgm_tui.private_files import append_line
 
 BEGINS = frozenset({"commit", "act"})
 """Steps with which an operation begins: a write, and an action on a pull request."""
@@ -78,25 +78,24 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+def encoded(record: dict[str, Any]) -> bytes:
+    """Return a record as one line of JSON, the same bytes for the same record."""
+    # JSON spells a lone surrogate the way Python escapes it.
+    return json.dumps(record, ensure_ascii=False, sort_keys=True).encode("utf-8", "backslashreplace")
+
+
 def append(file: Path, record: dict[str, Any]) -> bytes:
     """Append one JSON line and wait for the disk; the line, without its end.
 
-    A line that a crash tore is ended first, so that it spoils no other.
+    A line that a crash tore is ended first, so that it spoils no other. What could not be written whole is cut off
+    again.
 
     Raises:
         RefusedError: the disk is full or the file cannot be written.
     """
-    line = json.dumps(record, ensure_ascii=False, sort_keys=True).encode()
+    line = encoded(record)
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            size = os.fstat(handle).st_size
-            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            os.write(handle, (b"\n" if torn else b"") + line + b"\n")
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        append_line(file, line)
     except OSError as error:
         raise unusable(file, error) from error
     return line

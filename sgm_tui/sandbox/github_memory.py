@@ -13,6 +13,7 @@ import msgspec
 
 from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.github_pulls import PullRequest
+from sgm_tui.sandbox.ready import write_private
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[PullRequest]).decode
@@ -42,9 +43,7 @@ class Memory:
             return
         self._written = data
         stamped = [_shifted(pull, lambda moment: self._clock.wall(moment).timestamp()) for pull in _decode(data)]
-        draft = self._path.with_suffix(".draft")
-        draft.write_bytes(_encode(stamped))
-        draft.replace(self._path)
+        write_private(self._path, _encode(stamped))
 
 
 def _shifted(pull: PullRequest, shift: Callable[[float], float]) -> PullRequest:

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sgm_tui.private_files import make_private_directory
+
 HUB = "hub"
 """The context of the cluster that runs Argo CD."""
 
@@ -48,7 +50,7 @@ class Address:
 
 def private_directory(path: Path) -> Path:
     """Make a directory nobody else may look into."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_directory(path)
     path.chmod(0o700)
     return path.resolve()
 
