@@ -24,6 +24,7 @@ from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
 from sgm_tui.fleet.waves import WavePlan, WaveStep, next_step
 from sgm_tui.operations.planning import edited
 from sgm_tui.store import Store
+from sgm_tui.threads import Lane, run_in
 
 if TYPE_CHECKING:
     from sgm_tui.config import Config
@@ -247,7 +248,7 @@ class LiveSession:
             bundle = progress.proposal.bundle
             if bundle in kept and progress.step in UNWRITTEN:
                 # Its first wave was not written whole: there is nothing for the others to wait for.
-                await asyncio.to_thread(self.desk.waves.forget, kept.pop(bundle))
+                await run_in(Lane.RECORDS, self.desk.waves.forget, kept.pop(bundle))
             if progress.step in ENDED:
                 await self._forget(tuple(edit.change for edit in progress.proposal.edits))
             if progress.step in ENDED | UNWRITTEN:
@@ -329,23 +330,23 @@ class LiveSession:
     async def waves(self) -> tuple[tuple[WavePlan, WaveStep], ...]:
         """Every wave plan that has not ended, with what it waits for."""
         snapshot = self.store.snapshot
-        plans = await asyncio.to_thread(self.desk.waves.plans)
+        plans = await run_in(Lane.RECORDS, self.desk.waves.plans)
         return tuple((plan, next_step(plan, snapshot, snapshot.generated_at)) for plan in plans)
 
     async def stop_waves(self, identity: str, reason: str) -> None:
         """Open no further wave of a plan until it is let go on."""
         self._may_write()
-        await asyncio.to_thread(self.desk.waves.stop, identity, reason)
+        await run_in(Lane.RECORDS, self.desk.waves.stop, identity, reason)
 
     async def resume_waves(self, identity: str) -> None:
         """Let a stopped wave plan go on."""
         self._may_write()
-        await asyncio.to_thread(self.desk.waves.resume, identity)
+        await run_in(Lane.RECORDS, self.desk.waves.resume, identity)
 
     async def drop_waves(self, identity: str) -> None:
         """Forget a wave plan: what it opened stays as it is, what it has not is never opened."""
         self._may_write()
-        await asyncio.to_thread(self.desk.waves.forget, identity)
+        await run_in(Lane.RECORDS, self.desk.waves.forget, identity)
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """Writes that were begun and never seen to their end."""
@@ -378,7 +379,7 @@ async def _keep_waves(desk: Desk, preview: Preview, now: datetime) -> dict[int, 
     """Bundle → the identity of its wave plan, kept before anything is written: a crash loses no later wave."""
     firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1}
     keep, policy = desk.waves.keep, desk.config.policy
-    return {bundle: await asyncio.to_thread(keep, preview, one, now, policy) for bundle, one in firsts.items()}
+    return {bundle: await run_in(Lane.RECORDS, keep, preview, one, now, policy) for bundle, one in firsts.items()}
 
 
 def _on_the_way(snapshot: FleetSnapshot, key: CellKey, policy: Policy) -> list[Gate]:

@@ -41,6 +41,8 @@ from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind
 
 FRAME_SECONDS = 0.1
 """At most ten snapshots a second (performance.md §2d)."""
+IDLE_SECONDS = 1.0
+"""Between two snapshots while nothing urgent happens: ages, deadlines and numbers wait so long at most."""
 
 DEADLINES: Mapping[SourceKind, float] = {
     "git": 90.0,
@@ -261,16 +263,17 @@ class Store:
 
     def _touch(self, keys: Iterable[CellKey], *, urgent: bool = True) -> None:
         """Join these cells again: at once, or with the frame there is every second (numbers may wait for it)."""
-        before = len(self._dirty)
-        self._dirty.update(keys)
-        if urgent and len(self._dirty) > before:
+        touched = frozenset(keys)
+        self._dirty |= touched
+        # A key that is dirty already may only have been touched by numbers, which wake nobody.
+        if urgent and touched:
             self._changed.set()
 
     async def run(self) -> None:
         """Publish until cancelled: soon after a change, and once a second for what time alone changes."""
         while True:
             try:
-                async with asyncio.timeout(1.0):
+                async with asyncio.timeout(IDLE_SECONDS):
                     await self._changed.wait()
             except TimeoutError:
                 pass

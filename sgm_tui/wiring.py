@@ -24,6 +24,7 @@ from sgm_tui.fleet.observation import Lost, Observation, Off
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.private_files import make_private_directory
 from sgm_tui.session import Desk, LiveSession
+from sgm_tui.threads import Lane, run_in
 
 if TYPE_CHECKING:
     from sgm_tui.config import Config
@@ -349,7 +350,7 @@ def _versions(
     from sgm_tui.fleet.versions import newest_first
 
     async def versions(service: ServiceName) -> tuple[Version, ...]:
-        wanted = await asyncio.to_thread(history.versions_of, service)
+        wanted = await run_in(Lane.GIT_READS, history.versions_of, service)
         image = _image_of(snapshot(), service)
         tags = await registry.tags(image) if registry is not None and image else ()
         # A registry that does not tell is no trouble here: what git knows is there to choose from.
@@ -372,7 +373,7 @@ async def _read_once(git: GitSource, repository: Repository) -> None:
     """Until git has been looked at: what a pull request proposes is told from the clone, and a new head is not in it
     before. A server that hangs holds up for long only who has no clone at all."""
     try:
-        await asyncio.to_thread(repository.head)
+        await run_in(Lane.GIT_READS, repository.head)
     except SgmError:
         await git.looked.wait()
     else:

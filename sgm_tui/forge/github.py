@@ -34,6 +34,7 @@ from sgm_tui.forge.dressing import dress, is_dressed
 from sgm_tui.forge.listing import Brought, Listing, Proposed, Proposes, open_ones
 from sgm_tui.forge.quota import Quota, limit_of
 from sgm_tui.forge.refusals import document_of, expiry_of, forbidden, is_counted, is_page, unanswered, words_of
+from sgm_tui.threads import Lane, run_in
 
 Result = TypeVar("Result")
 
@@ -221,19 +222,19 @@ class GithubForge:
 
     async def opened(self) -> tuple[PullRequest, ...]:
         """Every open pull request against our branch as the list has it now; `ours` where sgm made it."""
-        return await self._asked(self._opened)
+        return await self._sent(self._opened)
 
     async def standing(self, number: int) -> PullRequest:
         """One as it is now; `approved` says whether we ourselves approved its head."""
-        return await self._asked(lambda: self._standing(number))
+        return await self._sent(lambda: self._standing(number))
 
     async def find(self, branch: str) -> PullRequest | None:
         """The open pull request of a branch of ours."""
-        return await self._asked(lambda: self._find(branch))
+        return await self._sent(lambda: self._find(branch))
 
     async def ended(self, branch: str) -> PullRequest | None:
         """The newest pull request of a branch of ours that was merged or closed."""
-        return await self._asked(lambda: self._find(branch, state="closed"))
+        return await self._sent(lambda: self._find(branch, state="closed"))
 
     async def marks_of(self, number: int, commit: str) -> tuple[Mark, ...]:
         """The versions a pull request of ours, merged as this commit, marks as known bad."""
@@ -245,11 +246,11 @@ class GithubForge:
 
     async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
         """The pull request for a pushed branch: found or made. Whether it was made, and what was left undone."""
-        return await self._asked(lambda: self._open(proposal, head))
+        return await self._sent(lambda: self._open(proposal, head))
 
     async def auto_merge(self, number: int, head: str) -> str:
         """Let it merge by itself once checks and owners agree; "" or why that was left undone."""
-        return await self._asked(lambda: self._auto_merge(number, head))
+        return await self._sent(lambda: self._auto_merge(number, head))
 
     async def between(self, source: str, old: str, new: str) -> Between:
         """The commits between two versions (tags) of a service's own repository; never raises, it says why not."""
@@ -264,28 +265,28 @@ class GithubForge:
         Raises:
             UnreachableError, RefusedError: why not; this goes for every action.
         """
-        return await self._asked(lambda: self._approve(self._unmoved(number, head), head))
+        return await self._sent(lambda: self._approve(self._unmoved(number, head), head))
 
     async def merge(self, number: int, head: str) -> str:
         """Merge this head with a merge commit, as soon as GitHub knows whether it fits."""
         await self._until_known(number, head)
-        return await self._asked(lambda: self._merge(number, head))
+        return await self._sent(lambda: self._merge(number, head))
 
     async def let_merge(self, number: int, head: str) -> str:
         """Let this head merge by itself once checks and owners agree."""
-        return await self._asked(lambda: self._let_merge(number, head))
+        return await self._sent(lambda: self._let_merge(number, head))
 
     async def stop_auto_merge(self, number: int) -> str:
         """Let it not merge by itself."""
-        return await self._asked(lambda: self._stop_auto_merge(number))
+        return await self._sent(lambda: self._stop_auto_merge(number))
 
     async def update_branch(self, number: int, head: str) -> str:
         """Merge the branch it goes into into its own, if its head is still this one."""
-        return await self._asked(lambda: self._update_branch(number, head))
+        return await self._sent(lambda: self._update_branch(number, head))
 
     async def close(self, number: int) -> str:
         """Close it without merging; a branch of ours goes with it, a branch of others stays."""
-        return await self._asked(lambda: self._close(number))
+        return await self._sent(lambda: self._close(number))
 
     async def supersede(self, number: int, head: str, by: str) -> str:
         """Close one of ours that another change takes the place of, if its head is still this one.
@@ -298,7 +299,7 @@ class GithubForge:
         Returns:
             "", or why it was left as it is.
         """
-        return await self._asked(lambda: self._supersede(number, head, by))
+        return await self._sent(lambda: self._supersede(number, head, by))
 
     async def _until_known(self, number: int, head: str) -> None:
         """Wait while GitHub works out whether a pull request fits onto its branch.
@@ -309,7 +310,7 @@ class GithubForge:
         for look in range(_LOOKS):
             if look:
                 await self._pause(_LOOK_SECONDS)
-            if await self._asked(lambda: self._unmoved(number, head).mergeable) is not None:
+            if await self._sent(lambda: self._unmoved(number, head).mergeable) is not None:
                 return
         raise RefusedError(
             f"GitHub still works out whether #{number} fits onto {self._branch}: nothing was done",
@@ -317,7 +318,11 @@ class GithubForge:
         )
 
     async def _asked(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.to_thread(self._connection.told, work)
+        return await run_in(Lane.FORGE_READS, self._connection.told, work)
+
+    async def _sent(self, work: Callable[[], Result]) -> Result:
+        """Run a write, or what is read just before one, in threads the listing cannot keep busy."""
+        return await run_in(Lane.FORGE_WRITES, self._connection.told, work)
 
     def _find(self, branch: str, state: str = "open") -> PullRequest | None:
         name = self._config.github.repository

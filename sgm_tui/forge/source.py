@@ -14,6 +14,7 @@ from sgm_tui.fleet.observed import Besides, PullRequest
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.forge.listing import Brought, Proposes
 from sgm_tui.forge.quota import PausedError
+from sgm_tui.threads import Lane, run_in
 
 _RETRY_MOST = 300.0
 
@@ -66,7 +67,7 @@ class PullRequestSource:
         while True:
             try:
                 found = await self._forge.pull_requests(self._proposes, self._brought)
-                found = await asyncio.to_thread(self._whole, found)
+                found = await run_in(Lane.GIT_READS, self._whole, found)
                 publish(PullRequestsListed(self.source, found, self._forge.note))
                 failures = 0
                 pause = self._seconds * self._chance.uniform(0.9, 1.1)

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO
 from urllib.parse import urlsplit
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -32,8 +32,7 @@ from sgm_tui.errors import ConfigError, RefusedError, UnreachableError, system_w
 from sgm_tui.fleet.text import clean
 from sgm_tui.fleet.trailers import Message
 from sgm_tui.private_files import make_private_directory, open_private
-
-Result = TypeVar("Result")
+from sgm_tui.threads import Lane, run_in
 
 ABSENT = "0" * 40
 """What a ref that does not exist points to."""
@@ -76,7 +75,9 @@ class Repository:
         self.branch = _checked_ref(branch)
         self.path = directory / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
         self._token = token
+        self._fetching = asyncio.Lock()
         self._writing = asyncio.Lock()
+        """Apart from the other: a fetch that hangs keeps no commit and no push waiting."""
         self._trees: dict[str, dict[str, str]] = {}
         """The newest few trees that were asked for: a commit never changes."""
         self._git = Git()
@@ -90,13 +91,16 @@ class Repository:
         Raises:
             UnreachableError, RefusedError: what git or the server said.
         """
-        async with self._writing:
-            await self._in_thread(self._fetch)
+        async with self._fetching:
+            return await run_in(Lane.GIT_READS, self._fetched_head)
+
+    def _fetched_head(self) -> str:
+        self._fetch()
         return self.head()
 
     async def remote_heads(self) -> dict[str, str]:
         """Every branch of the server and its commit, without bringing anything here."""
-        listed = await self._in_thread(lambda: self._run("ls-remote", "--heads", "--", self.url, remote=True))
+        listed = await run_in(Lane.GIT_READS, lambda: self._run("ls-remote", "--heads", "--", self.url, remote=True))
         rows = (line.split("\t", 1) for line in listed.decode("utf-8", "replace").splitlines())
         return {name.removeprefix("refs/heads/"): sha for sha, name in rows}
 
@@ -194,7 +198,7 @@ class Repository:
             author: name and e-mail, also of the committer.
         """
         async with self._writing:
-            return await self._in_thread(lambda: self._commit(base, writes, message, author))
+            return await run_in(Lane.GIT_WRITES, lambda: self._commit(base, writes, message, author))
 
     async def push(self, commit: str, branch: str, expected: str) -> None:
         """Let a branch of the server point to a commit, if it still points to `expected` ("" for a new branch).
@@ -205,7 +209,8 @@ class Repository:
         ref = f"refs/heads/{_checked_ref(branch)}"
         lease = f"--force-with-lease={ref}:{expected}"
         async with self._writing:
-            await self._in_thread(
+            await run_in(
+                Lane.GIT_WRITES,
                 lambda: self._run(
                     "push", "--porcelain", "--no-verify", lease, "--", self.url, f"{commit}:{ref}",
                     remote=True, seconds=_PUSH_SECONDS,
@@ -223,7 +228,8 @@ class Repository:
         ref = f"refs/heads/{_checked_ref(branch)}"
         lease = f"--force-with-lease={ref}:{expected}"
         async with self._writing:
-            await self._in_thread(
+            await run_in(
+                Lane.GIT_WRITES,
                 lambda: self._run(
                     "push", "--porcelain", "--no-verify", lease, "--", self.url, f":{ref}",
                     remote=True, seconds=_PUSH_SECONDS,
@@ -234,9 +240,6 @@ class Repository:
     def _place(self) -> str:
         parts = urlsplit(self.url)
         return clean(f"{parts.hostname or ''}{parts.path}" if parts.scheme != "file" else parts.path)
-
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.to_thread(work)
 
     def _fetch(self) -> None:
         with _usable(self.path), self._locked():

@@ -14,6 +14,7 @@ from sgm_tui.fleet.observation import Alive, DesiredObserved, Lost, Observation
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
+from sgm_tui.threads import Lane, run_in
 
 _NEAR_SECONDS = 2.0
 _FAR_SECONDS = 15.0
@@ -62,13 +63,13 @@ class GitSource:
             # Every branch is compared: what a pull request proposes is read from its branch. The clone is shared, so
             # that it holds a commit does not say that it was read here: whoever fetched it may have been another.
             there = await self._repository.remote_heads()
-            here = await asyncio.to_thread(self._repository.heads)
+            here = await run_in(Lane.GIT_READS, self._repository.heads)
             if there == here and here.get(self._repository.branch) == self.state.revision:
                 publish(Alive(self.source, self.state.note))
                 return
         head = await self._repository.fetch()
         if self.state is None or head != self.state.revision:
-            self.state = await asyncio.to_thread(self._tree.desired, self._repository, head)
+            self.state = await run_in(Lane.GIT_READS, self._tree.desired, self._repository, head)
         publish(DesiredObserved(self.source, self.state))
 
     async def _pause(self, seconds: float) -> None:

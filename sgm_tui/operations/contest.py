@@ -6,7 +6,6 @@ each other even there, once more when the pull request is open: of two of sgm's 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.proposal import Progress, Proposal
 from sgm_tui.operations.rivals import Claim, Commits, claims, stops
+from sgm_tui.threads import Lane, run_in
 
 
 class Clone(Commits, Protocol):
@@ -94,7 +94,7 @@ class Contest:
 
     async def _claims(self, proposal: Proposal, head: str, others: Sequence[PullRequest]) -> list[Claim]:
         rivals = [one for one in others if one.branch != proposal.branch]
-        return await asyncio.to_thread(claims, self._clone, head, rivals, self._changes(proposal))
+        return await run_in(Lane.GIT_WRITES, claims, self._clone, head, rivals, self._changes(proposal))
 
     def _changes(self, proposal: Proposal) -> list[Change]:
         """What nobody else may be changing."""

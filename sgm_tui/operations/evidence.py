@@ -21,6 +21,7 @@ from sgm_tui.gitops.values import UnreadableError, version_in
 from sgm_tui.operations.platform import Platform
 from sgm_tui.operations.projects import Hubs, projects_of
 from sgm_tui.operations.reading import CommitReader, Trees
+from sgm_tui.threads import Lane, run_in
 
 _AT_ONCE = 8
 """Images asked about at the same time."""
@@ -68,8 +69,8 @@ class Investigator:
         """What can be learned now about the changes of a plan."""
         try:
             head = await self._head()
-            read = await asyncio.to_thread(self._commits.at, head)
-            values = await asyncio.to_thread(self._values, head, {change.path for change in plan.changes})
+            read = await run_in(Lane.GIT_READS, self._commits.at, head)
+            values = await run_in(Lane.GIT_READS, self._values, head, {change.path for change in plan.changes})
         except SgmError as error:
             return Evidence(images=dict.fromkeys(map(image_of, plan.changes), f"git cannot be read: {error.message}"))
         cells = [key for change in plan.changes for key in change.cells]
@@ -87,7 +88,7 @@ class Investigator:
     async def _head(self) -> str:
         """The head as it was last fetched, which is what the snapshot shows; fetched where nobody has yet."""
         try:
-            return await asyncio.to_thread(self._repository.head)
+            return await run_in(Lane.GIT_READS, self._repository.head)
         except SgmError:
             return await self._repository.fetch()
 

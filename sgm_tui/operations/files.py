@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import functools
 import hashlib
 import os
 import time
@@ -15,6 +14,7 @@ from typing import ParamSpec, TypeVar
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.private_files import make_private_directory, open_private, replace_file
+from sgm_tui.threads import Lane, start_in
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -29,8 +29,7 @@ async def beside(write: Callable[Arguments, Result], *args: Arguments.args, **fa
 
     Once begun it is carried to its end, whatever becomes of who waits for it: a record of what was done is not lost.
     """
-    begun = asyncio.get_running_loop().run_in_executor(None, functools.partial(write, *args, **facts))
-    return await asyncio.shield(begun)
+    return await asyncio.shield(start_in(Lane.RECORDS, write, *args, **facts))
 
 
 @contextlib.contextmanager

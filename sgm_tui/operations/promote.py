@@ -37,6 +37,7 @@ from sgm_tui.operations.proposal import Group, branch_of, grouped, title_of
 from sgm_tui.operations.rivals import in_part, stops, told, without_adopted
 from sgm_tui.operations.submit import Forge, Repository, Submission
 from sgm_tui.operations.writing import written
+from sgm_tui.threads import Lane, run_in
 
 _DIFF_CONTEXT = 3
 _LONGEST_DIFF = 20_000
@@ -116,10 +117,10 @@ class Promoter:
         """
         terms = terms or Terms()
         head, evidence = await asyncio.gather(self._repository.fetch(), self._evidence(plan, snapshot))
-        edits, refusals = await asyncio.to_thread(self._edits, head, plan, snapshot)
+        edits, refusals = await run_in(Lane.GIT_READS, self._edits, head, plan, snapshot)
         edits = await self._with_ways(await self._with_commits(edits), snapshot)
-        owners = await asyncio.to_thread(self._owners, head)
-        groups, adopted, more = await asyncio.to_thread(self._groups, head, edits, snapshot, direct=terms.direct)
+        owners = await run_in(Lane.GIT_READS, self._owners, head)
+        groups, adopted, more = await run_in(Lane.GIT_READS, self._groups, head, edits, snapshot, direct=terms.direct)
         proposals = tuple(self._proposal(one, owners, snapshot, evidence, terms) for one in groups)
         return Preview(head, proposals, (*refusals, *more), adopted)
 
@@ -129,10 +130,10 @@ class Promoter:
         Raises:
             SgmError: nothing has been fetched yet.
         """
-        head = await asyncio.to_thread(self._repository.head)
-        edits, refusals = await asyncio.to_thread(self._edits, head, plan, snapshot)
-        owners = await asyncio.to_thread(self._owners, head)
-        groups, adopted, more = await asyncio.to_thread(self._groups, head, edits, snapshot)
+        head = await run_in(Lane.GIT_READS, self._repository.head)
+        edits, refusals = await run_in(Lane.GIT_READS, self._edits, head, plan, snapshot)
+        owners = await run_in(Lane.GIT_READS, self._owners, head)
+        groups, adopted, more = await run_in(Lane.GIT_READS, self._groups, head, edits, snapshot)
         proposals = tuple(self._proposal(one, owners, None, Evidence(), Terms()) for one in groups)
         return Preview(head, proposals, (*refusals, *more), adopted)
 

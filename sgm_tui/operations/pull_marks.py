@@ -7,13 +7,13 @@ known, which holds the version that was left.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Protocol
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.trailers import Mark
 from sgm_tui.gitops.history import History
+from sgm_tui.threads import Lane, run_in
 
 
 class Pulls(Protocol):
@@ -43,7 +43,7 @@ class PullMarks:
             SgmError: the repository cannot be read.
         """
         bad: dict[Version, str] = {}
-        for commit, (named, left) in (await asyncio.to_thread(self._history.silent_reverts, service)).items():
+        for commit, (named, left) in (await run_in(Lane.GIT_READS, self._history.silent_reverts, service)).items():
             try:
                 number, marks = await self._answer(commit, named)
             except SgmError as error:
@@ -51,7 +51,7 @@ class PullMarks:
                 bad[left] = f"whether {who} marked it known bad is not known: {error.message}"
                 continue
             for one in marks:
-                gone = await asyncio.to_thread(self._history.let_go_since, commit, service, one.version)
+                gone = await run_in(Lane.GIT_READS, self._history.let_go_since, commit, service, one.version)
                 if one.service == service and not gone:
                     bad[one.version] = f"known bad: {one.reason} ({one.by}, #{number})"
         return bad

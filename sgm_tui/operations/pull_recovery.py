@@ -6,7 +6,6 @@ so that the audit holds it too.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, Protocol
@@ -20,6 +19,7 @@ from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside
 from sgm_tui.operations.journal import Entry, Journal
 from sgm_tui.operations.pull_requests import Forge, done, recorded
+from sgm_tui.threads import Lane, run_in
 
 Happened = Literal["yes", "no", "never"]
 
@@ -80,7 +80,7 @@ class PullRecovery:
         said = f"#{number}: it happened: {WORDS[action]}"
         if happened == "no":
             said = await done(self._forge, number, head, action)
-        if not await asyncio.to_thread(self._is_recorded, operation, str(entries[0]["at"])):
+        if not await run_in(Lane.RECORDS, self._is_recorded, operation, str(entries[0]["at"])):
             await recorded(self._audit, operation, request, head, action)
         await beside(self._journal.note, operation, "done", number=number)
         stage = StageName(str(next(iter(entries[0].get("stages", ())), "")))

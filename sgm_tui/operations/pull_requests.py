@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +12,7 @@ from sgm_tui.fleet.pulls import PullAction
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside, change_file, locked
 from sgm_tui.operations.journal import Journal
+from sgm_tui.threads import Lane, run_in
 
 
 class Forge(Protocol):
@@ -62,7 +62,7 @@ class PullRequests:
         operation = f"{action}-{request.number}-{request.head[:12]}"
         with contextlib.ExitStack() as stack:
             if self._locks is not None:
-                await asyncio.to_thread(stack.enter_context, locked(change_file(self._locks, operation)))
+                await run_in(Lane.LOCKS, stack.enter_context, locked(change_file(self._locks, operation)))
             return await self._act(operation, request, action)
 
     async def _act(self, operation: str, request: PullRequest, action: PullAction) -> str:

@@ -6,7 +6,6 @@ branch of ours that nobody needs any more.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime
@@ -28,6 +27,7 @@ from sgm_tui.operations.pull_recovery import PullRecovery, Standing
 from sgm_tui.operations.submit import Repository
 from sgm_tui.operations.superseding import Closer, Superseding, supersedes_of
 from sgm_tui.operations.writing import written
+from sgm_tui.threads import Lane, run_in
 
 
 class Finder(Closer, Standing, Protocol):
@@ -73,8 +73,8 @@ class Recovery:
         Raises:
             SgmError: the journal cannot be read, or the server does not answer.
         """
-        begun = await asyncio.to_thread(self._journal.begun)
-        written = await asyncio.to_thread(lambda: {one for one in begun if self._is_written_now(one)})
+        begun = await run_in(Lane.RECORDS, self._journal.begun)
+        written = await run_in(Lane.RECORDS, lambda: {one for one in begun if self._is_written_now(one)})
         left = {operation: entries for operation, entries in begun.items() if operation not in written}
         if not left:
             return ()
@@ -87,7 +87,7 @@ class Recovery:
 
     async def resume(self, operation: str) -> AsyncIterator[Progress]:
         """Go on where it stopped; what is there already is found, nothing is doubled."""
-        entries = await asyncio.to_thread(self._entries, operation)
+        entries = await run_in(Lane.RECORDS, self._entries, operation)
         operation = str(entries[0]["operation"])
         if entries[0]["step"] == "act":
             yield await self._pull_actions().resume(operation, entries)
@@ -132,15 +132,15 @@ class Recovery:
         Raises:
             SgmError: it cannot be taken back safely; says why.
         """
-        entries = await asyncio.to_thread(self._entries, operation)
+        entries = await run_in(Lane.RECORDS, self._entries, operation)
         operation = str(entries[0]["operation"])
-        if await asyncio.to_thread(self._is_written_now, operation):
+        if await run_in(Lane.RECORDS, self._is_written_now, operation):
             raise RefusedError(f"{operation} is being written by another sgm now", "Look again when it has ended.")
         if entries[0]["step"] == "act":
             return await self._pull_actions().discard(operation)
         head = await self._repository.fetch()
         branch, commit = _branch(entries), _commit(entries)
-        held = await asyncio.to_thread(self._unmerged, branch, head)
+        held = await run_in(Lane.GIT_READS, self._unmerged, branch, head)
         said = "nothing is left on the server: it is off the list"
         if held:
             if held != commit:
@@ -199,9 +199,9 @@ class Recovery:
         if request is not None:
             explained = f"it is adopted, and closes {old}" if old else "it is adopted"
             return replace(made, found=f"pull request #{request.number}", advice="resume", explained=explained)
-        held = branch != self._repository.branch and branch in await asyncio.to_thread(self._repository.heads)
+        held = branch != self._repository.branch and branch in await run_in(Lane.GIT_READS, self._repository.heads)
         found = "the branch" if held else "nothing"
-        left = await asyncio.to_thread(self._left, head, plan)
+        left = await run_in(Lane.GIT_READS, self._left, head, plan)
         if isinstance(left, str):
             return replace(made, found=found, explained=f"it cannot go on: {left}")
         if not left and old:

@@ -22,6 +22,7 @@ from sgm_tui.operations.files import beside
 from sgm_tui.operations.known_bad import KnownBad
 from sgm_tui.operations.pods import PodTemplates
 from sgm_tui.operations.pull_marks import PullMarks
+from sgm_tui.threads import Lane, run_in
 
 
 class HealthRecord(Protocol):
@@ -60,7 +61,7 @@ class Reverter:
             SgmError: the repository or the marks cannot be read.
         """
         await self._learn({key.service})
-        return await asyncio.to_thread(self._past, key)
+        return await run_in(Lane.GIT_READS, self._past, key)
 
     async def _learn(self, services: Iterable[ServiceName]) -> None:
         """Ask the pull requests whose commits say nothing any more."""
@@ -83,8 +84,8 @@ class Reverter:
         if to is None:
             made = revert_change(snapshot, key, await self._judged(snapshot, key))
         else:
-            made = await asyncio.to_thread(self._change, snapshot, key, to)
-        return await asyncio.to_thread(self._told, made)
+            made = await run_in(Lane.GIT_READS, self._change, snapshot, key, to)
+        return await run_in(Lane.GIT_READS, self._told, made)
 
     async def revert_plan(
         self, snapshot: FleetSnapshot, service: ServiceName, version: Version
@@ -94,7 +95,7 @@ class Reverter:
         wanting = [key for key in keys if snapshot.cells[key].desired_version == version]
         pasts = await asyncio.gather(*(self._judged(snapshot, key) for key in wanting))
         found = _revert_plan(snapshot, keys, version, dict(zip(wanting, pasts, strict=True)))
-        return await asyncio.to_thread(lambda: tuple(map(self._told, found)))
+        return await run_in(Lane.GIT_READS, lambda: tuple(map(self._told, found)))
 
     def _told(self, made: Change | Refusal) -> Change | Refusal:
         """The revert, telling others too that the version it leaves is marked here as known bad."""
@@ -111,7 +112,7 @@ class Reverter:
         Raises:
             SgmError: the repository cannot be read.
         """
-        template = await asyncio.to_thread(self._pods.template, change)
+        template = await run_in(Lane.GIT_READS, self._pods.template, change)
         ways = [way_back(snapshot.cells[key], change, template) for key in change.cells if key in snapshot.cells]
         order = {False: 0, None: 1, True: 2}
         return min(ways, key=lambda way: order[way.fast], default=WayBack(None, "none of its cells is known"))
@@ -125,7 +126,7 @@ class Reverter:
         await beside(self._marks.mark, service, version, reason)
         action = "mark-bad" if reason else "let-go"
         await beside(self._audit.record, action, services=[service], title=f"{service} {version}", reason=reason)
-        told = (await asyncio.to_thread(self._history.known_bad, service)).get(version)
+        told = (await run_in(Lane.GIT_READS, self._history.known_bad, service)).get(version)
         if told and not reason:
             raise RefusedError(
                 f"git holds {version} still: {told}", f"A commit with the line {LET_GO}{service} {version} lets it go."
@@ -135,7 +136,7 @@ class Reverter:
         """Cell → the versions that must not come (back) to it, each with why: reverted from it, or known bad."""
         wanted = tuple(keys)
         await self._learn({key.service for key in wanted})
-        return await asyncio.to_thread(lambda: {key: self._held(key) for key in wanted})
+        return await run_in(Lane.GIT_READS, lambda: {key: self._held(key) for key in wanted})
 
     def _known_bad(self, service: ServiceName) -> dict[Version, str]:
         """Version → why it is known bad, by a commit of the branch or marked here."""

@@ -6,7 +6,6 @@ The order of steps is the order of the journal: `commit`, `push`, `open`, `close
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -29,6 +28,7 @@ from sgm_tui.operations.journal import Entry, Journal
 from sgm_tui.operations.proposal import facts_of, identity_of, message_of
 from sgm_tui.operations.superseding import Closer, Superseding, must_not_have_moved, supersedes_of
 from sgm_tui.operations.writing import written
+from sgm_tui.threads import Lane, run_in
 
 _AUTHOR = (SGM, "sgm@users.noreply.github.com")
 _TRIES = 5
@@ -143,7 +143,7 @@ class Submission:
         identity = identity_of(_changes(proposal))
         try:
             async with self._alone(proposal, identity):
-                earlier = (await asyncio.to_thread(self._journal.begun)).get(identity, [])
+                earlier = (await run_in(Lane.RECORDS, self._journal.begun)).get(identity, [])
                 whole = _with_what_is_left(proposal, earlier)
                 steps = self._push_direct(whole) if whole.direct else self._propose(whole, earlier)
                 try:
@@ -169,7 +169,7 @@ class Submission:
         held = [change_file(self._locks, identity), *(place_file(self._locks, path) for path in paths)]
         with contextlib.ExitStack() as stack:
             for file in held:
-                await asyncio.to_thread(stack.enter_context, locked(file))
+                await run_in(Lane.LOCKS, stack.enter_context, locked(file))
             yield
 
     async def _refused(
@@ -190,7 +190,7 @@ class Submission:
 
     async def _left(self, proposal: Proposal, identity: str, earlier: Sequence[Entry], why: str) -> str:
         """End a write of which nothing was written; where an earlier try left something, say so instead."""
-        pushed = not proposal.direct and proposal.branch in await asyncio.to_thread(self._repository.heads)
+        pushed = not proposal.direct and proposal.branch in await run_in(Lane.GIT_WRITES, self._repository.heads)
         if pushed or _got_to(earlier, "open", "supersede", "auto-merge"):
             return "An earlier try got further: sgm plan --unfinished says what is left of it."
         await beside(self._journal.note, identity, "done", refused=why)
@@ -206,7 +206,7 @@ class Submission:
         # Asked before the fetch, so that what they point to is here when they are compared.
         others = await contest.others(proposal)
         head = await self._repository.fetch()
-        writes = await asyncio.to_thread(self._writes, head, changes)
+        writes = await run_in(Lane.GIT_WRITES, self._writes, head, changes)
         if not writes:
             yield await self._nothing(proposal, attempt.identity, head)
             return
@@ -224,10 +224,10 @@ class Submission:
     ) -> AsyncIterator[Progress]:
         """Push its branch, if it is not on the server already, and open it."""
         proposal, identity, changes = attempt.proposal, attempt.identity, _changes(attempt.proposal)
-        commit, expected = await asyncio.to_thread(self._pushed_already, proposal, changes, writes, head)
+        commit, expected = await run_in(Lane.GIT_WRITES, self._pushed_already, proposal, changes, writes, head)
         known = bool(commit)
         if not known:
-            must_not_have_moved(proposal.supersedes, await asyncio.to_thread(self._repository.heads))
+            must_not_have_moved(proposal.supersedes, await run_in(Lane.GIT_WRITES, self._repository.heads))
             message = message_of(changes, proposal.override, proposal.reason, actor())
             commit = await self._repository.commit(head, writes, message, _AUTHOR)
             await beside(self._journal.note, identity, "push", branch=proposal.branch, commit=commit)
@@ -290,7 +290,7 @@ class Submission:
         await self._note_intent(identity, proposal)
         for last in range(_TRIES - 1, -1, -1):
             head = await self._repository.fetch()
-            writes = await asyncio.to_thread(self._writes, head, changes)
+            writes = await run_in(Lane.GIT_WRITES, self._writes, head, changes)
             if not writes:
                 yield await self._nothing(proposal, identity, head)
                 return

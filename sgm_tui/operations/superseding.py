@@ -7,7 +7,6 @@ crash between them is listed, and going on closes what is left.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.proposal import facts_of
+from sgm_tui.threads import Lane, run_in
 
 
 class Branches(Protocol):
@@ -62,7 +62,7 @@ class Superseding:
         """
         await beside(self._journal.note, operation, "supersede", number=old.number, head=old.head, by=by)
         left = await self._forge.supersede(old.number, old.head, by)
-        if not left and (await asyncio.to_thread(self._branches.heads)).get(old.branch) == old.head:
+        if not left and (await run_in(Lane.GIT_WRITES, self._branches.heads)).get(old.branch) == old.head:
             try:
                 await self._branches.delete(old.branch, old.head)
             except RefusedError as error:

@@ -6,7 +6,6 @@ find each other's pull request instead of opening two.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, replace
@@ -23,6 +22,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.waves import WavePlan, next_step, soak_of
 from sgm_tui.operations.files import beside, locked, write_whole
 from sgm_tui.operations.proposal import identity_of
+from sgm_tui.threads import Lane, run_in
 
 _SCHEMA = 1
 _TRY_AGAIN = timedelta(seconds=30)
@@ -116,7 +116,7 @@ class Waves:
     async def step(self, snapshot: FleetSnapshot, now: datetime) -> Sequence[Progress]:
         """Open every wave that may open now, stop plans that failed, forget those that are done."""
         told: list[Progress] = []
-        for plan in await asyncio.to_thread(self.plans):
+        for plan in await run_in(Lane.RECORDS, self.plans):
             step = next_step(plan, snapshot, now)
             if step.do == "stop":
                 await beside(self.stop, plan.identity, step.reason)

@@ -19,13 +19,16 @@ from sgm_tui.fleet.observation import (
     ApplicationsListed,
     DesiredObserved,
     Lost,
+    MetricsListed,
+    Observation,
     Off,
     PullRequestsListed,
     RolloutChanged,
     RolloutGone,
     RolloutsListed,
+    ScalingListed,
 )
-from sgm_tui.fleet.observed import Application, PullRequest, Rollout
+from sgm_tui.fleet.observed import Application, Metrics, PullRequest, Rollout, Scaling
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.store import DEADLINES, Store
@@ -296,6 +299,40 @@ async def test_a_slow_reader_gets_the_newest_snapshot_not_every_one(running: Sto
             if cell is not None and cell.facts.application is not None and cell.facts.application.uid == "499":
                 break
     assert read <= 3
+
+
+@pytest.mark.parametrize(
+    "urgent",
+    [
+        RolloutChanged(ROLLOUTS_EU, IN_EU, rollout(EU, V2)),
+        RolloutGone(ROLLOUTS_EU, IN_EU),
+        ApplicationChanged(ARGO, IN_EU, application(sync="OutOfSync")),
+        ApplicationGone(ARGO, IN_EU),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+@pytest.mark.parametrize("numbers", [MetricsListed, ScalingListed], ids=lambda kind: kind.__name__)
+async def test_what_is_urgent_is_published_though_numbers_touched_the_cell_first(
+    store: Store, monkeypatch: pytest.MonkeyPatch, numbers: type[MetricsListed | ScalingListed], urgent: Observation
+) -> None:
+    monkeypatch.setattr("sgm_tui.store.IDLE_SECONDS", 3600.0)
+    settle(store)
+    source = SourceId("metrics" if numbers is MetricsListed else "scaling", EU)
+    value = Metrics(1.0) if numbers is MetricsListed else Scaling(1, 2, 1, 1)
+    store.apply(numbers(source, {}))
+    publisher, snapshots = asyncio.create_task(store.run()), store.snapshots()
+    async with asyncio.timeout(60):
+        await anext(snapshots)
+        await anext(snapshots)  # What was touched before is out, and nothing urgent is left.
+        store.apply(numbers(source, {IN_EU: value}))
+        before = store.snapshot
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert store.snapshot is before
+        store.apply(urgent)
+        assert await anext(snapshots) is not before
+    publisher.cancel()
+    await asyncio.gather(publisher, return_exceptions=True)
 
 
 async def test_a_problem_reaches_the_reader(running: Store) -> None:
