@@ -11,10 +11,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -28,12 +28,12 @@ from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.proposal import Between, Proposal
 from sgm_tui.fleet.text import clean
 from sgm_tui.fleet.trailers import Mark
+from sgm_tui.forge import refusals
 from sgm_tui.forge.conditional import Answer, Conditional
 from sgm_tui.forge.documents import marks_of, number_of, pull_of
 from sgm_tui.forge.dressing import dress, is_dressed
-from sgm_tui.forge.listing import Brought, Listing, Proposed, Proposes, open_ones
+from sgm_tui.forge.listing import Brought, Listing, Proposed, Proposes, open_ones, pull_of_branch
 from sgm_tui.forge.quota import Quota, limit_of
-from sgm_tui.forge.refusals import document_of, expiry_of, forbidden, is_counted, is_page, unanswered, words_of
 from sgm_tui.threads import Lane, run_in
 
 Result = TypeVar("Result")
@@ -48,7 +48,6 @@ _MOST_COMMITS = 20
 _LOOKS = 10
 _LOOK_SECONDS = 3.0
 """How often, and how far apart, it is looked whether GitHub has worked out if a pull request fits."""
-_WARN = timedelta(days=7)
 _RETRY = urllib3.Retry(
     total=2,
     status_forcelist=[500, 502, 503, 504],
@@ -127,7 +126,7 @@ class _Connection:
         if status == 304:
             self._heard(headers)
             return None
-        document = document_of(text)
+        document = refusals.document_of(text)
         if status >= 400:
             raise self.client.requester.createException(status, headers, document)
         self._heard(headers)
@@ -135,7 +134,7 @@ class _Connection:
 
     def _heard(self, headers: Mapping[str, Any]) -> None:
         self._quota.answered(headers)
-        self.expires = expiry_of(headers.get("github-authentication-token-expiration"))
+        self.expires = refusals.expiry_of(headers.get("github-authentication-token-expiration"))
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -147,15 +146,15 @@ class _Connection:
         except requests.Timeout as error:
             raise UnreachableError(f"GitHub did not answer within {_SECONDS} s") from error
         except requests.RequestException as error:
-            raise UnreachableError(f"GitHub {unanswered(error, _SECONDS)}") from error
+            raise UnreachableError(f"GitHub {refusals.unanswered(error, _SECONDS)}") from error
         except AssertionError as error:
             # PyGithub asserts that links stay on its own host.
             raise UnreachableError("GitHub answered with links to another host", "Check github.api_url.") from error
 
     def _refusal(self, error: GithubException) -> RefusedError | UnreachableError:
         words, headers = _words(error), error.headers or {}
-        limit = limit_of(error.status, headers, words, is_page=is_page(error.data))
-        limit = "primary" if is_counted(error.data) else limit
+        limit = limit_of(error.status, headers, words, is_page=refusals.is_page(error.data))
+        limit = "primary" if refusals.is_counted(error.data) else limit
         if limit is not None:
             self._quota.refused(limit, headers)
             return self._quota.pause() or UnreachableError(f"GitHub refused: {words}")
@@ -165,7 +164,7 @@ class _Connection:
             hint = "Check github.repository, and what the token may see."
             return RefusedError(f"{self._config.github.repository}: not found or no access", hint)
         if error.status == 403:
-            return forbidden(words, headers)
+            return refusals.forbidden(words, headers)
         if error.status in {405, 409, 422}:
             return RefusedError(f"GitHub refused: {words}")
         return UnreachableError(f"GitHub answered {error.status}: {words}")
@@ -206,10 +205,7 @@ class GithubForge:
     @property
     def note(self) -> str:
         """What a person should know though everything works; "" when there is nothing."""
-        at, expires = self._connection.expires, ""
-        left = None if at is None else at - self._now()
-        if left is not None and left < _WARN:
-            expires = f"the token expires in {left.days} d" if left.days > 0 else "the token expires today"
+        expires = refusals.expiry_note(self._connection.expires, self._now())
         return "; ".join(one for one in (expires, self._listing.note) if one)
 
     async def pull_requests(self, proposes: Proposes, brought: Brought = _nobody_knows) -> tuple[PullRequest, ...]:
@@ -255,7 +251,7 @@ class GithubForge:
     async def between(self, source: str, old: str, new: str) -> Between:
         """The commits between two versions (tags) of a service's own repository; never raises, it says why not."""
         try:
-            return await self._asked(lambda: self._between(source, old, new))
+            return await self._asked(lambda: _between(self._connection.client.get_repo(source), source, old, new))
         except SgmError as error:
             return Between(reason=error.message)
 
@@ -325,11 +321,7 @@ class GithubForge:
         return await run_in(Lane.FORGE_WRITES, self._connection.told, work)
 
     def _find(self, branch: str, state: str = "open") -> PullRequest | None:
-        name = self._config.github.repository
-        head, base = quote(f"{name.partition('/')[0]}:{branch}"), quote(self._branch, safe="")
-        found = self._connection.ask(f"/repos/{name}/pulls?state={state}&head={head}&base={base}&per_page=100", "")
-        rows = found.document if found is not None and isinstance(found.document, list) else []
-        return next((pull for pull in map(pull_of, rows) if pull.branch == branch), None)
+        return pull_of_branch(self._connection.ask, self._config.github.repository, branch, self._branch, state)
 
     def _opened(self) -> tuple[PullRequest, ...]:
         return open_ones(self._connection.ask, self._config.github.repository, self._branch)
@@ -380,20 +372,6 @@ class GithubForge:
                 "GitHub's answer got lost, and it cannot be asked whether the pull request was made",
                 "Try again: it is found if it was.",
             ) from second
-
-    def _between(self, source: str, old: str, new: str) -> Between:
-        repository = self._connection.client.get_repo(source)
-        try:
-            found = repository.compare(old, new, comparison_commits_per_page=_MOST_COMMITS)
-        except GithubException as error:
-            if error.status != 404:
-                raise
-            raise RefusedError(f"{source}: not found or no access, or it has no tag {old} or {new}") from error
-        commits = [
-            f"{one.sha[:7]} {clean(one.commit.message.partition(chr(10))[0])} ({clean(one.commit.author.name)})"
-            for one in islice(found.commits, _MOST_COMMITS)
-        ]
-        return Between(tuple(commits), found.total_commits, clean(found.html_url))
 
     def _unmoved(self, number: int, head: str) -> RemotePull:
         """The pull request as it is now, if it is still what was seen."""
@@ -477,6 +455,20 @@ class GithubForge:
         return ""
 
 
+def _between(repository: RemoteRepository, source: str, old: str, new: str) -> Between:
+    try:
+        found = repository.compare(old, new, comparison_commits_per_page=_MOST_COMMITS)
+    except GithubException as error:
+        if error.status != 404:
+            raise
+        raise RefusedError(f"{source}: not found or no access, or it has no tag {old} or {new}") from error
+    commits = [
+        f"{one.sha[:7]} {clean(one.commit.message.partition(chr(10))[0])} ({clean(one.commit.author.name)})"
+        for one in islice(found.commits, _MOST_COMMITS)
+    ]
+    return Between(tuple(commits), found.total_commits, clean(found.html_url))
+
+
 def _marks_of(repository: RemoteRepository, number: int, commit: str) -> tuple[Mark, ...]:
     try:
         return marks_of(repository.get_pull(number).raw_data, commit)
@@ -500,4 +492,4 @@ def _merge_clean(pull: RemotePull, head: str) -> str:
 
 
 def _words(error: GithubException) -> str:
-    return words_of(error.status, error.data)
+    return refusals.words_of(error.status, error.data)

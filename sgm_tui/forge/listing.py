@@ -138,3 +138,13 @@ def open_ones(ask: Callable[[str, str], Answer | None], repository: str, branch:
         if len(rows) < PAGE:
             break
     return tuple(found)
+
+
+def pull_of_branch(
+    ask: Callable[[str, str], Answer | None], repository: str, branch: str, base: str, state: str
+) -> PullRequest | None:
+    """Return the pull request of a branch of the repository itself into `base`; None where the list has none."""
+    head = quote(f"{repository.partition('/')[0]}:{branch}")
+    found = ask(f"/repos/{repository}/pulls?state={state}&head={head}&base={quote(base, safe='')}&per_page=100", "")
+    rows = found.document if found is not None and isinstance(found.document, list) else []
+    return next((pull for pull in map(pull_of, rows) if pull.branch == branch), None)

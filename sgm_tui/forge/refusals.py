@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.text import clean
 
+_WARN = timedelta(days=7)
 _SYSTEM = re.compile(r"\[Errno -?\d+\] ([^\[\]()']+)")
 
 
@@ -75,3 +76,11 @@ def expiry_of(value: object) -> datetime | None:
         return datetime.strptime(text, "%Y-%m-%d %H:%M:%S %z")
     except ValueError:
         return None
+
+
+def expiry_note(expires: datetime | None, now: datetime) -> str:
+    """Return what to say of a token that expires within a week; "" where it does not, or GitHub names no date."""
+    if expires is None or expires - now >= _WARN:
+        return ""
+    days = (expires - now).days
+    return f"the token expires in {days} d" if days > 0 else "the token expires today"
