@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import fcntl
+import functools
 import hashlib
 import os
 import re
@@ -31,6 +32,7 @@ from git.cmd import Git
 from sgm_tui.errors import ConfigError, RefusedError, UnreachableError, system_words
 from sgm_tui.fleet.text import clean
 from sgm_tui.fleet.trailers import Message
+from sgm_tui.gitops.batch import batch, batch_in_order
 from sgm_tui.private_files import make_private_directory, open_private
 from sgm_tui.threads import Lane, run_in
 
@@ -151,7 +153,7 @@ class Repository:
         if not blobs:
             return {}
         answer = self._run("cat-file", "--batch", "--buffer", stdin="\n".join(blobs).encode() + b"\n")
-        return dict(_batch(answer))
+        return dict(batch(answer))
 
     def read_at(self, places: Sequence[tuple[str, str]]) -> list[bytes | None]:
         """The files of many (commit, path) in one go and in order; None where there is none."""
@@ -163,7 +165,7 @@ class Repository:
         answer = self._run(
             "cat-file", "--batch", "--buffer", stdin="\n".join(asked).encode("utf-8", "surrogateescape") + b"\n"
         )
-        return list(_batch_in_order(answer))
+        return list(batch_in_order(answer))
 
     def first_parents(self, commit: str, limit: int = 5000) -> list[Commit]:
         """The newest `limit` first-parent commits up to `commit`, oldest first."""
@@ -206,16 +208,7 @@ class Repository:
         Raises:
             RefusedError: it has moved meanwhile, or the server said no.
         """
-        ref = f"refs/heads/{_checked_ref(branch)}"
-        lease = f"--force-with-lease={ref}:{expected}"
-        async with self._writing:
-            await run_in(
-                Lane.GIT_WRITES,
-                lambda: self._run(
-                    "push", "--porcelain", "--no-verify", lease, "--", self.url, f"{commit}:{ref}",
-                    remote=True, seconds=_PUSH_SECONDS,
-                )
-            )  # fmt: skip
+        await self._push(commit, branch, expected)
 
     async def delete(self, branch: str, expected: str) -> None:
         """Take a branch of the server away, if it still points to `expected`.
@@ -225,16 +218,17 @@ class Repository:
         """
         if branch == self.branch:
             raise RefusedError(f"{branch} is what is deployed: it is never deleted")
+        await self._push("", branch, expected)
+
+    async def _push(self, commit: str, branch: str, expected: str) -> None:
+        """Let a branch of the server point to a commit, or take it away where there is none."""
         ref = f"refs/heads/{_checked_ref(branch)}"
-        lease = f"--force-with-lease={ref}:{expected}"
+        flags = ("--porcelain", "--no-verify", f"--force-with-lease={ref}:{expected}")
+        push = functools.partial(
+            self._run, "push", *flags, "--", self.url, f"{commit}:{ref}", remote=True, seconds=_PUSH_SECONDS
+        )
         async with self._writing:
-            await run_in(
-                Lane.GIT_WRITES,
-                lambda: self._run(
-                    "push", "--porcelain", "--no-verify", lease, "--", self.url, f":{ref}",
-                    remote=True, seconds=_PUSH_SECONDS,
-                )
-            )  # fmt: skip
+            await run_in(Lane.GIT_WRITES, push)
 
     @property
     def _place(self) -> str:
@@ -429,35 +423,6 @@ def _taken(lock: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _batch(answer: bytes) -> Iterator[tuple[str, bytes]]:
-    """The answers of `cat-file --batch`: header, content, newline."""
-    position = 0
-    while position < len(answer):
-        end = answer.index(b"\n", position)
-        header = answer[position:end].split()
-        if len(header) != 3:
-            position = end + 1
-            continue
-        size = int(header[2])
-        yield header[0].decode(), answer[end + 1 : end + 1 + size]
-        position = end + 2 + size
-
-
-def _batch_in_order(answer: bytes) -> Iterator[bytes | None]:
-    """The answers of `cat-file --batch`, one for each question; None where there was nothing."""
-    position = 0
-    while position < len(answer):
-        end = answer.index(b"\n", position)
-        header = answer[position:end].split()
-        if len(header) != 3 or header[1] != b"blob" or not header[2].isdigit():
-            position = end + 1
-            yield None
-            continue
-        size = int(header[2])
-        yield answer[end + 1 : end + 1 + size]
-        position = end + 2 + size
 
 
 def _commit(record: bytes) -> Commit:
