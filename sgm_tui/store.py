@@ -230,12 +230,7 @@ class Store:
             self._touch(key for key in self._keys() if key.cluster == source.scope)
 
     def _list_pull_requests(self, requests: tuple[PullRequest, ...]) -> None:
-        pending: dict[CellKey, list[Pending]] = defaultdict(list)
-        for request in requests:
-            if request.state == "open":
-                for key, version in request.proposes:
-                    pending[key].append(Pending(version, request.number, request.url, request.created_at))
-        before, self._pending = self._pending, {key: tuple(values) for key, values in pending.items()}
+        before, self._pending = self._pending, _pending_by_cell(requests)
         self._pull_requests = requests
         self._touch(before.keys() | self._pending.keys())
 
@@ -386,6 +381,16 @@ def _nothing_left(source: SourceId) -> tuple[Observation, ...]:
             return (ScalingListed(source, {}),)
         case _:
             return ()
+
+
+def _pending_by_cell(requests: Iterable[PullRequest]) -> dict[CellKey, tuple[Pending, ...]]:
+    """Return what the open pull requests propose for each cell."""
+    pending: dict[CellKey, list[Pending]] = defaultdict(list)
+    for request in requests:
+        if request.state == "open":
+            for key, version in request.proposes:
+                pending[key].append(Pending(version, request.number, request.url, request.created_at))
+    return {key: tuple(values) for key, values in pending.items()}
 
 
 def _contained(state: DesiredState, revision: str, desired: Desired | None) -> bool | None:
