@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from killed import POINTS, Desk, FolderForge, Killer, change_of, path_of, seeded
+from prepared import Started, prepared_python
 
 from sgm_tui.fleet.plan import Change
 
-HERE = Path(__file__).parent
 OLD, NEW = "v1.0.0", "v1.1.0"
 
 
@@ -26,10 +24,9 @@ def origin(tmp_path: Path) -> Path:
     return seeded(tmp_path, 24)
 
 
-def start(origin: Path, state: Path, point: str, changes: list[dict[str, str]], *flags: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, str(HERE / "killed.py"), str(origin), str(state), point, json.dumps(changes), *flags]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE), str(HERE.parent)))}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+def start(origin: Path, state: Path, point: str, changes: list[dict[str, str]], *flags: str) -> Started:
+    arguments = (str(origin), str(state), point, json.dumps(changes), *flags)
+    return prepared_python().start_silent(*arguments, run="killed:main")
 
 
 def promotion(number: int, stage: str = "prod") -> dict[str, str]:
@@ -89,10 +86,9 @@ async def test_writes_killed_at_random_lose_and_double_nothing(origin: Path, tmp
     for number in range(6):
         running = start(origin, state, "", [promotion(number)])
         try:
-            running.wait(chance.uniform(0.2, 0.9))
+            running.wait(chance.uniform(0.02, 0.3))
         except subprocess.TimeoutExpired:
             running.kill()
-            running.wait()
     desk = await settle(origin, state)
     for number in range(6):
         assert (await desk.write([_change(number)]))[-1] in {"opened", "adopted"}

@@ -3,46 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from killed import Desk, path_of, seeded
+from prepared import prepared_python
 from test_killed_writes import branches, promotion, settle, start
 
 from sgm_tui.operations.audit import Audit
 
-HERE = Path(__file__).parent
 OLD = "v1.0.0"
-
-_WRITER = """
-import asyncio, json, sys
-from pathlib import Path
-from killed import Desk, change_of
-from sgm_tui.fleet.proposal import Terms
-from sgm_tui.fleet.plan import Plan
-
-async def main(origin, state, change, direct):
-    desk = Desk(Path(origin), Path(state))
-    wanted = Plan().with_change(change_of(**json.loads(change)))
-    preview = await desk.promoter.preview(wanted, terms=Terms(direct=bool(direct)))
-    seen = [step async for step in desk.promoter.submit(preview)]
-    print(json.dumps([seen[-1].step, seen[-1].text] if seen else ["", str(preview)]))
-
-asyncio.run(main(*sys.argv[1:5]))
-"""
-
-_HALF_RECORDED = """
-import os, signal, sys
-from pathlib import Path
-from sgm_tui.operations import audit
-audit.write_whole = lambda file, text: os.kill(os.getpid(), signal.SIGKILL)
-audit.Audit(Path(sys.argv[1])).record("push", operation="two")
-"""
 
 
 @pytest.fixture
@@ -51,24 +23,19 @@ def shared_origin(tmp_path: Path) -> Path:
     return seeded(tmp_path, 4)
 
 
-def python(script: str, *arguments: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE), str(HERE.parent)))}
-    command = [sys.executable, "-c", script, *arguments]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-
-
 def together(origin: Path, wishes: list[tuple[Path, int, str, str]], direct: str = "") -> list[tuple[str, str]]:
     """Everybody at once; the last step and the words of each."""
     running = [
-        python(
-            _WRITER, str(origin), str(state),
+        prepared_python().start(
+            str(origin), str(state),
             json.dumps({"service": f"service-{number:02d}", "old": OLD, "new": new, "stage": stage}), direct,
+            run="writer:main",
         )
         for state, number, new, stage in wishes
     ]  # fmt: skip
-    said = [one.communicate(timeout=60)[0] for one in running]
-    assert [one.returncode for one in running] == [0] * len(running)
-    step_and_text = [json.loads(one) for one in said]
+    said = [one.communicate(60) for one in running]
+    assert [one.returncode for one in running] == [0] * len(running), said
+    step_and_text = [json.loads(one) for one, _ in said]
     return [(step, text) for step, text in step_and_text]
 
 
@@ -130,9 +97,8 @@ async def test_four_processes_of_one_state_folder_keep_one_whole_journal_and_aud
 def test_a_death_between_a_record_and_its_seal_is_no_broken_audit(tmp_path: Path) -> None:
     audit = Audit(tmp_path / "audit.jsonl")
     audit.record("push", operation="one")
-    dying = python(_HALF_RECORDED, str(audit.file))
-    dying.communicate(timeout=30)
-    assert dying.returncode == -signal.SIGKILL
+    dying = prepared_python().start_silent(str(audit.file), run="writer:record_half")
+    assert dying.wait(30) == -signal.SIGKILL
     assert [one["operation"] for one in audit.records()] == ["one", "two"]
     assert audit.verify() is None
     audit.record("push", operation="three")

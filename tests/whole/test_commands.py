@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prepared import prepared_python
 
 from sgm_tui.config_file import load
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
@@ -30,8 +31,8 @@ class Fleet:
 
     def __init__(self, directory: Path, speed: int = 40, scenario: str = "calm") -> None:
         where = str(directory / "fleet")
-        command = [SGM, "sandbox", "--scenario", scenario, "--speed", str(speed), "--directory", where]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        options = ("--scenario", scenario, "--speed", str(speed), "--directory", where)
+        self.process = prepared_python().start("sandbox", *options)
         assert self.process.stdout is not None
         self.ready = json.loads(self.process.stdout.readline())
         self.directory = directory
@@ -39,21 +40,12 @@ class Fleet:
     def end(self) -> None:
         """Let it go, and wait until it has."""
         self.process.terminate()
-        self.process.wait(20)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        assert "Traceback" not in self.process.communicate(20)[1]
 
     def sgm(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command, as a pipeline would; it has to end with this code."""
-        ran = subprocess.run(
-            [SGM, "--config", self.ready["config"], *arguments],
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            cwd=self.directory,
-        )
+        command = ("--config", self.ready["config"], *arguments)
+        ran = prepared_python().run(*command, cwd=self.directory, seconds=DEADLINE)
         assert ran.returncode == code, (ran.returncode, ran.stdout[-2000:], ran.stderr[-2000:])
         assert "Traceback" not in ran.stderr
         return ran

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_commands import DEADLINE, SGM, Fleet
+from prepared import Started, prepared_python
+from test_commands import DEADLINE, Fleet
 
 pytestmark = pytest.mark.xdist_group("commands")
 OVER = ("--yes", "--override", "--reason", "a test of racing", "-o", "json")
@@ -24,23 +23,20 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     running.end()
 
 
-def begin(fleet: Fleet, state: Path, *arguments: str) -> subprocess.Popen[str]:
+def begin(fleet: Fleet, state: Path, *arguments: str) -> Started:
     """A command of its own machine: what it keeps is in its own folder."""
     text = Path(fleet.ready["config"]).read_text(encoding="utf-8")
     assert "state_directory: " in text
     state.mkdir(exist_ok=True)
     config = state / "sgm.yaml"
     config.write_text(text.replace("state_directory: ", f"state_directory: {state}/kept #"), encoding="utf-8")
-    command = [SGM, "--config", str(config), *arguments]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, env=os.environ
-    )
+    return prepared_python().start("--config", str(config), *arguments)
 
 
-def ended(running: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
-    out, said = running.communicate(timeout=DEADLINE)
+def ended(running: Started) -> tuple[int, dict[str, Any], str]:
+    out, said = running.communicate(DEADLINE)
     assert "Traceback" not in said
-    return running.returncode, json.loads(out), said
+    return running.returncode or 0, json.loads(out), said
 
 
 def open_ones(fleet: Fleet, service: str) -> list[int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prepared import prepared_python
 
 SGM = str(Path(sys.executable).with_name("sgm"))
 READY_SECONDS = 60
@@ -48,13 +49,18 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox
 
 def sgm(*arguments: str, config: str | None = None, directory: Path) -> subprocess.CompletedProcess[str]:
     before = ["--config", config] if config else []
-    environment = {**os.environ, "SGM_STATE_DIRECTORY": str(directory / "state")}
+    state = str(directory / "state")
+    return prepared_python().run(*before, *arguments, cwd=directory, SGM_STATE_DIRECTORY=state)
+
+
+def installed_sgm(*arguments: str, config: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """The installed script, as a person starts it."""
     return subprocess.run(
-        [SGM, *before, *arguments],
+        [SGM, "--config", config, *arguments],
         capture_output=True,
         text=True,
         cwd=directory,
-        env=environment,
+        env={**os.environ, "SGM_STATE_DIRECTORY": str(directory / "state")},
         timeout=120,
         check=False,
     )
@@ -84,7 +90,7 @@ def test_git_clones_what_the_ready_line_names(sandbox: RunningSandbox, tmp_path:
 
 
 def test_status_as_json_has_every_cell_live(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    shown = sgm("status", "-o", "json", config=sandbox.ready["config"], directory=tmp_path)
+    shown = installed_sgm("status", "-o", "json", config=sandbox.ready["config"], directory=tmp_path)
     assert shown.returncode == 0, shown.stderr
     document = json.loads(shown.stdout)
     assert document["schema"] == 1
