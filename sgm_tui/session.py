@@ -141,7 +141,7 @@ class LiveSession:
         snapshot = self.store.snapshot
         if not _has_answered(snapshot):
             return ()
-        told = await self.desk.waves.step(snapshot, snapshot.generated_at)
+        told = await self.desk.waves.step(lambda: self.store.snapshot, snapshot.generated_at)
         for progress in told:
             self.tell(progress)
         if told:
@@ -244,7 +244,7 @@ class LiveSession:
         kept = await _keep_waves(self.desk, preview, self.store.snapshot.generated_at)
         if preview.adopted:
             await self._forget(tuple(one.change for one in preview.adopted))
-        async for progress in self.desk.promoter.submit(preview, self.store.snapshot):
+        async for progress in self.desk.promoter.submit(preview, lambda: self.store.snapshot):
             bundle = progress.proposal.bundle
             if bundle in kept and progress.step in UNWRITTEN:
                 # Its first wave was not written whole: there is nothing for the others to wait for.

@@ -1,4 +1,4 @@
-"""`sgm revert`: a stage or a cluster back to the version before, to a chosen one, or away from a bad one."""
+"""`sgm revert`: the last promotion of a stage undone, a cluster back to a chosen version, or away from a bad one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sgm_tui.commands.common import check_names, check_places, may_write, must_k
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.model import ServiceName, StageName
 from sgm_tui.fleet.plan import Change, Refusal, Staged
-from sgm_tui.fleet.reverting import affected
+from sgm_tui.fleet.reverting import affected, scope_of, wider_scope
 from sgm_tui.fleet.staging import cells_of
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ _NAMED = 5
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("revert", parents=[shared], help="bring back what ran before, as a pull request")
+    parser = commands.add_parser("revert", parents=[shared], help="revert the last promotion, as a pull request")
     parser.add_argument("service", metavar="SERVICE", help="what to revert")
-    parser.add_argument("--stage", metavar="STAGE", help="the stage to revert")
-    parser.add_argument("--cluster", action="append", metavar="C", help="only this cluster; repeatable")
+    parser.add_argument("--stage", metavar="STAGE", help="revert its last promotion, in the clusters it reached")
+    parser.add_argument("--cluster", action="append", metavar="C", help="revert this cluster instead; repeatable")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--to-revision", metavar="SHA", help="to what git wanted at this commit")
     target.add_argument("--to-version", metavar="V", help="to this version from the cell's history")
@@ -61,7 +61,7 @@ async def _revert(arguments: argparse.Namespace) -> int:
         check_names(snapshot, {**names, "stage": [arguments.stage] if arguments.stage else ()})
         check_places(snapshot, arguments.service, arguments.stage, arguments.cluster or ())
         agreed, unknown = None, await _unknown(session, snapshot, arguments)
-        staged = Staged(refusals=(unknown,)) if unknown else await _wanted(session, snapshot, arguments)
+        staged = Staged(refusals=(unknown,)) if unknown else await _stage_reverts(session, snapshot, arguments)
         if arguments.bad_version and not unknown:
             agreed = functools.partial(_mark, session, arguments)
         staged = changes.with_strategy(staged, arguments.strategy, session.config)
@@ -81,14 +81,21 @@ async def _unknown(session: LiveSession, snapshot: FleetSnapshot, arguments: arg
     return Refusal("", f"no cell of {service} has {version}; {told}")
 
 
-async def _wanted(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
+async def _stage_reverts(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
     service = ServiceName(arguments.service)
     if arguments.bad_version:
         return await _away_from(session, service, arguments)
-    keys = cells_of(snapshot, StageName(arguments.stage), service=service, clusters=arguments.cluster or ())
-    target = arguments.to_version or arguments.to_revision
-    made = [await session.revert_of(key, target) for key in keys]
-    return changes.only_changes(list(dict.fromkeys(made)))
+    stage, target = StageName(arguments.stage), arguments.to_version or arguments.to_revision
+    last, found = await session.desk.reverter.last_promotion(snapshot, service, stage)
+    if target is None and not arguments.cluster:
+        if last is not None and last.current:
+            output.note(f"sgm: {scope_of(last)}")
+        return changes.only_changes(found)
+    keys = cells_of(snapshot, stage, service=service, clusters=arguments.cluster or ())
+    staged = changes.only_changes(list(dict.fromkeys([await session.revert_of(key, target) for key in keys])))
+    if last is not None and (scope := wider_scope(last, staged.changes)):
+        output.note(f"sgm: {scope}")
+    return staged
 
 
 async def _away_from(session: LiveSession, service: ServiceName, arguments: argparse.Namespace) -> Staged:

@@ -99,6 +99,8 @@ class Terms:
     """Push to the branch itself, where the policy allows it."""
     supersede: bool | tuple[Superseded, ...] = False
     """Take the place of every open pull request in the way that may be replaced, or of these."""
+    promotion: str = ""
+    """The identity of the promotion this is a part of, where its first part was written before: a later wave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ class Proposal:
     """Open pull requests in the way that it may take the place of, when somebody asks for it."""
     supersedes: tuple[Superseded, ...] = ()
     """Those it does take the place of: they are closed as soon as it is there."""
+    promotion: str = ""
+    """The identity shared by every pull request of one promotion; "" where this one is all of it."""
 
     @property
     def blocked(self) -> tuple[Gate, ...]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.health import best_target
 from sgm_tui.fleet.history import Past, WayBack
+from sgm_tui.fleet.last_promotion import LastPromotion, went_back
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
 from sgm_tui.fleet.observed import Rollout
 from sgm_tui.fleet.plan import Change, Refusal
@@ -70,6 +71,62 @@ def revert_change(
         cells=cells_of_file(snapshot, cell),
         undoes=tuple(past.revision for past in pasts[: pasts.index(target)]),
     )
+
+
+def already_reverted(pasts: Sequence[Past]) -> Refusal | None:
+    """Why a cell whose newest version came by going back is not taken further back unasked; None for any other."""
+    if not went_back(pasts):
+        return None
+    newest = pasts[0]
+    return Refusal(
+        newest.path,
+        f"nothing to revert: {newest.key} went back to {newest.version} with {_named(newest)}; "
+        "--to-version or --to-revision goes further back",
+        nothing=True,
+    )
+
+
+def nothing_standing(last: LastPromotion) -> Refusal:
+    """Why the last promotion of a stage is not reverted: every cell it reached has left it already."""
+    service, stage = last.past.key.service, last.past.key.stage
+    return Refusal(
+        "",
+        f"nothing to revert: the last promotion of {service} into {stage}, {last.past.version} with "
+        f"{_named(last.past)}, is already reverted; --cluster with --to-version or --to-revision goes further back",
+        nothing=True,
+    )
+
+
+def scope_of(last: LastPromotion) -> str:
+    """Which promotion is reverted, where, and which cells of the stage stay as they are."""
+    where = ", ".join(key.cluster for key in last.current)
+    text = (
+        f"reverts the last promotion of {last.past.key.service} into {last.past.key.stage}: "
+        f"{last.past.version} with {_named(last.past)}, in {where}"
+    )
+    rest = [
+        (last.reverted, "already reverted in"),
+        (last.untouched, "not part of it and unchanged:"),
+    ]
+    return "; ".join([text, *(f"{how} {', '.join(key.cluster for key in keys)}" for keys, how in rest if keys)])
+
+
+def wider_scope(last: LastPromotion, changes: Sequence[Change]) -> str:
+    """Which cells these reverts take back although the last promotion did not bring what they have; "" for none."""
+    wider = [key for change in changes for key in change.cells if key not in last.current]
+    if not wider:
+        return ""
+    where = ", ".join(key.cluster for key in wider)
+    return (
+        f"also reverts {where}, which the last promotion of {last.past.key.service} into {last.past.key.stage} "
+        f"({last.past.version}, {last.past.revision[:8]}) did not change"
+    )
+
+
+def _named(past: Past) -> str:
+    """A commit as people look it up: its number where it has one, its hash, its subject."""
+    number, subject = f"#{past.number}, " if past.number else "", past.subject.removesuffix(f"(#{past.number})")
+    return f"{past.revision[:8]} ({number}{subject.rstrip()})"
 
 
 def chosen(pasts: Sequence[Past], version: str) -> Past | None:

@@ -15,6 +15,8 @@ from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.text import clean
 
 CHANGE = "Sgm-Change-Id: "
+PROMOTION = "Sgm-Promotion: "
+"""The promotion a commit is part of, where it takes several pull requests: waves, or one for each cluster."""
 KNOWN_BAD = "Sgm-Known-Bad: "
 LET_GO = "Sgm-Let-Go: "
 BY = "Sgm-By: "
@@ -22,6 +24,7 @@ BY = "Sgm-By: "
 SGM = "sgm"
 """The author of the commits sgm makes."""
 _LINE = re.compile(rf"^({KNOWN_BAD}|{LET_GO})(\S+) +(\S+)(?: +(.*))?$", re.MULTILINE)
+_IDENTITY = re.compile(rf"^(?:{CHANGE}|{PROMOTION})(\S+)", re.MULTILINE)
 _BY = re.compile(rf"^{BY}(.*\S)", re.MULTILINE)
 
 
@@ -53,6 +56,11 @@ def who(message: Message) -> str:
     """The person behind a commit: whom its message names, else its author."""
     named = _BY.search(message.text)
     return clean(named[1] if named else message.author)
+
+
+def identities_in(messages: Iterable[Message]) -> frozenset[str]:
+    """The identities that messages give the changes, and the promotion, they belong to."""
+    return frozenset(identity for message in messages for identity in _IDENTITY.findall(message.text))
 
 
 def lets_go(message: Message, service: str, version: str) -> bool:

@@ -41,6 +41,8 @@ class WavePlan:
     """Why it does not go on; "" while it does."""
     branches: tuple[str, ...] = ()
     """The branches of what has been opened, to know its pull requests by."""
+    promotion: str = ""
+    """The identity its pull requests share, as in `Sgm-Promotion`."""
     held: str = ""
     """Why the next wave could not be opened when it was tried last; "" when nothing was in the way."""
 

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from threading import Lock
 
 from sgm_tui.config import Config
 from sgm_tui.fleet.history import Past, PastKind
+from sgm_tui.fleet.last_promotion import LastPromotion, last_promotion, newest_promotion
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.text import clean
-from sgm_tui.fleet.trailers import CHANGE, KNOWN_BAD, LET_GO, SGM, Marks, lets_go, marks_in, who
+from sgm_tui.fleet.trailers import (
+    CHANGE,
+    KNOWN_BAD,
+    LET_GO,
+    PROMOTION,
+    SGM,
+    Marks,
+    identities_in,
+    lets_go,
+    marks_in,
+    who,
+)
 from sgm_tui.gitops.repository import Commit, Repository
 from sgm_tui.gitops.values import UnreadableError, version_in
 
@@ -34,6 +46,7 @@ class History:
         self._people: dict[str, str] = {}
         """Merged commit → who is behind it; a commit never changes."""
         self._ours: dict[str, bool] = {}
+        self._identities: dict[str, frozenset[str]] = {}
 
     def past_of(self, key: CellKey) -> tuple[Past, ...]:
         """The versions of a cell, newest first, one entry for each commit that changed it.
@@ -67,6 +80,18 @@ class History:
             self._look()
             return dict(self._marks.get(service, {}))
 
+    def last_promotion(self, keys: Iterable[CellKey]) -> LastPromotion | None:
+        """The newest promotion among the cells of one service in one stage; None where git has none.
+
+        Raises:
+            SgmError: the repository cannot be read.
+        """
+        pasts = {key: those for key in keys if (those := self.past_of(key))}
+        newest = [past for those in pasts.values() if (past := newest_promotion(those)) is not None]
+        with self._lock:
+            order = self._positions
+        return last_promotion(pasts, order, {past.revision: self._identities_of(past) for past in newest})
+
     def silent_reverts(self, service: ServiceName) -> dict[str, tuple[int, Version]]:
         """Commit → pull request it names (0: none) and the version that was left, of each way back without our words.
 
@@ -95,6 +120,13 @@ class History:
             merged = self._repository.messages(f"{past.parent}..{past.revision}", (CHANGE,)) if past.parent else ()
             self._ours[past.revision] = bool(merged)
         return self._ours[past.revision]
+
+    def _identities_of(self, past: Past) -> frozenset[str]:
+        """The promotion a commit, or what it merged, says it belongs to."""
+        if past.revision not in self._identities:
+            merged = f"{past.parent}..{past.revision}" if past.parent else past.revision
+            self._identities[past.revision] = identities_in(self._repository.messages(merged, (CHANGE, PROMOTION)))
+        return self._identities[past.revision]
 
     def at_commit(self, key: CellKey, revision: str) -> Past | None:
         """What a cell wanted at a commit, given in full or by its first characters; None when that is not known."""

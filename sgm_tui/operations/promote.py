@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -33,7 +33,7 @@ from sgm_tui.gitops.values import UnreadableError
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.body import body_of
 from sgm_tui.operations.journal import Journal
-from sgm_tui.operations.proposal import Group, branch_of, grouped, title_of
+from sgm_tui.operations.proposal import Group, branch_of, grouped, promotions_of, title_of
 from sgm_tui.operations.rivals import in_part, stops, told, without_adopted
 from sgm_tui.operations.submit import Forge, Repository, Submission
 from sgm_tui.operations.writing import written
@@ -121,7 +121,13 @@ class Promoter:
         edits = await self._with_ways(await self._with_commits(edits), snapshot)
         owners = await run_in(Lane.GIT_READS, self._owners, head)
         groups, adopted, more = await run_in(Lane.GIT_READS, self._groups, head, edits, snapshot, direct=terms.direct)
-        proposals = tuple(self._proposal(one, owners, snapshot, evidence, terms) for one in groups)
+        shared = promotions_of(groups, adopted)
+        proposals = tuple(
+            self._proposal(
+                one, owners, snapshot, evidence, replace(terms, promotion=terms.promotion or shared.get(one.bundle, ""))
+            )
+            for one in groups
+        )
         return Preview(head, proposals, (*refusals, *more), adopted)
 
     async def sketch(self, plan: Plan, snapshot: FleetSnapshot) -> Preview:
@@ -143,18 +149,24 @@ class Promoter:
         planned = [one for one in snapshot.plan.changes if one.stage == change.stage]
         return self._gates([change], snapshot, evidence, together=[change, *planned])
 
-    async def submit(self, preview: Preview, snapshot: FleetSnapshot | None = None) -> AsyncIterator[Progress]:
+    async def submit(
+        self, preview: Preview, facts: Callable[[], FleetSnapshot] | None = None
+    ) -> AsyncIterator[Progress]:
         """Write every proposal of a preview whose gates allow it; what fails says what to do and stops nothing else.
 
-        The gates are judged again against `snapshot` first: what was open when it was shown may have closed since.
+        Args:
+            preview: what was shown and agreed to.
+            facts: returns the newest snapshot. Every proposal is judged again by it just before it is written, for
+                an alert may fire, or a window close, while those before it are opened. None judges nothing again.
         """
         reached: Progress
         written = {one.bundle: True for one in preview.adopted if not one.wave}
         for proposal in preview.proposals:
-            now = await self._judged_again(proposal, snapshot)
-            if now.wave:
-                yield _later(now, written=written.get(now.bundle, False))
+            if proposal.wave:
+                # It is judged when it is opened: until then its own first wave is what its gates wait for.
+                yield _later(proposal, written=written.get(proposal.bundle, False))
                 continue
+            now = await self._judged_again(proposal, facts)
             if now.refused:
                 gates = "; ".join(f"{one.gate}: {one.reason}" for one in now.blocked)
                 reached = Progress("blocked", now, now.unwritable or gates)
@@ -164,12 +176,13 @@ class Promoter:
                     yield reached
             written[now.bundle] = written.get(now.bundle, True) and reached.step in ENDED
 
-    async def _judged_again(self, proposal: Proposal, snapshot: FleetSnapshot | None) -> Proposal:
-        if snapshot is None or not proposal.gates:
+    async def _judged_again(self, proposal: Proposal, facts: Callable[[], FleetSnapshot] | None) -> Proposal:
+        if facts is None:
             return proposal
         changes = [edit.change for edit in proposal.edits]
-        evidence = await self._evidence(Plan(tuple(changes)), snapshot)
-        gates = self._gates(changes, snapshot, evidence, supersedes=proposal.supersedes)
+        evidence = await self._evidence(Plan(tuple(changes)), facts())
+        # Asked for once more: gathering evidence takes seconds, in which the fleet has moved on.
+        gates = self._gates(changes, facts(), evidence, supersedes=proposal.supersedes)
         return replace(proposal, gates=gates)
 
     async def _evidence(self, plan: Plan, snapshot: FleetSnapshot | None) -> Evidence:
@@ -311,6 +324,7 @@ class Promoter:
             waves=group.waves,
             replaceable=in_the_way,
             supersedes=supersedes,
+            promotion=terms.promotion,
         )
         return replace(made, body=self._body(made, snapshot, owners))
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.policy import Policy
-from sgm_tui.fleet.proposal import FileEdit, Override, Proposal
-from sgm_tui.fleet.trailers import BY, KNOWN_BAD
+from sgm_tui.fleet.proposal import Adopted, FileEdit, Override, Proposal
+from sgm_tui.fleet.trailers import BY, KNOWN_BAD, PROMOTION
 from sgm_tui.fleet.waves import split
 
 _TITLE = 72
@@ -102,8 +102,35 @@ def _cut(title: str) -> str:
     return title if len(title) <= _TITLE else title[: _TITLE - 1] + "…"
 
 
-def message_of(changes: Sequence[Change], override: Override | None = None, reason: str = "", by: str = "") -> str:
-    """The commit message: the title, what changes where, and trailers for machines (design §4); `by` asked for it."""
+def promotions_of(groups: Iterable[Group], adopted: Iterable[Adopted]) -> dict[int, str]:
+    """Bundle → the identity its pull requests share, for each promotion that takes more than one of them."""
+    parts: dict[int, list[tuple[Change, ...]]] = {}
+    for group in groups:
+        parts.setdefault(group.bundle, []).append(tuple(edit.change for edit in group.edits))
+    for one in adopted:
+        parts.setdefault(one.bundle, []).append((one.change,))
+    several = {
+        bundle: changes for bundle, changes in parts.items() if len(changes) > 1 and changes[0][0].kind == "promotion"
+    }
+    return {bundle: identity_of([one for part in changes for one in part]) for bundle, changes in several.items()}
+
+
+def message_of(
+    changes: Sequence[Change],
+    override: Override | None = None,
+    reason: str = "",
+    by: str = "",
+    promotion: str = "",
+) -> str:
+    """The commit message: the title, what changes where, and trailers for machines (design §4).
+
+    Args:
+        changes: what one pull request changes.
+        override: the gates it overrides.
+        reason: why a person wants it.
+        by: who asked for it.
+        promotion: the identity of the promotion it is a part of; "" where it is all of it.
+    """
     lines = [title_of(changes), ""]
     if len(changes) > 1:
         lines += [
@@ -113,11 +140,15 @@ def message_of(changes: Sequence[Change], override: Override | None = None, reas
     undone = list(dict.fromkeys(commit for change in changes for commit in change.undoes))
     if undone:
         lines += [*(f"This reverts commit {commit}." for commit in undone), ""]
-    return "\n".join([*lines, *_trailers(changes, override, reason, by), ""])
+    return "\n".join([*lines, *_trailers(changes, override, reason, by, promotion), ""])
 
 
-def _trailers(changes: Sequence[Change], override: Override | None, reason: str, by: str) -> Iterator[str]:
+def _trailers(
+    changes: Sequence[Change], override: Override | None, reason: str, by: str, promotion: str
+) -> Iterator[str]:
     yield f"Sgm-Change-Id: {identity_of(changes)}"
+    if promotion:
+        yield f"{PROMOTION}{promotion}"
     for name, values in (
         ("Sgm-From", [change.from_version for change in changes]),
         ("Sgm-To", [change.to_version for change in changes]),

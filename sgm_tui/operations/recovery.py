@@ -98,6 +98,7 @@ class Recovery:
             reason=str(entries[0].get("reason", "")),
             direct=bool(entries[0].get("direct")),
             supersede=supersedes_of(entries[0]),
+            promotion=str(entries[0].get("promotion", "")),
         )
         preview = await self._promoter.preview(plan, self._snapshot(), terms)
         if not preview.proposals:
@@ -113,7 +114,7 @@ class Recovery:
         proposed = await self._proposed(_branch(entries))
         first = (replace(one, wave=0, waves=1) for one in preview.proposals)
         whole = Preview(preview.base, tuple(replace(one, gates=()) if proposed else one for one in first))
-        async for progress in self._promoter.submit(whole, None if proposed else self._snapshot()):
+        async for progress in self._promoter.submit(whole, None if proposed else self._snapshot):
             yield progress
 
     async def _closed(self, operation: str, recalled: Proposal, preview: Preview) -> str:

@@ -11,10 +11,12 @@ from typing import Protocol
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.health import Samples, with_health
 from sgm_tui.fleet.history import Past, WayBack
-from sgm_tui.fleet.model import CellKey, ServiceName, Version
+from sgm_tui.fleet.last_promotion import LastPromotion
+from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.reverting import affected, chosen, revert_change, way_back
+from sgm_tui.fleet.reverting import affected, already_reverted, chosen, nothing_standing, revert_change, way_back
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.staging import cells_of
 from sgm_tui.fleet.trailers import LET_GO
 from sgm_tui.gitops.history import History
 from sgm_tui.operations.audit import Audit
@@ -80,12 +82,36 @@ class Reverter:
         return with_health(pasts, samples, snapshot.cells.get(key), now)
 
     async def change(self, snapshot: FleetSnapshot, key: CellKey, to: str | None) -> Change | Refusal:
-        """The revert of a cell to the last good version (None), to a version of its past, or to a commit's."""
+        """The revert of a cell to the last good version (None), to a version of its past, or to a commit's.
+
+        Without a target a cell whose newest version came by a revert is refused: there is nothing to revert.
+        """
         if to is None:
-            made = revert_change(snapshot, key, await self._judged(snapshot, key))
+            pasts = await self._judged(snapshot, key)
+            made = already_reverted(pasts) or revert_change(snapshot, key, pasts)
         else:
             made = await run_in(Lane.GIT_READS, self._change, snapshot, key, to)
         return await run_in(Lane.GIT_READS, self._told, made)
+
+    async def last_promotion(
+        self, snapshot: FleetSnapshot, service: ServiceName, stage: StageName
+    ) -> tuple[LastPromotion | None, tuple[Change | Refusal, ...]]:
+        """The last promotion of a service into a stage, and its reverts: in every cell that still has it, nowhere else.
+
+        Raises:
+            SgmError: the repository or the marks cannot be read.
+        """
+        keys = cells_of(snapshot, stage, service=service)
+        last = await run_in(Lane.GIT_READS, self._history.last_promotion, keys)
+        if last is None:
+            return None, (Refusal("", f"git has no promotion of {service} into {stage} to revert"),)
+        if not last.current:
+            return last, (nothing_standing(last),)
+        pasts = await asyncio.gather(*(self._judged(snapshot, key) for key in last.current))
+        found = dict.fromkeys(
+            revert_change(snapshot, key, those) for key, those in zip(last.current, pasts, strict=True)
+        )
+        return last, await run_in(Lane.GIT_READS, lambda: tuple(map(self._told, found)))
 
     async def revert_plan(
         self, snapshot: FleetSnapshot, service: ServiceName, version: Version

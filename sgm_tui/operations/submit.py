@@ -228,7 +228,7 @@ class Submission:
         known = bool(commit)
         if not known:
             must_not_have_moved(proposal.supersedes, await run_in(Lane.GIT_WRITES, self._repository.heads))
-            message = message_of(changes, proposal.override, proposal.reason, actor())
+            message = message_of(changes, proposal.override, proposal.reason, actor(), proposal.promotion)
             commit = await self._repository.commit(head, writes, message, _AUTHOR)
             await beside(self._journal.note, identity, "push", branch=proposal.branch, commit=commit)
             yield Progress("pushing", proposal, f"pushing {proposal.branch}", commit=commit)
@@ -294,7 +294,7 @@ class Submission:
             if not writes:
                 yield await self._nothing(proposal, identity, head)
                 return
-            message = message_of(changes, proposal.override, proposal.reason, actor())
+            message = message_of(changes, proposal.override, proposal.reason, actor(), proposal.promotion)
             commit = await self._repository.commit(head, writes, message, _AUTHOR)
             await beside(self._journal.note, identity, "push", branch=self._repository.branch, commit=commit)
             yield Progress("pushing", proposal, f"pushing {self._repository.branch}", commit=commit)
@@ -337,6 +337,7 @@ class Submission:
             override=asdict(proposal.override) if proposal.override else None,
             reason=proposal.reason,
             direct=proposal.direct,
+            promotion=proposal.promotion,
             supersedes=[asdict(old) for old in proposal.supersedes],
         )
 

@@ -37,8 +37,8 @@ class Writer(Protocol):
         """The plan against the repository as it is now."""
         ...
 
-    def submit(self, preview: Preview, snapshot: FleetSnapshot) -> AsyncIterator[Progress]:
-        """Write it."""
+    def submit(self, preview: Preview, facts: Callable[[], FleetSnapshot]) -> AsyncIterator[Progress]:
+        """Write it, judged again by the newest facts."""
         ...
 
 
@@ -92,6 +92,7 @@ class Waves:
             reason=first.reason,
             direct=first.direct,
             branches=branches,
+            promotion=first.promotion,
         )
         self.add(plan)
         return plan.identity
@@ -113,27 +114,32 @@ class Waves:
         """Take a plan away; what it opened stays as it is."""
         self._update(lambda plans: tuple(one for one in plans if one.identity != identity))
 
-    async def step(self, snapshot: FleetSnapshot, now: datetime) -> Sequence[Progress]:
-        """Open every wave that may open now, stop plans that failed, forget those that are done."""
+    async def step(self, facts: Callable[[], FleetSnapshot], now: datetime) -> Sequence[Progress]:
+        """Open every wave that may open now, stop plans that failed, forget those that are done.
+
+        Args:
+            facts: returns the newest snapshot: opening a wave takes seconds, and the next one is judged afresh.
+            now: the time.
+        """
         told: list[Progress] = []
         for plan in await run_in(Lane.RECORDS, self.plans):
-            step = next_step(plan, snapshot, now)
+            step = next_step(plan, facts(), now)
             if step.do == "stop":
                 await beside(self.stop, plan.identity, step.reason)
             elif step.do == "done":
                 await beside(self.forget, plan.identity)
             elif step.do == "open" and now - self._tried.get(plan.identity, _NEVER) >= _TRY_AGAIN:
-                told += await self._open(plan, snapshot)
+                told += await self._open(plan, facts)
         return told
 
-    async def _open(self, plan: WavePlan, snapshot: FleetSnapshot) -> list[Progress]:
+    async def _open(self, plan: WavePlan, facts: Callable[[], FleetSnapshot]) -> list[Progress]:
         """Open the next wave. A closed gate is waited for; what was refused, or failed, stops the plan."""
         changes = plan.waves[plan.opened]
         try:
-            terms = Terms(plan.override, plan.reason, plan.direct)
-            preview = await self._writer.preview(Plan().with_change(*changes), snapshot, terms)
+            terms = Terms(plan.override, plan.reason, plan.direct, promotion=plan.promotion)
+            preview = await self._writer.preview(Plan().with_change(*changes), facts(), terms)
             now = replace(preview, proposals=tuple(replace(one, wave=0, waves=1) for one in preview.proposals))
-            told = [one async for one in self._writer.submit(now, snapshot)]
+            told = [one async for one in self._writer.submit(now, facts)]
         except SgmError as error:
             await beside(self.stop, plan.identity, str(error))
             return []
@@ -143,7 +149,7 @@ class Waves:
         if failed:
             await beside(self.stop, plan.identity, failed[0])
         elif blocked:
-            self._tried[plan.identity] = snapshot.generated_at
+            self._tried[plan.identity] = facts().generated_at
             await beside(self._replace, plan.identity, lambda one: replace(one, held=blocked[0]))
         else:
             branches = _branches(preview, lambda _: True)
@@ -202,4 +208,5 @@ def _plan_of(document: dict[str, Any]) -> WavePlan:
         stopped=str(document["stopped"]),
         branches=tuple(map(str, document.get("branches", ()))),
         held=str(document.get("held", "")),
+        promotion=str(document.get("promotion", "")),
     )

@@ -55,7 +55,7 @@ async def preview(desk: Desk, *changes: Change) -> Preview:
 
 
 async def submitted(desk: Desk, shown: Preview) -> list[str]:
-    return [one.step async for one in desk.promoter.submit(shown, desk.snapshot)]
+    return [one.step async for one in desk.promoter.submit(shown, lambda: desk.snapshot)]
 
 
 async def test_what_an_open_pull_request_brings_already_is_left_out_and_named(desk: Desk) -> None:
@@ -95,7 +95,7 @@ async def test_an_earlier_try_of_the_very_same_change_is_found_as_before(desk: D
     (mine,) = await desk.look()
     again = await preview(desk, cart(), other(desk))
     assert [len(one.edits) for one in again.proposals] == [2]
-    steps = [one async for one in desk.promoter.submit(again, desk.snapshot)]
+    steps = [one async for one in desk.promoter.submit(again, lambda: desk.snapshot)]
     assert (steps[-1].step, steps[-1].number) == ("adopted", mine.number)
 
 
@@ -144,7 +144,7 @@ def rival(desk: Desk, version: str, *, ours: bool = True) -> int:
 
 
 async def ended(desk: Desk, shown: Preview) -> Progress:
-    return [one async for one in desk.promoter.submit(shown, desk.snapshot)][-1]
+    return [one async for one in desk.promoter.submit(shown, lambda: desk.snapshot)][-1]
 
 
 def opened_now(desk: Desk) -> list[int]:

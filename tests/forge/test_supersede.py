@@ -100,7 +100,7 @@ class Desk:
 
     async def promote(self, version: Version, **wishes: Any) -> list[Progress]:
         preview = await self.preview(version, **wishes)
-        return [one async for one in self.promoter.submit(preview, self.snapshot)]
+        return [one async for one in self.promoter.submit(preview, lambda: self.snapshot)]
 
     async def recover(self) -> list[str]:
         """Do what is advised for everything unfinished; what was said."""
@@ -163,7 +163,7 @@ async def test_the_new_one_is_opened_and_the_old_one_closed_with_a_comment_that_
     (proposal,) = preview.proposals
     assert [one.number for one in proposal.supersedes] == [old.number]
     assert f"supersedes #{old.number} {old.url}: closed" in text(preview, builders.NOW)
-    steps = [one async for one in desk.promoter.submit(preview, desk.snapshot)]
+    steps = [one async for one in desk.promoter.submit(preview, lambda: desk.snapshot)]
     assert [one.step for one in steps] == ["committing", "pushing", "opening", "closing", "opened"]
     new = await only_the_new_one_is_open(desk, old)
     assert f"**Supersedes** #{old.number}" in desk.lab.state.pulls[new.number].body
@@ -208,7 +208,7 @@ async def test_what_was_pushed_after_it_was_looked_at_stops_everything_before_it
     old = await opened(desk)
     preview = await desk.preview(SECOND, supersede=True)
     desk.lab.origin.commit(old.branch, {"theirs.txt": b"x"}, "fix: by hand", at=STARTED)
-    steps = [one async for one in desk.promoter.submit(preview, desk.snapshot)]
+    steps = [one async for one in desk.promoter.submit(preview, lambda: desk.snapshot)]
     assert steps[-1].step == "failed"
     assert f"#{old.number} has new commits since it was looked at" in steps[-1].text
     assert [one.number for one in await desk.look()] == [old.number]

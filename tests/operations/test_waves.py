@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -73,7 +73,7 @@ class Writer:
         edits = tuple(FileEdit(one, "") for one in planned.changes)
         return Preview("base", (Proposal(planned.changes[0].stage, "branch", "title", "", edits),))
 
-    async def submit(self, preview: Preview, snapshot: FleetSnapshot) -> AsyncIterator[Progress]:
+    async def submit(self, preview: Preview, facts: Callable[[], FleetSnapshot]) -> AsyncIterator[Progress]:
         if self.closed_gate:
             yield Progress("blocked", preview.proposals[0], self.closed_gate)
             return
@@ -167,21 +167,21 @@ async def test_waves_open_one_after_the_other_and_are_forgotten_when_all_have_se
     waves = Waves(tmp_path / "waves.json", writer)
     waves.add(plan())
     settled = ("v2", Journey.SETTLED, 1000.0)
-    await waves.step(fleet(prod_eu1=settled), builders.NOW)
+    await waves.step(lambda: fleet(prod_eu1=settled), builders.NOW)
     assert writer.opened == ["prod-us1"]
-    await waves.step(fleet(prod_eu1=settled), builders.NOW)
+    await waves.step(lambda: fleet(prod_eu1=settled), builders.NOW)
     assert writer.opened == ["prod-us1"]
     again = Waves(tmp_path / "waves.json", writer)
-    await again.step(fleet(prod_eu1=settled, prod_us1=settled), builders.NOW)
+    await again.step(lambda: fleet(prod_eu1=settled, prod_us1=settled), builders.NOW)
     assert writer.opened == ["prod-us1", "prod-ap1"]
-    await again.step(fleet(prod_eu1=settled, prod_us1=settled, prod_ap1=settled), builders.NOW)
+    await again.step(lambda: fleet(prod_eu1=settled, prod_us1=settled, prod_ap1=settled), builders.NOW)
     assert again.plans() == ()
 
 
 async def test_a_failed_wave_stops_the_plan_and_says_why(tmp_path: Path) -> None:
     waves = Waves(tmp_path / "waves.json", Writer())
     waves.add(plan())
-    await waves.step(fleet(prod_eu1=("v2", Journey.FAILED, 10)), builders.NOW)
+    await waves.step(lambda: fleet(prod_eu1=("v2", Journey.FAILED, 10)), builders.NOW)
     assert "failed" in waves.plans()[0].stopped
 
 
@@ -191,10 +191,10 @@ async def test_a_stopped_plan_waits_until_it_is_resumed(tmp_path: Path) -> None:
     waves.add(plan())
     waves.stop("1f3a", "lunch")
     shown = fleet(prod_eu1=("v2", Journey.SETTLED, 1000))
-    await waves.step(shown, builders.NOW)
+    await waves.step(lambda: shown, builders.NOW)
     assert writer.opened == []
     waves.resume("1f3a")
-    await waves.step(shown, builders.NOW)
+    await waves.step(lambda: shown, builders.NOW)
     assert writer.opened == ["prod-us1"]
 
 
@@ -203,7 +203,7 @@ async def test_what_cannot_be_opened_stops_the_plan_and_loses_nothing(tmp_path: 
     writer.failure = UnreachableError("GitHub did not answer")
     waves = Waves(tmp_path / "waves.json", writer)
     waves.add(plan(override=Override("incident 4711", ("soak",))))
-    await waves.step(fleet(prod_eu1=("v2", Journey.SETTLED, 1000)), builders.NOW)
+    await waves.step(lambda: fleet(prod_eu1=("v2", Journey.SETTLED, 1000)), builders.NOW)
     kept = waves.plans()[0]
     assert "did not answer" in kept.stopped
     assert kept.opened == 1
@@ -297,15 +297,15 @@ async def test_a_closed_gate_is_waited_for_and_said_and_not_asked_all_the_time(t
     waves = Waves(tmp_path / "waves.json", writer)
     waves.add(plan())
     shown = fleet(prod_eu1=("v2", Journey.SETTLED, 1000))
-    await waves.step(shown, builders.NOW)
+    await waves.step(lambda: shown, builders.NOW)
     (kept,) = waves.plans()
     assert (kept.stopped, kept.held, kept.opened) == ("", "window: frozen until monday", 1)
     assert next_step(kept, shown, builders.NOW).reason == "window: frozen until monday"
     writer.closed_gate = ""
-    await waves.step(shown, builders.NOW)
+    await waves.step(lambda: shown, builders.NOW)
     assert writer.opened == []
     later = builders.NOW + timedelta(seconds=31)
-    await waves.step(shown, later)
+    await waves.step(lambda: shown, later)
     (kept,) = waves.plans()
     assert (writer.opened, kept.opened, kept.held) == (["prod-us1"], 2, "")
 

@@ -239,3 +239,15 @@ async def test_what_no_revert_undoes_is_said_beside_what_is_planned(session: Ses
         told = {one.title: one.message for one in app._notifications}
         assert told["not by a revert"] == why
         assert "planned: back in prod-us1" in told
+
+
+async def test_after_a_revert_the_cursor_stays_on_what_git_has_and_going_further_back_is_a_choice(
+    session: Session,
+) -> None:
+    session.pasts = (past("v1.4.1", 1, "revert"), *PASTS[1:])
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, *TO_PROD, "v")
+        assert isinstance(app.screen, RevertScreen)
+        assert app.screen.choices.highlighted == 0
+        assert "it came by a revert. Choose an older one to go further back." in text_of(app)

@@ -207,6 +207,10 @@ def test_a_promotion_is_followed_to_its_end_and_reverted_and_then_held(fleet: Fl
     assert "steps again" in dry["changes"][0]["way_back"]["reason"]
     fleet.json("revert", "catalog", "--stage", "staging", "--yes", "--reason", "incident 4711", "--wait")
     assert fleet.cell("catalog", "staging-eu1")["live"] == old
+    for where in (("--stage", "staging"), ("--stage", "staging", "--cluster", "staging-eu1")):
+        again = fleet.json("revert", "catalog", *where, "--yes", "--reason", "given twice")
+        assert (again["result"], again["changes"], again["pull_requests"]) == ("nothing", [], [])
+        assert again["refusals"][0]["reason"].startswith("nothing to revert: ")
 
     held = fleet.json("promote", "catalog", "--to", "staging", "--version", new, "--yes", code=1)
     (gate,) = [gate for gate in held["gates"] if gate["result"] == "block"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on, work
@@ -14,6 +15,7 @@ from textual.widgets import Static
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.health import best_target
 from sgm_tui.fleet.history import Past
+from sgm_tui.fleet.last_promotion import went_back
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Refusal
 from sgm_tui.resources import styles
@@ -107,7 +109,12 @@ class RevertScreen(FleetPage):
         self.foresee()
 
     def _best(self) -> int:
-        """The newest version that is good as far as anybody knows: where the cursor starts at 3 a.m."""
+        """The newest version that is good as far as anybody knows: where the cursor starts at 3 a.m.
+
+        After a revert that is the version git has now: going further back is a decision of its own.
+        """
+        if went_back(self.pasts):
+            return 0
         best = best_target(self.pasts)
         return self.pasts.index(best) if best is not None else 1
 
@@ -131,7 +138,7 @@ class RevertScreen(FleetPage):
         if past is None:
             return
         if past is self.pasts[0]:
-            self._say(*past_lines(past), (("This is what git wants now.", Tone.QUIET),))
+            self._say(*past_lines(past), ((_of_current(self.pasts), Tone.QUIET),))
             return
         try:
             way = await self._session.way_back(self._key, past.revision)
@@ -220,6 +227,13 @@ class RevertScreen(FleetPage):
     def action_back(self) -> None:
         """Back to the matrix."""
         self.dismiss()
+
+
+def _of_current(pasts: Sequence[Past]) -> str:
+    """What to know of the version git has now."""
+    if went_back(pasts):
+        return "Git has this version, and it came by a revert. Choose an older one to go further back."
+    return "Git has this version now."
 
 
 def _is_marked(past: Past) -> bool:
