@@ -31,6 +31,12 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def typed(question: str, word: str) -> bool:
+    """Ask on the terminal; only the whole word is a yes."""
+    print(f"{question}\nType {word} to confirm: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip() == word
+
+
 def asked(question: str) -> bool:
     """Ask on the terminal; only an explicit yes is one."""
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)

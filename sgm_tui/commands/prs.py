@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,15 @@ from sgm_tui.commands.common import check_names, may_write, settled_session
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.pulls import WORDS, PullAction, why_not
+from sgm_tui.fleet.pulls import WORDS, PullAction, changes_protected, why_not
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.tables import align
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.snapshot import FleetSnapshot
 
+_NAMED = 3
+"""So many shared files are named."""
 _ACTIONS: tuple[PullAction, ...] = tuple(WORDS)
 
 
@@ -61,7 +64,10 @@ async def _prs(arguments: argparse.Namespace) -> int:
             _say(request, arguments, "refused", reason)
             output.note(f"sgm: #{request.number} {request.title}: not done: {reason}")
             return 1
-        if not arguments.yes and not await asyncio.to_thread(_asked, request, arguments.what):
+        locked = changes_protected(request, arguments.what, snapshot.fleet)
+        if locked:
+            output.note(f"sgm: {_why_protected(request, locked)}")
+        if not arguments.yes and not await asyncio.to_thread(_asked, request, arguments.what, locked):
             raise RefusedError("not confirmed: nothing was done")
         _say(request, arguments, "done", await session.act_on_pull(request.number, request.head, arguments.what))
         return 0
@@ -76,8 +82,19 @@ def _say(request: PullRequest, arguments: argparse.Namespace, result: str, said:
         output.data(said)
 
 
-def _asked(request: PullRequest, action: PullAction) -> bool:
-    return output.asked(f"#{request.number} {request.title} by {request.author}: {WORDS[action]}?")
+def _asked(request: PullRequest, action: PullAction, locked: Sequence[str]) -> bool:
+    """Ask for a yes, or for the names of the protected stages it changes, as the dashboard does."""
+    question = f"#{request.number} {request.title} by {request.author}: {WORDS[action]}?"
+    return output.typed(question, " ".join(locked)) if locked else output.asked(question)
+
+
+def _why_protected(request: PullRequest, locked: Sequence[str]) -> str:
+    """Which protected stages change, and through which files that other stages share."""
+    shared = [one.path for one in request.besides if one.stage is None]
+    more = f" and {len(shared) - _NAMED} more" if len(shared) > _NAMED else ""
+    through = f" through {', '.join(shared[:_NAMED])}{more}, which every stage shares" if shared else ""
+    merges = ", and it merges by itself once approved" if request.auto_merge else ""
+    return f"#{request.number} changes {' and '.join(locked)}{through}{merges}"
 
 
 def _must_know_forge(snapshot: FleetSnapshot) -> None:

@@ -253,7 +253,7 @@ class Besides:
     how: str = ""
     """"new", "taken away", or "" where it is changed."""
     stage: StageName | None = None
-    """The stage it lies in; None where it may be about any."""
+    """The stage whose own folder it lies in; None for what every stage may share (charts, argocd, CODEOWNERS, …)."""
 
 
 @dataclass(frozen=True, slots=True)

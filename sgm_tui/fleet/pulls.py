@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from sgm_tui.fleet.model import Fleet, StageName
 from sgm_tui.fleet.observed import PullRequest
 
 PullAction = Literal["approve", "merge", "auto-merge", "stop-auto-merge", "update", "close"]
@@ -34,6 +35,23 @@ def why_not(request: PullRequest, action: PullAction) -> str:
             return "" if request.auto_merge else "it does not merge by itself"
         case "update" | "close":
             return ""
+
+
+def protected_by(request: PullRequest, fleet: Fleet) -> tuple[StageName, ...]:
+    """The protected stages its merge would change, in the fleet's order.
+
+    All of them where it changes what stages share (a chart, an ApplicationSet, CODEOWNERS: whatever lies outside the
+    folders of the stages), and where it is not known what it changes.
+    """
+    shared = "proposes" in request.unknown or any(one.stage is None for one in request.besides)
+    touched = {key.stage for key, _ in request.proposes} | {one.stage for one in request.besides}
+    return tuple(stage.name for stage in fleet.stages if stage.protected and (shared or stage.name in touched))
+
+
+def changes_protected(request: PullRequest, action: PullAction, fleet: Fleet) -> tuple[StageName, ...]:
+    """The protected stages an action may change: by merging it, or by giving it what its auto-merge waits for."""
+    merges = action in {"merge", "auto-merge"} or (action in {"approve", "update"} and request.auto_merge)
+    return protected_by(request, fleet) if merges else ()
 
 
 def _why_not_merge(request: PullRequest) -> str:

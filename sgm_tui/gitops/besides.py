@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from sgm_tui.config import Config
@@ -23,8 +24,7 @@ class BesidesReader:
 
     def __init__(self, config: Config, tree: Tree, repository: Repository) -> None:
         self._key = config.layout.image_key
-        self._stages = {stage.name: stage.name for stage in config.stages}
-        self._stages |= {cluster.name: stage.name for stage in config.stages for cluster in stage.clusters}
+        self._folders = _stage_folders(config)
         self._tree = tree
         self._repository = repository
         self._known: dict[tuple[str, str], tuple[Besides, ...]] = {}
@@ -67,8 +67,31 @@ class BesidesReader:
             return None
 
     def _stage_of(self, path: str) -> StageName | None:
-        name = next((self._stages[part] for part in path.split("/")[:-1] if part in self._stages), None)
-        return None if name is None else StageName(name)
+        """The stage whose own folder (or file) this is; None for everything else, which every stage may share."""
+        return next((stage for pattern, stage in self._folders if pattern.match(path)), None)
+
+
+def _stage_folders(config: Config) -> list[tuple[re.Pattern[str], StageName]]:
+    """What the layout keeps apart for each stage: each template up to the first part that names a stage or a cluster.
+
+    A folder of that name elsewhere (`charts/web/ci/dev`, `argocd/projects/dev`) is nobody's own.
+    """
+    return [
+        (_own(template, stage.name, cluster.name), StageName(stage.name))
+        for template in config.layout.values
+        for stage in config.stages
+        for cluster in stage.clusters
+        if "{stage}" in template or "{cluster}" in template
+    ]
+
+
+def _own(template: str, stage: str, cluster: str) -> re.Pattern[str]:
+    parts = template.split("/")
+    last = next(at for at, part in enumerate(parts) if "{stage}" in part or "{cluster}" in part)
+    own = re.escape("/".join(parts[: last + 1]))
+    for name, pattern in (("stage", re.escape(stage)), ("cluster", re.escape(cluster)), ("service", "[^/]+")):
+        own = own.replace(re.escape("{" + name + "}"), pattern)
+    return re.compile(own + ("$" if last == len(parts) - 1 else "/"))
 
 
 def _how(path: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,19 @@ from sgm_tui.gitops.besides import BesidesReader
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
 from sgm_tui.sandbox.repository import Repository as Origin
+
+OWN = {
+    "dev/app-service/cart/values.yaml": "dev",
+    "dev/platform/values.yaml": "dev",
+    "staging/README.md": "staging",
+    "prod/prod-eu1/platform/values.yaml": "prod",
+    "prod/README.md": "prod",
+}
+SHARED = [
+    "charts/microservice/templates/rollout.yaml", "charts/microservice/ci/dev/values.yaml", "charts/dev/Chart.yaml",
+    "argocd/applicationsets/app-service.yaml", "argocd/projects/dev/project.yaml", "argocd/clusters/dev-eu1.yaml",
+    "CODEOWNERS", "sgm.yaml", ".github/workflows/rollback.yaml", "common/staging/values.yaml", "development/x.yaml",
+]  # fmt: skip
 
 
 @dataclass
@@ -66,3 +79,32 @@ async def test_of_very_many_files_the_rest_is_counted(lab: Lab) -> None:
 async def test_what_is_not_in_the_clone_is_unknown(lab: Lab) -> None:
     await lab.clone.fetch()
     assert lab.reader.of("0" * 40) is None
+
+
+@pytest.mark.parametrize(("path", "stage"), [*OWN.items(), *((path, None) for path in SHARED)])
+async def test_only_what_the_layout_keeps_in_a_stages_folder_is_that_stages_own(
+    lab: Lab, path: str, stage: str | None
+) -> None:
+    found = await besides(lab, {path: b"changed: here\n"})
+    assert found is not None
+    assert [(one.path, one.stage) for one in found] == [(path, stage)]
+
+
+@pytest.mark.parametrize(
+    ("template", "own", "shared"),
+    [
+        ("apps/{service}/on/{stage}/kustomization.yaml", "apps/cart/on/dev/patch.yaml", "apps/cart/base/x.yaml"),
+        ("clusters/{cluster}/{service}.yaml", "clusters/dev-eu1/flux.yaml", "clusters/base/flux.yaml"),
+        ("apps/{service}/values-{stage}.yaml", "apps/cart/values-dev.yaml", "apps/cart/values-dev.yaml.tpl"),
+        ("apps/{service}.yaml", "", "apps/cart.yaml"),
+    ],
+)  # fmt: skip
+async def test_a_stages_own_folder_is_where_its_layout_has_it(
+    lab: Lab, tmp_path: Path, template: str, own: str, shared: str
+) -> None:
+    config = config_of(lab.origin, tmp_path)
+    config = replace(config, layout=replace(config.layout, values=(template,)))
+    lab.reader = BesidesReader(config, Tree(config), lab.clone)
+    found = await besides(lab, {path: b"changed: here\n" for path in (own, shared) if path})
+    assert found is not None
+    assert {one.path: one.stage for one in found} == ({own: "dev"} if own else {}) | {shared: None}

@@ -283,3 +283,33 @@ async def test_what_nobody_could_compare_is_not_called_harmless() -> None:
 def test_one_closed_unmerged_looks_like_no_success() -> None:
     assert readiness(replace(ready(), state="closed")) == ("closed", Tone.QUIET)
     assert readiness(replace(ready(), state="merged")) == ("merged", Tone.GOOD)
+
+
+@pytest.mark.parametrize("path", ["charts/microservice/values.yaml", "argocd/root-apps.yaml", "CODEOWNERS"])
+async def test_what_every_stage_shares_is_merged_only_by_typing_the_protected_stage(path: str) -> None:
+    session = session_with(ready(proposes=(), besides=(Besides(path),)))
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_pulls(pilot)
+        assert f"{path}  (shared by every stage)" in text_of(app)
+        await pilot.press("m")
+        await pilot.pause()
+        assert "Type prod to unlock" in text_of(app)
+        await answer(pilot)
+        assert session.asked == []
+        await answer(pilot, "prod")
+        assert session.asked == [("merge", 57, ready().head)]
+
+
+async def test_approving_what_then_merges_by_itself_into_prod_needs_its_name() -> None:
+    session = session_with(ready(auto_merge=True, approved=False, reviewers=("@acme/sre",)))
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_pulls(pilot)
+        await pilot.press("a")
+        await pilot.pause()
+        assert "Type prod to unlock" in text_of(app)
+        await answer(pilot)
+        assert session.asked == []
+        await answer(pilot, "prod")
+        assert session.asked == [("approve", 57, ready().head)]

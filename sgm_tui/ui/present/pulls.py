@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from sgm_tui.fleet.model import Fleet, StageName
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.fit import hung
@@ -79,7 +78,8 @@ def pull_details(request: PullRequest, snapshot: FleetSnapshot, width: int) -> l
         lines += hung(_head("labels"), ", ".join(request.labels), Tone.TEXT, width)
     for one in request.besides:
         what = f"{one.path}: {', '.join(one.keys) or one.how}" if one.keys or one.how else one.path
-        lines += hung(_head("and also"), what, Tone.ATTENTION, width)
+        shared = "" if one.stage else "  (shared by every stage)"
+        lines += hung(_head("and also"), f"{what}{shared}", Tone.ATTENTION, width)
     if "proposes" in request.unknown and request.state == "open":
         lines += hung(
             _head("changes"), "not known: its commits are not in our clone; look at them there", Tone.UNKNOWN, width
@@ -129,13 +129,6 @@ def nothing_open(snapshot: FleetSnapshot) -> list[Line]:
         why = f" {silent.told}" if silent.told else ""
         return [(("GitHub is silent: nobody knows which pull requests are open.", Tone.UNKNOWN), (why, Tone.QUIET))]
     return [(("No pull request touches the fleet.", Tone.QUIET),)]
-
-
-def protected_by(request: PullRequest, fleet: Fleet) -> tuple[StageName, ...]:
-    """The protected stages it would change, in the fleet's order; all of them where nobody knows what it changes."""
-    unseen = "proposes" in request.unknown
-    touched = {key.stage for key, _ in request.proposes} | {one.stage for one in request.besides}
-    return tuple(stage.name for stage in fleet.stages if stage.protected and (unseen or stage.name in touched))
 
 
 def _changes(request: PullRequest) -> str:

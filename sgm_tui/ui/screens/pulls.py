@@ -14,11 +14,11 @@ from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.pulls import WORDS, PullAction, why_not
+from sgm_tui.fleet.pulls import WORDS, PullAction, changes_protected, why_not
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.browser import open_page
-from sgm_tui.ui.present.pulls import EXPENDABLE, HEADINGS, nothing_open, protected_by, pull_details, pull_row
+from sgm_tui.ui.present.pulls import EXPENDABLE, HEADINGS, nothing_open, pull_details, pull_row
 from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Tone, page
 from sgm_tui.ui.screens.ask import AskScreen
@@ -101,7 +101,7 @@ class PullsScreen(FleetPage):
                 f"#{request.number}: {reason}", title=f"not done: {WORDS[action]}", severity="warning", markup=False
             )
             return
-        locked = protected_by(request, self.snapshot.fleet) if action in {"merge", "auto-merge"} else ()
+        locked = changes_protected(request, action, self.snapshot.fleet)
         question = f"#{request.number}: {WORDS[action]}"
         details = pull_details(request, self.snapshot, explained_width(self.size.width))
         if not await self.app.push_screen_wait(AskScreen(question, details, locked)):
