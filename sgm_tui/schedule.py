@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sgm_tui.durations import DurationError, configured_seconds
+
 HORIZON = timedelta(days=366 * 9)
 """How far ahead the next start is looked for: 29 February comes at the latest after eight years."""
 _MOST_STEPS = 5_000
@@ -30,10 +32,7 @@ _MACROS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|d|h|m|s))+")
 _SMALL = re.compile(r"[0-9]{1,3}")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
-_UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 
@@ -43,17 +42,15 @@ class ScheduleError(ValueError):
 
 
 def seconds_of(text: str) -> float:
-    """Seconds of a duration like `30m`, `2h`, `1d` or `1h30m` (Go's, and days).
+    """Return the seconds of a duration in sgm's configuration: `30m`, `2h`, `1h30m` (Go's grammar), `1d`.
 
     Raises:
-        ScheduleError: it is none.
+        ScheduleError: it is not a duration, or longer than nine years.
     """
-    written = text.strip()
-    if written == "0":
-        return 0.0
-    if not _DURATION.fullmatch(written):
-        raise ScheduleError(f"{text!r} is no duration: write 90s, 30m, 2h or 1d")
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(written))
+    try:
+        seconds = configured_seconds(text)
+    except DurationError as error:
+        raise ScheduleError(str(error)) from None
     if seconds > HORIZON.total_seconds():
         raise ScheduleError(f"{text!r} is longer than nine years")
     return seconds

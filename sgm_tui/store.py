@@ -294,7 +294,7 @@ class Store:
         now = self._clock()
         self._expire(now)
         self._troubled = tuple(one for one in self._sources.values() if one.state in {"stale", "waiting"})
-        self._dirty.update(key for key, cell in self._cells.items() if cell.suspect_since is not None)
+        self._dirty.update(key for key, cell in self._cells.items() if _is_due(cell, now))
         known = len(self._cells)
         for key in self._dirty:
             facts = self._facts(key)
@@ -368,6 +368,11 @@ def _elsewhere(desired: DesiredState, application: Application | None) -> str:
     """What an Application follows instead of the branch; HEAD is the repository's default and taken for it."""
     follows = application.follows if application is not None else ""
     return "" if follows.removeprefix("refs/heads/") in {"", "HEAD", desired.branch} or not desired.branch else follows
+
+
+def _is_due(cell: Cell, now: datetime) -> bool:
+    """Whether time alone may change what a cell is."""
+    return cell.suspect_since is not None or (cell.check_at is not None and cell.check_at <= now)
 
 
 def _nothing_left(source: SourceId) -> tuple[Observation, ...]:

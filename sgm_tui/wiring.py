@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.errors import ConfigError, SgmError, UnreachableError
+from sgm_tui.fleet.images import parse_image
 from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.observation import Lost, Observation, Off
 from sgm_tui.fleet.source import SourceId
@@ -365,7 +366,7 @@ def _image_of(snapshot: FleetSnapshot, service: ServiceName) -> str:
         rollout = cell.facts.rollout if key.service == service else None
         for one in rollout.replica_sets if rollout else ():
             for image in one.images:
-                return image.partition("@")[0].rpartition(":")[0]
+                return parse_image(image).name
     return ""
 
 

@@ -110,7 +110,7 @@ def test_the_environment_outranks_a_rule(tmp_path: Path) -> None:
             ":12: unknown gate policy.stages.prod.gates.sok\nDid",
         ),
         ("  stages: {prod: {gates: {soak: maybe}}}\n", "maybe is none of off, warn, block, never"),
-        ("  stages: {prod: {soak: soon}}\n", "policy.stages.prod.soak: 'soon' is no duration"),
+        ("  stages: {prod: {soak: soon}}\n", 'policy.stages.prod.soak: "soon" is not a duration'),
         ("  stages: {prod: {soke: 1h}}\n", "unknown key policy.stages.prod.soke\nDid you mean soak?"),
         ("  stages: {prod: {error_ratio_max: 5}}\n", "a number from 0 to 1"),
         ("  stages: {prod: {error_ratio_max: high}}\n", "a number from 0 to 1"),

@@ -78,6 +78,16 @@ class CellFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Watched:
+    """Since when what only time proves has been so; None while it is not."""
+
+    unobserved_since: datetime | None = None
+    """The controller has not observed the newest spec of the Rollout."""
+    down_since: datetime | None = None
+    """None of the pods of something that served is ready."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One cell as the screen, `sgm status` and the gates see it."""
 
@@ -90,6 +100,9 @@ class Cell:
     """One line: why it stands so ("canary paused at step 3/8 by a manual gate")."""
     suspect_since: datetime | None = None
     """Since when it has looked drifted without an operation near; it is called drifted only when that lasts."""
+    watched: Watched = Watched()
+    check_at: datetime | None = None
+    """When time alone may decide it anew; None when it cannot."""
 
     @property
     def key(self) -> CellKey:

@@ -6,11 +6,14 @@ from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import Rollout
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.versions import is_same_image
+from sgm_tui.fleet.weights import percent_text
 
 _WAITS = {
     "CanaryPauseStep": "the pause has no duration",
     "BlueGreenPause": "the new pods are up and get no traffic yet",
     "InconclusiveAnalysisRun": "an analysis came to no result",
+    "InconclusiveExperiment": "an experiment came to no result",
     "spec.paused": "somebody paused it by hand",
 }
 """Why a controller waits for a person."""
@@ -25,7 +28,7 @@ def move_of(cell: Cell, version: Version) -> str:
     """How far a version is on its way into a cell."""
     rollout = cell.facts.rollout
     if cell.desired_version != version:
-        if rollout is not None and rollout.spec_version == version:
+        if rollout is not None and rollout.spec_version and is_same_image(rollout.spec_version, version):
             return "merged: the cluster has it already"  # git is polled, and Argo CD was faster
         if cell.journey in _OF_WHAT_IS_THERE or (cell.journey is Journey.ROLLING and _moves(rollout)):
             return "not merged yet"
@@ -44,7 +47,8 @@ def _moves(rollout: Rollout | None) -> bool:
 def _gate(key: CellKey, rollout: Rollout) -> str:
     """What a rollout waits for, whom, and how it goes on."""
     step = f"at step {rollout.step}/{rollout.steps} " if rollout.steps and rollout.step is not None else ""
-    weight = f"({rollout.actual_weight}% of the traffic) " if step and rollout.actual_weight is not None else ""
+    share = rollout.actual_weight if step else None
+    weight = "" if share is None else f"({percent_text(share)} of the traffic) "
     reason = rollout.pause_reason or rollout.message
     why = f" ({_WAITS.get(reason, reason)})" if reason else ""
     command = f"sgm rollout promote {key.service} --cluster {key.cluster}"

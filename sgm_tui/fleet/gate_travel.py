@@ -10,7 +10,7 @@ from sgm_tui.fleet.gate_case import NOT_YET, Case, Finding, failed, passed, span
 from sgm_tui.fleet.model import CellKey, ClusterName, Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.superseding import wanted_by, why_not_replaceable
-from sgm_tui.fleet.versions import order_of
+from sgm_tui.fleet.versions import compare
 from sgm_tui.fleet.waves import wave_of
 
 _SETTLED = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.STAGED, Journey.PROPOSED})
@@ -187,9 +187,9 @@ def downgrade(case: Case) -> Finding | None:
     """The version is not older than the one that is there, where both can be compared."""
     if case.reverts:
         return passed("a revert goes back on purpose")
-    old, new = order_of(case.change.from_version), order_of(case.change.to_version)
-    if old is None or new is None:
+    order = compare(case.change.to_version, case.change.from_version)
+    if order is None:
         return None
-    if new < old:
+    if order < 0:
         return failed(f"{case.change.to_version} is older than {case.change.from_version}")
     return passed(f"{case.change.to_version} is not older than {case.change.from_version}")

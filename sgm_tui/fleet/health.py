@@ -14,6 +14,7 @@ from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.gate_case import span
 from sgm_tui.fleet.gate_travel import running_since
 from sgm_tui.fleet.history import Past, RanHealthy
+from sgm_tui.fleet.versions import is_same_image
 
 _TAKEN_UP = 600.0
 """Seconds within which a merged version replaces the one before: Argo CD looks at git every three minutes."""
@@ -93,7 +94,7 @@ def _newest(past: Past, measured: RanHealthy, cell: Cell | None, now: datetime) 
         return measured
     rollout = None if cell.facts.stale else cell.facts.rollout
     stable = rollout.stable_version if rollout is not None else None
-    if cell.journey in _ON_ITS_WAY and stable is not None and stable != past.version:
+    if cell.journey in _ON_ITS_WAY and stable is not None and not is_same_image(stable, past.version):
         return RanHealthy(0.0, whole=True, reason=f"{stable} is the stable version still")
     since = running_since(cell, past.version)
     if measured.seconds is not None or since is None:

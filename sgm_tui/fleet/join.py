@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
-from sgm_tui.fleet.observed import Application, Rollout
+from sgm_tui.fleet.observed import UNREADABLE, Application, Rollout
+from sgm_tui.fleet.standstill import with_standstill
 from sgm_tui.fleet.versions import is_same_image
+from sgm_tui.fleet.weights import percent_text
 
 DRIFT_GRACE_SECONDS = 10.0
 """How long a cell may look drifted before it is called so: an automated sync needs about one second of it."""
@@ -52,7 +54,7 @@ def join(facts: CellFacts, previous: Cell | None, now: datetime) -> Cell:
         if now - suspect_since >= grace:
             finding = replace(finding, journey=Journey.DRIFTED, since=suspect_since)
     finding = _with_intent(facts, finding)
-    return Cell(
+    cell = Cell(
         facts=facts,
         journey=finding.journey,
         verdict=_verdict(facts, finding.journey),
@@ -60,6 +62,7 @@ def join(facts: CellFacts, previous: Cell | None, now: datetime) -> Cell:
         reason=finding.reason,
         suspect_since=suspect_since,
     )
+    return with_standstill(cell, previous, now)
 
 
 def _in_the_words_of_git(facts: CellFacts) -> CellFacts:
@@ -246,8 +249,13 @@ def _live(facts: CellFacts, application: Application | None) -> _Finding:
     rollout = facts.rollout
     if rollout is None:
         return _without_rollout(facts, application)
+    if rollout.phase == UNREADABLE:
+        return _unreadable(rollout, application)
     if rollout.phase == "Degraded":
         return _Finding(Journey.FAILED, rollout.message or "degraded", rollout.updated_at)
+    if rollout.pause_error:
+        reason = f"Argo Rollouts refuses the pause: {rollout.pause_error}"
+        return _Finding(Journey.FAILED, _with_step(rollout, reason), rollout.updated_at)
     if _runs_something_else(facts, rollout):
         reason = f"runs {rollout.spec_version}, git wants {facts.desired.version}" if facts.desired else ""
         return _Finding(Journey.SYNCING, reason, grace=_grace(facts))
@@ -260,10 +268,19 @@ def _live(facts: CellFacts, application: Application | None) -> _Finding:
     return _settled(facts, application)
 
 
+def _unreadable(rollout: Rollout, application: Application | None) -> _Finding:
+    """Nobody here can tell how it rolls; that it is degraded Argo CD can."""
+    why = f"the Rollout cannot be read: {rollout.message}"
+    if application is not None and application.health == "Degraded":
+        said = f"degraded: {application.health_message}" if application.health_message else "degraded"
+        return _Finding(Journey.FAILED, f"{said}; {why}", application.health_since)
+    return _Finding(Journey.UNKNOWN, why)
+
+
 def _runs_something_else(facts: CellFacts, rollout: Rollout) -> bool:
     if facts.desired is None or facts.desired.version is None or rollout.spec_version is None:
         return False
-    return rollout.spec_version != facts.desired.version
+    return not is_same_image(rollout.spec_version, facts.desired.version)
 
 
 def _without_rollout(facts: CellFacts, application: Application | None) -> _Finding:
@@ -292,7 +309,7 @@ def _paused(rollout: Rollout) -> _Finding:
 def _with_step(rollout: Rollout, text: str) -> str:
     if rollout.step is None or not rollout.steps:
         return text
-    weight = f", {rollout.actual_weight}%" if rollout.actual_weight is not None else ""
+    weight = f", {percent_text(rollout.actual_weight)}" if rollout.actual_weight is not None else ""
     return f"step {rollout.step}/{rollout.steps}{weight}: {text}" if text else f"step {rollout.step}/{rollout.steps}"
 
 

@@ -11,6 +11,9 @@ from datetime import datetime
 
 from sgm_tui.fleet.model import CellKey, ClusterName, StageName, Version
 
+UNREADABLE = "Unreadable"
+"""The phase of a Rollout that cannot be read; no controller has it, so no rule takes it for good."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -150,7 +153,7 @@ class Rollout:
     strategy: str
     """Canary or BlueGreen."""
     phase: str
-    """Healthy, Progressing, Paused or Degraded."""
+    """Healthy, Progressing, Paused or Degraded; `UNREADABLE` with the reason in `message`."""
     message: str = ""
     health: str = ""
     """What Argo CD's own health check says of the object (A4)."""
@@ -163,9 +166,9 @@ class Rollout:
     steps: int | None = None
     step_names: tuple[str, ...] = ()
     """Every step as people write it: "setWeight: 20", "pause: 30s", "analysis"."""
-    set_weight: int | None = None
-    actual_weight: int | None = None
-    """Percent of traffic on the new version; None for blue-green."""
+    set_weight: float | None = None
+    actual_weight: float | None = None
+    """Percent of traffic on the new version, a whole number as int; None for blue-green."""
     ready: int = 0
     desired: int = 0
     current: int = 0
@@ -181,10 +184,12 @@ class Rollout:
     """Image tag of the pod template the Rollout asks for."""
     aborted: bool = False
     pause_reason: str = ""
-    """CanaryPauseStep, BlueGreenPause, InconclusiveAnalysisRun, or "spec.paused"."""
+    """CanaryPauseStep, BlueGreenPause, InconclusiveAnalysisRun, InconclusiveExperiment, or "spec.paused"."""
     paused_since: datetime | None = None
     pause_seconds: float | None = None
     """Length of a timed pause; None when a person has to let it go on."""
+    pause_error: str = ""
+    """Why the controller refuses the length of the pause under way."""
     current_hash: str = ""
     """Of the pod template that is rolled out; the same as `stable_hash` when no update is under way."""
     stable_hash: str = ""
@@ -192,6 +197,14 @@ class Rollout:
     """When what is under way began; None when nothing is."""
     updated_at: datetime | None = None
     """Newest transition time among its conditions."""
+    observed: bool = True
+    """The controller has observed the newest spec."""
+    worked_at: datetime | None = None
+    """Newest time the controller wrote into the status; None where it wrote none."""
+    due_at: datetime | None = None
+    """When a controller that runs acts at the latest; None when time alone makes nothing due."""
+    unavailable_since: datetime | None = None
+    """Since when its condition `Available` is False."""
     replica_sets: tuple[ReplicaSet, ...] = ()
     analysis_runs: tuple[AnalysisRun, ...] = ()
 

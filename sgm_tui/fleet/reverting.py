@@ -7,13 +7,14 @@ and walks every step. Blue-green goes back at once to a ReplicaSet that is still
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sgm_tui.durations import DurationError, pause_seconds
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.health import best_target
 from sgm_tui.fleet.history import Past, WayBack
+from sgm_tui.fleet.images import parse_image
 from sgm_tui.fleet.last_promotion import LastPromotion, went_back
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
 from sgm_tui.fleet.observed import Rollout
@@ -21,10 +22,9 @@ from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import cells_of_file
 from sgm_tui.fleet.strategy import steps_of
+from sgm_tui.fleet.versions import is_same_image
 
 _PAUSE = "pause: "
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
 _NO_STEPS = "rollout.steps: [] comes with it: new pods take over as soon as they are ready, no steps, no analysis"
 
 
@@ -140,7 +140,7 @@ def affected(snapshot: FleetSnapshot, service: ServiceName, version: Version) ->
     for stage in reversed(snapshot.fleet.stages):
         for cluster in snapshot.fleet.clusters_of(stage.name):
             cell = snapshot.cells.get(CellKey(service, stage.name, cluster.name))
-            if cell is not None and version in _versions(cell):
+            if cell is not None and any(one and is_same_image(one, version) for one in _versions(cell)):
                 found.append(cell.key)
     return tuple(found)
 
@@ -163,8 +163,9 @@ def way_back(cell: Cell, change: Change, template: Template) -> WayBack:
         return _blue_green(rollout, change, template)
     steps = steps_of(change)
     in_flight = rollout.new_version is not None or rollout.aborted
-    if not in_flight or rollout.stable_version != change.to_version:
-        stable = rollout.stable_version or "another version"
+    stable = rollout.stable_version
+    if not in_flight or stable is None or not is_same_image(stable, change.to_version):
+        stable = stable or Version("another version")
         if steps == []:
             return WayBack(True, _NO_STEPS)
         return WayBack(False, f"{stable} is the stable one here: {_walk(rollout, steps)}", _shorter(rollout))
@@ -190,7 +191,7 @@ def _blue_green(rollout: Rollout, change: Change, template: Template) -> WayBack
     kept = [
         one
         for one in rollout.replica_sets
-        if one.current > 0 and any(image.endswith(f":{change.to_version}") for image in one.images)
+        if one.current > 0 and one.images and is_same_image(parse_image(one.images[0]).version, change.to_version)
     ]
     if kept and template.same:
         return WayBack(True, "the pods of that version are still up: traffic is switched back without a pause")
@@ -202,7 +203,11 @@ def _blue_green(rollout: Rollout, change: Change, template: Template) -> WayBack
 def _walk(rollout: Rollout, written: Sequence[Mapping[str, object]] | None) -> str:
     """How long the whole canary takes, as far as its steps tell: those the revert writes, or those of the cluster."""
     names = rollout.step_names if written is None else tuple(map(_name, written))
-    seconds = sum(_seconds(one.removeprefix(_PAUSE)) for one in names if one.startswith(_PAUSE))
+    pauses = [one.removeprefix(_PAUSE) for one in names if one.startswith(_PAUSE)]
+    try:
+        seconds = sum(map(pause_seconds, pauses))
+    except DurationError as error:
+        return f"Argo Rollouts refuses its steps: {error}"
     gates = sum(one == "pause" for one in names)
     steps = len(names) or (rollout.steps if written is None else 0) or 0
     if not steps:
@@ -217,14 +222,6 @@ def _name(step: Mapping[str, object]) -> str:
     kind, value = next(iter(step.items()))
     length = value.get("duration") if kind == "pause" and isinstance(value, Mapping) else None
     return kind if length is None else f"{_PAUSE}{length}"
-
-
-def _seconds(length: str) -> float:
-    """A pause as Argo Rollouts takes it: seconds, or a duration as Go writes it."""
-    parts = _DURATION.findall(length)
-    if not parts:
-        return float(length) if length.isdecimal() else 0.0
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def _shorter(rollout: Rollout) -> str:

@@ -6,17 +6,20 @@ Argo CD's health check of a Rollout (protocols §B4, §A4, §J); every line of e
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sgm_tui.fleet.images import parse_image
 from sgm_tui.fleet.model import ClusterName, Version
 from sgm_tui.fleet.observed import AnalysisRun, ReplicaSet, Rollout
+from sgm_tui.fleet.rollout_pauses import pause_of
+from sgm_tui.fleet.rollout_progress import due_at, unavailable_since, worked_at
+from sgm_tui.fleet.weights import percent_of
 
 _FULL_WEIGHT = 100
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+DEADLINE_SECONDS = 600
+"""`progressDeadlineSeconds` where the spec does not name it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,8 @@ class Step:
     """setWeight, pause, analysis, experiment, setCanaryScale, setHeaderRoute, setMirrorRoute, plugin."""
     weight: int | None = None
     """Asked for; an invalid step may ask for another thing besides."""
-    duration: str = ""
-    """Of a pause, as written; "" waits for a person."""
+    duration: str | None = None
+    """Of a pause, as written; None waits for a person."""
     detail: str = ""
     """Of a plugin or a route its name, of a canary scale what it asks for."""
 
@@ -38,7 +41,7 @@ class Step:
         if self.kind == "setWeight":
             return f"setWeight: {self.weight}"
         if self.kind == "pause":
-            return f"pause: {self.duration}" if self.duration else "pause"
+            return "pause" if self.duration is None else f"pause: {self.duration}"
         if self.kind == "setCanaryScale" and self.detail:
             return f"{self.kind}{{{self.detail}}}"
         return f"{self.kind}: {self.detail}" if self.detail else self.kind
@@ -53,6 +56,8 @@ class Condition:
     reason: str
     message: str
     transitioned_at: datetime | None = None
+    updated_at: datetime | None = None
+    """`lastUpdateTime`: of `Progressing` the last time the controller saw progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ class RolloutObject:
     traffic_routed: bool = False
     full_weight: int = _FULL_WEIGHT
     """`trafficRouting.maxTrafficWeight`."""
+    auto_promotion_enabled: bool = True
+    """`blueGreen.autoPromotionEnabled`; where it is false the seconds do not count."""
     auto_promotion_seconds: int = 0
     post_promotion_analysis: bool = False
     """Its strategy asks for one, and it has not ended."""
@@ -80,6 +87,7 @@ class RolloutObject:
     """It has annotations at all; the controller's own come with the first it writes."""
     replicas: int = 1
     paused: bool = False
+    progress_deadline_seconds: int = DEADLINE_SECONDS
     restart_at: str = ""
     workload_ref: bool = False
     images: tuple[str, ...] = ()
@@ -92,7 +100,10 @@ class RolloutObject:
     aborted: bool = False
     controller_pause: bool = False
     pause_reasons: tuple[str, ...] = ()
-    paused_since: datetime | None = None
+    pause_starts: tuple[datetime | None, ...] = ()
+    """When each of them began; None where that cannot be read."""
+    step_analysis_phase: str = ""
+    """`canary.currentStepAnalysisRunStatus.status`; "" when the step under way has no analysis."""
     current_hash: str = ""
     stable_hash: str = ""
     active_hash: str = ""
@@ -134,6 +145,8 @@ def derive(
     analysis_runs: Sequence[AnalysisRun] = (),
 ) -> Rollout:
     """Everything the matrix needs to know of one Rollout and what it owns."""
+    rollout = _with_stable(rollout)
+    pause = pause_of(rollout)
     roles = tuple(sorted((_role(rollout, one) for one in replica_sets), key=lambda one: (-one.revision, one.name)))
     canary = rollout.strategy == "Canary"
     has_step = canary and rollout.steps and rollout.step_index is not None
@@ -142,18 +155,32 @@ def derive(
         step=rollout.step_index if has_step else None,
         steps=len(rollout.steps) if has_step else None,
         step_names=tuple(step.text for step in rollout.steps),
-        set_weight=set_weight(rollout) if canary else None,
-        actual_weight=_actual_weight(rollout, roles) if canary else None,
-        stable_version=_stable_version(rollout, replica_sets),
+        set_weight=percent_of(set_weight(rollout), rollout.full_weight) if canary else None,
+        actual_weight=percent_of(_actual_weight(rollout, roles), rollout.full_weight) if canary else None,
+        stable_version=_image_of(rollout, replica_sets, rollout.stable_hash),
         active_version=_image_of(rollout, replica_sets, rollout.active_hash),
         new_version=_new_version(rollout, replica_sets),
         spec_version=_spec_version(rollout, replica_sets),
-        pause_reason=_pause_reason(rollout),
-        paused_since=rollout.paused_since if rollout.pause_reasons else None,
-        pause_seconds=_pause_seconds(rollout),
+        pause_reason=pause.reason,
+        paused_since=pause.since,
+        pause_seconds=pause.seconds,
+        pause_error=pause.error,
         replica_sets=roles,
         analysis_runs=tuple(analysis_runs),
+        due_at=due_at(rollout, pause, roles, analysis_runs),
     )
+
+
+def _with_stable(rollout: RolloutObject) -> RolloutObject:
+    """Fill in the stable hash of a blue-green of a controller before 0.8, which wrote none: what is active and healthy.
+
+    The plugin of today waits for it for ever; Argo CD's health check takes such a Rollout for promoted.
+    """
+    old = rollout.strategy == "BlueGreen" and not rollout.phase and not rollout.stable_hash
+    is_promoted = old and bool(rollout.current_hash) and rollout.active_hash == rollout.current_hash
+    if not is_promoted or health_of(rollout)[0] != "Healthy":
+        return rollout
+    return replace(rollout, stable_hash=rollout.current_hash)
 
 
 def _judged(rollout: RolloutObject) -> Rollout:
@@ -180,6 +207,9 @@ def _judged(rollout: RolloutObject) -> Rollout:
         current_hash=rollout.current_hash,
         stable_hash=rollout.stable_hash,
         rolling_since=_rolling_since(rollout),
+        observed=_observed(rollout.observed_generation, rollout.generation),
+        worked_at=worked_at(rollout),
+        unavailable_since=unavailable_since(rollout),
         updated_at=max((one.transitioned_at for one in rollout.conditions if one.transitioned_at), default=None),
     )
 
@@ -297,7 +327,10 @@ def _current_step(rollout: RolloutObject) -> int | None:
 
 
 def set_weight(rollout: RolloutObject) -> int:
-    """The weight asked for, in percent: the last setWeight up to the step under way; none once aborted."""
+    """Return the weight asked for, in units of `full_weight`: the last setWeight up to the step under way.
+
+    It is 0 once aborted.
+    """
     if rollout.aborted:
         return 0
     index = _current_step(rollout)
@@ -308,7 +341,7 @@ def set_weight(rollout: RolloutObject) -> int:
 
 
 def _actual_weight(rollout: RolloutObject, roles: Sequence[ReplicaSet]) -> int:
-    """The weight there is, in percent: told by the traffic router, or by counting pods."""
+    """Return the weight there is, in units of `full_weight`: told by the traffic router, or by counting pods."""
     if _current_step(rollout) is None:
         return rollout.full_weight
     if rollout.available <= 0:
@@ -327,7 +360,7 @@ def _role(rollout: RolloutObject, one: ReplicaSetObject) -> ReplicaSet:
         name=one.name,
         hash=one.hash,
         revision=one.revision,
-        images=one.images,
+        images=_images_of(rollout, one),
         ready=one.ready,
         available=one.available,
         current=one.current,
@@ -350,54 +383,29 @@ def _replica_set_status(one: ReplicaSetObject) -> str:
     return "ScaledDown" if one.desired == 0 else "Healthy"
 
 
-def _pause_reason(rollout: RolloutObject) -> str:
-    """A person's own pause outlasts every timed one."""
-    if rollout.paused:
-        return "spec.paused"
-    return rollout.pause_reasons[0] if rollout.pause_reasons else ""
-
-
-def _pause_seconds(rollout: RolloutObject) -> float | None:
-    reason = _pause_reason(rollout)
-    if reason == "BlueGreenPause":
-        return float(rollout.auto_promotion_seconds) if rollout.auto_promotion_seconds else None
-    index = _current_step(rollout)
-    if reason != "CanaryPauseStep" or index is None or rollout.steps[index].kind != "pause":
-        return None
-    return seconds(rollout.steps[index].duration)
-
-
-def seconds(duration: str) -> float | None:
-    """Seconds in a duration as Rollouts writes it: "30s", "1m30s", "60"; None when there is none."""
-    if duration.isdecimal():
-        return float(duration)
-    parts = _DURATION.findall(duration)
-    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts) if parts else None
-
-
 def version_of(images: Sequence[str]) -> Version | None:
     """The tag of the first image, its digest, or `tag@digest`: what of it is written in git is for git to say."""
     if not images:
         return None
-    name, at, digest = images[0].partition("@")
-    tag = name.rpartition("/")[2].partition(":")[2]
-    return Version(f"{tag}{at if tag else ''}{digest}" or "latest")
+    return parse_image(images[0]).version
 
 
 def _image_of(rollout: RolloutObject, replica_sets: Sequence[ReplicaSetObject], wanted: str) -> Version | None:
     """The version of a ReplicaSet's service: of the container called like the Rollout, else of the first."""
     found = next((one for one in replica_sets if wanted and one.hash == wanted), None)
-    if found is None:
-        return None
-    named = [image for name, image in zip(found.containers, found.images, strict=False) if name == rollout.name]
-    return version_of(named or found.images)
+    if found is not None:
+        return version_of(_images_of(rollout, found))
+    # Its ReplicaSet may be gone, or forbidden to us: the current one's template is the Rollout's own.
+    observed = _observed(rollout.observed_generation, rollout.generation)
+    return version_of(rollout.images) if observed and wanted and wanted == rollout.current_hash else None
 
 
-def _stable_version(rollout: RolloutObject, replica_sets: Sequence[ReplicaSetObject]) -> Version | None:
-    found = _image_of(rollout, replica_sets, rollout.stable_hash)
-    if found is None and rollout.stable_hash and rollout.stable_hash == rollout.current_hash:
-        return version_of(rollout.images)
-    return found
+def _images_of(rollout: RolloutObject, one: ReplicaSetObject) -> tuple[str, ...]:
+    """Return the images of a ReplicaSet, that of the container called like the Rollout first."""
+    if len(one.containers) != len(one.images):
+        return one.images
+    named = sorted(zip(one.containers, one.images, strict=True), key=lambda pair: pair[0] != rollout.name)
+    return tuple(image for _, image in named)
 
 
 def _new_version(rollout: RolloutObject, replica_sets: Sequence[ReplicaSetObject]) -> Version | None:

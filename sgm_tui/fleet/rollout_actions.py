@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sgm_tui.fleet.observed import Rollout
 from sgm_tui.fleet.rollout import RolloutObject
+from sgm_tui.fleet.versions import is_same_image
 
 RolloutAction = Literal["promote", "abort", "retry", "pause", "restart"]
 
@@ -24,7 +25,6 @@ WORDS: Mapping[RolloutAction, str] = {
     "restart": "restart its pods, some at a time",
 }
 _UNDER_WAY = frozenset({"Progressing", "Paused"})
-_INCONCLUSIVE = "InconclusiveAnalysisRun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def consequence(rollout: Rollout, action: RolloutAction, wanted: str) -> str:
     """What a person has to know before; "" when there is nothing. `wanted` is the version in git."""
     if action == "promote" and rollout.pause_seconds is not None:
         return f"It goes on by itself after {rollout.pause_seconds:g} s."
-    if action == "abort" and wanted and wanted != rollout.stable_version:
+    if action == "abort" and wanted and not _is_same(wanted, rollout.stable_version):
         return f"git goes on wanting {wanted}: the cell stays failed until it is reverted (v) or tried again."
     return ""
 
@@ -80,8 +80,14 @@ def patches(seen: RolloutObject, action: RolloutAction, now: datetime) -> tuple[
 
 
 def _promotion(seen: RolloutObject) -> tuple[Patch, ...]:
+    """Return what resumes a Rollout that waits.
+
+    The step index moves only where the analysis of the current *step* is inconclusive (the plugin's isInconclusive): a
+    background analysis, an experiment or a blue-green's analysis that came to no result is looked at anew where it is.
+    """
     found: list[Patch] = []
-    if seen.strategy == "Canary" and seen.steps and seen.controller_pause and _INCONCLUSIVE in seen.pause_reasons:
+    skips = seen.strategy == "Canary" and seen.steps and seen.step_analysis_phase == "Inconclusive"
+    if skips and seen.pause_reasons and seen.controller_pause:
         following = min((seen.step_index or 0) + 1, len(seen.steps))
         over = {"pauseConditions": None, "controllerPause": False, "currentStepIndex": following}
         found.append(Patch("status", {"status": over}))
@@ -92,10 +98,14 @@ def _promotion(seen: RolloutObject) -> tuple[Patch, ...]:
     return tuple(found)
 
 
+def _is_same(version: str | None, other: str | None) -> bool:
+    return bool(version and other) and is_same_image(str(version), str(other))
+
+
 def moved(then: Rollout, now: Rollout) -> bool:
     """Whether it is another update, or at another gate, than the one that was asked about."""
-    asked_for = None not in {then.spec_version, now.spec_version} and then.spec_version != now.spec_version
-    other_update = asked_for or then.current_hash != now.current_hash
+    other_version = bool(then.spec_version and now.spec_version) and not _is_same(then.spec_version, now.spec_version)
+    other_update = other_version or then.current_hash != now.current_hash
     at_gate = then.phase == now.phase == "Paused"
     other_gate = at_gate and (then.step, then.pause_reason) != (now.step, now.pause_reason)
     return then.uid != now.uid or other_update or then.aborted != now.aborted or other_gate

@@ -12,13 +12,12 @@ import json
 import re
 from collections.abc import Mapping
 
+from sgm_tui.durations import DurationError, pause_seconds
 from sgm_tui.fleet.plan import Change, Extra, Refusal
 
 _CANARY = re.compile(r"canary(\d{1,3}(?:-\d{1,3})*)")
 _STEPS = frozenset({"setWeight", "pause", "analysis", "setCanaryScale", "setHeaderRoute", "setMirrorRoute"})
 _PAUSE = {"duration": "1m"}
-_DURATION = re.compile(r"\d+|(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
-"""What Argo Rollouts reads as the length of a pause: seconds, or a duration as Go writes it."""
 
 
 def steps_key(image_key: str) -> str:
@@ -103,6 +102,10 @@ def _not_a_step(step: object) -> str:
     if not isinstance(pause, dict) or pause.keys() - {"duration"}:
         return f"pause {json.dumps(pause)} holds something else than a duration"
     length = pause.get("duration", 0)
-    if isinstance(length, bool) or not isinstance(length, int | str) or not _DURATION.fullmatch(str(length)):
-        return f"a pause of {json.dumps(length)} is no duration: 30, 30s, 5m, 1h30m"
+    if isinstance(length, bool) or not isinstance(length, int | str):
+        return f"a pause of {json.dumps(length)} is not a duration: write it like 30, 30s, 5m or 1h30m"
+    try:
+        pause_seconds(str(length))
+    except DurationError as error:
+        return f"pause: {error}"
     return ""

@@ -11,6 +11,7 @@ from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.report import in_order
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.weights import percent_text
 
 _HEADINGS = ("SERVICE", "STAGE", "CLUSTER", "DESIRED", "LIVE", "SYNC", "HEALTH", "JOURNEY", "AGE", "REASON")
 _WIDE = (*_HEADINGS[:-1], "CANARY", "STEP", "WEIGHT", "READY", "REQ/S", "ERRORS", "P99", "PENDING", "REASON")
@@ -90,7 +91,7 @@ def _wide_row(cell: Cell, now: datetime) -> tuple[str, ...]:
     row = _row(cell, now)
     rollout, metrics = cell.facts.rollout, cell.facts.metrics
     step = f"{rollout.step}/{rollout.steps}" if rollout and rollout.steps and rollout.step is not None else "-"
-    weight = f"{rollout.actual_weight}%" if rollout and rollout.actual_weight is not None else "-"
+    weight = percent_text(rollout.actual_weight) if rollout and rollout.actual_weight is not None else "-"
     ratio = metrics.error_ratio if metrics else None
     errors = f"{_number(ratio * 100, '.2f')}%" if ratio is not None else "-"
     latency = metrics.latency_p99_seconds if metrics else None

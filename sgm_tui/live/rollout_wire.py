@@ -9,7 +9,7 @@ import msgspec
 
 from sgm_tui.fleet.model import ClusterName
 from sgm_tui.fleet.observed import AnalysisRun
-from sgm_tui.fleet.rollout import Condition, ReplicaSetObject, RolloutObject, Step
+from sgm_tui.fleet.rollout import DEADLINE_SECONDS, Condition, ReplicaSetObject, RolloutObject, Step
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import Metadata, Wire, cleaned, moment, whole
 
@@ -47,6 +47,7 @@ class _Canary(Wire, frozen=True):
 
 
 class _BlueGreen(Wire, frozen=True):
+    auto_promotion_enabled: bool | None = None
     auto_promotion_seconds: int | None = None
     post_promotion_analysis: dict[str, Any] | None = None
 
@@ -59,6 +60,7 @@ class _Strategy(Wire, frozen=True):
 class _RolloutSpec(Wire, frozen=True):
     replicas: int | None = None
     paused: bool | None = None
+    progress_deadline_seconds: int | None = None
     restart_at: str | None = None
     template: _Template | None = None
     workload_ref: dict[str, Any] | None = None
@@ -71,6 +73,11 @@ class _Condition(Wire, frozen=True):
     reason: str = ""
     message: str = ""
     last_transition_time: str | None = None
+    last_update_time: str | None = None
+
+
+class _Empty(Wire, frozen=True, forbid_unknown_fields=True):
+    """`{}`, which some clients write for an empty list."""
 
 
 class _PauseCondition(Wire, frozen=True):
@@ -86,12 +93,15 @@ class _Weights(Wire, frozen=True):
     canary: _Weight | None = None
 
 
-class _CanaryStatus(Wire, frozen=True):
-    weights: _Weights | None = None
-
-
 class _RunStatus(Wire, frozen=True):
     status: str = ""
+
+
+class _CanaryStatus(Wire, frozen=True):
+    weights: _Weights | None = None
+    current_step_analysis_run_status: _RunStatus | None = None
+    stable_rs: str | None = msgspec.field(default=None, name="stableRS")
+    """Where controllers before 0.8 kept `status.stableRS`."""
 
 
 class _BlueGreenStatus(Wire, frozen=True):
@@ -116,7 +126,7 @@ class _RolloutStatus(Wire, frozen=True):
     ready_replicas: int | None = None
     available_replicas: int | None = None
     restarted_at: str | None = None
-    conditions: tuple[_Condition, ...] | None = None
+    conditions: tuple[_Condition, ...] | _Empty | None = None
     canary: _CanaryStatus | None = None
     blue_green: _BlueGreenStatus | None = None
 
@@ -186,7 +196,9 @@ def rollout_object(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
     """A Rollout as the domain's rules read it."""
     status = wire.status or _RolloutStatus()
     colours = status.blue_green or _BlueGreenStatus()
-    weights = status.canary.weights if status.canary else None
+    canary = status.canary or _CanaryStatus()
+    step_run = canary.current_step_analysis_run_status
+    weights = canary.weights
     pauses = status.pause_conditions or ()
     return replace(
         _wanted(wire, cluster),
@@ -199,9 +211,10 @@ def rollout_object(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
         aborted=bool(status.abort),
         controller_pause=bool(status.controller_pause),
         pause_reasons=tuple(clean(one.reason) for one in pauses),
-        paused_since=moment(pauses[0].start_time) if pauses else None,
+        pause_starts=tuple(moment(one.start_time) for one in pauses),
+        step_analysis_phase=clean(step_run.status) if step_run else "",
         current_hash=clean(status.current_pod_hash),
-        stable_hash=clean(status.stable_rs),
+        stable_hash=clean(canary.stable_rs if status.stable_rs is None else status.stable_rs),
         active_hash=clean(colours.active_selector),
         preview_hash=clean(colours.preview_selector),
         step_index=status.current_step_index,
@@ -211,7 +224,7 @@ def rollout_object(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
         available=status.available_replicas or 0,
         restarted_at=status.restarted_at or "",
         canary_weight=((weights.canary.weight if weights.canary else None) or 0) if weights else None,
-        conditions=tuple(_condition(one) for one in status.conditions or ()),
+        conditions=tuple(map(_condition, status.conditions if isinstance(status.conditions, tuple) else ())),
     )
 
 
@@ -232,10 +245,12 @@ def _wanted(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
         steps=tuple(_step(one) for one in (canary.steps if canary else None) or ()),
         traffic_routed=routing is not None,
         full_weight=(routing.max_traffic_weight if routing else None) or 100,
+        auto_promotion_enabled=blue_green is None or blue_green.auto_promotion_enabled is not False,
         auto_promotion_seconds=(blue_green.auto_promotion_seconds if blue_green else None) or 0,
         annotated=metadata.annotations is not None,
         replicas=1 if spec.replicas is None else spec.replicas,
         paused=bool(spec.paused),
+        progress_deadline_seconds=spec.progress_deadline_seconds or DEADLINE_SECONDS,
         restart_at=spec.restart_at or "",
         workload_ref=spec.workload_ref is not None,
         images=_images(spec.template, metadata.name),
@@ -314,6 +329,7 @@ def _condition(wire: _Condition) -> Condition:
         clean(wire.reason),
         clean(wire.message, 1024),
         moment(wire.last_transition_time),
+        moment(wire.last_update_time),
     )
 
 
@@ -324,7 +340,7 @@ def _step(step: dict[str, Any]) -> Step:
     return Step(
         clean(kind),
         weight if isinstance(weight, int) else None,
-        clean(asked.get("duration")) if kind == "pause" else "",
+        clean(asked["duration"]) if kind == "pause" and asked.get("duration") is not None else None,
         _scale(asked) if kind == "setCanaryScale" else clean(asked.get("name")),
     )
 

@@ -17,7 +17,7 @@ import msgspec
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import CellKey, ClusterName
 from sgm_tui.fleet.observation import Alive, Lost, Observation, Off, RolloutChanged, RolloutGone, RolloutsListed
-from sgm_tui.fleet.observed import AnalysisRun, Rollout
+from sgm_tui.fleet.observed import UNREADABLE, AnalysisRun, Rollout
 from sgm_tui.fleet.rollout import ReplicaSetObject, RolloutObject, derive
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.fleet.text import clean
@@ -37,8 +37,6 @@ from sgm_tui.live.rollout_wire import (
 from sgm_tui.live.watch import Beat, Changed, Collection, Listed, Trouble, follow, unhurried, unreadable
 from sgm_tui.live.wire import Metadata
 
-UNREADABLE = "Unreadable"
-"""A phase no controller has, so no rule takes it for good."""
 _log = logging.getLogger("sgm.rollouts")
 
 Publish = Callable[[Observation], None]

@@ -14,9 +14,11 @@ from typing import Protocol
 from sgm_tui.config import Config
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.evidence import Evidence, image_of
+from sgm_tui.fleet.images import parse_image
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.versions import is_same_image
 from sgm_tui.gitops.values import UnreadableError, version_in
 from sgm_tui.operations.platform import Platform
 from sgm_tui.operations.projects import Hubs, projects_of
@@ -161,7 +163,7 @@ def _image_seen(change: Change, snapshot: FleetSnapshot) -> str:
         cell = snapshot.cells.get(key)
         rollout = cell.facts.rollout if cell else None
         for one in rollout.replica_sets if rollout else ():
-            for image in one.images:
-                if image.endswith(f":{change.from_version}"):
-                    return image.removesuffix(f":{change.from_version}")
+            for image in map(parse_image, one.images):
+                if is_same_image(image.version, change.from_version):
+                    return image.name
     return ""

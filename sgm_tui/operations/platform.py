@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sgm_tui.config import Config
+from sgm_tui.durations import DurationError, go_seconds
 from sgm_tui.fleet.evidence import Admission
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.observed import Application as Live
@@ -141,5 +142,9 @@ def _speaks_of(window: SyncWindow, name: str, destination: Destination) -> bool:
 def _window(one: SyncWindow) -> Window:
     if one.kind not in {"allow", "deny"}:
         raise ScheduleError(f"{one.kind!r} is neither allow nor deny")
+    try:
+        go_seconds(one.duration)  # of sgm's own durations only the days are unknown to Argo CD
+    except DurationError as error:
+        raise ScheduleError(str(error)) from None
     opens = schedule(one.schedule, one.duration, "UTC" if one.time_zone == "Local" else one.time_zone)
     return Window(one.kind == "allow", opens, clean(one.description or one.schedule), one.manual_sync)

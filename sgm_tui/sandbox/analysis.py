@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sgm_tui.durations import go_seconds
 from sgm_tui.sandbox.analysis_expression import ExpressionError, holds
 from sgm_tui.sandbox.objects import KubeObject
 from sgm_tui.sandbox.rollout_conditions import COMPLETED_PHASES
-from sgm_tui.sandbox.rollout_objects import seconds
 from sgm_tui.sandbox.rollout_work import Workshop
 
 Measure = Callable[[str], list[float]]
@@ -211,7 +211,7 @@ class _Sitting:
         uid = self._run["metadata"]["uid"]
         marks = self._shop.marks
         if result is None or not result["measurements"]:
-            delay = seconds(metric["initialDelay"]) if metric.get("initialDelay") else 0.0
+            delay = go_seconds(metric["initialDelay"]) if metric.get("initialDelay") else 0.0
             started = self.status.get("startedAt")
             return delay if started is None else marks.moment(uid, "run started", started) + delay - marks.now
         if result["phase"] in COMPLETED_PHASES:
@@ -222,7 +222,7 @@ class _Sitting:
             return None
         if last["phase"] != "Error" and not metric.get("interval"):
             return None
-        interval = _RETRY if last["phase"] == "Error" else seconds(metric["interval"])
+        interval = _RETRY if last["phase"] == "Error" else go_seconds(metric["interval"])
         return marks.moment(uid, f"measured {metric['name']}", last["finishedAt"]) + interval - marks.now
 
     def _summarise(self, summaries: Mapping[bool, dict[str, int]]) -> None:

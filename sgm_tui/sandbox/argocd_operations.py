@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sgm_tui.durations import DurationError, number_or_go_seconds
 from sgm_tui.sandbox.agenda import Script
 from sgm_tui.sandbox.argocd_applications import Comparison, is_automated, revision_fields, source_fields
 from sgm_tui.sandbox.argocd_comparison import compare, last_applied, obsolete
@@ -118,13 +119,18 @@ class Operations:
                 told = f"{failure} (retried {count} times)." if count else failure
                 self._applications.finish(name, "Failed", told)
                 return
+            try:
+                wait = _backoff(retry.get("backoff") or {}, count + 1)
+            except DurationError as error:
+                self._applications.finish(name, "Failed", f"{failure} (failed to retry: {error})")
+                return
             count += 1
             when = self._context.clock.wall().strftime("%I:%M%p")
             message = f"{failure}. Retrying attempt #{count} at {when}."
             now = self._context.clock.stamp()
             self._applications.progress(name, message=message, retryCount=count, finishedAt=now)
             self.applying.discard(name)
-            yield from self._pause(name, _backoff(retry.get("backoff") or {}, count))
+            yield from self._pause(name, wait)
             if name not in self.running or self._terminated(name):
                 return
             self._applications.progress(
@@ -292,15 +298,14 @@ class Operations:
 
 
 def _backoff(backoff: dict[str, Any], attempt: int) -> float:
-    """Seconds before the next attempt: 10, 20, 40 … with Argo CD's defaults, as recorded."""
-    duration = _seconds(str(backoff.get("duration", "5s")))
-    longest = _seconds(str(backoff.get("maxDuration", "3m")))
+    """Return the seconds before the next attempt: 10, 20, 40 … with Argo CD's defaults, as recorded.
+
+    Raises:
+        DurationError: Argo CD could not read the back-off.
+    """
+    duration = number_or_go_seconds(str(backoff.get("duration", "5s")))
+    longest = number_or_go_seconds(str(backoff.get("maxDuration", "3m")))
     return float(min(duration * float(backoff.get("factor", 2)) ** attempt, longest))
-
-
-def _seconds(text: str) -> float:
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    return float(text[:-1]) * units[text[-1]] if text[-1:] in units else float(text or 0)
 
 
 def _short(obj: KubeObject) -> tuple[str, str, str]:

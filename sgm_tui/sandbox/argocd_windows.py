@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sgm_tui.durations import DurationError, go_seconds
+
 Window = Mapping[str, Any]
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|m|s)")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
 def can_sync(windows: Sequence[Window], application: Mapping[str, Any], moment: datetime, *, manual: bool) -> bool:
-    """Whether the windows that speak of this Application let it sync now."""
+    """Whether the windows that speak of this Application let it sync now; one that cannot be read blocks every sync."""
     mine = [window for window in windows if _concerns(window, application)]
+    if not all(map(_is_readable, mine)):
+        return False
     denying = [window for window in mine if window["kind"] == "deny" and is_active(window, moment)]
     allowing = [window for window in mine if window["kind"] == "allow"]
     if denying:
@@ -29,9 +30,21 @@ def can_sync(windows: Sequence[Window], application: Mapping[str, Any], moment: 
     return not allowing or (manual and all(window.get("manualSync") for window in allowing))
 
 
+def _is_readable(window: Window) -> bool:
+    try:
+        go_seconds(str(window["duration"]))
+    except DurationError:
+        return False
+    return True
+
+
 def is_active(window: Window, moment: datetime) -> bool:
-    """Whether a start of the schedule lies less than the duration back."""
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(str(window["duration"])))
+    """Return whether a start of the schedule lies less than the duration back.
+
+    Raises:
+        DurationError: Argo CD could not read the duration.
+    """
+    seconds = go_seconds(str(window["duration"]))
     local = moment.astimezone(_zone(str(window.get("timeZone") or "UTC")))
     minute = local.replace(second=0, microsecond=0)
     schedule = _fields(str(window["schedule"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sgm_tui.fleet.images import parse_image
 from sgm_tui.sandbox.load_traffic import Behaviour
 from sgm_tui.sandbox.objects import KubeObject
 
@@ -31,8 +32,7 @@ def split(rollout: KubeObject, replica_sets: Sequence[KubeObject], behaves: Beha
 def version_of(owner: KubeObject) -> str:
     """The tag of the first container's image."""
     containers: Sequence[Mapping[str, Any]] = owner["spec"]["template"]["spec"].get("containers") or ()
-    image = str(containers[0].get("image", "")) if containers else ""
-    return image.rpartition(":")[2] if ":" in image.rpartition("/")[2] else ""
+    return parse_image(str(containers[0].get("image", ""))).tag if containers else ""
 
 
 def _shares(rollout: KubeObject, available: Mapping[str, int]) -> dict[str, float]:
@@ -46,13 +46,19 @@ def _shares(rollout: KubeObject, available: Mapping[str, int]) -> dict[str, floa
     weights = (status.get("canary") or {}).get("weights")
     canary = str(status.get("currentPodHash", ""))
     if weights and canary in available and len(available) > 1:
-        weight = float((weights.get("canary") or {}).get("weight", 0)) / 100.0
+        weight = float((weights.get("canary") or {}).get("weight", 0)) / _full_weight(rollout)
         rest = {one: count for one, count in available.items() if one != canary}
         total = sum(rest.values())
         return {canary: weight, **{one: (1.0 - weight) * count / total for one, count in rest.items()}}
     # Without a traffic router a Service spreads requests evenly over the pods behind it.
     total = sum(available.values())
     return {one: count / total for one, count in available.items()}
+
+
+def _full_weight(rollout: KubeObject) -> float:
+    """Return the weight that is all of the traffic: `trafficRouting.maxTrafficWeight`, 100 by default."""
+    routing = rollout["spec"]["strategy"]["canary"].get("trafficRouting") or {}
+    return float(routing.get("maxTrafficWeight") or 100)
 
 
 def _hash(replica_set: KubeObject) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sgm_tui.durations import pause_seconds
 from sgm_tui.sandbox.rollout_analysis import reconcile_runs
 from sgm_tui.sandbox.rollout_history import limit_history
-from sgm_tui.sandbox.rollout_objects import ReplicaSet, seconds, step_text, total_available
+from sgm_tui.sandbox.rollout_objects import ReplicaSet, step_text, total_available
 from sgm_tui.sandbox.rollout_pauses import CANARY_PAUSE
 from sgm_tui.sandbox.rollout_restart import restart_pods
 from sgm_tui.sandbox.rollout_round import Round
@@ -143,7 +144,7 @@ def _pause_at_step(look: Round) -> None:
             look.pauses.added.append(CANARY_PAUSE)
         return
     duration = step["pause"].get("duration")
-    left = look.pauses.remaining(pause, seconds(duration)) if duration is not None else 0.0
+    left = look.pauses.remaining(pause, pause_seconds(str(duration))) if duration is not None else 0.0
     if left > 0.0:
         look.look_again(left)
 

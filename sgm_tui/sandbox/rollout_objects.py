@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,24 +17,7 @@ WORKLOAD_GENERATION = "rollout.argoproj.io/workload-generation"
 SCALE_DOWN_DEADLINE = "scale-down-deadline"
 MANAGED_BY = "argo-rollouts.argoproj.io/managed-by-rollouts"
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DEFAULT_SHARE = "25%"
-
-
-def seconds(duration: object) -> float:
-    """A duration as Rollouts takes it: 30, "30", "30s", "1m30s"; in virtual seconds.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    text = str(duration)
-    if text.removeprefix("-").isdecimal():
-        return float(text)
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f'invalid duration "{text}"')
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def share(value: object, of: int, *, up: bool) -> int:

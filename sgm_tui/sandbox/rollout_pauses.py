@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sgm_tui.sandbox.rollout_objects import Rollout, seconds
+from sgm_tui.durations import pause_seconds
+from sgm_tui.sandbox.rollout_objects import Rollout
 from sgm_tui.sandbox.rollout_work import Marks
 
 CANARY_PAUSE = "CanaryPauseStep"
@@ -50,7 +51,7 @@ class Pauses:
         if pause is None:
             return self._rollout.controller_pause
         duration = step.get("duration")
-        return duration is not None and self.remaining(pause, seconds(duration)) <= 0.0
+        return duration is not None and self.remaining(pause, pause_seconds(str(duration))) <= 0.0
 
     def switch_is_free(self) -> bool:
         """Whether a blue-green update need not wait (any longer) before it switches."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from sgm_tui.durations import DurationError, pause_seconds
 from sgm_tui.sandbox.objects import ObjectStore
 from sgm_tui.sandbox.rollout_analysis import MissingTemplateError, run_spec, templates_of
-from sgm_tui.sandbox.rollout_objects import HASH_LABEL, MANAGED_BY, Rollout, seconds
+from sgm_tui.sandbox.rollout_objects import HASH_LABEL, MANAGED_BY, Rollout
 
 _STEP_KINDS = (
     ("Experiment", "experiment"),
@@ -110,9 +111,10 @@ def _about_step(rollout: Rollout, path: str, step: dict[str, Any]) -> Iterator[s
 
 def _is_duration(duration: object) -> bool:
     try:
-        return seconds(duration) >= 0.0
-    except ValueError:
+        pause_seconds(str(duration))
+    except DurationError:
         return False
+    return True
 
 
 def _about_services(rollout: Rollout, store: ObjectStore) -> Iterator[str]:

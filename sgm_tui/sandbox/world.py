@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from sgm_tui.fleet.images import parse_image
 from sgm_tui.sandbox.agenda import Agenda
 from sgm_tui.sandbox.argocd import ArgoController
 from sgm_tui.sandbox.argocd_context import IN_CLUSTER, IN_CLUSTER_SERVER, Target
@@ -176,7 +177,7 @@ class World:
             if live is not None:
                 template = live["spec"]["template"]
                 containers = [
-                    {**one, "image": f"{one['image'].rpartition(':')[0]}:{version}"}
+                    {**one, "image": parse_image(one["image"]).with_version(version)}
                     for one in template["spec"]["containers"]
                 ]
                 changed = {**template, "spec": {**template["spec"], "containers": containers}}

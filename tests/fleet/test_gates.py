@@ -12,7 +12,6 @@ from builders import NOW, ago, application, cell, key, pull_request, rolling, ro
 
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.gate_travel import order_of
 from sgm_tui.fleet.gates import Evidence, judge, judge_pull
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.observed import Alert, Metrics, Operation, PullRequest
@@ -20,6 +19,7 @@ from sgm_tui.fleet.plan import Change, ChangeKind
 from sgm_tui.fleet.policy import Policy, Rules, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.superseding import replaceable
+from sgm_tui.fleet.versions import order_of
 
 OLD, NEW = "v2.8.0", "v2.8.1"
 PROD = key("cart", "prod-eu1")

@@ -153,3 +153,41 @@ def test_blue_green_that_is_to_become_a_canary_is_promised_nothing() -> None:
     rollout = replace(builders.rollout(WHERE, "v3"), strategy="BlueGreen")
     cell = builders.cell("cart", "prod-eu1", "v3", rollout=rollout)
     assert way_back(cell, with_steps("[]"), Template(True)).fast is None
+
+
+DIGEST = "sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("image", "to_version", "fast"),
+    [
+        (f"localhost:5000/acme/cart:v1@{DIGEST}", "v1", True),
+        (f"localhost:5000/acme/cart:v1@{DIGEST}", f"v1@{DIGEST}", True),
+        (f"localhost:5000/acme/cart@{DIGEST}", DIGEST, True),
+        ("localhost:5000/acme/cart:v1", f"v1@{DIGEST}", True),
+        ("localhost:5000/acme/cart:v10", "v1", False),
+        ("localhost:5000/acme/cart:v1-arm", "arm", False),
+    ],
+)
+def test_blue_green_goes_back_at_once_to_pods_that_are_up_however_their_image_is_pinned(
+    image: str, to_version: str, fast: bool
+) -> None:
+    old = builders.replica_set(WHERE, "v1", 41, 3, images=(image,))
+    rollout = replace(builders.rollout(WHERE, "v3"), strategy="BlueGreen", replica_sets=(old,))
+    cell = builders.cell("cart", "prod-eu1", "v3", rollout=rollout)
+    assert way_back(cell, change(to_version=Version(to_version)), Template(True)).fast is fast
+
+
+def test_a_canary_in_flight_goes_back_at_once_to_a_stable_version_that_is_pinned() -> None:
+    rolling = builders.rolling(WHERE, f"v1@{DIGEST}", "v3")
+    cell = builders.cell("cart", "prod-eu1", "v3", rollout=rolling)
+    assert way_back(cell, change(), Template(True)).fast is True
+
+
+@pytest.mark.parametrize("duration", ['"1d"', '"abc5s"', "-5"])
+def test_steps_the_controller_would_refuse_promise_no_time(duration: str) -> None:
+    settled = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rollout(WHERE, "v3", step_names=("pause: 1d",)))
+    assert "Argo Rollouts refuses its steps" in way_back(settled, change(), Template(True)).reason
+    refused = extras_of(f'[{{"pause": {{"duration": {duration}}}}}]')
+    assert isinstance(refused, Refusal)
+    assert "duration" in refused.reason

@@ -60,7 +60,9 @@ GATE = RolloutObject(
     pause_reasons=("CanaryPauseStep",),
     controller_pause=True,
 )
-INCONCLUSIVE = replace(GATE, step_index=3, pause_reasons=("InconclusiveAnalysisRun",))
+INCONCLUSIVE = replace(
+    GATE, step_index=3, pause_reasons=("InconclusiveAnalysisRun",), step_analysis_phase="Inconclusive"
+)
 
 SENT: dict[str, tuple[RolloutObject, RolloutAction, list[tuple[str, Any]]]] = {
     "a gate": (GATE, "promote", [("status", {"status": {"pauseConditions": None}})]),
@@ -68,6 +70,37 @@ SENT: dict[str, tuple[RolloutObject, RolloutAction, list[tuple[str, Any]]]] = {
         INCONCLUSIVE,
         "promote",
         [("status", {"status": {"pauseConditions": None, "controllerPause": False, "currentStepIndex": 4}})],
+    ),
+    "an inconclusive background analysis moves no index": (
+        replace(INCONCLUSIVE, step_analysis_phase=""),
+        "promote",
+        [("status", {"status": {"pauseConditions": None}})],
+    ),
+    "an inconclusive background analysis at a step whose own analysis runs": (
+        replace(INCONCLUSIVE, step_analysis_phase="Running"),
+        "promote",
+        [("status", {"status": {"pauseConditions": None}})],
+    ),
+    "an inconclusive experiment": (
+        replace(INCONCLUSIVE, step_analysis_phase="", pause_reasons=("InconclusiveExperiment",)),
+        "promote",
+        [("status", {"status": {"pauseConditions": None}})],
+    ),
+    "an inconclusive step analysis the controller has not paused for": (
+        replace(INCONCLUSIVE, controller_pause=False),
+        "promote",
+        [("status", {"status": {"pauseConditions": None}})],
+    ),
+    "an inconclusive analysis of a blue-green": (
+        replace(
+            INCONCLUSIVE,
+            strategy="BlueGreen",
+            steps=(),
+            step_index=None,
+            pause_reasons=("BlueGreenPause", "InconclusiveAnalysisRun"),
+        ),
+        "promote",
+        [("status", {"status": {"pauseConditions": None}})],
     ),
     "held by a person, and at a gate": (
         replace(GATE, paused=True),
@@ -108,6 +141,8 @@ def test_the_patches_are_those_of_the_plugin(
         ({"pause_reason": "InconclusiveAnalysisRun"}, True),
         ({"aborted": True, "phase": "Degraded"}, True),
         ({"spec_version": None}, False),
+        ({"spec_version": Version("v2@sha256:" + "a" * 64)}, False),
+        ({"spec_version": Version("v3@sha256:" + "a" * 64)}, True),
         ({"spec_version": None, "current_hash": "c3"}, True),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,10 +17,10 @@ from sgm_tui.fleet.rollout import (
     derive,
     health_of,
     phase_of,
-    seconds,
     set_weight,
     version_of,
 )
+from sgm_tui.fleet.weights import percent_text
 
 STEPS = (Step("setWeight", weight=20), Step("pause"), Step("setWeight", weight=50), Step("pause", duration="10m"))
 SETTLED = RolloutObject(
@@ -276,6 +277,27 @@ def test_the_version_is_the_tag_the_digest_or_both_of_the_services_image(images:
         ({"step_index": 3, "pause_reasons": ("InconclusiveAnalysisRun",)}, "InconclusiveAnalysisRun", None),
         ({"pause_reasons": ("BlueGreenPause",), "auto_promotion_seconds": 30}, "BlueGreenPause", 30.0),
         ({"pause_reasons": ("BlueGreenPause",)}, "BlueGreenPause", None),
+        (
+            {"pause_reasons": ("BlueGreenPause",), "auto_promotion_seconds": 120, "auto_promotion_enabled": False},
+            "BlueGreenPause",
+            None,
+        ),
+        (
+            {"step_index": 3, "pause_reasons": ("CanaryPauseStep", "InconclusiveAnalysisRun")},
+            "InconclusiveAnalysisRun",
+            None,
+        ),
+        (
+            {"step_index": 3, "pause_reasons": ("InconclusiveExperiment", "CanaryPauseStep")},
+            "InconclusiveExperiment",
+            None,
+        ),
+        (
+            {"pause_reasons": ("BlueGreenPause", "InconclusiveAnalysisRun"), "auto_promotion_seconds": 30},
+            "InconclusiveAnalysisRun",
+            None,
+        ),
+        ({"step_index": 3, "pause_reasons": ("CanaryPauseStep", "TomorrowsReason")}, "TomorrowsReason", None),
         ({"paused": True}, "spec.paused", None),
         ({"step_index": 3, "pause_reasons": ("CanaryPauseStep",), "paused": True}, "spec.paused", None),
     ],
@@ -287,12 +309,64 @@ def test_a_pause_says_what_it_waits_for_and_how_long(
     assert (derived.pause_reason, derived.pause_seconds) == (reason, length)
 
 
+def test_the_pause_that_decides_says_since_when() -> None:
+    first, second = datetime(2026, 11, 23, 9, 0, tzinfo=UTC), datetime(2026, 11, 23, 9, 5, tzinfo=UTC)
+    reasons = ("CanaryPauseStep", "InconclusiveAnalysisRun")
+    paused = replace(ROLLING, step_index=3, pause_reasons=reasons, pause_starts=(first, second))
+    assert derive(paused).paused_since == second
+    assert derive(replace(paused, pause_reasons=reasons[:1])).paused_since == first
+
+
+@pytest.mark.parametrize("duration", ["1d", "abc5s", "", "-5s", "1m 30s"])
+def test_a_pause_whose_length_the_controller_refuses_says_so_and_is_no_gate(duration: str) -> None:
+    steps = (*STEPS[:3], Step("pause", duration=duration))
+    derived = derive(replace(ROLLING, steps=steps, step_index=3, pause_reasons=("CanaryPauseStep",), phase="Paused"))
+    assert derived.pause_seconds is None
+    assert f'"{duration}" is ' in derived.pause_error
+
+
 @pytest.mark.parametrize(
-    ("text", "expected"),
-    [("60", 60), ("30s", 30), ("1m30s", 90), ("1.5h", 5400), ("500ms", 0.5), ("", None), ("soon", None)],
+    ("weight", "full", "percent", "text"),
+    [
+        (5, 1000, 0.5, "0.5%"),
+        (5, 100, 5, "5%"),
+        (333, 1000, 33.3, "33.3%"),
+        (1, 3, 100 / 3, "33.33%"),
+        (500, 1000, 50, "50%"),
+        (1, 1_000_000, 0.0001, "<0.01%"),
+        (999_999, 1_000_000, 99.9999, ">99.99%"),
+        (0, 1000, 0, "0%"),
+        (1000, 1000, 100, "100%"),
+    ],
 )
-def test_durations_are_read_as_rollouts_writes_them(text: str, expected: float | None) -> None:
-    assert seconds(text) == expected
+def test_weights_are_percent_of_what_the_router_counts_to(weight: int, full: int, percent: float, text: str) -> None:
+    steps = (Step("setWeight", weight=weight), Step("pause"))
+    routed = replace(ROLLING, steps=steps, traffic_routed=True, full_weight=full, canary_weight=weight, available=3)
+    derived = derive(routed)
+    assert derived.set_weight == pytest.approx(percent)
+    assert derived.actual_weight == pytest.approx(percent)
+    assert derived.actual_weight is not None
+    assert isinstance(derived.actual_weight, int) is (derived.actual_weight == int(percent))
+    assert percent_text(derived.actual_weight) == text
+
+
+def test_a_blue_green_of_a_controller_that_knew_no_stable_hash_is_settled_as_argo_cd_has_it() -> None:
+    old = replace(SETTLED, strategy="BlueGreen", steps=(), step_index=None, stable_hash="", active_hash="new")
+    derived = derive(old)
+    assert (derived.phase, derived.health) == ("Healthy", "Healthy")
+    assert (derived.live_version, derived.new_version) == ("v2", None)
+    assert derive(replace(old, active_hash="old")).phase == "Progressing"
+    assert derive(replace(old, phase="Progressing", message="why")).phase == "Progressing"
+    assert derive(replace(old, available=3)).phase == "Progressing"
+
+
+def test_without_its_replica_sets_a_rollout_runs_what_its_template_says_where_that_is_the_current_one() -> None:
+    blue_green = replace(SETTLED, strategy="BlueGreen", steps=(), active_hash="new", phase="Healthy")
+    for settled in (replace(SETTLED, phase="Healthy"), blue_green):
+        assert (derive(settled).live_version, derive(settled).new_version) == ("v2", None)
+    unseen = replace(SETTLED, phase="Healthy", generation=4)
+    assert derive(unseen).live_version is None
+    assert (derive(ROLLING).live_version, derive(ROLLING).new_version) == (None, "v2")
 
 
 def test_steps_read_as_people_write_them() -> None:

@@ -69,7 +69,7 @@ PROJECTS = {
         "project acme reaches every namespace of prod",
     ),
     "cron": ((PROJECT_FILE, "0 22 * * *", "0 22 * *"), "project-window", 10, "is not five fields of cron"),
-    "duration": ((PROJECT_FILE, "duration: 8h", "duration: 8 hours"), "project-window", 10, "is not like 8h"),
+    "duration": ((PROJECT_FILE, "duration: 8h", "duration: 8 hours"), "project-window", 10, "is not a duration"),
     "time zone": ((PROJECT_FILE, "Europe/Berlin", "Berlin"), "project-window", 10, "there is no time zone Berlin"),
     "window kind": ((PROJECT_FILE, "kind: deny", "kind: block"), "project-window", 10, "has to be allow or deny"),
     "window of nothing": ((PROJECT_FILE, ", clusters: [prod-*]", ""), "project-window", 10, "applies to nothing"),

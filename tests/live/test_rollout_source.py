@@ -9,13 +9,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from sgm_tui.config import ClusterConfig, Config, RepositoryConfig, StageConfig
-from sgm_tui.fleet.cell import CellFacts, Verdict
+from sgm_tui.fleet.cell import CellFacts, Journey, Verdict
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.observation import Alive, Lost, Observation, Off, RolloutChanged, RolloutGone, RolloutsListed
+from sgm_tui.fleet.observed import Application
 from sgm_tui.live.connection import ClusterConnection, Pace
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollouts import RolloutSource
@@ -220,6 +222,33 @@ async def test_a_rollout_that_cannot_be_read_is_unknown_in_its_own_cell_only(tmp
     cell = join(CellFacts(CHECKOUT, rollout=rollouts[CHECKOUT]), None, now)
     assert cell.verdict is Verdict.UNKNOWN
     assert "status" in rollouts[CHECKOUT].message
+
+
+UNREADABLE: dict[str, dict[str, Any]] = {
+    "conditions": {"status": {"phase": "Healthy", "observedGeneration": "1", "conditions": "none"}},
+    "conditions by name": {"status": {"phase": "Healthy", "conditions": {"Available": {"status": "True"}}}},
+    "one condition": {"status": {"phase": "Healthy", "conditions": [7]}},
+    "pause conditions": {"status": {"phase": "Paused", "pauseConditions": {"reason": "CanaryPauseStep"}}},
+    "steps": {"spec": {"strategy": {"canary": {"steps": {"setWeight": 20}}}}},
+    "replicas": {"spec": {"replicas": "many", "strategy": {"canary": {}}}},
+}
+
+
+@pytest.mark.parametrize("fields", UNREADABLE.values(), ids=UNREADABLE.keys())
+async def test_the_cell_says_why_its_rollout_cannot_be_read(tmp_path: Path, fields: dict[str, Any]) -> None:
+    api = Api()
+    api.items["rollouts"] = [rollout("checkout", **fields)]
+    async with following(api, tmp_path) as seen:
+        found = (await seen.next(RolloutsListed)).rollouts[CHECKOUT]
+    now = moment("2026-11-23T09:00:00Z")
+    assert now is not None
+    cell = join(CellFacts(CHECKOUT, rollout=found), None, now)
+    assert (cell.journey, cell.verdict) == (Journey.UNKNOWN, Verdict.UNKNOWN)
+    assert cell.reason.startswith("the Rollout cannot be read: ")
+    assert "$." in cell.reason
+    assert "phase" not in cell.reason
+    degraded = Application("checkout", "argocd", "Synced", "Degraded", detailed=True)
+    assert join(CellFacts(CHECKOUT, application=degraded, rollout=found), None, now).journey is Journey.FAILED
 
 
 async def test_a_change_that_cannot_be_read_does_not_leave_what_was_before(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from sgm_tui.operations.evidence import Investigator
 from sgm_tui.sandbox import registry_api
 from sgm_tui.sandbox.repository import Repository as Origin
 
+DIGEST = "sha256:" + "a" * 64
 PROJECT = "argocd/projects/default-project.yaml"
 PROD_CELL, STAGING_CELL = cell("cart", "prod", "eu1"), cell("cart", "staging", "eu1")
 NEW_YEAR = datetime(2026, 12, 31, 13, 0, tzinfo=UTC)
@@ -191,6 +192,39 @@ async def test_helms_and_kustomizes_ways_of_naming_an_image_are_known(
     config = replace(lab.config, layout=replace(lab.config.layout, image_key=key))
     nowhere = replace(lab.change(), cells=(cell("cart", "prod", "ap1"),))
     assert (await lab.gathered(nowhere, config=config)).images == {image_of(nowhere): image}
+
+
+@pytest.mark.parametrize(
+    ("image", "version", "name"),
+    [
+        ("localhost:5000/acme/cart:v2.8.0", "v2.8.0", "localhost:5000/acme/cart"),
+        (f"localhost:5000/acme/cart:v2.8.0@{DIGEST}", "v2.8.0", "localhost:5000/acme/cart"),
+        (f"localhost:5000/acme/cart@{DIGEST}", f"v2.8.0@{DIGEST}", "localhost:5000/acme/cart"),
+        ("localhost:5000/acme/cart:v12.8.0", "2.8.0", None),
+    ],
+)
+async def test_the_image_that_runs_is_named_without_its_version_however_it_is_pinned(
+    lab: Lab, image: str, version: str, name: str | None
+) -> None:
+    class Asked:
+        def __init__(self) -> None:
+            self.names: list[str] = []
+
+        async def has(self, image: str, version: str) -> bool:
+            assert version == "v2.8.1"
+            self.names.append(image)
+            return True
+
+    await lab.rewritten("  repository: ghcr.io/acme/cart\n", "", PROD)
+    where = builders.key("cart", "prod-eu1")
+    running = builders.rollout(
+        where, "v2.8.0", replica_sets=(builders.replica_set(where, "v2.8.0", 41, images=(image,)),)
+    )
+    snapshot = builders.snapshot([builders.cell("cart", "prod-eu1", "v2.8.0", rollout=running)])
+    change, registry = replace(lab.change(), from_version=Version(version)), Asked()
+    found = await Investigator(lab.config, lab.clone, registry).gather(Plan((change,)), snapshot)
+    assert registry.names == ([] if name is None else [name])
+    assert (found.images[image_of(change)] is True) is (name is not None)
 
 
 async def test_the_whole_fleet_can_be_asked_about_at_once(lab: Lab) -> None:

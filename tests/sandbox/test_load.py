@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 from load_lab import STARTED, LoadLab
@@ -11,6 +12,7 @@ from load_lab import STARTED, LoadLab
 from sgm_tui.sandbox import promql
 from sgm_tui.sandbox.load import Defect
 from sgm_tui.sandbox.load_alerts import scientific
+from sgm_tui.sandbox.load_split import split
 
 REQUESTS = "sum(rate(http_requests_total{service='cart'}[5m]))"
 OF_HASH = "sum(rate(http_requests_total{{rollouts_pod_template_hash='{}',code=~'{}'}}[1m]))"
@@ -25,6 +27,26 @@ def part_of(lab: LoadLab, version: str) -> float:
     (part,) = lab.ask(f"sum(rate(http_requests_total{{rollouts_pod_template_hash='{version}'}}[1m]))")
     (whole,) = lab.ask("sum(rate(http_requests_total[1m]))")
     return part / whole
+
+
+@pytest.mark.parametrize(
+    ("routing", "weight", "share"), [({"maxTrafficWeight": 1000}, 250, 0.25), ({}, 25, 0.25), ({"nginx": {}}, 60, 0.6)]
+)
+def test_a_router_shares_the_requests_out_by_the_weight_it_counts_to(
+    routing: dict[str, Any], weight: int, share: float
+) -> None:
+    lab = LoadLab()
+    lab.service("cart", {"v1": 4, "v2": 1}, currentPodHash="v2", stableRS="v1")
+    rollout = lab.store.get("Rollout", "app-cart", "cart")
+    assert rollout is not None
+    replica_sets = lab.store.list("ReplicaSet", "app-cart")
+    routed = {
+        **rollout,
+        "spec": {**rollout["spec"], "strategy": {"canary": {"trafficRouting": routing}}},
+        "status": {**rollout["status"], "canary": {"weights": {"canary": {"weight": weight}}}},
+    }
+    shares = split(routed, replica_sets, lambda _version, _share: (0.0, 0.1))
+    assert {name: one.share for name, one in shares.items()} == {"v2": share, "v1": pytest.approx(1 - share)}
 
 
 def test_the_past_is_there_as_soon_as_a_world_begins() -> None:

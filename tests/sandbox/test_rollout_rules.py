@@ -276,7 +276,10 @@ def test_a_rollout_without_replicas_gets_one() -> None:
             {"strategy": {"blueGreen": {"activeService": "active", "previewService": "active"}}},
             "the same service for the active and preview services, but two different services are required.",
         ),
-        ({"strategy": {"canary": {"steps": [{"pause": {"duration": "soon"}}]}}}, "Duration needs to be greater than 0"),
+        *(
+            ({"strategy": {"canary": {"steps": [{"pause": {"duration": one}}]}}}, "Duration needs to be greater than 0")
+            for one in ("soon", "1d", "abc5s", "", "1m 30s", -5, "-5s")
+        ),
         ({"progressDeadlineSeconds": 5, "minReadySeconds": 9}, "must be greater than minReadySeconds"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -31,6 +31,7 @@ from sgm_tui.fleet.observation import (
 from sgm_tui.fleet.observed import Application, Metrics, PullRequest, Rollout, Scaling
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.source import SourceId
+from sgm_tui.fleet.standstill import DOWN_AFTER
 from sgm_tui.store import DEADLINES, Store
 
 STAGING, PROD = StageName("staging"), StageName("prod")
@@ -128,6 +129,21 @@ def test_a_change_is_merged_until_argo_cd_compares_a_revision_that_contains_it(s
     assert journeys(store) == {IN_EU: Journey.MERGED, IN_US: Journey.SETTLED}
     store.apply(ApplicationChanged(ARGO, IN_EU, application(NEW, requested=True)))
     assert journeys(store)[IN_EU] is Journey.SYNCING
+
+
+def test_what_time_alone_proves_is_shown_when_its_time_has_come(store: Store, clock: ManualClock) -> None:
+    settle(store)
+    crashed = replace(
+        rollout(EU), phase="Progressing", desired=3, current_hash="h", stable_hash="h", rolling_since=clock.now
+    )
+    store.apply(RolloutChanged(ROLLOUTS_EU, IN_EU, crashed))
+    assert journeys(store)[IN_EU] is Journey.ROLLING
+    clock.advance(30)
+    assert journeys(store)[IN_EU] is Journey.ROLLING
+    clock.advance(DOWN_AFTER.total_seconds())
+    for source in (GIT, ARGO, ROLLOUTS_EU, ROLLOUTS_US):
+        store.apply(Alive(source))
+    assert journeys(store)[IN_EU] is Journey.FAILED
 
 
 def test_a_lost_cluster_makes_its_own_cells_unknown_and_no_others(store: Store) -> None:

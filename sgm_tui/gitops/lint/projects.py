@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sgm_tui.config import ClusterConfig, Config
+from sgm_tui.durations import DurationError, go_seconds
 from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, DestinationRule, SyncWindow
 from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found, several
@@ -21,7 +22,6 @@ _SHOWN = 3
 """How many Applications a message names."""
 _CRON = re.compile(r"[\d*/,?LW#a-zA-Z-]+")
 _CRON_WORDS = re.compile(r"@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)")
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
 
 
 def check(subject: Subject) -> Said:
@@ -153,8 +153,10 @@ def _window_mistakes(window: SyncWindow) -> Iterator[str]:
     fits = len(fields) == 5 and all(_CRON.fullmatch(one) for one in fields)
     if not fits and not _CRON_WORDS.fullmatch(window.schedule):
         yield f"schedule {window.schedule or '(none)'} is not five fields of cron"
-    if not _DURATION.fullmatch(window.duration):
-        yield f"duration {window.duration or '(none)'} is not like 8h or 1h30m"
+    try:
+        go_seconds(window.duration)
+    except DurationError as error:
+        yield f"duration {error}"
     zones = zoneinfo.available_timezones()
     if window.time_zone and zones and window.time_zone not in zones | {"Local"}:
         yield f"there is no time zone {window.time_zone}"

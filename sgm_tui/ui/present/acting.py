@@ -6,6 +6,7 @@ from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.observed import Rollout
 from sgm_tui.fleet.rollout_actions import WORDS, RolloutAction, consequence
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.weights import percent_text
 from sgm_tui.ui.present.detail import heading
 from sgm_tui.ui.present.fit import hung
 from sgm_tui.ui.present.glyphs import ARROW
@@ -21,7 +22,7 @@ def acting_lines(
 ) -> list[Line]:
     """The cell, how its rollout stands, what will happen, and what follows from it."""
     step = f"step {rollout.step}/{rollout.steps}  " if rollout.steps and rollout.step is not None else ""
-    weight = f"{rollout.actual_weight}% of the traffic" if rollout.actual_weight is not None else ""
+    weight = f"{percent_text(rollout.actual_weight)} of the traffic" if rollout.actual_weight is not None else ""
     wanted = cell.facts.desired.version if cell.facts.desired is not None else None
     lines: list[Line] = [
         heading(cell, snapshot),

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.cell import Cell, Journey, Verdict
 from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.weights import percent_text
 from sgm_tui.ui.present.fit import Piece, fit, short_version
 from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, SKEWED, sparkline
 from sgm_tui.ui.present.marks import NONE, Marks
@@ -113,7 +114,7 @@ def progress_words(cell: Cell) -> tuple[str, str]:
     weight = rollout.actual_weight if rollout.actual_weight is not None else rollout.set_weight
     if rollout.strategy == "BlueGreen":
         return step, f"{rollout.updated}/{rollout.desired} up" if rollout.desired else ""
-    return step, f"{weight}%" if weight is not None else ""
+    return step, percent_text(weight) if weight is not None else ""
 
 
 def failure_word(cell: Cell) -> str:

@@ -225,7 +225,9 @@ def _rolling(cell: Cell, snapshot: FleetSnapshot, width: int, *, in_full: bool) 
             moves = f"{rollout.stable_version or '?'} {ARROW} {rollout.new_version}"
             lines.append(((moves, Tone.STRONG),))
         lines.append(weight_line(rollout, min(24, width - 14)))
-    if rollout.paused_since is not None:
+    if rollout.pause_error:
+        lines.append(_said("error", rollout.pause_error, Tone.BAD))
+    elif rollout.paused_since is not None:
         waited, timed = ago(rollout.paused_since, snapshot.generated_at), rollout.pause_seconds is not None
         length = f" of {rollout.pause_seconds:.0f}s" if timed else " for a person"
         lines.append(((f"waits {waited}{length}", Tone.BUSY if timed else Tone.ATTENTION),))

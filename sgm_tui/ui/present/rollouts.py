@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sgm_tui.fleet.images import parse_image
+from sgm_tui.fleet.weights import percent_text
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.fit import wrapped
 from sgm_tui.ui.present.glyphs import CURRENT, DONE, EMPTY, FULL, TODO
@@ -47,7 +49,8 @@ def weight_line(rollout: Rollout, width: int) -> Line:
     else:
         fraction = weight / 100
         asked = rollout.set_weight
-        words = f" {weight}%" + (f" of {asked}% asked" if asked is not None and asked != weight else "")
+        target = f" of {percent_text(asked)} asked" if asked is not None and asked != weight else ""
+        words = f" {percent_text(weight)}{target}"
     return (*bar(fraction, width, _PHASES.get(rollout.phase, Tone.BUSY)), (words, Tone.TEXT))
 
 
@@ -112,11 +115,11 @@ def analysis_lines(run: AnalysisRun, now: datetime, width: int) -> list[Line]:
 
 
 def tag_of(image: str) -> str:
-    """The tag or digest of an image reference."""
-    name, _, digest = image.partition("@")
-    if digest:
-        return digest.removeprefix("sha256:")[:10]
-    return name.rpartition(":")[2] if ":" in name.rpartition("/")[2] else "latest"
+    """Return the tag of an image reference, or the beginning of its digest where it has no tag."""
+    reference = parse_image(image)
+    if reference.digest and not reference.tag:
+        return reference.digest.removeprefix("sha256:")[:10]
+    return reference.tag or reference.version
 
 
 def _step(index: int, at: int, name: str, rollout: Rollout) -> list[Part]:

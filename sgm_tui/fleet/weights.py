@@ -1,0 +1,22 @@
+"""Traffic weights as percent: a router may count to another number than 100 (`trafficRouting.maxTrafficWeight`)."""
+
+from __future__ import annotations
+
+_SMALLEST_SHOWN = 0.01
+
+
+def percent_of(weight: int, full: int) -> float:
+    """Return a weight as percent of the full weight; a whole percentage is an int, as JSON shows it."""
+    if full == 100 or full <= 0:
+        return weight
+    percent = weight * 100 / full
+    return int(percent) if percent.is_integer() else percent
+
+
+def percent_text(percent: float) -> str:
+    """Return a percentage to read: two decimals at most; what is not nothing, or not all, never reads as it."""
+    if 0 < percent < _SMALLEST_SHOWN:
+        return f"<{_SMALLEST_SHOWN}%"
+    if 100 - _SMALLEST_SHOWN < percent < 100:
+        return f">{100 - _SMALLEST_SHOWN}%"
+    return f"{round(percent, 2):g}%"
