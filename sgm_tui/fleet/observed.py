@@ -296,14 +296,17 @@ class PullRequest:
     approved: bool = False
     mergeable: bool | None = None
     auto_merge: bool = False
+    marked: bool = False
+    """Its branch, block and commit are as sgm makes them; anybody who may push can make them so."""
     ours: bool = False
-    """sgm made it and everything on its branch: a newer change may take its place."""
+    """We opened it with sgm, and everything on its branch is sgm's: a newer change may take its place."""
     proposes: tuple[tuple[CellKey, Version], ...] = ()
     """What the matrix would want after the merge."""
     besides: tuple[Besides, ...] = ()
     """What else it changes, while it is open."""
     unknown: frozenset[str] = frozenset()
-    """Fields nobody could read, of one that ended before it was looked at: "checks", "approved", "proposes"."""
+    """Fields nobody could read, of one that ended before it was looked at: "checks", "approved", "proposes"; and
+    "ours" of an open one where GitHub does not say who we are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,23 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedEarlier:
+    """A pull request for the very same change that somebody closed without merging it."""
+
+    number: int
+    by: str = ""
+    """The login of who closed it; "" where GitHub does not say."""
+    at: datetime | None = None
+    url: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told before the change is proposed again."""
+        who = self.by or "somebody"
+        return f"#{self.number} for the same change was closed by {who} without being merged"
+
+
+@dataclass(frozen=True, slots=True)
 class Superseded:
     """An open pull request of ours that a newer change takes the place of, as it was when a person saw it."""
 

@@ -1,7 +1,7 @@
 """When a change may take the place of a pull request that wants something else in the same cells.
 
-Only of one that sgm made and nobody else worked on, and only when the new change moves every cell the old one would
-have moved: otherwise closing the old one would lose what somebody wanted.
+Only of one that we opened with sgm and nobody else worked on, and only when the new change moves every cell the old one
+would have moved: otherwise closing the old one would lose what somebody wanted.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ def wanted_by(request: PullRequest, key: CellKey) -> Version | None:
 
 def why_not_replaceable(request: PullRequest, cells: Collection[CellKey]) -> str:
     """Why a change of these cells cannot take its place; "" when it can."""
+    if "ours" in request.unknown:
+        return "GitHub does not say who this token is, so whether it is ours is unknown"
     if not request.ours:
-        return "it is not sgm's alone"
+        return "it is not sgm's alone, or somebody else opened it"
     others = [str(key) for key, _ in request.proposes if key not in cells]
     if not others:
         return ""

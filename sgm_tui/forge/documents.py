@@ -1,18 +1,18 @@
-"""GitHub's documents as our values: cleaned, and robust against fields that are missing or of another kind."""
+"""GitHub's documents as our values, every foreign string cleaned."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from sgm_tui.errors import UnreachableError
+import msgspec
+
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.text import clean
 from sgm_tui.fleet.trailers import Mark
+from sgm_tui.forge.wire import CheckRun, Commit, CommitStatus, Pull, Review
 
 _BAD = frozenset(
     {"failure", "error", "cancelled", "timed_out", "action_required", "startup_failure", "stale"}
@@ -22,112 +22,113 @@ _GOOD = frozenset({"success", "neutral", "skipped"})
 _OPINIONS = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
 
 
-def pull_of(document: Any) -> PullRequest:
-    """A pull request as a list has it; what only its own document has (mergeable) is not known from a list.
+class _BlockChange(msgspec.Struct, frozen=True):
+    """One change as the hidden block of a pull request has it."""
 
-    Raises:
-        UnreachableError: this is no pull request.
-    """
-    number, head = at(document, "number"), at(document, "head", "sha")
-    if not isinstance(number, int) or not isinstance(head, str):
-        raise UnreachableError("GitHub answered with something that is no pull request", "Check github.api_url.")
-    merged_at = _time(at(document, "merged_at"))
-    mergeable = at(document, "mergeable")
+    service: str = ""
+    from_: str = msgspec.field(default="", name="from")
+    known_bad: str | None = None
+
+
+class _Block(msgspec.Struct, frozen=True):
+    """The hidden block of a pull request of ours."""
+
+    change_id: str = ""
+    changes: tuple[_BlockChange, ...] = ()
+
+
+def pull_of(pull: Pull) -> PullRequest:
+    """A pull request as a list has it; what only its own document has (mergeable) is not known from a list."""
     return PullRequest(
-        number=number,
-        title=clean(at(document, "title")),
-        url=clean(at(document, "html_url")),
-        author=clean(at(document, "user", "login")),
-        branch=clean(at(document, "head", "ref")),
-        head=clean(head),
-        state="merged" if merged_at else clean(at(document, "state")),
-        draft=bool(at(document, "draft")),
-        created_at=_time(at(document, "created_at")),
-        updated_at=_time(at(document, "updated_at")),
-        merged_at=merged_at,
-        merge_commit=clean(at(document, "merge_commit_sha")),
-        labels=_texts(at(document, "labels"), "name"),
-        reviewers=_reviewers(document),
-        mergeable=mergeable if isinstance(mergeable, bool) else None,
-        auto_merge=bool(at(document, "auto_merge")),
+        number=pull.number,
+        title=clean(pull.title),
+        url=clean(pull.html_url),
+        author=clean(pull.author),
+        branch=clean(pull.head.ref),
+        head=clean(pull.head.sha),
+        state="merged" if pull.is_merged else pull.state,
+        draft=pull.draft,
+        created_at=time_of(pull.created_at),
+        updated_at=time_of(pull.updated_at),
+        merged_at=time_of(pull.merged_at),
+        merge_commit=clean(pull.merge_commit_sha),
+        labels=tuple(clean(one.name) for one in pull.labels),
+        reviewers=_reviewers(pull),
+        mergeable=pull.mergeable,
+        auto_merge=pull.auto_merge is not None,
     )
 
 
-def _reviewers(document: Any) -> tuple[str, ...]:
+def _reviewers(pull: Pull) -> tuple[str, ...]:
     """Who was asked and has not answered yet: "@user" and, of the organisation it is in, "@org/team"."""
-    organisation = clean(at(document, "base", "repo", "owner", "login"))
-    users = (f"@{one}" for one in _texts(at(document, "requested_reviewers"), "login"))
-    teams = (f"@{organisation}/{one}" for one in _texts(at(document, "requested_teams"), "slug"))
+    owner = pull.base.repo.owner if pull.base.repo is not None else None
+    organisation = clean(owner.login) if owner is not None else ""
+    users = (f"@{clean(one.login)}" for one in pull.requested_reviewers)
+    teams = (f"@{organisation}/{clean(one.slug)}" for one in pull.requested_teams)
     return (*users, *teams)
 
 
-def own_change_of(document: Any) -> str:
+def own_change_of(pull: Pull) -> str:
     """The identity of the change sgm made a pull request for; "" where it did not, or where that is not clear.
 
     Three things have to agree: a branch of ours in this repository, named after the change, and the hidden block.
+    Anybody who may push can write all three: who opened it is another question (`is_opened_by`).
     """
-    branch = at(document, "head", "ref")
-    homes = {at(document, end, "repo", "full_name") for end in ("head", "base")}
-    if not isinstance(branch, str) or not branch.startswith("sgm/") or len(homes) != 1:
+    branch = pull.head.ref
+    if not branch.startswith("sgm/") or not pull.is_from_its_own_repository:
         return ""
-    found = _BLOCK.search(str(at(document, "body") or ""))
+    change = _block_of(pull).change_id
+    return change if change and branch.endswith(f"-{change}") else ""
+
+
+def _block_of(pull: Pull) -> _Block:
+    found = _BLOCK.search(pull.body or "")
     try:
-        change = at(json.loads(found[1]), "change_id") if found else None
-    except ValueError:
-        return ""
-    return change if isinstance(change, str) and change and branch.endswith(f"-{change}") else ""
+        return msgspec.json.decode(found[1], type=_Block) if found else _Block()
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return _Block()
 
 
-def marks_of(document: Any, commit: str) -> tuple[Mark, ...]:
+def is_opened_by(pull: Pull, login: str) -> bool:
+    """Whether an account opened it; False where the account is not known ("")."""
+    return bool(login) and pull.author.lower() == login.lower()
+
+
+def marks_of(pull: Pull, commit: str) -> tuple[Mark, ...]:
     """What the hidden block of a pull request of ours marks as known bad, if it was merged as this commit."""
-    if not own_change_of(document) or not _was_merged_as(document, commit):
+    if not own_change_of(pull) or not was_merged_as(pull, commit):
         return ()
-    found = _BLOCK.search(str(at(document, "body") or ""))
-    changes = at(json.loads(found[1]), "changes") if found else None
-    by = clean(at(document, "user", "login"))
+    by = clean(pull.author)
     return tuple(
-        Mark(ServiceName(clean(at(one, "service"))), Version(clean(at(one, "from"))), clean(at(one, "known_bad")), by)
-        for one in (changes if isinstance(changes, list) else ())
-        if at(one, "known_bad")
+        Mark(ServiceName(clean(one.service)), Version(clean(one.from_)), clean(one.known_bad), by)
+        for one in _block_of(pull).changes
+        if one.known_bad
     )
 
 
-def number_of(brought: Iterable[Any], commit: str) -> int:
-    """Of the pull requests a commit is in, the one that was merged as it; 0 when none was."""
-    documents = (one.raw_data for one in brought)
-    return next((int(one["number"]) for one in documents if _was_merged_as(one, commit)), 0)
+def was_merged_as(pull: Pull, commit: str) -> bool:
+    """Whether a pull request was merged as this commit."""
+    return pull.is_merged and pull.merge_commit_sha == commit
 
 
-def _was_merged_as(document: Any, commit: str) -> bool:
-    return at(document, "merge_commit_sha") == commit and bool(at(document, "merged_at"))
-
-
-def change_of_commit(document: Any) -> str:
+def change_of_commit(commit: Commit) -> str:
     """The identity of the change a commit of sgm makes; "" for everybody else's, and for merges."""
-    parents = at(document, "parents")
-    if not isinstance(parents, list) or len(parents) != 1:
+    if len(commit.parents) != 1:
         return ""
-    message = str(at(document, "commit", "message") or "")
-    found = [line.partition(": ")[2] for line in message.splitlines() if line.startswith("Sgm-Change-Id: ")]
+    lines = commit.commit.message.splitlines()
+    found = [line.partition(": ")[2] for line in lines if line.startswith("Sgm-Change-Id: ")]
     return clean(found[-1]).strip() if found else ""
 
 
-def mergeable_of(document: Any) -> bool | None:
-    """Whether it fits onto its branch; None while GitHub works it out."""
-    found = at(document, "mergeable")
-    return found if isinstance(found, bool) else None
-
-
-def run_of(document: Any) -> tuple[str, str]:
+def run_of(run: CheckRun) -> tuple[str, str]:
     """The name of a check run, and its conclusion or, until it has one, its status."""
-    ended = at(document, "status") == "completed"
-    word = at(document, "conclusion") if ended else at(document, "status")
-    return clean(at(document, "name")), clean(word) or "pending"
+    word = run.conclusion if run.status == "completed" else run.status
+    return clean(run.name), clean(word) or "pending"
 
 
-def status_of(document: Any) -> tuple[str, str]:
+def status_of(status: CommitStatus) -> tuple[str, str]:
     """The context of a commit status, and its state."""
-    return clean(at(document, "context")), clean(at(document, "state")) or "pending"
+    return clean(status.context), clean(status.state) or "pending"
 
 
 def overall(results: Iterable[tuple[str, str]]) -> str:
@@ -140,9 +141,9 @@ def overall(results: Iterable[tuple[str, str]]) -> str:
     return "passing" if all(word in _GOOD for word in words) else "pending"
 
 
-def review_of(document: Any) -> tuple[str, str]:
+def review_of(review: Review) -> tuple[str, str]:
     """Who said something, and what kind of thing."""
-    return clean(at(document, "user", "login")), clean(at(document, "state"))
+    return clean(review.user.login if review.user is not None else ""), clean(review.state)
 
 
 def is_approved(reviews: Iterable[tuple[str, str]]) -> bool:
@@ -151,24 +152,10 @@ def is_approved(reviews: Iterable[tuple[str, str]]) -> bool:
     return "APPROVED" in newest.values() and "CHANGES_REQUESTED" not in newest.values()
 
 
-def at(document: Any, *path: str) -> Any:
-    """What a document holds at a path; None where it does not go that far."""
-    for name in path:
-        if not isinstance(document, Mapping):
-            return None
-        document = document.get(name)
-    return document
-
-
-def _texts(rows: Any, name: str) -> tuple[str, ...]:
-    return tuple(clean(at(one, name)) for one in rows) if isinstance(rows, list) else ()
-
-
-def _time(value: Any) -> datetime | None:
-    if not isinstance(value, str):
-        return None
+def time_of(value: str | None) -> datetime | None:
+    """A time of GitHub's as an aware datetime; None for what is none."""
     try:
-        found = datetime.fromisoformat(value)
+        found = datetime.fromisoformat(value or "")
     except ValueError:
         return None
     return found if found.tzinfo is not None else None

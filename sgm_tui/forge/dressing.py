@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.proposal import Proposal
-
-Tried = Callable[[Callable[[], object]], str]
-"""Does something; why GitHub refused it, or ""."""
+from sgm_tui.forge.connection import Connection, StatusError
+from sgm_tui.forge.wire import Pull
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +51,46 @@ def is_dressed(known: PullRequest, proposal: Proposal) -> bool:
     return set(proposal.labels) <= set(known.labels)
 
 
-def dress(pull: Any, proposal: Proposal, organisation: str, tried: Tried) -> list[str]:
-    """Ask for reviews, assign, and label; what fails is told, and fails nothing.
+def dress(connection: Connection, root: str, pull: Pull, proposal: Proposal) -> list[str]:
+    """Ask for reviews, assign, and label; what GitHub refuses is told, and fails nothing.
 
     Args:
-        pull: PyGithub's pull request.
+        connection: to GitHub.
+        root: the path of the repository.
+        pull: the pull request.
         proposal: what it is opened for.
-        organisation: whose teams can be asked.
-        tried: calls GitHub.
     """
-    found = reviewers_of(proposal.reviewers, str(pull.user.login), organisation)
-    left = [*found.left, *_ask(pull, found, tried)]
+    path, issue = f"{root}/pulls/{pull.number}/requested_reviewers", f"{root}/issues/{pull.number}"
+
+    def ask(users: Sequence[str], teams: Sequence[str]) -> str:
+        body = {"reviewers": list(users), "team_reviewers": list(teams)}
+        return _refusal_of(lambda: connection.write("POST", path, body))
+
+    reviewers = reviewers_of(proposal.reviewers, pull.author, root.split("/")[2])
+    refusals = [*reviewers.left, *_ask(reviewers, ask)]
     # Only people can be assigned; a team that owns the path is asked to review and no more.
-    if found.users and (told := tried(lambda: pull.add_to_assignees(*found.users))):
-        left.append(f"assignees were refused ({told})")
-    if proposal.labels and (told := tried(lambda: pull.add_to_labels(*proposal.labels))):
-        left.append(f"labels were refused ({told})")
-    return left
+    assignees, labels = {"assignees": list(reviewers.users)}, {"labels": list(proposal.labels)}
+    if reviewers.users and (why := _refusal_of(lambda: connection.write("POST", f"{issue}/assignees", assignees))):
+        refusals.append(f"assignees were refused ({why})")
+    if proposal.labels and (why := _refusal_of(lambda: connection.write("POST", f"{issue}/labels", labels))):
+        refusals.append(f"labels were refused ({why})")
+    return refusals
 
 
-def _ask(pull: Any, found: Reviewers, tried: Tried) -> list[str]:
-    """One name GitHub does not know fails a whole request: the others are then asked apart."""
+def _refusal_of(work: Callable[[], object]) -> str:
+    """Why GitHub refused what is no more than an addition; "" when it did not."""
+    try:
+        work()
+    except StatusError as error:
+        return error.words
+    return ""
 
-    def asked(users: Sequence[str], teams: Sequence[str]) -> str:
-        return tried(lambda: pull.create_review_request(reviewers=list(users), team_reviewers=list(teams)))
 
-    if not (found.users or found.teams) or not (told := asked(found.users, found.teams)):
+def _ask(reviewers: Reviewers, ask: Callable[[Sequence[str], Sequence[str]], str]) -> list[str]:
+    """Ask all together; one name GitHub does not know fails the whole request: then each is asked apart."""
+    if not (reviewers.users or reviewers.teams) or not (why := ask(reviewers.users, reviewers.teams)):
         return []
-    if len(found.users) + len(found.teams) == 1:
-        return [f"reviewers were refused ({told})"]
-    alone = [(one, asked((one,), ())) for one in found.users] + [(one, asked((), (one,))) for one in found.teams]
+    if len(reviewers.users) + len(reviewers.teams) == 1:
+        return [f"reviewers were refused ({why})"]
+    alone = [(one, ask((one,), ())) for one in reviewers.users] + [(one, ask((), (one,))) for one in reviewers.teams]
     return [f"reviewer {one} was refused ({why})" for one, why in alone if why]

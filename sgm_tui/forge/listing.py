@@ -11,13 +11,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
+from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.forge.conditional import PAGE, Answer, Conditional
+from sgm_tui.forge.conditional import PAGE, Ask, Conditional, Page, plain
 from sgm_tui.forge.documents import (
     change_of_commit,
     is_approved,
-    mergeable_of,
+    is_opened_by,
     overall,
     own_change_of,
     pull_of,
@@ -25,29 +26,42 @@ from sgm_tui.forge.documents import (
     run_of,
     status_of,
 )
+from sgm_tui.forge.wire import CheckRuns, CombinedStatus, Commit, Pull, Review
 
 Proposed = tuple[tuple[CellKey, Version], ...]
 Proposes = Callable[[str], Proposed]
 Brought = Callable[[str], Proposed | None]
 
 _MOST_OPEN = 300
-_MOST_PAGES = 10
+_MOST_LISTED = 5000
 _MOST_CLOSED = 30
 _MOST_CHECKS = 300
 _MOST_REVIEWS = 300
+_MORE_CHECKS = ("more checks than are read", "pending")
 _RECENT = timedelta(days=1)
 
 
 class Listing:
     """The pull requests against one branch of one repository; used by one thread at a time."""
 
-    def __init__(self, reads: Conditional, repository: str, branch: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        reads: Conditional,
+        repository: str,
+        branch: str,
+        now: Callable[[], datetime],
+        me: Callable[[], str],
+    ) -> None:
+        """`me` is the login GitHub knows us by, "" where it does not say."""
         self._reads = reads
         self._root = f"/repos/{repository}"
         self._base = f"base={quote(branch, safe='')}"
         self._now = now
+        self._me = me
         self._seen: dict[int, PullRequest] = {}
         """Pull requests as they were looked at last while they were open: not all of it can be told afterwards."""
+        self._ended: dict[int, PullRequest] = {}
+        """Those that ended and were looked at since: their checks and reviews are asked for once."""
         self.note = ""
         """What is left out; "" when nothing is."""
 
@@ -60,91 +74,121 @@ class Listing:
         """
         with self._reads.round():
             path = f"{self._root}/pulls?state=open&{self._base}"
-            pulls, cut = self._reads.rows(path, lambda one: (pull_of(one), own_change_of(one)), _MOST_OPEN)
+            pulls, cut = self._reads.rows(path, tuple[Pull, ...], plain, _with_change, _MOST_OPEN)
             self.note = f"only the newest {_MOST_OPEN} open pull requests are looked at" if cut else ""
-            found = [self._looked_at(pull, change, proposes) for pull, change in pulls]
-            found += self._ended_lately(proposes, brought)
-        listed = {one.number for one in found}
-        self._seen = {number: one for number, one in self._seen.items() if number in listed}
-        return tuple(found)
+            listed = [self._looked_at(pull, change, proposes) for pull, change in pulls]
+            listed += self._ended_lately(proposes, brought)
+        numbers = {one.number for one in listed}
+        self._seen = {number: one for number, one in self._seen.items() if number in numbers}
+        self._ended = {number: one for number, one in self._ended.items() if number in numbers}
+        return tuple(listed)
 
-    def _looked_at(self, pull: PullRequest, change: str, proposes: Proposes) -> PullRequest:
+    def _looked_at(self, request: PullRequest, change: str, proposes: Proposes) -> PullRequest:
         """An open one with everything its list entry does not hold."""
-        commit, one = f"{self._root}/commits/{pull.head}", f"{self._root}/pulls/{pull.number}"
-        runs, _ = self._reads.rows(f"{commit}/check-runs", run_of, _MOST_CHECKS, under="check_runs")
-        statuses, _ = self._reads.rows(f"{commit}/status", status_of, _MOST_CHECKS, under="statuses")
-        reviews, _ = self._reads.rows(f"{one}/reviews", review_of, _MOST_REVIEWS)
+        path = f"{self._root}/pulls/{request.number}"
+        looked = self._with_checks_and_reviews(request)
+        is_ours = bool(change) and self._is_mine(request) and self._is_ours_alone(path, change)
+        is_unknown = bool(change) and not self._me()
         looked = replace(
-            pull,
-            checks=overall((*runs, *statuses)),
-            results=(*runs, *statuses),
-            approved=is_approved(reviews),
-            mergeable=self._reads.get(one, mergeable_of),
-            ours=bool(change) and self._is_ours_alone(one, change),
-            proposes=proposes(pull.head),
+            looked,
+            mergeable=self._reads.get(path, Pull, lambda pull: pull.mergeable),
+            marked=bool(change),
+            ours=is_ours,
+            proposes=proposes(request.head),
+            unknown=looked.unknown | ({"ours"} if is_unknown else set()),
         )
-        self._seen[pull.number] = looked
+        self._seen[request.number] = looked
         return looked
+
+    def _with_checks_and_reviews(self, request: PullRequest) -> PullRequest:
+        """One with its checks and reviews; what is too much to be read is neither passing nor approved."""
+        commit = f"{self._root}/commits/{request.head}"
+        runs, more_runs = self._reads.rows(f"{commit}/check-runs", CheckRuns, _runs, run_of, _MOST_CHECKS)
+        statuses, more_statuses = self._reads.rows(
+            f"{commit}/status", CombinedStatus, _statuses, status_of, _MOST_CHECKS
+        )
+        reviews, more_reviews = self._reads.rows(
+            f"{self._root}/pulls/{request.number}/reviews", tuple[Review, ...], plain, review_of, _MOST_REVIEWS
+        )
+        results = (*runs, *statuses, *((_MORE_CHECKS,) if more_runs or more_statuses else ()))
+        return replace(
+            request,
+            checks=overall(results),
+            results=results,
+            approved=is_approved(reviews) and not more_reviews,
+            unknown=frozenset({"approved"} if more_reviews else ()),
+        )
+
+    def _is_mine(self, request: PullRequest) -> bool:
+        me = self._me()
+        return bool(me) and request.author.lower() == me.lower()
 
     def _is_ours_alone(self, path: str, change: str) -> bool:
         """Every commit of a pull request of ours is the one sgm made; nobody added work of their own."""
-        commits, cut = self._reads.rows(f"{path}/commits", change_of_commit, PAGE)
+        commits, cut = self._reads.rows(f"{path}/commits", tuple[Commit, ...], plain, change_of_commit, PAGE)
         return not cut and bool(commits) and all(one == change for one in commits)
 
     def _ended_lately(self, proposes: Proposes, brought: Brought) -> list[PullRequest]:
         since = self._now() - _RECENT
-        path = f"{self._root}/pulls?state=closed&{self._base}&sort=updated&direction=desc"
-        found = self._reads.get(
-            f"{path}&per_page={_MOST_CLOSED}", lambda rows: tuple(pull_of(one) for one in rows or ())
-        )
-        recent = (one for one in found if one.updated_at is not None and one.updated_at >= since)
+        path = f"{self._root}/pulls?state=closed&{self._base}&sort=updated&direction=desc&per_page={_MOST_CLOSED}"
+        closed = self._reads.get(path, tuple[Pull, ...], lambda rows: tuple(pull_of(one) for one in rows))
+        recent = (one for one in closed if one.updated_at is not None and one.updated_at >= since)
         return [
-            _as_it_ended(
-                one,
-                self._seen.get(one.number),
-                brought(one.merge_commit) if one.state == "merged" else proposes(one.head) or None,
-            )
+            self._as_it_ended(one, brought(one.merge_commit) if one.state == "merged" else proposes(one.head) or None)
             for one in recent
         ]
 
+    def _as_it_ended(self, request: PullRequest, proposes: Proposed | None) -> PullRequest:
+        """One that ended with what is known of it: what git says it changed, and its checks and reviews.
 
-def _as_it_ended(pull: PullRequest, seen: PullRequest | None, proposes: Proposed | None) -> PullRequest:
-    """One that ended with what is known of it: what git says it changed, and the last look while it was open.
+        They are asked for once more after it ended, and not again: what came later decided nothing. One that changes
+        nothing of the fleet is not worth asking about.
+        """
+        seen = self._seen.get(request.number)
+        seen = seen if seen is not None and seen.head == request.head else None
+        if proposes is None and seen is not None:
+            proposes = seen.proposes
+        if not proposes:
+            rest = {"checks", "approved"} | ({"proposes"} if proposes is None else set())
+            return replace(request, proposes=(), unknown=frozenset(rest))
+        looked = self._ended.get(request.number)
+        if looked is None or looked.head != request.head:
+            looked = self._ended[request.number] = self._with_checks_and_reviews(request)
+        return replace(
+            request,
+            checks=looked.checks,
+            results=looked.results,
+            approved=looked.approved,
+            proposes=proposes,
+            unknown=looked.unknown,
+        )
 
-    What was still under way at that look may have gone either way since: that is unknown.
+
+def _with_change(pull: Pull) -> tuple[PullRequest, str]:
+    return pull_of(pull), own_change_of(pull)
+
+
+def _runs(page: CheckRuns) -> Page:
+    return Page(page.check_runs, page.total_count)
+
+
+def _statuses(page: CombinedStatus) -> Page:
+    return Page(page.statuses, page.total_count)
+
+
+def open_ones(ask: Ask, repository: str, branch: str, me: str) -> tuple[PullRequest, ...]:
+    """Every open pull request against a branch as the list has it now, none remembered; `ours` where we opened it.
+
+    Raises:
+        UnreachableError: they cannot all be read.
     """
-    if seen is None or seen.head != pull.head:
-        rest = {"checks", "approved"} | ({"proposes"} if proposes is None else set())
-        return replace(pull, proposes=proposes or (), unknown=frozenset(rest))
-    left = {"checks": seen.checks == "pending", "approved": not seen.approved}
-    return replace(
-        pull,
-        checks="" if left["checks"] else seen.checks,
-        results=() if left["checks"] else seen.results,
-        approved=seen.approved,
-        proposes=seen.proposes if proposes is None else proposes,
-        unknown=frozenset(name for name, is_unknown in left.items() if is_unknown),
-    )
 
+    def row(pull: Pull) -> PullRequest:
+        is_marked = bool(own_change_of(pull))
+        return replace(pull_of(pull), marked=is_marked, ours=is_marked and is_opened_by(pull, me))
 
-def open_ones(ask: Callable[[str, str], Answer | None], repository: str, branch: str) -> tuple[PullRequest, ...]:
-    """Every open pull request against a branch as the list has it now, none remembered; `ours` where sgm made it."""
-    found: list[PullRequest] = []
-    for page in range(1, _MOST_PAGES + 1):
-        path = f"/repos/{repository}/pulls?state=open&base={quote(branch, safe='')}&per_page={PAGE}&page={page}"
-        answer = ask(path, "")
-        rows = answer.document if answer is not None and isinstance(answer.document, list) else []
-        found += (replace(pull_of(one), ours=bool(own_change_of(one))) for one in rows)
-        if len(rows) < PAGE:
-            break
-    return tuple(found)
-
-
-def pull_of_branch(
-    ask: Callable[[str, str], Answer | None], repository: str, branch: str, base: str, state: str
-) -> PullRequest | None:
-    """Return the pull request of a branch of the repository itself into `base`; None where the list has none."""
-    head = quote(f"{repository.partition('/')[0]}:{branch}")
-    found = ask(f"/repos/{repository}/pulls?state={state}&head={head}&base={quote(base, safe='')}&per_page=100", "")
-    rows = found.document if found is not None and isinstance(found.document, list) else []
-    return next((pull for pull in map(pull_of, rows) if pull.branch == branch), None)
+    path = f"/repos/{repository}/pulls?state=open&base={quote(branch, safe='')}"
+    rows, cut = Conditional(ask).rows(path, tuple[Pull, ...], plain, row, _MOST_LISTED)
+    if cut:
+        raise UnreachableError(f"{repository} has more open pull requests than can be read ({_MOST_LISTED})")
+    return rows

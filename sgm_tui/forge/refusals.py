@@ -11,6 +11,7 @@ from typing import Any
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.text import clean
 
+_LONGEST = 1 << 16
 _WARN = timedelta(days=7)
 _SYSTEM = re.compile(r"\[Errno -?\d+\] ([^\[\]()']+)")
 
@@ -32,10 +33,12 @@ def unanswered(error: Exception, seconds: float) -> str:
 
 
 def document_of(text: str) -> Any:
-    """The document of an answer; {"data": …} for a page, as PyGithub has it."""
+    """The document of a refusal; {"data": …} for a page, as PyGithub has it, and for what no refusal is as long as."""
+    if len(text) > _LONGEST:
+        return {"data": text[:_LONGEST]}
     try:
         return json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"data": text}
 
 

@@ -30,7 +30,7 @@ class Opened(Protocol):
     """Where pull requests are."""
 
     async def opened(self) -> tuple[PullRequest, ...]:
-        """Every open one against the deployed branch, as it is now; `ours` where sgm made it."""
+        """Every open one against the deployed branch, as it is now; `marked` as sgm's, `ours` if we opened it."""
         ...
 
 
@@ -71,7 +71,7 @@ class Contest:
         return Progress("adopted", proposal, text, first.number, first.url, first.head)
 
     async def older(self, proposal: Proposal, opened: PullRequest, seen: Iterable[PullRequest]) -> Claim | None:
-        """The pull request of sgm's that was opened first and changes the same place; None where there is none.
+        """The pull request marked as sgm's that was opened first and changes the same place; None where there is none.
 
         Args:
             proposal: what was opened.
@@ -85,7 +85,7 @@ class Contest:
         first = [
             one
             for one in await self.others(proposal)
-            if one.ours and one.number < opened.number and (one.number, one.head) not in known
+            if one.marked and one.number < opened.number and (one.number, one.head) not in known
         ]
         if not first:
             return None

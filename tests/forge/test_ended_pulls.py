@@ -47,9 +47,10 @@ async def test_what_a_merged_one_changed_is_read_from_its_merge(desk: Desk) -> N
     ended = await seen_elsewhere(desk, request.number)
     assert (ended.state, ended.proposes) == ("merged", ((CART, FIRST),))
     document = _document(ended)
-    assert [document[name] for name in ("checks", "check_results", "approved")] == [None, None, None]
+    assert (document["checks"], document["approved"]) == ("passing", True)
+    assert [one["result"] for one in document["check_results"]] == ["success"] * 3
     assert [one["service"] for one in document["proposes"]] == ["cart"]
-    assert _row(ended, desk.snapshot.generated_at)[2:4] == ("unknown", "unknown")
+    assert _row(ended, desk.snapshot.generated_at)[2:4] == ("passing", "yes")
     assert pull_row(ended, desk.snapshot.generated_at)[3][0] == "cart dev v3.0.0"
 
 

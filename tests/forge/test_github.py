@@ -44,6 +44,8 @@ class Lab:
     """What is answered instead, once each."""
     lost: set[tuple[str, str]] = field(default_factory=set)
     """What is done, and answered with a connection that breaks."""
+    unreadable: set[tuple[str, str]] = field(default_factory=set)
+    """What is done, and answered with a page."""
     paused: list[float] = field(default_factory=list)
     """What our client waited for; the time passes on the server, not in the test."""
 
@@ -94,6 +96,9 @@ async def _lab(directory: Path) -> AsyncIterator[Lab]:
                 found if isinstance(found, web.Response) else web.json_response({"message": found[1]}, status=found[0])
             )
         answered = await handler(request)
+        if asked in made[0].unreadable:
+            made[0].unreadable.discard(asked)
+            return web.Response(text="<html>", content_type="text/html")
         if asked in made[0].lost and request.transport is not None:
             made[0].lost.discard(asked)
             request.transport.abort()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, timedelta
 from email.utils import format_datetime
@@ -33,7 +34,7 @@ async def spent(lab: Lab) -> int:
     """How many requests GitHub has counted, as it tells itself (asking for it counts too)."""
     found = await lab.forge._asked(lambda: lab.forge._connection.ask("/rate_limit", ""))
     assert found is not None
-    return int(found.document["rate"]["used"])
+    return int(json.loads(found.text)["rate"]["used"])
 
 
 async def test_looking_again_at_a_quiet_repository_costs_nothing(lab: Lab) -> None:
