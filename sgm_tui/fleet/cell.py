@@ -128,3 +128,11 @@ class Cell:
     def new_version(self) -> Version | None:
         """What is on its way in, if anything."""
         return self.facts.rollout.new_version if self.facts.rollout else None
+
+
+def failing_version(cell: Cell) -> Version | None:
+    """Return the version that failed to come, where it is another than the one that runs; None of any other cell."""
+    if cell.journey is not Journey.FAILED:
+        return None
+    coming = cell.new_version or cell.desired_version
+    return None if coming == cell.live_version else coming

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sgm_tui.fleet.ages import age
-from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.cell import Cell, failing_version
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.report import in_order
 from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -118,8 +118,10 @@ def _number(value: float, form: str) -> str:
 def _box(cell: Cell | None) -> str:
     if cell is None:
         return "–"
-    version = cell.live_version or cell.desired_version or "?"
-    arrow = f" → {cell.new_version}" if cell.new_version else ""
+    failing = failing_version(cell)
+    version = cell.live_version or ("?" if failing else cell.desired_version) or "?"
+    coming = failing or cell.new_version
+    arrow = f" → {coming}" if coming else ""
     return f"{_escape(version + arrow)} {cell.journey.value}"
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import builders
+import pytest
 
-from sgm_tui.fleet.observed import Metrics
-from sgm_tui.fleet.tables import table
+from sgm_tui.fleet.cell import Journey
+from sgm_tui.fleet.observed import Metrics, Rollout
+from sgm_tui.fleet.tables import markdown, table
 
 
 def test_an_absurd_number_is_told_by_its_size() -> None:
@@ -39,3 +41,32 @@ def test_what_a_fresh_source_does_not_tell_is_below() -> None:
 def test_a_digest_stays_whole() -> None:
     digest = "sha256:" + "0123456789abcdef" * 4
     assert digest in table(builders.snapshot([builders.cell("cart", "dev-eu1", digest)]))
+
+
+WHERE = builders.key("cart", "prod-eu1")
+ABORTED = {"phase": "Degraded", "aborted": True}
+
+
+@pytest.mark.parametrize(
+    ("journey", "rollout", "box"),
+    [
+        (Journey.FAILED, builders.rolling(WHERE, "v2.8.0", "v2.10.0", **ABORTED), "v2.8.0 → v2.10.0 failed"),
+        (Journey.FAILED, builders.rollout(WHERE, "v2.8.0"), "v2.8.0 → v2.10.0 failed"),
+        (Journey.FAILED, builders.rollout(WHERE, "v2.10.0", **ABORTED), "v2.10.0 failed"),
+        (Journey.FAILED, builders.rollout(WHERE, "v2", stable_version=None), "? → v2.10.0 failed"),
+        (Journey.ROLLING, builders.rolling(WHERE, "v2.8.0", "v2.10.0"), "v2.8.0 → v2.10.0 rolling"),
+        (Journey.SETTLED, builders.rollout(WHERE, "v2.10.0"), "v2.10.0 settled"),
+    ],
+)
+def test_what_runs_comes_first_in_a_box_and_what_failed_to_come_behind_it(
+    journey: Journey, rollout: Rollout, box: str
+) -> None:
+    cell = builders.cell("cart", "prod-eu1", "v2.10.0", journey, rollout=rollout)
+    assert f"| {box} |" in markdown(builders.snapshot([cell]))
+
+
+@pytest.mark.parametrize(("weight", "shown"), [(0.5, "0.5%"), (30, "30%"), (100 / 3, "33.33%")])
+def test_a_weight_may_have_a_fraction(weight: float, shown: str) -> None:
+    rolling = builders.rolling(WHERE, "v1", "v2", actual_weight=weight, set_weight=weight)
+    line = table(builders.snapshot([builders.cell("cart", "prod-eu1", "v2", rollout=rolling)]), wide=True)
+    assert f"  {shown}  " in line.splitlines()[1]

@@ -14,7 +14,7 @@ from textual.color import Color
 import sgm_tui.ui
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.observed import Scaling
+from sgm_tui.fleet.observed import Operation, Scaling
 from sgm_tui.ui import terminal, themes
 from sgm_tui.ui.present.cells import cell_line, folded_line
 from sgm_tui.ui.present.detail import heading, sections
@@ -40,6 +40,26 @@ CELLS = {
     "settled": RELEASE.cells[builders.key("cart", "prod-eu1")],
     "alert": RELEASE.cells[builders.key("gateway", "prod-us1")],
 }
+_FAILED = CELLS["failed"].facts
+assert _FAILED.rollout is not None
+CELLS["failed sync"] = builders.cell(
+    "payments",
+    "staging-eu1",
+    "v3.9.0",
+    Journey.FAILED,
+    application=builders.application(builders.key("payments", "staging-eu1"), operation=Operation("Failed")),
+    rollout=builders.rollout(builders.key("payments", "staging-eu1"), "v3.7.1"),
+)
+CELLS["failed, nothing runs"] = replace(
+    CELLS["failed"], facts=replace(_FAILED, rollout=replace(_FAILED.rollout, stable_version=None))
+)
+CELLS["down"] = builders.cell(
+    "payments",
+    "staging-eu1",
+    "v3.7.1",
+    Journey.FAILED,
+    rollout=builders.rollout(builders.key("payments", "staging-eu1"), "v3.7.1", phase="Progressing", ready=0),
+)
 CELLS["rolling alert"] = replace(
     CELLS["rolling"], facts=replace(CELLS["rolling"].facts, alerts=CELLS["alert"].facts.alerts)
 )
@@ -56,7 +76,13 @@ def text(line: Line) -> str:
         ("rolling", 16, "v5.1.0 ◐ 2/8 10%"),
         ("rolling", 28, "v5.0.3→v5.1.0 ◐ 2/8 10% 3m"),
         ("paused", 16, "v1.4.2 ‖ 4/8 30%"),
-        ("failed", 16, "v3.8.0 ✖ abort"),
+        ("failed", 9, "✖ v3.7.1"),
+        ("failed", 16, "v3.7.1 ✖ v3.8.0 "),
+        ("failed", 28, "v3.7.1 ✖ v3.8.0 abort"),
+        ("failed sync", 16, "v3.7.1 ✖ v3.9.0 "),
+        ("failed sync", 28, "v3.7.1 ✖ v3.9.0 sync"),
+        ("failed, nothing runs", 16, "✖ v3.8.0 abort"),
+        ("down", 16, "v3.7.1 ✖ down"),
         ("proposed", 16, "v5.0.3 ⇡ #42"),
         ("proposed", 28, "v5.0.3 ⇡ v5.1.0 #42"),
         ("unknown", 9, "? v2.8.0"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sgm_tui.fleet.ages import age
-from sgm_tui.fleet.cell import Cell, Journey, Verdict
+from sgm_tui.fleet.cell import Cell, Journey, Verdict, failing_version
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.weights import percent_text
 from sgm_tui.ui.present.fit import Piece, fit, short_version
@@ -19,6 +19,8 @@ GLYPH_FIRST_BELOW = 12
 """Narrower cells show the glyph first, so that a column of them can be scanned."""
 
 _TREND_WIDTH = 4
+_WIDEST_OTHER = 14
+"""Terminal cells of the version beside the one a cell is about."""
 _FRESHLY_SETTLED = timedelta(hours=1)
 _MOVING = frozenset({Journey.MERGED, Journey.SYNCING, Journey.ROLLING, Journey.PAUSED})
 _URGENCY = (
@@ -77,7 +79,10 @@ def cell_line(cell: Cell, marks: Marks, now: datetime, width: int) -> Line:
     version = Piece(short_version(_headline(cell), width - 2), _version_tone(cell, tone))
     if narrow:
         return _narrow_line(cell, marks, glyph, width)
-    pieces = [*_coming_from(cell), version, glyph, *_progress(cell, tone, now), *_extras(cell, marks, width)]
+    runs = [*_coming_from(cell), version, glyph]
+    if cell.journey is Journey.FAILED and cell.live_version is None:
+        runs = [glyph, version]  # nothing is known to run: the version is the one that fails
+    pieces = [*runs, *_progress(cell, tone, now), *_extras(cell, marks, width)]
     return fit(pieces, width)
 
 
@@ -129,14 +134,14 @@ def failure_word(cell: Cell) -> str:
         return "error"
     if rollout is not None and rollout.aborted:
         return "abort"
+    if rollout is not None and rollout.phase != "Degraded" and rollout.desired > 0 and rollout.ready <= 0:
+        return "down"
     return "degraded"
 
 
 def _headline(cell: Cell) -> Version | None:
     if cell.journey in _MOVING:
         return cell.new_version or cell.desired_version or cell.live_version
-    if cell.journey is Journey.FAILED:
-        return cell.desired_version or cell.live_version
     return cell.live_version or cell.desired_version
 
 
@@ -153,7 +158,7 @@ def _coming_from(cell: Cell) -> list[Piece]:
     new, old = _headline(cell), cell.live_version
     if cell.journey not in _MOVING or old is None or old == new:
         return []
-    return [Piece(f"{short_version(old, 14)}{ARROW}", Tone.QUIET, 3, glued=True)]
+    return [Piece(f"{short_version(old, _WIDEST_OTHER)}{ARROW}", Tone.QUIET, 3, glued=True)]
 
 
 def _progress(cell: Cell, tone: Tone, now: datetime) -> list[Piece]:
@@ -178,7 +183,9 @@ def _progress(cell: Cell, tone: Tone, now: datetime) -> list[Piece]:
             gate = [Piece("gate", tone, 6)] if _waits_for_a_person(cell) else []
             return [Piece(step, tone, 2), Piece(weight, tone, 1), *gate, passed]
         case Journey.FAILED:
-            return [Piece(failure_word(cell), tone, 1), passed]
+            failing = failing_version(cell) if cell.live_version is not None else None
+            shown = [Piece(short_version(failing, _WIDEST_OTHER), tone, 1)] if failing is not None else []
+            return [*shown, Piece(failure_word(cell), tone, 2), passed]
         case Journey.DRIFTED:
             return [Piece("drift", tone, 1), passed]
         case Journey.UNKNOWN:
