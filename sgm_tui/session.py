@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
+from sgm_tui.fleet.completeness import EVERYTHING, Selection, gaps, sources_of
 from sgm_tui.fleet.gates import judge_pull
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.proposal import Preview, Progress, Terms, Unfinished
     from sgm_tui.fleet.pulls import PullAction
     from sgm_tui.fleet.rollout_actions import RolloutAction
+    from sgm_tui.fleet.source import SourceHealth
     from sgm_tui.operations.audit import Audit
     from sgm_tui.operations.planning import Planning
     from sgm_tui.operations.promote import Promoter
@@ -46,6 +48,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sgm")
 
+SILENCE_SECONDS = 20.0
+"""How long a command waits while no source sends anything more."""
+CLONE_SECONDS = 150.0
+"""The same while the configuration, or git for the first time, is being read: git itself gives up before."""
 _LOOK_SECONDS = 1.0
 """How often the plan is looked at for what another terminal put into it."""
 
@@ -139,7 +145,7 @@ class LiveSession:
         """Open every wave that may open by the facts; nothing before every source has answered."""
         self._may_write()
         snapshot = self.store.snapshot
-        if not _has_answered(snapshot):
+        if gaps(snapshot):
             return ()
         told = await self.desk.waves.step(lambda: self.store.snapshot, snapshot.generated_at)
         for progress in told:
@@ -153,14 +159,27 @@ class LiveSession:
         async for snapshot in self.store.snapshots():
             yield replace(snapshot, read_only=self.read_only)
 
-    async def settled(self, seconds: float) -> FleetSnapshot:
-        """The first snapshot in which every source has answered, details included, or the newest after `seconds`."""
+    async def settled(self, seconds: float | None = None, selection: Selection = EVERYTHING) -> FleetSnapshot:
+        """Return the first snapshot in which every source of the selection has answered, details included.
+
+        While answers are coming it is waited for; after `seconds` in all, or after a while in which nothing more has
+        come, it is the newest snapshot: `fleet.completeness.gaps` says what is missing.
+        """
+        clock, since = asyncio.get_running_loop().time, 0.0
+        progress: tuple[tuple[str, ...], int] | None = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 async for snapshot in self.snapshots():
-                    if snapshot.problem or _has_answered(snapshot):
+                    missing = gaps(snapshot, selection)
+                    if snapshot.problem or not missing:
                         return snapshot
-        return self.store.publish()
+                    sources = sources_of(snapshot, selection)
+                    reached = (missing, self.store.arrivals(one.source for one in sources))
+                    if reached != progress:
+                        progress, since = reached, clock()
+                    elif clock() - since > _patience(sources):
+                        break
+        return replace(self.store.publish(), read_only=self.read_only)
 
     async def refresh(self) -> None:
         """Ask every source to look again now."""
@@ -389,10 +408,7 @@ def _on_the_way(snapshot: FleetSnapshot, key: CellKey, policy: Policy) -> list[G
     return [gate for one in open_ones for gate in judge_pull(one, policy, (key,))]
 
 
-def _has_answered(snapshot: FleetSnapshot) -> bool:
-    """Every source has said something, and no Application is known by its Table row only."""
-    if not snapshot.sources or any(one.state == "waiting" for one in snapshot.sources):
-        return False
-    applications = (cell.facts.application for cell in snapshot.cells.values())
-    hubs_stale = any(one.state == "stale" and one.source.kind == "argocd" for one in snapshot.sources)
-    return hubs_stale or all(one is None or one.detailed for one in applications)
+def _patience(sources: Iterable[SourceHealth]) -> float:
+    """Return how many seconds of silence are waited for: a first clone says nothing until it is whole."""
+    begins = not sources or any(one.source.kind == "git" and one.state == "waiting" for one in sources)
+    return CLONE_SECONDS if begins else SILENCE_SECONDS

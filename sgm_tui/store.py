@@ -7,7 +7,7 @@ most ten snapshots a second are made, however many observations come. Readers ge
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from sgm_tui.fleet.observation import (
     ApplicationChanged,
     ApplicationGone,
     ApplicationsListed,
+    Arriving,
     DesiredObserved,
     Lost,
     MetricsListed,
@@ -97,6 +98,7 @@ class Store:
         self._services: tuple[ServiceName, ...] = ()
         self._moving: set[CellKey] = set()
         self._dirty: set[CellKey] = set()
+        self._arrivals: Counter[SourceId] = Counter()
         self.configure(fleet or Fleet(), repository=repository, sources=sources)
 
     def configure(self, fleet: Fleet, *, repository: str = "", sources: Iterable[SourceId] = ()) -> None:
@@ -119,6 +121,10 @@ class Store:
         """What is staged."""
         return self._plan
 
+    def arrivals(self, sources: Iterable[SourceId]) -> int:
+        """Return how many parts of answers these sources have sent: while it grows, they are answering."""
+        return sum(self._arrivals[source] for source in sources)
+
     def moves(self, cluster: str) -> bool:
         """Whether anything in that cluster is under way or in trouble."""
         return any(key.cluster == cluster for key in self._moving)
@@ -138,6 +144,9 @@ class Store:
     def apply(self, observation: Observation) -> None:
         """Take in one observation; the next frame shows it."""
         match observation:
+            case Arriving(source):
+                self._arrivals[source] += 1
+                return
             case Lost(source, reason):
                 self._mark(source, "stale", reason)
             case Off(source, reason):
@@ -180,7 +189,7 @@ class Store:
             case Off():
                 for left in _nothing_left(observation.source):
                     self._absorb(left)
-            case Alive() | Lost() | ApplicationGone():
+            case Alive() | Arriving() | Lost() | ApplicationGone():
                 return
             case _:
                 assert_never(observation)

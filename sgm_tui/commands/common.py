@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import difflib
 import os
@@ -12,16 +13,12 @@ from typing import TYPE_CHECKING
 
 from sgm_tui.commands import output
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
+from sgm_tui.fleet.completeness import EVERYTHING, UNCONFIGURED, Selection, git_is_silent
 
 if TYPE_CHECKING:
     from sgm_tui.config import Config
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.session import LiveSession
-
-SECONDS = 20.0
-"""How long a command waits for every source to answer before it goes on with what it has."""
-_CLONE_SECONDS = 150.0
-"""How long it waits for a repository it cannot do without: git itself gives up before."""
 
 
 def flags_of(arguments: argparse.Namespace) -> dict[str, str]:
@@ -47,25 +44,34 @@ async def load_config(arguments: argparse.Namespace) -> Config:
 
 @contextlib.asynccontextmanager
 async def settled_session(
-    arguments: argparse.Namespace, *, read_only: bool = False, seconds: float = SECONDS
+    arguments: argparse.Namespace, *, read_only: bool = False, selection: Selection = EVERYTHING
 ) -> AsyncIterator[tuple[LiveSession, FleetSnapshot]]:
-    """A session for the length of the block, and the first snapshot in which every source has answered.
-
-    The repository is waited for as long as a first clone takes: without it nothing else can be told.
+    """A session for the length of the block, and the first snapshot in which every source of `selection` has answered.
 
     Raises:
+        UnreachableError: the configuration could not be read in time.
         SgmError: nothing can be shown at all.
     """
     from sgm_tui.wiring import open_session
 
     async with open_session(lambda: load_config(arguments), read_only=read_only) as session:
-        snapshot = await session.settled(seconds)
-        if any(one.source.kind == "git" and one.state == "waiting" for one in snapshot.sources):
-            output.note("sgm: the repository is still being fetched, which the first time takes as long as a clone")
-            snapshot = await session.settled(_CLONE_SECONDS)
+        waiting = asyncio.create_task(_say_if_cloning(session))
+        try:
+            snapshot = await session.settled(selection=selection)
+        finally:
+            waiting.cancel()
         if session.error is not None:
             raise session.error
+        if not snapshot.sources:
+            raise UnreachableError(UNCONFIGURED, "Nothing was done. Try again.")
         yield session, snapshot
+
+
+async def _say_if_cloning(session: LiveSession) -> None:
+    """Tell a person why nothing happens: the first time the repository is fetched whole."""
+    await asyncio.sleep(_CLONE_NOTE_SECONDS)
+    if git_is_silent(session.store.snapshot):
+        output.note("sgm: the repository is still being fetched, which the first time takes as long as a clone")
 
 
 def must_know_git(snapshot: FleetSnapshot) -> None:
@@ -103,6 +109,9 @@ def may_write(arguments: argparse.Namespace, session: LiveSession | None = None)
         raise UsageError("there is no terminal to confirm on", f"Add --yes to confirm in advance{instead}.")
 
 
+_CLONE_NOTE_SECONDS = 20.0
+
+
 def one_of(kind: str, value: str, known: Iterable[str]) -> None:
     """Refuse a name that does not exist, and say the nearest that does.
 
@@ -125,7 +134,10 @@ def check_names(snapshot: FleetSnapshot, wanted: Mapping[str, Iterable[str] | No
 
     Raises:
         UsageError: one does not exist.
+        UnreachableError: whether it exists is not known: what names it has not answered.
     """
+    if not snapshot.sources:
+        raise UnreachableError(UNCONFIGURED, "Try again.")
     known: dict[str, list[str]] = {
         "service": list(snapshot.services),
         "stage": [stage.name for stage in snapshot.fleet.stages],
@@ -133,7 +145,19 @@ def check_names(snapshot: FleetSnapshot, wanted: Mapping[str, Iterable[str] | No
     }
     for kind, values in wanted.items():
         for value in values or ():
+            if kind == "service" and value not in known[kind]:
+                must_have_answered(snapshot, f"there is a service {value}")
             one_of(kind, value, known[kind])
+
+
+def must_have_answered(snapshot: FleetSnapshot, what: str) -> None:
+    """Refuse to conclude from silence that something is not there.
+
+    Raises:
+        UnreachableError: whether `what` is so is not known, because git has not answered.
+    """
+    if reason := git_is_silent(snapshot):
+        raise UnreachableError(f"whether {what} is not known: {reason}", "Nothing was done. Try again.")
 
 
 def check_places(snapshot: FleetSnapshot, service: str | None, stage: str | None, clusters: Sequence[str]) -> None:
@@ -141,6 +165,7 @@ def check_places(snapshot: FleetSnapshot, service: str | None, stage: str | None
 
     Raises:
         UsageError: there is no such cell; it says where the nearest are.
+        UnreachableError: whether there is one is not known.
     """
     for cluster in clusters:
         home = next((one.stage for one in snapshot.fleet.clusters if one.name == cluster), stage)
@@ -152,4 +177,5 @@ def check_places(snapshot: FleetSnapshot, service: str | None, stage: str | None
         if not any(where in {key.stage, key.cluster} for key in keys):
             places = list(dict.fromkeys(str(key.cluster if clusters else key.stage) for key in keys))
             what = service or "no service"
+            must_have_answered(snapshot, f"{service or 'any service'} is deployed in {where}")
             raise UsageError(f"{what} is{' not' if service else ''} deployed in {where}", nearest(where, places))

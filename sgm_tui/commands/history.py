@@ -13,6 +13,7 @@ from sgm_tui.commands import output
 from sgm_tui.commands.arguments import count
 from sgm_tui.commands.common import check_names, check_places, must_know_git, settled_session
 from sgm_tui.fleet.ages import age
+from sgm_tui.fleet.completeness import Selection
 from sgm_tui.fleet.history import Past
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.report import in_order, time_text
@@ -44,7 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _history(arguments: argparse.Namespace) -> int:
     wanted = {name: getattr(arguments, name) for name in ("service", "stage", "cluster")}
-    async with settled_session(arguments, read_only=True) as (session, snapshot):
+    services, stages, clusters = ((value,) if value else () for value in wanted.values())
+    selection = Selection(services, stages, clusters)
+    async with settled_session(arguments, read_only=True, selection=selection) as (session, snapshot):
         must_know_git(snapshot)
         check_names(snapshot, {name: [value] if value else () for name, value in wanted.items()})
         check_places(snapshot, arguments.service, arguments.stage, [arguments.cluster] if arguments.cluster else ())

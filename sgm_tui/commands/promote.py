@@ -7,7 +7,15 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import changes
-from sgm_tui.commands.common import check_names, check_places, may_write, must_know_git, one_of, settled_session
+from sgm_tui.commands.common import (
+    check_names,
+    check_places,
+    may_write,
+    must_have_answered,
+    must_know_git,
+    one_of,
+    settled_session,
+)
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.model import ServiceName, StageName
 from sgm_tui.fleet.plan import Staged
@@ -72,6 +80,7 @@ def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
         of = {name: cells_of(snapshot, stage, service=ServiceName(name), **narrow) for name in arguments.services}
         for name, found in of.items():
             if not found:
+                must_have_answered(snapshot, f"{name} is deployed there")
                 raise UsageError(f"{name} is not deployed there", "sgm status shows where it is.")
         keys = [key for found in of.values() for key in found]
     return promotions_into(snapshot, keys, arguments.version, StageName(arguments.source) if arguments.source else None)

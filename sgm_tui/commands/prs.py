@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
 from sgm_tui.commands.arguments import count
-from sgm_tui.commands.common import check_names, may_write, settled_session
+from sgm_tui.commands.common import check_names, may_write, must_have_answered, settled_session
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 from sgm_tui.fleet.ages import age
+from sgm_tui.fleet.completeness import Selection
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.pulls import WORDS, PullAction, changes_protected, why_not
 from sgm_tui.fleet.report import time_text
@@ -51,12 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _prs(arguments: argparse.Namespace) -> int:
-    async with settled_session(arguments, read_only=arguments.what == "list") as (session, snapshot):
+    looks, sources = arguments.what == "list", Selection(kinds=frozenset({"git", "forge"}))
+    async with settled_session(arguments, read_only=looks, selection=sources) as (session, snapshot):
         _must_know_forge(snapshot)
         if arguments.what == "list":
             return _list(snapshot, arguments)
         request = next((one for one in snapshot.pull_requests if one.number == arguments.number), None)
         if request is None:
+            must_have_answered(snapshot, f"pull request #{arguments.number} touches the fleet")
             raise UsageError(f"there is no pull request #{arguments.number} that touches the fleet", "sgm prs")
         may_write(arguments, session)
         reason = why_not(request, arguments.what)

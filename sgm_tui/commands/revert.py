@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import changes, output
 from sgm_tui.commands.common import check_names, check_places, may_write, must_know_git, settled_session
-from sgm_tui.errors import UsageError
+from sgm_tui.errors import UnreachableError, UsageError
+from sgm_tui.fleet.completeness import Selection, sources_of
 from sgm_tui.fleet.model import ServiceName, StageName
 from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.reverting import affected, scope_of, wider_scope
@@ -76,15 +77,25 @@ async def _unknown(session: LiveSession, snapshot: FleetSnapshot, arguments: arg
     known = await session.versions(service)
     if version in known:
         return None
+    if silent := _silent_clusters(snapshot, arguments):
+        raise UnreachableError(f"whether {service} {version} runs in {silent} is not known", "Nothing was done.")
     near = difflib.get_close_matches(version, known, n=_NAMED, cutoff=0.4)
     told = f"the nearest: {', '.join(near)}" if near else f"known: {', '.join(known[:_NAMED]) or 'none'}"
     return Refusal("", f"no cell of {service} has {version}; {told}")
 
 
+def _silent_clusters(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> str:
+    """Return the selected clusters that have not answered, each with why; "" where all have."""
+    stages = (arguments.stage,) if arguments.stage else ()
+    selection = Selection(stages=stages, clusters=tuple(arguments.cluster or ()), kinds=frozenset({"rollouts"}))
+    silent = [one for one in sources_of(snapshot, selection) if one.state in {"waiting", "stale"}]
+    return "; ".join(f"{one.source.scope} ({one.told or 'no answer yet'})" for one in silent)
+
+
 async def _stage_reverts(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
     service = ServiceName(arguments.service)
     if arguments.bad_version:
-        return await _away_from(session, service, arguments)
+        return await _away_from(session, snapshot, arguments)
     stage, target = StageName(arguments.stage), arguments.to_version or arguments.to_revision
     last, found = await session.desk.reverter.last_promotion(snapshot, service, stage)
     if target is None and not arguments.cluster:
@@ -98,14 +109,18 @@ async def _stage_reverts(session: LiveSession, snapshot: FleetSnapshot, argument
     return staged
 
 
-async def _away_from(session: LiveSession, service: ServiceName, arguments: argparse.Namespace) -> Staged:
+async def _away_from(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
     """The way back of every cell that is meant, each telling others that the version is bad."""
-    version = arguments.bad_version
+    service, version = ServiceName(arguments.service), arguments.bad_version
     found = [
         replace(one, marks_bad=_why_bad(arguments)) if isinstance(one, Change) else one
         for one in await session.reverts_of(service, version)
         if _asked_for(one, arguments)
     ]
+    if silent := _silent_clusters(snapshot, arguments):
+        output.note(f"sgm: whether {service} {version} runs in {silent} is not known: nothing is reverted there for it")
+        if not found:
+            raise UnreachableError(f"{service} {version}: no cluster that answers runs it", "Nothing was done.")
     nothing = Refusal("", f"git wants {service} {version} in no cell that is meant", nothing=True)
     return changes.only_changes(found or [nothing])
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
 from sgm_tui.commands.arguments import name
-from sgm_tui.commands.common import check_names, may_write, settled_session
+from sgm_tui.commands.common import check_names, may_write, must_have_answered, settled_session
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 from sgm_tui.fleet.cell import Journey
+from sgm_tui.fleet.completeness import Selection
 from sgm_tui.fleet.model import CellKey, ServiceName
 from sgm_tui.fleet.rollout_actions import WORDS, RolloutAction, consequence, why_not
 
@@ -44,10 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _rollout(arguments: argparse.Namespace) -> int:
-    async with settled_session(arguments) as (session, snapshot):
+    async with settled_session(arguments, selection=Selection(clusters=(arguments.cluster,))) as (session, snapshot):
         may_write(arguments, session)
         cell = _cell(snapshot, arguments)
         rollout = cell.facts.rollout
+        _must_see(snapshot, cell)
         if cell.journey is Journey.UNKNOWN and cell.facts.stale:
             raise UnreachableError(f"{cell.key} is unknown: {cell.reason}", "Nothing was done.")
         why = why_not(rollout, arguments.action)
@@ -70,8 +72,21 @@ def _cell(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Cell:
     key = CellKey(ServiceName(arguments.service), cluster.stage, cluster.name) if cluster is not None else None
     cell = snapshot.cells.get(key) if key is not None else None
     if cell is None:
+        must_have_answered(snapshot, f"{arguments.service} is in {arguments.cluster}")
         raise UsageError(f"{arguments.service} is not in {arguments.cluster}", "sgm status shows what is where.")
     return cell
+
+
+def _must_see(snapshot: FleetSnapshot, cell: Cell) -> None:
+    """Refuse to take a rollout no source has reported yet for one that is not there.
+
+    Raises:
+        UnreachableError: the cluster has not answered.
+    """
+    for health in snapshot.sources:
+        unseen = health.source.kind == "rollouts" and health.source.scope == cell.key.cluster
+        if unseen and health.state in {"waiting", "stale"}:
+            raise UnreachableError(f"{cell.key} is unknown: {health.reason or 'no answer yet'}", "Nothing was done.")
 
 
 def _wanted(cell: Cell) -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
 from sgm_tui.commands.arguments import positive
-from sgm_tui.commands.common import SECONDS, check_names, check_places, load_config
+from sgm_tui.commands.common import check_names, check_places, load_config
 from sgm_tui.errors import UnreachableError
+from sgm_tui.fleet.completeness import Selection, gaps
 
 if TYPE_CHECKING:
     from sgm_tui.config import Config
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     ConfigLoader = Callable[[], Awaitable[Config]]
 
+_PATIENCE = "What has answered is shown. Wait longer (--timeout), or look at the sources in the dashboard: sgm."
+_FOR_PEOPLE = frozenset({"table", "wide", "markdown", "svg"})
+"""Formats in which nothing at all looks like a fleet without services."""
 FORMATS = ("table", "wide", "json", "yaml", "svg", "markdown")
 
 
@@ -45,7 +49,12 @@ def _status_options(parser: argparse.ArgumentParser) -> None:
         metavar="EXPR",
         help="exit 1 unless this is true of every selected cell, e.g. journey==settled",
     )
-    parser.add_argument("--timeout", type=positive, default=SECONDS, metavar="SECONDS", help="wait so long for answers")
+    parser.add_argument(
+        "--timeout",
+        type=positive,
+        metavar="SECONDS",
+        help="wait at most so long in all (default: while answers are coming)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -65,13 +74,19 @@ async def look(load: ConfigLoader, arguments: argparse.Namespace) -> int:
         loaded.append(await load())
         return loaded[-1]
 
+    selection = Selection(tuple(arguments.service or ()), tuple(arguments.stage or ()), tuple(arguments.cluster or ()))
     async with open_session(remembered, read_only=True) as session:
-        snapshot = await session.settled(arguments.timeout)
+        snapshot = await session.settled(arguments.timeout, selection)
     if session.error is not None:
         raise session.error
-    keys = _selected(snapshot, arguments)
+    missing = gaps(snapshot, selection)
+    keys = _selected(snapshot, selection) if snapshot.sources else frozenset()
     untrue = _untrue(snapshot, keys, claims)
-    output.data(await _rendered(snapshot, keys, arguments.output, loaded[-1].theme if loaded else ""))
+    if not (missing and not keys and arguments.output in _FOR_PEOPLE):
+        theme = loaded[-1].theme if loaded else ""
+        output.data(await _rendered(snapshot, keys, arguments.output, theme, missing))
+    if missing:
+        raise UnreachableError(f"incomplete: {'; '.join(missing)}{_within(arguments.timeout)}", _PATIENCE)
     silent = _all_silent(snapshot)
     if silent:
         raise UnreachableError(
@@ -90,15 +105,16 @@ def _all_silent(snapshot: FleetSnapshot) -> str:
     return clusters[0].reason or "no answer in time"
 
 
-def _selected(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> frozenset[CellKey]:
-    wanted = {name: getattr(arguments, name) for name in ("service", "stage", "cluster")}
-    check_names(snapshot, wanted)
-    keys = frozenset(
-        key for key in snapshot.cells if all(not names or getattr(key, name) in names for name, names in wanted.items())
-    )
+def _selected(snapshot: FleetSnapshot, selection: Selection) -> frozenset[CellKey]:
+    check_names(snapshot, {"service": selection.services, "stage": selection.stages, "cluster": selection.clusters})
+    keys = frozenset(key for key in snapshot.cells if selection.holds(key))
     if not keys and snapshot.cells:
-        _check_together(snapshot, **{f"{name}s": names or () for name, names in wanted.items()})
+        _check_together(snapshot, services=selection.services, stages=selection.stages, clusters=selection.clusters)
     return keys
+
+
+def _within(seconds: float | None) -> str:
+    return f" (within {seconds:g} s)" if seconds is not None else ""
 
 
 def _check_together(
@@ -120,21 +136,23 @@ def _check_together(
             check_places(snapshot, service, stage, ())
 
 
-async def _rendered(snapshot: FleetSnapshot, keys: frozenset[CellKey], form: str, theme: str) -> str:
+async def _rendered(
+    snapshot: FleetSnapshot, keys: frozenset[CellKey], form: str, theme: str, missing: Sequence[str]
+) -> str:
     from sgm_tui.fleet import tables
     from sgm_tui.fleet.report import report
 
     if form == "json":
-        return json.dumps(report(snapshot, keys), indent=2, ensure_ascii=False)
+        return json.dumps(report(snapshot, keys, missing), indent=2, ensure_ascii=False)
     if form == "yaml":
-        return _yaml(report(snapshot, keys))
+        return _yaml(report(snapshot, keys, missing))
     if form == "svg":
         from sgm_tui.ui.picture import holding, svg
 
         return await svg(snapshot, holding(snapshot), theme)
     if form == "markdown":
-        return tables.markdown(snapshot, keys)
-    return tables.table(snapshot, keys, wide=form == "wide")
+        return tables.markdown(snapshot, keys, missing)
+    return tables.table(snapshot, keys, wide=form == "wide", missing=missing)
 
 
 def _yaml(document: Document) -> str:

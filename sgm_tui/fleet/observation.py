@@ -25,6 +25,13 @@ class Alive:
 
 
 @dataclass(frozen=True, slots=True)
+class Arriving:
+    """A part of an answer has come and the rest is on its way: nothing can be concluded from it yet."""
+
+    source: SourceId
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """The source does not answer; it keeps trying."""
 
@@ -139,6 +146,7 @@ class PullRequestsListed:
 
 Observation = (
     Alive
+    | Arriving
     | Lost
     | Off
     | DesiredObserved

@@ -5,6 +5,7 @@ Versions are strings, times RFC 3339 UTC, ratios 0–1, and what is not known is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,13 @@ Document = dict[str, Any]
 """A JSON-compatible mapping."""
 
 
-def report(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None) -> Document:
-    """The whole status, or only the cells in `keys`, in matrix order."""
+def report(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, missing: Sequence[str] = ()) -> Document:
+    """The whole status, or only the cells in `keys`, in matrix order; `missing` says what had not arrived yet."""
     return {
         "schema": SCHEMA,
         "generated_at": time_text(snapshot.generated_at),
+        "complete": not missing,
+        "missing": list(missing),
         "sources": [source_report(one, snapshot.generated_at) for one in snapshot.sources],
         "cells": [cell_report(cell) for cell in in_order(snapshot) if keys is None or cell.key in keys],
     }

@@ -22,8 +22,17 @@ _WIDEST = 80
 """Characters of a column that others follow: a name Kubernetes takes (63) and a digest (71) stay whole."""
 
 
-def table(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, *, wide: bool = False) -> str:
-    """Aligned columns, a cell a line; below, sources that are not fresh, and what the fresh ones do not tell."""
+def table(
+    snapshot: FleetSnapshot,
+    keys: frozenset[CellKey] | None = None,
+    *,
+    wide: bool = False,
+    missing: Sequence[str] = (),
+) -> str:
+    """Aligned columns, a cell a line; below, what is missing and sources that are not fresh, each in a line.
+
+    `missing` names what had not arrived yet; what fresh sources do not report comes last.
+    """
     cells = [cell for cell in in_order(snapshot) if keys is None or cell.key in keys]
     rows = [(_wide_row if wide else _row)(cell, snapshot.generated_at) for cell in cells]
     lines = align([_WIDE if wide else _HEADINGS, *(_narrowed(row) for row in rows)])
@@ -33,11 +42,13 @@ def table(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, *, wi
         lines.append("")
         lines.extend(f"! {one.name}: {one.reason or 'no answer yet'}" for one in troubled)
         lines.extend(f"· {one.name}: {one.note}" for one in noted)
+    if missing:
+        lines.extend(["", *(f"! incomplete: {one}" for one in missing)])
     return "\n".join(lines)
 
 
-def markdown(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None) -> str:
-    """A matrix for a pull request or a job summary: services down, clusters across."""
+def markdown(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, missing: Sequence[str] = ()) -> str:
+    """A matrix for a pull request or a job summary: services down, clusters across; below, what is missing."""
     clusters = snapshot.fleet.clusters
     lines = [
         "| service | " + " | ".join(f"{cluster.stage} {cluster.name}" for cluster in clusters) + " |",
@@ -48,6 +59,8 @@ def markdown(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None) ->
         shown = [cell if cell is not None and (keys is None or cell.key in keys) else None for cell in row]
         if any(shown):
             lines.append(f"| {_escape(service)} | " + " | ".join(_box(cell) for cell in shown) + " |")
+    if missing:
+        lines.extend(["", *(f"**incomplete**: {_escape(one)}" for one in missing)])
     return "\n".join(lines)
 
 

@@ -41,6 +41,8 @@ ABSENT = "0" * 40
 
 _FETCH_SECONDS = 120.0
 _READ_SECONDS = 30.0
+_SILENT_SECONDS = "30"
+"""After so many seconds without a byte git gives up by itself, also when sgm has ended meanwhile."""
 _LOCK_PAUSE = 0.02
 _MOST_TREES = 6
 _PUSH_SECONDS = 60.0
@@ -341,6 +343,8 @@ class Repository:
             "core.fsmonitor": "false",
             "credential.helper": "",
             "http.followRedirects": "false",
+            "http.lowSpeedLimit": "1",
+            "http.lowSpeedTime": _SILENT_SECONDS,
         }
         if token and urlsplit(self.url).scheme in {"http", "https"}:
             config["http.extraHeader"] = f"Authorization: {_basic(token)}"
@@ -368,7 +372,7 @@ _QUIET = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "true",
     "SSH_ASKPASS": "true",
-    "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=10",
+    "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=10 -oServerAliveCountMax=3",
     "GIT_ALLOW_PROTOCOL": "https:ssh:http:file",
     "GIT_LFS_SKIP_SMUDGE": "1",
     "GIT_EDITOR": "true",

@@ -20,6 +20,7 @@ from sgm_tui.fleet.observation import (
     ApplicationChanged,
     ApplicationGone,
     ApplicationsListed,
+    Arriving,
     Lost,
     Observation,
     Off,
@@ -75,7 +76,8 @@ class ApplicationSource:
 
     async def _follow(self, publish: Publish) -> None:
         await self._rows_first(publish)
-        async for event in follow(Collection(self._connection, self._path), wake=self._wake):
+        collection = Collection(self._connection, self._path, arrived=lambda: publish(Arriving(self.source)))
+        async for event in follow(collection, wake=self._wake):
             match event:
                 case Listed():
                     publish(ApplicationsListed(self.source, await self._listed(event.items)))

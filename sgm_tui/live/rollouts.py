@@ -16,7 +16,16 @@ import msgspec
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import CellKey, ClusterName
-from sgm_tui.fleet.observation import Alive, Lost, Observation, Off, RolloutChanged, RolloutGone, RolloutsListed
+from sgm_tui.fleet.observation import (
+    Alive,
+    Arriving,
+    Lost,
+    Observation,
+    Off,
+    RolloutChanged,
+    RolloutGone,
+    RolloutsListed,
+)
 from sgm_tui.fleet.observed import UNREADABLE, AnalysisRun, Rollout
 from sgm_tui.fleet.rollout import ReplicaSetObject, RolloutObject, derive
 from sgm_tui.fleet.source import SourceId
@@ -93,7 +102,9 @@ class RolloutSource:
             group.create_task(self._beat(publish))
 
     async def _follow(self, kind: Kind, publish: Publish) -> None:
-        collection = Collection(self._connection, _PATHS[kind], _SELECTORS.get(kind, {}))
+        collection = Collection(
+            self._connection, _PATHS[kind], _SELECTORS.get(kind, {}), arrived=lambda: publish(Arriving(self.source))
+        )
         async for event in follow(collection, wake=self._wakes[kind]):
             match event:
                 case Listed():

@@ -98,14 +98,22 @@ class Backoff:
         self.failures = 0
 
 
+def _ignore() -> None:
+    """Do nothing."""
+
+
 async def list_all(
     connection: ClusterConnection,
     path: str,
     selector: Mapping[str, str] | None = None,
     *,
     deadline: float | None = None,
+    arrived: Callable[[], None] = _ignore,
 ) -> tuple[list[msgspec.Raw], str]:
-    """Every item of a collection, page by page (each within `deadline` seconds), and the revision of the list."""
+    """Every item of a collection, page by page (each within `deadline` seconds), and the revision of the list.
+
+    `arrived` is called after each page but the last.
+    """
     items: list[msgspec.Raw] = []
     limit = _PAGE
     params = {**(selector or {}), "limit": str(limit)}
@@ -123,6 +131,7 @@ async def list_all(
         if not page.metadata.continue_:
             return items, page.metadata.resource_version
         params = {**params, "continue": page.metadata.continue_}
+        arrived()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +142,8 @@ class Collection:
     path: str
     selector: Mapping[str, str] = field(default_factory=dict)
     """`labelSelector`, where the server can leave out what we would throw away."""
+    arrived: Callable[[], None] = _ignore
+    """Called for every page of its list but the last."""
 
 
 async def follow(
@@ -148,7 +159,9 @@ async def follow(
     waits = backoff or Backoff(collection.connection.pace)
     while True:
         try:
-            items, version = await list_all(collection.connection, collection.path, collection.selector)
+            items, version = await list_all(
+                collection.connection, collection.path, collection.selector, arrived=collection.arrived
+            )
             yield Listed(items)
             # Raw items hold their whole answer: kept for the life of the watch they would be a lot of memory.
             del items
