@@ -434,8 +434,9 @@ def _health(known: SourceHealth, state: str, reason: str, note: str | None, now:
         return SourceHealth(known.source, "fresh", seen_at=now, since=since, note=known.note if note is None else note)
     if state == "off":
         return SourceHealth(known.source, "off", seen_at=known.seen_at, since=now, reason=reason)
-    since = known.since if known.state == "stale" else now
-    return SourceHealth(known.source, "stale", seen_at=known.seen_at, since=since, reason=reason)
+    # Silent since its last answer, not since that was noticed; never answered, since it was first asked.
+    since = known.since if known.state in {"stale", "waiting"} else known.seen_at
+    return SourceHealth(known.source, "stale", seen_at=known.seen_at, since=since or now, reason=reason)
 
 
 def _silent(related: Iterable[SourceHealth]) -> tuple[SourceHealth | None, tuple[str, ...]]:

@@ -24,3 +24,8 @@ def age_changes_in(span: timedelta) -> float:
     seconds = max(0.0, span.total_seconds())
     unit = 1 if seconds < _MINUTE else _MINUTE if seconds < _HOUR else _HOUR if seconds < 2 * _DAY else _DAY
     return unit - seconds % unit
+
+
+def seconds_waited(seconds: float) -> str:
+    """Return how long an answer was waited for: "5 s", "0.4 s"."""
+    return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.1f} s"

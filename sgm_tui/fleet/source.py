@@ -34,7 +34,7 @@ class SourceHealth:
     seen_at: datetime | None = None
     """The last answer."""
     since: datetime | None = None
-    """When it entered this state."""
+    """When it entered this state; a stale one is silent since its last answer, or since it was first asked."""
     reason: str = ""
     """Why it is stale or off."""
     note: str = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from github.Requester import HTTPRequestsConnectionClass, Requester
 
 from sgm_tui.config import Config
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
+from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.proposal import Between, ClosedEarlier, Proposal
 from sgm_tui.fleet.text import clean
@@ -251,7 +253,8 @@ class _Connection:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """The library's errors, and refusals, as ours."""
+        """The library's errors, and refusals, as ours; a read may be tried again: what is told is what was waited."""
+        begun = time.monotonic()
         try:
             yield
         except StatusError as error:
@@ -259,9 +262,10 @@ class _Connection:
         except AnswerRefusedError as error:
             raise UnreachableError(f"GitHub {error}", "Check github.api_url and github.repository.") from error
         except requests.Timeout as error:
-            raise UnreachableError(f"GitHub did not answer within {_LIMITS.silence:.0f} s") from error
+            waited = seconds_waited(time.monotonic() - begun)
+            raise UnreachableError(f"GitHub did not answer within {waited}") from error
         except requests.RequestException as error:
-            raise UnreachableError(f"GitHub {unanswered(error, _LIMITS.silence)}") from error
+            raise UnreachableError(f"GitHub {unanswered(error, time.monotonic() - begun)}") from error
         except (GithubException, AssertionError, RuntimeError) as error:
             raise UnreachableError(f"GitHub cannot be asked: {clean(error, 160)}", "Check github.api_url.") from error
 

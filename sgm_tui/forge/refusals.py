@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sgm_tui.errors import RefusedError
+from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.text import clean
 
 _LONGEST = 1 << 16
@@ -22,7 +23,7 @@ def unanswered(error: Exception, seconds: float) -> str:
     cause = getattr(cause, "reason", None) or cause
     text = str(cause)
     if "timed out" in text:
-        return f"did not answer within {seconds:g} s"
+        return f"did not answer within {seconds_waited(seconds)}"
     if found := _SYSTEM.search(text):
         return f"cannot be reached: {clean(found[1]).strip().lower()}"
     if "Connection aborted" in text or "Connection broken" in text:

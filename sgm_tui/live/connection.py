@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import ssl
+import time
 from asyncio import sslproto
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from kubernetes.aio.config import new_client_from_config
 from kubernetes.aio.config.config_exception import ConfigException
 
 from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableError, system_words
+from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import Status
 
@@ -179,6 +181,7 @@ class ClusterConnection:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One request with its deadlines; every failure leaves as an error of ours that says what happened."""
         limits = aiohttp.ClientTimeout(total=total, sock_connect=self.pace.connect, sock_read=idle)
+        begun = time.monotonic()
         try:
             async with asyncio.timeout(None if idle is None else self.pace.watch + 2 * idle):
                 response = await self._send(request, limits)
@@ -186,7 +189,9 @@ class ClusterConnection:
                     await self._check(response, request.path)
                     yield response
         except TimeoutError as error:
-            raise UnreachableError(f"{self.context} did not answer within {idle or total or 0:.0f} s") from error
+            # Which of the deadlines ended it is the library's secret: what is told is what was waited.
+            waited = seconds_waited(time.monotonic() - begun)
+            raise UnreachableError(f"{self.context} did not answer within {waited}") from error
         except aiohttp.ClientConnectorError as error:
             raise UnreachableError(f"{self.context}: {_cause(error)}") from error
         except aiohttp.ClientError as error:

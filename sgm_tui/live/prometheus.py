@@ -11,6 +11,7 @@ import contextlib
 import json
 import math
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 from urllib3.util.retry import Retry
 
 from sgm_tui.errors import UnreachableError
+from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.text import clean
 
 _DEADLINE = 5.0
@@ -114,16 +116,17 @@ def told(what: str) -> Iterator[None]:
 
     What happened comes first and who was asked last: where there is little room an address says nothing.
     """
+    begun = time.monotonic()
     try:
         yield
     except PrometheusApiClientException as error:
         raise UnreachableError(f"Prometheus refused: {_cause(str(error))} ({what})") from error
     except requests.Timeout as error:
-        raise UnreachableError(f"Prometheus did not answer within {_DEADLINE:.0f} s ({what})") from error
+        raise UnreachableError(f"Prometheus did not answer within {_waited(begun)} ({what})") from error
     except requests.JSONDecodeError as error:
         raise UnreachableError(f"what answers is not Prometheus ({what})") from error
     except requests.RequestException as error:
-        raise UnreachableError(f"Prometheus {_reason(error)} ({what})") from error
+        raise UnreachableError(f"Prometheus {_reason(error, _waited(begun))} ({what})") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         # An answer of another shape than Prometheus': a proxy's, or a version's from the future.
         raise UnreachableError(f"Prometheus gave an answer that cannot be read: {clean(error)} ({what})") from error
@@ -138,7 +141,11 @@ def _cause(text: str) -> str:
     return clean(text)
 
 
-def _reason(error: requests.RequestException) -> str:
+def _waited(begun: float) -> str:
+    return seconds_waited(time.monotonic() - begun)
+
+
+def _reason(error: requests.RequestException, waited: str) -> str:
     """Why there is no answer, dug out of the library's wrapping."""
     cause = error.args[0] if error.args else error
     if isinstance(cause, MaxRetryError) and cause.reason is not None:
@@ -146,7 +153,7 @@ def _reason(error: requests.RequestException) -> str:
     if isinstance(cause, NewConnectionError):
         return f"cannot be reached: {_NUMBER.sub('', clean(cause, 160).rpartition(': ')[2])}"
     if isinstance(cause, Urllib3TimeoutError):
-        return f"did not answer within {_DEADLINE:.0f} s"
+        return f"did not answer within {waited}"
     if isinstance(cause, SSLError):
         return f"is not trusted: {clean(cause, 160)}"
     return f"gave no answer: {clean(cause, 160)}"

@@ -30,7 +30,7 @@ from sgm_tui.fleet.observation import (
 )
 from sgm_tui.fleet.observed import Application, Metrics, PullRequest, Rollout, Scaling
 from sgm_tui.fleet.plan import Change, Plan
-from sgm_tui.fleet.source import SourceId
+from sgm_tui.fleet.source import SourceId, SourceKind
 from sgm_tui.fleet.standstill import DOWN_AFTER
 from sgm_tui.store import DEADLINES, Store
 
@@ -164,6 +164,34 @@ def test_silence_past_the_deadline_is_stale_even_if_nobody_said_lost(store: Stor
     assert journeys(store) == {IN_EU: Journey.SETTLED, IN_US: Journey.UNKNOWN}
     store.apply(Alive(ROLLOUTS_US))
     assert journeys(store) == {IN_EU: Journey.SETTLED, IN_US: Journey.SETTLED}
+
+
+@pytest.mark.parametrize("kind", list(DEADLINES))
+def test_a_source_is_silent_since_its_last_answer_not_since_that_was_noticed(
+    clock: ManualClock, kind: SourceKind
+) -> None:
+    source = SourceId(kind, "hub")
+    store = Store(sources=(source,), clock=clock)
+    asked = clock.now
+
+    def silent() -> float:
+        (health,) = store.publish().sources
+        assert (health.state, health.since is not None) == ("stale", True)
+        return (clock.now - (health.since or clock.now)).total_seconds()
+
+    clock.advance(13)
+    store.apply(Lost(source, "did not answer within 5 s"))
+    assert silent() == (clock.now - asked).total_seconds() == 13
+    store.apply(Alive(source))
+    clock.advance(13)
+    store.apply(Lost(source, "did not answer within 5 s"))
+    assert silent() == 13
+    clock.advance(30)
+    store.apply(Lost(source, "did not answer within 5 s"))
+    assert silent() == 43
+    store.apply(Alive(source))
+    clock.advance(DEADLINES[kind] + 1)
+    assert silent() == DEADLINES[kind] + 1
 
 
 def test_what_a_source_may_not_tell_is_said_and_judges_nothing(store: Store) -> None:
