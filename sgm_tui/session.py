@@ -7,7 +7,6 @@ everything that writes. Reading never waits for writing, and read-only refuses a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
-from sgm_tui.fleet.completeness import EVERYTHING, Selection, gaps, sources_of
+from sgm_tui.fleet.completeness import EVERYTHING, Selection, gaps
 from sgm_tui.fleet.gates import judge_pull
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
@@ -26,6 +25,7 @@ from sgm_tui.fleet.waves import WavePlan, WaveStep, next_step
 from sgm_tui.operations.planning import edited
 from sgm_tui.store import Store
 from sgm_tui.threads import Lane, run_in
+from sgm_tui.waiting import complete_snapshot
 
 if TYPE_CHECKING:
     from sgm_tui.config import Config
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.proposal import Preview, Progress, Terms, Unfinished
     from sgm_tui.fleet.pulls import PullAction
     from sgm_tui.fleet.rollout_actions import RolloutAction
-    from sgm_tui.fleet.source import SourceHealth
     from sgm_tui.operations.audit import Audit
     from sgm_tui.operations.planning import Planning
     from sgm_tui.operations.promote import Promoter
@@ -48,10 +47,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sgm")
 
-SILENCE_SECONDS = 20.0
-"""How long a command waits while no source sends anything more."""
-CLONE_SECONDS = 150.0
-"""The same while the configuration, or git for the first time, is being read: git itself gives up before."""
 _LOOK_SECONDS = 1.0
 """How often the plan is looked at for what another terminal put into it."""
 
@@ -165,21 +160,8 @@ class LiveSession:
         While answers are coming it is waited for; after `seconds` in all, or after a while in which nothing more has
         come, it is the newest snapshot: `fleet.completeness.gaps` says what is missing.
         """
-        clock, since = asyncio.get_running_loop().time, 0.0
-        progress: tuple[tuple[str, ...], int] | None = None
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                async for snapshot in self.snapshots():
-                    missing = gaps(snapshot, selection)
-                    if snapshot.problem or not missing:
-                        return snapshot
-                    sources = sources_of(snapshot, selection)
-                    reached = (missing, self.store.arrivals(one.source for one in sources))
-                    if reached != progress:
-                        progress, since = reached, clock()
-                    elif clock() - since > _patience(sources):
-                        break
-        return replace(self.store.publish(), read_only=self.read_only)
+        snapshot = await complete_snapshot(self.store, seconds, selection)
+        return replace(snapshot, read_only=self.read_only)
 
     async def refresh(self) -> None:
         """Ask every source to look again now."""
@@ -406,9 +388,3 @@ def _on_the_way(snapshot: FleetSnapshot, key: CellKey, policy: Policy) -> list[G
     numbers = {pending.number for pending in snapshot.cells[key].facts.pending}
     open_ones = [one for one in snapshot.open_pull_requests if one.number in numbers]
     return [gate for one in open_ones for gate in judge_pull(one, policy, (key,))]
-
-
-def _patience(sources: Iterable[SourceHealth]) -> float:
-    """Return how many seconds of silence are waited for: a first clone says nothing until it is whole."""
-    begins = not sources or any(one.source.kind == "git" and one.state == "waiting" for one in sources)
-    return CLONE_SECONDS if begins else SILENCE_SECONDS

@@ -98,7 +98,8 @@ class Store:
         self._services: tuple[ServiceName, ...] = ()
         self._moving: set[CellKey] = set()
         self._dirty: set[CellKey] = set()
-        self._arrivals: Counter[SourceId] = Counter()
+        self.arrivals: Counter[SourceId] = Counter()
+        """How many parts of answers each source has sent: while it grows, the source is answering."""
         self.configure(fleet or Fleet(), repository=repository, sources=sources)
 
     def configure(self, fleet: Fleet, *, repository: str = "", sources: Iterable[SourceId] = ()) -> None:
@@ -121,10 +122,6 @@ class Store:
         """What is staged."""
         return self._plan
 
-    def arrivals(self, sources: Iterable[SourceId]) -> int:
-        """Return how many parts of answers these sources have sent: while it grows, they are answering."""
-        return sum(self._arrivals[source] for source in sources)
-
     def moves(self, cluster: str) -> bool:
         """Whether anything in that cluster is under way or in trouble."""
         return any(key.cluster == cluster for key in self._moving)
@@ -145,7 +142,7 @@ class Store:
         """Take in one observation; the next frame shows it."""
         match observation:
             case Arriving(source):
-                self._arrivals[source] += 1
+                self.arrivals[source] += 1
                 return
             case Lost(source, reason):
                 self._mark(source, "stale", reason)
@@ -354,9 +351,7 @@ class Store:
             key=key,
             location=cluster.location if cluster else "",
             desired=desired,
-            synced=_contained(self._desired, application.revision, desired)
-            if application
-            else _unheard_of(desired, self._sources),
+            synced=_synced(self._desired, application, desired, self._sources),
             deployed=_contained(self._desired, application.deployed_revision, desired) if application else None,
             elsewhere=_elsewhere(self._desired, application),
             application=application,
@@ -409,6 +404,15 @@ def _pending_by_cell(requests: Iterable[PullRequest]) -> dict[CellKey, tuple[Pen
 
 def _contained(state: DesiredState, revision: str, desired: Desired | None) -> bool | None:
     return state.contains(revision, desired) if desired is not None and revision else None
+
+
+def _synced(
+    state: DesiredState,
+    application: Application | None,
+    desired: Desired | None,
+    sources: Mapping[SourceId, SourceHealth],
+) -> bool | None:
+    return _contained(state, application.revision, desired) if application else _unheard_of(desired, sources)
 
 
 def _unheard_of(desired: Desired | None, sources: Mapping[SourceId, SourceHealth]) -> bool | None:

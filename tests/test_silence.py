@@ -59,8 +59,8 @@ contexts:
 @pytest.fixture
 def silent_fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A configuration of which every server takes connections and never answers."""
-    monkeypatch.setattr("sgm_tui.session.CLONE_SECONDS", 0.5)
-    monkeypatch.setattr("sgm_tui.session.SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr("sgm_tui.waiting.CLONE_SECONDS", 0.5)
+    monkeypatch.setattr("sgm_tui.waiting.SILENCE_SECONDS", 0.5)
     for name in ("GH_TOKEN", "GITHUB_TOKEN", "SGM_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -209,7 +209,7 @@ async def test_a_hub_nobody_selected_needs_no_answer_and_one_that_may_hold_a_cel
 async def test_answers_that_are_coming_are_waited_for_however_long(
     answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sgm_tui.session.SILENCE_SECONDS", 0.0)
+    monkeypatch.setattr("sgm_tui.waiting.SILENCE_SECONDS", 0.0)
     monkeypatch.setattr("sgm_tui.store.IDLE_SECONDS", 0.01)
     answers.git()
     answers.forge()

@@ -86,7 +86,7 @@ async def test_a_write_to_github_does_not_wait_behind_its_reads(
 ) -> None:
     forge = GithubForge(CONFIG, "")
     monkeypatch.setattr(forge._listing, "look", gate.wait)
-    monkeypatch.setattr(forge, "_close", lambda number: f"#{number} is closed")
+    monkeypatch.setattr(forge._actions, "close", lambda number: f"#{number} is closed")
     hanging(lambda: forge.pull_requests(lambda _: None))
     await asyncio.to_thread(gate.entered.acquire)
     async with asyncio.timeout(PATIENCE):
