@@ -5,11 +5,15 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sgm_tui.errors import ConfigError
 from sgm_tui.schedule import ScheduleError, seconds_of
+
+if TYPE_CHECKING:
+    from sgm_tui.yaml_nodes import Node
 
 _LARGEST_FILE = 1 << 20
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
@@ -48,14 +52,27 @@ class Reader:
         return ConfigError(f"{self.origins[key] if outranked else place}: {message}", hint)
 
 
+@dataclass(frozen=True, slots=True)
+class Unquoted:
+    """A date without quotes, which readers of YAML take for different things."""
+
+    text: str
+
+
+class Lined(dict[str, Any]):
+    """A mapping that knows where it is written; lines count from 1."""
+
+    line: int
+    lines: Mapping[str, int]
+
+
 def mapping_of(file: Path) -> Mapping[str, Any]:
     """A YAML file as a mapping that knows its lines.
 
     Raises:
         ConfigError: it cannot be read, is no YAML, or no mapping.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from sgm_tui.yaml_nodes import YamlError
 
     try:
         data = file.read_bytes()
@@ -64,17 +81,48 @@ def mapping_of(file: Path) -> Mapping[str, Any]:
     if len(data) > _LARGEST_FILE:
         raise ConfigError(f"{file}: larger than 1 MB", "This does not look like an sgm.yaml.")
     try:
-        loaded = YAML(typ="rt", pure=True).load(data)
-    except MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{file}{line}: {error.problem}", "It has to be valid YAML.") from error
-    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
+        loaded = _loaded(data.decode("utf-8-sig"))
+    except YamlError as error:
+        raise ConfigError(f"{file}:{error.line}: {error.message}", "It has to be valid YAML.") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: not YAML: {error}") from error
     if loaded is None:
         return {}
-    if not isinstance(loaded, Mapping):
+    if not isinstance(loaded, Lined):
         raise ConfigError(f"{file}: a mapping is expected at the top", _SEE)
     return loaded
+
+
+def _loaded(text: str) -> Any:
+    from sgm_tui.yaml_nodes import YamlError, compose
+
+    documents = compose(text)
+    if len(documents) > 1:
+        raise YamlError("a second document", documents[1].start_mark.line + 1)
+    return _lined(documents[0]) if documents else None
+
+
+def _lined(node: Node) -> Any:
+    """A node as plain values; of booleans only `true` and `false`, for `off` is a level of a gate."""
+    from sgm_tui.yaml_nodes import MappingNode, ScalarNode, SequenceNode, YamlError, entries
+
+    if isinstance(node, SequenceNode):
+        return [_lined(value) for value in node.value]
+    if isinstance(node, ScalarNode):
+        value = node.scalar
+        if node.type == "a date":
+            return Unquoted(node.value)
+        return node.value if isinstance(value, bool) and node.value.lower() not in {"true", "false"} else value
+    if not isinstance(node, MappingNode):
+        return None
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        if key.value in lines:
+            raise YamlError(f'found duplicate key "{key.value}"', key.start_mark.line + 1)
+        lines[key.value] = key.start_mark.line + 1
+    mapping = Lined((name, _lined(value)) for name, value in entries(node).items())
+    mapping.lines, mapping.line = lines, node.start_mark.line + 1
+    return mapping
 
 
 class Section:
@@ -217,10 +265,8 @@ class Section:
         misspelt = self.misspelt(key)
         if misspelt is not None:
             return misspelt
-        line = getattr(getattr(self._data, "lc", None), "line", None)
-        return self._reader.fail(
-            line + 1 if line is not None and self._prefix else None, f"{self._prefix}{key} is missing", why
-        )
+        line = self._data.line if isinstance(self._data, Lined) and self._prefix else None
+        return self._reader.fail(line, f"{self._prefix}{key} is missing", why)
 
     def misspelt(self, key: str) -> ConfigError | None:
         """The error of the unread key that is probably meant to be this one, here or, where there is nothing, above."""
@@ -267,8 +313,7 @@ class Section:
         return self._reader.fail(self._line(key), f"{name} has to be {word}", _SEE, name)
 
     def _line(self, key: str) -> int | None:
-        marks = getattr(getattr(self._data, "lc", None), "data", None) or {}
-        return marks[key][0] + 1 if key in marks else None
+        return self._data.lines.get(key) if isinstance(self._data, Lined) else None
 
 
 def _nearest(key: str, known: Collection[str]) -> str:

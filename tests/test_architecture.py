@@ -71,7 +71,7 @@ def test_a_module_says_what_it_is_for_and_silences_no_check(path: Path) -> None:
 
 
 def test_the_dashboard_knows_no_client_library_and_no_rule_before_its_first_frame() -> None:
-    heavy = ["kubernetes", "github", "git", "prometheus_api_client", "aiohttp", "ruamel"]
+    heavy = ["kubernetes", "github", "git", "prometheus_api_client", "aiohttp", "ruamel", "yaml"]
     heavy += [f"sgm_tui.{one}" for one in ("policy", "fleet.proposal", "fleet.gate", "fleet.rollout", "fleet.observed")]
     program = f"import sys, sgm_tui.cli, sgm_tui.ui.app; print([one for one in {heavy} if one in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -30,7 +30,8 @@ from sgm_tui.gitops.go_template import (
     render_go,
     render_plain,
 )
-from sgm_tui.gitops.marked import Marked, MarkedYamlError, Place, documents, place_of
+from sgm_tui.gitops.marked import Marked, Place, documents, place_of
+from sgm_tui.yaml_nodes import YamlError
 
 Parameters = dict[str, Any]
 _ELSEWHERE = ("scmProvider", "pullRequest", "plugin", "clusterDecisionResource")
@@ -302,7 +303,7 @@ class _Expander:
     def _of_file(self, spec: Mapping[str, Any], path: str) -> list[Parameters]:
         try:
             found = documents((self._ground.read(path) or b"").decode())
-        except (MarkedYamlError, UnicodeDecodeError) as error:
+        except (YamlError, UnicodeDecodeError) as error:
             raise _GeneratorError(f"unable to parse file {path}: {error}", self._place(spec)) from error
         content = found[0] if found else {}
         sets = content if isinstance(content, list) else [content]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sgm_tui.errors import UnreachableError
 from sgm_tui.gitops.lint.subject import Checkout
-from sgm_tui.gitops.marked import LARGEST
+from sgm_tui.yaml_nodes import LARGEST
 
 _NOT_OURS = frozenset({".git", "node_modules", "__pycache__", ".venv", ".tox", ".terraform"})
 

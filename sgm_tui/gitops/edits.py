@@ -1,8 +1,8 @@
 """Changing one scalar of a YAML file and not one byte more: the one module that edits.
 
 The parser only says where the scalar is; the bytes are spliced, the result is read again, and anything but "exactly
-that value changed" is refused. What cannot be changed safely (anchors, templates, block scalars, duplicate keys,
-encrypted files) is refused with its reason rather than reformatted.
+that value changed" is refused. What cannot be changed safely (anchors, block scalars, duplicate keys, encrypted files)
+is refused with its reason rather than reformatted.
 """
 
 from __future__ import annotations
@@ -10,32 +10,35 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
 from sgm_tui.fleet.text import clean
-from sgm_tui.gitops.values import path_of
-from sgm_tui.gitops.yaml_outline import apart, outline
+from sgm_tui.gitops.second_reader import disagrees
+from sgm_tui.gitops.values import UnreadableError, described, node_at, path_of, unprintable
+from sgm_tui.yaml_nodes import (
+    LARGEST,
+    Event,
+    MappingNode,
+    Node,
+    Path,
+    ScalarNode,
+    SequenceNode,
+    YamlError,
+    compose,
+    events,
+    is_merge,
+)
+from sgm_tui.yaml_scalars import is_string
 
-_LARGEST = 1 << 20
-_DEEPEST = 100
-_MOST_NODES = 10_000
-STRING = "tag:yaml.org,2002:str"
+STRING = "string"
 _PLAIN_SAFE = re.compile(r"[A-Za-z][\w.+-]*|[1-9]\d*(?:ms|[smhd]|[KMGT]i?)", re.ASCII)
-_WORDS = frozenset({"y", "n", "yes", "no", "true", "false", "on", "off", "null", "nan", "inf"})
 _BREAKS = frozenset("\n\r")
 _ODD_BREAK = re.compile("[\x85\u2028\u2029]")
-_BRACKET = re.compile(r"[\[\]{}]")
-_INDENT = re.compile(r"^[ -]+", re.MULTILINE)
+_ENCRYPTED = re.compile(r"^['\"]?sops['\"]?:|ENC\[AES256", re.MULTILINE)
+_TEMPLATE = re.compile(r"\{\{|\{%")
 _BOM = b"\xef\xbb\xbf"
-
-Path = Sequence[str | tuple[str, str]]
-Version = tuple[int, int]
-VERSIONS: tuple[Version, ...] = ((1, 2), (1, 1))
-"""What readers of YAML go by: Go's and ruamel's newer rules, PyYAML's older ones."""
+_NO_EVENT = (-1, Event("end"))
 
 
 class EditRefusedError(Exception):
@@ -44,43 +47,15 @@ class EditRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to change, or the lines of it that decide: the parser reads these, the bytes are spliced in the file."""
+    """The text of a file to change."""
 
-    whole: str
-    bom: bytes
     text: str
-    """The lines that decide."""
-    lines: Sequence[int] | None
-    """Which lines of the file these are, from 0; None for all of them."""
+    bom: bytes
 
     def spliced(self, start: int, end: int, new: str) -> tuple[str, bytes]:
-        """Put new text in the place of some characters of `text`: what that makes of `text`, and of the file."""
-        reduced = self.text[:start] + new + self.text[end:]
-        if self.lines is None:
-            return reduced, self.bom + reduced.encode()
-        first = self._original(start, inside=end > start)
-        last = first if end == start else self._original(end, inside=False)
-        return reduced, self.bom + (self.whole[:first] + new + self.whole[last:]).encode()
-
-    def _original(self, position: int, *, inside: bool) -> int:
-        """Where a position of the text is in the file; between two lines it belongs to the one before."""
-        before = self.text[:position]
-        number, start = before.count("\n"), before.rfind("\n") + 1
-        if start == position and number and not inside:
-            number, start = number - 1, self.text.rfind("\n", 0, start - 1) + 1
-        lines = self.lines or ()
-        offset = sum(len(line) + 1 for line in self.whole.split("\n")[: lines[number]])
-        return offset + position - start
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Where a scalar stands in the text, in characters, and how it is quoted."""
-
-    start: int
-    end: int
-    style: str
-    value: str
+        """Put new text in the place of some characters: the new text, and the bytes of the file."""
+        text = self.text[:start] + new + self.text[end:]
+        return text, self.bom + text.encode()
 
 
 def edit(data: bytes, key: str, new: str, *, expected: str | None = None) -> bytes:
@@ -89,7 +64,7 @@ def edit(data: bytes, key: str, new: str, *, expected: str | None = None) -> byt
     Args:
         data: the whole file.
         key: `image.tag`, or `images[name=x].newTag`.
-        new: the new string; it is quoted where a YAML 1.1 or 1.2 reader would see anything else.
+        new: the new string; it is quoted where any reader of YAML would see anything else.
         expected: what has to be there now.
 
     Raises:
@@ -97,68 +72,25 @@ def edit(data: bytes, key: str, new: str, *, expected: str | None = None) -> byt
     """
     refuse_value(new)
     path = path_of(key)
-    source = source_of(data, path)
-    before = {version: documents(source.text, version) for version in VERSIONS}
-    spans = [_scalar(source.text, find(nodes, path, key), key) for nodes in before.values()]
-    span = spans[0]
-    if spans[1] != span:
-        raise EditRefusedError(f"readers of YAML 1.1 and 1.2 do not agree where {key} is")
-    if expected is not None and span.value != expected:
+    source = source_of(data)
+    node = _string_node(source.text, find(documents(source.text, path), path, key), key)
+    if expected is not None and node.value != expected:
         raise EditRefusedError(
-            f"{key} is {clean(span.value)} now, not {clean(expected)}: somebody changed it; plan it anew"
+            f"{key} is {clean(node.value)} now, not {clean(expected)}: somebody changed it; plan it anew"
         )
-    changed, result = source.spliced(span.start, span.end, written(new, span.style))
-    for version, nodes in before.items():
-        prove(nodes, documents(changed, version), path, key, [STRING, new])
+    start, end = span_of(source.text, node)
+    changed, result = source.spliced(start, end, written(new, node.style))
+    _prove(source.text, changed, node, new, key)
     return result
 
 
-def source_of(data: bytes, path: Path, *, whole_parent: bool = False) -> Source:
-    """The file as text, cut down to the lines that decide about a path where that is certain.
-
-    Args:
-        data: the whole file.
-        path: the parts of the key.
-        whole_parent: keep the neighbours of the key too, to add or remove it.
+def source_of(data: bytes) -> Source:
+    """Return the text of a file that may be changed.
 
     Raises:
-        EditRefusedError: the file is none that may be changed: too large or deep, a template, encrypted, not UTF-8.
+        EditRefusedError: the file is too large, encrypted, not UTF-8, or has characters readers disagree on.
     """
-    text, bom = _text_of(data)
-    _refuse_text(text)
-    names: list[str] = []
-    for part in path:
-        if isinstance(part, tuple):
-            break
-        names.append(part)
-    every = re.findall(r"[^\n]*\n|[^\n]+$", text)
-    lines = _deciding(text, every, names, whole_parent=whole_parent)
-    if lines is None:
-        return Source(text, bom, text, None)
-    return Source(text, bom, "".join(every[number] for number in lines), lines)
-
-
-def _deciding(text: str, every: Sequence[str], names: Sequence[str], *, whole_parent: bool) -> list[int] | None:
-    """The lines that decide about a key, where it is certain which these are; None for all of them."""
-    found = outline(text)
-    if found is not None:
-        lines = found.on_the_way(names, whole_parent=whole_parent)
-        return None if lines is None else [number for number in lines if number < len(every)]
-    fewer = apart(text, names[0]) if len(names) > whole_parent else None
-    if fewer is None:
-        return None
-    lines = [number for number in fewer[0] if number < len(every)]
-    try:
-        nodes = documents("".join(every[number] for number in lines), VERSIONS[0])
-    except EditRefusedError:
-        return None  # the whole file is read instead, and says it with its own line number
-    if len(nodes) != 1 or not isinstance(nodes[0], MappingNode) or nodes[0].flow_style:
-        return None
-    return lines if {name.start_mark.line for name, _ in nodes[0].value} == fewer[1] else None
-
-
-def _text_of(data: bytes) -> tuple[str, bytes]:
-    if len(data) > _LARGEST:
+    if len(data) > LARGEST:
         raise EditRefusedError("the file is larger than 1 MB")
     bom = _BOM if data.startswith(_BOM) else b""
     try:
@@ -169,21 +101,9 @@ def _text_of(data: bytes) -> tuple[str, bytes]:
         raise EditRefusedError("the file holds NUL bytes")
     if _ODD_BREAK.search(text):
         raise EditRefusedError("the file holds characters only some readers take for line ends (NEL, U+2028, U+2029)")
-    return text, bom
-
-
-def _refuse_text(text: str) -> None:
-    if "{{" in text or "{%" in text:
-        raise EditRefusedError("the file is a template ({{ … }}): its values are not there yet")
-    if re.search(r"^['\"]?sops['\"]?:|ENC\[AES256", text, re.MULTILINE):
+    if _ENCRYPTED.search(text):
         raise EditRefusedError("the file is encrypted (SOPS)")
-    flow = deepest = 0
-    for bracket in _BRACKET.findall(text):
-        flow = flow + 1 if bracket in "[{" else max(0, flow - 1)
-        deepest = max(deepest, flow)
-    indent = max((found.end() - found.start() for found in _INDENT.finditer(text)), default=0)
-    if deepest > _DEEPEST or indent > 2 * _DEEPEST:
-        raise EditRefusedError(f"the file is nested deeper than {_DEEPEST}")
+    return Source(text, bom)
 
 
 def refuse_value(new: str) -> None:
@@ -196,78 +116,66 @@ def refuse_value(new: str) -> None:
         raise EditRefusedError("the new value is empty, too long, or has characters no version has")
 
 
-def documents(text: str, version: Version) -> list[Node]:
-    """The nodes of every document, as a reader of this version of YAML takes them.
+def documents(text: str, path: Path | None = None) -> list[Node]:
+    """Return the nodes of every document; only what decides about `path` where one is named.
 
     Raises:
-        EditRefusedError: it is no YAML, too deep, or too much of it.
+        EditRefusedError: it is no YAML, too deep, too much of it, or a template.
     """
-    yaml = YAML(typ="safe", pure=True)
-    yaml.version = version
-    yaml.composer.warn_double_anchors = False
     try:
-        found = [node for node in yaml.compose_all(text) if node is not None]
-    except MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise EditRefusedError(f"not valid YAML: {line}{clean(error.problem)}") from error
-    except (YAMLError, RecursionError, ValueError) as error:
-        raise EditRefusedError(f"not valid YAML: {clean(error)}") from error
-    known: dict[int, int] = {}
-    if sum(_unfolded(document, known) for document in found) > _MOST_NODES:
-        raise EditRefusedError(f"the file unfolds to more than {_MOST_NODES} values")
-    return found
-
-
-def _unfolded(node: Node, known: dict[int, int]) -> int:
-    """How many values a node stands for with every alias followed; each node is looked at once."""
-    if id(node) in known:
-        if not known[id(node)]:
-            raise EditRefusedError("an alias of the file contains itself")
-        return known[id(node)]
-    known[id(node)] = 0
-    children: list[Node] = []
-    if isinstance(node, MappingNode):
-        children = [one for pair in node.value for one in pair]
-    elif isinstance(node, SequenceNode):
-        children = list(node.value)
-    known[id(node)] = 1 + sum(_unfolded(child, known) for child in children)
-    return known[id(node)]
+        return compose(text, path)
+    except YamlError as error:
+        if _TEMPLATE.search(text):
+            raise EditRefusedError("the file is a template ({{ … }}): its values are not there yet") from error
+        message = clean(error.message)
+        place = message if message.startswith("the file ") else f"not valid YAML: line {error.line}: {message}"
+        raise EditRefusedError(place) from error
 
 
 def find(nodes: Sequence[Node], path: Path, key: str) -> Node:
-    """The one node at a path, over all documents of the file.
+    """Return the node at a path: of a values file in the first document, for Helm reads no other.
 
     Raises:
-        EditRefusedError: there is none, there are several, or an anchor, merge key or duplicate is on the way.
+        EditRefusedError: there is none, or several; an anchor, merge key or duplicate is on the way.
     """
-    found = [one for document in nodes if (one := descend(document, path, key)) is not None]
-    if not found:
-        raise EditRefusedError(f"there is no {key} in the file")
-    if len(found) > 1:
-        raise EditRefusedError(f"{key} is in several documents of the file")
-    return found[0]
+    for document in nodes:
+        descend(document, path, key)
+    try:
+        return node_at(nodes, path, key)
+    except UnreadableError as error:
+        reason = str(error)
+    except YamlError as error:
+        reason = f"line {error.line}: {error.message}"
+    raise EditRefusedError(f"{reason} in the file" if reason == f"there is no {key}" else reason)
 
 
-def _scalar(text: str, node: Node, key: str) -> _Span:
-    """Where the string is that may be replaced."""
+def _string_node(text: str, node: Node, key: str) -> ScalarNode:
+    """The string that may be replaced."""
     if not isinstance(node, ScalarNode):
         raise EditRefusedError(f"{key} is no single value")
     if node.style in {"|", ">"}:
         raise EditRefusedError(f"{key} is a block of text")
-    if str(node.tag) != STRING:
-        raise EditRefusedError(f"{key} is no string but {clean(node.value)}: quote it first")
-    start, end = node.start_mark.index, node.end_mark.index
-    if set(text[start:end]) & _BREAKS:
-        raise EditRefusedError(f"{key} runs over several lines")
-    if node.style is None:
-        end = start + len(text[start:end].rstrip(" \t"))
-    if text[start : start + 1] in {"!", "&", "*"}:
+    if node.tag or node.anchor:
         raise EditRefusedError(f"{key} carries a tag or an anchor")
-    return _Span(start, end, node.style or "", node.value)
+    if node.type:
+        raise EditRefusedError(f"{key} is no string but {described(node)}: quote it first")
+    if _TEMPLATE.search(node.value):
+        raise EditRefusedError(f"{key} is a template: {clean(node.value, 80)}")
+    if node.value and (reason := unprintable(node.value)):
+        raise EditRefusedError(f"{key} {reason}")
+    if set(text[node.start_mark.index : node.end_mark.index]) & _BREAKS:
+        raise EditRefusedError(f"{key} runs over several lines")
+    return node
+
+
+def span_of(text: str, node: ScalarNode) -> tuple[int, int]:
+    """Return where a scalar starts and ends in the text."""
+    start, end = int(node.start_mark.index), int(node.end_mark.index)
+    return start, start + len(text[start:end].rstrip(" \t")) if node.is_plain else end
 
 
 def descend(node: Node, path: Path, key: str) -> Node | None:
-    """The node at a path below a document; None where there is none.
+    """Return the node at a path below a document; None where there is none.
 
     Raises:
         EditRefusedError: an anchor, alias, merge key or duplicate key is on the way.
@@ -276,10 +184,10 @@ def descend(node: Node, path: Path, key: str) -> Node | None:
     for part in path:
         if current is None:
             return None
-        if getattr(current, "anchor", None):
+        if current.anchor:
             raise EditRefusedError(f"{key} is under an anchor: the change would reach other places too")
         current = _selected(current, part, key) if isinstance(part, tuple) else _child(current, part, key)
-    if current is not None and getattr(current, "anchor", None):
+    if current is not None and current.anchor:
         raise EditRefusedError(f"{key} is an anchor or an alias: the change would reach other places too")
     return current
 
@@ -287,12 +195,12 @@ def descend(node: Node, path: Path, key: str) -> Node | None:
 def _child(node: Node, name: str, key: str) -> Node | None:
     if not isinstance(node, MappingNode):
         return None
-    names = [one.value for one, _ in node.value]
-    if "<<" in names:
+    if any(is_merge(one) for one, _ in node.value):
         raise EditRefusedError(f"a merge key (<<) stands on the way to {key}")
-    if names.count(name) > 1:
+    found = [value for one, value in node.value if one.value == name]
+    if len(found) > 1:
         raise EditRefusedError(f"{name} is there twice on the way to {key}")
-    return next((value for one, value in node.value if one.value == name), None)
+    return found[0] if found else None
 
 
 def _selected(node: Node, part: tuple[str, str], key: str) -> Node | None:
@@ -302,7 +210,7 @@ def _selected(node: Node, part: tuple[str, str], key: str) -> Node | None:
     matching = []
     for entry in node.value:
         value = _child(entry, name, key) if isinstance(entry, MappingNode) else None
-        if isinstance(value, ScalarNode) and value.value == wanted:
+        if isinstance(value, ScalarNode) and value.value == wanted and not value.type:
             matching.append(entry)
     if len(matching) > 1:
         raise EditRefusedError(f"{name}={wanted} is there twice on the way to {key}")
@@ -310,44 +218,47 @@ def _selected(node: Node, part: tuple[str, str], key: str) -> Node | None:
 
 
 def written(new: str, style: str = "") -> str:
-    """A string in the quoting that was there, or in quotes where a plain word would be read as something else."""
+    """Return a string in the quoting that was there, or in quotes where a plain word would be something else."""
     if style == "'":
         return "'" + new.replace("'", "''") + "'"
-    if style == '"' or not _PLAIN_SAFE.fullmatch(new) or new.lower() in _WORDS or new.endswith((".", ":")):
+    if style == '"' or not _PLAIN_SAFE.fullmatch(new) or not is_string(new) or new.endswith((".", ":")):
         return '"' + new.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return new
 
 
-def prove(before: Sequence[Node], after: Sequence[Node], path: Path, key: str, new: object) -> None:
-    """Two readings are the same but for one path, and there the second holds what it should.
-
-    Args:
-        before: the documents as they were.
-        after: the documents read again.
-        path: the parts of the key.
-        key: the key as it was asked for.
-        new: what stands there now, as `plain` gives it.
+def _prove(before: str, after: str, node: ScalarNode, new: str, key: str) -> None:
+    """Two texts read the same but for one scalar, and there the second holds the new string.
 
     Raises:
         EditRefusedError: they differ elsewhere, or the new value would not be read back.
     """
-    changed = find(after, path, key)
-    if plain(changed) != new:
+    position, old_value = int(node.start_mark.index), (node.value, node.is_plain)
+    seen = False
+    try:
+        for (start, old), (_, now) in zip_longest(events(before), events(after), fillvalue=_NO_EVENT):
+            if start == position and (old.value, old.is_plain) == old_value and not seen:
+                seen = True
+                same = old._replace(value=new, is_plain=now.is_plain) == now
+                if not same or (now.is_plain and not is_string(new)):
+                    raise EditRefusedError(f"{key} would not be read back as it was given")
+            elif old != now:
+                raise EditRefusedError("something else would have changed too")
+    except YamlError as error:
+        raise EditRefusedError(f"not valid YAML afterwards: line {error.line}: {clean(error.message)}") from error
+    if not seen:
         raise EditRefusedError(f"{key} would not be read back as it was given")
-    spared = {id(find(before, path, key)), id(changed)}
-    if [plain(one, spared) for one in before] != [plain(one, spared) for one in after]:
-        raise EditRefusedError("something else would have changed too")
+    if disagrees(before, after, path_of(key), new):
+        raise EditRefusedError("another reader of YAML would see something else change too")
 
 
 def plain(node: Node, spared: Container[int] = ()) -> Any:
-    """A node as plain values with their tags, so that two readings can be compared; spared nodes are left out."""
+    """Return a node as plain values with their types, to compare two readings; spared nodes are left out."""
     if id(node) in spared:
         return "spared"
     if isinstance(node, MappingNode):
-        return {
-            "tag": str(node.tag),
-            "pairs": [[plain(one, spared), plain(value, spared)] for one, value in node.value],
-        }
+        return {"tag": node.tag, "pairs": [[plain(one, spared), plain(value, spared)] for one, value in node.value]}
     if isinstance(node, SequenceNode):
-        return {"tag": str(node.tag), "items": [plain(one, spared) for one in node.value]}
-    return [str(node.tag), node.value]
+        return {"tag": node.tag, "items": [plain(one, spared) for one in node.value]}
+    if not isinstance(node, ScalarNode):
+        return None
+    return [node.tag or node.type or STRING, node.value]

@@ -3,125 +3,97 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from sgm_tui.fleet.text import clean
-from sgm_tui.gitops.values import UnreadableError
-
-_LARGEST = 1 << 20
-_MOST = 10_000
+from sgm_tui.gitops.values import UnreadableError, follow, is_manifest, path_of, unreadable
+from sgm_tui.yaml_nodes import MappingNode, Node, SequenceNode, YamlError, compose, plain, text_of
 
 
 def flattened(data: bytes) -> dict[str, str]:
-    """Every dotted key of a file and its value as one line of text, exact and not fit to show: `clean` it first.
+    """Return every dotted key of a file and its value as one line of text, exact and not fit to show: `clean` it first.
 
     Lists are one value, as JSON; so are strings that would be taken for something else ("1.10", "true", "", one with
     line breaks). A name with a dot in it stands in quotes. Empty mappings are `{}`.
 
     Raises:
-        UnreadableError: the file is no YAML, too large, unfolds to too much, or has a key in several documents.
+        UnreadableError: the file cannot be read, has a key twice, or in several documents.
     """
-    documents = _documents(data)
     try:
-        return _table(documents)
-    except RecursionError as error:
-        raise UnreadableError("the file is nested too deep, or an alias of it contains itself") from error
+        nodes = compose(text_of(data))
+        _refuse_duplicates(nodes)
+        return _table([plain(node) for node in nodes])
+    except YamlError as error:
+        raise unreadable(error) from error
 
 
 def value_at(data: bytes, key: str) -> Any:
-    """The plain value at a dotted key; None where there is none.
+    """Return the plain value at a dotted key; None where there is none.
 
     Raises:
-        UnreadableError: the file cannot be read, the key is in several documents, or the value unfolds to too much.
+        UnreadableError: the file cannot be read, or the key is in several documents.
     """
-    found = [value for one in _documents(data) if (value := _at(one, key)) is not None]
-    if len(found) > 1:
-        raise UnreadableError(f"{key} is in several documents of the file")
-    if not found:
-        return None
+    path = path_of(key)
     try:
-        _json(found[0], [_MOST])
-    except RecursionError as error:
-        raise UnreadableError(f"{key} contains itself") from error
-    return found[0]
+        nodes = compose(text_of(data), path)
+        found = [follow(node, path) for node in nodes]
+        values = [plain(node) for node in found if node is not None]
+    except YamlError as error:
+        raise unreadable(error) from error
+    if len(values) > 1:
+        raise UnreadableError(f"{key} is in several documents of the file")
+    return values[0] if values and (found[0] is not None or is_manifest(nodes)) else None
 
 
-def _at(value: Any, key: str) -> Any:
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
+def _refuse_duplicates(nodes: Sequence[Node]) -> None:
+    """Refuse a file with a key that is there twice: which of the two counts differs between readers."""
+    waiting, seen = list(nodes), set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, SequenceNode):
+            waiting += node.value
+        elif isinstance(node, MappingNode):
+            names: set[str] = set()
+            for key, value in node.value:
+                if key.value in names:
+                    raise UnreadableError(f"line {key.start_mark.line + 1}: duplicate key {clean(key.value)}")
+                names.add(key.value)
+                waiting.append(value)
 
 
 def _table(documents: list[Any]) -> dict[str, str]:
     found: dict[str, str] = {}
-    budget = [_MOST]
     for document in documents:
+        if document is None:
+            continue
         if not isinstance(document, Mapping):
             raise UnreadableError("the file holds no mapping")
-        for key, value in _leaves(document, "", budget):
+        for key, value in _leaves(document, ""):
             if key in found:
                 raise UnreadableError(f"{key} is there more than once")
             found[key] = value
     return found
 
 
-def _documents(data: bytes) -> list[Any]:
-    if len(data) > _LARGEST:
-        raise UnreadableError("the file is larger than 1 MB")
-    yaml = YAML(typ="safe", pure=True)
-    yaml.composer.warn_double_anchors = False
-    try:
-        text = data.decode("utf-8-sig")
-        return [one for one in yaml.load_all(text) if one is not None]
-    except UnicodeDecodeError:
-        raise UnreadableError("the file is not UTF-8") from None
-    except MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise UnreadableError(f"{line}{clean(error.problem)}") from error
-    except (YAMLError, RecursionError, ValueError, TypeError) as error:
-        raise UnreadableError(f"not YAML: {clean(error)}") from error
-
-
-def _leaves(mapping: Mapping[Any, Any], above: str, budget: list[int]) -> Iterator[tuple[str, str]]:
+def _leaves(mapping: Mapping[str, Any], above: str) -> Iterator[tuple[str, str]]:
     for name, value in mapping.items():
-        written = name if isinstance(name, str) else _json(name, budget)
-        key = above + clean(json.dumps(written, ensure_ascii=False) if "." in written or not written else written)
+        key = above + clean(json.dumps(name, ensure_ascii=False) if "." in name or not name else name)
         if isinstance(value, Mapping) and value:
-            _spend(budget)
-            yield from _leaves(value, f"{key}.", budget)
+            yield from _leaves(value, f"{key}.")
         else:
-            yield key, _text(value, budget)
+            yield key, _text(value)
 
 
-def _text(value: object, budget: list[int]) -> str:
-    written = _json(value, budget)
+def _text(value: object) -> str:
+    written = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, str) or not value.isprintable() or value != value.strip() or not value:
         return written
     try:
         json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
     return written
-
-
-def _json(value: Any, budget: list[int]) -> str:
-    """A value on one line; what JSON has no form for (dates) as its text. It never unfolds more than the budget."""
-    _spend(budget)
-    if isinstance(value, Mapping):
-        pairs = (f"{_json(str(name), budget)}: {_json(one, budget)}" for name, one in value.items())
-        return "{" + ", ".join(pairs) + "}"
-    if isinstance(value, list | tuple | set):
-        return "[" + ", ".join(_json(one, budget) for one in value) + "]"
-    if value is None or isinstance(value, str | int | float):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
-
-
-def _spend(budget: list[int]) -> None:
-    budget[0] -= 1
-    if budget[0] < 0:
-        raise UnreadableError(f"the file unfolds to more than {_MOST} values")

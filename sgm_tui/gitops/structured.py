@@ -2,33 +2,20 @@
 
 A canary's steps are a list, not a string. What is written looks as if a person had added it to this file: lists are
 indented as the file indents them, small mappings stand in braces, line ends are the file's. The result is read again
-by YAML 1.1 and 1.2 rules and has to be the file as it was but for that key, or nothing is written.
+and has to be the file as it was but for that key, or nothing is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
-from sgm_tui.gitops.edits import (
-    VERSIONS,
-    EditRefusedError,
-    Path,
-    Version,
-    descend,
-    documents,
-    find,
-    plain,
-    prove,
-    source_of,
-)
-from sgm_tui.gitops.values import path_of
+from sgm_tui.gitops.edits import EditRefusedError, descend, documents, find, plain, source_of
+from sgm_tui.gitops.second_reader import disagrees
+from sgm_tui.gitops.values import is_manifest, path_of
 from sgm_tui.gitops.yaml_style import Style, Value, reading, style_of
-
-_Readings = Mapping[Version, Sequence[Node]]
+from sgm_tui.yaml_nodes import MappingNode, Node, Path, ScalarNode, SequenceNode, is_merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +75,20 @@ def replace(data: bytes, key: str, value: Value) -> bytes:
     if value is None:
         return remove(data, key)
     path = path_of(key)
-    source = source_of(data, path, whole_parent=True)
-    before = _readings(source.text)
-    place = _place(source.text, before[VERSIONS[0]], path, key)
-    style = style_of(source.whole)
+    source = source_of(data)
+    before = documents(source.text)
+    place = _place(source.text, before, path, key)
+    style = style_of(source.text)
     start, end, new = (
         _inserted(source.text, before, path, key, value, style) if place is None else _written(place, key, value, style)
     )
     changed, result = source.spliced(start, end, new)
-    after = _readings(changed)
-    for version in VERSIONS:
-        if place is None:
-            _prove_inserted(before[version], after[version], path, key, reading(value))
-        else:
-            prove(before[version], after[version], path, key, reading(value))
+    after = documents(changed)
+    if place is None:
+        _prove_inserted(before, after, path, key, reading(value))
+    else:
+        _prove_replaced(before, after, path, key, reading(value))
+    _ask_second_reader(source.text, changed, path, value)
     return result
 
 
@@ -116,9 +103,9 @@ def remove(data: bytes, key: str) -> bytes:
         EditRefusedError: there is no such key, it shares its line with others, or it is the only one of its mapping.
     """
     path = path_of(key)
-    source = source_of(data, path, whole_parent=True)
-    before = _readings(source.text)
-    place = _place(source.text, before[VERSIONS[0]], path, key)
+    source = source_of(data)
+    before = documents(source.text)
+    place = _place(source.text, before, path, key)
     if place is None:
         raise EditRefusedError(f"there is no {key} in the file")
     _refuse_shared(place, key)
@@ -127,14 +114,9 @@ def remove(data: bytes, key: str) -> bytes:
     end = place.line_end(place.value_end)
     end = source.text.find("\n", end) + 1 or len(source.text)
     changed, result = source.spliced(place.line_start, end, "")
-    after = _readings(changed)
-    for version in VERSIONS:
-        _prove_inserted(after[version], before[version], path, key, plain(find(before[version], path, key)))
+    _prove_inserted(documents(changed), before, path, key, plain(place.value))
+    _ask_second_reader(source.text, changed, path, None)
     return result
-
-
-def _readings(text: str) -> dict[Version, list[Node]]:
-    return {version: documents(text, version) for version in VERSIONS}
 
 
 def _place(text: str, nodes: Sequence[Node], path: Path, key: str) -> _Place | None:
@@ -154,13 +136,12 @@ def _place(text: str, nodes: Sequence[Node], path: Path, key: str) -> _Place | N
 def _parent(nodes: Sequence[Node], path: Path, key: str) -> MappingNode | None:
     """The mapping a key is in or would be in; None when there is none."""
     found = [one for document in nodes if isinstance(one := descend(document, path[:-1], key), MappingNode)]
-    if len(path) > 1 or len(nodes) == 1:
-        having = [one for one in found if any(name.value == path[-1] for name, _ in one.value)]
-        found = having or found
-    else:
-        found = [one for one in found if any(name.value == path[-1] for name, _ in one.value)]
+    having = [one for one in found if any(name.value == path[-1] for name, _ in one.value)]
+    found = having or (found if len(path) > 1 else found[:1])
     if len(found) > 1:
         raise EditRefusedError(f"{key} could be in several documents of the file")
+    if found and not is_manifest(nodes) and descend(nodes[0], path[:-1], key) is not found[0]:
+        raise EditRefusedError(f"there is no mapping to put {key} in in the first document, and Helm reads no other")
     return found[0] if found else None
 
 
@@ -192,17 +173,19 @@ def _over_block(place: _Place, node: Node, value: Value, style: Style) -> tuple[
     return head_end, end, "".join(style.line_break + line for line in lines)
 
 
-def _inserted(text: str, before: _Readings, path: Path, key: str, value: Value, style: Style) -> tuple[int, int, str]:
+def _inserted(
+    text: str, before: Sequence[Node], path: Path, key: str, value: Value, style: Style
+) -> tuple[int, int, str]:
     """Where to add a key, and what."""
-    parent = _parent(before[VERSIONS[0]], path, key)
+    parent = _parent(before, path, key)
     name = path[-1]
     if parent is None or not isinstance(name, str):
         raise EditRefusedError(f"there is no mapping to put {key} in")
     if parent.flow_style or not parent.value:
         raise EditRefusedError(f"the mapping {key} would be in is written in braces")
-    if any(getattr(one, "anchor", None) for one in parent.value[0][:1]):
+    if parent.value[0][0].anchor:
         raise EditRefusedError(f"{key} is beside an anchor")
-    if any(one.value == "<<" for one, _ in parent.value):
+    if any(is_merge(one) for one, _ in parent.value):
         raise EditRefusedError(f"a merge key (<<) stands on the way to {key}")
     column = parent.value[0][0].start_mark.column
     last = _Place(text, parent, *parent.value[-1])
@@ -249,6 +232,21 @@ def _end_of(text: str, node: Node) -> int:
             last = last.value[-1]
     start, end = int(last.start_mark.index), int(last.end_mark.index)
     return start + len(text[start:end].rstrip())
+
+
+def _prove_replaced(before: Sequence[Node], after: Sequence[Node], path: Path, key: str, new: Any) -> None:
+    """Two readings are the same but for one path, and there the second holds what it should."""
+    changed = find(after, path, key)
+    if plain(changed) != new:
+        raise EditRefusedError(f"{key} would not be read back as it was given")
+    spared = {id(find(before, path, key)), id(changed)}
+    if [plain(one, spared) for one in before] != [plain(one, spared) for one in after]:
+        raise EditRefusedError("something else would have changed too")
+
+
+def _ask_second_reader(before: str, after: str, path: Path, value: Value) -> None:
+    if disagrees(before, after, path, value):
+        raise EditRefusedError("another reader of YAML would see something else change too")
 
 
 def _prove_inserted(without: Sequence[Node], having: Sequence[Node], path: Path, key: str, new: Any) -> None:

@@ -13,7 +13,6 @@ from sgm_tui.gitops.edits import STRING, EditRefusedError, refuse_value, written
 Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 """What can be written: what JSON has."""
 
-_TAG = "tag:yaml.org,2002:"
 _LIST_BELOW = re.compile(r"^( *)(?:- +)*[^\s#-][^\n]*:[ ]*(?:#[^\n]*)?\r?\n( *)- ", re.MULTILINE)
 _MAPPING_BELOW = re.compile(r"^( *)[^\s#-][^\n]*:[ ]*(?:#[^\n]*)?\r?\n( +)[\w\"']", re.MULTILINE)
 _WIDEST = 80
@@ -100,15 +99,15 @@ def reading(value: Value, depth: int = 0) -> Any:
         raise EditRefusedError(f"the new value is nested deeper than {_DEEPEST}")
     if isinstance(value, dict):
         return {
-            "tag": f"{_TAG}map",
+            "tag": "",
             "pairs": [[[STRING, key], reading(one, depth + 1)] for key, one in value.items()],
         }
     if isinstance(value, list):
-        return {"tag": f"{_TAG}seq", "items": [reading(one, depth + 1) for one in value]}
+        return {"tag": "", "items": [reading(one, depth + 1) for one in value]}
     if isinstance(value, str):
         return [STRING, value]
-    kind = "null" if value is None else type(value).__name__
-    return [f"{_TAG}{kind}", _scalar(value)]
+    kind = "nothing" if value is None else "a boolean" if isinstance(value, bool) else "a number"
+    return [kind, _scalar(value)]
 
 
 def _scalar(value: str | float | bool | None) -> str:

@@ -9,10 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from sgm_tui.sandbox.applicationset_template import fast, go, normalize
+from sgm_tui.yaml_nodes import YamlError, load
 
 Parameters = dict[str, Any]
 Manifest = dict[str, Any]
@@ -221,8 +219,8 @@ def _chosen_files(context: Generation, spec: Manifest) -> list[str]:
 def _of_file(context: Generation, spec: Manifest, path: str) -> list[Parameters]:
     """A file holds one object or a list of them: one parameter set each."""
     try:
-        content = YAML(typ="safe").load(context.tree.read(path) or b"")
-    except YAMLError as error:
+        content = load(context.tree.read(path) or b"")
+    except YamlError as error:
         raise GeneratorError(f"unable to parse file {path}: {error}") from error
     sets = content if isinstance(content, list) else [content or {}]
     if not all(isinstance(one, dict) for one in sets):
@@ -250,7 +248,10 @@ def _of_path(
 def _list(context: Generation, spec: Manifest) -> list[Parameters]:
     elements = spec.get("elements") or []
     if spec.get("elementsYaml"):
-        elements = YAML(typ="safe").load(spec["elementsYaml"]) or []
+        try:
+            elements = load(spec["elementsYaml"]) or []
+        except YamlError as error:
+            raise GeneratorError(f"error unmarshling decoded ElementsYaml {error}") from error
     return [dict(one) if context.dialect.go_template else dict(flat(one)) for one in elements]
 
 

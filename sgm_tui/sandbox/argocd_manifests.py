@@ -15,13 +15,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from sgm_tui.sandbox.argocd_project import sources_of
 from sgm_tui.sandbox.kube_kinds import BY_KIND
 from sgm_tui.sandbox.objects import KubeObject
 from sgm_tui.sandbox.render import RenderError, render
+from sgm_tui.yaml_nodes import YamlError, load_all
 
 TRACKING = "argocd.argoproj.io/tracking-id"
 _REMEMBERED = 512
@@ -148,8 +146,8 @@ class Manifests:
             if ("/" in inside and not options.get("recurse")) or not _included(inside, options):
                 continue
             try:
-                documents = list(YAML(typ="safe").load_all(self._repository.read(commit, path) or b""))
-            except YAMLError as error:
+                documents = load_all(self._repository.read(commit, path) or b"")
+            except YamlError as error:
                 text = f'Failed to unmarshal "{posixpath.basename(path)}": {error}'
                 raise ManifestError(_failed(which, text)) from error
             objects += [one for one in documents if isinstance(one, dict) and one.get("kind") and one.get("metadata")]

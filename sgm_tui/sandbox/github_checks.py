@@ -6,10 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from sgm_tui.sandbox.render import RenderError, render
+from sgm_tui.yaml_nodes import YamlError, load, load_all
 
 CHECKS = ("lint", "render", "policy")
 """Required on the main branch, in the order they report."""
@@ -54,9 +52,9 @@ def _unparsable(read: Read, paths: Iterable[str]) -> list[str]:
         if data is None or not path.endswith((".yaml", ".yml")) or "/templates/" in path:
             continue
         try:
-            list(YAML(typ="safe", pure=True).load_all(data))
-        except (YAMLError, UnicodeDecodeError) as error:
-            wrong.append(f"{path}: {str(error).splitlines()[0]}")
+            load_all(data)
+        except YamlError as error:
+            wrong.append(f"{path}: line {error.line}: {error.message}")
     return wrong
 
 
@@ -89,8 +87,8 @@ def _against_policy(read: Read, paths: Iterable[str]) -> list[str]:
 def _tag_in(data: bytes) -> str:
     """`image.tag` however the file writes it, as a block or in one line; "" where it has none that is text."""
     try:
-        values = YAML(typ="safe", pure=True).load(data)
-    except (YAMLError, UnicodeDecodeError):
+        values = load(data)
+    except YamlError:
         return ""  # why it does not parse is what the check "lint" says
     image = values.get("image") if isinstance(values, dict) else None
     tag = image.get("tag") if isinstance(image, dict) else None

@@ -10,21 +10,11 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from sgm_tui.sandbox.chart_objects import Release, objects_of
 from sgm_tui.sandbox.chart_schema import violations
+from sgm_tui.yaml_nodes import YamlError, load
 
 Read = Callable[[str], bytes | None]
-
-
-class _Constructor(SafeConstructor):
-    """Helm goes through JSON, which has no dates: a tag like 2026-11-23 stays a string."""
-
-
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
 
 
 class RenderError(Exception):
@@ -88,15 +78,10 @@ def _values(read: Read, path: str) -> Mapping[str, Any]:
 @functools.lru_cache(maxsize=4096)
 def _parsed(data: bytes) -> Mapping[str, Any] | str:
     """The mapping in a file, or what is wrong with it; the same bytes are parsed once."""
-    reader = YAML(typ="safe", pure=True)
-    reader.Constructor = _Constructor
     try:
-        loaded = reader.load(data.decode())
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        return f"yaml: line {line}: {error.problem}"
-    except (YAMLError, UnicodeDecodeError) as error:
-        return f"yaml: {error}"
+        loaded = load(data)
+    except YamlError as error:
+        return f"yaml: line {error.line}: {error.message}"
     if loaded is None:
         return {}
     if not isinstance(loaded, Mapping):

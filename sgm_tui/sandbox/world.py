@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from sgm_tui.fleet.images import parse_image
 from sgm_tui.sandbox.agenda import Agenda
 from sgm_tui.sandbox.argocd import ArgoController
@@ -39,6 +37,7 @@ from sgm_tui.sandbox.world_layout import (
     namespaces,
     settled_status,
 )
+from sgm_tui.yaml_nodes import load
 
 STEP_SECONDS = 0.25
 """Virtual seconds of one step: short enough that a cluster's controllers answer between two acts of Argo CD."""
@@ -217,7 +216,7 @@ class World:
         data = self.repository.read(self._head, "argocd/root-apps.yaml")
         if data is None:
             return
-        root: KubeObject = YAML(typ="safe").load(data)
+        root: KubeObject = load(data)
         desired = self.argo.context.manifests.of(root, self._head)
         for obj in desired:
             metadata = {**obj["metadata"], "creationTimestamp": created}

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from sgm_tui.sandbox.argocd_applications import revision_fields, source_fields
 from sgm_tui.sandbox.argocd_comparison import resource_entry
 from sgm_tui.sandbox.argocd_health import named
 from sgm_tui.sandbox.argocd_sync import images_of
 from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.objects import KubeObject, ObjectStore
+from sgm_tui.yaml_nodes import load
 
 _HISTORY_SHOWN = 10
 
@@ -36,11 +35,10 @@ class DeclaredCluster:
 
 def declared_clusters(files: Mapping[str, bytes]) -> list[DeclaredCluster]:
     """Every cluster git declares, by name."""
-    reader = YAML(typ="safe")
     found: list[DeclaredCluster] = []
     for path, data in sorted(files.items()):
         if path.startswith("argocd/clusters/"):
-            declaration = reader.load(data)
+            declaration = load(data)
             facts = declaration["stringData"]
             found.append(DeclaredCluster(facts["name"], facts["server"], declaration["metadata"]["labels"]))
     return found

@@ -29,7 +29,19 @@ KEPT = {
     "sequence flush": ("a:\n- x\n-   y\nimage:\n  tag: v1\n", "a:\n- x\n-   y\nimage:\n  tag: v2\n"),
     "same word elsewhere": ("tag: v1\nimage:\n  tag: v1\nz: v1\n", "tag: v1\nimage:\n  tag: v2\nz: v1\n"),
     "quoted key": ('"image":\n  "tag": v1\n', '"image":\n  "tag": v2\n'),
-    "second document": ("a: 1\n---\nimage:\n  tag: v1\n", "a: 1\n---\nimage:\n  tag: v2\n"),
+    "a second document": ("image:\n  tag: v1\n---\na: 1\n", "image:\n  tag: v2\n---\na: 1\n"),
+    "the second object of a manifest": (
+        "kind: A\n---\nkind: B\nimage:\n  tag: v1\n",
+        "kind: A\n---\nkind: B\nimage:\n  tag: v2\n",
+    ),
+    "a quoted template elsewhere": (
+        'title: "{{ .Title }}"\nimage:\n  tag: v1\n# {{ x }}\n',
+        'title: "{{ .Title }}"\nimage:\n  tag: v2\n# {{ x }}\n',
+    ),
+    "a quoted jinja elsewhere": ("b: '{% x %}'\nimage:\n  tag: v1\n", "b: '{% x %}'\nimage:\n  tag: v2\n"),
+    "a tab before a comment": ("image:\n  tag: v1\t# c\n", "image:\n  tag: v2\t# c\n"),
+    "a tab behind a neighbour": ("a: b\t\nimage:\n  tag: v1\n", "a: b\t\nimage:\n  tag: v2\n"),
+    "a neighbour with a tag": ("a: !vault |\n  x\nimage:\n  tag: v1\n", "a: !vault |\n  x\nimage:\n  tag: v2\n"),
     "long line": (f"image:\n  tag: v1\nb: {'x ' * 100}y\n", f"image:\n  tag: v2\nb: {'x ' * 100}y\n"),
     "unicode": ("a: ü→😀\nimage:\n  tag: v1 # ü\n", "a: ü→😀\nimage:\n  tag: v2 # ü\n"),
     "anchor elsewhere": ("a: &x 1\nb: *x\nimage:\n  tag: v1\n", "a: &x 1\nb: *x\nimage:\n  tag: v2\n"),
@@ -59,7 +71,17 @@ REFUSED = {
     "block folded": ("image:\n  tag: >-\n    v1\n", "block of text"),
     "over lines": ('image:\n  tag: "v\n    1"\n', "several lines"),
     "template": ("image:\n  tag: {{ .Values.x }}\n", "template"),
-    "template elsewhere": ("image:\n  tag: v1\nb: '{{ x }}'\n", "template"),
+    "quoted template": ("image:\n  tag: '{{ .Values.x }}'\n", "template"),
+    "template elsewhere": ("image:\n  tag: v1\nb: {{ x }}\n", "template"),
+    "second document": ("a: 1\n---\nimage:\n  tag: v1\n", "no image.tag in the first document, and Helm reads no"),
+    "empty first document": ("---\n---\nimage:\n  tag: v1\n", "no image.tag in the first document"),
+    "a space that does not break": ("image:\n  tag: v1\u00a0\n", r"no version has \(U\+00A0\)"),
+    "zero width": ("image:\n  tag: v1\u200b\n", r"no version has \(U\+200B\)"),
+    "yes": ("image:\n  tag: yes\n", r"no string but a boolean \(True\)"),
+    "y": ("image:\n  tag: y\n", "no string but a boolean"),
+    "octal": ("image:\n  tag: 010\n", r"no string but a number \(8\)"),
+    "thousand": ("image:\n  tag: 1e3\n", r"no string but a number \(1000\)"),
+    "underscores": ("image:\n  tag: 1_000\n", r"no string but a number \(1000\)"),
     "sops": ("image:\n  tag: v1\nsops:\n  mac: x\n", "encrypted"),
     "two documents": ("image:\n  tag: v1\n---\nimage:\n  tag: v1\n", "several documents"),
     "missing": ("image:\n  repository: r\n", "there is no image.tag"),
@@ -70,7 +92,6 @@ REFUSED = {
     "own tag": ("image:\n  tag: !!str v1\n", "tag or an anchor"),
     "python tag": ("image:\n  tag: !!python/object:os.system v1\n", "tag or an anchor|no string"),
     "not yaml": ("image: [\n", "not valid YAML"),
-    "tab before a comment": ("image:\n  tag: v1\t# c\n", "not valid YAML"),
     "tabs": ("image:\n\ttag: v1\n", "not valid YAML"),
     "deep flow": ("a: " + "[" * 200 + "]" * 200 + "\nimage:\n  tag: v1\n", "nested deeper"),
     "nul": ("image:\n  tag: v1\0\n", "NUL"),
@@ -169,7 +190,7 @@ def files(draw: st.DrawFn) -> tuple[str, str]:
     return ending.join(lines) + draw(st.sampled_from(["", ending])), line
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(files(), st.sampled_from(["v2.0.0", "yes", "1.10", "sha-1f2e"]))
 def test_in_a_generated_file_exactly_one_line_differs(file: tuple[str, str], new: str) -> None:
     text, line = file
@@ -194,7 +215,7 @@ def test_an_alias_bomb_is_refused_at_once() -> None:
 
 
 def test_a_bomb_where_the_version_should_be_is_told_without_unfolding_it() -> None:
-    with pytest.raises(UnreadableError, match="no single value"):
+    with pytest.raises(UnreadableError, match="unfolds to more than"):
         version_in(f"{BOMB}image:\n  tag: *a13\n".encode(), "image.tag")
 
 

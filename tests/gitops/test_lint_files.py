@@ -77,7 +77,9 @@ UNEDITABLE = {
         "base: &b {tag: v1}\nimage: {<<: *b}",
     ),
     "block of text": ("tag: v1.4.2", "tag: |-\n    v1.4.2"),
-    "a template in the file": ("team: shop", "team: '{{ team }}'"),
+    "a template": ("tag: v1.4.2", "tag: '{{ .Values.tag }}'"),
+    "a space that does not break": ("tag: v1.4.2", "tag: v1.4.2\u00a0"),
+    "zero width": ("tag: v1.4.2", 'tag: "v1.4.2\\u200b"'),
     "encrypted": ("team: shop", "team: shop\nsops: {mac: x}"),
     "a tag": ("tag: v1.4.2", "tag: !!str v1.4.2"),
 }

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from ruamel.yaml.nodes import ScalarNode
-
 from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found, several
 from sgm_tui.gitops.lint.image_key import locate
 from sgm_tui.gitops.lint.subject import Subject, node_place
 from sgm_tui.gitops.marked import Place
+from sgm_tui.yaml_nodes import ScalarNode
 
 
 def check(subject: Subject) -> Said:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
-from sgm_tui.gitops.values import path_of
+from sgm_tui.gitops.values import is_manifest, path_of
+from sgm_tui.yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode, is_merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +26,13 @@ class Located:
 
 
 def locate(nodes: Sequence[Node], key: str) -> Located:
-    """Follow a dotted key through the documents of a file; the first that has it, else the one that comes closest."""
+    """Follow a dotted key through a file: of a values file through the first document, for Helm reads no other.
+
+    Of Kubernetes objects the first document that has it counts, else the one that comes closest.
+    """
     best = Located(None, nodes[0] if nodes else None, key.partition(".")[0])
     reached = -1
-    for node in nodes:
+    for node in nodes if is_manifest(nodes) else nodes[:1]:
         one, depth = _follow(node, path_of(key))
         if one.node is not None:
             return one
@@ -43,7 +45,7 @@ def _follow(node: Node, path: Sequence[str | tuple[str, str]]) -> tuple[Located,
     current, merged = node, False
     key: Node | None = None
     for depth, part in enumerate(path):
-        merged = merged or (isinstance(current, MappingNode) and any(one.value == "<<" for one, _ in current.value))
+        merged = merged or (isinstance(current, MappingNode) and any(is_merge(one) for one, _ in current.value))
         key, child = (None, _selected(current, part)) if isinstance(part, tuple) else _child(current, part)
         if child is None:
             name = f"{part[0]}={part[1]}" if isinstance(part, tuple) else part
@@ -56,7 +58,7 @@ def _child(node: Node, name: str) -> tuple[Node | None, Node | None]:
     """A key and its value."""
     if isinstance(node, MappingNode):
         for key, value in node.value:
-            if isinstance(key, ScalarNode) and key.value == name and isinstance(value, Node):
+            if key.value == name:
                 return key, value
     return None, None
 
@@ -65,6 +67,6 @@ def _selected(node: Node, part: tuple[str, str]) -> Node | None:
     name, wanted = part
     for entry in node.value if isinstance(node, SequenceNode) else ():
         _, value = _child(entry, name)
-        if isinstance(value, ScalarNode) and value.value == wanted and isinstance(entry, Node):
+        if isinstance(value, ScalarNode) and value.value == wanted:
             return entry
     return None

@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ruamel.yaml.nodes import Node
-
 from sgm_tui.config import Config
 from sgm_tui.errors import ConfigError
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.gitops.applicationset import Expansion, Ground, expand
 from sgm_tui.gitops.argo_objects import Application, ApplicationSet, ArgoObjects, read_object, same_repository
-from sgm_tui.gitops.marked import LARGEST, MarkedYamlError, Place, compose, plain
+from sgm_tui.gitops.marked import Place, compose, plain
 from sgm_tui.gitops.tree import Tree
+from sgm_tui.yaml_nodes import LARGEST, Node, YamlError
 
 _YAML = (".yaml", ".yml")
 
@@ -39,7 +38,7 @@ class Parsed:
     text: str
     nodes: Sequence[Node]
     values: Sequence[Any]
-    error: MarkedYamlError | None = None
+    error: YamlError | None = None
 
 
 class Subject:
@@ -88,14 +87,14 @@ class Subject:
     def _parse(self, path: str) -> Parsed:
         data = self.checkout.files[path]
         if len(data) > LARGEST:
-            return Parsed("", (), (), MarkedYamlError("larger than 1 MB"))
+            return Parsed("", (), (), YamlError("larger than 1 MB"))
         try:
             text = data.decode("utf-8-sig")
             nodes = compose(text)
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1
-            return Parsed("", (), (), MarkedYamlError("not UTF-8", line))
-        except MarkedYamlError as error:
+            return Parsed("", (), (), YamlError("not UTF-8", line))
+        except YamlError as error:
             return Parsed(text, (), (), error)
         return Parsed(text, nodes, [plain(node) for node in nodes])
 

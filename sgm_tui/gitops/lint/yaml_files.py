@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
-
 from sgm_tui.gitops.lint.findings import Finding, Said, found
 from sgm_tui.gitops.lint.subject import Parsed, Subject, node_place
-from sgm_tui.gitops.marked import LARGEST, Place
+from sgm_tui.gitops.marked import Place
+from sgm_tui.yaml_nodes import LARGEST, MappingNode, Node, SequenceNode
 
 
 def check(subject: Subject) -> Said:
