@@ -107,10 +107,11 @@ def outcome(run: Callable[[], int]) -> int:
 
 def _report(error: Exception) -> None:
     """What happened in a line, and where the rest of it is; a traceback is for nobody's screen."""
-    from sgm_tui.crash import redacted, write_report
+    from sgm_tui.crash import write_report
     from sgm_tui.fleet.text import clean
+    from sgm_tui.redaction import redact
 
-    said = clean(redacted(f"{type(error).__name__}: {error} ({_place(error)})", os.environ))
+    said = clean(redact(f"{type(error).__name__}: {error} ({_place(error)})", os.environ))
     print(f"sgm: a defect in sgm: {said}", file=sys.stderr)
     try:
         file = write_report(error, __version__, os.environ)
@@ -125,6 +126,13 @@ def _place(error: Exception) -> str:
     return f"{Path(where.filename).name}:{where.lineno}"
 
 
+class _RedactingFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        from sgm_tui.redaction import redact
+
+        return redact(super().format(record), os.environ)
+
+
 def _start_logging(file: Path | None) -> None:
     """Log to a file or nowhere; a library's warning on the terminal would tear the screen."""
     handler: logging.Handler = logging.NullHandler()
@@ -134,7 +142,7 @@ def _start_logging(file: Path | None) -> None:
             handler = logging.FileHandler(file, encoding="utf-8")
         except OSError as error:
             raise UsageError(f"--log-file {file}: {error.strerror}", "Name a file that can be written.") from error
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(_RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
 
 

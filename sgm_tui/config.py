@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 from sgm_tui.policy import Policy
@@ -104,6 +105,15 @@ class MetricsConfig:
     """The label whose value is the service's namespace (`rollouts.namespace`)."""
     interval_seconds: float = 15.0
     token_file: Path | None = None
+    """A file that holds a bearer token."""
+    basic_auth_file: Path | None = None
+    """A file that holds `user:password`, for HTTP basic authentication."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every query, such as X-Scope-OrgID of a tenant; none of them is a credential."""
+    ca_file: Path | None = None
+    """Certificate authorities to trust instead of the system's; REQUESTS_CA_BUNDLE when not set."""
+    credential_hosts: frozenset[str] | None = None
+    """The only hosts that the token or password is sent to; None: every Prometheus that is configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +169,8 @@ class Config:
     keymap: Mapping[str, str] = field(default_factory=dict)
     source: Path | None = None
     """The team file this came from."""
+    trusted_hosts: frozenset[str] = frozenset()
+    """Hosts that the user's own credentials may be sent to, whatever names them (`trusted_hosts` of the user file)."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Dotted key → where its value came from ("sgm.yaml:12", "SGM_THEME", "default")."""
 
@@ -166,3 +178,11 @@ class Config:
     def clusters(self) -> tuple[ClusterConfig, ...]:
         """Every cluster, in column order."""
         return tuple(cluster for stage in self.stages for cluster in stage.clusters)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, so that nothing sent to it crosses a network."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

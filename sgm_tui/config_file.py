@@ -7,10 +7,12 @@ is named: a stranger's checkout must not choose clusters or commands.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from sgm_tui.config import (
     QUERIES,
@@ -25,6 +27,7 @@ from sgm_tui.config import (
     RepositoryConfig,
     RolloutConfig,
     StageConfig,
+    is_loopback,
 )
 from sgm_tui.config_policy import policy_of
 from sgm_tui.config_reader import Reader, Section, Stronger, mapping_of
@@ -32,6 +35,9 @@ from sgm_tui.errors import ConfigError
 from sgm_tui.resources import user_file
 
 Value = TypeVar("Value")
+
+_CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,18 @@ class UserConfig:
     read_only: bool = False
     kubeconfig: Path | None = None
     state_directory: Path | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Dotted key of a credential or certificate file of the team file → this person's."""
+    trusted_hosts: tuple[str, ...] = ()
+    """Hosts that this person's credentials may be sent to, whatever configuration names them."""
+
+
+_OWN_FILES: Mapping[str, tuple[str, ...]] = {
+    "github": ("token_file",),
+    "prometheus": ("token_file", "basic_auth_file", "ca_file"),
+    "registry": ("token_file",),
+}
+"""What a person's own file may name, because a team file may not name files of theirs."""
 
 
 def load(path: Path | None, *, flags: Mapping[str, str], environ: Mapping[str, str]) -> Config:
@@ -61,7 +79,11 @@ def load(path: Path | None, *, flags: Mapping[str, str], environ: Mapping[str, s
     file = path or _named_elsewhere(flags, environ)
     user = load_user(environ)
     stronger = [*((key, value, f"--{key}") for key, value in flags.items()), *_from_environment(environ)]
-    return _config(Reader(file, [*stronger, *_from_user(user)]).root(), user, file)
+    folders = (file.absolute().parent, user_file(environ).parent)
+    config = _config(Reader(file, [*stronger, *_from_user(user)], folders).root(), user, file)
+    config = replace(config, trusted_hosts=frozenset(user.trusted_hosts))
+    is_named = path is not None or bool(environ.get("SGM_CONFIG"))
+    return config if is_named else of_a_checkout(config)
 
 
 def load_user(environ: Mapping[str, str]) -> UserConfig:
@@ -75,9 +97,20 @@ def load_user(environ: Mapping[str, str]) -> UserConfig:
         read_only=root.flag("read_only", default=False),
         kubeconfig=root.path("kubeconfig"),
         state_directory=root.path("state_directory"),
+        files=_own_files(root),
+        trusted_hosts=root.texts("trusted_hosts"),
     )
     root.finish()
     return user
+
+
+def _own_files(root: Section) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for name, keys in _OWN_FILES.items():
+        section = root.section(name)
+        files |= {f"{name}.{key}": path for key in keys if (path := section.path(key)) is not None}
+        section.finish()
+    return files
 
 
 def _from_environment(environ: Mapping[str, str]) -> list[Stronger]:
@@ -91,6 +124,7 @@ def _from_user(user: UserConfig) -> list[Stronger]:
         "read_only": "true" if user.read_only else "",
         "kubeconfig": str(user.kubeconfig or ""),
         "state_directory": str(user.state_directory or ""),
+        **{key: str(path) for key, path in user.files.items()},
     }
     return [(key, value, "user file") for key, value in values.items() if value]
 
@@ -121,7 +155,7 @@ def _config(root: Section, user: UserConfig, file: Path) -> Config:
         rollouts=_finished(root.section("rollouts"), _rollouts),
         metrics=_finished(root.section("prometheus"), _metrics),
         github=_finished(root.section("github"), _github),
-        grafana_url=_finished(root.section("grafana"), lambda one: one.text("url", "")),
+        grafana_url=_finished(root.section("grafana"), lambda section: section.url("url")),
         registry=_finished(root.section("registry"), _registry),
         kubeconfig=root.path("kubeconfig"),
         state_directory=root.path("state_directory"),
@@ -134,6 +168,35 @@ def _config(root: Section, user: UserConfig, file: Path) -> Config:
     return replace(config, origins=root.origins())
 
 
+def of_a_checkout(config: Config) -> Config:
+    """Return the configuration of a checkout that was named by `--repo`: anybody may have written its sgm.yaml.
+
+    The user's credentials go to no host it names, except those in `trusted_hosts` of the user's own file.
+
+    Raises:
+        ConfigError: it names a kubeconfig, whose programs would be run, or a state directory, which would be written.
+    """
+    for key in ("kubeconfig", "state_directory"):
+        origin = config.origins.get(key, "default")
+        if origin.startswith(f"{config.source}:"):
+            raise ConfigError(
+                f"{origin}: {key}: the sgm.yaml of a checkout (--repo) cannot name it",
+                f"Name the file as the configuration you trust: --config {config.source}",
+            )
+
+    def file_for(url: str, key: str, file: Path | None) -> Path | None:
+        is_theirs = config.origins.get(key, "default").startswith(f"{config.source}:")
+        return file if is_theirs or urlsplit(url).hostname in config.trusted_hosts else None
+
+    github, registry = config.github, config.registry
+    return replace(
+        config,
+        metrics=replace(config.metrics, credential_hosts=config.trusted_hosts),
+        github=replace(github, token_file=file_for(github.api_url, "github.token_file", github.token_file)),
+        registry=replace(registry, token_file=file_for(registry.url, "registry.token_file", registry.token_file)),
+    )
+
+
 def _finished(section: Section, read: Callable[[Section], Value]) -> Value:
     value = read(section)
     section.finish()
@@ -142,11 +205,12 @@ def _finished(section: Section, read: Callable[[Section], Value]) -> Value:
 
 def _repository(section: Section) -> RepositoryConfig:
     url = section.text("url")
+    section.refuse_credentials("url", url)
     local = Path(url).expanduser()
     if "://" not in url and local.exists():
         url = local.absolute().as_uri()
     name = section.text("name", "") or "/".join(url.removesuffix(".git").rstrip("/").replace(":", "/").split("/")[-2:])
-    return RepositoryConfig(url, section.text("branch", "main"), name, section.text("web", ""))
+    return RepositoryConfig(url, section.text("branch", "main"), name, section.url("web"))
 
 
 def _stages(root: Section, contexts: Mapping[str, str]) -> tuple[StageConfig, ...]:
@@ -176,8 +240,8 @@ def _cluster(section: Section, stage: str, contexts: Mapping[str, str]) -> Clust
         stage=stage,
         location=section.text("location", ""),
         context=contexts.get(name) or contexts.get(context, context),
-        prometheus=section.text("prometheus", ""),
-        server=section.text("server", ""),
+        prometheus=section.url("prometheus"),
+        server=section.url("server"),
     )
     section.finish()
     return cluster
@@ -200,7 +264,7 @@ def _argocd(section: Section, contexts: Mapping[str, str]) -> ArgoConfig:
         context = one.text("context")
         hubs.append(HubConfig(contexts.get(context, context), one.text("namespace", "argocd")))
         one.finish()
-    return ArgoConfig(tuple(hubs), section.text("application", ArgoConfig().application), section.text("url", ""))
+    return ArgoConfig(tuple(hubs), section.text("application", ArgoConfig().application), section.url("url"))
 
 
 def _rollouts(section: Section) -> RolloutConfig:
@@ -216,17 +280,38 @@ def _metrics(section: Section) -> MetricsConfig:
         queries=queries,
         label=section.text("label", default.label),
         interval_seconds=section.number("interval_seconds", default.interval_seconds),
-        token_file=section.path("token_file"),
+        token_file=section.file("token_file"),
+        basic_auth_file=section.file("basic_auth_file"),
+        headers=_headers(section),
+        ca_file=section.file("ca_file"),
     )
+
+
+def _headers(section: Section) -> dict[str, str]:
+    headers = section.texts_by_name("headers")
+    for name, value in headers.items():
+        if name.lower() in _CREDENTIAL_HEADERS:
+            raise section.refuse("headers", f"{name} is a credential", "Use token_file or basic_auth_file.")
+        if not _HEADER_NAME.fullmatch(name) or not value.isprintable() or not value.isascii():
+            raise section.refuse("headers", f"{name!r} is no header", "Names are letters, digits and -; values ASCII.")
+    return headers
+
+
+def _github_url(section: Section, default: str) -> str:
+    url = section.url("api_url", default)
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise section.refuse("api_url", "http would send the token in the clear", "Use https.")
+    return url
 
 
 def _github(section: Section) -> GithubConfig:
     default = GithubConfig()
     return GithubConfig(
         repository=section.text("repository", ""),
-        api_url=section.text("api_url", default.api_url),
+        api_url=_github_url(section, default.api_url),
         interval_seconds=section.number("interval_seconds", default.interval_seconds),
-        token_file=section.path("token_file"),
+        token_file=section.file("token_file"),
         auto_merge=section.texts("auto_merge"),
         labels=section.texts("labels"),
         source=section.text("source", ""),
@@ -234,4 +319,4 @@ def _github(section: Section) -> GithubConfig:
 
 
 def _registry(section: Section) -> RegistryConfig:
-    return RegistryConfig(section.text("url", ""), section.texts("hosts"), section.path("token_file"))
+    return RegistryConfig(section.url("url"), section.texts("hosts"), section.file("token_file"))

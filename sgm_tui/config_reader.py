@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from sgm_tui.errors import ConfigError
 from sgm_tui.schedule import ScheduleError, seconds_of
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 _LARGEST_FILE = 1 << 20
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 _SEE = "See: sgm help configuration."
+_NO_SECRETS = "Remove it: sgm.yaml holds no secrets."
+_CREDENTIALS = {
+    "repository.": "Remove it and use SSH, GH_TOKEN or `gh auth login`; sgm.yaml and arguments hold no secrets.",
+    "github.": "Remove it and use GH_TOKEN, `gh auth login` or github.token_file.",
+    "registry.": "Remove it and put user:password into the file that registry.token_file names.",
+}
+"""Where credentials belong instead, by the section they were found in."""
 _MEANT = 0.65
 """How much a key has to look like a missing one to be its misspelling: `ulr` is, `namespace` for `name` is not."""
 
@@ -28,8 +36,10 @@ Stronger = tuple[str, str, str]
 class Reader:
     """One file, its overrides, and where each value came from."""
 
-    def __init__(self, file: Path, stronger: Sequence[Stronger]) -> None:
+    def __init__(self, file: Path, stronger: Sequence[Stronger], folders: Sequence[Path] = ()) -> None:
+        """Read `file`; where `folders` are given, the files it names for reading have to lie in one of them."""
         self.file = file
+        self.folders = tuple(folders)
         self._stronger = stronger
         self.origins: dict[str, str] = {}
 
@@ -169,6 +179,56 @@ class Section:
             return None
         expanded = Path(written).expanduser()
         return expanded if expanded.is_absolute() else (self._reader.file.parent / expanded).absolute()
+
+    def url(self, key: str, default: str = "") -> str:
+        """Return an http or https URL without user name and password; "" when it is not set.
+
+        Raises:
+            ConfigError: it is another kind of address, or holds credentials: files and pages name it, tokens do not
+                belong there.
+        """
+        written = self.text(key, default)
+        try:
+            parts = urlsplit(written)
+            _ = parts.port
+        except ValueError:
+            raise self.refuse(key, "it is no URL", "Write it as https://HOST[:PORT][/PATH].") from None
+        if written and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise self.refuse(key, "it is no http or https URL", "Write it as https://HOST[:PORT][/PATH].")
+        self.refuse_credentials(key, written)
+        return written
+
+    def refuse_credentials(self, key: str, address: str) -> None:
+        """Refuse an address that holds a user name or password, without repeating it.
+
+        Raises:
+            ConfigError: it holds one.
+        """
+        if holds_credentials(address):
+            raise self.refuse(key, "the URL holds a user name or password", _CREDENTIALS.get(self._prefix, _NO_SECRETS))
+
+    def file(self, key: str) -> Path | None:
+        """Return the path of a file to read; None when it is not set.
+
+        A team file may come from anybody, so it names only files in its own folder or the user's; a flag, the
+        environment and the user's own file may name any.
+
+        Raises:
+            ConfigError: it lies elsewhere, also through a symbolic link.
+        """
+        path = self.path(key)
+        if path is None or not self._reader.folders or self._reader.override(self._prefix + key) is not None:
+            return path
+        real = path.resolve()
+        if not any(real.is_relative_to(folder.resolve()) for folder in self._reader.folders):
+            where = " or ".join(str(folder) for folder in self._reader.folders)
+            variable = f"SGM_{self._prefix}{key}".replace(".", "_").upper()
+            raise self.refuse(
+                key,
+                "a team file names only files in its own folder or in your configuration's",
+                f"Move the file into {where}, or name it in your own configuration or as {variable}.",
+            )
+        return path
 
     def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
         """A list of strings."""
@@ -314,6 +374,14 @@ class Section:
 
     def _line(self, key: str) -> int | None:
         return self._data.lines.get(key) if isinstance(self._data, Lined) else None
+
+
+def holds_credentials(address: str) -> bool:
+    """Return whether an address holds a password, or over http(s) a user name, which is often a token."""
+    scheme, separator, rest = address.partition("://")
+    authority = rest.partition("/")[0].partition("?")[0].partition("#")[0]
+    user, at, _ = authority.rpartition("@")
+    return bool(separator and at) and (":" in user or scheme.lower() in {"http", "https"})
 
 
 def _nearest(key: str, known: Collection[str]) -> str:

@@ -15,16 +15,18 @@ from __future__ import annotations
 
 import os
 
+from sgm_tui.redaction import redact
+
 
 class SgmError(Exception):
-    """A failure with a message fit to show, and what to do about it."""
+    """A failure with a message fit to show, without secrets, and what to do about it."""
 
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = redact(message)
+        self.hint = redact(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message

@@ -138,15 +138,17 @@ class Connection:
             await asyncio.sleep(_DEFECT_PAUSE)
 
     def _build(self, config: Config, stack: contextlib.AsyncExitStack) -> Desk:
+        from sgm_tui.forge.token import may_send_to
         from sgm_tui.gitops.repository import Repository
         from sgm_tui.gitops.source import GitSource
         from sgm_tui.gitops.tree import Tree
 
         directory = state_directory(config)
         token = _token_now(config)
+        git_token = token if may_send_to(config.repository.url, config) else ""
         tree = Tree(config)
         repository = Repository(
-            config.repository.url, config.repository.branch, directory / "repositories", token=lambda: token
+            config.repository.url, config.repository.branch, directory / "repositories", token=lambda: git_token
         )
         git = GitSource(repository, tree, config)
         hubs = _hubs(config, stack)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 
-from sgm_tui.crash import redacted, write_report
+from sgm_tui import cli
+from sgm_tui.crash import write_report
+from sgm_tui.errors import UnreachableError
+from sgm_tui.fleet.text import clean
+from sgm_tui.redaction import redact
 
 SECRETS = [
     "ghp_" + "a" * 36,
@@ -21,7 +26,7 @@ SECRETS = [
 
 @pytest.mark.parametrize("secret", SECRETS)
 def test_what_looks_like_a_secret_is_taken_out(secret: str) -> None:
-    told = redacted(f"before {secret} after", {})
+    told = redact(f"before {secret} after", {})
     assert "***" in told
     assert told.startswith("before ")
     assert told.endswith(" after")
@@ -31,7 +36,7 @@ def test_what_looks_like_a_secret_is_taken_out(secret: str) -> None:
 
 def test_the_values_of_secret_variables_are_taken_out_and_others_stay() -> None:
     environ = {"GH_TOKEN": "plain-words", "HOME": "/home/mia", "API_KEY": "x"}
-    assert redacted("plain-words in /home/mia x", environ) == "*** in /home/mia x"
+    assert redact("plain-words in /home/mia x", environ) == "*** in /home/mia x"
 
 
 def test_a_report_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -47,3 +52,25 @@ def test_no_place_for_a_report_is_an_error_to_tell(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         write_report(RuntimeError(), "1.0", {"SGM_STATE_DIRECTORY": str(tmp_path / "file")})
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_error_repeats_a_secret(secret: str) -> None:
+    error = UnreachableError(f"GET {secret} failed", f"Look at {secret}")
+    for part in ("hunter2", "MIIE", "abc.def", "a" * 36, "b" * 30, "c2lnbmF0"):
+        assert part not in f"{error} {error.sentence} {error.args}"
+
+
+def test_the_log_repeats_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GH_TOKEN", "plain-words")
+    file = tmp_path / "log"
+    assert cli.main(["--log-file", str(file), "help", "status"]) == 0
+    logging.getLogger("sgm").error("%s said %s", "https://mia:hunter2@host/", "plain-words")
+    logging.shutdown()
+    assert "https://***@host/ said ***" in file.read_text(encoding="utf-8")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_foreign_text_shows_no_password_of_a_url_wherever_it_is_cut() -> None:
+    for before in range(240, 260):
+        assert "hunter2" not in clean("x" * before + " https://mia:hunter2@host/path")

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.cell import Cell, failing_version
+from sgm_tui.fleet.markdown import markdown_text
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.report import in_order
 from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -51,16 +52,16 @@ def markdown(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, mi
     """A matrix for a pull request or a job summary: services down, clusters across; below, what is missing."""
     clusters = snapshot.fleet.clusters
     lines = [
-        "| service | " + " | ".join(f"{cluster.stage} {cluster.name}" for cluster in clusters) + " |",
+        "| service | " + " | ".join(markdown_text(f"{cluster.stage} {cluster.name}") for cluster in clusters) + " |",
         "|---" * (len(clusters) + 1) + "|",
     ]
     for service in snapshot.services:
         row = [snapshot.cells.get(CellKey(service, cluster.stage, cluster.name)) for cluster in clusters]
         shown = [cell if cell is not None and (keys is None or cell.key in keys) else None for cell in row]
         if any(shown):
-            lines.append(f"| {_escape(service)} | " + " | ".join(_box(cell) for cell in shown) + " |")
+            lines.append(f"| {markdown_text(service)} | " + " | ".join(_box(cell) for cell in shown) + " |")
     if missing:
-        lines.extend(["", *(f"**incomplete**: {_escape(one)}" for one in missing)])
+        lines.extend(["", *(f"**incomplete**: {markdown_text(one)}" for one in missing)])
     return "\n".join(lines)
 
 
@@ -135,8 +136,4 @@ def _box(cell: Cell | None) -> str:
     version = cell.live_version or ("?" if failing else cell.desired_version) or "?"
     coming = failing or cell.new_version
     arrow = f" → {coming}" if coming else ""
-    return f"{_escape(version + arrow)} {cell.journey.value}"
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[").replace("`", "\\`")
+    return f"{markdown_text(version + arrow)} {cell.journey.value}"

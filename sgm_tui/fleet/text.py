@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import unicodedata
 
+from sgm_tui.redaction import without_user_information
+
 _LIMIT = 256
+_LONGEST_USER = 512
+"""Characters read beyond the limit, so that a URL's password is recognised where the cut is in the middle of it."""
 _COMBINING_LIMIT = 2
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SHARED_MOST = 16_384
@@ -18,16 +22,18 @@ _shared: dict[str, str] = {}
 
 
 def clean(text: object, limit: int = _LIMIT, *, keep_lines: bool = False) -> str:
-    """Return `text` as a string a terminal can show: no control, format or unassigned character survives.
+    """Return `text` as a string a terminal can show: no control, format or unassigned character survives,
+    and no user name or password of a URL.
 
     Args:
         text: anything; what is not a string is converted first, None becomes "".
         limit: longest result in characters; the cut is marked with an ellipsis.
         keep_lines: keep line feeds and turn tabs into spaces (bodies, diffs) instead of showing them as placeholders.
     """
-    raw = "" if text is None else text if isinstance(text, str) else str(text)
-    cut = len(raw) > limit
-    raw = raw[:limit] if cut else raw
+    whole = "" if text is None else text if isinstance(text, str) else str(text)
+    raw = without_user_information(whole[: limit + _LONGEST_USER])
+    cut = len(raw) > limit or len(whole) > limit + _LONGEST_USER
+    raw = raw[:limit]
     if raw.isascii() and raw.isprintable():
         return raw[:-1] + "…" if cut else _one(raw)
     result = "".join(_visible(raw, keep_lines=keep_lines))

@@ -1,4 +1,4 @@
-"""Where GitHub's token comes from: a file, the environment, or what the gh program is signed in with."""
+"""Where GitHub's token comes from, and which hosts it may be sent to."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import subprocess
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from sgm_tui.config import Config
+from sgm_tui.config import Config, is_loopback
 from sgm_tui.errors import UnreachableError
 
 _SECONDS = 10
+_GITHUB_COM = ("GH_TOKEN", "GITHUB_TOKEN")
+_ENTERPRISE = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
 
 
 def github_token(config: Config, environ: Mapping[str, str]) -> str:
-    """The token: `github.token_file`, GH_TOKEN, GITHUB_TOKEN, or what `gh auth token` says; "" when there is none.
+    """Return the token for `github.api_url`, or "" where there is none that may be sent there.
+
+    `github.token_file` comes first, then the environment's variables for that host, then `gh auth token` for it. As
+    with the gh program, GH_TOKEN belongs to github.com and *.ghe.com and GH_ENTERPRISE_TOKEN to GH_HOST; a host that
+    the user names gets either.
 
     Raises:
         UnreachableError: the token file cannot be read.
@@ -24,20 +30,52 @@ def github_token(config: Config, environ: Mapping[str, str]) -> str:
             return config.github.token_file.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise UnreachableError(f"github.token_file {config.github.token_file}: {error.strerror}") from error
-    for name in ("GH_TOKEN", "GITHUB_TOKEN"):
-        if environ.get(name):
-            return environ[name]
-    return _gh_token(urlsplit(config.github.api_url).hostname or "")
+    host = urlsplit(config.github.api_url).hostname or ""
+    names = _variables_for(host, config, environ)
+    return next((environ[name] for name in names if environ.get(name)), "") or _gh_token(web_host(host))
+
+
+def why_no_token(config: Config, environ: Mapping[str, str]) -> str:
+    """Return why a token of the environment is not sent to `github.api_url`; "" where that is not the reason."""
+    host = urlsplit(config.github.api_url).hostname or ""
+    unused = [name for name in _GITHUB_COM if environ.get(name)]
+    if not unused or _variables_for(host, config, environ):
+        return ""
+    return f"{unused[0]} is not sent to {host}: name it in GH_HOST, or in trusted_hosts of your own configuration"
+
+
+def web_host(api_host: str) -> str:
+    """Return the host of a GitHub's pages and git repositories, given that of its API."""
+    is_prefixed = api_host == "api.github.com" or api_host.endswith(".ghe.com")
+    return api_host.removeprefix("api.") if is_prefixed else api_host
+
+
+def may_send_to(remote: str, config: Config) -> bool:
+    """Return whether the GitHub token may be sent to a git remote: over https to the same GitHub, or this machine."""
+    parts = urlsplit(remote)
+    host = parts.hostname or ""
+    if is_loopback(host):
+        return parts.scheme in {"http", "https"}
+    return parts.scheme == "https" and host == web_host(urlsplit(config.github.api_url).hostname or "")
+
+
+def _variables_for(host: str, config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the variables whose token belongs to a host, the strongest first."""
+    if host == "api.github.com" or host.endswith(".ghe.com"):
+        return _GITHUB_COM
+    named_by_user = {environ.get("GH_HOST", ""), *config.trusted_hosts}
+    if host in named_by_user or is_loopback(host):
+        return (*_ENTERPRISE, *_GITHUB_COM)
+    return _GITHUB_COM if host == urlsplit(environ.get("GITHUB_API_URL", "")).hostname else ()
 
 
 def _gh_token(host: str) -> str:
-    """What the gh program is signed in with for a host."""
+    """Return the token that the gh program is signed in with for a host; "" where it has none."""
     program = shutil.which("gh")
     if program is None:
         return ""
-    host = "github.com" if host == "api.github.com" else host
     try:
-        told = subprocess.run(
+        answer = subprocess.run(
             [program, "auth", "token", "--hostname", host],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -47,4 +85,4 @@ def _gh_token(host: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return told.stdout.strip() if told.returncode == 0 else ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""

@@ -8,7 +8,6 @@ environment as an HTTP header, never on a command line or in a URL.
 from __future__ import annotations
 
 import asyncio
-import base64
 import fcntl
 import functools
 import hashlib
@@ -33,6 +32,7 @@ from sgm_tui.errors import ConfigError, RefusedError, UnreachableError, system_w
 from sgm_tui.fleet.text import clean
 from sgm_tui.fleet.trailers import Message
 from sgm_tui.gitops.batch import batch, batch_in_order
+from sgm_tui.gitops.credentials import RemoteCredentials
 from sgm_tui.private_files import make_private_directory, open_private
 from sgm_tui.threads import Lane, run_in
 
@@ -78,7 +78,7 @@ class Repository:
         self.url = _checked_url(url)
         self.branch = _checked_ref(branch)
         self.path = directory / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
-        self._token = token
+        self._credentials = RemoteCredentials(url, token)
         self._fetching = asyncio.Lock()
         self._writing = asyncio.Lock()
         """Apart from the other: a fetch that hangs keeps no commit and no push waiting."""
@@ -337,7 +337,6 @@ class Repository:
 
     def _settings(self, remote: bool) -> dict[str, str]:
         """What overrides the configuration of the clone; the token only where the remote is asked."""
-        token = self._token() if self._token and remote else ""
         config = {
             "core.hooksPath": os.devnull,
             "core.fsmonitor": "false",
@@ -346,15 +345,15 @@ class Repository:
             "http.lowSpeedLimit": "1",
             "http.lowSpeedTime": _SILENT_SECONDS,
         }
-        if token and urlsplit(self.url).scheme in {"http", "https"}:
-            config["http.extraHeader"] = f"Authorization: {_basic(token)}"
+        if remote and (authorization := self._credentials.authorization()):
+            config["http.extraHeader"] = f"Authorization: {authorization}"
         pairs = {f"GIT_CONFIG_KEY_{index}": key for index, key in enumerate(config)}
         values = {f"GIT_CONFIG_VALUE_{index}": value for index, value in enumerate(config.values())}
         return {"GIT_CONFIG_COUNT": str(len(config)), **pairs, **values}
 
     def _refused(self, verb: str, status: int, said: str) -> UnreachableError | RefusedError:
         lines = [line for line in said.splitlines() if line.strip() and not line.startswith(("hint:", "To "))]
-        words = clean(_without_token(" ".join(lines[-3:]), self._token), 300) or f"git {verb} ended with {status}"
+        words = clean(self._credentials.removed_from(" ".join(lines[-3:])), 300) or f"git {verb} ended with {status}"
         if status < 0:
             return UnreachableError(f"{self._place}: git {verb} did not end in time")
         if verb == "push" and re.search(r"stale info|rejected|cannot lock ref|incorrect old value", said):
@@ -380,24 +379,13 @@ _QUIET = {
 }
 
 
-def _basic(token: str) -> str:
-    """GitHub takes a token as the password of any user; other servers take it as a bearer."""
-    return "Basic " + base64.b64encode(f"x-access-token:{token}".encode()).decode()
-
-
-def _without_token(text: str, token: Callable[[], str] | None) -> str:
-    secret = token() if token else ""
-    text = re.sub(r"(https?://)[^/@\s]*@", r"\1", text)
-    return text.replace(secret, "***").replace(_basic(secret).split()[1], "***") if secret else text
-
-
 def _checked_url(url: str) -> str:
     parts = urlsplit(url)
     scp = re.fullmatch(r"[\w.-]+@[\w.-]+:(?!-)[^\s]+", url)
     if scp:
         return url
     if parts.password:
-        raise ConfigError("repository.url carries a password", "Take it out; tokens come from the environment.")
+        raise ConfigError("repository.url holds a password", "Remove it; tokens come from the environment.")
     if parts.scheme not in _SCHEMES or url.startswith("-") or re.search(r"[\x00-\x20\x7f]", url):
         raise ConfigError(f"repository.url {clean(url)} is no URL of a repository", "Use https, ssh or file.")
     return url

@@ -21,8 +21,9 @@ from urllib.parse import quote
 
 import aiohttp
 import msgspec
-from kubernetes.aio.config import new_client_from_config
+from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config.config_exception import ConfigException
+from kubernetes.aio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, KubeConfigLoader, KubeConfigMerger
 
 from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableError, system_words
 from sgm_tui.fleet.ages import seconds_waited
@@ -229,12 +230,11 @@ class ClusterConnection:
     async def _open(self) -> Any:
         async with self._opening:
             if self._client is None:
-                file = str(self._kubeconfig) if self._kubeconfig else None
                 async with self._signing_in():
                     if missing := _missing(self._kubeconfig):
                         raise ConfigException(missing)
                     with _complaints() as complaints:
-                        client = await new_client_from_config(file, self.context, persist_config=False)
+                        client = await _client(self._kubeconfig, self.context)
                     if complaints:
                         await client.close()
                         raise ConfigException(complaints[0])
@@ -277,6 +277,35 @@ class ClusterConnection:
         if len(whole) > _LARGEST_ANSWER:
             raise TooLargeError(f"an answer of {self.context} is larger than {_LARGEST_ANSWER >> 20} MB")
         return whole
+
+
+async def _client(kubeconfig: Path | None, context: str) -> Any:
+    """Return a signed-in client for a context of one kubeconfig, or of those that KUBECONFIG lists."""
+    merged = KubeConfigMerger(str(kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION)).config
+    _resolve_programs(merged)
+    configuration = type.__call__(Configuration)  # a new one: the class hands out copies of a default
+    loader = KubeConfigLoader(config_dict=merged, config_base_path=None, active_context=context)
+    await loader.load_and_set(configuration)
+    return ApiClient(configuration=configuration)
+
+
+def _resolve_programs(merged: Any) -> None:
+    """Make relative paths of credential programs absolute.
+
+    A command with a slash counts from the kubeconfig that names it, one without is found on PATH (client-go,
+    `tools/clientcmd`, ResolveLocalPaths of an ExecConfig).
+    """
+    for entry in merged.value["users"] if merged is not None else ():
+        user = entry.value.get("user") if isinstance(entry.value, dict) else None
+        program = user.get("exec") if isinstance(user, dict) else None
+        command = program.get("command") if isinstance(program, dict) else None
+        if (
+            isinstance(program, dict)
+            and isinstance(command, str)
+            and "/" in command
+            and not Path(command).is_absolute()
+        ):
+            program["command"] = str(Path(entry.path).absolute().parent / command)
 
 
 def _missing(kubeconfig: Path | None) -> str:

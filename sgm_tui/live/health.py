@@ -76,7 +76,7 @@ class HealthHistory:
         # On whole steps, so that the same moments are asked for again and again: Prometheus may know the answer.
         start = math.floor(begin / step) * step
         moments = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(until.timestamp(), UTC)
-        with asking(cluster.prometheus.rstrip("/"), self._config.metrics.token_file) as prometheus:
+        with asking(cluster.prometheus.rstrip("/"), self._config.metrics) as prometheus:
             rows = prometheus.over(_WHAT, self._query(key), *moments, step)
         with told(f"{cluster.prometheus}: {_WHAT}"):
             return _samples(rows, start, step, math.floor((until.timestamp() - start) / step) + 1)

@@ -125,7 +125,7 @@ class MetricsSource:
         if self._config.queries.get(_BUDGET):
             queries[_BUDGET] = self._config.queries[_BUDGET]
         values: dict[str, dict[CellKey, float | None]] = {}
-        with asking(self._url, self._config.token_file) as prometheus:
+        with asking(self._url, self._config) as prometheus:
             for name, query in queries.items():
                 rows = prometheus.now(name, query)
                 with told(f"{self._url}: {name}"):
@@ -153,7 +153,7 @@ class MetricsSource:
         return self._trends[1]
 
     def _alerts(self) -> tuple[Alert, ...]:
-        with asking(self._url, self._config.token_file) as prometheus:
+        with asking(self._url, self._config) as prometheus:
             listed = prometheus.alerts()
         with told(self._url):
             read = self._each("alerts", listed, lambda one: (one["labels"].get("alertname"), self._alert(one)))

@@ -14,7 +14,6 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import requests
@@ -23,9 +22,11 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 from urllib3.util.retry import Retry
 
+from sgm_tui.config import MetricsConfig
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.text import clean
+from sgm_tui.live.prometheus_access import authorities, basic_auth_for, headers_for
 
 _DEADLINE = 5.0
 """Seconds of silence in one request."""
@@ -80,25 +81,18 @@ class Asking:
 
 
 @contextlib.contextmanager
-def asking(url: str, token_file: Path | None) -> Iterator[Asking]:
-    """A connection for the length of the block.
+def asking(url: str, config: MetricsConfig) -> Iterator[Asking]:
+    """Connect to a Prometheus for the length of the block.
 
     Raises:
-        UnreachableError: the token cannot be read.
+        UnreachableError: a credential or certificate file cannot be read.
     """
     with requests.Session() as session:
         session.trust_env = False
-        session.headers.update(_credentials(token_file))
+        session.headers.update(headers_for(url, config))
+        session.auth = basic_auth_for(url, config)
+        session.verify = authorities(config)
         yield Asking(url, session)
-
-
-def _credentials(file: Path | None) -> dict[str, str]:
-    if file is None:
-        return {}
-    try:
-        return {"Authorization": f"Bearer {file.read_text(encoding='utf-8').strip()}"}
-    except OSError as error:
-        raise UnreachableError(f"prometheus.token_file {file}: {error.strerror}") from error
 
 
 def number(text: object) -> float | None:

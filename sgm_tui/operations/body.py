@@ -7,13 +7,13 @@ mention anybody, or end the block that machines read.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from sgm_tui.config import Config
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
+from sgm_tui.fleet.markdown import markdown_text as plain
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.proposal import FileEdit, Override, Superseded
@@ -24,7 +24,6 @@ from sgm_tui.operations.proposal import identity_of
 SCHEMA = 1
 _FILES = 5
 """How many files are named of those that have the same owners."""
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
 
 
 def body_of(
@@ -90,12 +89,6 @@ def _known_bad(changes: Sequence[Change]) -> list[str]:
         f"**Known bad from now on, in every cell:** {plain(service)} {code(version)}: {plain(why)}"
         for service, version, why in marked
     ]
-
-
-def plain(text: str) -> str:
-    """Words as Markdown that says exactly these words."""
-    escaped = _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
-    return escaped.replace("@", "@\u200b").replace("-->", "--\\>")
 
 
 def code(text: str) -> str:

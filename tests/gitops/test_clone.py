@@ -291,3 +291,18 @@ async def test_the_clone_is_for_its_owner_only(clone: Repository) -> None:
     await clone.fetch()
     assert clone.path.stat().st_mode & 0o077 == 0
     assert clone.path.parent.stat().st_mode & 0o077 == 0
+
+
+async def test_another_server_gets_what_the_credential_helpers_of_the_user_have_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper = tmp_path / "helper"
+    helper.write_text("#!/bin/sh\ncat > /dev/null\necho username=mia\necho password=open-sesame\n")
+    helper.chmod(0o700)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".gitconfig").write_text(f"[credential]\n\thelper = {helper}\n")
+    clone = Repository("https://git.example/acme.git", "main", tmp_path / "clones", token=lambda: "")
+    carried = base64.b64encode(b"mia:open-sesame").decode()
+    assert clone._settings(remote=True)["GIT_CONFIG_VALUE_4"] == f"Authorization: Basic {carried}"
+    assert "GIT_CONFIG_VALUE_4" not in clone._settings(remote=False)
+    assert "GIT_CONFIG_VALUE_4" not in Repository("file:///srv/x.git", "main", tmp_path)._settings(remote=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ from sgm_tui.live.aside import Aside
 from sgm_tui.live.metrics import MetricsSource
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.prometheus import number
+from sgm_tui.live.prometheus_access import authorities, basic_auth_for
 
 Answer = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -310,3 +314,42 @@ async def test_a_look_that_never_ends_is_given_up_and_not_asked_twice() -> None:
 @pytest.mark.parametrize("text", ["NaN", "+Inf", "-Inf", "", "1e400", "twelve", None])
 def test_what_is_no_finite_number_is_no_data(text: object) -> None:
     assert number(text) is None
+
+
+async def test_credentials_and_headers_go_with_every_query_and_only_to_hosts_that_may_have_them(tmp_path: Path) -> None:
+    password = tmp_path / "basic"
+    password.write_text("mia:pass:word\n")
+    config = MetricsConfig(basic_auth_file=password, headers={"X-Scope-OrgID": "acme"})
+    basic = "Basic " + base64.b64encode(b"mia:pass:word").decode()
+    for hosts, authorization in ((None, basic), (frozenset({"127.0.0.1"}), basic), (frozenset({"other"}), None)):
+        prometheus = Prometheus()
+        async with looking(prometheus, replace(config, credential_hosts=hosts)) as looked:
+            await looked.next(AlertsListed)
+        assert prometheus.asked
+        for request in prometheus.asked:
+            assert request.headers["X-Scope-OrgID"] == "acme"
+            assert request.headers.get("Authorization") == authorization
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file"), ("no separator", "holds no user:password"), (b"\xff", "not UTF-8")]
+)
+def test_a_credential_file_that_cannot_be_used_is_said_by_its_key(
+    tmp_path: Path, content: str | bytes | None, reason: str
+) -> None:
+    file = tmp_path / "basic"
+    if content is not None:
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UnreachableError, match=f"prometheus.basic_auth_file .*{reason}"):
+        basic_auth_for("http://127.0.0.1:1", MetricsConfig(basic_auth_file=file))
+
+
+def test_certificate_authorities_come_from_the_configuration_then_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    environ = {"REQUESTS_CA_BUNDLE": "/etc/corporate.pem"}
+    assert authorities(MetricsConfig(), {}) is True
+    assert authorities(MetricsConfig(), environ) == "/etc/corporate.pem"
+    with pytest.raises(UnreachableError, match=r"prometheus\.ca_file"):
+        authorities(MetricsConfig(ca_file=file), environ)
+    file.touch()
+    assert authorities(MetricsConfig(ca_file=file), environ) == str(file)

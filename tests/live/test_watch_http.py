@@ -489,3 +489,20 @@ async def test_a_credential_program_that_does_not_work_is_trouble_with_its_reaso
         await programs_ended()
     assert said in message
     assert message.isprintable()
+
+
+@pytest.mark.parametrize("command", ["./bin/sign-in", "bin/sign-in", "../bin/sign-in"])
+async def test_a_credential_program_with_a_relative_path_is_found_beside_its_kubeconfig(
+    tmp_path: Path, command: str
+) -> None:
+    folder = tmp_path / "team"
+    program = (folder / command).resolve()
+    for directory in (folder, program.parent):
+        directory.mkdir(exist_ok=True)
+    program.write_text("#!/bin/sh\necho from its own folder >&2; exit 7\n")
+    program.chmod(0o700)
+    run = {"apiVersion": "client.authentication.k8s.io/v1", "command": command}
+    connection = ClusterConnection("c", kubeconfig(folder, "http://127.0.0.1:1", {"exec": run}))
+    message = trouble(await until(connection, first(Trouble))).message
+    await connection.close()
+    assert "process returned 7" in message

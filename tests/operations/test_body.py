@@ -14,7 +14,7 @@ from sgm_tui.fleet.history import WayBack
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.proposal import Between, FileEdit, Override
-from sgm_tui.operations.body import body_of, plain
+from sgm_tui.operations.body import body_of
 from sgm_tui.operations.proposal import branch_of, message_of, title_of
 
 WHERE = builders.key("cart", "prod-eu1")
@@ -71,11 +71,6 @@ def test_foreign_words_break_no_table_mention_nobody_and_end_no_comment() -> Non
     assert len(table) == 1
     assert table[0].replace("\\|", "").count("|") == 7
     assert machine(text)["overridden"]["reason"] == EVIL
-
-
-def test_words_are_escaped_and_kept() -> None:
-    assert plain("a_b*c") == "a\\_b\\*c"
-    assert plain("two\nlines") == "two lines"
 
 
 def test_the_evidence_is_that_of_the_stage_before_as_of_that_moment() -> None:
