@@ -303,6 +303,7 @@ async def test_another_server_gets_what_the_credential_helpers_of_the_user_have_
     (tmp_path / ".gitconfig").write_text(f"[credential]\n\thelper = {helper}\n")
     clone = Repository("https://git.example/acme.git", "main", tmp_path / "clones", token=lambda: "")
     carried = base64.b64encode(b"mia:open-sesame").decode()
-    assert clone._settings(remote=True)["GIT_CONFIG_VALUE_4"] == f"Authorization: Basic {carried}"
-    assert "GIT_CONFIG_VALUE_4" not in clone._settings(remote=False)
-    assert "GIT_CONFIG_VALUE_4" not in Repository("file:///srv/x.git", "main", tmp_path)._settings(remote=True)
+    assert f"Authorization: Basic {carried}" in clone._settings(remote=True).values()
+    local = Repository("file:///srv/x.git", "main", tmp_path)
+    for settings in (clone._settings(remote=False), local._settings(remote=True)):
+        assert not any("Authorization" in value for value in settings.values())
