@@ -2,8 +2,12 @@
 
 Argo CD's arithmetic (protocols A10): the moment becomes wall-clock time by the zone's offset *at that moment*, and a
 window is open while a start lies less than its duration back on that clock. So a window does not drift over the
-change to summer time, and a start in the hour that is skipped still opens it. Fields mean what robfig/cron means by
-them: when both day fields are restricted, either is enough.
+change to summer time, and a start in the hour that is skipped still opens it.
+
+What a schedule may be is what robfig/cron's parser takes with the options Argo CD gives it (Minute | Hour | Dom | Month
+| Dow, `SyncWindow.active` in pkg/apis/application/v1alpha1): five fields, weekdays 0–6, no descriptors like `@daily`.
+When both day fields are restricted, either is enough. Freezes are read the same way: what is a window for one is a
+window for the other.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sgm_tui.durations import DurationError, configured_seconds
+from sgm_tui.durations import DurationError, configured_seconds, go_seconds
 
 HORIZON = timedelta(days=366 * 9)
 """How far ahead the next start is looked for: 29 February comes at the latest after eight years."""
@@ -23,7 +27,7 @@ _MOST_STEPS = 5_000
 """Windows that follow one another without a gap are looked through so far."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_MACROS = {
+_DESCRIPTORS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
     "@monthly": "0 0 1 * *",
@@ -32,7 +36,9 @@ _MACROS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_SMALL = re.compile(r"[0-9]{1,3}")
+_SMALL = re.compile(r"[0-9]{1,9}")
+_ZONED = re.compile(r"(?:CRON_)?TZ=(\S*)\s+(\S.*)")
+_LONGEST_STEP = 999
 _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 
@@ -123,21 +129,28 @@ class Cron:
 
 @lru_cache(maxsize=1024)
 def cron(text: str) -> Cron:
-    """Read five fields with lists, ranges, steps and names, or one of `@daily` and its like.
+    """Read five fields with lists, ranges, steps and names; a `TZ=…` before them is left out.
 
     Raises:
         ScheduleError: it is none; says which field.
     """
-    fields = _MACROS.get(text.strip().lower(), text).lower().split()
+    fields = _zoned(text)[1].lower().split()
     if len(fields) != 5:
-        raise ScheduleError(f"{text!r} is no cron schedule: it has five fields, minute hour day month weekday")
+        hint = _DESCRIPTORS.get(text.strip().lower())
+        instead = f"; instead of a descriptor write {hint!r}" if hint else ""
+        raise ScheduleError(f"{text!r} is no cron schedule: it has five fields, minute hour day month weekday{instead}")
     minutes, _ = _field("minute", fields[0], 0, 59)
     hours, _ = _field("hour", fields[1], 0, 23)
     days, all_days = _field("day", fields[2], 1, 31)
     months, _ = _field("month", fields[3], 1, 12, _MONTHS)
-    weekdays, all_weekdays = _field("weekday", fields[4], 0, 7, _DAYS)
-    week = frozenset(number % 7 for number in weekdays)
-    return Cron(minutes, hours, days, months, week, not all_days and not all_weekdays)
+    weekdays, all_weekdays = _field("weekday", fields[4], 0, 6, _DAYS)
+    return Cron(minutes, hours, days, months, weekdays, not all_days and not all_weekdays)
+
+
+def _zoned(text: str) -> tuple[str, str]:
+    """The time zone that stands before the fields ("" where there is none), and the fields."""
+    found = _ZONED.fullmatch(text)
+    return (found[1], found[2]) if found else ("", text)
 
 
 def _field(name: str, text: str, low: int, high: int, names: Sequence[str] = ()) -> tuple[frozenset[int], bool]:
@@ -147,8 +160,8 @@ def _field(name: str, text: str, low: int, high: int, names: Sequence[str] = ())
     for part in text.split(","):
         span, slash, step = part.partition("/")
         first, dash, last = span.partition("-")
-        every = _number(name, step, text, 1, 999) if slash else 1
-        if span in {"*", "?"}:
+        every = _number(name, step, text, 1, _LONGEST_STEP) if slash else 1
+        if first in {"*", "?"}:
             start, end = low, high
             star = star or every == 1
         else:
@@ -164,7 +177,8 @@ def _number(name: str, word: str, text: str, low: int, high: int, names: Sequenc
     if word in names:
         return names.index(word) + low
     if not _SMALL.fullmatch(word) or not low <= int(word) <= high:
-        raise ScheduleError(f"{name} {text!r}: {word!r} is not between {low} and {high}")
+        sunday = "; Sunday is 0" if (name, word) == ("weekday", "7") else ""
+        raise ScheduleError(f"{name} {text!r}: {word!r} is not between {low} and {high}{sunday}")
     return int(word)
 
 
@@ -205,11 +219,27 @@ def schedule(text: str, duration: str, time_zone: str = "") -> Schedule:
         ScheduleError: one of them cannot.
     """
     cron(text)
-    zone(time_zone)
+    named = _zoned(text)[0]
+    if named and time_zone not in {"", "UTC"}:
+        raise ScheduleError(f"{text!r} names a time zone, and {time_zone} is another: give one of them")
+    zone(named or time_zone)
     seconds = seconds_of(duration)
     if seconds <= 0:
         raise ScheduleError(f"{duration!r} is no time at all")
-    return Schedule(text, seconds, time_zone or "UTC")
+    return Schedule(text, seconds, named or time_zone or "UTC")
+
+
+def check_sync_window(text: str, duration: str) -> None:
+    """Check what Argo CD parses before it lets anything be synced; an error there blocks every sync it applies to.
+
+    Raises:
+        ScheduleError: Argo CD cannot read the schedule or the duration; Go's durations have no days.
+    """
+    cron(text)
+    try:
+        go_seconds(duration)
+    except DurationError as error:
+        raise ScheduleError(f"duration {error}") from None
 
 
 @lru_cache(maxsize=1024)

@@ -40,7 +40,7 @@ FULL = """\
       gates: {soak: never, downgrade: off}
       freezes: [{cron: "0 16 * * 5", duration: 64h, time_zone: Europe/Berlin, reason: weekend}]
   services:
-    checkout: {stages: {prod: {soak: 2h, freezes: [{cron: "@daily", duration: 1h}], gates: {alerts: warn}}}}
+    checkout: {stages: {prod: {soak: 2h, freezes: [{cron: "0 0 * * *", duration: 1h}], gates: {alerts: warn}}}}
 """
 
 
@@ -80,7 +80,7 @@ def test_a_services_own_rules_go_over_its_stages_which_go_over_the_defaults(tmp_
 
 def test_a_service_adds_freezes_and_takes_none_of_its_stage_away(tmp_path: Path) -> None:
     freezes = policy(tmp_path, FULL).rules("prod", "checkout").freezes
-    assert [(one.schedule.text, one.reason) for one in freezes] == [("0 16 * * 5", "weekend"), ("@daily", "")]
+    assert [(one.schedule.text, one.reason) for one in freezes] == [("0 16 * * 5", "weekend"), ("0 0 * * *", "")]
 
 
 def test_without_a_policy_protected_stages_block_and_others_warn(tmp_path: Path) -> None:
@@ -119,7 +119,9 @@ def test_the_environment_outranks_a_rule(tmp_path: Path) -> None:
         ("  stages: {prod: {waves: [prod-eu1]}}\n", "a list of lists"),
         ("  defaults: {waves: [[prod-eu1]]}\n", "unknown key policy.defaults.waves"),
         ("  stages: {prod: {freezes: [{cron: '0 25 * * *', duration: 1h}]}}\n", "hour '25'"),
-        ("  stages: {prod: {freezes: [{cron: '@daily', duration: 1h, time_zone: Berlin}]}}\n", "no time zone"),
+        ("  stages: {prod: {freezes: [{cron: '0 0 * * *', duration: 1h, time_zone: Berlin}]}}\n", "no time zone"),
+        ("  stages: {prod: {freezes: [{cron: '@daily', duration: 1h}]}}\n", "write '0 0 * * *'"),
+        ("  stages: {prod: {freezes: [{cron: '0 22 * * 7', duration: 1h}]}}\n", "Sunday is 0"),
         ("  stages: {prod: {freezes: [{duration: 1h}]}}\n", "policy.stages.prod.freezes[0].cron is missing"),
         ("  stages: {prod: soon}\n", "policy.stages.prod: it has to be a mapping"),
         ("  services: {cart: {soak: 1h}}\n", "unknown key policy.services.cart.soak"),

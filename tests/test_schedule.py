@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgm_tui.schedule import Schedule, ScheduleError, cron, schedule, seconds_of
+from sgm_tui.schedule import Schedule, ScheduleError, check_sync_window, cron, schedule, seconds_of
 
 WEEKEND = schedule("0 16 * * 5", "64h", "Europe/Berlin")
 
@@ -61,7 +61,7 @@ def test_fields_know_names_lists_ranges_and_steps() -> None:
     assert sorted(found.months) == [1, 2, 3]
     assert sorted(found.weekdays) == [1, 2, 3, 4, 5]
     assert cron("5/20 * * * *").minutes == {5, 25, 45}
-    assert cron("0 0 * * 7") == cron("0 0 * * 0") == cron("@weekly")
+    assert cron("0 0 * * 0") == cron("0 0 * * sun") == cron("TZ=Europe/Berlin 0 0 ? * Sun")
 
 
 def test_of_two_restricted_day_fields_either_is_enough() -> None:
@@ -135,7 +135,7 @@ def numbers(low: int, high: int) -> st.SearchStrategy[str]:
 SCHEDULES = st.builds(
     Schedule,
     st.builds(
-        lambda *fields: " ".join(fields), numbers(0, 59), numbers(0, 23), numbers(1, 31), numbers(1, 12), numbers(0, 7)
+        lambda *fields: " ".join(fields), numbers(0, 59), numbers(0, 23), numbers(1, 31), numbers(1, 12), numbers(0, 6)
     ),
     st.integers(1, 3000).map(lambda minutes: minutes * 60.0),
     st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"]),
@@ -175,3 +175,49 @@ def test_open_and_next_change_are_what_a_walk_over_every_minute_finds(one: Sched
             assert change == moment
             return
     assert change is None or change >= now + timedelta(minutes=ahead)
+
+
+ARGO_CD_READS = (
+    "0 22 * * *", "0 22 * * 0", "0 22 * * 6", "0 22 * * sun-sat", "0 22 * * SUN,TUE", "0 22 * * 1-5/2", "0 22 ? * ?",
+    "*/15 0-6,22-23 1,15 jan,JUL *", "5/20 * * * *", "0  22\t* * *", "TZ=Europe/Berlin 0 22 * * *",
+    "CRON_TZ=UTC 0 22 * * 1", "59 23 31 12 6", "0 0 1-31 1-12 0-6",
+)  # fmt: skip
+ARGO_CD_DOES_NOT_READ = (
+    "0 22 * * 7", "0 22 * * 0-7", "0 22 * * 5-7", "0 22 * * 1,7", "0 22 * * */0", "0 22 * * fri-mon", "0 22 * * 5L",
+    "0 22 L * *", "0 22 15W * *", "0 22 * * 5#2", "0 22 * * sunday", "0 22 32 * *", "0 22 0 * *", "0 22 * 0 *",
+    "0 24 * * *", "60 22 * * *", "-1 22 * * *", "0 22 * *", "0 0 22 * * *", "0 22 * * * 2026", "", " ", "@daily",
+    "@weekly", "@hourly", "@midnight", "@yearly", "@annually", "@monthly", "@every 1h", "@reboot", "TZ=Europe/Berlin",
+    "TZ=Europe/Berlin @daily", "0 22 1-2-3 * *", "0 22 1/2/3 * *", "0 22 2-1 * *", "0 22 january * *",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ARGO_CD_READS)
+def test_what_argo_cd_reads_is_read(text: str) -> None:
+    check_sync_window(text, "8h")
+
+
+@pytest.mark.parametrize("text", ARGO_CD_DOES_NOT_READ)
+def test_what_argo_cd_cannot_read_is_refused(text: str) -> None:
+    with pytest.raises(ScheduleError):
+        check_sync_window(text, "8h")
+
+
+@pytest.mark.parametrize("duration", ["1d", "1w", "8", "8 hours", "", "h", "8H", "P1D", "1h 30m", "--1h"])
+def test_the_duration_of_a_window_is_gos(duration: str) -> None:
+    with pytest.raises(ScheduleError, match="duration"):
+        check_sync_window("0 22 * * *", duration)
+
+
+def test_a_descriptor_is_refused_with_what_to_write_instead() -> None:
+    with pytest.raises(ScheduleError, match=r"write '0 0 \* \* \*'"):
+        cron("@daily")
+    with pytest.raises(ScheduleError, match="Sunday is 0"):
+        cron("0 22 * * 7")
+
+
+def test_a_zone_before_the_fields_is_that_of_the_schedule() -> None:
+    zoned = schedule("TZ=Europe/Berlin 0 16 * * 5", "64h")
+    assert zoned.is_open(at("2026-11-20 15:00"))
+    assert not zoned.is_open(at("2026-11-20 14:59"))
+    with pytest.raises(ScheduleError, match="names a time zone"):
+        schedule("TZ=Europe/Berlin 0 16 * * 5", "64h", "America/New_York")

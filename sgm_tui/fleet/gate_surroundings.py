@@ -93,6 +93,8 @@ def _closed(stands: Standing, *, by_hand: bool) -> str:
     by = stands.by
     if by is None:
         return "closed"
+    if by.unreadable:
+        return f"Argo CD cannot read a sync window and blocks every sync: {by.unreadable}"
     if by.freeze:
         return f"frozen: {by.name}"
     until = "" if stands.changes_at is not None else ", with no end in sight"

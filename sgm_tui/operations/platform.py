@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sgm_tui.config import Config
-from sgm_tui.durations import DurationError, go_seconds
 from sgm_tui.fleet.evidence import Admission
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.observed import Application as Live
@@ -16,7 +15,7 @@ from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, Sou
 from sgm_tui.gitops.globs import matches
 from sgm_tui.gitops.lint.subject import Checkout, Subject
 from sgm_tui.live.naming import Naming
-from sgm_tui.schedule import ScheduleError, schedule
+from sgm_tui.schedule import ScheduleError, check_sync_window, schedule
 
 _BUILT_IN = "default"
 """The project Argo CD makes by itself."""
@@ -142,9 +141,10 @@ def _speaks_of(window: SyncWindow, name: str, destination: Destination) -> bool:
 def _window(one: SyncWindow) -> Window:
     if one.kind not in {"allow", "deny"}:
         raise ScheduleError(f"{one.kind!r} is neither allow nor deny")
+    name = clean(one.description or one.schedule)
     try:
-        go_seconds(one.duration)  # of sgm's own durations only the days are unknown to Argo CD
-    except DurationError as error:
-        raise ScheduleError(str(error)) from None
+        check_sync_window(one.schedule, one.duration)
+    except ScheduleError as error:
+        return Window(one.kind == "allow", None, name, unreadable=clean(error))
     opens = schedule(one.schedule, one.duration, "UTC" if one.time_zone == "Local" else one.time_zone)
-    return Window(one.kind == "allow", opens, clean(one.description or one.schedule), one.manual_sync)
+    return Window(one.kind == "allow", opens, name, one.manual_sync)

@@ -156,3 +156,12 @@ def test_open_windows_pass() -> None:
     assert gate().reason == "there are no sync windows or freezes"
     later = Policy(stages={"prod": RuleSet(freezes=(Freeze(schedule("0 16 * * 5", "64h")),))})
     assert gate((), later).result == "pass"
+
+
+@pytest.mark.parametrize("allows", [True, False])
+@pytest.mark.parametrize("manual", [True, False])
+def test_a_window_argo_cd_cannot_read_blocks_every_sync_for_good(*, allows: bool, manual: bool) -> None:
+    always = Window(allows=True, schedule=schedule("* * * * *", "1h"))
+    unreadable = Window(allows=allows, schedule=None, manual_sync=True, unreadable="weekday '7'")
+    stands = standing((always, unreadable), NOW, manual=manual)
+    assert (stands.opened, stands.by, stands.changes_at) == (False, unreadable, None)

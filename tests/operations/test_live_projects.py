@@ -195,3 +195,23 @@ async def test_with_several_hubs_the_one_that_has_the_application_is_asked(lab: 
     found = await investigator.gather(Plan((CHANGE,)), builders.snapshot([placed]))
     assert found.read[WHERE].where == "hub"
     assert found.read[WHERE].windows_differ
+
+
+@pytest.mark.parametrize(
+    ("written", "duration", "says"),
+    [("0 22 * * 7", "1h", "Sunday is 0"), ("@daily", "1h", "write '0 0 * * *'"), ("0 22 * * *", "1d", '"1d"')],
+)
+@pytest.mark.parametrize("kind", ["allow", "deny"])
+async def test_a_window_argo_cd_cannot_read_blocks_with_that_reason(
+    lab: Lab, kind: str, written: str, duration: str, says: str
+) -> None:
+    lab.has(syncWindows=[{"kind": kind, "schedule": written, "duration": duration, "clusters": ["prod-*"]}])
+    gate = (await lab.gates())["window"]
+    assert (gate.result, gate.eta) == ("block", None)
+    assert "Argo CD cannot read a sync window and blocks every sync" in gate.reason
+    assert says in gate.reason
+
+
+async def test_a_window_argo_cd_cannot_read_blocks_only_what_it_applies_to(lab: Lab) -> None:
+    lab.has(syncWindows=[{"kind": "deny", "schedule": "@daily", "duration": "1h", "clusters": ["dev-*"]}])
+    assert (await lab.gates())["window"].stops is False

@@ -199,8 +199,8 @@ RULES: tuple[Rule, ...] = (
         "project-window",
         "error",
         "A sync window that Argo CD does not understand",
-        "The window never opens or never closes, and nobody is told.",
-        "Write kind, five fields of cron, a duration like 8h, and what it applies to.",
+        "What Argo CD cannot read blocks every sync, manual ones too; a wrong zone or kind opens at the wrong time.",
+        "Write kind, five fields of cron (weekdays 0–6, no @daily), a duration like 8h, and what it applies to.",
     ),
     Rule(
         "cluster-mismatch",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zoneinfo
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,13 +14,13 @@ from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, Des
 from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found, several
 from sgm_tui.gitops.lint.subject import Subject
 from sgm_tui.gitops.marked import Place, place_of
+from sgm_tui.schedule import ScheduleError, cron
 
 _ASKED = ("project-unknown", "project-source", "project-destination", "project-namespace")
+_BLOCKS = "Argo CD blocks every sync it applies to"
 _BUILT_IN = "default"
 _SHOWN = 3
 """How many Applications a message names."""
-_CRON = re.compile(r"[\d*/,?LW#a-zA-Z-]+")
-_CRON_WORDS = re.compile(r"@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)")
 
 
 def check(subject: Subject) -> Said:
@@ -146,17 +145,25 @@ def _windows(project: AppProject) -> Iterator[Finding]:
             yield found("project-window", window.place, f"project {project.name}: {message}")
 
 
+def _unreadable(schedule: str) -> str:
+    """Why Argo CD cannot read a schedule; "" where it can."""
+    try:
+        cron(schedule)
+    except ScheduleError as error:
+        return clean(error)
+    return ""
+
+
 def _window_mistakes(window: SyncWindow) -> Iterator[str]:
     if window.kind not in {"allow", "deny"}:
         yield f"kind is {window.kind or 'missing'}, and has to be allow or deny"
-    fields = window.schedule.split()
-    fits = len(fields) == 5 and all(_CRON.fullmatch(one) for one in fields)
-    if not fits and not _CRON_WORDS.fullmatch(window.schedule):
-        yield f"schedule {window.schedule or '(none)'} is not five fields of cron"
+    if reason := _unreadable(window.schedule):
+        written = clean(window.schedule) or "(none)"
+        yield f"schedule {written} is not five fields of cron as Argo CD reads it: {reason}; {_BLOCKS}"
     try:
         go_seconds(window.duration)
     except DurationError as error:
-        yield f"duration {error}"
+        yield f"duration {clean(error)}; {_BLOCKS}"
     zones = zoneinfo.available_timezones()
     if window.time_zone and zones and window.time_zone not in zones | {"Local"}:
         yield f"there is no time zone {window.time_zone}"
