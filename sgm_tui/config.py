@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sgm_tui.policy import Policy
 
@@ -173,6 +174,14 @@ class Config:
     """Hosts that the user's own credentials may be sent to, whatever names them (`trusted_hosts` of the user file)."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Dotted key → where its value came from ("sgm.yaml:12", "SGM_THEME", "default")."""
+
+    @property
+    def repository_urls(self) -> tuple[str, ...]:
+        """Every URL the configuration gives the GitOps repository: to clone it, to browse it, on GitHub."""
+        repository, github = self.repository, self.github
+        host = urlsplit(github.api_url).hostname or ""
+        forge = f"https://{host.removeprefix('api.')}/{github.repository}" if github.repository else ""
+        return tuple(filter(None, (repository.url, repository.web, forge)))
 
     @property
     def clusters(self) -> tuple[ClusterConfig, ...]:

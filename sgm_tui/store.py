@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar, assert_never
 
+from sgm_tui.fleet.applications import Applications
 from sgm_tui.fleet.cell import Cell, CellFacts
 from sgm_tui.fleet.desired import Desired, DesiredState
 from sgm_tui.fleet.join import join
@@ -25,6 +26,7 @@ from sgm_tui.fleet.observation import (
     ApplicationsListed,
     Arriving,
     DesiredObserved,
+    DesiredRemembered,
     Lost,
     MetricsListed,
     Observation,
@@ -39,6 +41,7 @@ from sgm_tui.fleet.observed import Alert, Application, Metrics, Pending, PullReq
 from sgm_tui.fleet.plan import Plan
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind
+from sgm_tui.policy import Policy
 
 FRAME_SECONDS = 0.1
 """At most ten snapshots a second (performance.md §2d)."""
@@ -57,7 +60,8 @@ DEADLINES: Mapping[SourceKind, float] = {
 """Seconds of silence after which a source is stale, even if it never said it was lost."""
 
 _DECISIVE: frozenset[SourceKind] = frozenset({"git", "argocd", "rollouts"})
-"""A cell cannot be judged without these; the others only leave a gap."""
+"""Without one of these part of a cell's journey is not known; the others only leave a gap."""
+_GIT = SourceId("git")
 
 
 Value = TypeVar("Value")
@@ -83,8 +87,9 @@ class Store:
         self._version = 0
         self._wake = asyncio.Condition()
         self._desired = DesiredState("", "")
-        self._applications: dict[CellKey, Application] = {}
-        self._application_source: dict[CellKey, SourceId] = {}
+        self._applications = Applications()
+        self._ran: set[CellKey] = set()
+        """Cells that have, or had, a Rollout."""
         self._rollouts: dict[CellKey, Rollout] = {}
         self._scaling: dict[CellKey, Scaling] = {}
         self._metrics: dict[CellKey, Metrics] = {}
@@ -102,9 +107,12 @@ class Store:
         """How many parts of answers each source has sent: while it grows, the source is answering."""
         self.configure(fleet or Fleet(), repository=repository, sources=sources)
 
-    def configure(self, fleet: Fleet, *, repository: str = "", sources: Iterable[SourceId] = ()) -> None:
-        """Set the shape of the fleet and which sources will tell; until they do they are `waiting`."""
+    def configure(
+        self, fleet: Fleet, *, repository: str = "", sources: Iterable[SourceId] = (), policy: Policy | None = None
+    ) -> None:
+        """Set the shape of the fleet, its policy and which sources will report; until they do they are `waiting`."""
         now = self._clock()
+        self._policy = policy or Policy()
         self._fleet = fleet
         self._sources = {source: SourceHealth(source, since=now) for source in sources}
         self._snapshot = FleetSnapshot(
@@ -150,6 +158,8 @@ class Store:
                 self._mark(source, "off", reason)
             case DesiredObserved(source, state):
                 self._mark(source, "fresh", "", state.note)
+            case DesiredRemembered():
+                pass  # what was fetched before says nothing of the server now
             case PullRequestsListed(source, _, note) | Alive(source, note):
                 self._mark(source, "fresh", "", note)
             case _:
@@ -158,19 +168,25 @@ class Store:
 
     def _absorb(self, observation: Observation) -> None:
         match observation:
-            case DesiredObserved(_, state):
+            case DesiredObserved(_, state) | DesiredRemembered(_, state):
                 self._desire(state)
             case ApplicationsListed(source, applications):
-                self._list_applications(source, applications)
+                listed_all = self._applications.lists_all(source)
+                self._touch(self._applications.list(source, applications, self._clock()))
+                if listed_all is not self._applications.lists_all(source):
+                    self._touch_all()  # what it does not list is not there, or may be
             case ApplicationChanged(source, key, application):
-                self._change_application(source, key, application)
-            case ApplicationGone(source, key) if self._application_source.get(key) == source:
-                del self._applications[key], self._application_source[key]
-                self._touch((key,))
+                if self._applications.change(source, key, application):
+                    self._touch((key,))
+            case ApplicationGone(source, key):
+                if self._applications.remove(source, key, self._clock()):
+                    self._touch((key,))
             case RolloutsListed(source, rollouts):
                 self._replace(self._rollouts, rollouts, source)
+                self._ran.update(rollouts)
             case RolloutChanged(_, key, rollout):
                 self._rollouts[key] = rollout
+                self._ran.add(key)
                 self._touch((key,))
             case RolloutGone(_, key):
                 self._rollouts.pop(key, None)
@@ -186,38 +202,17 @@ class Store:
             case Off():
                 for left in _nothing_left(observation.source):
                     self._absorb(left)
-            case Alive() | Arriving() | Lost() | ApplicationGone():
+            case Alive() | Arriving() | Lost():
                 return
             case _:
                 assert_never(observation)
 
     def _desire(self, state: DesiredState) -> None:
         before, self._desired = self._desired, state
-        moved = before.positions != state.positions
         changed = {
             key for key in before.cells.keys() | state.cells.keys() if before.cells.get(key) != state.cells.get(key)
         }
-        self._touch(changed | self._applications.keys() if moved else changed)
-
-    def _list_applications(self, source: SourceId, applications: Mapping[CellKey, Application]) -> None:
-        """Replace one hub's Applications; a Table row never overwrites the details of the same revision."""
-        known = {key for key, owner in self._application_source.items() if owner == source}
-        for key in known - applications.keys():
-            self._applications.pop(key, None)
-            self._application_source.pop(key, None)
-        for key, application in applications.items():
-            if application.detailed or not _still_true(self._applications.get(key), application):
-                self._applications[key] = application
-            self._application_source[key] = source
-        self._touch(known | applications.keys())
-
-    def _change_application(self, source: SourceId, key: CellKey, application: Application) -> None:
-        """Argo CD looks at every Application every few minutes; that it did so changes nothing by itself."""
-        known = self._applications.get(key)
-        self._applications[key] = application
-        self._application_source[key] = source
-        if known is None or replace(known, reconciled_at=application.reconciled_at) != application:
-            self._touch((key,))
+        self._touch(changed | self._applications.cells if before.positions != state.positions else changed)
 
     def _replace(
         self, known: dict[CellKey, Value], listed: Mapping[CellKey, Value], source: SourceId, *, urgent: bool = True
@@ -260,7 +255,7 @@ class Store:
         self._touch(self._keys())
 
     def _keys(self) -> set[CellKey]:
-        return self._desired.cells.keys() | self._applications.keys() | self._rollouts.keys() | self._cells.keys()
+        return self._desired.cells.keys() | self._applications.cells | self._rollouts.keys() | self._cells.keys()
 
     def _touch(self, keys: Iterable[CellKey], *, urgent: bool = True) -> None:
         """Join these cells again: at once, or with the frame there is every second (numbers may wait for it)."""
@@ -301,11 +296,14 @@ class Store:
         self._expire(now)
         self._troubled = tuple(one for one in self._sources.values() if one.state in {"stale", "waiting"})
         self._dirty.update(key for key, cell in self._cells.items() if _is_due(cell, now))
+        self._dirty.update(self._applications.missing)
         known = len(self._cells)
         for key in self._dirty:
             facts = self._facts(key)
             if facts is None:
                 self._cells.pop(key, None)
+                self._applications.forget(key)
+                self._ran.discard(key)
                 self._moving.discard(key)
                 known = -1
             else:
@@ -340,32 +338,42 @@ class Store:
 
     def _facts(self, key: CellKey) -> CellFacts | None:
         desired = self._desired.cells.get(key)
-        application = self._applications.get(key)
+        application = self._applications.of(key)
         rollout = self._rollouts.get(key)
         if desired is None and application is None and rollout is None:
             return None
         cluster, alerts = self._fleet.cluster(key.cluster), self._alerts.get(SourceId("alerts", key.cluster), ())
-        related = _related(self._troubled, self._application_source.get(key), key)
+        related = _related(self._troubled, self._applications.hub_of(key), key)
         decisive, stale = _silent(related)
         return CellFacts(
             key=key,
             location=cluster.location if cluster else "",
             desired=desired,
-            synced=_synced(self._desired, application, desired, self._sources),
+            desired_as_of=_as_of(self._desired, self._sources.get(_GIT)) if desired else None,
+            synced=_synced(self._desired, application, desired, self._sources, self._applications),
             deployed=_contained(self._desired, application.deployed_revision, desired) if application else None,
             elsewhere=_elsewhere(self._desired, application),
             application=application,
+            missing_since=self._applications.missing.get(key),
+            missing_rollout=rollout is None and key in self._ran,
             rollout=rollout,
             scaling=self._scaling.get(key),
             metrics=self._metrics.get(key),
+            error_ratio_max=self._policy.rules(key.stage, key.service).error_ratio_max,
             alerts=tuple(one for one in alerts if one.service == key.service),
             pending=self._pending.get(key, ()),
             staged=self._staged.get(key),
             stale=stale,
             stale_since=decisive.since if decisive else None,
             stale_reason=f"{decisive.name}: {decisive.told}" if decisive else "",
-            loading=_loading(related),
+            loading=bool(awaited := _awaited(related)),
+            awaited=awaited,
         )
+
+
+def _as_of(state: DesiredState, git: SourceHealth | None) -> datetime | None:
+    """When git last said what it wants; before its server has answered, when that was fetched."""
+    return (git.seen_at if git is not None else None) or state.fetched_at
 
 
 def _elsewhere(desired: DesiredState, application: Application | None) -> str:
@@ -411,13 +419,21 @@ def _synced(
     application: Application | None,
     desired: Desired | None,
     sources: Mapping[SourceId, SourceHealth],
+    applications: Applications,
 ) -> bool | None:
-    return _contained(state, application.revision, desired) if application else _unheard_of(desired, sources)
+    if application is not None:
+        return _contained(state, application.revision, desired)
+    return _unheard_of(desired, sources, applications)
 
 
-def _unheard_of(desired: Desired | None, sources: Mapping[SourceId, SourceHealth]) -> bool | None:
+def _unheard_of(
+    desired: Desired | None, sources: Mapping[SourceId, SourceHealth], applications: Applications
+) -> bool | None:
     """There is no Application for what git wants: that Argo CD has not been told is known only where it answers."""
-    answering = any(one.state == "fresh" and source.kind == "argocd" for source, one in sources.items())
+    answering = any(
+        health.state == "fresh" and source.kind == "argocd" and applications.lists_all(source)
+        for source, health in sources.items()
+    )
     return False if answering and desired is not None else None
 
 
@@ -450,14 +466,6 @@ def _silent(related: Iterable[SourceHealth]) -> tuple[SourceHealth | None, tuple
     return next(iter(decisive), None), tuple(health.name for health in stale)
 
 
-def _loading(related: Iterable[SourceHealth]) -> bool:
-    return any(health.state == "waiting" and health.source.kind in _DECISIVE for health in related)
-
-
-def _still_true(known: Application | None, row: Application) -> bool:
-    """Whether the details we hold say the same as a newer Table row."""
-    return (
-        known is not None
-        and known.detailed
-        and (known.sync, known.health, known.revision) == (row.sync, row.health, row.revision)
-    )
+def _awaited(related: Iterable[SourceHealth]) -> tuple[str, ...]:
+    """The names of the sources that have not answered yet and without which a cell cannot be fully judged."""
+    return tuple(one.name for one in related if one.state == "waiting" and one.source.kind in _DECISIVE)

@@ -162,6 +162,7 @@ class Connection:
             fleet_of(config),
             repository=config.repository.name,
             sources=[*_ids(self._sources), *(off.source for off in offs)],
+            policy=config.policy,
         )
         for off in offs:
             store.apply(off)

@@ -11,7 +11,6 @@ from sgm_tui.commands import output
 from sgm_tui.commands.arguments import name
 from sgm_tui.commands.common import check_names, may_write, must_have_answered, settled_session
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
-from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.completeness import Selection
 from sgm_tui.fleet.model import CellKey, ServiceName
 from sgm_tui.fleet.rollout_actions import WORDS, RolloutAction, consequence, why_not
@@ -50,8 +49,6 @@ async def _rollout(arguments: argparse.Namespace) -> int:
         cell = _cell(snapshot, arguments)
         rollout = cell.facts.rollout
         _must_see(snapshot, cell)
-        if cell.journey is Journey.UNKNOWN and cell.facts.stale:
-            raise UnreachableError(f"{cell.key} is unknown: {cell.reason}", "Nothing was done.")
         why = why_not(rollout, arguments.action)
         if why or rollout is None:
             _say(cell, arguments, "refused", why)

@@ -46,7 +46,11 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+ERRORS_WORTH_ATTENTION = 0.05
+"""Share of failing requests above which a cell needs attention where the policy sets no `error_ratio_max`."""
 _STILL = frozenset({Verdict.GOOD, Verdict.UNKNOWN})
+_DECISIVE = frozenset({"git", "argocd", "rollouts"})
+"""Kinds of sources without which part of a journey is not known; the others only leave a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,38 @@ class CellFacts:
     pending: tuple[Pending, ...] = ()
     staged: Version | None = None
     stale: tuple[str, ...] = ()
-    """Names of the stale sources this cell depends on; only git, argocd and rollouts make it unknown."""
+    """Names of the stale sources this cell depends on; git, argocd and rollouts take away what they alone know."""
     stale_since: datetime | None = None
+    """Since when the first of git, argocd and rollouts that does not respond has been so."""
     stale_reason: str = ""
     loading: bool = False
     """A source this cell depends on has not answered for the first time yet."""
+    awaited: tuple[str, ...] = ()
+    """Names of those that have not; () with `loading` means that it may be any of them."""
+    desired_as_of: datetime | None = None
+    """When git last said what is in `desired`."""
+    drifted_before: datetime | None = None
+    """Since when it was drifted when this program ran before, where no sync has ended since."""
+    missing_since: datetime | None = None
+    """Since when an Application that was there is missing on a hub that responds."""
+    missing_rollout: bool = False
+    """The Rollout that was there as well is missing in a cluster that responds."""
+    error_ratio_max: float | None = None
+    """The policy's bound of the share of failing requests; None where it sets none."""
+
+    @property
+    def excessive_errors(self) -> float | None:
+        """Share of requests that fail (0–1), where more do than the policy lets; None where they do not."""
+        errors = self.metrics.error_ratio if self.metrics else None
+        most = ERRORS_WORTH_ATTENTION if self.error_ratio_max is None else self.error_ratio_max
+        return errors if errors is not None and errors > most else None
+
+    @property
+    def unanswered(self) -> frozenset[str]:
+        """The kinds of sources this cell cannot be fully judged without and that do not respond."""
+        kinds = frozenset(name.partition(" ")[0] for name in (*self.stale, *self.awaited)) & _DECISIVE
+        unnamed = (self.loading or self.stale_since is not None) and not kinds
+        return _DECISIVE if unnamed else kinds
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ class DesiredState:
     committed_at: datetime | None = None
     subject: str = ""
     author: str = ""
+    fetched_at: datetime | None = None
+    """When it was fetched, where it is read from the clone because the server has not answered yet."""
     left_out: tuple[str, ...] = ()
     """Folders where a service would be, of names Kubernetes takes for none: they have no cells."""
 

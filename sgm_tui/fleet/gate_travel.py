@@ -129,6 +129,8 @@ def in_flight(case: Case) -> Finding:
         why = case.cell.reason if case.cell else "the cell is not known"
         return unknown(f"whether something is under way is unknown: {why}")
     what = _UNDER_WAY.get(case.cell.journey) or _moving(case.cell)
+    if what is None and case.cell.facts.unanswered:
+        return unknown(f"whether something is under way is unknown: {case.cell.facts.stale_reason or 'no answer yet'}")
     if what is None:
         return passed("nothing is under way")
     detail = f"{what} ({case.cell.reason})" if case.cell.reason else what

@@ -92,7 +92,7 @@ def _newest(past: Past, measured: RanHealthy, cell: Cell | None, now: datetime) 
     """What is known of the version git wants now, which the cluster itself can tell of."""
     if cell is None:
         return measured
-    rollout = None if cell.facts.stale else cell.facts.rollout
+    rollout = None if "rollouts" in cell.facts.unanswered else cell.facts.rollout
     stable = rollout.stable_version if rollout is not None else None
     if cell.journey in _ON_ITS_WAY and stable is not None and not is_same_image(stable, past.version):
         return RanHealthy(0.0, whole=True, reason=f"{stable} is the stable version still")

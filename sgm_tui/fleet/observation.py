@@ -59,6 +59,14 @@ class DesiredObserved:
 
 
 @dataclass(frozen=True, slots=True)
+class DesiredRemembered:
+    """The repository at the head that was fetched last, while its server does not answer: no sign of life."""
+
+    source: SourceId
+    state: DesiredState
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationsListed:
     """All Applications of one hub namespace, by Table row or in detail."""
 
@@ -150,6 +158,7 @@ Observation = (
     | Lost
     | Off
     | DesiredObserved
+    | DesiredRemembered
     | ApplicationsListed
     | ApplicationChanged
     | ApplicationGone

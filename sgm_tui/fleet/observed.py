@@ -25,6 +25,7 @@ class Operation:
     revision: str = ""
     retry_count: int = 0
     retry_limit: int = 0
+    """How often it is tried again; below zero without end (`retry.limit: -1`), 0 where it is not said."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     automated: bool = False
@@ -39,6 +40,11 @@ class Operation:
     def failing(self) -> bool:
         """It ended badly, or keeps failing and retrying: phase stays Running then, and retryCount grows (§J)."""
         return self.phase in {"Failed", "Error"} or (self.in_flight and self.retry_count > 0)
+
+    @property
+    def attempt(self) -> str:
+        """Which attempt it is, and of how many where there is an end: "attempt 2 of 5"."""
+        return f"attempt {self.retry_count}" + (f" of {self.retry_limit}" if self.retry_limit > 0 else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,10 @@ class Application:
     """Somebody deleted it, and what it holds has still to go."""
     operation: Operation | None = None
     conditions: tuple[Condition, ...] = ()
+    differing: tuple[str, ...] = ()
+    """Resources that are OutOfSync, as "Deployment cart", the first few of them; () while that is not known."""
+    differing_count: int = 0
+    """How many there are in all."""
     auto_sync: bool = False
     self_heal: bool = False
     deployed_revision: str = ""

@@ -13,7 +13,7 @@ from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.model import CellKey
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.observed import Alert, Rollout
+    from sgm_tui.fleet.observed import Alert, Application, Rollout
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.fleet.source import SourceHealth
 
@@ -71,10 +71,12 @@ def cell_report(cell: Cell) -> Document:
         "location": facts.location,
         "desired": cell.desired_version,
         "desired_revision": (facts.desired.revision or None) if facts.desired else None,
+        "desired_as_of": time_text(facts.desired_as_of),
         "pending": [{"version": one.version, "number": one.number, "url": one.url} for one in facts.pending],
         "synced_revision": (application.revision or None) if application else None,
         "sync": (application.sync or None) if application else None,
         "health": (application.health or None) if application else None,
+        "differing": _differing_report(application) if application else None,
         "live": cell.live_version,
         "canary": cell.new_version,
         "rollout": _rollout_report(rollout) if rollout else None,
@@ -96,6 +98,13 @@ def cell_report(cell: Cell) -> Document:
         "verdict": cell.verdict.value,
         "stale": list(facts.stale),
     }
+
+
+def _differing_report(application: Application) -> Document | None:
+    """Which resources differ from git; None where none does or Argo CD has not said."""
+    if not application.differing:
+        return None
+    return {"count": application.differing_count, "resources": list(application.differing)}
 
 
 def _rollout_report(rollout: Rollout) -> Document:

@@ -10,8 +10,9 @@ from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.cell import Cell, failing_version
 from sgm_tui.fleet.markdown import markdown_text
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.report import in_order
+from sgm_tui.fleet.report import in_order, time_text
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.source import SourceHealth
 from sgm_tui.fleet.weights import percent_text
 
 _HEADINGS = ("SERVICE", "STAGE", "CLUSTER", "DESIRED", "LIVE", "SYNC", "HEALTH", "JOURNEY", "AGE", "REASON")
@@ -41,7 +42,7 @@ def table(
     noted = [one for one in snapshot.sources if one.state == "fresh" and one.note]
     if troubled or noted:
         lines.append("")
-        lines.extend(f"! {one.name}: {one.reason or 'no answer yet'}" for one in troubled)
+        lines.extend(f"! {one.name}: {one.reason or 'no answer yet'}{_as_of(one, cells)}" for one in troubled)
         lines.extend(f"· {one.name}: {one.note}" for one in noted)
     if missing:
         lines.extend(["", *(f"! incomplete: {one}" for one in missing)])
@@ -73,6 +74,12 @@ def align(rows: Iterable[Sequence[str]]) -> list[str]:
         "  ".join(text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True)).rstrip()
         for row in table_rows
     ]
+
+
+def _as_of(source: SourceHealth, cells: Sequence[Cell]) -> str:
+    """Since when what git wants may have changed, where git does not respond."""
+    times = [cell.facts.desired_as_of for cell in cells if cell.facts.desired_as_of is not None]
+    return f" (DESIRED is as of {time_text(max(times))})" if source.source.kind == "git" and times else ""
 
 
 def _narrowed(row: Sequence[str]) -> tuple[str, ...]:

@@ -204,15 +204,6 @@ def normalized_repository(url: str) -> str:
     return text.rstrip("/").removesuffix(".git")
 
 
-def same_repository(one: str, other: str) -> bool:
-    """Whether two URLs mean one repository, over whichever protocol."""
-
-    def bare(url: str) -> str:
-        return re.sub(r"^[a-z+]+://(?:[^@/]*@)?", "", normalized_repository(url))
-
-    return bare(one) == bare(other)
-
-
 def read_object(data: Any, path: str, into: ArgoObjects) -> None:
     """Take one YAML document where Argo CD would take it; everything else is somebody else's."""
     if not isinstance(data, Mapping):

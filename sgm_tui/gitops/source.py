@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from sgm_tui.config import Config
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.desired import DesiredState
-from sgm_tui.fleet.observation import Alive, DesiredObserved, Lost, Observation
+from sgm_tui.fleet.observation import Alive, DesiredObserved, DesiredRemembered, Lost, Observation
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
@@ -19,6 +22,7 @@ from sgm_tui.threads import Lane, run_in
 _NEAR_SECONDS = 2.0
 _FAR_SECONDS = 15.0
 _RETRY_MOST = 60.0
+_log = logging.getLogger("sgm.git")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -35,6 +39,8 @@ class GitSource:
         self._tree = tree
         parts = urlsplit(config.repository.url)
         near = parts.scheme == "file" or parts.hostname in _LOOPBACK
+        self._stamp = repository.path / "sgm-fetched"
+        """Its time says when the clone was last up to date."""
         self._seconds = _NEAR_SECONDS if near else _FAR_SECONDS
         self._wake = asyncio.Event()
         self._chance = random.Random()
@@ -46,6 +52,7 @@ class GitSource:
     async def run(self, publish: Callable[[Observation], None]) -> None:
         """Publish desired state whenever the branch moved, for ever; troubles are published, never raised."""
         failures = 0
+        await self._remember(publish)
         while True:
             try:
                 await self._look(publish)
@@ -65,12 +72,42 @@ class GitSource:
             there = await self._repository.remote_heads()
             here = await run_in(Lane.GIT_READS, self._repository.heads)
             if there == here and here.get(self._repository.branch) == self.state.revision:
+                self._record_fetch()
                 publish(Alive(self.source, self.state.note))
                 return
         head = await self._repository.fetch()
+        self._record_fetch()
         if self.state is None or head != self.state.revision:
             self.state = await run_in(Lane.GIT_READS, self._tree.desired, self._repository, head)
         publish(DesiredObserved(self.source, self.state))
+
+    def _record_fetch(self) -> None:
+        """Record when the clone was last up to date, for a later run that finds the server silent."""
+        try:
+            self._stamp.touch()
+        except OSError as error:
+            _log.info("when git was read last cannot be recorded: %s", error)
+
+    async def _remember(self, publish: Callable[[Observation], None]) -> None:
+        """Publish what an earlier run fetched, which counts as old until the server has answered."""
+        try:
+            state = await asyncio.to_thread(self._last_fetched)
+        except SgmError as error:
+            _log.info("nothing can be read from the clone: %s", error.message)
+            return
+        if state is not None:
+            self.state = state
+            publish(DesiredRemembered(self.source, state))
+
+    def _last_fetched(self) -> DesiredState | None:
+        if not (self._repository.path / "HEAD").exists():
+            return None  # never cloned
+        state = self._tree.desired(self._repository, self._repository.head())
+        try:
+            fetched_at: datetime | None = datetime.fromtimestamp(self._stamp.stat().st_mtime, UTC)
+        except OSError:
+            fetched_at = state.committed_at
+        return replace(state, fetched_at=fetched_at)
 
     async def _pause(self, seconds: float) -> None:
         try:

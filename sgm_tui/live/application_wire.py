@@ -12,15 +12,23 @@ from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import ListMetadata, Metadata, Wire, cleaned, moment
 
 _MESSAGE = 1024
+_DIFFERING = 20
+"""So many of the resources that differ are kept by name."""
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 IsRepository = Callable[[str], bool]
 """Whether a URL is the GitOps repository's."""
 
 
+class _Helm(Wire, frozen=True):
+    value_files: tuple[str, ...] | None = None
+
+
 class _Source(Wire, frozen=True):
     repo_url: str = msgspec.field(default="", name="repoURL")
     target_revision: str = ""
+    ref: str = ""
+    helm: _Helm | None = None
 
 
 class _Destination(Wire, frozen=True):
@@ -76,8 +84,21 @@ class _OperationState(Wire, frozen=True):
     sync_result: _SyncResult | None = None
 
 
+class _ComparedTo(Wire, frozen=True):
+    sources: tuple[_Source, ...] | None = None
+
+
+class _Resource(Wire, frozen=True):
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+    status: str = ""
+    requires_pruning: bool | None = None
+
+
 class _Sync(Wire, frozen=True):
     status: str = ""
+    compared_to: _ComparedTo | None = None
     revision: str = ""
     revisions: tuple[str, ...] | None = None
 
@@ -122,6 +143,8 @@ class _Status(Wire, frozen=True):
     history: tuple[_History, ...] | None = None
     reconciled_at: str | None = None
     summary: _Summary = _Summary()
+    resources: msgspec.Raw = msgspec.Raw(b"null")
+    """Read only where something differs: most Applications are in sync and have dozens."""
     source_hydrator: _Hydrator | None = None
 
 
@@ -175,6 +198,8 @@ def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys, h
     automated = policy.automated if policy else None
     newest = status.history[-1] if status.history else _History()
     hydrated = (status.source_hydrator or _Hydrator()).last_successful_operation or _Hydrated()
+    compared = (status.sync.compared_to.sources if status.sync.compared_to else None) or wire.spec.sources
+    differing = _differing(status.resources) if status.sync.status == "OutOfSync" else ()
     return Application(
         name=clean(wire.metadata.name),
         namespace=clean(wire.metadata.namespace),
@@ -182,7 +207,7 @@ def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys, h
         sync=clean(status.sync.status),
         health=clean(status.health.status),
         revision=clean(
-            _written(status.sync.revision, hydrated) or _ours(status.sync.revisions, wire.spec.sources, is_repository)
+            _written(status.sync.revision, hydrated) or _ours(status.sync.revisions, compared, is_repository)
         ),
         detailed=True,
         health_message=clean(status.health.message, _MESSAGE),
@@ -190,10 +215,9 @@ def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys, h
         requested=wire.operation is not None,
         deleting=bool(wire.metadata.deletion_timestamp),
         operation=_operation(status.operation_state, is_repository) if status.operation_state else None,
-        conditions=tuple(
-            Condition(clean(one.type), clean(one.message, _MESSAGE), moment(one.last_transition_time))
-            for one in status.conditions or ()
-        ),
+        conditions=_conditions(status.conditions or ()),
+        differing=differing[:_DIFFERING],
+        differing_count=len(differing),
         auto_sync=automated is not None and automated.enabled is not False,
         self_heal=bool(automated and automated.self_heal),
         deployed_revision=clean(
@@ -210,9 +234,44 @@ def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys, h
     )
 
 
+def _conditions(conditions: Sequence[_Condition]) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(clean(one.type), clean(one.message, _MESSAGE), moment(one.last_transition_time)) for one in conditions
+    )
+
+
+def _differing(raw: msgspec.Raw) -> tuple[str, ...]:
+    """What is OutOfSync, as "Deployment cart"; () where that cannot be read."""
+    try:
+        resources = msgspec.json.decode(raw, type=tuple[_Resource, ...] | None, strict=False) or ()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ()
+    return tuple(
+        clean(f"{one.kind} {one.name}") + (" (to be pruned)" if one.requires_pruning else "")
+        for one in resources
+        if one.status == "OutOfSync"
+    )
+
+
 def _follows(spec: _Spec, is_repository: IsRepository) -> str:
     sources = spec.sources or (() if spec.source is None else (spec.source,))
-    return next((one.target_revision for one in sources if is_repository(one.repo_url)), "")
+    index = _deciding(sources, is_repository)
+    return "" if index is None else sources[index].target_revision
+
+
+def _deciding(sources: Sequence[_Source], is_repository: IsRepository) -> int | None:
+    """Which source says what git wants: of those in the GitOps repository the one `$values` are read from, which may
+    follow another revision than the chart; None where none is there."""
+    referenced = {
+        path[1:].partition("/")[0]
+        for one in sources
+        if one.helm is not None
+        for path in one.helm.value_files or ()
+        if path.startswith("$")
+    }
+    ours = [index for index, one in enumerate(sources) if is_repository(one.repo_url)]
+    by_rank = sorted(ours, key=lambda at: (sources[at].ref not in referenced, not sources[at].ref))
+    return next(iter(by_rank), None)
 
 
 def rows(table: Table, namespace: str, hub: str = "") -> list[Application]:
@@ -252,7 +311,8 @@ def _written(revision: str, hydrated: _Hydrated) -> str:
 def _ours(revisions: Sequence[str] | None, sources: Sequence[_Source] | None, is_repository: IsRepository) -> str:
     """The GitOps repository's among the revisions of several sources, else the first commit: a chart has a version."""
     known = revisions or ()
-    named = [revision for revision, one in zip(known, sources or (), strict=False) if is_repository(one.repo_url)]
+    index = _deciding((sources or ())[: len(known)], is_repository)
+    named = () if index is None else (known[index],)
     return next(iter((*named, *filter(_COMMIT.fullmatch, known), *known)), "")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sgm_tui.config import ClusterConfig, Config
+from sgm_tui.fleet.git_urls import same_repository
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 
 IsService = Callable[[str], bool]
@@ -76,8 +77,8 @@ class Naming:
         return None if service is None else self._key(service, self.clusters[cluster])
 
     def is_repository(self, url: str) -> bool:
-        """Whether a source is the GitOps repository, by whatever way it is reached."""
-        return _place(url) == _place(self.config.repository.url)
+        """Whether a source is the GitOps repository, however its URL is spelled."""
+        return any(same_repository(url, one) for one in self.config.repository_urls)
 
     def service_in(self, namespace: str) -> str | None:
         """The service a namespace is for."""
@@ -125,12 +126,3 @@ def _extract(template: str, text: str) -> str | None:
     if not marker or not text.startswith(before) or not text.endswith(after):
         return None
     return text[len(before) : len(text) - len(after)] or None
-
-
-def _place(url: str) -> str:
-    """Host and path of a git URL: `https://host/a/b.git`, `ssh://git@host/a/b` and `git@host:a/b` are one place."""
-    scheme, marker, rest = url.strip().partition("://")
-    place = (rest if marker else scheme).rpartition("@")[2]
-    if not marker:
-        place = place.replace(":", "/", 1)
-    return place.lower().rstrip("/").removesuffix(".git")

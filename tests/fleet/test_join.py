@@ -11,7 +11,7 @@ from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.join import DRIFT_GRACE_SECONDS, UNSEEN_GRACE_SECONDS, join
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.fleet.observed import Alert, Application, Condition, Operation, Pending, Rollout
+from sgm_tui.fleet.observed import Alert, Application, Condition, Metrics, Operation, Pending, Rollout
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 KEY = CellKey(ServiceName("checkout"), StageName("prod"), ClusterName("prod-eu1"))
@@ -352,3 +352,119 @@ def test_an_image_pinned_by_its_digest_is_told_from_others(wanted: str, runs: st
     cell = judged(facts)
     assert cell.journey is journey
     assert cell.live_version == (wanted if journey is Journey.SETTLED else runs)
+
+
+def out_of_sync(**changes: object) -> CellFacts:
+    return with_application(sync="OutOfSync", **changes)
+
+
+LONG_AGO = NOW - timedelta(hours=3)
+SYNCED = Operation("Succeeded", "successfully synced", revision="b" * 40, started_at=LONG_AGO, finished_at=LONG_AGO)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        out_of_sync(health="Degraded", operation=SYNCED),
+        out_of_sync(health="Degraded"),
+        replace(out_of_sync(operation=SYNCED), rollout=replace(ROLLOUT, phase="Degraded", message="aborted")),
+        replace(with_rollout(spec_version=V1, stable_version=V1), application=replace(APPLICATION, health="Degraded")),
+    ],
+    ids=["degraded Application", "never synced", "degraded Rollout", "another version than git wants"],
+)
+def test_degraded_outranks_drifted_and_drift_is_said_beside_it(facts: CellFacts) -> None:
+    cell = judged(facts)
+    assert (cell.journey, cell.verdict) == (Journey.FAILED, Verdict.BAD)
+    assert "drifted too: " in cell.reason
+    assert judged(facts, cell, NOW + timedelta(minutes=5)).journey is Journey.FAILED
+
+
+def test_health_right_after_a_sync_is_that_of_before() -> None:
+    just = replace(SYNCED, finished_at=NOW - timedelta(seconds=1))
+    assert judged(out_of_sync(health="Degraded", operation=just)).journey is Journey.SYNCING
+
+
+REFUSALS = (
+    "Skipping sync attempt to b: auto-sync will wipe out all resources",
+    "Failed last sync attempt to b: one or more objects failed to apply",
+    "error setting app operation: the object has been modified",
+)
+
+
+@pytest.mark.parametrize("message", REFUSALS)
+@pytest.mark.parametrize("deployed", [True, False, None])
+def test_what_argo_cd_refuses_to_sync_needs_attention_with_its_reason(message: str, deployed: bool | None) -> None:
+    facts = replace(out_of_sync(conditions=(Condition("SyncError", message, LONG_AGO),)), deployed=deployed)
+    cell = judged(facts)
+    assert cell.verdict is Verdict.ATTENTION
+    assert message in cell.reason
+    assert "waiting for auto-sync" not in cell.reason
+
+
+@pytest.mark.parametrize("kind", ["ComparisonError", "InvalidSpecError", "UnknownError", "DeletionError"])
+@pytest.mark.parametrize("sync", ["Synced", "OutOfSync", "Unknown"])
+def test_every_other_error_condition_has_failed(kind: str, sync: str) -> None:
+    cell = judged(with_application(sync=sync, conditions=(Condition(kind, "no"),)))
+    assert (cell.verdict, cell.reason) == (Verdict.BAD, f"{kind}: no")
+
+
+@pytest.mark.parametrize(
+    ("operation", "deployed"),
+    [
+        (SYNCED, False),
+        (replace(SYNCED, finished_at=None), False),
+        (replace(SYNCED, finished_at=None), None),
+        (replace(SYNCED, finished_at=None, revision="", started_at=NOW - timedelta(minutes=30)), False),
+    ],
+)
+def test_what_was_synced_and_stays_out_of_sync_does_not_wait_for_auto_sync(
+    operation: Operation, deployed: bool | None
+) -> None:
+    names = ("Deployment cart", "Service cart")
+    facts = out_of_sync(operation=operation, differing=names, differing_count=2, deployed_at=None)
+    facts = replace(facts, deployed=deployed)
+    later = judged(facts, judged(facts), NOW + timedelta(hours=2))
+    assert (later.journey, later.verdict) == (Journey.DRIFTED, Verdict.ATTENTION)
+    assert later.reason == (
+        "synced, still OutOfSync since 2026-11-23 14:00 UTC; 2 resources differ: Deployment cart, Service cart"
+    )
+    assert later.since == NOW
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "text"),
+    [(3, -1, "attempt 3"), (3, 0, "attempt 3"), (3, 5, "attempt 3 of 5"), (1, -100, "attempt 1")],
+)
+def test_an_attempt_without_a_limit_is_not_one_of_minus_one(count: int, limit: int, text: str) -> None:
+    operation = Operation("Running", "tasks failed", retry_count=count, retry_limit=limit)
+    assert judged(out_of_sync(operation=operation)).reason == f"sync failing, {text}: tasks failed"
+
+
+TROUBLES = {
+    "a firing alert": replace(QUIET, alerts=(Alert("HighErrors", "page", "firing", KEY.cluster, "checkout"),)),
+    "41.8 % errors": replace(QUIET, metrics=Metrics(error_ratio=0.418)),
+    "more errors than the policy lets": replace(QUIET, metrics=Metrics(error_ratio=0.02), error_ratio_max=0.01),
+}
+
+
+@pytest.mark.parametrize("facts", TROUBLES.values(), ids=TROUBLES.keys())
+@pytest.mark.parametrize("under_way", ["settled", "staged", "proposed", "merged", "rolling"])
+def test_errors_and_alerts_need_attention_whatever_is_under_way(facts: CellFacts, under_way: str) -> None:
+    match under_way:
+        case "staged":
+            facts = replace(facts, staged=Version("v9"))
+        case "proposed":
+            facts = replace(facts, pending=(Pending(Version("v9"), 42, ""),))
+        case "merged":
+            facts = replace(facts, synced=False)
+        case "rolling":
+            facts = replace(facts, rollout=replace(ROLLOUT, phase="Progressing"))
+    assert judged(facts).journey.value == under_way
+    assert judged(facts).verdict is Verdict.ATTENTION
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.01, None])
+def test_few_errors_are_good(ratio: float | None) -> None:
+    assert judged(replace(QUIET, metrics=Metrics(error_ratio=ratio))).verdict is Verdict.GOOD
+    tolerant = replace(QUIET, metrics=Metrics(error_ratio=0.2), error_ratio_max=0.3)
+    assert judged(tolerant).verdict is Verdict.GOOD

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sgm_tui.fleet.git_urls import same_repository
 from sgm_tui.gitops.applicationset import Expansion, Ground, expand
 from sgm_tui.gitops.argo_objects import (
     Application,
@@ -14,7 +15,6 @@ from sgm_tui.gitops.argo_objects import (
     ArgoObjects,
     Cluster,
     read_object,
-    same_repository,
     value_paths,
 )
 from sgm_tui.gitops.globs import matches

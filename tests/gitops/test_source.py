@@ -8,7 +8,7 @@ from pathlib import Path
 from origin import DEV, FILES, STARTED, cell, config_of, origin_in, with_version
 
 from sgm_tui.fleet.desired import DesiredState
-from sgm_tui.fleet.observation import Alive, DesiredObserved, Lost, Observation
+from sgm_tui.fleet.observation import Alive, DesiredObserved, DesiredRemembered, Lost, Observation
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.source import GitSource
 from sgm_tui.gitops.tree import Tree
@@ -52,3 +52,24 @@ async def test_it_is_said_when_the_repository_has_been_looked_for_found_or_not(t
     assert [type(one) for one in told] == [Lost]
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_a_server_that_does_not_answer_leaves_what_was_fetched_before(tmp_path: Path) -> None:
+    origin = origin_in(tmp_path)
+    config = config_of(origin, tmp_path)
+    head = await Repository(config.repository.url, "main", tmp_path / "state").fetch()
+    place = Path(config.repository.url.removeprefix("file://"))
+    await asyncio.to_thread(place.rename, place.with_name("moved-away"))
+    source = GitSource(Repository(config.repository.url, "main", tmp_path / "state"), Tree(config), config)
+    told: list[Observation] = []
+    following = asyncio.create_task(source.run(told.append))
+    async with asyncio.timeout(20):
+        await source.looked.wait()
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert [type(one) for one in told] == [DesiredRemembered, Lost]
+    remembered = told[0]
+    assert isinstance(remembered, DesiredRemembered)
+    assert remembered.state.revision == head
+    assert remembered.state.fetched_at is not None
+    assert remembered.state.cells

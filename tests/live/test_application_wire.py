@@ -46,3 +46,95 @@ def test_what_the_hydrator_made_counts_as_the_commit_it_was_made_of() -> None:
     status["history"] = [{"revision": older}]
     seen = application(decode_application(json.dumps(document).encode()))
     assert seen.deployed_revision == older
+
+
+OURS = "https://git.example.com/acme/gitops"
+CHARTS = "https://git.example.com/acme/charts"
+VALUES = {"valueFiles": ["$values/prod/cart/values.yaml"]}
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        [
+            {"repoURL": OURS, "targetRevision": "chart-1.4.0", "path": "charts/app", "helm": VALUES},
+            {"repoURL": OURS, "targetRevision": "main", "ref": "values"},
+        ],
+        [
+            {"repoURL": OURS, "targetRevision": "main", "ref": "values"},
+            {"repoURL": OURS, "targetRevision": "chart-1.4.0", "path": "charts/app", "helm": VALUES},
+        ],
+        [
+            {"repoURL": OURS, "targetRevision": "shared-2", "ref": "shared"},
+            {"repoURL": OURS, "targetRevision": "chart-1.4.0", "path": "charts/app", "helm": VALUES},
+            {"repoURL": OURS, "targetRevision": "main", "ref": "values"},
+        ],
+        [
+            {"repoURL": CHARTS, "targetRevision": "v9", "path": "charts/app", "helm": VALUES},
+            {"repoURL": OURS, "targetRevision": "main", "ref": "values"},
+        ],
+        [
+            {"repoURL": CHARTS, "targetRevision": "v9", "path": "charts/app"},
+            {"repoURL": OURS, "targetRevision": "main", "path": "prod/cart"},
+        ],
+    ],
+    ids=["chart of a tag first", "values first", "two refs", "a chart from elsewhere", "no ref"],
+)
+def test_of_several_sources_the_one_the_values_are_read_from_counts(sources: list[dict[str, object]]) -> None:
+    deciding = next(at for at, one in enumerate(sources) if one["targetRevision"] == "main")
+    revisions = [COMMIT if at == deciding else OTHER for at in range(len(sources))]
+    document = {
+        "metadata": {"name": "a"},
+        "spec": {"sources": sources},
+        "status": {
+            "sync": {"status": "Synced", "revisions": revisions},
+            "history": [{"revisions": revisions, "sources": sources}],
+            "operationState": {"phase": "Succeeded", "syncResult": {"revisions": revisions, "sources": sources}},
+        },
+    }
+    seen = application(decode_application(json.dumps(document).encode()), lambda url: url == OURS)
+    assert (seen.follows, seen.revision, seen.deployed_revision) == ("main", COMMIT, COMMIT)
+    assert seen.operation is not None
+    assert seen.operation.revision == COMMIT
+
+
+def with_resources(resources: object, sync: str = "OutOfSync") -> bytes:
+    return json.dumps(
+        {"metadata": {"name": "a"}, "status": {"sync": {"status": sync}, "resources": resources}}
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("resources", "sync", "count", "names"),
+    [
+        (
+            [
+                {"kind": "Service", "name": "cart", "status": "Synced"},
+                {"group": "apps", "kind": "Deployment", "name": "cart", "status": "OutOfSync"},
+                {"kind": "ConfigMap", "name": "old", "status": "OutOfSync", "requiresPruning": True},
+            ],
+            "OutOfSync",
+            2,
+            ("Deployment cart", "ConfigMap old (to be pruned)"),
+        ),
+        ([{"kind": "ConfigMap", "name": "c", "status": "OutOfSync"}], "Synced", 0, ()),
+        (
+            [{"kind": "ConfigMap", "name": f"c{at}", "status": "OutOfSync"} for at in range(5000)],
+            "OutOfSync",
+            5000,
+            None,
+        ),
+        ([{"kind": "Config\x1b[31mMap", "name": "c", "status": "OutOfSync"}], "OutOfSync", 1, None),
+        ("nonsense", "OutOfSync", 0, ()),
+        (None, "OutOfSync", 0, ()),
+    ],
+    ids=["some", "in sync", "thousands", "hostile", "unreadable", "none"],
+)
+def test_which_resources_differ_is_read_and_bounded(
+    resources: object, sync: str, count: int, names: tuple[str, ...] | None
+) -> None:
+    seen = application(decode_application(with_resources(resources, sync)))
+    assert seen.differing_count == count
+    assert len(seen.differing) <= 20
+    assert names is None or seen.differing == names
+    assert not any("\x1b" in name for name in seen.differing)

@@ -246,11 +246,12 @@ def test_a_silent_hub_blinds_its_own_cells_even_where_it_is_called_like_a_cluste
 
 def test_what_argo_cd_has_no_application_for_is_merged_where_it_answers(store: Store) -> None:
     settle(store)
-    store.apply(ApplicationGone(ARGO, IN_EU))
-    store.apply(RolloutGone(ROLLOUTS_EU, IN_EU))
-    assert journeys(store) == {IN_EU: Journey.MERGED, IN_US: Journey.SETTLED}
+    new = CellKey(ServiceName("cart"), PROD, EU)
+    cells = {IN_EU: desired(V1, 0), IN_US: desired(V1, 0), new: desired(V1, 0)}
+    store.apply(DesiredObserved(GIT, DesiredState(OLD, "main", cells, {OLD: 0})))
+    assert journeys(store)[new] is Journey.MERGED
     store.apply(Off(ARGO, "argocd.hubs is not configured"))
-    assert journeys(store)[IN_EU] is Journey.UNKNOWN
+    assert journeys(store)[new] is Journey.UNKNOWN
 
 
 def test_what_neither_git_nor_argo_cd_wants_is_not_settled(store: Store) -> None:

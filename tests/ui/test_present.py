@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import builders
 import pytest
@@ -13,8 +14,10 @@ from textual.color import Color
 
 import sgm_tui.ui
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.observed import Operation, Scaling
+from sgm_tui.fleet.join import join
+from sgm_tui.fleet.model import ClusterName, Version
+from sgm_tui.fleet.observed import Alert, Metrics, Operation, Scaling
+from sgm_tui.fleet.report import report
 from sgm_tui.ui import terminal, themes
 from sgm_tui.ui.present.cells import cell_line, folded_line
 from sgm_tui.ui.present.detail import heading, sections
@@ -411,3 +414,43 @@ def test_what_is_long_in_the_pane_goes_on_below_where_there_is_room_and_is_cut_w
     assert len(cut) == len(wants.lines) + 1
     assert cut[-1].startswith("file     …")
     assert cut[-1].endswith("values.yaml")
+
+
+TROUBLES = {
+    "errors": {"metrics": Metrics(error_ratio=0.418)},
+    "an alert": {"alerts": (Alert("HighErrors", "page", "firing", ClusterName("prod-eu1"), "cart"),)},
+}
+
+
+@pytest.mark.parametrize("facts", TROUBLES.values(), ids=TROUBLES.keys())
+def test_what_serves_badly_looks_well_nowhere(facts: dict[str, Any]) -> None:
+    quiet = builders.calm_cells()[builders.key("cart", "prod-eu1")]
+    cell = join(replace(quiet.facts, **facts), quiet, builders.NOW)
+    assert cell.journey is Journey.SETTLED
+    shown = builders.snapshot([cell])
+    for width in (9, 16, 28):
+        line = cell_line(cell, NONE, builders.NOW, width)
+        assert "▲" in text(line)
+        assert Tone.GOOD not in {tone for _, tone in line}
+    top = heading(cell, shown)
+    assert "✓" not in text(top)
+    assert Tone.GOOD not in {tone for _, tone in top}
+    assert "all settled" not in text(summary(shown, 120))
+    assert "▲1" in text(folded_line([cell], 20))
+    (document,) = report(shown)["cells"]
+    assert document["verdict"] == "attention"
+
+
+def test_the_details_say_which_resources_differ_and_as_of_when_git_is() -> None:
+    quiet = builders.calm_cells()[builders.key("cart", "prod-eu1")]
+    application = builders.application(
+        quiet.key, sync="OutOfSync", differing=("Deployment cart", "Service cart"), differing_count=7
+    )
+    facts = replace(quiet.facts, application=application, stale=("git",), desired_as_of=builders.ago(180))
+    git, argo, rollout, live = sections(replace(quiet, facts=facts), builders.snapshot([]), (60, 60, 60, 60))
+    assert git.title == "git wants, as of 3m ago"
+    assert (argo.title, rollout.title, live.title) == ("Argo CD", "rollout", "live")
+    assert "7: Deployment cart, Service cart, …" in "\n".join(map(text, argo.shown(60, 9)))
+    silent = replace(facts, stale=("rollouts prod-eu1",))
+    titles = [one.title for one in sections(replace(quiet, facts=silent), builders.snapshot([]), (60, 60, 60, 60))]
+    assert titles == ["git wants", "Argo CD", "rollout, as last seen", "live, as last seen"]

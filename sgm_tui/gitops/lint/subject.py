@@ -9,9 +9,10 @@ from typing import Any
 
 from sgm_tui.config import Config
 from sgm_tui.errors import ConfigError
+from sgm_tui.fleet.git_urls import same_repository
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.gitops.applicationset import Expansion, Ground, expand
-from sgm_tui.gitops.argo_objects import Application, ApplicationSet, ArgoObjects, read_object, same_repository
+from sgm_tui.gitops.argo_objects import Application, ApplicationSet, ArgoObjects, read_object
 from sgm_tui.gitops.marked import Place, compose, plain
 from sgm_tui.gitops.tree import Tree
 from sgm_tui.yaml_nodes import LARGEST, Node, YamlError
@@ -119,9 +120,7 @@ class Subject:
         """Whether a repository URL means this repository."""
         if self.config is None:
             return False
-        repository, github = self.config.repository, self.config.github.repository
-        known = (repository.url, repository.web, f"https://github.com/{github}" if github else "")
-        return any(same_repository(url, one) for one in known if one)
+        return any(same_repository(url, one) for one in self.config.repository_urls)
 
     @functools.cached_property
     def argo(self) -> ArgoObjects:

@@ -92,7 +92,7 @@ def _narrow_line(cell: Cell, marks: Marks, glyph: Piece, width: int) -> Line:
     It is the one thing that would otherwise be said by colour alone, where its number has no room.
     """
     lead = [glyph]
-    if _firing(cell):
+    if _serves_badly(cell):
         alert = Piece(ALERT, Tone.ATTENTION)
         lead = [alert] if cell.journey is Journey.SETTLED else [glyph._replace(glued=True), alert]
     version = Piece(short_version(_headline(cell), width - len(lead) - 1), _version_tone(cell, glyph.tone))
@@ -105,7 +105,7 @@ def folded_line(cells: Sequence[Cell], width: int) -> Line:
     tones = {cell.journey: tone_of(cell) for cell in sorted(cells, key=urgency, reverse=True)}
     shown = by_urgency(counts)
     pieces = [Piece(f"{JOURNEY[journey]}{counts[journey]}", tones[journey], rank) for rank, journey in enumerate(shown)]
-    if alerting := sum(_firing(cell) > 0 for cell in cells):
+    if alerting := sum(map(_serves_badly, cells)):
         pieces.insert(1, Piece(f"{ALERT}{alerting}", Tone.ATTENTION, 1))
     return fit(pieces, width)
 
@@ -208,7 +208,14 @@ def _extras(cell: Cell, marks: Marks, width: int) -> list[Piece]:
 def _short_marks(cell: Cell, marks: Marks) -> list[Piece]:
     firing = _firing(cell)
     pieces = [Piece(f"{ALERT}{firing}", Tone.ATTENTION, 1)] if firing else []
+    errors = cell.facts.excessive_errors
+    if errors is not None:
+        pieces.append(Piece(f"{'' if firing else ALERT}{errors:.0%}", Tone.ATTENTION, 2 if firing else 1))
     return pieces + _row_marks(cell, marks)
+
+
+def _serves_badly(cell: Cell) -> bool:
+    return _firing(cell) > 0 or cell.facts.excessive_errors is not None
 
 
 def _firing(cell: Cell) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sgm_tui.fleet.ages import age
-from sgm_tui.fleet.cell import Cell, Journey
+from sgm_tui.fleet.cell import Cell, Journey, Verdict
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.fit import Loose, settled
@@ -59,11 +59,17 @@ def heading(cell: Cell, snapshot: FleetSnapshot) -> Line:
         (f" {key.service} ", Tone.STRONG),
         (f"{key.cluster}", place),
         ("  ", Tone.TEXT),
-        (f"{JOURNEY[cell.journey]} {cell.journey.value}", tone if tone is not Tone.QUIET else Tone.GOOD),
+        (f"{_sign(cell)} {cell.journey.value}", tone if tone is not Tone.QUIET else Tone.GOOD),
         (f" {age(snapshot.generated_at - cell.since)}", Tone.QUIET),
         (_firing(cell), Tone.ATTENTION),
         (f"  {cell.reason}" if cell.reason else "", Tone.TEXT),
     )
+
+
+def _sign(cell: Cell) -> str:
+    """The sign of its journey; the one that says all is well gives way where it is not."""
+    troubled = cell.verdict is Verdict.ATTENTION and cell.journey is Journey.SETTLED
+    return ALERT if troubled else JOURNEY[cell.journey]
 
 
 def gate_hint(cell: Cell, snapshot: FleetSnapshot) -> Part:
@@ -93,16 +99,27 @@ def sections(
     told, rolling = _told(cell, snapshot), _rolling(cell, snapshot, widths[2], in_full=in_full)
     live = _live(cell, snapshot, widths[3])
     return (
-        Section("git wants", tuple(_wanted(cell, snapshot))),
-        _observed("Argo CD", told, cell),
-        _observed("rollout", rolling, cell),
-        _observed("live", live, cell),
+        Section(_git_title(cell, snapshot), tuple(_wanted(cell, snapshot))),
+        _observed("Argo CD", told, cell, "argocd"),
+        _observed("rollout", rolling, cell, "rollouts"),
+        _observed("live", live, cell, "rollouts", "metrics", "alerts"),
     )
 
 
-def _observed(title: str, lines: Sequence[Line | Loose], cell: Cell) -> Section:
-    """What was seen; where nobody sees it any more nothing looks good."""
-    if cell.journey is not Journey.UNKNOWN or not cell.facts.stale:
+def _git_title(cell: Cell, snapshot: FleetSnapshot) -> str:
+    as_of = cell.facts.desired_as_of
+    if "git" not in _silent_kinds(cell) or as_of is None:
+        return "git wants"
+    return f"git wants, as of {ago(as_of, snapshot.generated_at)} ago"
+
+
+def _silent_kinds(cell: Cell) -> frozenset[str]:
+    return frozenset(name.partition(" ")[0] for name in cell.facts.stale)
+
+
+def _observed(title: str, lines: Sequence[Line | Loose], cell: Cell, *kinds: str) -> Section:
+    """What was seen; where the sources that say so do not respond any more nothing looks good."""
+    if _silent_kinds(cell).isdisjoint(kinds):
         return Section(title, tuple(lines))
     return Section(f"{title}, as last seen", tuple(map(_doubted, lines)))
 
@@ -177,6 +194,10 @@ def _told(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
             (f" {ago(application.deployed_at, now)}", Tone.QUIET),
         ),
     ]
+    if application.differing:
+        more = ", …" if application.differing_count > len(application.differing) else ""
+        names = f"{application.differing_count}: {', '.join(application.differing)}{more}"
+        lines.append(_said("differs", names, Tone.ATTENTION))
     lines.extend(_operation(application, snapshot))
     lines.extend(
         _said(
@@ -205,7 +226,7 @@ def _operation(application: Application, snapshot: FleetSnapshot) -> list[Line |
     if operation is None or (operation.phase == "Succeeded" and not application.operating):
         return []
     tone = Tone.BAD if operation.failing else Tone.BUSY
-    tries = f" try {operation.retry_count + 1}/{operation.retry_limit + 1}" if operation.retry_count else ""
+    tries = f" {operation.attempt}" if operation.retry_count else ""
     since = ago(operation.finished_at or operation.started_at, snapshot.generated_at)
     lines: list[Line | Loose] = [
         _labelled("operation", (operation.phase or "requested", tone), (f"{tries} {since}", Tone.QUIET))

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 
 from rich.cells import cell_len
 
-from sgm_tui.fleet.cell import Journey
+from sgm_tui.fleet.cell import Journey, Verdict
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.cells import journey_tone
 from sgm_tui.ui.present.fit import Piece, fit, pad
@@ -57,7 +57,10 @@ def _counts(snapshot: FleetSnapshot, words: AbstractSet[Journey]) -> list[Part]:
         parts.append(_count(JOURNEY[Journey.PROPOSED], requests, "PR" if requests == 1 else "PRs", Tone.STAGED))
     if firing:
         parts.append(_count(ALERT, firing, "alert" if firing == 1 else "alerts", Tone.ATTENTION))
-    if not parts and snapshot.cells:
+    unwell = sum(cell.verdict is not Verdict.GOOD for cell in snapshot.cells.values())
+    if not parts and unwell:
+        parts.append(_count(ALERT, unwell, "needs attention" if unwell == 1 else "need attention", Tone.ATTENTION))
+    elif not parts and snapshot.cells:
         parts.append((f"{JOURNEY[Journey.SETTLED]} all settled  ", Tone.GOOD))
     return parts
 
