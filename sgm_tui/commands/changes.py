@@ -235,7 +235,7 @@ def _say_why(preview: Preview, now: datetime) -> None:
     for proposal in preview.proposals:
         if proposal.unwritable:
             output.note(f"sgm: {proposal.title}: {proposal.unwritable}")
-    blocked = [gate for proposal in preview.proposals for gate in proposal.blocked]
+    blocked = [gate for proposal in preview.proposals if proposal.refused for gate in proposal.blocked]
     for (name, reason, over), cells in _by_reason(blocked, now).items():
         output.note(f"sgm: {', '.join(cells)}: {name}: {reason} ({over})")
     if any(gate.result == "unknown" for gate in blocked):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sgm_tui.commands import output
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.change_report import why
-from sgm_tui.fleet.following import move_of, unseen
+from sgm_tui.fleet.following import has_arrived, move_of, unseen
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plan import Refusal
 from sgm_tui.fleet.proposal import Progress
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.session import LiveSession
 
-_ARRIVED = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.STAGED, Journey.PROPOSED})
-"""Staged and proposed say what is wanted next of a cell that has settled."""
 _AGAIN_SECONDS = 5.0
 """Between two looks at whether an earlier wave has settled."""
 _UNREACHABLE = 3
@@ -65,7 +63,7 @@ async def until_its_turn(
 
 def _earlier_waves(preview: Preview) -> list[Gate]:
     """The gates in the way where all of them are earlier waves; none where anything else is."""
-    blocked = [gate for one in preview.proposals for gate in one.blocked]
+    blocked = [gate for one in preview.proposals if one.refused for gate in one.blocked]
     refused = any(not one.nothing for one in preview.refusals)
     return blocked if not refused and all(gate.gate == "wave" for gate in blocked) else []
 
@@ -147,15 +145,11 @@ def _ended(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], numbers: 
     if any(cell.journey is Journey.FAILED for cell in there.values()):
         return 1
     blind = [cell for cell in there.values() if unseen(snapshot, cell)]
-    done = all(cell in blind or _has_arrived(cell) for cell in there.values())
+    done = all(cell in blind or has_arrived(cell) for cell in there.values())
     if blind and done and not _is_to_come(snapshot, wanted, numbers, there):
         _say_blind(wanted, there, blind)
         return _UNREACHABLE
     return 0 if len(there) == len(wanted) and done and not blind else None
-
-
-def _has_arrived(cell: Cell) -> bool:
-    return cell.journey in _ARRIVED and cell.live_version in {None, cell.desired_version}
 
 
 def _is_to_come(

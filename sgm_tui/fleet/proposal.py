@@ -159,14 +159,14 @@ class Proposal:
 
     @property
     def blocked(self) -> tuple[Gate, ...]:
-        """The gates nobody has gone over: this is not written while there are any."""
+        """The gates that stop it and are not overridden."""
         gone_over = () if self.override is None else self.override.gates
         return tuple(one for one in self.gates if one.stops and (one.level == "never" or one.gate not in gone_over))
 
     @property
     def refused(self) -> bool:
-        """It is not written as it is."""
-        return bool(self.unwritable or self.blocked)
+        """It is not written as it is. A later wave never is refused now: it is judged when its turn comes."""
+        return not self.wave and bool(self.unwritable or self.blocked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,6 @@ class Promoter:
         written = {one.bundle: True for one in preview.adopted if not one.wave}
         for proposal in preview.proposals:
             if proposal.wave:
-                # It is judged when it is opened: until then its own first wave is what its gates wait for.
                 yield _later(proposal, written=written.get(proposal.bundle, False))
                 continue
             now = await self._judged_again(proposal, facts)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import App
@@ -29,6 +29,9 @@ from sgm_tui.ui.palette import KeyCommands
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
+if TYPE_CHECKING:
+    from sgm_tui.ui.present.course import Course
+
 
 class Navigation(App[None]):
     """An application that shows one snapshot on many screens."""
@@ -40,6 +43,8 @@ class Navigation(App[None]):
     """The newest snapshot; the only state there is."""
 
     _session: Session | None = None
+    _course: Course | None = None
+    """What the plan wrote last, and what became of it; None while it has written nothing."""
 
     @property
     def session(self) -> Session:
@@ -60,9 +65,11 @@ class Navigation(App[None]):
     @on(PlanRequested)
     def open_plan(self) -> None:
         """What is planned."""
+        from sgm_tui.ui.present.course import Course
         from sgm_tui.ui.screens.plan import PlanScreen
 
-        self.push_screen(PlanScreen(self.session).data_bind(Navigation.snapshot))
+        self._course = self._course or Course()
+        self.push_screen(PlanScreen(self.session, self._course).data_bind(Navigation.snapshot))
 
     @on(PullsRequested)
     def open_pulls(self) -> None:

@@ -67,7 +67,7 @@ class Lab:
         for where, key in CELLS.items():
             data = (self.clone.read(head, PATHS[where]) or b"").decode()
             version = next(line.split()[1] for line in data.splitlines() if line.startswith("  tag: "))
-            desired = Desired(PATHS[where], "image.tag", Version(version), "", "mia", "", builders.NOW)
+            desired = Desired(PATHS[where], "image.tag", Version(version), committed_at=builders.NOW)
             cells.append(builders.cell("cart", key.cluster, version, desired=desired))
         return builders.snapshot(cells)
 

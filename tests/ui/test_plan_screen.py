@@ -147,7 +147,11 @@ async def test_without_github_the_plan_says_how_it_can_be_written_and_does_so() 
     async with app.run_test(size=(160, 36)) as pilot:
         screen = await open_plan(pilot, *INVENTORY_IN_STAGING)
         assert "cannot be written  no GitHub; D pushes instead" in text_of(app)
-        assert screen.check_action("confirm", ()) is None
+        await press(pilot, "enter")
+        assert app.screen is screen
+        assert [(one.title, one.message) for one in app._notifications] == [
+            ("not opened: 1 change, 1 blocked", "inventory staging: no GitHub; D pushes instead")
+        ]
         await press(pilot, "D")
         for _ in range(200):
             if screen.preview is not None and screen.preview.proposals[0].direct:
@@ -440,11 +444,11 @@ async def test_what_was_dropped_on_the_page_of_waves_is_not_told_in_the_plan_any
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await open_plan(pilot, *CHECKOUT_IN_PROD)
-        await until(pilot, lambda: "1 goes wave by wave: W" in text_of(app))
+        await until(pilot, lambda: "1 wave rollout in progress (W)" in text_of(app))
         await press(pilot, "W")
         session.wave_plans = ()
         await press(pilot, "escape")
-        await until(pilot, lambda: "wave by wave" not in text_of(app))
+        await until(pilot, lambda: "wave rollout" not in text_of(app))
 
 
 def test_what_to_do_about_a_failure_is_below_it() -> None:
@@ -518,7 +522,7 @@ async def test_a_gate_that_time_clears_is_judged_again_at_that_time() -> None:
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await open_plan(pilot, *CHECKOUT_IN_PROD)
-        await until(pilot, lambda: "clears by itself in 5m" in text_of(app))
+        await until(pilot, lambda: "clears in 5m" in text_of(app))
         session.push(replace(session.snapshot, generated_at=opens))
         await until(pilot, lambda: screen.preview is not None and not screen.preview.proposals[0].refused)
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from sgm_tui.fleet.ages import age
+from sgm_tui.fleet.following import outcome_of
 from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Progress, ProgressStep
+from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.plans import progress_lines
 from sgm_tui.ui.present.tones import Line, Tone
 
@@ -17,6 +19,8 @@ _AWAITED: Mapping[ProgressStep, str] = {
     "opening": "GitHub",
     "closing": "GitHub",
 }
+_FOLLOWED = frozenset({"opened", "adopted", "updated", "pushed"})
+"""Steps after which a pull request, or a commit on the branch, is there and goes on."""
 _PATIENCE_SECONDS = 3.0
 """A step usually takes less; what takes longer is said to wait, and for whom."""
 
@@ -47,13 +51,25 @@ class Course:
         """What is no step."""
         self._told += lines
 
-    def lines(self, width: int) -> list[Line]:
-        """All of it in `width` cells; a step that another one follows is over, and looks so."""
+    def clear(self) -> None:
+        """Begin anew."""
+        self._told.clear()
+        self._began = 0
+
+    def lines(self, width: int, snapshot: FleetSnapshot | None = None) -> list[Line]:
+        """All of it in `width` cells; a step that another one follows is over, and looks so.
+
+        What was opened or pushed is followed in `snapshot`: merged, arrived, failed, closed.
+        """
         found: list[Line] = []
         for at, one in enumerate(self._told):
             after = self._told[at + 1] if at + 1 < len(self._told) else None
             over = isinstance(after, Progress) and after.step not in UNWRITTEN
-            found += progress_lines(one, width, over=over) if isinstance(one, Progress) else [one]
+            if isinstance(one, Progress):
+                outcome = outcome_of(one, snapshot) if snapshot is not None and one.step in _FOLLOWED else None
+                found += progress_lines(one, width, over=over, outcome=outcome)
+            else:
+                found.append(one)
         return [*found, *self._waiting()]
 
     def _waiting(self) -> list[Line]:

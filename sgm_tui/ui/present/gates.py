@@ -1,4 +1,4 @@
-"""Gates in words: what stands in the way, the worst first, and when time will clear it."""
+"""Gates in words: which block, the worst first, and when time will clear them."""
 
 from __future__ import annotations
 
@@ -44,14 +44,16 @@ def gate_lines(gates: Iterable[Gate], now: datetime, width: int, *, in_full: boo
 
 
 def summary(gates: Sequence[Gate]) -> Line:
-    """How they stand, in one line: what stops, what is worth a look."""
-    stopping = sum(gate.stops for gate in gates)
+    """Count the gates that stop a change, those of them that are unknown, and those that only warn."""
+    stopping = [gate for gate in gates if gate.stops]
     warning = sum(gate.result != "pass" and not gate.stops for gate in gates)
+    unknown = sum(gate.result == "unknown" for gate in stopping)
     if stopping:
-        return ((f"✖ {stopping} gate{'s' if stopping > 1 else ''} in the way", Tone.BAD),)
+        counted = f"{len(stopping)} gate{'s' if len(stopping) > 1 else ''} not passing"
+        return ((f"✖ {counted}{f' ({unknown} unknown)' if unknown else ''}", Tone.BAD),)
     if warning:
-        return ((f"▲ nothing in the way, {warning} to look at", Tone.ATTENTION),)
-    return (("✓ nothing in the way", Tone.GOOD),)
+        return ((f"▲ no gate blocks, {warning} warning{'s' if warning > 1 else ''}", Tone.ATTENTION),)
+    return (("✓ all gates pass", Tone.GOOD),)
 
 
 def _lines(gate: Gate, where: str, now: datetime, width: int) -> list[Line]:
@@ -66,7 +68,7 @@ def _lines(gate: Gate, where: str, now: datetime, width: int) -> list[Line]:
         lines = hung(head, gate.reason, Tone.TEXT, width)
     else:
         head, lines = _BELOW, [head, *hung(_BELOW, gate.reason, Tone.TEXT, width)]
-    clears = f"clears by itself in {age(gate.eta - now)}" if gate.eta is not None and gate.eta > now else ""
+    clears = f"clears in {age(gate.eta - now)}" if gate.eta is not None and gate.eta > now else ""
     firm = "no override" if gate.level == "never" and gate.stops else ""
     for said, how in ((clears, Tone.BUSY), (firm, Tone.BAD)):
         if said and _length(lines[-1]) + len(said) + 2 <= width:

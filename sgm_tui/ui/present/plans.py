@@ -7,8 +7,10 @@ from datetime import datetime
 
 from rich.cells import cell_len
 
+from sgm_tui.fleet.following import Outcome
 from sgm_tui.fleet.model import Fleet, StageName
 from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.plan_standing import Standing, Tally
 from sgm_tui.fleet.proposal import FileEdit, Preview, Progress, ProgressStep, Proposal
 from sgm_tui.ui.present.fit import hung, shorten
 from sgm_tui.ui.present.gates import gate_lines, summary
@@ -35,25 +37,47 @@ _STEPS: dict[ProgressStep, Part] = {
 }
 
 
-def title_line(changes: int, unfinished: int, waves: int, *, read_only: bool) -> Line:
-    """What the plan holds, and what goes on beside it."""
-    title: list[Part] = [
-        ("The plan  ", Tone.STRONG),
-        (f"{changes} {'change' if changes == 1 else 'changes'}", Tone.QUIET),
-    ]
+_STANDINGS: dict[Standing, Part] = {
+    "passing": ("✓", Tone.GOOD),
+    "warning": ("▲", Tone.ATTENTION),
+    "queued": ("…", Tone.STAGED),
+    "nothing": ("·", Tone.QUIET),
+    "unknown": ("?", Tone.UNKNOWN),
+    "blocked": ("✖", Tone.BAD),
+}
+_OUTCOMES: dict[str, Part] = {
+    "merged": ("…", Tone.BUSY),
+    "arrived": ("✓", Tone.GOOD),
+    "failed": ("✖", Tone.BAD),
+    "closed": ("✖", Tone.ATTENTION),
+    "replaced": ("·", Tone.QUIET),
+    "unknown": ("?", Tone.UNKNOWN),
+}
+
+
+def title_line(changes: int, tally: Tally | None, unfinished: int, waves: int, *, read_only: bool) -> Line:
+    """What the plan holds, how many of its changes the gates stop, and what goes on beside it.
+
+    `tally` is None until the gates have been evaluated.
+    """
+    stops = tally is not None and bool(tally.blocked or tally.unknown)
+    counted = tally.text if tally is not None and changes else f"{changes} {'change' if changes == 1 else 'changes'}"
+    title: list[Part] = [("The plan  ", Tone.STRONG), (counted, Tone.BAD if stops else Tone.QUIET)]
     if read_only:
         title.append(("   read-only", Tone.PROTECTED))
     if unfinished:
-        title.append((f"   ▲ {unfinished} begun and never finished: U", Tone.ATTENTION))
+        title.append((f"   ▲ {unfinished} unfinished write{'s' if unfinished > 1 else ''} (U)", Tone.ATTENTION))
     if waves:
-        title.append((f"   … {waves} go{'es' if waves == 1 else ''} wave by wave: W", Tone.STAGED))
+        title.append((f"   … {waves} wave rollout{'s' if waves > 1 else ''} in progress (W)", Tone.STAGED))
     return tuple(title)
 
 
-def change_line(change: Change) -> Line:
-    """One staged change, in one line."""
+def change_line(change: Change, standing: Standing | None = None) -> Line:
+    """One staged change in one line, marked with how its gates stand; without a mark until they are evaluated."""
     moved = f"  {len(change.cells)} clusters" if len(change.cells) > 1 else ""
+    sign, tone = (" ", Tone.QUIET) if standing is None else _STANDINGS[standing]
     return (
+        (f"{sign} ", tone),
         (f"{change.kind:<10}", Tone.QUIET),
         (f"{change.service:<18} ", Tone.STRONG),
         (f"{change.place:<14} ", Tone.TEXT),
@@ -89,17 +113,22 @@ def diff_lines(edit: FileEdit) -> list[Line]:
     return [((f"  {line}", _diff_tone(line)),) for line in edit.diff.splitlines()]
 
 
-def progress_lines(progress: Progress, width: int, *, over: bool = False) -> list[Line]:
+def progress_lines(progress: Progress, width: int, *, over: bool = False, outcome: Outcome | None = None) -> list[Line]:
     """One thing that happened while the pull requests were opened, in `width` cells.
 
-    It is `over` when something followed it and went well.
+    It is `over` when something followed it and went well; `outcome` is what became of it since.
     """
+    word: str = progress.step
     sign, tone = _STEPS[progress.step]
     if over and tone is Tone.BUSY:
         sign, tone = "✓", Tone.GOOD
     text = (progress.text or progress.proposal.title).removeprefix(f"{progress.step} ")
+    if outcome is not None:
+        word = outcome.word
+        sign, tone = _OUTCOMES[word]
+        text = f"{progress.proposal.title}{f'  {outcome.reason}' if outcome.reason else ''}"
     head: Line = (
-        (f"{sign} {progress.step:<11}", tone),
+        (f"{sign} {word:<11}", tone),
         (f"{progress.proposal.stage:<9} ", Tone.QUIET),
         (f"#{progress.number} " if progress.number else "", Tone.STAGED),
     )
@@ -173,7 +202,10 @@ def _proposal(proposal: Proposal, now: datetime, width: int, *, protected: bool)
     )
     if proposal.unwritable:
         yield from hung((("✖ cannot be written  ", Tone.BAD),), proposal.unwritable, Tone.BAD, width)
-    if proposal.gates:
+    if proposal.gates and proposal.wave:
+        yield (("gates      ", Tone.QUIET), ("· evaluated again when this wave opens; now:", Tone.QUIET))
+        yield from gate_lines(proposal.gates, now, width)
+    elif proposal.gates:
         yield (("gates      ", Tone.QUIET), *summary(proposal.gates))
         yield from gate_lines(proposal.gates, now, width)
     if proposal.override is not None:

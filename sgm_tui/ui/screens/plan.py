@@ -17,8 +17,9 @@ from textual.reactive import var
 from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.plan_standing import Standing, not_opened, standings, tally, why_not_written
 from sgm_tui.fleet.proposal import Override, Preview, Terms, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
@@ -31,7 +32,8 @@ from sgm_tui.ui.present.plans import change_line, preview_parts, title_line
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.confirm import ConfirmScreen
-from sgm_tui.ui.screens.entry import EntryScreen, explained_width, until_taken
+from sgm_tui.ui.screens.entry import EntryScreen, explained_width
+from sgm_tui.ui.screens.plan_questions import ask_for_strategy, ask_for_version
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
@@ -57,10 +59,11 @@ class PlanScreen(FleetPage):
     choices = query_one(Choices)
     page = query_one(DiffPage)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, course: Course) -> None:
+        """`course` is what was written last: it is followed on, however often the screen is left."""
         super().__init__()
         self._session = session
-        self._course = Course()
+        self._course = course
         self._judged: Judged | None = None
         """By what it was compared; None until it has been."""
         self._looked = asyncio.Event()
@@ -101,17 +104,28 @@ class PlanScreen(FleetPage):
                 self.look_for_unfinished()
         elif self.is_mounted and old.read_only != new.read_only:
             self._show_changes()
+        if self.is_mounted:
+            self._show_course()  # what was opened is followed: merged, arrived, failed
         looked = self.is_mounted and not self.sending and self._looked.is_set() and new.plan.changes
         if looked and self._judged is not None and self._judged.is_outdated(new, self.preview):
             self.judge_again()
 
+    def watch_preview(self) -> None:
+        """The gates have been evaluated, or have to be again."""
+        if self.is_mounted:
+            self._show_changes()
+
     def _show_changes(self) -> None:
         changes = self.snapshot.plan.changes
-        title = title_line(len(changes), len(self._unfinished), self._waves, read_only=self.snapshot.read_only)
+        stands = standings(changes, self.preview) if self.preview is not None else ()
+        counted = tally(stands) if self.preview is not None else None
+        read_only = self.snapshot.read_only
+        title = title_line(len(changes), counted, len(self._unfinished), self._waves, read_only=read_only)
         self.query_one("#title", Static).update(page([title]))
         hint = "" if self.snapshot.read_only else " p on a cell plans a promotion into it."
         nothing: Line = ((f"Nothing is planned.{hint}", Tone.QUIET),)
-        self.choices.show([change_line(change) for change in changes] or [nothing])
+        marks: list[Standing | None] = [one.standing for one in stands] if stands else [None] * len(changes)
+        self.choices.show(list(map(change_line, changes, marks)) or [nothing])
 
     @work(group="preview", exclusive=True)
     async def action_preview(self) -> None:
@@ -166,42 +180,14 @@ class PlanScreen(FleetPage):
     @work(group="asking", exclusive=True)
     async def action_edit_version(self) -> None:
         """Another version for the chosen change."""
-        change = self._chosen()
-        if change is None:
-            return
-        known = await self._known_versions(change)
-        title = f"Which version of {change.service} for {change.place}?"
-        await until_taken(
-            self,
-            change.to_version,
-            lambda value: EntryScreen(title, known=known, value=value),
-            lambda typed: self._session.edit(change, version=Version(typed)),
-        )
+        if (change := self._chosen()) is not None:
+            await ask_for_version(self, self._session, change)
 
     @work(group="asking", exclusive=True)
     async def action_edit_strategy(self) -> None:
         """Another rollout strategy for the chosen change."""
-        change = self._chosen()
-        if change is None:
-            return
-        explained: list[Line] = [
-            (("canary10-30-60, bluegreen, a name of policy.strategies, or JSON steps ([]: none)", Tone.QUIET),)
-        ]
-        title = f"How is {change.service} {change.to_version} rolled out in {change.place}?"
-        known = (*self._session.strategies(), "canary10-30-60", "canary5-25-50", "bluegreen", "[]")
-        await until_taken(
-            self,
-            change.strategy,
-            lambda value: EntryScreen(title, explained, known, value=value, least=0),
-            lambda typed: self._session.edit(change, strategy=typed),
-        )
-
-    async def _known_versions(self, change: Change) -> tuple[Version, ...]:
-        try:
-            return await self._session.versions(change.service)
-        except SgmError as error:
-            self.notify(error.hint, title=error.message, severity="warning", markup=False)
-            return ()
+        if (change := self._chosen()) is not None:
+            await ask_for_strategy(self, self._session, change)
 
     @work(group="asking", exclusive=True)
     async def action_say_why(self) -> None:
@@ -212,17 +198,18 @@ class PlanScreen(FleetPage):
 
     @work(group="asking", exclusive=True)
     async def action_override(self) -> None:
-        """Go over the gates that block, with a reason; once more takes it back."""
+        """Override the blocking gates, with a reason; once more takes it back."""
         if self._terms.override is not None or self.preview is None:
             self._settle(override=None)
             return
-        gates = [gate for proposal in self.preview.proposals for gate in proposal.blocked if gate.level != "never"]
+        gates = _overridable(self.preview)
         if not gates:
-            self.notify("no gate that may be gone over is in the way", markup=False)
+            self.notify("no overridable gate is blocking", markup=False)
             return
         explained = gate_lines(gates, self.snapshot.generated_at, explained_width(self.size.width))
-        asked = EntryScreen("Go over these gates? Say why: it is kept.", explained, value=self._terms.reason, least=10)
-        reason = await self.app.push_screen_wait(asked)
+        title = "Override these gates? The reason is recorded."
+        entry = EntryScreen(title, explained, value=self._terms.reason, least=10)
+        reason = await self.app.push_screen_wait(entry)
         if reason is not None:
             self._settle(override=Override(reason, tuple(dict.fromkeys(gate.gate for gate in gates))))
 
@@ -255,12 +242,13 @@ class PlanScreen(FleetPage):
         """Ask once more, then open the pull requests of exactly what is shown; waits until it has been compared."""
         await self._looked.wait()
         preview = self.preview
-        if preview is None or not _may_be_written(preview):
+        if preview is None or why_not_written(self.snapshot.plan.changes, preview):
+            self._say_why_not()
             return
         if not await self.app.push_screen_wait(ConfirmScreen(preview, self.snapshot.fleet)):
             return
         self.sending = True
-        self._course = Course()
+        self._course.clear()
         try:
             async for progress in self._session.submit(preview):
                 self._course.step(progress)
@@ -273,6 +261,14 @@ class PlanScreen(FleetPage):
         self.action_preview()
         self.look_for_unfinished()
 
+    def _say_why_not(self) -> None:
+        """Why nothing can be opened, and the cursor on the first change that stops it."""
+        why = not_opened(self.snapshot.plan.changes, self.preview)
+        if why.at is not None:
+            self.choices.highlighted = why.at
+            self.page.show_from(why.heading)
+        self.notify(why.reason, title=why.title, severity="warning", markup=False)
+
     def _tick(self) -> None:
         """How long the step under way has waited."""
         if self.sending:
@@ -280,7 +276,7 @@ class PlanScreen(FleetPage):
 
     def _show_course(self) -> None:
         """What happened, its end in sight."""
-        lines, place = self._course.lines(self.text_width), self.query_one("#course", VerticalScroll)
+        lines, place = self._course.lines(self.text_width, self.snapshot), self.query_one("#course", VerticalScroll)
         self.query_one("#progress", Static).update(page(lines))
         place.display = bool(lines)
         place.scroll_end(animate=False)
@@ -327,10 +323,9 @@ class PlanScreen(FleetPage):
         if self.sending:
             return True if action in {"choose", "scroll"} else None
         if action == "confirm":
-            looking = not self._looked.is_set() and bool(self.snapshot.plan.changes)
-            return True if looking or (self.preview is not None and _may_be_written(self.preview)) else None
+            return True if self.snapshot.plan.changes else None
         if action == "override":
-            return True if self._terms.override is not None or _overridable(self.preview) else None
+            return bool(self._terms.override is not None or _overridable(self.preview)) or None
         if action == "supersede":
             return bool(self._terms.supersede) or _replaces(self.preview)
         if action == "direct":
@@ -344,13 +339,10 @@ class PlanScreen(FleetPage):
         return True
 
 
-def _may_be_written(preview: Preview) -> bool:
-    return bool(preview.proposals) and not any(proposal.refused for proposal in preview.proposals)
-
-
-def _overridable(preview: Preview | None) -> bool:
-    proposals = preview.proposals if preview is not None else ()
-    return any(gate.level != "never" for proposal in proposals for gate in proposal.blocked)
+def _overridable(preview: Preview | None) -> list[Gate]:
+    """The gates that block now and may be overridden; those of a later wave are evaluated when it opens."""
+    refused = [one for one in preview.proposals if one.refused] if preview is not None else []
+    return [gate for proposal in refused for gate in proposal.blocked if gate.level != "never"]
 
 
 def _replaces(preview: Preview | None) -> bool:
