@@ -201,9 +201,11 @@ class PullActions:
     def close(self, number: int) -> str:
         """Close it without merging; the branch goes along where we opened it from this repository."""
         pull = self.pull(number)
+        if pull.is_merged:
+            return f"#{number} is merged already"
         if pull.state == "open":
             self._close(number)
-        if pull.is_merged or not pull.head.ref.startswith("sgm/") or not pull.is_from_its_own_repository:
+        if not pull.head.ref.startswith("sgm/") or not pull.is_from_its_own_repository:
             return f"#{number} is closed"
         if not self._connection.me:
             return f"#{number} is closed; its branch stays: GitHub does not say who this token is"

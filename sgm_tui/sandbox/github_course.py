@@ -112,7 +112,11 @@ class Course:
         wanted = pull.auto_merge
         if wanted is None or pull.closed is not None or pull.mergeable is None:
             return
-        if not obstacle(pull, self._github.standing(pull)):
+        if obstacle(pull, self._github.standing(pull)) or pull.queued_by:
+            return
+        if self._github.queue.enabled:
+            self._github.queue.add(pull, wanted.login)
+        else:
             method: Method = (
                 "squash" if wanted.method == "SQUASH" else "rebase" if wanted.method == "REBASE" else "merge"
             )

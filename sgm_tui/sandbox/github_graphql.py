@@ -69,9 +69,14 @@ def _disable(_github: GitHub, pull: PullRequest, _given: Mapping[str, Any]) -> N
     pull.auto_merge = None
 
 
+def _enqueue(github: GitHub, pull: PullRequest, given: Mapping[str, Any]) -> None:
+    github.queue.add(pull, OPERATOR, str(given.get("expectedHeadOid") or ""))
+
+
 _MUTATIONS: Mapping[str, Mutation] = {
     "enablePullRequestAutoMerge": _enable,
     "disablePullRequestAutoMerge": _disable,
+    "enqueuePullRequest": _enqueue,
     "markPullRequestReadyForReview": lambda github, pull, _: github.ready(pull, draft=False),
     "convertPullRequestToDraft": lambda github, pull, _: github.ready(pull, draft=True),
 }
@@ -115,5 +120,7 @@ def _seen(github: GitHub, pull: PullRequest) -> Document:
         "reviewDecision": decision,
         "mergeable": mergeable,
         "mergeStateStatus": github.state_of(pull).upper(),
+        "isInMergeQueue": bool(pull.queued_by),
+        "isMergeQueueEnabled": github.queue.enabled,
         "autoMergeRequest": {"enabledBy": {"login": auto.login}, "mergeMethod": auto.method} if auto else None,
     }

@@ -46,7 +46,7 @@ class Documents(GitDocuments):
             "draft": pull.draft,
             "requested_reviewers": [self.user(one) for one in pull.requested_users],
             "requested_teams": [self.team(one) for one in pull.requested_teams],
-            "head": self._end(pull.head, pull.head_sha),
+            "head": self._end(pull.head, pull.head_sha, pull.fork),
             "base": self._end(pull.base, pull.base_sha),
             "author_association": "MEMBER",
             "auto_merge": self._auto_merge(pull),
@@ -99,13 +99,14 @@ class Documents(GitDocuments):
 
     def issue(self, pull: PullRequest) -> Document:
         """A pull request as the issue it also is."""
-        url = f"{self.repo}/issues/{pull.number}"
+        url, closer = f"{self.repo}/issues/{pull.number}", pull.merged_by or pull.closed_by
         return {
             **self._common(pull),
             "url": url,
             "node_id": f"I_{pull.number}",
             "comments": len(pull.comments),
             "comments_url": f"{url}/comments",
+            "closed_by": self.user(closer) if closer else None,
             "labels_url": f"{url}/labels{{/name}}",
             "repository_url": self.repo,
             "pull_request": {"url": f"{self.repo}/pulls/{pull.number}", "merged_at": self._stamp(pull.merged)},
@@ -122,13 +123,17 @@ class Documents(GitDocuments):
             "commit_message": wanted.message or None,
         }
 
-    def _end(self, branch: str, sha: str) -> Document:
+    def _end(self, branch: str, sha: str, fork: str = "") -> Document:
+        owner, repository = self.owner, self.repository()
+        if fork:
+            owner = fork.partition("/")[0]
+            repository |= {"full_name": fork, "fork": True, "owner": self.user(owner)}
         return {
-            "label": f"{self.owner}:{branch}",
+            "label": f"{owner}:{branch}",
             "ref": branch,
             "sha": sha,
-            "user": self.user(self.owner),
-            "repo": self.repository(),
+            "user": self.user(owner),
+            "repo": repository,
         }
 
     def review(self, pull: PullRequest, review: Review) -> Document:

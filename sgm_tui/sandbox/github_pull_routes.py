@@ -19,12 +19,15 @@ _EVENTS = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMME
 
 def _listed(call: Call) -> Reply:
     wanted = call.query.get("state", "open")
-    _, _, head = call.query.get("head", "").partition(":")
+    owner, _, head = call.query.get("head", "").partition(":")
     base = call.query.get("base", "")
     found = [
         pull
         for pull in call.github.pulls.values()
-        if wanted in {"all", pull.state} and head in {"", pull.head} and base in {"", pull.base}
+        if wanted in {"all", pull.state}
+        and head in {"", pull.head}
+        and owner in {"", (pull.fork or call.github.name).partition("/")[0]}
+        and base in {"", pull.base}
     ]
     by_update = call.query.get("sort", "created") == "updated"
     newest_first = call.query.get("direction", "desc") == "desc"
@@ -64,7 +67,7 @@ def _edit(call: Call) -> Reply:
         pull.body = call.text("body")
     state = call.text("state")
     if state == "closed":
-        call.github.close(pull)
+        call.github.close(pull, OPERATOR)
     elif state == "open" and pull.closed is not None:
         call.github.reopen(pull)
     pull.updated = call.github.clock.now

@@ -96,6 +96,12 @@ class PullRequest:
     merged: float | None = None
     merged_by: str = ""
     merge_commit: str = ""
+    closed_by: str = ""
+    """Who closed it without merging it; "" where nobody did, or its branch went away."""
+    fork: str = ""
+    """The repository its branch is in, "mia/gitops"; "" for the one it goes into."""
+    queued_by: str = ""
+    """Who put it into the merge queue, while it waits there."""
     labels: list[str] = field(default_factory=list)
     assignees: list[str] = field(default_factory=list)
     requested_users: list[str] = field(default_factory=list)

@@ -24,6 +24,7 @@ from sgm_tui.sandbox.github_pulls import (
     obstacle,
     standing,
 )
+from sgm_tui.sandbox.github_queue import MergeQueue
 from sgm_tui.sandbox.history import people
 from sgm_tui.sandbox.repository import MergeConflictError, Repository
 
@@ -48,6 +49,7 @@ class GitHub:
         self.runs: dict[str, list[CheckRun]] = {}
         self.labels: dict[str, str] = {"promotion": "1d76db", "revert": "b60205", "prod": "d93f0b"}
         """Colour by name."""
+        self.queue = MergeQueue(self)
         self.on_push: list[Callable[[], None]] = []
         """Called after a merge has moved a branch."""
         self._ids = 1000
@@ -82,6 +84,7 @@ class GitHub:
             self._notice(heads)
             self._heads = heads
         self._course.run()
+        self.queue.run()
         if self.clock.now >= self._keep_at:
             self._keep_at = self.clock.now + _KEEP_EVERY
             self._memory.keep(pull for number, pull in self.pulls.items() if number not in self._history)
@@ -145,7 +148,7 @@ class GitHub:
 
     def merge(
         self, pull: PullRequest, login: str, method: Method = "merge", *, expected: str = "", title: str = "",
-        message: str = "",
+        message: str = "", from_queue: bool = False,
     ) -> str:  # fmt: skip
         """Merge it now; returns the commit.
 
@@ -159,6 +162,7 @@ class GitHub:
         wrong = obstacle(pull, self.standing(pull))
         if wrong:
             raise GitHubError(405, wrong)
+        self.queue.refuse_others(from_queue=from_queue)
         text = self._merge_text(pull, method, title, message)
         try:
             commit = self.repository.merge(
@@ -170,7 +174,7 @@ class GitHub:
         now = self.clock.now
         pull.merge_commit, pull.merged_by = commit, login
         pull.merged = pull.closed = pull.updated = now
-        pull.auto_merge, pull.requested_users, pull.requested_teams = None, [], []
+        pull.auto_merge, pull.requested_users, pull.requested_teams, pull.queued_by = None, [], [], ""
         self.tell_of_push()
         return commit
 
@@ -199,11 +203,11 @@ class GitHub:
         pull.auto_merge = wanted
         pull.updated = self.clock.now
 
-    def close(self, pull: PullRequest) -> None:
+    def close(self, pull: PullRequest, login: str = "") -> None:
         """Close it without merging."""
         if pull.closed is None:
             pull.closed = pull.updated = self.clock.now
-            pull.auto_merge = None
+            pull.auto_merge, pull.closed_by, pull.queued_by = None, login, ""
 
     def reopen(self, pull: PullRequest) -> None:
         """Open it again.

@@ -276,3 +276,21 @@ async def test_pull_requests_are_not_asked_for_before_what_they_propose_can_be_r
         assert await told.get() == PullRequestsListed(source.source, (), "the token expires today")
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Retry-After": "86400"}, SECONDARY),
+        ({"Retry-After": "99999999999999999999"}, SECONDARY),
+        ({"X-RateLimit-Remaining": "0", "Retry-After": "86400"}, '{"message": "API rate limit exceeded"}'),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "99999999999"}, '{"message": "API rate limit exceeded"}'),
+    ],
+)
+async def test_nobody_waits_longer_than_the_hour_github_counts_in(
+    lab: Lab, headers: Mapping[str, str], body: str
+) -> None:
+    limited(lab, 403, headers, body)
+    assert (await refused(lab)).seconds == pytest.approx(3600, abs=1)
+    lab.pass_time(3602)
+    assert await lab.forge.pull_requests(nothing) is not None
