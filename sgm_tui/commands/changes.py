@@ -150,6 +150,10 @@ async def _agree_and_write(
     _must_be_direct(preview, arguments)
     if arguments.output == "text":
         output.data(text(preview, now))
+    for proposal in preview.proposals:
+        # Somebody said no to this once: whoever writes it again reads that last, with --yes too.
+        if proposal.closed_earlier is not None:
+            output.note(f"sgm: {proposal.title}: {proposal.closed_earlier.sentence}")
     if not arguments.yes and not await asyncio.to_thread(_asked, preview):
         raise RefusedError("not confirmed: nothing was written")
     if agreed is not None:

@@ -31,6 +31,7 @@ def document(result: Result, preview: Preview, progress: Iterable[Progress] = ()
         "changes": [_change(edit) for edit in edits.values()],
         "gates": [gate_report(gate) for proposal in preview.proposals for gate in proposal.gates],
         "pull_requests": [_pull(one) for one in steps if one.number or one.step == "pushed"],
+        "closed_earlier": [_closed_earlier(one) for one in preview.proposals if one.closed_earlier is not None],
         "refusals": [
             *(_refused(one) for one in preview.refusals),
             *(_refused(_barred(one)) for one in preview.proposals if one.unwritable),
@@ -64,6 +65,8 @@ def text(preview: Preview, now: datetime) -> str:
             lines.append(f"  ✖ cannot be written: {proposal.unwritable}")
         if proposal.supersedes:
             lines.append(f"  supersedes {', '.join(f'#{one.number} {one.url}' for one in proposal.supersedes)}: closed")
+        if proposal.closed_earlier is not None:
+            lines.append(f"  ▲ {proposal.closed_earlier.sentence} {proposal.closed_earlier.url}".rstrip())
         if proposal.reviewers and not proposal.direct:
             lines.append(f"  reviewers  {', '.join(proposal.reviewers)}")
         for edit in proposal.edits:
@@ -119,6 +122,21 @@ def why(gate: Gate, now: datetime) -> str:
 def _refusal(refusal: Refusal) -> str:
     sign, nothing = ("·", "nothing to do: ") if refusal.nothing else ("✖", "")
     return f"{sign} {refusal.path or 'not planned'}: {nothing}{refusal.reason}"
+
+
+def _closed_earlier(proposal: Proposal) -> dict[str, Any] | None:
+    """The pull request somebody closed for a change that is proposed again."""
+    earlier = proposal.closed_earlier
+    if earlier is None:
+        return None
+    return {
+        "branch": proposal.branch,
+        "number": earlier.number or None,
+        "by": earlier.by or None,
+        "at": time_text(earlier.at),
+        "url": earlier.url or None,
+        "text": earlier.sentence,
+    }
 
 
 def _refused(refusal: Refusal) -> dict[str, Any]:

@@ -73,10 +73,14 @@ class ClosedEarlier:
     """The login of who closed it; "" where GitHub does not say."""
     at: datetime | None = None
     url: str = ""
+    reason: str = ""
+    """Why it is unknown whether there is one; the number is 0 then."""
 
     @property
     def sentence(self) -> str:
         """What a person is told before the change is proposed again."""
+        if not self.number:
+            return f"whether a pull request for the same change was closed is unknown: {self.reason}"
         who = self.by or "somebody"
         return f"#{self.number} for the same change was closed by {who} without being merged"
 
@@ -154,6 +158,8 @@ class Proposal:
     """Open pull requests in the way that it may take the place of, when somebody asks for it."""
     supersedes: tuple[Superseded, ...] = ()
     """Those it does take the place of: they are closed as soon as it is there."""
+    closed_earlier: ClosedEarlier | None = None
+    """The newest pull request for the very same change, where somebody closed it: writing it again is asked for."""
     promotion: str = ""
     """The identity shared by every pull request of one promotion; "" where this one is all of it."""
 

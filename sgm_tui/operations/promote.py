@@ -32,6 +32,7 @@ from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.gitops.values import UnreadableError
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.body import body_of
+from sgm_tui.operations.closed_earlier import with_closed_earlier
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.proposal import Group, branch_of, grouped, promotions_of, title_of
 from sgm_tui.operations.rivals import in_part, stops, told, without_adopted
@@ -128,6 +129,9 @@ class Promoter:
             )
             for one in groups
         )
+        if self._forge is not None:
+            there = {one.branch for one in snapshot.open_pull_requests} if snapshot is not None else set()
+            proposals = await with_closed_earlier(self._forge, proposals, there)
         return Preview(head, proposals, (*refusals, *more), adopted)
 
     async def sketch(self, plan: Plan, snapshot: FleetSnapshot) -> Preview:

@@ -22,6 +22,7 @@ from sgm_tui.fleet.trailers import SGM
 from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.closed_earlier import Closed
 from sgm_tui.operations.contest import Contest, Opened, lost_to, not_known
 from sgm_tui.operations.files import beside, change_file, locked, place_file
 from sgm_tui.operations.journal import Entry, Journal
@@ -84,7 +85,7 @@ class Repository(Protocol):
         ...
 
 
-class Forge(Closer, Opened, Protocol):
+class Forge(Closed, Closer, Opened, Protocol):
     """Where pull requests are opened."""
 
     async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:

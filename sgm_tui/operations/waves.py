@@ -50,6 +50,8 @@ class Waves:
         self._writer = writer
         self._tried: dict[str, datetime] = {}
         """When the next wave of a plan was tried last, and something was in its way."""
+        self._agreed: set[str] = set()
+        """Plans a person resumed: what somebody closed earlier opens again then."""
 
     def plans(self) -> tuple[WavePlan, ...]:
         """Every plan that has not ended, the oldest first.
@@ -108,6 +110,7 @@ class Waves:
     def resume(self, identity: str) -> None:
         """Go on from where it is."""
         self._tried.pop(identity, None)
+        self._agreed.add(identity)
         self._replace(identity, lambda plan: replace(plan, stopped="", held=""))
 
     def forget(self, identity: str) -> None:
@@ -138,6 +141,11 @@ class Waves:
         try:
             terms = Terms(plan.override, plan.reason, plan.direct, promotion=plan.promotion)
             preview = await self._writer.preview(Plan().with_change(*changes), facts(), terms)
+            earlier = (one.closed_earlier for one in preview.proposals if one.closed_earlier is not None)
+            if plan.identity not in self._agreed and (closed := next((one for one in earlier if one.number), None)):
+                # Somebody said no to it: it opens when a person resumes the plan, not by itself.
+                await beside(self.stop, plan.identity, closed.sentence)
+                return []
             now = replace(preview, proposals=tuple(replace(one, wave=0, waves=1) for one in preview.proposals))
             told = [one async for one in self._writer.submit(now, facts)]
         except SgmError as error:

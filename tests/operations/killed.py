@@ -26,7 +26,7 @@ from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Ve
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
-from sgm_tui.fleet.proposal import Proposal, Terms
+from sgm_tui.fleet.proposal import ClosedEarlier, Proposal, Terms
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import locked
@@ -150,6 +150,10 @@ class FolderForge:
             fresh.replace(self._folder / f"{number:05d}.json")
         self._killer.around("open", "after")
         return PullRequest(number, proposal.title, "", "", proposal.branch, head, "open"), True, ""
+
+    async def closed_earlier(self, branch: str) -> ClosedEarlier | None:
+        """Nobody closed anything here."""
+        return None
 
     async def auto_merge(self, number: int, head: str) -> str:
         """Always."""

@@ -19,7 +19,7 @@ from sgm_tui.fleet.model import CellKey, ClusterName, Version
 from sgm_tui.fleet.observed import Alert, PullRequest
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
-from sgm_tui.fleet.proposal import Between, Proposal, Terms
+from sgm_tui.fleet.proposal import Between, ClosedEarlier, Proposal, Terms
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
@@ -53,6 +53,10 @@ class Forge:
 
     async def close(self, number: int) -> str:
         raise AssertionError(number)
+
+    async def closed_earlier(self, branch: str) -> ClosedEarlier | None:
+        """Nobody closed anything here."""
+        return None
 
     async def between(self, source: str, old: str, new: str) -> Between:
         return Between()

@@ -18,7 +18,7 @@ from sgm_tui.fleet import change_report
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Plan
-from sgm_tui.fleet.proposal import Between, Override, Preview, Progress, Proposal, Terms
+from sgm_tui.fleet.proposal import Between, ClosedEarlier, Override, Preview, Progress, Proposal, Terms
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations import promote as promote_module
 from sgm_tui.operations.actor import actor
@@ -71,6 +71,10 @@ class Pulls:
     async def between(self, source: str, old: str, new: str) -> Between:
         """Two commits."""
         return Between((f"1234567 fix: in {source} (Mia)",), 2, f"https://github.com/{source}/compare/{old}...{new}")
+
+    async def closed_earlier(self, branch: str) -> ClosedEarlier | None:
+        """Nobody closed anything here."""
+        return None
 
     async def auto_merge(self, number: int, head: str) -> str:
         """Note that it was asked for."""

@@ -17,7 +17,7 @@ from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
-from sgm_tui.fleet.proposal import Between, Progress, Proposal, Unfinished
+from sgm_tui.fleet.proposal import Between, ClosedEarlier, Progress, Proposal, Unfinished
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import change_file, locked
@@ -76,6 +76,10 @@ class Pulls:
     async def between(self, source: str, old: str, new: str) -> Between:
         """Two commits."""
         return Between((f"1234567 fix: in {source} (Mia)",), 2, f"https://github.com/{source}/compare/{old}...{new}")
+
+    async def closed_earlier(self, branch: str) -> ClosedEarlier | None:
+        """Nobody closed anything here."""
+        return None
 
     async def auto_merge(self, number: int, head: str) -> str:
         """Always."""

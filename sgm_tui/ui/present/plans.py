@@ -163,6 +163,7 @@ def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:
             lines.append(((f"  {change.path}", Tone.QUIET),))
         if proposal.reason and proposal.override is None:
             lines.append((("  because ", Tone.QUIET), (proposal.reason, Tone.TEXT)))
+        lines.extend(_closed_earlier(proposal))
         lines.extend(_superseding(proposal))
         if proposal.override is not None:
             over = ", ".join(proposal.override.gates)
@@ -214,6 +215,7 @@ def _proposal(proposal: Proposal, now: datetime, width: int, *, protected: bool)
         yield from hung(head, proposal.override.reason, Tone.TEXT, width)
     if proposal.reason:
         yield from hung((("reason     ", Tone.QUIET),), proposal.reason, Tone.TEXT, width)
+    yield from _closed_earlier(proposal)
     yield from _superseding(proposal)
     yield (("branch     ", Tone.QUIET), (proposal.branch, Tone.TEXT))
     if proposal.direct:
@@ -242,6 +244,13 @@ def _way_back(edit: FileEdit, width: int) -> Iterable[Line]:
     if edit.change.marks_bad:
         bad = f"  ✖ {edit.change.service} {edit.change.from_version} is known bad in every cell once this is merged: "
         yield ((bad, Tone.BAD), (edit.change.marks_bad, Tone.TEXT))
+
+
+def _closed_earlier(proposal: Proposal) -> Iterable[Line]:
+    """The pull request somebody closed for the very same change."""
+    earlier = proposal.closed_earlier
+    if earlier is not None:
+        yield (("again      ", Tone.QUIET), (f"▲ {earlier.sentence}", Tone.ATTENTION), (f"  {earlier.url}", Tone.QUIET))
 
 
 def _superseding(proposal: Proposal) -> Iterable[Line]:
