@@ -14,6 +14,7 @@ from itertools import zip_longest
 from typing import Any
 
 from sgm_tui.fleet.text import clean
+from sgm_tui.gitops.image_values import version_of, with_version
 from sgm_tui.gitops.second_reader import disagrees
 from sgm_tui.gitops.values import UnreadableError, described, node_at, path_of, unprintable
 from sgm_tui.yaml_nodes import (
@@ -32,7 +33,11 @@ from sgm_tui.yaml_nodes import (
 from sgm_tui.yaml_scalars import is_string
 
 STRING = "string"
-_PLAIN_SAFE = re.compile(r"[A-Za-z][\w.+-]*|[1-9]\d*(?:ms|[smhd]|[KMGT]i?)", re.ASCII)
+_PLAIN_SAFE = re.compile(
+    r"[A-Za-z][\w.+-]*|[1-9]\d*(?:ms|[smhd]|[KMGT]i?)|[A-Za-z0-9][\w.-]*(?::\d+)?(?:/[\w.-]+)+(?:[:@][\w.-]+)*",
+    re.ASCII,
+)
+"""Words, durations, quantities, and image references with a slash."""
 _BREAKS = frozenset("\n\r")
 _ODD_BREAK = re.compile("[\x85\u2028\u2029]")
 _ENCRYPTED = re.compile(r"^['\"]?sops['\"]?:|ENC\[AES256", re.MULTILINE)
@@ -59,13 +64,13 @@ class Source:
 
 
 def edit(data: bytes, key: str, new: str, *, expected: str | None = None) -> bytes:
-    """Replace the string at a dotted key.
+    """Replace the version at a dotted key; of an image reference (`acme/app:3.0`) the image stays.
 
     Args:
         data: the whole file.
         key: `image.tag`, or `images[name=x].newTag`.
-        new: the new string; it is quoted where any reader of YAML would see anything else.
-        expected: what has to be there now.
+        new: the new version; it is quoted where any reader of YAML would see anything else.
+        expected: the version that has to be there now.
 
     Raises:
         EditRefusedError: why nothing was changed.
@@ -74,13 +79,17 @@ def edit(data: bytes, key: str, new: str, *, expected: str | None = None) -> byt
     path = path_of(key)
     source = source_of(data)
     node = _string_node(source.text, find(documents(source.text, path), path, key), key)
-    if expected is not None and node.value != expected:
+    try:
+        current, value = version_of(node.value, key), with_version(node.value, key, new)
+    except ValueError as error:
+        raise EditRefusedError(f"{key} {error}: {clean(node.value)}") from error
+    if expected is not None and current != expected:
         raise EditRefusedError(
-            f"{key} is {clean(node.value)} now, not {clean(expected)}: somebody changed it; plan it anew"
+            f"{key} is {clean(current)} now, not {clean(expected)}: somebody changed it; plan it anew"
         )
     start, end = span_of(source.text, node)
-    changed, result = source.spliced(start, end, written(new, node.style))
-    _prove(source.text, changed, node, new, key)
+    changed, result = source.spliced(start, end, written(value, node.style))
+    _prove(source.text, changed, node, value, key)
     return result
 
 

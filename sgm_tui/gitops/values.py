@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from sgm_tui.fleet.text import clean
+from sgm_tui.gitops.image_values import version_of
 from sgm_tui.yaml_nodes import (
     MappingNode,
     Node,
@@ -27,6 +28,18 @@ class UnreadableError(Exception):
 
 
 def version_in(data: bytes, key: str) -> str:
+    """Return the version at a dotted key of a file: of an image reference its tag, digest or both.
+
+    Raises:
+        UnreadableError: the file is no YAML, has no such key, or what is there is no version to Helm.
+    """
+    try:
+        return version_of(string_in(data, key), key)
+    except ValueError as error:
+        raise UnreadableError(f"{key} {error}") from error
+
+
+def string_in(data: bytes, key: str) -> str:
     """Return the string at a dotted key of a file.
 
     Raises:

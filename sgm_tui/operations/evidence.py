@@ -19,7 +19,8 @@ from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.versions import is_same_image
-from sgm_tui.gitops.values import UnreadableError, version_in
+from sgm_tui.gitops.image_values import image_in
+from sgm_tui.gitops.values import UnreadableError, string_in
 from sgm_tui.operations.platform import Platform
 from sgm_tui.operations.projects import Hubs, projects_of
 from sgm_tui.operations.reading import CommitReader, Trees
@@ -141,8 +142,13 @@ class Investigator:
 
     def _image_in(self, data: bytes | None) -> str:
         """The image a values file names beside its version: Helm's `repository` (and `registry`), or Kustomize's."""
-        parent, _, last = self._config.layout.image_key.rpartition(".")
-        if data is None or not parent:
+        key = self._config.layout.image_key
+        parent, _, last = key.rpartition(".")
+        if data is None:
+            return ""
+        if name := image_in(_text(data, key), key):
+            return name
+        if not parent:
             return ""
         if last == "newTag":
             return _text(data, f"{parent}.newName") or parent.partition("=")[2].rstrip("]")
@@ -152,7 +158,7 @@ class Investigator:
 
 def _text(data: bytes, key: str) -> str:
     try:
-        return version_in(data, key)
+        return string_in(data, key)
     except UnreadableError:
         return ""
 

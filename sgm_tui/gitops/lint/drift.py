@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from sgm_tui.gitops.image_values import image_in
 from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found, several
 from sgm_tui.gitops.lint.image_key import locate
 from sgm_tui.gitops.lint.subject import Subject, node_place
@@ -24,21 +25,26 @@ def check(subject: Subject) -> Said:
                 files[cell.service].setdefault(path, cell.stage)
     for service in sorted(files):
         for key in _matching(subject.config.layout.image_key):
-            yield from _drift(subject, files[service], key)
+            yield from _drift(subject, files[service], key, subject.config.layout.image_key)
 
 
 def _matching(image_key: str) -> tuple[str, ...]:
-    """The repository beside the version, and the team."""
+    """The repository beside the version or in it, and the team."""
     parent, _, name = image_key.rpartition(".")
-    return (f"{parent}.repository", "team") if parent and name in {"tag", "digest"} else ("team",)
+    return (f"{parent}.repository", "team") if parent and name in {"tag", "digest"} else (image_key, "team")
 
 
-def _drift(subject: Subject, files: dict[str, str], key: str) -> Iterator[Finding]:
+def _compared(value: str, key: str, image_key: str) -> str:
+    """What should be the same everywhere: of the image key the image alone, and nothing of a bare version."""
+    return image_in(value, key) if key == image_key else value
+
+
+def _drift(subject: Subject, files: dict[str, str], key: str, image_key: str) -> Iterator[Finding]:
     values: dict[str, tuple[str, Place]] = {}
     for path in files:
         node = locate(subject.parsed(path).nodes, key).node
-        if isinstance(node, ScalarNode) and node.value:
-            values[path] = (str(node.value), node_place(node, path))
+        if isinstance(node, ScalarNode) and (value := _compared(node.value, key, image_key)):
+            values[path] = (value, node_place(node, path))
     # Of equally frequent values the first wins, and files come in the order of stages.
     usual = Counter(value for value, _ in values.values()).most_common(1)
     for path, (value, place) in values.items():

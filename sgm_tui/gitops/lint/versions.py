@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from sgm_tui.gitops.edits import EditRefusedError, edit
+from sgm_tui.gitops.image_values import reference_in
 from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found
 from sgm_tui.gitops.lint.image_key import Located, locate
 from sgm_tui.gitops.lint.subject import Subject, node_place
@@ -77,13 +78,23 @@ def _wrong(node: ScalarNode, place_node: Node, path: str, key: str) -> Finding |
         becomes = shown(node.scalar)
         kept = "" if becomes == text or node.type in {"nothing", "a date"} else f" and becomes {becomes}"
         return found("version-not-a-string", place, f"{text} is {node.type} to YAML{kept}", f'Write "{text}".')
-    if text.lower() in _MOVING or text.upper().endswith("-SNAPSHOT"):
-        return found("version-mutable", place, f"{text} is a name that moves")
-    if _MAJOR.fullmatch(text):
-        return found("version-mutable", place, f"{text} moves with every release of it")
-    if _RANGE.search(text):
-        return found("version-mutable", place, f"{text} is a range, not a version")
-    if hidden := unprintable(text):
+    try:
+        reference = reference_in(text, key)
+    except ValueError as error:
+        return found("image-key-uneditable", place, f"{key} {error}: {text}")
+    if reference is not None and not reference.tag and not reference.digest:
+        return found("version-missing", place, f"{text} names no tag: what runs is latest")
+    return _moving(text if reference is None else str(reference.version), place, key)
+
+
+def _moving(version: str, place: Place, key: str) -> Finding | None:
+    if version.lower() in _MOVING or version.upper().endswith("-SNAPSHOT"):
+        return found("version-mutable", place, f"{version} is a name that moves")
+    if _MAJOR.fullmatch(version):
+        return found("version-mutable", place, f"{version} moves with every release of it")
+    if _RANGE.search(version):
+        return found("version-mutable", place, f"{version} is a range, not a version")
+    if hidden := unprintable(version):
         return found("image-key-uneditable", place, f"{key} {hidden}", "Type the version again.")
     return None
 
