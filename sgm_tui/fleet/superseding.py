@@ -26,7 +26,7 @@ def why_not_replaceable(request: PullRequest, cells: Collection[CellKey]) -> str
     if "ours" in request.unknown:
         return "GitHub does not say who this token is, so whether it is ours is unknown"
     if not request.ours:
-        return "it is not sgm's alone, or somebody else opened it"
+        return "it is not sgm's alone" + (", or somebody else opened it" if request.marked else "")
     others = [str(key) for key, _ in request.proposes if key not in cells]
     if not others:
         return ""
