@@ -1,16 +1,67 @@
-"""For every test: goldens live in the top-level `snapshots/`, and the time zone is nobody's own."""
+"""For every test: where goldens live, a neutral environment, idle that means idle, and which tests are slow."""
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
 import pytest_textual_snapshot
+import textual.app
+import textual.pilot
+from idle import wait_until_idle
+from prepared import Prepared
 from syrupy.location import PyTestLocation
 
-SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
+HERE = Path(__file__).parent
+SNAPSHOTS = HERE.parent / "snapshots"
+SLOW = frozenset(
+    {
+        "forge/test_github_limits.py",
+        "forge/test_one_change_once.py",
+        "forge/test_supersede.py",
+        "gitops/test_edit_generated.py",
+        "operations/test_killed_writes.py",
+        "operations/test_many_writers.py",
+        "operations/test_reverter.py",
+        "sandbox/test_world.py",
+        "ui/test_acting.py",
+        "ui/test_fleet_screen.py",
+        "ui/test_hostile_promotion.py",
+        "ui/test_hostile_text.py",
+        "ui/test_key_bar.py",
+        "ui/test_looks.py",
+        "ui/test_plan_screen.py",
+        "ui/test_promotion_looks.py",
+        "ui/test_pulls_screen.py",
+        "ui/test_read_only.py",
+        "ui/test_real_terminal.py",
+        "ui/test_revert_screen.py",
+        "ui/test_small_terminal.py",
+        "ui/test_waves_screen.py",
+        "ui/test_why_screen.py",
+    }
+)
+"""Modules that use more than a few seconds of processor time, as does everything in `whole`, which starts programs. A
+single slow test elsewhere carries the mark itself."""
+LONG_RUNNING = frozenset({"sandbox", "demo"})
+"""Commands that serve a fleet until they are ended."""
+
+hypothesis.settings.register_profile("default", max_examples=100, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("thorough", max_examples=2000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("default")  # `--hypothesis-profile=thorough` every night looks for new examples
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow, so that `-m "not slow"` ends within a minute."""
+    for item in items:
+        module = item.path.relative_to(HERE).as_posix()
+        if module in SLOW or module.startswith("whole/"):
+            item.add_marker(pytest.mark.slow)
 
 
 class TopLevelPicture(pytest_textual_snapshot.SVGImageExtension):
@@ -26,6 +77,35 @@ class TopLevelPicture(pytest_textual_snapshot.SVGImageExtension):
 def goldens_at_the_top(monkeypatch: pytest.MonkeyPatch) -> None:
     """`snap_compare` looks there."""
     monkeypatch.setattr(pytest_textual_snapshot, "SVGImageExtension", TopLevelPicture)
+
+
+@pytest.fixture(autouse=True)
+def no_fleet_in_a_quick_test(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that starts programs has to be marked as slow."""
+    if request.node.get_closest_marker("slow") is not None:
+        return
+
+    class Popen(subprocess.Popen[Any]):
+        """Refuses to serve a fleet."""
+
+        def __init__(self, args: Any, *more: Any, **options: Any) -> None:
+            words = [args] if isinstance(args, (str, bytes, Path)) else list(args)
+            if LONG_RUNNING & set(words):
+                raise AssertionError(f"{words} serves a fleet: mark the test with pytest.mark.slow")
+            super().__init__(args, *more, **options)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a prepared Python takes seconds to start: mark the test with pytest.mark.slow")
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    monkeypatch.setattr(Prepared, "__init__", refuse)
+
+
+@pytest.fixture(autouse=True)
+def an_idle_screen_on_any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pilot waits for what the loop has to do, however slow the machine is."""
+    monkeypatch.setattr(textual.pilot, "wait_for_idle", wait_until_idle)
+    monkeypatch.setattr(textual.app, "wait_for_idle", wait_until_idle)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sgm_tui.schedule import Schedule, ScheduleError, check_sync_window, cron, schedule, seconds_of
@@ -162,7 +162,6 @@ def wall_of(one: Schedule, moment: datetime) -> datetime:
     return moment.astimezone(ZoneInfo(one.time_zone)).replace(tzinfo=None)
 
 
-@settings(max_examples=300, deadline=None)
 @given(SCHEDULES, st.one_of(MOMENTS, NEAR_A_CHANGE))
 def test_open_and_next_change_are_what_a_walk_over_every_minute_finds(one: Schedule, now: datetime) -> None:
     opened = open_by_hand(one, wall_of(one, now))

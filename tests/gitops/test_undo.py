@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sgm_tui.gitops.edits import EditRefusedError
@@ -64,7 +64,6 @@ def test_undoing_the_newest_change_gives_exactly_what_was_there(after: bytes, be
     assert undo_merge(after, after, before) == before
 
 
-@settings(max_examples=300)
 @given(st.data())
 def test_changes_in_other_places_are_kept_and_touching_ones_refused(data: st.DataObject) -> None:
     base = [f"line {number}\n".encode() for number in range(data.draw(st.integers(2, 12)))]
@@ -88,7 +87,6 @@ def _changed(base: list[bytes], where: set[int], word: bytes) -> list[bytes]:
     return [word + b" " + line if number in where else line for number, line in enumerate(base)]
 
 
-@settings(max_examples=300)
 @given(ANY_LINES, ANY_LINES, ANY_LINES)
 def test_whatever_was_changed_no_line_appears_that_nobody_wrote(head: bytes, after: bytes, before: bytes) -> None:
     try:

@@ -82,9 +82,9 @@ class RevertScreen(FleetPage):
         return self._chosen() if self._by_hand else next(iter(self.pasts), None)
 
     def on_mount(self) -> None:
-        """Read the past at once."""
+        """Read the history after the first refresh: Python 3.12 starts a task before there is a list to fill."""
         self._say((("… reading the history", Tone.BUSY),))
-        self.look()
+        self.call_after_refresh(self.look)
 
     def on_resize(self) -> None:
         """Columns follow the width."""

@@ -56,8 +56,8 @@ class UnfinishedScreen(FleetPage):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Look at once."""
-        self.look()
+        """Look after the first refresh: Python 3.12 starts a task before there is a list to fill."""
+        self.call_after_refresh(self.look)
         self.set_interval(1.0, self._tell)
 
     @work(group="unfinished", exclusive=True)

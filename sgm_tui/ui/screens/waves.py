@@ -70,8 +70,8 @@ class WavesScreen(FleetPage):
             self.look()
 
     def on_mount(self) -> None:
-        """Look at once."""
-        self.look()
+        """Look after the first refresh: Python 3.12 starts a task before there is a list to fill."""
+        self.call_after_refresh(self.look)
 
     @work(group="waves", exclusive=True)
     async def look(self) -> None:
