@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import quote
 
 from sgm_tui.config import Config
 from sgm_tui.fleet.ages import age
@@ -176,10 +177,15 @@ def _links(changes: Sequence[Change], config: Config, snapshot: FleetSnapshot) -
         if config.argocd.url and application is not None:
             places.append(f"[Argo CD]({config.argocd.url}/applications/{application.namespace}/{application.name})")
         if config.grafana_url:
-            places.append(f"[Grafana]({config.grafana_url}/d/{key.service}?var-cluster={key.cluster})")
+            places.append(f"[Grafana]({dashboard_url(config.grafana_url, key)})")
         if places:
             lines.append(f"- {plain(str(key))}: {' · '.join(places)}")
     return "\n".join(lines)
+
+
+def dashboard_url(grafana: str, key: CellKey) -> str:
+    """Link to the dashboard the chart brings for a service (`charts/microservice/dashboards`), showing one cluster."""
+    return f"{grafana.rstrip('/')}/d/svc-{quote(key.service, safe='')}?var-cluster={quote(key.cluster, safe='')}"
 
 
 def _steps(edits: Sequence[FileEdit]) -> Iterator[str]:
