@@ -156,12 +156,10 @@ class Store:
                 self._mark(source, "stale", reason)
             case Off(source, reason):
                 self._mark(source, "off", reason)
-            case DesiredObserved(source, state):
-                self._mark(source, "fresh", "", state.note)
             case DesiredRemembered():
                 pass  # what was fetched before says nothing of the server now
-            case PullRequestsListed(source, _, note) | Alive(source, note):
-                self._mark(source, "fresh", "", note)
+            case DesiredObserved() | PullRequestsListed() | MetricsListed() | AlertsListed() | Alive():
+                self._mark(observation.source, "fresh", "", observation.note)
             case _:
                 self._mark(observation.source, "fresh", "", None)
         self._absorb(observation)
@@ -193,9 +191,9 @@ class Store:
                 self._touch((key,))
             case ScalingListed(source, scaling):
                 self._replace(self._scaling, scaling, source, urgent=False)
-            case MetricsListed(source, metrics):
+            case MetricsListed(source, metrics, _):
                 self._replace(self._metrics, metrics, source, urgent=False)
-            case AlertsListed(source, alerts):
+            case AlertsListed(source, alerts, _):
                 self._list_alerts(source, alerts)
             case PullRequestsListed(_, requests, _):
                 self._list_pull_requests(requests)

@@ -68,6 +68,8 @@ class Case:
             return Finding("unknown", f"{SourceId(kind, scope)} has not answered yet")
         if found.state == "stale":
             return Finding("unknown", f"{found.name} does not answer: {found.reason}")
+        if found.is_incomplete:
+            return Finding("unknown", f"{found.name} {found.note}")
         return self.off(gate, found.reason or f"{found.name} is off") if found.state == "off" else None
 
     def off(self, gate: str, reason: str) -> Finding:

@@ -23,6 +23,11 @@ class Alive:
     missing: str = ""
     """What it does not tell, being not allowed to or by a mistake there, in one cleaned line; what decides is there."""
 
+    @property
+    def note(self) -> str:
+        """What a person should know though it answers."""
+        return self.missing
+
 
 @dataclass(frozen=True, slots=True)
 class Arriving:
@@ -56,6 +61,11 @@ class DesiredObserved:
 
     source: SourceId
     state: DesiredState
+
+    @property
+    def note(self) -> str:
+        """What a person should know of the repository though it could be read."""
+        return self.state.note
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +142,8 @@ class MetricsListed:
 
     source: SourceId
     metrics: Mapping[CellKey, Metrics]
+    note: str = ""
+    """What Prometheus said besides: that something may be missing, or that a query is not right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +152,8 @@ class AlertsListed:
 
     source: SourceId
     alerts: tuple[Alert, ...]
+    note: str = ""
+    """As of metrics."""
 
 
 @dataclass(frozen=True, slots=True)

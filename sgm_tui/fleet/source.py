@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Literal
 
 SourceKind = Literal["git", "argocd", "rollouts", "scaling", "metrics", "alerts", "forge"]
+INCOMPLETE = "may be incomplete"
+"""How a note begins that says that something may be missing from what a source reports."""
 SourceState = Literal["waiting", "fresh", "stale", "off"]
 
 
@@ -39,6 +41,11 @@ class SourceHealth:
     """Why it is stale or off."""
     note: str = ""
     """What a person should know though it is fresh: what it is not allowed to tell, a token that ends soon."""
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether something may be missing from what it reports: nothing is proved by what is not there."""
+        return self.note.startswith(INCOMPLETE)
 
     @property
     def name(self) -> str:

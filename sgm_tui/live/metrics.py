@@ -105,7 +105,7 @@ class MetricsSource:
 
     async def _tell_metrics(self, publish: Publish, pause: float) -> bool:
         try:
-            publish(MetricsListed(self.source, await self._asides[0].result_of(self._metrics)))
+            publish(MetricsListed(self.source, *await self._asides[0].result_of(self._metrics)))
         except SgmError as error:
             publish(Lost(self.source, error.message, pause))
             return False
@@ -113,11 +113,11 @@ class MetricsSource:
 
     async def _tell_alerts(self, publish: Publish, pause: float) -> None:
         try:
-            publish(AlertsListed(self.alerts, await self._asides[1].result_of(self._alerts)))
+            publish(AlertsListed(self.alerts, *await self._asides[1].result_of(self._alerts)))
         except SgmError as error:
             publish(Lost(self.alerts, error.message, pause))
 
-    def _metrics(self) -> dict[CellKey, Metrics]:
+    def _metrics(self) -> tuple[dict[CellKey, Metrics], str]:
         queries = {
             name: self._config.queries.get(name) or default.replace("{label}", self._config.label)
             for name, default in QUERIES.items()
@@ -131,7 +131,8 @@ class MetricsSource:
                 with told(f"{self._url}: {name}"):
                     values[name] = self._by_cell(name, rows)
             trends = self._trend(prometheus, queries["requests_per_second"])
-        return {
+            note = prometheus.note
+        metrics = {
             key: Metrics(
                 requests_per_second=values["requests_per_second"].get(key),
                 error_ratio=values["error_ratio"].get(key),
@@ -141,6 +142,7 @@ class MetricsSource:
             )
             for key in {key for found in values.values() for key in found} | trends.keys()
         }
+        return metrics, note
 
     def _trend(self, prometheus: Asking, query: str) -> dict[CellKey, tuple[float | None, ...]]:
         """The trend of every cell, asked again when half a step of it has passed: sooner it would read the same."""
@@ -152,12 +154,12 @@ class MetricsSource:
                 self._trends = now, self._points_by_cell(rows, now)
         return self._trends[1]
 
-    def _alerts(self) -> tuple[Alert, ...]:
+    def _alerts(self) -> tuple[tuple[Alert, ...], str]:
         with asking(self._url, self._config) as prometheus:
-            listed = prometheus.alerts()
+            listed, note = prometheus.alerts(), prometheus.note
         with told(self._url):
             read = self._each("alerts", listed, lambda one: (one["labels"].get("alertname"), self._alert(one)))
-            return tuple(alert for name, alert in read if name not in _ALWAYS_FIRING)
+            return tuple(alert for name, alert in read if name not in _ALWAYS_FIRING), note
 
     def _by_cell(self, name: str, result: Sequence[Mapping[str, Any]]) -> dict[CellKey, float | None]:
         """One value a cell; several series for one cell are ambiguous, which is no data."""

@@ -25,16 +25,57 @@ from urllib3.util.retry import Retry
 from sgm_tui.config import MetricsConfig
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.ages import seconds_waited
+from sgm_tui.fleet.source import INCOMPLETE
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.prometheus_access import authorities, basic_auth_for, headers_for
 
 _DEADLINE = 5.0
 """Seconds of silence in one request."""
+_REMARK = 160
+"""Characters of one warning."""
+_MOST_REMARKS = 20
 _NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 _BODY = re.compile(r"\((b['\"].*)\)$", re.DOTALL)
 
 Rows = Sequence[Mapping[str, Any]]
 """Series as Prometheus writes them: `metric` and `value`, or `values` of a range."""
+
+
+class _Remarks:
+    """The `warnings` and `infos` of answers, which the client library leaves out."""
+
+    def __init__(self) -> None:
+        self._warnings: dict[str, None] = {}
+        self._infos: dict[str, None] = {}
+
+    def hear(self, answer: requests.Response, **_: object) -> None:
+        """Take in what an answer says besides its data; an answer nobody can read has its own error."""
+        if b'"warnings"' not in answer.content and b'"infos"' not in answer.content:
+            return
+        try:
+            document = answer.json()
+        except (ValueError, RecursionError):
+            return
+        if isinstance(document, Mapping):
+            self._warnings |= _texts(document.get("warnings"))
+            self._infos |= _texts(document.get("infos"))
+
+    @property
+    def note(self) -> str:
+        """Warnings say that something may be missing (a partial response); infos that a query is not right."""
+        if self._warnings:
+            return f"{INCOMPLETE}: {_listed(self._warnings)}"
+        return f"Prometheus remarks: {_listed(self._infos)}" if self._infos else ""
+
+
+def _texts(written: object) -> dict[str, None]:
+    known = written if isinstance(written, Sequence) and not isinstance(written, str | bytes) else ()
+    return dict.fromkeys(clean(one, _REMARK) for one in known[:_MOST_REMARKS] if isinstance(one, str))
+
+
+def _listed(remarks: Mapping[str, None]) -> str:
+    first, *others = remarks
+    return first + (f" (and {len(others)} more)" if others else "")
 
 
 class Asking:
@@ -43,9 +84,16 @@ class Asking:
     def __init__(self, url: str, session: requests.Session) -> None:
         self._url = url
         self._session = session
+        self._remarks = _Remarks()
+        session.hooks["response"].append(self._remarks.hear)
         self._client = PrometheusConnect(
             url, session=session, retry=Retry(total=0, raise_on_status=False), timeout=_DEADLINE
         )
+
+    @property
+    def note(self) -> str:
+        """What the answers so far said besides their data: that it may be incomplete, or a hint; "" for nothing."""
+        return self._remarks.note
 
     def now(self, name: str, query: str) -> Rows:
         """The vector of a query now; `name` is what is measured, for what is said when it fails.

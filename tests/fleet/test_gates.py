@@ -300,6 +300,13 @@ def test_alerts_nobody_tells_are_unknown_and_alerts_nobody_configured_only_warn(
     assert gate_of("alerts", off, asked).result == "unknown"
 
 
+def test_no_alert_in_an_answer_that_may_be_incomplete_is_no_pass() -> None:
+    partial = replace(source("alerts", "prod-eu1", "fresh", 1), note="may be incomplete: partial response")
+    shown = fleet_of(sources=sources(partial))
+    assert gate_of("alerts", shown).result == "unknown"
+    assert "may be incomplete" in gate_of("alerts", shown).reason
+
+
 # pull-request
 
 

@@ -353,3 +353,46 @@ def test_certificate_authorities_come_from_the_configuration_then_the_environmen
         authorities(MetricsConfig(ca_file=file), environ)
     file.touch()
     assert authorities(MetricsConfig(ca_file=file), environ) == str(file)
+
+
+PARTIAL = "No StoreAPIs matched for this query: partial response"
+
+
+def with_remarks(data: object, **remarks: object) -> Answer:
+    return always(json.dumps({"status": "success", "data": data, **remarks}))
+
+
+@pytest.mark.parametrize(
+    ("remarks", "note"),
+    [
+        ({"warnings": [PARTIAL]}, f"may be incomplete: {PARTIAL}"),
+        ({"warnings": [PARTIAL, "another"], "infos": ["hint"]}, f"may be incomplete: {PARTIAL} (and 1 more)"),
+        ({"infos": ["PromQL info: not a counter"]}, "Prometheus remarks: PromQL info: not a counter"),
+        ({"warnings": ["\x1b[31mred"]}, "may be incomplete: ␛[31mred"),
+        ({"warnings": []}, ""),
+        ({"warnings": None}, ""),
+        ({"warnings": "all of it"}, ""),
+        ({"warnings": [{"a": 1}, 7]}, ""),
+        ({}, ""),
+    ],
+    ids=["partial", "several", "infos only", "hostile", "empty", "null", "text", "no texts", "none"],
+)
+async def test_what_prometheus_warns_of_is_said_beside_its_numbers(remarks: dict[str, object], note: str) -> None:
+    prometheus = Prometheus()
+    prometheus.instead = {
+        "/api/v1/query": with_remarks({"resultType": "vector", "result": []}, **remarks),
+        "/api/v1/alerts": with_remarks({"alerts": []}, **remarks),
+    }
+    async with looking(prometheus) as looked:
+        metrics, alerts = await looked.next(MetricsListed), await looked.next(AlertsListed)
+    assert "\x1b" not in metrics.note
+    assert (metrics.note, alerts.note) == (note, note)
+
+
+async def test_a_warning_of_the_trend_alone_is_said_too() -> None:
+    prometheus = Prometheus()
+    prometheus.instead = {
+        "/api/v1/query_range": with_remarks({"resultType": "matrix", "result": []}, warnings=[PARTIAL])
+    }
+    async with looking(prometheus) as looked:
+        assert (await looked.next(MetricsListed)).note == f"may be incomplete: {PARTIAL}"

@@ -13,6 +13,7 @@ from sgm_tui.fleet.cell import Journey, Verdict
 from sgm_tui.fleet.desired import Desired, DesiredState
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.observation import (
+    AlertsListed,
     Alive,
     ApplicationChanged,
     ApplicationGone,
@@ -30,8 +31,10 @@ from sgm_tui.fleet.observation import (
 )
 from sgm_tui.fleet.observed import Application, Metrics, PullRequest, Rollout, Scaling
 from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.report import source_report
 from sgm_tui.fleet.source import SourceId, SourceKind
 from sgm_tui.fleet.standstill import DOWN_AFTER
+from sgm_tui.fleet.tables import table
 from sgm_tui.store import DEADLINES, Store
 
 STAGING, PROD = StageName("staging"), StageName("prod")
@@ -387,3 +390,17 @@ async def test_a_problem_reaches_the_reader(running: Store) -> None:
             if snapshot.problem:
                 break
     assert snapshot.problem == "sgm.yaml:3: stages is missing"
+
+
+def test_a_source_whose_answer_may_be_incomplete_says_so_until_it_is_whole(store: Store) -> None:
+    settle(store)
+    metrics, alerts = SourceId("metrics", EU), SourceId("alerts", EU)
+    store.apply(MetricsListed(metrics, {}, "may be incomplete: partial response"))
+    store.apply(AlertsListed(alerts, (), "may be incomplete: partial response"))
+    shown = {one.source: one for one in store.publish().sources}
+    assert [(shown[one].state, shown[one].is_incomplete) for one in (metrics, alerts)] == [("fresh", True)] * 2
+    document = source_report(shown[metrics], store.snapshot.generated_at)
+    assert (document["fresh"], document["error"]) == (True, "may be incomplete: partial response")
+    assert "metrics prod-eu1: may be incomplete: partial response" in table(store.snapshot)
+    store.apply(MetricsListed(metrics, {}))
+    assert not next(one for one in store.publish().sources if one.source == metrics).note
