@@ -39,8 +39,8 @@ class Lane(Enum):
     """Commits, pushes, and what a write reads just before it."""
     FORGE_READS = ("forge-reads", 6, False)
     FORGE_WRITES = ("forge-writes", 4, True)
-    CREDENTIALS = ("credentials", 8, False)
-    """Kubeconfigs, token files and credential programs."""
+    CREDENTIALS = ("credentials", 64, False)
+    """The configuration, kubeconfigs, token files and credential programs: one of every cluster may hang."""
 
 
 def start_in(

@@ -14,6 +14,8 @@ import hashlib
 import importlib
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -115,7 +117,7 @@ class Connection:
         self._session.read_only = self._session.read_only or config.read_only
         async with contextlib.AsyncExitStack() as stack:
             try:
-                desk = self._build(config, stack)
+                desk = self._build(config, stack, await self._clones(config, stack), await self._token(config))
             except SgmError as error:
                 self._session.fail(error)
                 return
@@ -137,19 +139,25 @@ class Connection:
                 )
             await asyncio.sleep(_DEFECT_PAUSE)
 
-    def _build(self, config: Config, stack: contextlib.AsyncExitStack) -> Desk:
+    async def _clones(self, config: Config, stack: contextlib.AsyncExitStack) -> Path:
+        """Return where the repository is cloned to; what is only kept for this session goes with it."""
+        directory, fleeting = await run_in(Lane.CREDENTIALS, _clones, config, looks=self._session.read_only)
+        if fleeting:
+            stack.push_async_callback(run_in, Lane.RECORDS, shutil.rmtree, directory, ignore_errors=True)
+        return directory
+
+    async def _token(self, config: Config) -> str:
+        return await run_in(Lane.CREDENTIALS, _token_now, config)
+
+    def _build(self, config: Config, stack: contextlib.AsyncExitStack, clones: Path, token: str) -> Desk:
         from sgm_tui.forge.token import may_send_to
         from sgm_tui.gitops.repository import Repository
         from sgm_tui.gitops.source import GitSource
         from sgm_tui.gitops.tree import Tree
 
-        directory = state_directory(config)
-        token = _token_now(config)
         git_token = token if may_send_to(config.repository.url, config) else ""
         tree = Tree(config)
-        repository = Repository(
-            config.repository.url, config.repository.branch, directory / "repositories", token=lambda: git_token
-        )
+        repository = Repository(config.repository.url, config.repository.branch, clones, token=lambda: git_token)
         git = GitSource(repository, tree, config)
         hubs = _hubs(config, stack)
         clusters = {one.name: _connected(config, one.context, stack) for one in config.clusters}
@@ -284,14 +292,29 @@ def fleet_of(config: Config) -> Fleet:
 
 
 def state_directory(config: Config) -> Path:
-    """Where our clones, journal and audit live; made for its owner only."""
+    """Return where our clones, journal and audit live; whoever writes there makes it, for its owner only."""
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    directory = config.state_directory or Path(base) / "sgm"
+    return config.state_directory or Path(base) / "sgm"
+
+
+def _clones(config: Config, *, looks: bool) -> tuple[Path, bool]:
+    """Return where to clone to, and whether it has to be taken away: who only looks needs no directory of ours.
+
+    Raises:
+        ConfigError: the state directory cannot be made, and something is to be written.
+    """
+    directory = state_directory(config)
     try:
         make_private_directory(directory)
+        if looks:
+            with tempfile.TemporaryFile(dir=directory):
+                pass
     except OSError as error:
+        if looks:
+            logger.info("the clone is kept apart: %s: %s", directory, error.strerror)
+            return Path(tempfile.mkdtemp(prefix="sgm-")), True
         raise ConfigError(f"{directory}: {error.strerror}", "Set state_directory to a folder you can write.") from error
-    return directory
+    return directory / "repositories", False
 
 
 def fleet_directory(config: Config) -> Path:

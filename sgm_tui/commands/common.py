@@ -38,8 +38,9 @@ async def load_config(arguments: argparse.Namespace) -> Config:
         ConfigError: there is none, or it cannot be used.
     """
     from sgm_tui.config_file import load
+    from sgm_tui.threads import Lane, run_in
 
-    return load(arguments.config, flags=flags_of(arguments), environ=os.environ)
+    return await run_in(Lane.CREDENTIALS, load, arguments.config, flags=flags_of(arguments), environ=os.environ)
 
 
 @contextlib.asynccontextmanager

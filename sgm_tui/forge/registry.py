@@ -20,6 +20,7 @@ from yarl import URL
 from sgm_tui.config import RegistryConfig
 from sgm_tui.errors import system_words
 from sgm_tui.fleet.text import clean
+from sgm_tui.threads import Lane, run_in
 
 _DEADLINE = 10.0
 """Seconds for one image, token and all."""
@@ -153,10 +154,10 @@ class Registry:
         """The header a challenge asks for."""
         scheme, _, rest = challenge.partition(" ")
         if scheme.lower() == "basic":
-            return self._credentials()
+            return await self._credentials()
         parameters = dict(_PARAMETER.findall(rest))
         realm = URL(parameters.get("realm", ""))
-        if scheme.lower() == "bearer" and not realm.scheme and (secret := self._secret()):
+        if scheme.lower() == "bearer" and not realm.scheme and (secret := await run_in(Lane.CREDENTIALS, self._secret)):
             # Plain bearer tokens (RFC 6750): no service to fetch one from is named, so ours is the token itself.
             return {"Authorization": f"Bearer {secret}"}
         if scheme.lower() != "bearer" or realm.scheme not in {"http", "https"} or realm.user is not None:
@@ -166,7 +167,7 @@ class Registry:
         query = {"scope": f"repository:{name}:pull"}
         if "service" in parameters:
             query["service"] = parameters["service"]
-        credentials = self._credentials() if realm.origin() == self._base.origin() else {}
+        credentials = await self._credentials() if realm.origin() == self._base.origin() else {}
         async with session.get(realm.update_query(query), headers=credentials, allow_redirects=False) as answer:
             body = _document(await answer.content.read(_LARGEST))
             token = body.get("token") or body.get("access_token")
@@ -174,9 +175,9 @@ class Registry:
                 raise _UntoldError(f"{self._told} gives no token for {name} ({answer.status})")
             return {"Authorization": f"Bearer {token}"}
 
-    def _credentials(self) -> dict[str, str]:
+    async def _credentials(self) -> dict[str, str]:
         """Name and password, as a token service asks for them; a lone token is a password."""
-        secret = self._secret()
+        secret = await run_in(Lane.CREDENTIALS, self._secret)
         pair = secret if ":" in secret else f"token:{secret}"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"} if secret else {}
 

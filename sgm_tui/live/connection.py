@@ -29,6 +29,7 @@ from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableErr
 from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import Status
+from sgm_tui.threads import Lane, run_on_own_loop
 
 JSON = "application/json"
 _NAMES = f"{JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,{JSON}"
@@ -231,15 +232,20 @@ class ClusterConnection:
         async with self._opening:
             if self._client is None:
                 async with self._signing_in():
-                    if missing := _missing(self._kubeconfig):
-                        raise ConfigException(missing)
-                    with _complaints() as complaints:
-                        client = await _client(self._kubeconfig, self.context)
-                    if complaints:
-                        await client.close()
-                        raise ConfigException(complaints[0])
-                self._client = client
+                    # It reads files between its awaits, and parses them in Python: never on the screen's loop.
+                    self._client = await run_on_own_loop(Lane.CREDENTIALS, self._load)
             return self._client
+
+    async def _load(self) -> Any:
+        """Return a client for the context, made from the kubeconfig as it is now."""
+        if missing := _missing(self._kubeconfig):
+            raise ConfigException(missing)
+        with _complaints() as complaints:
+            client = await _client(self._kubeconfig, self.context)
+        if complaints:
+            await client.close()
+            raise ConfigException(complaints[0])
+        return client
 
     @contextlib.asynccontextmanager
     async def _signing_in(self) -> AsyncIterator[None]:

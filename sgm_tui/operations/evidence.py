@@ -111,7 +111,8 @@ class Investigator:
         few = asyncio.Semaphore(_AT_ONCE)
 
         async def asked(change: Change) -> bool | str:
-            image = self._image_in(values.get(change.path)) or _image_seen(change, snapshot)
+            named = await run_in(Lane.GIT_READS, self._image_in, values.get(change.path))
+            image = named or _image_seen(change, snapshot)
             if not image:
                 return f"which image it is cannot be told from {change.path}"
             async with few:
@@ -136,7 +137,10 @@ class Investigator:
             return Evidence(off={"project": why, "window": why})
         return Evidence(
             projects={key: platform.admission(key, one.project) for key, one in found.items()},
-            windows={key: platform.windows(key, one.project, lives.get(key)) for key, one in found.items()},
+            windows=await run_in(
+                Lane.GIT_READS,
+                lambda: {key: platform.windows(key, one.project, lives.get(key)) for key, one in found.items()},
+            ),
             read={key: one.read for key, one in found.items() if one.read is not None},
         )
 

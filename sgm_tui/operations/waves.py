@@ -61,7 +61,7 @@ class Waves:
         """
         try:
             written = self._file.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ()
         except OSError as error:
             raise RefusedError(f"{self._file}: {error.strerror}", "Wave plans are kept there.") from error

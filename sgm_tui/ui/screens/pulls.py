@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -113,12 +114,16 @@ class PullsScreen(FleetPage):
         else:
             self.notify(request.title, title=said, markup=False)
 
-    def action_browse(self) -> None:
+    @work(group="browse", exclusive=True)
+    async def action_browse(self) -> None:
         """Open the chosen one in the browser; only what is plainly a web page."""
         request = self._chosen()
         if request is None:
             return
-        why = open_page(request.url) if request.url.startswith("https://") else "this is no https link"
+        why = "this is no https link"
+        if request.url.startswith("https://"):
+            # Looking for a browser asks the desktop's own programs, which may take their time.
+            why = await asyncio.to_thread(open_page, request.url)
         if why:
             self.app.copy_to_clipboard(request.url)
             self.notify(f"{request.url} is copied instead", title=why, severity="warning", markup=False)
