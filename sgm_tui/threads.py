@@ -7,12 +7,11 @@ them would keep the journal from being written; here they keep only further read
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import functools
 import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from enum import Enum
 from queue import SimpleQueue
@@ -59,34 +58,6 @@ async def run_in(
 ) -> Result:
     """Return what `work` returns, called in a thread of `lane`."""
     return await start_in(lane, work, *args, **facts)
-
-
-async def run_on_own_loop(lane: Lane, start: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Return what the coroutine returns, run on an event loop of its own in a thread of `lane`.
-
-    For a library whose coroutine reads files between its awaits. Cancelling the caller cancels the coroutine.
-    """
-    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
-
-    async def main() -> Result:
-        task = asyncio.current_task()
-        if task is not None:
-            begun.set_result((asyncio.get_running_loop(), task))
-        return await start()
-
-    running = asyncio.ensure_future(run_in(lane, lambda: asyncio.run(main())))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        running.cancel()
-        begun.add_done_callback(_cancel)
-        raise
-
-
-def _cancel(begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]]) -> None:
-    loop, task = begun.result()
-    with contextlib.suppress(RuntimeError):  # Its loop is closed: the coroutine has ended meanwhile.
-        loop.call_soon_threadsafe(task.cancel)
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from sgm_tui.operations.cart import Cart
 from sgm_tui.operations.files import beside
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.planning import Planning
-from sgm_tui.threads import Lane, run_in, run_on_own_loop
+from sgm_tui.threads import Lane, run_in
 
 HANGING = 20
 PATIENCE = 60.0
@@ -117,34 +117,3 @@ async def test_no_kind_of_blocking_call_keeps_another_kind_waiting(
         for lane in Lane:
             if lane is not busy:
                 assert await run_in(lane, lambda name=lane.name: name) == lane.name
-
-
-async def test_who_leaves_a_coroutine_on_its_own_loop_cancels_it() -> None:
-    ended, begun = threading.Event(), threading.Event()
-
-    async def for_ever() -> None:
-        try:
-            begun.set()
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
-    task = asyncio.create_task(run_on_own_loop(Lane.CREDENTIALS, for_ever))
-    assert await asyncio.to_thread(begun.wait, PATIENCE)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await asyncio.to_thread(ended.wait, PATIENCE)
-
-
-async def test_a_coroutine_on_its_own_loop_returns_and_raises_what_it_does() -> None:
-    async def fails() -> None:
-        raise ValueError("no")
-
-    async def answers() -> int:
-        await asyncio.sleep(0)
-        return 3
-
-    assert await run_on_own_loop(Lane.CREDENTIALS, answers) == 3
-    with pytest.raises(ValueError, match="no"):
-        await run_on_own_loop(Lane.CREDENTIALS, fails)

@@ -72,11 +72,11 @@ class GitSource:
             there = await self._repository.remote_heads()
             here = await run_in(Lane.GIT_READS, self._repository.heads)
             if there == here and here.get(self._repository.branch) == self.state.revision:
-                self._record_fetch()
+                await run_in(Lane.GIT_READS, self._record_fetch)
                 publish(Alive(self.source, self.state.note))
                 return
         head = await self._repository.fetch()
-        self._record_fetch()
+        await run_in(Lane.GIT_READS, self._record_fetch)
         if self.state is None or head != self.state.revision:
             self.state = await run_in(Lane.GIT_READS, self._tree.desired, self._repository, head)
         publish(DesiredObserved(self.source, self.state))
@@ -91,7 +91,7 @@ class GitSource:
     async def _remember(self, publish: Callable[[Observation], None]) -> None:
         """Publish what an earlier run fetched, which counts as old until the server has answered."""
         try:
-            state = await asyncio.to_thread(self._last_fetched)
+            state = await run_in(Lane.GIT_READS, self._last_fetched)
         except SgmError as error:
             _log.info("nothing can be read from the clone: %s", error.message)
             return

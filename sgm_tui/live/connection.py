@@ -13,7 +13,8 @@ import os
 import ssl
 import time
 from asyncio import sslproto
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableErr
 from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import Status
-from sgm_tui.threads import Lane, run_on_own_loop
+from sgm_tui.threads import Lane, run_in
 
 JSON = "application/json"
 _NAMES = f"{JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,{JSON}"
@@ -232,8 +233,7 @@ class ClusterConnection:
         async with self._opening:
             if self._client is None:
                 async with self._signing_in():
-                    # It reads files between its awaits, and parses them in Python: never on the screen's loop.
-                    self._client = await run_on_own_loop(Lane.CREDENTIALS, self._load)
+                    self._client = await self._load()
             return self._client
 
     async def _load(self) -> Any:
@@ -287,12 +287,38 @@ class ClusterConnection:
 
 async def _client(kubeconfig: Path | None, context: str) -> Any:
     """Return a signed-in client for a context of one kubeconfig, or of those that KUBECONFIG lists."""
+    configuration = type.__call__(Configuration)  # a new one: the class hands out copies of a default
+    loading = await run_in(Lane.CREDENTIALS, _loading, kubeconfig, context, configuration)
+    if loading is not None:
+        await loading
+    # It reads the certificates that are trusted.
+    return await run_in(Lane.CREDENTIALS, lambda: ApiClient(configuration=configuration))
+
+
+def _loading(kubeconfig: Path | None, context: str, configuration: Any) -> Coroutine[Any, Any, None] | None:
+    """Read the kubeconfig into `configuration`; return what is left to await where a program or a service signs in.
+
+    It blocks: files are read, and large ones parsed in Python.
+    """
     merged = KubeConfigMerger(str(kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION)).config
     _resolve_programs(merged)
-    configuration = type.__call__(Configuration)  # a new one: the class hands out copies of a default
     loader = KubeConfigLoader(config_dict=merged, config_base_path=None, active_context=context)
-    await loader.load_and_set(configuration)
-    return ApiClient(configuration=configuration)
+    loading: Coroutine[Any, Any, None] = loader.load_and_set(configuration)
+    user = _user_of(merged, context)
+    if "exec" in user or "auth-provider" in user:
+        return loading
+    with contextlib.suppress(StopIteration):
+        # Without those it awaits nothing, and is a function like any other.
+        loading.send(None)
+    return None
+
+
+def _user_of(merged: Any, context: str) -> Mapping[str, Any]:
+    """Return the user entry of a context; an empty one where it has none."""
+    name = merged["contexts"].get_with_name(context)["context"].safe_get("user")
+    entry = merged["users"].get_with_name(name, safe=True) if name else None
+    user = entry.value.get("user") if entry is not None and isinstance(entry.value, dict) else None
+    return user if isinstance(user, dict) else {}
 
 
 def _resolve_programs(merged: Any) -> None:
@@ -326,17 +352,20 @@ def _missing(kubeconfig: Path | None) -> str:
     return f"there is no kubeconfig: {where} is not there"
 
 
+_listener: ContextVar[logging.Handler | None] = ContextVar("listener", default=None)
+"""Who waits for the kubeconfig loader, in this task and in the threads it uses."""
+
+
 class _Complaints(logging.Handler):
     """What the kubeconfig loader logs while one task waits for it."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.messages: list[str] = []
-        self._task = asyncio.current_task()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep it, if it is ours: other clusters load at the same time."""
-        if asyncio.current_task() is self._task:
+        if _listener.get() is self:
             self.messages.append(record.getMessage())
 
 
@@ -345,6 +374,7 @@ def _complaints() -> Iterator[list[str]]:
     """A credential program that fails is only logged by the loader, which then goes on as nobody."""
     handler, logger = _Complaints(), logging.getLogger("kubernetes.aio.config.kube_config")
     logger.addHandler(handler)
+    _listener.set(handler)
     try:
         yield handler.messages
     finally:
