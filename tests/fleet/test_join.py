@@ -121,6 +121,13 @@ CASES = {
         Journey.FAILED,
         Verdict.BAD,
     ),
+    "a failed operation is no past while Argo CD is in sync with an older commit than git has": (
+        replace(
+            with_application(operation=Operation("Failed", "one or more tasks failed", finished_at=NOW)), synced=False
+        ),
+        Journey.FAILED,
+        Verdict.BAD,
+    ),
     "a failed operation of the past does not stain a synced cell": (
         with_application(operation=Operation("Failed", finished_at=NOW - timedelta(days=1))),
         Journey.SETTLED,
