@@ -51,13 +51,13 @@ def _as_read(finding: Finding, read: ProjectRead | None, *, differs: bool) -> Fi
     it will not stay so."""
     if read is None:
         return finding
-    note = f"as {read.where} has it"
+    note = f"per {read.where}"
     if read.why:
-        note = f"as git has it: {read.why}"
+        note = f"per git: {read.why}"
     elif read.missing:
         note = "git has one"
     elif differs:
-        note = f"as {read.where} has it, and git says otherwise"
+        note = f"per {read.where}; git differs"
     kind = "warn" if differs and finding.kind == "pass" else finding.kind
     return replace(finding, kind=kind, reason=f"{finding.reason} ({note})")
 
@@ -67,7 +67,7 @@ def _compared(application: Application) -> bool:
 
 
 def window(case: Case) -> Finding:
-    """No sync window and no freeze is in the way. A revert minds what Argo CD would not apply, and no freeze."""
+    """No sync window and no freeze is active. A revert minds what Argo CD would not apply, and no freeze."""
     freezes = () if case.reverts else tuple(
         Window(allows=False, schedule=one.schedule, name=one.reason or one.schedule.text, freeze=True)
         for one in case.rules.freezes
@@ -85,7 +85,7 @@ def window(case: Case) -> Finding:
         return case.unasked("window")
     if isinstance(found, str):
         return _as_read(unknown(found), read, differs=differs)
-    free = "no sync window or freeze is in the way" if windows else "there are no sync windows or freezes"
+    free = "no sync window or freeze is active" if windows else "there are no sync windows or freezes"
     return _as_read(passed(free), read, differs=differs)
 
 

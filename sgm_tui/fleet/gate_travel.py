@@ -19,7 +19,7 @@ _UNDER_WAY = {
     Journey.MERGED: "a change is merged and not applied yet",
     Journey.SYNCING: "it is syncing",
     Journey.ROLLING: "a rollout is under way",
-    Journey.PAUSED: "a rollout waits at a manual gate",
+    Journey.PAUSED: "a rollout is paused at a manual gate",
 }
 
 
@@ -41,7 +41,7 @@ def soak(case: Case) -> Finding | None:
         return None
     wanted, stage, version = case.rules.soak_seconds, case.stage_before.name, case.change.to_version
     if not wanted:
-        return passed("no soak is asked for")
+        return passed("no soak is required")
     troubles = [_trouble(cell, version) for cell in case.before]
     if not case.before or any(one is not None and one.kind != "unknown" for one in troubles):
         return failed(f"it has to be healthy in {stage} for {span(wanted)}, and is not yet")
@@ -54,7 +54,7 @@ def soak(case: Case) -> Finding | None:
     start = max(start for start, _ in starts if start is not None)
     so_far, eta = (case.now - start).total_seconds(), start + timedelta(seconds=wanted)
     if case.now >= eta:
-        return passed(f"healthy in {stage} for {span(so_far)}; {span(wanted)} asked for")
+        return passed(f"healthy in {stage} for {span(so_far)}; {span(wanted)} required")
     return failed(f"healthy in {stage} for {span(so_far)} of {span(wanted)}", eta)
 
 
@@ -91,12 +91,12 @@ def _of_earlier_waves(case: Case) -> list[Cell]:
 
 
 def _trouble(cell: Cell, version: Version) -> Finding | None:
-    """Why a cell does not run a version settled and healthy; None when it does."""
+    """Return why a cell does not run a version settled and healthy; None when it does."""
     where = cell.key.cluster
     if cell.journey is Journey.UNKNOWN:
         return unknown(f"{where} is unknown: {cell.reason}")
     if cell.desired_version != version:
-        return failed(f"git wants {cell.desired_version} in {where}, not {version}")
+        return failed(f"git has {cell.desired_version} in {where}, not {version}")
     if cell.journey not in _SETTLED:
         return failed(f"{where} is {cell.journey}: {cell.reason}" if cell.reason else f"{where} is {cell.journey}")
     if cell.live_version is not None and cell.live_version != version:
@@ -167,7 +167,7 @@ def pull_request(case: Case) -> Finding:
 
 
 def _in_the_way(request: PullRequest, case: Case, more: str) -> str:
-    """Which pull request is in the way, and whether this change may take its place or somebody has to decide."""
+    """Which pull request conflicts, and whether this change may supersede it or somebody has to decide."""
     what = f"#{request.number} by {request.author} wants {wanted_by(request, case.key)} here{more}"
     why_not = why_not_replaceable(request, case.together or frozenset(case.change.cells))
     if not why_not:
@@ -181,7 +181,7 @@ def held(case: Case) -> Finding:
         return unknown(NOT_YET)
     why = case.evidence.held.get(case.key, {}).get(case.change.to_version)
     return (
-        failed(f"{case.change.to_version} is held: {why}") if why is not None else passed("nothing is known against it")
+        failed(f"{case.change.to_version} is held: {why}") if why is not None else passed("not reverted or marked bad")
     )
 
 

@@ -38,7 +38,7 @@ def promotion_into(
     elif not is_version(version):
         return Refusal(desired.path, f"{clean(version)!r} is no image tag or digest")
     if version == desired.version:
-        return Refusal(desired.path, f"already at {version}: nothing to promote", nothing=True)
+        return Refusal(desired.path, f"already at {version}, nothing to promote", nothing=True)
     return Change(
         kind="promotion",
         service=key.service,

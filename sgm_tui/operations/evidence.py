@@ -84,7 +84,7 @@ class Investigator:
         found = replace(found, owners={change.path: read.owners.of(change.path) for change in plan.changes})
         if images is None:
             found = replace(
-                found, off={**found.off, "image": "registry.url is not configured: nobody looks for images"}
+                found, off={**found.off, "image": "registry.url is not configured: image existence is not checked"}
             )
         return found
 

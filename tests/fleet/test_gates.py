@@ -78,7 +78,7 @@ def test_a_version_that_is_healthy_in_the_stage_before_may_go_on() -> None:
 @pytest.mark.parametrize(
     ("before", "result", "says"),
     [
-        (staging("v2.9.0"), "block", "git wants v2.9.0 in staging-eu1, not v2.8.1"),
+        (staging("v2.9.0"), "block", "git has v2.9.0 in staging-eu1, not v2.8.1"),
         (
             cell("cart", "staging-eu1", NEW, Journey.ROLLING, rollout=rolling(STAGING, OLD, NEW), reason="step 3/8"),
             "block",
@@ -195,7 +195,7 @@ def test_a_redeploy_starts_the_soak_again(facts: dict[str, Any]) -> None:
 
 def test_what_has_soaked_for_long_enough_passes() -> None:
     gate = gate_of("soak", fleet_of(staging(since=1800), prod()), SOAK)
-    assert (gate.result, gate.reason, gate.eta) == ("pass", "healthy in staging for 30m; 30m asked for", None)
+    assert (gate.result, gate.reason, gate.eta) == ("pass", "healthy in staging for 30m; 30m required", None)
     assert gate_of("soak", fleet_of(staging(since=1799.5), prod()), SOAK).result == "block"
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sgm_tui.fleet.history import Past, PastKind
-from sgm_tui.fleet.last_promotion import LastPromotion, last_promotion, returns
+from sgm_tui.fleet.last_promotion import LastPromotion, last_promotion, returns, went_back
 from sgm_tui.fleet.model import CellKey, Version
 
 EU, US, AP = (builders.key("cart", f"prod-{where}") for where in ("eu1", "us1", "ap1"))
@@ -120,3 +120,8 @@ def test_reverting_the_last_promotion_twice_never_goes_one_further_back(
 def test_a_history_of_thousands_of_flips_is_read_in_one_pass() -> None:
     flips = pasts_of(AP, *(f"{at} e {'abc' if at % 2 else 'def'}" for at in range(1, 4000)))
     assert len(returns(flips)) == len(flips)
+
+
+def test_a_cell_without_a_past_has_not_gone_back() -> None:
+    assert went_back(()) is False
+    assert went_back(pasts_of(AP, SEED)) is False

@@ -152,7 +152,7 @@ def test_a_window_that_never_ends_says_so() -> None:
 
 
 def test_open_windows_pass() -> None:
-    assert gate((OFFICE,)).reason == "no sync window or freeze is in the way"
+    assert gate((OFFICE,)).reason == "no sync window or freeze is active"
     assert gate().reason == "there are no sync windows or freezes"
     later = Policy(stages={"prod": RuleSet(freezes=(Freeze(schedule("0 16 * * 5", "64h")),))})
     assert gate((), later).result == "pass"

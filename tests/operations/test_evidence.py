@@ -126,11 +126,11 @@ async def test_a_project_that_does_not_allow_the_repository_is_told(lab: Lab) ->
     assert (found.allowed, "does not allow the repository" in found.reason) == (False, True)
 
 
-async def test_a_window_nobody_can_read_is_unknown_with_its_reason(lab: Lab) -> None:
+async def test_a_window_that_cannot_be_read_blocks_with_its_reason(lab: Lab) -> None:
     await lab.rewritten("schedule: 0 12 31 12 *", "schedule: 0 12 32 12 *")
-    found = (await lab.gathered()).windows[PROD_CELL]
-    assert isinstance(found, str)
-    assert "a sync window of project acme cannot be read: day '32'" in found
+    gates = {one.gate: one for one in judge(lab.change(), shown(), Policy(), await lab.gathered(), STARTED)}
+    assert gates["window"].result == "block"
+    assert "'32' is not between 1 and 31" in gates["window"].reason
 
 
 async def test_a_repository_without_projects_says_that_nobody_looks(lab: Lab) -> None:

@@ -103,9 +103,9 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
 async def test_the_hub_is_read_and_says_so_where_it_agrees_with_git(lab: Lab) -> None:
     lab.has()
     gates = await lab.gates()
-    assert (gates["project"].result, gates["project"].reason) == ("pass", "project acme allows it (as hub has it)")
+    assert (gates["project"].result, gates["project"].reason) == ("pass", "project acme allows it (per hub)")
     assert gates["window"].result == "pass"
-    assert gates["window"].reason.endswith("(as hub has it)")
+    assert gates["window"].reason.endswith("(per hub)")
 
 
 async def test_a_window_that_only_the_hub_has_blocks_and_git_is_said_to_differ(lab: Lab) -> None:
@@ -114,7 +114,7 @@ async def test_a_window_that_only_the_hub_has_blocks_and_git_is_said_to_differ(l
     assert gate.result == "block"
     assert gate.eta == datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
     assert "a sync window denies it (audit)" in gate.reason
-    assert gate.reason.endswith("(as hub has it, and git says otherwise)")
+    assert gate.reason.endswith("(per hub; git differs)")
 
 
 async def test_a_window_that_only_git_has_does_not_block_yet_and_is_a_warning(lab: Lab) -> None:
@@ -127,14 +127,14 @@ async def test_a_window_that_only_git_has_does_not_block_yet_and_is_a_warning(la
     lab.origin.commit("main", {PROJECT: changed}, "change", at=STARTED)
     gate = (await lab.gates())["window"]
     assert (gate.result, gate.stops) == ("warn", False)
-    assert "git says otherwise" in gate.reason
+    assert "git differs" in gate.reason
 
 
 async def test_a_destination_the_hub_does_not_allow_yet_blocks_whatever_git_allows(lab: Lab) -> None:
     lab.has(destinations=[{"name": "dev-*", "namespace": "app-*"}])
     gate = (await lab.gates())["project"]
     assert gate.result == "block"
-    assert gate.reason.startswith("project acme does not allow the cluster prod-eu1 (as hub has it, and git")
+    assert gate.reason.startswith("project acme does not allow the cluster prod-eu1 (per hub; git")
 
 
 async def test_a_project_the_hub_does_not_have_blocks_and_says_that_git_has_it(lab: Lab) -> None:
@@ -147,7 +147,7 @@ async def test_a_project_the_hub_does_not_have_blocks_and_says_that_git_has_it(l
 async def test_without_the_permission_git_is_read_and_the_missing_permission_is_named(lab: Lab) -> None:
     lab.server.faults["hub"].status = 403
     gates = await lab.gates()
-    why = "(as git has it: hub does not let you `get appprojects` in argocd)"
+    why = "(per git: hub does not let you `get appprojects` in argocd)"
     assert gates["project"].reason == f"project acme allows it {why}"
     assert gates["window"].reason.endswith(why)
     assert gates["window"].result == "pass"
@@ -159,15 +159,15 @@ async def test_a_hub_that_does_not_answer_is_not_waited_for_long_and_git_is_read
     gates = await lab.gates()
     lab.server.faults["hub"].hang = False
     assert gates["window"].result == "pass"
-    assert "as git has it: hub did not answer within" in gates["window"].reason
+    assert "per git: hub did not answer within" in gates["window"].reason
 
 
 async def test_a_project_of_the_hub_that_makes_no_sense_is_not_taken_for_one_that_allows_everything(lab: Lab) -> None:
     lab.has(sourceRepos="*")
     gates = await lab.gates()
-    assert "as git has it: hub gave a bad answer" in gates["project"].reason
+    assert "per git: hub gave a bad answer" in gates["project"].reason
     lab.has(syncWindows=[{**FREEZE, "applications": "no list"}])
-    assert "as git has it: the hub's AppProject cannot be read" in (await lab.gates())["window"].reason
+    assert "per git: the hub's AppProject cannot be read" in (await lab.gates())["window"].reason
 
 
 async def test_the_hub_alone_tells_the_windows_where_git_has_no_projects(lab: Lab) -> None:

@@ -128,6 +128,12 @@ def test_a_title_names_each_version_with_its_places() -> None:
     )
 
 
+def test_a_wave_plan_is_titled_by_its_first_service_and_how_many_more_it_has() -> None:
+    assert plan().title == "cart v2 into prod"
+    beside = [replace(change("prod-us1"), service=ServiceName(name)) for name in ("catalog", "search")]
+    assert plan(waves=((change("prod-eu1"),), tuple(beside))).title == "cart v2 and 2 more into prod"
+
+
 def test_without_waves_everything_goes_at_once() -> None:
     assert len(split([change(one) for one in CLUSTERS], Policy())) == 1
 
