@@ -39,9 +39,10 @@ from sgm_tui.fleet.observation import (
 )
 from sgm_tui.fleet.observed import Alert, Application, Metrics, Pending, PullRequest, Rollout, Scaling
 from sgm_tui.fleet.plan import Plan
+from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.soak import soak_of
 from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind
-from sgm_tui.policy import Policy
 
 FRAME_SECONDS = 0.1
 """At most ten snapshots a second (performance.md §2d)."""
@@ -207,10 +208,8 @@ class Store:
 
     def _desire(self, state: DesiredState) -> None:
         before, self._desired = self._desired, state
-        changed = {
-            key for key in before.cells.keys() | state.cells.keys() if before.cells.get(key) != state.cells.get(key)
-        }
-        self._touch(changed | self._applications.cells if before.positions != state.positions else changed)
+        moved = before.positions != state.positions
+        self._touch(state.changed_cells(before) | (self._applications.cells if moved else set()))
 
     def _replace(
         self, known: dict[CellKey, Value], listed: Mapping[CellKey, Value], source: SourceId, *, urgent: bool = True
@@ -361,6 +360,7 @@ class Store:
             alerts=tuple(one for one in alerts if one.service == key.service),
             pending=self._pending.get(key, ()),
             staged=self._staged.get(key),
+            soak=soak_of(self._fleet, self._policy, self._desired.cells, key),
             stale=stale,
             stale_since=decisive.since if decisive else None,
             stale_reason=f"{decisive.name}: {decisive.told}" if decisive else "",

@@ -16,6 +16,7 @@ from sgm_tui.fleet.model import CellKey, Version
 if TYPE_CHECKING:
     from sgm_tui.fleet.desired import Desired
     from sgm_tui.fleet.observed import Alert, Application, Metrics, Pending, Rollout, Scaling
+    from sgm_tui.fleet.soak import Soak
 
 
 class Journey(StrEnum):
@@ -73,6 +74,8 @@ class CellFacts:
     alerts: tuple[Alert, ...] = ()
     pending: tuple[Pending, ...] = ()
     staged: Version | None = None
+    soak: Soak | None = None
+    """What the next stage requires of the version here; None where it requires nothing."""
     stale: tuple[str, ...] = ()
     """Names of the stale sources this cell depends on; git, argocd and rollouts take away what they alone know."""
     stale_since: datetime | None = None
@@ -142,8 +145,8 @@ class Cell:
 
     @property
     def moves(self) -> bool:
-        """A change is in it, or trouble; what only an open pull request wants does not move it yet."""
-        return self.verdict not in _STILL and self.journey is not Journey.PROPOSED
+        """A change is in it, or trouble; an open pull request does not move it yet, a soaking version no longer."""
+        return self.verdict not in _STILL and self.journey not in {Journey.PROPOSED, Journey.SOAKING}
 
     @property
     def desired_version(self) -> Version | None:

@@ -55,6 +55,15 @@ class DesiredState:
     left_out: tuple[str, ...] = ()
     """Folders where a service would be, of names Kubernetes takes for none: they have no cells."""
 
+    def changed_cells(self, before: DesiredState) -> set[CellKey]:
+        """Return the cells that want something else than before, and every other cell of their services.
+
+        Those soak for a stage that may have the version now.
+        """
+        keys = before.cells.keys() | self.cells.keys()
+        services = {key.service for key in keys if before.cells.get(key) != self.cells.get(key)}
+        return {key for key in keys if key.service in services}
+
     @property
     def note(self) -> str:
         """What a person should know of the repository though it could be read."""

@@ -9,12 +9,14 @@ from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.gate_case import NOT_YET, Case, Finding, failed, passed, span, unknown
 from sgm_tui.fleet.model import CellKey, ClusterName, Version
 from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.soak import healthy_since
 from sgm_tui.fleet.superseding import wanted_by, why_not_replaceable
 from sgm_tui.fleet.versions import compare
 from sgm_tui.fleet.waves import wave_of
 
 _SETTLED = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.STAGED, Journey.PROPOSED})
 """Staged and proposed say what is wanted next of a cell that has settled."""
+_AT_REST = frozenset({Journey.SETTLED, Journey.SOAKING})
 _UNDER_WAY = {
     Journey.MERGED: "a change is merged and not applied yet",
     Journey.SYNCING: "it is syncing",
@@ -47,7 +49,7 @@ def soak(case: Case) -> Finding | None:
         return failed(f"it has to be healthy in {stage} for {span(wanted)}, and is not yet")
     if any(troubles):
         return unknown(f"whether it has been healthy in {stage} for {span(wanted)} is not known")
-    starts = [(_healthy_since(cell), cell) for cell in case.before]
+    starts = [(healthy_since(cell), cell) for cell in case.before]
     unclear = next((cell for start, cell in starts if start is None), None)
     if unclear is not None:
         return unknown(f"since when {version} is healthy in {unclear.key.cluster} is not known")
@@ -71,7 +73,9 @@ def wave(case: Case) -> Finding | None:
     worst = next((one for one in troubles if one.kind == "fail"), next(iter(troubles), None))
     if worst is not None:
         return replace(worst, reason=f"a wave before this one: {worst.reason}")
-    starts = [cell.since if cell.journey is Journey.SETTLED else _healthy_since(cell) for cell in cells]
+    starts = [
+        cell.since if cell.journey in {Journey.SETTLED, Journey.SOAKING} else healthy_since(cell) for cell in cells
+    ]
     if not starts:
         return None
     if None in starts:
@@ -106,21 +110,7 @@ def _trouble(cell: Cell, version: Version) -> Finding | None:
 
 def running_since(cell: Cell, version: Version) -> datetime | None:
     """Since when at least a cell runs a version settled and healthy; None when it does not, or nobody knows."""
-    return None if _trouble(cell, version) is not None else _healthy_since(cell)
-
-
-def _healthy_since(cell: Cell) -> datetime | None:
-    """When the newest thing happened to a cell that is healthy now, by the controllers' own timestamps."""
-    application, rollout = cell.facts.application, cell.facts.rollout
-    if application is not None and not application.detailed:
-        return None
-    times = [rollout.updated_at if rollout else None]
-    if application is not None:
-        times += [application.deployed_at, application.health_since if application.health == "Healthy" else None]
-    if cell.journey in {Journey.SETTLED, Journey.SOAKING}:
-        # Of a staged or proposed cell this would be when it was staged.
-        times.append(cell.since)
-    return max((one for one in times if one is not None), default=None)
+    return None if _trouble(cell, version) is not None else healthy_since(cell)
 
 
 def in_flight(case: Case) -> Finding:

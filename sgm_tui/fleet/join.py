@@ -16,6 +16,7 @@ from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.finding import DRIFT_GRACE_SECONDS, UNSEEN_GRACE_SECONDS, Finding, drift_grace
 from sgm_tui.fleet.observed import UNREADABLE, Application, Rollout
+from sgm_tui.fleet.soak import with_soak
 from sgm_tui.fleet.standstill import with_standstill
 from sgm_tui.fleet.versions import is_same_image
 from sgm_tui.fleet.weights import percent_text
@@ -54,7 +55,7 @@ def join(facts: CellFacts, previous: Cell | None, now: datetime) -> Cell:
         suspect_since=suspect_since,
     )
     # What a cluster that does not respond said last proves nothing about now.
-    return cell if "rollouts" in facts.unanswered else with_standstill(cell, previous, now)
+    return cell if "rollouts" in facts.unanswered else with_soak(with_standstill(cell, previous, now), now)
 
 
 def _suspect_since(facts: CellFacts, previous: Cell | None, now: datetime) -> datetime:
@@ -122,11 +123,17 @@ def _stays_so(facts: CellFacts, now: datetime) -> bool:
 
 
 def _since(finding: Finding, previous: Cell | None, now: datetime) -> datetime:
-    if previous is not None and previous.journey is finding.journey and finding.since is None:
+    if previous is not None and _is_as_before(previous, finding) and finding.since is None:
         return previous.since
     unwatched = previous is None or previous.journey is Journey.UNKNOWN
     since = finding.since or (finding.first_seen if unwatched else None) or now
     return min(since, now)
+
+
+def _is_as_before(previous: Cell, finding: Finding) -> bool:
+    """Soaking is settled whose time is not over."""
+    before = Journey.SETTLED if previous.journey is Journey.SOAKING else previous.journey
+    return before is finding.journey
 
 
 def _verdict(facts: CellFacts, finding: Finding) -> Verdict:

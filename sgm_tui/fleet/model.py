@@ -70,6 +70,12 @@ class Fleet:
         """The stage of that name, or None."""
         return next((stage for stage in self.stages if stage.name == name), None)
 
+    def stage_after(self, name: StageName) -> Stage | None:
+        """The stage a promotion out of `name` goes to; None for the last, and for an unknown one."""
+        names = [stage.name for stage in self.stages]
+        position = names.index(name) + 1 if name in names else len(names)
+        return self.stages[position] if position < len(names) else None
+
     def stage_before(self, name: StageName) -> Stage | None:
         """The stage a promotion into `name` comes from; None for the first."""
         names = [stage.name for stage in self.stages]

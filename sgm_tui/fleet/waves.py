@@ -149,4 +149,4 @@ def _wanted(plan: WavePlan) -> list[tuple[CellKey, Version]]:
 
 
 def _settled(cell: Cell, version: Version) -> bool:
-    return cell.journey is Journey.SETTLED and cell.live_version in {None, version}
+    return cell.journey in {Journey.SETTLED, Journey.SOAKING} and cell.live_version in {None, version}

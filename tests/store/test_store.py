@@ -31,6 +31,7 @@ from sgm_tui.fleet.observation import (
 )
 from sgm_tui.fleet.observed import Application, Metrics, PullRequest, Rollout, Scaling
 from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.policy import Policy, RuleSet
 from sgm_tui.fleet.report import source_report
 from sgm_tui.fleet.source import SourceId, SourceKind
 from sgm_tui.fleet.standstill import DOWN_AFTER
@@ -132,6 +133,32 @@ def test_a_change_is_merged_until_argo_cd_compares_a_revision_that_contains_it(s
     assert journeys(store) == {IN_EU: Journey.MERGED, IN_US: Journey.SETTLED}
     store.apply(ApplicationChanged(ARGO, IN_EU, application(NEW, requested=True)))
     assert journeys(store)[IN_EU] is Journey.SYNCING
+
+
+def test_a_cell_soaks_for_the_next_stage_until_its_time_is_over_or_that_stage_has_the_version(
+    clock: ManualClock,
+) -> None:
+    staging_eu = ClusterName("staging-eu1")
+    here = CellKey(CHECKOUT, STAGING, staging_eu)
+    fleet = Fleet((Stage(STAGING), Stage(PROD)), (Cluster(staging_eu, STAGING, "eu1"), Cluster(EU, PROD, "eu1")))
+    sources = (GIT, ARGO, SourceId("rollouts", staging_eu), ROLLOUTS_EU)
+    store = Store(clock=clock)
+    policy = Policy(stages={"prod": RuleSet(soak_seconds=60.0)})
+    store.configure(fleet, sources=sources, policy=policy)
+    cells = {here: desired(V2, 0), IN_EU: desired(V1, 0)}
+    store.apply(DesiredObserved(GIT, DesiredState(OLD, "main", cells, {OLD: 0})))
+    deployed = application(deployed_at=clock.now - timedelta(seconds=20))
+    store.apply(ApplicationsListed(ARGO, {here: deployed, IN_EU: application()}))
+    store.apply(RolloutsListed(SourceId("rollouts", staging_eu), {here: rollout(staging_eu, V2)}))
+    store.apply(RolloutsListed(ROLLOUTS_EU, {IN_EU: rollout(EU)}))
+    assert journeys(store) == {here: Journey.SOAKING, IN_EU: Journey.SETTLED}
+    clock.advance(10)
+    store.apply(DesiredObserved(GIT, DesiredState(NEW, "main", {**cells, IN_EU: desired(V2, 1)}, {OLD: 0, NEW: 1})))
+    assert journeys(store)[here] is Journey.SETTLED
+    store.apply(DesiredObserved(GIT, DesiredState(NEW, "main", cells, {OLD: 0, NEW: 1})))
+    assert journeys(store)[here] is Journey.SOAKING
+    clock.advance(31)
+    assert journeys(store)[here] is Journey.SETTLED
 
 
 def test_what_time_alone_proves_is_shown_when_its_time_has_come(store: Store, clock: ManualClock) -> None:

@@ -63,6 +63,7 @@ CELLS["down"] = builders.cell(
     Journey.FAILED,
     rollout=builders.rollout(builders.key("payments", "staging-eu1"), "v3.7.1", phase="Progressing", ready=0),
 )
+CELLS["soaking"] = builders.cell("cart", "staging-eu1", "v2.8.0", Journey.SOAKING, since=300)
 CELLS["rolling alert"] = replace(
     CELLS["rolling"], facts=replace(CELLS["rolling"].facts, alerts=CELLS["alert"].facts.alerts)
 )
@@ -92,6 +93,8 @@ def text(line: Line) -> str:
         ("unknown", 16, "v2.8.0 ? 42s"),
         ("drifted", 16, "v5.8.0 ≠ drift"),
         ("settled", 9, "✓ v2.8.0"),
+        ("soaking", 9, "◷ v2.8.0"),
+        ("soaking", 16, "v2.8.0 ◷ soak 5m"),
         ("alert", 12, "v4.3.0 ✓ ▲1"),
         ("alert", 9, "▲ v4.3.0"),
         ("rolling alert", 9, "◐▲ v5.1.0"),

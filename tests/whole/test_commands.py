@@ -191,7 +191,8 @@ def test_a_promotion_is_followed_to_its_end_and_reverted_and_then_held(fleet: Fl
     (pull,) = opened["pull_requests"]
     new = opened["changes"][0]["to"]
     cell = fleet.cell("catalog", "staging-eu1")
-    assert (cell["desired"], cell["live"], cell["journey"]) == (new, new, "settled")
+    assert (cell["desired"], cell["live"], cell["journey"]) == (new, new, "soaking")  # prod requires a minute of it
+    fleet.sgm("status", "--service", "catalog", "--stage", "staging", "--assert", "journey==settled")
 
     listed = fleet.json("prs")["pull_requests"]
     assert next(one for one in listed if one["number"] == pull["number"])["state"] == "merged"

@@ -22,6 +22,7 @@ _TREND_WIDTH = 4
 _WIDEST_OTHER = 14
 """Terminal cells of the version beside the one a cell is about."""
 _FRESHLY_SETTLED = timedelta(hours=1)
+_AT_REST = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.PROPOSED, Journey.STAGED})
 _MOVING = frozenset({Journey.MERGED, Journey.SYNCING, Journey.ROLLING, Journey.PAUSED})
 _URGENCY = (
     Journey.FAILED,
@@ -179,7 +180,9 @@ def _progress(cell: Cell, tone: Tone, now: datetime) -> list[Piece]:
             return [Piece("merged", tone, 1), passed]
         case Journey.SYNCING:
             return [Piece("sync", tone, 1), passed]
-        case Journey.ROLLING | Journey.PAUSED | Journey.SOAKING:
+        case Journey.SOAKING:
+            return [Piece("soak", tone, 2), passed]
+        case Journey.ROLLING | Journey.PAUSED:
             gate = [Piece("gate", tone, 6)] if _waits_for_a_person(cell) else []
             return [Piece(step, tone, 2), Piece(weight, tone, 1), *gate, passed]
         case Journey.FAILED:
@@ -228,6 +231,6 @@ def _row_marks(cell: Cell, marks: Marks) -> list[Piece]:
         return pieces
     if marks.skewed and cell.journey is not Journey.DRIFTED:
         pieces.append(Piece(SKEWED, Tone.ATTENTION, 3))
-    if marks.distance and cell.journey in {Journey.SETTLED, Journey.PROPOSED, Journey.STAGED}:
+    if marks.distance and cell.journey in _AT_REST:
         pieces.append(Piece(marks.distance, Tone.TEXT, 4))
     return pieces

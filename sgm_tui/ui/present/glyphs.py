@@ -27,7 +27,7 @@ MEANING: Mapping[Journey, str] = {
     Journey.SYNCING: "Argo CD is applying it",
     Journey.ROLLING: "the rollout moves: step, weight",
     Journey.PAUSED: "the rollout waits at a gate",
-    Journey.SOAKING: "runs, and has to prove itself",
+    Journey.SOAKING: "settled, soak time not over",
     Journey.FAILED: "aborted, degraded or not synced",
     Journey.DRIFTED: "live is not what git wants",
     Journey.UNKNOWN: "a source is silent: nobody knows",
