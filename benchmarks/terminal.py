@@ -109,6 +109,18 @@ class Terminal:
         """Send keys as they are."""
         os.write(self.master, keys.encode())
 
+    def wait_until_read(self, seconds: float) -> None:
+        """Read until the program has taken in everything that was typed; a resize overtakes what it has not."""
+        program_side = os.open(os.ptsname(self.master), os.O_RDWR | os.O_NOCTTY)
+        try:
+            deadline = time.monotonic() + seconds
+            while struct.unpack("i", fcntl.ioctl(program_side, termios.FIONREAD, b"\0" * 4))[0]:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"it does not read what was typed; the screen is:\n{self.text}")
+                self.read(0.02)
+        finally:
+            os.close(program_side)
+
     def resize(self, columns: int, lines: int) -> None:
         """Make the terminal another size, as a person does with its window."""
         self.screen.resize(lines, columns)

@@ -58,20 +58,23 @@ def tool(name: str) -> str:
     return found
 
 
-def checked(*command: str) -> None:
+def complaints(*command: str) -> str:
+    """What a checker says; nothing where it is content."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+    return f"exit code {done.returncode}: {done.stdout}{done.stderr}" if done.returncode else ""
 
 
 def test_the_workflows_are_what_githubs_schema_allows() -> None:
-    checked(tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *map(str, FILES))
+    command = (tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows")
+    assert complaints(*command, *map(str, FILES)) == ""
 
 
 def test_the_services_workflow_in_the_documentation_is_one_too(tmp_path: Path) -> None:
     page = Path(__file__).parents[2] / "docs/workflows.md"
     example = tmp_path / "release.yaml"
     example.write_text(page.read_text().split("```yaml\n")[1].split("```")[0])
-    checked(tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", str(example))
+    command = (tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows")
+    assert complaints(*command, str(example)) == ""
     handed = loaded(example)["jobs"]["dev"]
     called = loaded(PLATFORM / "ci-promote-to-dev.yaml")["on"]["workflow_call"]
     assert set(handed["with"]) == set(called["inputs"])
@@ -79,7 +82,8 @@ def test_the_services_workflow_in_the_documentation_is_one_too(tmp_path: Path) -
 
 
 def test_zizmor_finds_nothing_in_the_workflows() -> None:
-    checked(tool("zizmor"), "--offline", "--no-config", "--min-severity", "low", *map(str, FILES))
+    command = (tool("zizmor"), "--offline", "--no-config", "--min-severity", "low")
+    assert complaints(*command, *map(str, FILES)) == ""
 
 
 def test_the_platform_has_the_workflows_its_design_names() -> None:

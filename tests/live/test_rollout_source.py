@@ -183,9 +183,9 @@ async def test_a_missed_beat_is_lost_and_the_next_one_alive_again(tmp_path: Path
     async with following(api, tmp_path) as seen:
         await seen.next(RolloutsListed)
         api.beats = 500
-        await seen.next(Lost)
+        assert isinstance(await seen.next(Lost), Lost)
         api.beats = 200
-        await seen.next(Alive)
+        assert isinstance(await seen.next(Alive), Alive)
 
 
 async def test_a_bookmark_of_a_server_that_cannot_read_is_no_sign_of_life(tmp_path: Path) -> None:

@@ -452,6 +452,7 @@ async def test_cancelling_ends_a_silent_watch_at_once_and_closes_its_socket(tmp_
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await ended.wait()
+    assert task.cancelled()
 
 
 async def programs_ended() -> None:

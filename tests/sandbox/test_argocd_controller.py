@@ -75,6 +75,7 @@ def test_a_field_git_gives_up_is_removed_from_the_live_object() -> None:
     lab.push(checkout__rollout=text)
     lab.until(lambda: "revisionHistoryLimit" not in live_spec(lab))
     lab.until(lambda: lab.state(name)[0] == "Synced")
+    assert live_spec(lab)["replicas"] == 4
 
 
 def live_spec(lab: Lab) -> dict[str, Any]:

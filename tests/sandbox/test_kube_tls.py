@@ -11,22 +11,28 @@ import pytest
 from sgm_tui.sandbox.kube_tls import LoopbackTls, loopback_tls, persistent_tls
 
 
-async def handshake(tls: LoopbackTls, name: str, authority: bytes) -> None:
-    """Connect to a server with this certificate as a client that knows it under a name and trusts an authority."""
+def _greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"hello")
+    writer.close()
+
+
+async def handshake(tls: LoopbackTls, name: str, authority: bytes) -> bytes:
+    """Connect as a client that knows the server under a name and trusts an authority; what the server sent."""
     trusting = ssl.create_default_context(cadata=authority.decode())
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=tls.context)
+    server = await asyncio.start_server(_greet, "127.0.0.1", 0, ssl=tls.context)
     port = server.sockets[0].getsockname()[1]
     async with server:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting, server_hostname=name)
-        assert await reader.read() == b""
+        received = await reader.read()
         writer.close()
         await writer.wait_closed()
+        return received
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "::1"])
 async def test_clients_that_trust_the_authority_connect(name: str) -> None:
     tls = loopback_tls()
-    await handshake(tls, name, tls.authority)
+    assert await handshake(tls, name, tls.authority) == b"hello"
 
 
 async def test_another_name_or_another_authority_is_not_trusted() -> None:

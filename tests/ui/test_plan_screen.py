@@ -449,6 +449,7 @@ async def test_what_was_dropped_on_the_page_of_waves_is_not_told_in_the_plan_any
         session.wave_plans = ()
         await press(pilot, "escape")
         await until(pilot, lambda: "wave rollout" not in text_of(app))
+        assert "The plan" in text_of(app)
 
 
 def test_what_to_do_about_a_failure_is_below_it() -> None:
@@ -502,6 +503,8 @@ async def test_gates_judged_during_an_outage_are_judged_again_when_the_source_sp
         top = next(line for line in text_of(app).splitlines()[4:] if line.strip() and "─" not in line)
         session.push(replace(session.snapshot, sources=(github,)))
         await until(pilot, lambda: screen.preview is not None and not screen.preview.proposals[0].refused)
+        await until(pilot, lambda: "clears in" not in text_of(app))
+        assert "soaks" not in text_of(app)
         await until(pilot, lambda: screen.check_action("confirm", ()))
         assert "github is silent" not in text_of(app)
         await until(pilot, lambda: top.strip(" ▁▂▃▄▅▆▇█") in text_of(app) or screen.page.max_scroll_y == 0)
@@ -525,6 +528,8 @@ async def test_a_gate_that_time_clears_is_judged_again_at_that_time() -> None:
         await until(pilot, lambda: "clears in 5m" in text_of(app))
         session.push(replace(session.snapshot, generated_at=opens))
         await until(pilot, lambda: screen.preview is not None and not screen.preview.proposals[0].refused)
+        await until(pilot, lambda: "clears in" not in text_of(app))
+        assert "soaks" not in text_of(app)
 
 
 def test_a_step_that_waits_says_for_whom_and_how_long() -> None:

@@ -84,6 +84,8 @@ async def test_keys_for_what_is_not_there_yet_do_nothing() -> None:
         await app.run_action("screen.filter")
         await app.run_action("screen.back")
         await until(pilot, lambda: app.screen.query("#filter"))
+        assert not app.screen.query_one("#filter").display
+        assert len(app.screen_stack) == 1
 
 
 @pytest.mark.parametrize("keys", SCREENS.values(), ids=SCREENS.keys())

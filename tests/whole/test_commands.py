@@ -105,7 +105,9 @@ def test_a_write_without_a_terminal_needs_a_yes(fleet: Fleet) -> None:
 
 
 def test_read_only_refuses_to_write(fleet: Fleet) -> None:
-    fleet.sgm("--read-only", "promote", "catalog", "--to", "staging", "--yes", code=4)
+    before = fleet.heads()
+    assert "read-only" in fleet.sgm("--read-only", "promote", "catalog", "--to", "staging", "--yes", code=4).stderr
+    assert fleet.heads() == before
 
 
 @pytest.mark.parametrize(

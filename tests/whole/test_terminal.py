@@ -52,6 +52,7 @@ def test_a_terminal_that_becomes_too_small_says_so_and_shows_everything_again_wh
     shown.wait_for(lambda text: "terminal too small (30×8)" in text and "sgm needs 40×10" in text, PATIENT)
     assert "checkout" not in shown.text
     shown.type("pj")
+    shown.wait_until_read(PATIENT)
     for width in (31, 32):  # each answer comes after what was typed before it
         shown.resize(width, 8)
         shown.wait_for(lambda text, has=f"({width}×8)": has in text, PATIENT)
