@@ -88,7 +88,8 @@ class Store:
         self._version = 0
         self._wake = asyncio.Condition()
         self._desired = DesiredState("", "")
-        self._applications = Applications()
+        self.applications = Applications()
+        """What the hubs report; only `apply` changes it."""
         self._ran: set[CellKey] = set()
         """Cells that have, or had, a Rollout."""
         self._rollouts: dict[CellKey, Rollout] = {}
@@ -170,15 +171,15 @@ class Store:
             case DesiredObserved(_, state) | DesiredRemembered(_, state):
                 self._desire(state)
             case ApplicationsListed(source, applications):
-                listed_all = self._applications.lists_all(source)
-                self._touch(self._applications.list(source, applications, self._clock()))
-                if listed_all is not self._applications.lists_all(source):
+                listed_all = self.applications.lists_all(source)
+                self._touch(self.applications.list(source, applications, self._clock()))
+                if listed_all is not self.applications.lists_all(source):
                     self._touch_all()  # what it does not list is not there, or may be
             case ApplicationChanged(source, key, application):
-                if self._applications.change(source, key, application):
+                if self.applications.change(source, key, application):
                     self._touch((key,))
             case ApplicationGone(source, key):
-                if self._applications.remove(source, key, self._clock()):
+                if self.applications.remove(source, key, self._clock()):
                     self._touch((key,))
             case RolloutsListed(source, rollouts):
                 self._replace(self._rollouts, rollouts, source)
@@ -209,7 +210,7 @@ class Store:
     def _desire(self, state: DesiredState) -> None:
         before, self._desired = self._desired, state
         moved = before.positions != state.positions
-        self._touch(state.changed_cells(before) | (self._applications.cells if moved else set()))
+        self._touch(state.changed_cells(before) | (self.applications.cells if moved else set()))
 
     def _replace(
         self, known: dict[CellKey, Value], listed: Mapping[CellKey, Value], source: SourceId, *, urgent: bool = True
@@ -252,7 +253,7 @@ class Store:
         self._touch(self._keys())
 
     def _keys(self) -> set[CellKey]:
-        return self._desired.cells.keys() | self._applications.cells | self._rollouts.keys() | self._cells.keys()
+        return self._desired.cells.keys() | self.applications.cells | self._rollouts.keys() | self._cells.keys()
 
     def _touch(self, keys: Iterable[CellKey], *, urgent: bool = True) -> None:
         """Join these cells again: at once, or with the frame there is every second (numbers may wait for it)."""
@@ -293,13 +294,13 @@ class Store:
         self._expire(now)
         self._troubled = tuple(one for one in self._sources.values() if one.state in {"stale", "waiting"})
         self._dirty.update(key for key, cell in self._cells.items() if _is_due(cell, now))
-        self._dirty.update(self._applications.missing)
+        self._dirty.update(self.applications.missing)
         known = len(self._cells)
         for key in self._dirty:
             facts = self._facts(key)
             if facts is None:
                 self._cells.pop(key, None)
-                self._applications.forget(key)
+                self.applications.forget(key)
                 self._ran.discard(key)
                 self._moving.discard(key)
                 known = -1
@@ -335,23 +336,24 @@ class Store:
 
     def _facts(self, key: CellKey) -> CellFacts | None:
         desired = self._desired.cells.get(key)
-        application = self._applications.of(key)
+        application = self.applications.of(key)
         rollout = self._rollouts.get(key)
         if desired is None and application is None and rollout is None:
             return None
         cluster, alerts = self._fleet.cluster(key.cluster), self._alerts.get(SourceId("alerts", key.cluster), ())
-        related = _related(self._troubled, self._applications.hub_of(key), key)
+        related = _related(self._troubled, self.applications.hub_of(key), key)
         decisive, stale = _silent(related)
         return CellFacts(
             key=key,
             location=cluster.location if cluster else "",
             desired=desired,
             desired_as_of=_as_of(self._desired, self._sources.get(_GIT)) if desired else None,
-            synced=_synced(self._desired, application, desired, self._sources, self._applications),
+            synced=_synced(self._desired, application, desired, self._sources, self.applications),
             deployed=_contained(self._desired, application.deployed_revision, desired) if application else None,
             elsewhere=_elsewhere(self._desired, application),
             application=application,
-            missing_since=self._applications.missing.get(key),
+            drifted_before=self.applications.drifted_before(key),
+            missing_since=self.applications.missing.get(key),
             missing_rollout=rollout is None and key in self._ran,
             rollout=rollout,
             scaling=self._scaling.get(key),

@@ -122,7 +122,12 @@ class Connection:
                 self._session.fail(error)
                 return
             await self._session.furnish(desk)
+            from sgm_tui.operations.drift_log import DriftLog
+
+            drift = DriftLog(fleet_directory(config) / "drift.json")
+            self._session.store.applications.remember_drift(await asyncio.to_thread(drift.read))
             async with asyncio.TaskGroup() as group:
+                group.create_task(drift.follow(self._session.store.snapshots()))
                 for source in self._sources:
                     group.create_task(self._guard(source))
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.observed import Application
 from sgm_tui.fleet.source import SourceId
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """When an Application was first seen drifted."""
+
+    since: datetime
+    uid: str
+    """Of the Application: another one of the same name has another past."""
 
 
 class Applications:
@@ -19,6 +28,7 @@ class Applications:
         self._hubs: dict[CellKey, SourceId] = {}
         self._rows_only: set[SourceId] = set()
         self._missing: dict[CellKey, datetime] = {}
+        self._sightings: Mapping[CellKey, Sighting] = {}
 
     @property
     def cells(self) -> Set[CellKey]:
@@ -41,6 +51,19 @@ class Applications:
     def lists_all(self, hub: SourceId) -> bool:
         """Whether what a hub does not list is not there: Table rows have no labels to find every Application by."""
         return hub not in self._rows_only
+
+    def remember_drift(self, sightings: Mapping[CellKey, Sighting]) -> None:
+        """Take in what an earlier run of this program saw drifted."""
+        self._sightings = sightings
+
+    def drifted_before(self, key: CellKey) -> datetime | None:
+        """Since when it was drifted in an earlier run; None where it is another Application or was synced since."""
+        application, sighting = self._by_cell.get(key), self._sightings.get(key)
+        if application is None or sighting is None or not application.detailed or application.uid != sighting.uid:
+            return None
+        ended = application.operation.finished_at if application.operation else None
+        synced = max((one for one in (ended, application.deployed_at) if one is not None), default=None)
+        return None if synced is not None and synced > sighting.since else sighting.since
 
     def list(self, hub: SourceId, listed: Mapping[CellKey, Application], now: datetime) -> Set[CellKey]:
         """Replace one hub's Applications and return every cell concerned; a Table row never overwrites the details of

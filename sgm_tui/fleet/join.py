@@ -62,7 +62,8 @@ def _suspect_since(facts: CellFacts, previous: Cell | None, now: datetime) -> da
     """Since when it has looked drifted: what a look before this one saw, else this one."""
     if previous is not None and previous.suspect_since is not None:
         return previous.suspect_since
-    return min(facts.drifted_before or now, now)
+    is_watched = previous is not None and previous.journey is not Journey.UNKNOWN
+    return now if is_watched else min(facts.drifted_before or now, now)
 
 
 def _lasting(facts: CellFacts, finding: Finding, since: datetime, previous: Cell | None, now: datetime) -> Finding:

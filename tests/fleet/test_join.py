@@ -475,3 +475,10 @@ def test_few_errors_are_good(ratio: float | None) -> None:
     assert judged(replace(QUIET, metrics=Metrics(error_ratio=ratio))).verdict is Verdict.GOOD
     tolerant = replace(QUIET, metrics=Metrics(error_ratio=0.2), error_ratio_max=0.3)
     assert judged(tolerant).verdict is Verdict.GOOD
+
+
+def test_an_earlier_sighting_counts_only_for_a_cell_nobody_watched_meanwhile() -> None:
+    before = replace(out_of_sync(operation=SYNCED), drifted_before=NOW - timedelta(hours=2))
+    assert judged(before).since == NOW - timedelta(hours=2)
+    watched = judged(QUIET)
+    assert judged(before, watched).journey is Journey.SYNCING
