@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
 from sgm_tui.fleet.gate_case import span
 from sgm_tui.fleet.plan import Refusal
+from sgm_tui.fleet.plan_standing import tally_of
 from sgm_tui.fleet.proposal import UNWRITTEN, FileEdit, Preview, Progress, Proposal
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.tables import align
@@ -55,8 +56,12 @@ def gate_report(gate: Gate) -> dict[str, Any]:
 
 
 def text(preview: Preview, now: datetime) -> str:
-    """What would be written, for people: each pull request with its diff and the gates that do not simply pass."""
-    lines: list[str] = []
+    """What would be written, for people: each pull request with its diff and the gates that do not simply pass.
+
+    Where there are several changes a total stands above: how many, and how many a gate stops.
+    """
+    total = tally_of(preview)
+    lines = [total.text, ""] if total.changes > 1 else []
     for proposal in preview.proposals:
         way = "push to the branch" if proposal.direct else "pull request"
         wave = f" (wave {proposal.wave + 1} of {proposal.waves})" if proposal.waves > 1 else ""

@@ -80,6 +80,14 @@ def tally(changes: Sequence[ChangeStanding]) -> Tally:
     return Tally(len(words), words.count("blocked"), words.count("unknown"))
 
 
+def tally_of(preview: Preview) -> Tally:
+    """Count everything a preview would write or refuses."""
+    stands = standings([edit.change for proposal in preview.proposals for edit in proposal.edits], preview)
+    counted = tally(stands)
+    refused = sum(not refusal.nothing for refusal in preview.refusals)
+    return Tally(counted.changes + len(preview.refusals), counted.blocked + refused, counted.unknown)
+
+
 def why_not_written(changes: Sequence[Change], preview: Preview) -> str:
     """Why a preview as a whole cannot be written: what stops it, or that there is nothing to write; "" when it can."""
     stopping = [(change, one) for change, one in zip(changes, standings(changes, preview), strict=True) if one.stops]

@@ -65,6 +65,9 @@ CASES: list[tuple[str, dict[CellKey, tuple[str, ...]], dict[str, set[str]], set[
      {}, {EU}, set()),
     ("versions without an order", {AP: ("1 e abc", "2 p def", "3 r abc")}, {}, set(), {AP}),
     ("versions without an order, reverted by hand", {AP: ("1 e abc", "2 p def", "3 e abc")}, {}, set(), {AP}),
+    ("a release, a build named by its commit, and back by hand", {AP: (SEED, "2 p abc", "3 e v1")}, {}, set(), {AP}),
+    ("a build named by its commit, a release, and back by hand", {AP: ("1 e abc", "2 p v1", "3 e abc")},
+     {}, set(), {AP}),
     ("versions without an order, promoted again", {AP: ("1 e abc", "2 p def", "3 r abc", "4 p def")}, {}, {AP}, set()),
 ]  # fmt: skip
 

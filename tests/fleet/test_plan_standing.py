@@ -7,10 +7,11 @@ from dataclasses import replace
 import builders
 import pytest
 
+from sgm_tui.fleet.change_report import text
 from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.plan_standing import standings, tally, why_not_written
+from sgm_tui.fleet.plan_standing import standings, tally, tally_of, why_not_written
 from sgm_tui.fleet.proposal import Adopted, FileEdit, Override, Preview, Proposal
 
 
@@ -104,3 +105,11 @@ def test_a_revert_of_one_service_is_not_blocked_by_the_gates_of_another() -> Non
     other = replace(change("payments"), service=ServiceName("payments"))
     preview = Preview("base", (proposal(gates=(gate("cart", "block"),)), proposal((other,))))
     assert standings((other,), preview)[0].standing == "passing"
+
+
+def test_the_command_line_prints_the_total_above_several_changes() -> None:
+    gates = (gate("catalog", "block"), gate("checkout", "unknown"))
+    preview = Preview("base", (proposal(gates=gates),), (Refusal("prod/x.yaml", "git has v3, not v1"),))
+    assert tally_of(preview).text == "4 changes, 2 blocked, 1 unknown"
+    assert text(preview, builders.NOW).startswith("4 changes, 2 blocked, 1 unknown\n\nprod: pull request")
+    assert text(Preview("base", (proposal(CHANGES[:1]),)), builders.NOW).startswith("prod: pull request")

@@ -289,6 +289,14 @@ def test_what_was_merged_and_then_taken_back_stops_it() -> None:
     assert (taken_back.do, taken_back.reason) == ("stop", "cart@prod-eu1: git wants v1 there by now")
 
 
+def test_what_is_still_open_beside_a_merged_pull_request_of_the_same_wave_is_waited_for() -> None:
+    going = plan(waves=((change("prod-eu1"), change("prod-us1")), (change("prod-ap1"),)), branches=("b0", "b1"))
+    shown = fleet(prod_eu1=("v2", Journey.SETTLED, 1000), prod_us1=("v1", Journey.SETTLED, 99_999))
+    merged = replace(request("merged", 600), merged_at=builders.ago(600))
+    step = next_step(going, pulls(shown, merged, request("open", 600, branch="b1")), builders.NOW)
+    assert (step.do, step.reason) == ("wait", "cart@prod-us1: not merged yet")
+
+
 def test_pull_requests_of_an_earlier_time_or_of_others_say_nothing() -> None:
     going = plan(branches=("b0",))
     for one in (request("closed", 7200), request("merged", 7200), request("closed", 60, branch="another")):
