@@ -111,7 +111,7 @@ class Terminal:
 
     def wait_until_read(self, seconds: float) -> None:
         """Read until the program has taken in everything that was typed; a resize overtakes what it has not."""
-        program_side = os.open(os.ptsname(self.master), os.O_RDWR | os.O_NOCTTY)
+        program_side = os.open(f"/proc/{self.pid}/fd/0", os.O_RDWR | os.O_NOCTTY)
         try:
             deadline = time.monotonic() + seconds
             while struct.unpack("i", fcntl.ioctl(program_side, termios.FIONREAD, b"\0" * 4))[0]:

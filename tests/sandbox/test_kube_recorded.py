@@ -147,12 +147,10 @@ async def test_watches_deletes_and_expiry_answer_as_recorded() -> None:
         g = {"metadata": {**b["metadata"], "name": "g", "labels": {"app": "g"}}, "spec": created_spec("c", "g")}
         store.delete("Rollout", "probe", "c")
         store.create("Rollout", g)
-        await asyncio.gather(
-            *(
-                replay.check(exchange, resourceVersion=str(start), timeoutSeconds="1")
-                for exchange in recorded("watch")
-            )
-        )  # fmt: skip
+        since = {"resourceVersion": str(start), "timeoutSeconds": "1"}
+        watches = recorded("watch")
+        answers = await asyncio.gather(*(replay.differences(exchange, **since) for exchange in watches))
+        assert answers == [{}] * len(watches)
         for exchange in recorded("delete"):
             assert await replay.differences(exchange) == {}
         assert await replay.differences(recorded("expired")[0]) == {}
