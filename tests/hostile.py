@@ -51,11 +51,11 @@ def _answered(connection: socket.socket, lines: list[str], answer: Answer) -> No
 def whole(body: bytes, status: str = "200 OK", **headers: str) -> Answer:
     """An ordinary answer."""
 
-    def answer(connection: socket.socket, _head: bytes) -> None:
+    def answer(connection: socket.socket, head: bytes) -> None:
         fields = {"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"}
         fields |= {name.replace("_", "-"): value for name, value in headers.items()}
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        connection.sendall(f"HTTP/1.1 {status}\r\n{lines}\r\n".encode() + body)
+        connection.sendall(f"HTTP/1.1 {status}\r\n{lines}\r\n".encode() + (b"" if head.startswith(b"HEAD ") else body))
 
     return answer
 

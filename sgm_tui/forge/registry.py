@@ -21,6 +21,8 @@ from sgm_tui.config import RegistryConfig
 from sgm_tui.errors import system_words
 from sgm_tui.fleet.text import clean
 from sgm_tui.threads import Lane, run_in
+from sgm_tui.transport.limits import size_text
+from sgm_tui.transport.streaming import read_whole
 
 _DEADLINE = 10.0
 """Seconds for one image, token and all."""
@@ -88,14 +90,13 @@ class Registry:
 
     async def _listed(self, name: str) -> tuple[str, ...]:
         url = (self._base / "v2" / name / "tags" / "list").with_query(n=str(_MOST_TAGS))
-        timeout = aiohttp.ClientTimeout(total=_DEADLINE)
-        async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
+        async with _session({}) as session:
             status, headers = await self._head(session, url, {})
             given = {}
             if status == 401:
                 given = await self._authorization(session, headers.get("WWW-Authenticate", ""), name)
             async with session.get(url, headers=given, allow_redirects=False) as answer:
-                body = _document(await answer.content.read(_LARGEST))
+                body = _document(await self._body(answer))
                 tags = body.get("tags")
                 if answer.status != 200 or not isinstance(tags, list):
                     raise _UntoldError(f"{self._told} does not list the tags of {name} ({answer.status})")
@@ -117,8 +118,7 @@ class Registry:
 
     async def _asked(self, name: str, reference: str) -> bool:
         url = self._base / "v2" / name / "manifests" / reference
-        timeout = aiohttp.ClientTimeout(total=_DEADLINE)
-        async with aiohttp.ClientSession(timeout=timeout, trust_env=False, headers={"Accept": _ACCEPT}) as session:
+        async with _session({"Accept": _ACCEPT}) as session:
             status, headers = await self._head(session, url, {})
             if status == 401:
                 authorization = await self._authorization(session, headers.get("WWW-Authenticate", ""), name)
@@ -131,7 +131,18 @@ class Registry:
                 raise _UntoldError(f"{self._told} lets nobody without credentials look at {name} (registry.token_file)")
             if status != 200:
                 raise _UntoldError(f"{self._told} answered {status}")
+            if _is_page(headers):
+                raise _UntoldError(f"{self._told} does not answer as a registry does: look at registry.url")
             return True
+
+    async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
+        """A whole answer, sent as it is: what is compressed may be any size."""
+        if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise _UntoldError(f"{self._told} sent a compressed answer, and was asked for a plain one")
+        body = await read_whole(answer, _LARGEST)
+        if body is None:
+            raise _UntoldError(f"{self._told} sent more than {size_text(_LARGEST)}")
+        return body
 
     @staticmethod
     async def _head(
@@ -143,7 +154,7 @@ class Registry:
     async def _is_said_missing(self, session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str]) -> bool:
         """A registry says which thing it does not know; a web server that is no registry says 404 to everything."""
         async with session.get(url, headers=headers, allow_redirects=False) as answer:
-            body = _document(await answer.content.read(_LARGEST))
+            body = _document(await self._body(answer))
             if answer.status == 404 and isinstance(body.get("errors"), list):
                 return True
             if answer.status == 200:
@@ -169,7 +180,7 @@ class Registry:
             query["service"] = parameters["service"]
         credentials = await self._credentials() if realm.origin() == self._base.origin() else {}
         async with session.get(realm.update_query(query), headers=credentials, allow_redirects=False) as answer:
-            body = _document(await answer.content.read(_LARGEST))
+            body = _document(await self._body(answer))
             token = body.get("token") or body.get("access_token")
             if answer.status != 200 or not isinstance(token, str) or not token.isascii() or not token.isprintable():
                 raise _UntoldError(f"{self._told} gives no token for {name} ({answer.status})")
@@ -189,6 +200,21 @@ class Registry:
             return file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise _UntoldError(f"registry.token_file {file} cannot be read: {clean(error)}") from error
+
+
+def _session(headers: Mapping[str, str]) -> aiohttp.ClientSession:
+    """A session that asks for plain bytes, within the deadline."""
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=_DEADLINE),
+        trust_env=False,
+        auto_decompress=False,
+        headers={"Accept-Encoding": "identity", **headers},
+    )
+
+
+def _is_page(headers: Mapping[str, str]) -> bool:
+    """Whether a 200 is that of a web page, as of a sign-in form: it says nothing about an image."""
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower() in {"text/html", "application/xhtml+xml"}
 
 
 def _cause(error: Exception) -> str:

@@ -31,12 +31,14 @@ from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import Status
 from sgm_tui.threads import Lane, run_in
+from sgm_tui.transport.streaming import RedirectRefusedError, read_start, read_whole, refuse_redirects
 
 JSON = "application/json"
 _NAMES = f"{JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,{JSON}"
 _RIGHTS = "Ask for that right: README.md, On your fleet, lists all that sgm needs."
 _KUBECONFIG = "Check the kubeconfig and the cluster's `context` in sgm.yaml."
 _LARGEST_ANSWER = 64 << 20
+_LARGEST_REFUSAL = 1 << 16
 _LARGEST_EVENT = 8 << 20
 """etcd holds no object larger than 1.5 MB."""
 _MOST_RETIRED = 4
@@ -197,6 +199,8 @@ class ClusterConnection:
             raise UnreachableError(f"{self.context} did not answer within {waited}") from error
         except aiohttp.ClientConnectorError as error:
             raise UnreachableError(f"{self.context}: {_cause(error)}") from error
+        except RedirectRefusedError as error:
+            raise UnreachableError(f"{self.context} does not answer as an API server: {clean(error)}") from error
         except aiohttp.ClientError as error:
             raise BrokenError(f"{self.context}: {_cause(error)}") from error
 
@@ -266,7 +270,7 @@ class ClusterConnection:
     async def _check(self, response: aiohttp.ClientResponse, path: str) -> None:
         if response.status < 400:
             return
-        text = await response.text(errors="replace")
+        text = (await read_start(response, _LARGEST_REFUSAL)).decode("utf-8", "replace")
         error = refusal(response.status, _said(text), path, self.context)
         if response.status in {429, 503} and (seconds := response.headers.get("Retry-After", "")).isdecimal():
             error = BusyError(error.message, error.hint)
@@ -274,13 +278,8 @@ class ClusterConnection:
         raise error
 
     async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
-        data = await response.content.read(_LARGEST_ANSWER + 1)
-        parts = [data]
-        while data and sum(map(len, parts)) <= _LARGEST_ANSWER:
-            data = await response.content.read(_LARGEST_ANSWER)
-            parts.append(data)
-        whole = b"".join(parts)
-        if len(whole) > _LARGEST_ANSWER:
+        whole = await read_whole(response, _LARGEST_ANSWER)
+        if whole is None:
             raise TooLargeError(f"an answer of {self.context} is larger than {_LARGEST_ANSWER >> 20} MB")
         return whole
 
@@ -291,6 +290,7 @@ async def _client(kubeconfig: Path | None, context: str) -> Any:
     loading = await run_in(Lane.CREDENTIALS, _loading, kubeconfig, context, configuration)
     if loading is not None:
         await loading
+    configuration.trace_configs = [refuse_redirects()]
     # It reads the certificates that are trusted.
     return await run_in(Lane.CREDENTIALS, lambda: ApiClient(configuration=configuration))
 
@@ -384,7 +384,7 @@ def _complaints() -> Iterator[list[str]]:
 def _said(text: str) -> str:
     try:
         return clean(msgspec.json.decode(text, type=Status).message or text, 300)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return clean(text, 200)
 
 

@@ -14,8 +14,9 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import requests
 from prometheus_api_client import PrometheusApiClientException, PrometheusConnect
 from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
@@ -28,14 +29,49 @@ from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.source import INCOMPLETE
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.prometheus_access import authorities, basic_auth_for, headers_for
+from sgm_tui.transport.blocking import AnswerRefusedError, BoundedSession
+from sgm_tui.transport.limits import Limits
 
-_DEADLINE = 5.0
-"""Seconds of silence in one request."""
+_LIMITS = Limits(silence=5.0, total=10.0, size=32 << 20)
+"""A series of one value is 200 bytes, one of the trend 700: room for every service of a cluster many times over."""
+_ONCE = Retry(total=0, raise_on_status=False)
+_LONGEST_REFUSAL = 1 << 16
 _REMARK = 160
 """Characters of one warning."""
 _MOST_REMARKS = 20
 _NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 _BODY = re.compile(r"\((b['\"].*)\)$", re.DOTALL)
+
+
+class _Result(msgspec.Struct, frozen=True):
+    """The data of a query; each series is read for itself."""
+
+    result: list[msgspec.Raw]
+
+
+class _Alerts(msgspec.Struct, frozen=True):
+    """The data of the alerts."""
+
+    alerts: list[msgspec.Raw] | None
+
+
+class _Queried(msgspec.Struct, frozen=True):
+    """The answer to a query."""
+
+    status: Literal["success"]
+    data: _Result
+
+
+class _Alerted(msgspec.Struct, frozen=True):
+    """The answer about alerts."""
+
+    status: Literal["success"]
+    data: _Alerts
+
+
+class _NotPrometheusError(AnswerRefusedError):
+    """The answer is no JSON at all: a page, nothing, half of it."""
+
 
 Rows = Sequence[Mapping[str, Any]]
 """Series as Prometheus writes them: `metric` and `value`, or `values` of a range."""
@@ -86,9 +122,7 @@ class Asking:
         self._session = session
         self._remarks = _Remarks()
         session.hooks["response"].append(self._remarks.hear)
-        self._client = PrometheusConnect(
-            url, session=session, retry=Retry(total=0, raise_on_status=False), timeout=_DEADLINE
-        )
+        self._client = PrometheusConnect(url, session=session, retry=_ONCE, timeout=_LIMITS.silence)
 
     @property
     def note(self) -> str:
@@ -122,9 +156,9 @@ class Asking:
             UnreachableError: why they are not known.
         """
         with told(self._url):
-            answer = self._session.get(f"{self._url}/api/v1/alerts", timeout=_DEADLINE, allow_redirects=False)
+            answer = self._session.get(f"{self._url}/api/v1/alerts", timeout=_LIMITS.silence)
             if answer.status_code != requests.codes.ok:
-                raise UnreachableError(f"{self._url} answered {answer.status_code} about its alerts")
+                raise UnreachableError(f"Prometheus answered {answer.status_code} about its alerts ({self._url})")
             return answer.json()["data"]["alerts"] or ()
 
 
@@ -135,8 +169,9 @@ def asking(url: str, config: MetricsConfig) -> Iterator[Asking]:
     Raises:
         UnreachableError: a credential or certificate file cannot be read.
     """
-    with requests.Session() as session:
+    with BoundedSession(_LIMITS, _ONCE) as session:
         session.trust_env = False
+        session.hooks["response"].append(_must_be_prometheus)
         session.headers.update(headers_for(url, config))
         session.auth = basic_auth_for(url, config)
         session.verify = authorities(config)
@@ -165,20 +200,37 @@ def told(what: str) -> Iterator[None]:
         raise UnreachableError(f"Prometheus refused: {_cause(str(error))} ({what})") from error
     except requests.Timeout as error:
         raise UnreachableError(f"Prometheus did not answer within {_waited(begun)} ({what})") from error
-    except requests.JSONDecodeError as error:
+    except (requests.JSONDecodeError, _NotPrometheusError) as error:
         raise UnreachableError(f"what answers is not Prometheus ({what})") from error
     except requests.RequestException as error:
         raise UnreachableError(f"Prometheus {_reason(error, _waited(begun))} ({what})") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         # An answer of another shape than Prometheus': a proxy's, or a version's from the future.
         raise UnreachableError(f"Prometheus gave an answer that cannot be read: {clean(error)} ({what})") from error
 
 
+def _must_be_prometheus(response: requests.Response, **_options: Any) -> None:
+    """Return if a successful answer has the shape of Prometheus'; a redirect and a refusal are judged elsewhere.
+
+    Raises:
+        AnswerRefusedError: it has another shape, so that "no series" would be a guess.
+    """
+    if response.status_code != requests.codes.ok:
+        return
+    kind = _Alerted if "/api/v1/alerts" in (response.url or "").partition("?")[0] else _Queried
+    try:
+        msgspec.json.decode(response.content, type=kind)
+    except msgspec.ValidationError as error:
+        raise AnswerRefusedError(f"gave an answer that cannot be read: {clean(error, 160)}") from error
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise _NotPrometheusError(f"gave no JSON: {clean(error, 160)}") from error
+
+
 def _cause(text: str) -> str:
     """Prometheus' own words, dug out of the library's message."""
-    match = _BODY.search(text)
+    match = _BODY.search(text) if len(text) <= _LONGEST_REFUSAL else None
     if match:
-        with contextlib.suppress(ValueError, SyntaxError, AttributeError):
+        with contextlib.suppress(ValueError, SyntaxError, AttributeError, RecursionError):
             return clean(json.loads(ast.literal_eval(match[1])).get("error", text))
     return clean(text)
 
@@ -189,6 +241,8 @@ def _waited(begun: float) -> str:
 
 def _reason(error: requests.RequestException, waited: str) -> str:
     """Why there is no answer, dug out of the library's wrapping."""
+    if isinstance(error, AnswerRefusedError):
+        return str(error)
     cause = error.args[0] if error.args else error
     if isinstance(cause, MaxRetryError) and cause.reason is not None:
         cause = cause.reason
