@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sgm_tui.fleet.history import Past
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.versions import is_older, order_of
+from sgm_tui.fleet.versions import compare
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def returns(pasts: Sequence[Past]) -> tuple[bool, ...]:
             flags.append(True)
         elif past.version not in earlier:
             flags.append(False)
-        elif order_of(past.version) is not None and order_of(previous.version) is not None:
-            flags.append(is_older(past.version, previous.version))
+        elif (order := compare(past.version, previous.version)) is not None:
+            flags.append(order < 0)
         else:
             undoes_a_revert = flags[at - 1] and at > 1 and oldest_first[at - 2].version == past.version
             flags.append(not undoes_a_revert)

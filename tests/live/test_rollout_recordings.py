@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,21 @@ def test_a_recording_of_ours_comes_out_as_the_tools_said(recording: Path) -> Non
 @pytest.mark.parametrize("recording", recordings(SHARED) if SHARED.is_dir() else [], ids=lambda path: path.stem)
 def test_every_shared_recording_comes_out_as_the_tools_said(recording: Path) -> None:
     assert differences(recording) == []
+
+
+@pytest.mark.parametrize("recording", recordings(EXCERPTS), ids=lambda path: path.stem)
+def test_no_controller_that_works_is_ever_behind_what_it_had_to_do(recording: Path) -> None:
+    """A pause or a deadline is over no longer than it takes a controller to notice: half its second, and rounding."""
+    replay, began = Replay(), None
+    for line in recording.read_text(encoding="utf-8").splitlines():
+        event = json.loads(line)
+        replay.see(event)
+        created = datetime.fromisoformat(event["object"]["metadata"]["creationTimestamp"])
+        began = began or created - timedelta(seconds=event["t"])
+        now = began + timedelta(seconds=event["t"])
+        for uid in replay.rollouts:
+            due = replay.derived(uid).due_at
+            assert due is None or now - due < timedelta(seconds=2), f"{recording.stem} at {event['t']}"
 
 
 def test_steps_are_called_as_the_plugin_calls_them() -> None:

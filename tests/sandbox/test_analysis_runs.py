@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from rollout_lab import Lab, rollout, service
 
+from sgm_tui.fleet.model import ClusterName
+from sgm_tui.fleet.rollout_actions import patches
+from sgm_tui.live.rollout_wire import RolloutWire, rollout_object
 from sgm_tui.sandbox.objects import KubeObject
 
 QUERY = 'errors{service="cart"}'
@@ -110,6 +116,36 @@ def test_an_inconclusive_run_pauses_until_a_person_promotes() -> None:
     lab.run(30.0)
     assert lab.status["phase"] == "Healthy"
     assert len(lab.store.list("AnalysisRun", "ns")) == 1
+
+
+def test_an_inconclusive_background_run_halts_a_timed_pause_and_promoting_skips_no_step() -> None:
+    lab = Lab()
+    lab.answers = {QUERY: [[0.7], GOOD]}
+    steps = [{"setWeight": 20}, {"pause": {"duration": "30s"}}, {"setWeight": 60}, {"pause": {}}]
+    lab.create(
+        template(failureCondition="result[0] < 0.5", initialDelay="5s"),
+        rollout({"canary": {"steps": steps, "analysis": analysis()}}),
+    )
+    lab.run(5.0)
+    lab.set_image("v1.1.0")
+    lab.run(10.0)
+    seen = lab.seen[-1]
+    assert {one["reason"] for one in lab.status["pauseConditions"]} == {"CanaryPauseStep", "InconclusiveAnalysisRun"}
+    assert (seen.pause_reason, seen.pause_seconds, seen.due_at) == ("InconclusiveAnalysisRun", None, None)
+    lab.run(60.0)
+    # The step's own time is over, and nothing is scaled: the analysis halts it.
+    assert (lab.status["phase"], lab.status["currentStepIndex"]) == ("Paused", 2)
+    assert lab.replica_sets() == {"v1.0.0": 4, "v1.1.0": 1}
+
+    wire = msgspec.json.decode(json.dumps(lab.rollout), type=RolloutWire)
+    sent = patches(rollout_object(wire, ClusterName("c")), "promote", datetime.now(UTC))
+    assert [(one.subresource, one.body) for one in sent] == [("status", {"status": {"pauseConditions": None}})]
+    lab.patch(sent[0].body, subresource="status")
+    lab.run(10.0)
+    steps_seen = list(dict.fromkeys(one.step for one in lab.seen))
+    assert steps_seen[-3:] == [1, 2, 3]
+    assert lab.status["pauseConditions"][0]["reason"] == "CanaryPauseStep"
+    assert len(lab.store.list("AnalysisRun", "ns")) == 2
 
 
 def test_without_data_measurements_are_errors_retried_until_too_many_follow_each_other() -> None:
