@@ -272,7 +272,7 @@ async def test_pull_requests_are_not_asked_for_before_what_they_propose_can_be_r
     await asyncio.sleep(0)
     assert told.empty()
     cloned.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await told.get() == PullRequestsListed(source.source, (), "the token expires today")
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)

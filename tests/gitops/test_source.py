@@ -23,7 +23,7 @@ async def test_what_another_process_fetched_first_is_read_all_the_same(tmp_path:
     following = asyncio.create_task(source.run(told.put_nowait))
 
     async def next_state() -> DesiredState:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not isinstance(found := await told.get(), DesiredObserved):
                 assert isinstance(found, Alive)
             return found.state
@@ -47,7 +47,7 @@ async def test_it_is_said_when_the_repository_has_been_looked_for_found_or_not(t
     source = GitSource(gone, Tree(config), config)
     told: list[Observation] = []
     following = asyncio.create_task(source.run(told.append))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await source.looked.wait()
     assert [type(one) for one in told] == [Lost]
     following.cancel()
@@ -63,7 +63,7 @@ async def test_a_server_that_does_not_answer_leaves_what_was_fetched_before(tmp_
     source = GitSource(Repository(config.repository.url, "main", tmp_path / "state"), Tree(config), config)
     told: list[Observation] = []
     following = asyncio.create_task(source.run(told.append))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await source.looked.wait()
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)

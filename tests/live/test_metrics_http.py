@@ -112,7 +112,7 @@ class Looked:
         for index, one in enumerate(self.waiting):
             if isinstance(one, kind) and of in {"", one.source.kind}:
                 return self.waiting.pop(index)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (isinstance(found := await self.queue.get(), kind) and of in {"", found.source.kind}):
                 self.waiting.append(found)
         return found

@@ -101,7 +101,7 @@ class Seen:
         self.queue: asyncio.Queue[Observation] = asyncio.Queue()
 
     async def next(self, kind: type[Any], which: Callable[[Any], bool] = lambda _: True) -> Any:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (isinstance(found := await self.queue.get(), kind) and which(found)):
                 pass
         return found
@@ -109,7 +109,7 @@ class Seen:
     async def several(self, kind: type[Any], number: int) -> list[Observation]:
         """What came until `number` of a kind had."""
         found: list[Observation] = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while sum(isinstance(one, kind) for one in found) < number:
                 found.append(await self.queue.get())
         return found

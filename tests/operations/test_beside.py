@@ -73,7 +73,7 @@ async def test_an_audit_that_another_process_holds_is_waited_for_and_the_record_
         with pytest.raises(asyncio.CancelledError):
             await recording
         await asyncio.to_thread(let_go)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await written.wait()
     assert audit.records()[0]["operation"] == "1f3a"
     assert audit.verify() is None

@@ -177,7 +177,7 @@ async def test_kubectl_watches(tmp_path: Path) -> None:
         )  # fmt: skip
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 assert (await process.stdout.readline()).split()[:2] == [b"cart", b"2"]
                 store.write("Rollout", {**stored(store), "spec": {"replicas": 8}})
                 assert (await process.stdout.readline()).split()[:2] == [b"cart", b"8"]

@@ -26,7 +26,7 @@ class Lines:
         self._answer = answer
 
     async def next(self) -> Any:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             line = await self._answer.content.readline()
         return json.loads(line) if line else None
 

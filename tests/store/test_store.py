@@ -366,7 +366,7 @@ async def test_a_slow_reader_gets_the_newest_snapshot_not_every_one(running: Sto
     settle(running)
     for index in range(500):
         running.apply(ApplicationChanged(ARGO, IN_EU, application(uid=str(index))))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         read = 0
         async for snapshot in snapshots:
             read += 1
@@ -412,7 +412,7 @@ async def test_what_is_urgent_is_published_though_numbers_touched_the_cell_first
 
 async def test_a_problem_reaches_the_reader(running: Store) -> None:
     running.fail("sgm.yaml:3: stages is missing")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         async for snapshot in running.snapshots():
             if snapshot.problem:
                 break

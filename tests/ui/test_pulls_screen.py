@@ -212,7 +212,7 @@ async def test_a_page_is_opened_by_a_process_without_the_terminal(
     async with app.run_test(size=(120, 36)) as pilot:
         await open_pulls(pilot)
         await pilot.press("b")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not left.exists():
                 await pilot.pause(0.02)
         assert left.read_text().splitlines() == [ready().url]

@@ -42,7 +42,7 @@ def app_on_a_release() -> tuple[SgmApp, builders.ScriptedSession]:
 
 async def until(pilot: Pilot[None], so: Callable[[], object]) -> None:
     """Wait until something is so."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not so():
         assert time.monotonic() < deadline, "it never came to be so"
         await pilot.pause(0.01)

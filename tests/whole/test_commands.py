@@ -40,7 +40,7 @@ class Fleet:
     def end(self) -> None:
         """Let it go, and wait until it has."""
         self.process.terminate()
-        assert "Traceback" not in self.process.communicate(20)[1]
+        assert "Traceback" not in self.process.communicate(60)[1]
 
     def sgm(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command, as a pipeline would; it has to end with this code."""

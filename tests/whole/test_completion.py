@@ -14,7 +14,7 @@ from terminal import Terminal
 from test_commands import Fleet
 
 SGM = Path(sys.executable).with_name("sgm")
-PATIENT = 30.0
+PATIENT = 90.0
 START = {
     "zsh": (["zsh", "-f", "-i"], "autoload -Uz compinit; compinit -u -D; "),
     "fish": (["fish", "--no-config", "-i"], ""),

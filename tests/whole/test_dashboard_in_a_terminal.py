@@ -99,7 +99,7 @@ def test_the_terminal_is_as_it_was_after_a_signal(demo: Callable[..., Terminal])
         terminal = demo("--services", "2")
         terminal.wait_for(lambda text: "service" in text, PATIENT)
         os.kill(terminal.pid, number)
-        assert terminal.wait(15) == code
+        assert terminal.wait(60) == code
         assert b"\x1b[?1049l" in terminal.received
         assert b"\x1b[?25h" in terminal.received
 
@@ -108,7 +108,7 @@ def test_q_leaves_with_success_and_takes_the_embedded_fleet_along(demo: Callable
     terminal = demo("--services", "2")
     terminal.wait_for(lambda text: "✓" in text, PATIENT)
     terminal.type("q")
-    assert terminal.wait(15) == 0
+    assert terminal.wait(60) == 0
     children = subprocess.run(
         ["pgrep", "-f", f"parent-pid={terminal.pid}"], capture_output=True, text=True, check=False
     )
@@ -135,7 +135,7 @@ def test_a_killed_fleet_turns_everything_stale_and_a_restarted_one_heals_it(tmp_
         second = sandbox()
         terminal.wait_for(lambda text: "all settled" in text, PATIENT)
         terminal.type("q")
-        assert terminal.wait(15) == 0
+        assert terminal.wait(60) == 0
     second.terminate()
     second.wait()
 

@@ -17,7 +17,7 @@ from sgm_tui.session import LiveSession
 from sgm_tui.wiring import open_session
 
 pytestmark = pytest.mark.xdist_group("hubs")
-SOON = 30.0
+SOON = 90.0
 
 
 def application(namespace: str, service: str, destination: dict[str, str]) -> dict[str, Any]:

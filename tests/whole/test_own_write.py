@@ -22,7 +22,7 @@ from sgm_tui.wiring import open_session
 pytestmark = pytest.mark.xdist_group("commands")
 KEY = CellKey(ServiceName("checkout"), StageName("prod"), ClusterName("prod-eu1"))
 NEVER = 3600.0
-SOON = 30.0
+SOON = 90.0
 
 
 @pytest.fixture

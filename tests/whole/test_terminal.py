@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from terminal import Terminal
 
-PATIENT = 30.0
+PATIENT = 90.0
 SGM = str(Path(sys.executable).with_name("sgm"))
 DASHBOARD = [sys.executable, str(Path(__file__).parent.parent / "scripted_dashboard.py")]
 
@@ -84,7 +84,7 @@ def test_no_size_ends_it_and_a_start_in_one_cell_is_a_start(tmp_path: Path) -> N
         terminal.resize(120, 36)
         terminal.wait_for(lambda text: "checkout" in text and "promote" in text.splitlines()[-1], PATIENT)
         terminal.type("q")
-        assert terminal.wait(20) == 0
+        assert terminal.wait(60) == 0
 
 
 def flood(terminal: Terminal, data: bytes) -> None:
@@ -182,7 +182,7 @@ def test_it_stops_with_the_terminal_as_it_was_and_goes_on_with_everything_painte
     shown.type("j")
     shown.wait_for(lambda text: "▌checkout" in text, PATIENT)
     shown.type("q")
-    assert shown.wait(20) == 0
+    assert shown.wait(60) == 0
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks the kernel for the state of a process")
@@ -196,7 +196,7 @@ def test_a_stop_nobody_can_catch_is_survived_and_the_terminal_still_restored(sho
         shown.type("j")
         shown.wait_for(lambda text, on=service: f"▌{on}" in text, PATIENT)
     shown.type("q")
-    assert shown.wait(20) == 0
+    assert shown.wait(60) == 0
     assert termios.tcgetattr(shown.master)[3] & termios.ICANON
 
 
@@ -205,7 +205,7 @@ def test_a_defect_gives_the_terminal_back_and_says_in_two_lines_what_and_where(t
     with dashboard(tmp_path, SGM_STATE_DIRECTORY=str(state), GH_TOKEN="s3cret-of-mine") as terminal:
         terminal.wait_for(lambda text: "q quit" in text, PATIENT)
         terminal.type("r")
-        assert terminal.wait(30) == 1
+        assert terminal.wait(60) == 1
         after = terminal.received.rpartition(b"\x1b[?1049l")[2].decode()
     assert "Traceback" not in after
     assert "sgm: a defect in sgm: " in after
@@ -224,7 +224,7 @@ def test_a_terminal_that_only_prints_is_told_what_to_use_instead(tmp_path: Path,
     config = tmp_path / "sgm.yaml"
     config.write_text("stages: []\n", encoding="utf-8")
     with Terminal([SGM, "--config", str(config), *command], environment={"TERM": kind}) as terminal:
-        assert terminal.wait(30) == 2
+        assert terminal.wait(60) == 2
         assert "cannot show the dashboard" in terminal.text
         assert "sgm status" in terminal.text
         assert b"\x1b" not in terminal.received
@@ -232,7 +232,7 @@ def test_a_terminal_that_only_prints_is_told_what_to_use_instead(tmp_path: Path,
 
 def test_without_a_keyboard_it_prints_and_leaves(tmp_path: Path) -> None:
     with Terminal(["sh", "-c", f"exec {SGM} --config {tmp_path / 'none.yaml'} < /dev/null"]) as terminal:
-        assert terminal.wait(30) == 2
+        assert terminal.wait(60) == 2
         assert "none.yaml" in terminal.text
         assert b"\x1b[?1049h" not in terminal.received
 
@@ -242,7 +242,7 @@ def test_standard_error_may_go_elsewhere(tmp_path: Path) -> None:
     with Terminal(["sh", "-c", f"exec {command} 2> {tmp_path / 'log'}"]) as terminal:
         terminal.wait_for(lambda text: "checkout" in text, PATIENT)
         terminal.type("q")
-        assert terminal.wait(20) == 0
+        assert terminal.wait(60) == 0
     assert (tmp_path / "log").read_bytes() == b""
 
 
