@@ -148,6 +148,14 @@ class RegistryConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LintConfig:
+    """`lint`: what `sgm lint` looks at."""
+
+    exclude: tuple[str, ...] = ()
+    """Globs over paths from the root that are left out: skeletons, fixtures; `**` crosses folders."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything sgm was told, merged, with where each value came from."""
 
@@ -160,6 +168,7 @@ class Config:
     github: GithubConfig = field(default_factory=GithubConfig)
     registry: RegistryConfig = field(default_factory=RegistryConfig)
     policy: Policy = field(default_factory=Policy)
+    lint: LintConfig = field(default_factory=LintConfig)
     grafana_url: str = ""
     kubeconfig: Path | None = None
     """Explicit kubeconfig; KUBECONFIG or ~/.kube/config when not set. Relative paths count from the config file."""

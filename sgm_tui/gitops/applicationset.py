@@ -22,14 +22,8 @@ from sgm_tui.gitops.argo_objects import (
     application,
 )
 from sgm_tui.gitops.globs import matches
-from sgm_tui.gitops.go_template import (
-    NO_VALUE,
-    TemplateError,
-    UnsupportedError,
-    normalized,
-    render_go,
-    render_plain,
-)
+from sgm_tui.gitops.go_template import TemplateError, normalized, render_go, render_plain
+from sgm_tui.gitops.go_values import NO_VALUE, UnsupportedError
 from sgm_tui.gitops.marked import Marked, Place, documents, place_of
 from sgm_tui.yaml_nodes import YamlError
 
@@ -49,6 +43,8 @@ class Ground:
     read: Callable[[str], bytes | None]
     ours: Callable[[str], bool]
     """Whether a repository URL means this repository."""
+    current: Callable[[str], bool] = lambda _revision: True
+    """Whether a revision of this repository means these files."""
 
     def directories(self) -> list[str]:
         """Every directory that holds something."""
@@ -70,6 +66,8 @@ class Problem:
     place: Place
     subject: str = ""
     """For which parameters: a cluster's or a directory's name."""
+    generator: str = ""
+    """Of an empty one: its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +123,8 @@ class _Expander:
         self._directories: list[str] | None = None
         self._problems: list[Problem] = []
         self._unsupported: list[str] = []
+        self._overriding = False
+        """Inside a generator that only overrides another's parameters: finding nothing is ordinary there."""
 
     def run(self) -> Expansion:
         spec = self._set.spec
@@ -216,8 +216,9 @@ class _Expander:
             found = [one for one in found if self._selected(selector, flat(one))]
         return found
 
-    def _empty(self, message: str, value: object, around: Parameters) -> None:
-        self._problems.append(Problem("empty", message, self._place(value), _subject(around)))
+    def _empty(self, generator: str, message: str, value: object, around: Parameters) -> None:
+        if not self._overriding:
+            self._problems.append(Problem("empty", message, self._place(value), _subject(around), generator))
 
     def _with_values(self, spec: Mapping[str, Any], parameters: Parameters) -> Parameters:
         values = self._rendered(self._mapping(spec.get("values")), parameters)
@@ -236,8 +237,9 @@ class _Expander:
             chosen.append(Cluster(*IN_CLUSTER, {}, {}, self._set.place))
         if not chosen:
             count = len(self._ground.clusters)
-            self._empty(f"the selector fits none of the {count} declared clusters", selector, around)
-        return [self._with_values(spec, self._of_cluster(one)) for one in chosen]
+            self._empty("clusters", f"the selector fits none of the {count} declared clusters", selector, around)
+        parameters = [self._with_values(spec, self._of_cluster(one)) for one in chosen]
+        return [{"clusters": parameters}] if spec.get("flatList") is True else parameters
 
     def _of_cluster(self, cluster: Cluster) -> Parameters:
         metadata = {
@@ -246,7 +248,7 @@ class _Expander:
             if entries
         }
         facts: Parameters = {"name": cluster.name, "nameNormalized": normalized(cluster.name)}
-        facts |= {"server": cluster.server, "project": ""}
+        facts |= {"server": cluster.server, "project": cluster.project}
         whole = {**facts, "metadata": metadata} if metadata else facts
         return whole if self._go else dict(flat(whole))
 
@@ -283,6 +285,8 @@ class _Expander:
     def _git(self, spec: Mapping[str, Any], around: Parameters) -> list[Parameters]:
         if not self._ground.ours(_text(spec.get("repoURL"))):
             raise UnsupportedError(f"the generator git on another repository ({_text(spec.get('repoURL'))})")
+        if not self._ground.current(_text(spec.get("revision"))):
+            raise UnsupportedError(f"the generator git at another revision ({_text(spec.get('revision'))})")
         requests = self._mappings(spec.get("directories") or spec.get("files"))
         if not requests or not all(isinstance(one.get("path"), str) for one in requests):
             raise _GeneratorError("git needs directories or files, each with a path", self._place(spec))
@@ -297,7 +301,7 @@ class _Expander:
         if not paths:
             what = "directory" if spec.get("directories") else "file"
             written = [one["path"] for one in requests if not one.get("exclude")]
-            self._empty(f"no {what} matches {', '.join(written)}", written, around)
+            self._empty("git", f"no {what} matches {', '.join(written)}", written, around)
         return [self._with_values(spec, one) for one in found]
 
     def _of_file(self, spec: Mapping[str, Any], path: str) -> list[Parameters]:
@@ -334,7 +338,7 @@ class _Expander:
             raise UnsupportedError("elementsYaml of the generator list")
         elements = self._mappings(spec.get("elements"))
         if not elements:
-            self._empty("the list has no elements", spec, around)
+            self._empty("list", "the list has no elements", spec, around)
         return [dict(one) if self._go else dict(flat(one)) for one in elements]
 
     def _matrix(self, spec: Mapping[str, Any], around: Parameters) -> list[Parameters]:
@@ -361,9 +365,13 @@ class _Expander:
         if len(children) < 2 or not keys:
             raise _GeneratorError("merge takes two or more generators and mergeKeys", self._place(spec))
         base: dict[tuple[str, ...], Parameters] = {}
+        outside = self._overriding
         for number, child in enumerate(children):
             own: set[tuple[str, ...]] = set()
-            for one in self._parameters(child, around):
+            self._overriding = outside or number > 0
+            parameters = self._parameters(child, around)
+            self._overriding = outside
+            for one in parameters:
                 dotted = flat(one)
                 key = tuple(dotted.get(name, "") for name in keys)
                 if key in own:

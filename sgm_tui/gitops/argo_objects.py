@@ -80,6 +80,8 @@ class Cluster:
     place: Place
     credentials: bool = False
     """The declaration carries credentials: it must not be in git."""
+    project: str = ""
+    """The AppProject the cluster is scoped to; "" for every project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,8 @@ class AppProject:
     namespace_deny: tuple[KindRule, ...]
     windows: tuple[SyncWindow, ...]
     place: Place
+    namespace: str = ""
+    """Of the Argo CD it belongs to; "" where whoever applies it says."""
 
     def allows_source(self, url: str) -> bool:
         """Whether a repository may be read: in order, a `!` that matches denies, one that does not permits."""
@@ -339,7 +343,8 @@ def _application_set(data: Mapping[str, Any], path: str) -> ApplicationSet:
 
 def _project(data: Mapping[str, Any], path: str) -> AppProject:
     reader = _Reader(path, data)
-    name = reader.text(reader.mapping(data, "metadata"), "name")
+    metadata = reader.mapping(data, "metadata")
+    name = reader.text(metadata, "name")
     spec = reader.mapping(data, "spec")
 
     def kinds(key: str) -> tuple[KindRule, ...]:
@@ -362,6 +367,7 @@ def _project(data: Mapping[str, Any], path: str) -> AppProject:
         namespace_deny=kinds("namespaceResourceBlacklist"),
         windows=tuple(_window(reader, one) for one in reader.mappings(spec, "syncWindows")),
         place=reader.place(name or data),
+        namespace=reader.text(metadata, "namespace"),
     )
 
 
@@ -397,6 +403,7 @@ def _cluster(data: Mapping[str, Any], path: str) -> Cluster:
         annotations=_texts(reader.mapping(metadata, "annotations")),
         place=reader.place(written or data),
         credentials=bool(plain.get("config") or encoded.get("config")),
+        project=value("project"),
     )
 
 
@@ -433,30 +440,46 @@ def _source_matches(pattern: str, url: str) -> bool:
     return pattern == "*" or matches(normalized_repository(pattern), normalized_repository(url), separated=True)
 
 
-Sources = Callable[[str], bool]
-"""Whether a repository URL means the repository that is read."""
+Sources = Callable[[Source], bool]
+"""Whether a source is the files that are read: their repository, and where that matters their revision."""
 
 
 def value_paths(one: Application, ours: Sources) -> Sequence[tuple[Source, str]]:
-    """The values files of an Application that lie in this repository, as (source, path from the root).
+    """Return the values files of an Application that lie in this repository, as (source, path or glob from the root).
 
     A leading `/` counts from the repository of the source, `$ref/` from that of the source with this `ref`, everything
-    else from the source's path; a URL is nobody's file.
+    else from the source's path; a URL is nobody's file. Variables of the build environment are filled in as Argo CD
+    does (reposerver, `newEnv`); a file whose name holds another variable is left out.
     """
     refs = {source.ref: source for source in one.sources if source.ref}
-    found: list[tuple[Source, str]] = []
+    paths: list[tuple[Source, str]] = []
     for source in one.sources:
         for written in source.value_files:
             home, path = source, written
-            if written.startswith("$"):
-                name, _, path = written[1:].partition("/")
-                if name not in refs:
-                    continue
-                home, path = refs[name], f"/{path}"
-            if "://" in path or not ours(home.repo_url) or (home is source and source.chart):
+            name, _, below = written[1:].partition("/")
+            if written.startswith("$") and name in refs:
+                home, path = refs[name], f"/{below}"
+            path = _with_environment(path, one, source)
+            if "$" in path or "://" in path or not ours(home) or (home is source and source.chart):
                 continue
-            found.append((source, _joined("" if path.startswith("/") else source.path, path)))
-    return found
+            paths.append((source, _joined("" if path.startswith("/") else source.path, path)))
+    return paths
+
+
+def _with_environment(path: str, one: Application, source: Source) -> str:
+    environment = {
+        "ARGOCD_APP_NAME": one.name,
+        "ARGOCD_APP_NAMESPACE": one.destination_namespace,
+        "ARGOCD_APP_PROJECT_NAME": one.project,
+        "ARGOCD_APP_SOURCE_PATH": source.path,
+        "ARGOCD_APP_SOURCE_REPO_URL": source.repo_url,
+        "ARGOCD_APP_SOURCE_TARGET_REVISION": source.revision,
+    }
+
+    def value(variable: re.Match[str]) -> str:
+        return environment.get(variable[1] or variable[2], variable[0])
+
+    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, path)
 
 
 def _joined(base: str, path: str) -> str:

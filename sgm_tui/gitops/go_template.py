@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sgm_tui.gitops.go_printf import printf
+from sgm_tui.gitops.go_values import MISSING, Missing, UnsupportedError, printed
+
 Parameters = Mapping[str, Any]
-NO_VALUE = "<no value>"
-"""What Go prints for a key that is not there, when `missingkey=error` is not set."""
 _ACTION = re.compile(r"(\{\{-?\s*.*?\s*-?\}\})", re.DOTALL)
 _PLAIN_KEY = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _TOKEN = re.compile(
@@ -25,17 +26,6 @@ _TOKEN = re.compile(
 
 class TemplateError(Exception):
     """A template that fails, in the controller's words."""
-
-
-class UnsupportedError(Exception):
-    """Something real that is not understood here; the text names it."""
-
-
-class _Missing:
-    """No such key."""
-
-
-_MISSING = _Missing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +44,14 @@ def normalized(text: str) -> str:
     return re.sub(r"[^-a-z0-9.]", "-", text.lower())[:253].strip("-.")
 
 
-def render_plain(text: str, parameters: Mapping[str, str]) -> str:
-    """Put values in place of `{{key}}`; an unknown key stays as it is written."""
-    return _PLAIN_KEY.sub(lambda found: parameters.get(found[1], found[0]), text)
+def render_plain(text: str, parameters: Parameters) -> str:
+    """Put strings in place of `{{key}}`; a key that is unknown or no string stays as it is written."""
+
+    def filled(match: re.Match[str]) -> str:
+        value = parameters.get(match[1])
+        return value if isinstance(value, str) else match[0]
+
+    return _PLAIN_KEY.sub(filled, text)
 
 
 def render_go(text: str, parameters: Parameters, *, strict: bool) -> str:
@@ -125,7 +120,7 @@ def _constant(text: str) -> Callable[[_Scope], str]:
 
 
 def _printing(value: _Value) -> Callable[[_Scope], str]:
-    return lambda scope: _printed(value(scope))
+    return lambda scope: printed(value(scope))
 
 
 def _control(word: str, test_text: str, parts: Iterator[str]) -> Callable[[_Scope], str]:
@@ -282,7 +277,7 @@ def _field(word: str) -> _Value:
 
 
 def _entry(of: Any, name: str, strict: bool) -> Any:
-    if isinstance(of, _Missing) or of is None:
+    if isinstance(of, Missing) or of is None:
         raise TemplateError(f"nil pointer evaluating interface {{}}.{name}")
     if not isinstance(of, Mapping):
         raise TemplateError(f"can't evaluate field {name} in type {type(of).__name__}")
@@ -290,35 +285,17 @@ def _entry(of: Any, name: str, strict: bool) -> Any:
         return of[name]
     if strict:
         raise TemplateError(f'map has no entry for key "{name}"')
-    return _MISSING
+    return MISSING
 
 
 def _true(value: object) -> bool:
-    return not isinstance(value, _Missing) and bool(value)
-
-
-def _printed(value: object) -> str:
-    if isinstance(value, _Missing) or value is None:
-        return NO_VALUE
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return f"[{' '.join(map(_printed, value))}]"
-    if isinstance(value, Mapping):
-        return f"map[{' '.join(f'{key}:{_printed(value[key])}' for key in sorted(value))}]"
-    return str(value)
+    return not isinstance(value, Missing) and bool(value)
 
 
 def _index(value: Any, *keys: Any) -> Any:
     for key in keys:
         value = value.get(key, "") if isinstance(value, Mapping) else value[key]
     return value
-
-
-def _printf(form: str, *values: Any) -> str:
-    rest = iter(values)
-    quoted = {"%q": '"{}"'}
-    return re.sub("%[vsdq]", lambda verb: quoted.get(verb[0], "{}").format(_printed(next(rest, None))), form)
 
 
 _CONSTANTS: Mapping[str, Any] = {"true": True, "false": False, "nil": None}
@@ -341,21 +318,21 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "default": lambda other, one=None: one if _true(one) else other,
     "coalesce": lambda *values: next((one for one in values if _true(one)), None),
     "ternary": lambda yes, no, test: yes if test else no,
-    "print": lambda *values: "".join(map(_printed, values)),
-    "printf": _printf,
-    "quote": lambda one: f'"{_printed(one)}"',
-    "squote": lambda one: f"'{_printed(one)}'",
-    "lower": lambda one: _printed(one).lower(),
-    "upper": lambda one: _printed(one).upper(),
-    "trim": lambda one: _printed(one).strip(),
-    "trimPrefix": lambda part, one: _printed(one).removeprefix(part),
-    "trimSuffix": lambda part, one: _printed(one).removesuffix(part),
-    "replace": lambda old, new, one: _printed(one).replace(old, new),
-    "trunc": lambda length, one: _printed(one)[:length] if length >= 0 else _printed(one)[length:],
-    "splitList": lambda separator, one: _printed(one).split(separator),
-    "join": lambda separator, values: separator.join(map(_printed, values)),
-    "contains": lambda part, one: part in _printed(one),
-    "hasPrefix": lambda part, one: _printed(one).startswith(part),
-    "hasSuffix": lambda part, one: _printed(one).endswith(part),
-    "normalize": lambda one: normalized(_printed(one)),
+    "print": lambda *values: "".join(map(printed, values)),
+    "printf": printf,
+    "quote": lambda one: f'"{printed(one)}"',
+    "squote": lambda one: f"'{printed(one)}'",
+    "lower": lambda one: printed(one).lower(),
+    "upper": lambda one: printed(one).upper(),
+    "trim": lambda one: printed(one).strip(),
+    "trimPrefix": lambda part, one: printed(one).removeprefix(part),
+    "trimSuffix": lambda part, one: printed(one).removesuffix(part),
+    "replace": lambda old, new, one: printed(one).replace(old, new),
+    "trunc": lambda length, one: printed(one)[:length] if length >= 0 else printed(one)[length:],
+    "splitList": lambda separator, one: printed(one).split(separator),
+    "join": lambda separator, values: separator.join(map(printed, values)),
+    "contains": lambda part, one: part in printed(one),
+    "hasPrefix": lambda part, one: printed(one).startswith(part),
+    "hasSuffix": lambda part, one: printed(one).endswith(part),
+    "normalize": lambda one: normalized(printed(one)),
 }

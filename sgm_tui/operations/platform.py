@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sgm_tui.config import Config
@@ -11,7 +11,7 @@ from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.observed import Application as Live
 from sgm_tui.fleet.text import clean
 from sgm_tui.fleet.windows import Window
-from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, Sources, SyncWindow
+from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, SyncWindow
 from sgm_tui.gitops.globs import matches
 from sgm_tui.gitops.lint.subject import Checkout, Subject
 from sgm_tui.live.naming import Naming
@@ -49,7 +49,7 @@ class Platform:
     projects: Mapping[str, AppProject] = field(default_factory=dict)
     servers: Mapping[str, str] = field(default_factory=dict)
     """Cluster name → API server, as Argo CD knows them."""
-    ours: Sources = lambda _: False
+    ours: Callable[[str], bool] = lambda _: False
     """Whether a repository URL means the repository that was read."""
 
     def project_name(self, key: CellKey, live: Live | None) -> str:

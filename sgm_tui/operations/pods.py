@@ -119,7 +119,7 @@ class PodTemplates:
                 yield f"it is rendered from {clean(source.revision)}, not from the branch"
             else:
                 yield from _changed_chart(source.path.strip("/"), own, between)
-        for _, path in value_paths(one, platform.ours):
+        for _, path in value_paths(one, lambda source: platform.ours(source.repo_url)):
             if path != own and between.changed(path):
                 yield f"{path}, which it is rendered with, has changed since the stable pods were made"
 

@@ -18,7 +18,8 @@ from sgm_tui.gitops.argo_objects import (
     value_paths,
 )
 from sgm_tui.gitops.globs import matches
-from sgm_tui.gitops.go_template import TemplateError, UnsupportedError, normalized, render_go, render_plain
+from sgm_tui.gitops.go_template import TemplateError, normalized, render_go, render_plain
+from sgm_tui.gitops.go_values import UnsupportedError
 from sgm_tui.gitops.marked import Marked, MarkedYamlError, Place, documents
 from sgm_tui.resources import gitops_repository
 from sgm_tui.sandbox import applicationset_generators as sandbox_generators
@@ -390,7 +391,7 @@ def test_values_files_are_found_from_the_root_the_path_and_another_source() -> N
         "  - repoURL: https://charts\n    chart: x\n    helm: {valueFiles: [$mine/dev/values.yaml, own.yaml]}\n"
         f"  - repoURL: {OURS}\n    path: charts/x\n    helm: {{valueFiles: [/a.yaml, ../b.yaml, 'https://c/d.yaml']}}\n"
     )
-    paths = [path for _, path in value_paths(one, lambda url: url == OURS)]
+    paths = [path for _, path in value_paths(one, lambda source: source.repo_url == OURS)]
     assert paths == ["dev/values.yaml", "a.yaml", "charts/b.yaml"]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sgm_tui.gitops.applicationset import Expansion, Problem
 from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, Source, value_paths
@@ -14,12 +16,15 @@ from sgm_tui.gitops.marked import Marked, Place
 
 _SET_RULES = ("applicationset-template", "applicationset-generator", "applicationset-empty")
 _RULES = ("application-clash", "application-name", "application-path", "application-cluster", "values-unused")
+_REVISION_RULES = ("application-path", "values-unread", "project-kind")
 _KIND_RULES = {
     "template": "applicationset-template",
     "generator": "applicationset-generator",
     "empty": "applicationset-empty",
     "malformed": "argo-object",
 }
+_MANY = 4
+"""So many of one kind are one finding."""
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?")
 
 
@@ -27,6 +32,9 @@ def check(subject: Subject) -> Said:
     """Every ApplicationSet, then all Applications together."""
     if not subject.argo.sets:
         yield Skipped(_SET_RULES, "no ApplicationSet is in this repository")
+    if subject.skeletons:
+        yield Skipped(_RULES, f"{several(sorted(set(subject.skeletons)), 3)}: names are still to be filled in")
+    yield from _selectors(subject)
     unsupported: dict[str, dict[str, None]] = defaultdict(dict)
     for one, expansion in subject.expansions:
         yield from _problems(expansion)
@@ -38,15 +46,40 @@ def check(subject: Subject) -> Said:
         yield Skipped(_RULES, "no Application is known")
         return
     yield from _names(subject)
+    yield from _revisions(subject)
     yield from _paths(subject)
     yield from _clusters(subject)
     yield from _unused(subject)
+
+
+def _selectors(subject: Subject) -> Iterator[Finding]:
+    """Selectors that fit no declared cluster; where most do not, the clusters are declared elsewhere: one note."""
+    places = list(
+        dict.fromkeys(one.place for _, made in subject.expansions for one in made.problems if _of_cluster(one))
+    )
+    if not places:
+        return
+    count = len(subject.argo.clusters)
+    message = f"the selector fits none of the {count} declared clusters"
+    if len(places) < _MANY:
+        yield from (found("applicationset-empty", place, message) for place in places)
+        return
+    message = f"{len(places)} selectors fit none of the {count} clusters that are declared here"
+    fix = "Declare the others here too, unless they are declared elsewhere."
+    note = found("applicationset-empty", subject.argo.clusters[0].place, message, fix, severity="note")
+    yield replace(note, asked=tuple(places))
+
+
+def _of_cluster(problem: Problem) -> bool:
+    return problem.kind == "empty" and problem.generator == "clusters"
 
 
 def _problems(expansion: Expansion) -> Iterator[Finding]:
     """The same mistake for several clusters is one finding; so is every search of one generator that found nothing."""
     grouped: dict[tuple[str, Place, str], list[Problem]] = defaultdict(list)
     for problem in expansion.problems:
+        if _of_cluster(problem):
+            continue
         same = "" if problem.kind == "empty" else problem.message
         grouped[_KIND_RULES[problem.kind], problem.place, same].append(problem)
     for (rule, place, _), problems in grouped.items():
@@ -56,11 +89,15 @@ def _problems(expansion: Expansion) -> Iterator[Finding]:
 
 
 def _names(subject: Subject) -> Iterator[Finding]:
-    known: dict[tuple[str, str], list[Application]] = defaultdict(list)
+    """Names that clash for certain: in one ApplicationSet, or in one folder, which one hub gets as a whole.
+
+    The same name in two folders may be meant for two hubs.
+    """
+    known: dict[tuple[str, str, str], list[Application]] = defaultdict(list)
     for one in subject.applications:
-        known[one.namespace, one.name].append(one)
+        known[posixpath.dirname(one.place.path), one.namespace, one.name].append(one)
     clashes: dict[tuple[Place, str], list[str]] = defaultdict(list)
-    for (_, name), group in known.items():
+    for (_, _, name), group in known.items():
         if len(group) > 1:
             first, second = group[0], group[-1]
             other = "" if first.place == second.place else f", also made in {first.place.path}:{first.place.line}"
@@ -72,15 +109,26 @@ def _names(subject: Subject) -> Iterator[Finding]:
             yield found("application-name", one.place, f"{one.name} is no name Kubernetes takes")
 
 
+def _revisions(subject: Subject) -> Said:
+    """Applications that read this repository at another revision: its files there are not these."""
+    elsewhere: dict[str, dict[str, None]] = defaultdict(dict)
+    for one in subject.applications:
+        for source in one.sources:
+            if subject.ours(source.repo_url) and not subject.current(source.revision):
+                elsewhere[source.revision][one.name] = None
+    for revision, names in elsewhere.items():
+        yield Skipped(_REVISION_RULES, f"{several(list(names), 3)}: this repository is read at {revision}")
+
+
 def _paths(subject: Subject) -> Said:
     if not any(subject.ours(source.repo_url) for one in subject.applications for source in one.sources):
         yield Skipped(("application-path",), "no Application reads the repository sgm.yaml names")
     missing: dict[Place, list[str]] = defaultdict(list)
     for one in subject.applications:
         for source in one.sources:
-            if source.path and not source.chart and subject.ours(source.repo_url) and _absent(subject, source.path):
+            if source.path and not source.chart and subject.here(source) and _absent(subject, source.path):
                 missing[source.place].append(source.path)
-        for source, path in value_paths(one, subject.ours):
+        for source, path in subject.value_files(one):
             absent = path not in subject.checkout.files and path not in subject.checkout.links
             if absent and not source.ignore_missing:
                 missing[_value_file_place(source)].append(path)
@@ -119,7 +167,8 @@ def _clusters(subject: Subject) -> Said:
 
 def _unused(subject: Subject) -> Said:
     """Values files of the layout that no Application reads."""
-    used = {path for one in subject.applications for _, path in value_paths(one, subject.ours)}
+    used = {path for one in subject.applications for _, path in subject.value_files(one)}
+    used |= {path for one in subject.applications for _, path in value_paths(one, lambda at: subject.ours(at.repo_url))}
     folders = {
         source.path.strip("/")
         for one in subject.applications

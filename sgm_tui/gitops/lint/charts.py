@@ -11,17 +11,18 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sgm_tui.gitops.argo_objects import value_paths
-from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found
+from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found, several
 from sgm_tui.gitops.lint.subject import Subject
 from sgm_tui.gitops.marked import Place, place_of
 
 _REFERENCE = re.compile(r"\.Values((?:\.[A-Za-z_][\w]*)*)")
 _INDEX = re.compile(r"index\s+\$?\.Values((?:\s+\"[^\"]+\")+)")
 _WHOLE = re.compile(r"\.Values(?![\w.])(?!\s+\")")
+_MANY = 4
+"""So many keys of one file are one finding."""
 _ANYTHING = frozenset({"global", "tags"})
 _UNJUDGED = ("$ref", "allOf", "anyOf", "oneOf", "patternProperties", "if")
 Key = tuple[str, ...]
@@ -54,18 +55,27 @@ def check(subject: Subject) -> Said:
                 charts[folder] = _chart(subject, folder)
             chart = charts[folder]
             if chart is not None and path in subject.checkout.files:
-                for values in subject.parsed(path).values:
-                    if isinstance(values, Mapping):
-                        yield from _unread(chart, values, path)
+                documents = [one for one in subject.parsed(path).values[:1] if isinstance(one, Mapping)]
+                yield from _together([one for values in documents for one in _unread(chart, values, path)], folder)
+
+
+def _together(findings: Sequence[Finding], folder: str) -> Iterator[Finding]:
+    """Many keys of one file that a chart does not read are one fact: it is meant for something else."""
+    loose = [one for one in findings if one.severity == "warning"]
+    yield from (one for one in findings if one not in loose or len(loose) < _MANY)
+    if len(loose) >= _MANY:
+        names = [one.message.rpartition(" ")[2] for one in loose]
+        message = f"chart {folder} does not read {len(loose)} keys: {several(names, 3)}"
+        yield replace(found("values-unread", loose[0].place, message), asked=tuple(one.place for one in loose[1:]))
 
 
 def _given(subject: Subject) -> dict[str, set[str]]:
     """Values file → folders of the charts it is given to."""
     given: dict[str, set[str]] = defaultdict(set)
     for one in subject.applications:
-        for source, path in value_paths(one, subject.ours):
+        for source, path in subject.value_files(one):
             folder = source.path.strip("/")
-            if folder in subject.charts and subject.ours(source.repo_url) and not source.chart:
+            if folder in subject.charts and subject.here(source) and not source.chart:
                 given[path].add(folder)
     for folder in subject.charts:
         # An umbrella chart only wraps its dependencies: its own values are meant for them.
@@ -80,9 +90,7 @@ def _templates(subject: Subject, folder: str) -> list[str]:
 
 def _chart(subject: Subject, folder: str) -> _Chart | None:
     """None for a chart that takes its values as a whole, so that every key is known."""
-    description = _first(subject, f"{folder}/Chart.yaml")
-    dependencies = description.get("dependencies") if isinstance(description, Mapping) else None
-    dependencies = [one for one in dependencies or () if isinstance(one, Mapping)]
+    dependencies = _dependencies(subject, folder)
     text = "\n".join(
         subject.checkout.files[path].decode("utf-8", "replace")
         for path in subject.paths
@@ -102,6 +110,13 @@ def _chart(subject: Subject, folder: str) -> _Chart | None:
         free=_ANYTHING | {str(one.get("alias") or one.get("name")) for one in dependencies},
         unseen=bool(own) and any(not _vendored(subject, folder, one) for one in dependencies),
     )
+
+
+def _dependencies(subject: Subject, folder: str) -> list[Mapping[str, Any]]:
+    """The charts a chart depends on, by its Chart.yaml or, as Helm 2 had it, its requirements.yaml."""
+    files = (_first(subject, f"{folder}/{name}") for name in ("Chart.yaml", "requirements.yaml"))
+    listed = (file.get("dependencies") for file in files if isinstance(file, Mapping))
+    return [one for entries in listed if isinstance(entries, list) for one in entries if isinstance(one, Mapping)]
 
 
 def _first(subject: Subject, path: str) -> Any:

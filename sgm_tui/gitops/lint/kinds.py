@@ -44,14 +44,14 @@ class _Object:
 
 def check(subject: Subject) -> Said:
     """Every Application that is a chart of this repository."""
-    projects = {one.name: one for one in subject.argo.projects}
     brought: dict[str, list[_Object]] = {}
     refused: dict[tuple[str, _Object], list[str]] = defaultdict(list)
     for one in subject.applications:
-        project = projects.get(one.project)
+        known = subject.projects_of(one)
+        project = known[0] if len(known) == 1 else None
         for source in one.sources if project is not None else ():
             folder = source.path.strip("/")
-            if folder not in subject.charts or source.chart or not subject.ours(source.repo_url):
+            if folder not in subject.charts or source.chart or not subject.here(source):
                 continue
             if folder not in brought:
                 brought[folder] = list(_objects(subject, folder))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from sgm_tui.config import Config
 from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found, several
@@ -16,6 +16,8 @@ from sgm_tui.gitops.marked import Place
 
 _RULES = ("layout-unmatched", "layout-unknown-stage", "layout-unknown-cluster", "layout-shadowed", "service-gap")
 
+_MANY = 4
+"""So many files outside the layout are one finding."""
 _SERVICE = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
 
 
@@ -106,6 +108,7 @@ def _strays(subject: Subject, config: Config) -> Iterator[Finding]:
     """Files that look like values files, and are none of any cell."""
     layout = _Layout(config)
     unknown: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    unmatched: list[str] = []
     for path in subject.paths:
         folder, _, name = path.rpartition("/")
         if path in subject.cells_of or folder in subject.charts or (layout.endings and name not in layout.endings):
@@ -122,11 +125,21 @@ def _strays(subject: Subject, config: Config) -> Iterator[Finding]:
             rule, message = layout.unknown(guesses[0])
             unknown[rule, guesses[0].folder, message].append(path)
         elif holds:
-            message = f"it holds {layout.image_key}, and no template of layout.values matches"
-            yield found("layout-unmatched", Place(path), message)
+            unmatched.append(path)
+    yield from _unmatched(unmatched, layout.image_key)
     for (rule, folder, message), paths in sorted(unknown.items()):
         count = f"{len(paths)} values files" if len(paths) > 1 else "a values file"
         yield found(rule, Place(paths[0]), f"{message}: {count} under {folder}")
+
+
+def _unmatched(paths: Sequence[str], image_key: str) -> Iterator[Finding]:
+    """Each file that holds a version outside the layout; many of them are one fact about the layout."""
+    if len(paths) < _MANY:
+        message = f"it holds {image_key}, and no template of layout.values matches"
+        yield from (found("layout-unmatched", Place(path), message) for path in paths)
+        return
+    message = f"{len(paths)} files hold {image_key}, and no template of layout.values matches: {several(paths, 3)}"
+    yield replace(found("layout-unmatched", Place(paths[0]), message), asked=tuple(map(Place, paths[1:])))
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

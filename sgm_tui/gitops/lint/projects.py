@@ -59,23 +59,30 @@ class _Servers:
         return name or server
 
 
-def _asked(subject: Subject) -> Iterator[Finding]:
+def _asked(subject: Subject) -> Said:
     """One finding a place and thing that is not allowed, however many Applications ask for it."""
-    projects = {one.name: one for one in subject.argo.projects}
     servers = _Servers(subject)
     refused: dict[tuple[str, Place, str], list[str]] = defaultdict(list)
     outside: dict[tuple[str, tuple[DestinationRule, ...]], list[Application]] = defaultdict(list)
+    unseen: dict[str, None] = {}
     for one in subject.applications:
-        project = projects.get(one.project)
-        if project is None:
-            if one.project != _BUILT_IN:
-                named = f"there is no AppProject {one.project}" if one.project else "the Application names no project"
-                refused["project-unknown", one.project_place, named].append(one.name)
-            continue
-        for rule, place, message in _violations(one, project, servers):
-            refused[rule, place, message].append(one.name)
-        if rules := _rules_it_is_outside_of(one, project, servers):
-            outside[project.name, rules].append(one)
+        projects = subject.projects_of(one)
+        if len(projects) > 1:
+            yield Skipped(_ASKED, f"there are {len(projects)} AppProjects {one.project}, of different hubs")
+        elif projects:
+            for rule, place, message in _violations(one, projects[0], servers):
+                refused[rule, place, message].append(one.name)
+            if rules := _rules_it_is_outside_of(one, projects[0], servers):
+                outside[projects[0].name, rules].append(one)
+        elif not one.project:
+            refused["project-unknown", one.project_place, "the Application names no project"].append(one.name)
+        elif one.project != _BUILT_IN and subject.unseen_projects:
+            unseen[one.project] = None
+        elif one.project != _BUILT_IN:
+            refused["project-unknown", one.project_place, f"there is no AppProject {one.project}"].append(one.name)
+    if unseen:
+        reason = f"AppProject {several(list(unseen), 3)} is not declared here, and {subject.unseen_projects}"
+        yield Skipped(("project-unknown",), reason)
     for (rule, place, message), names in refused.items():
         yield found(rule, place, f"{message} ({several(names)})")
     for (name, rules), those in outside.items():

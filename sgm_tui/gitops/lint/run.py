@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from sgm_tui.config import Config
 from sgm_tui.errors import ConfigError
+from sgm_tui.gitops.globs import matches
 from sgm_tui.gitops.lint import (
     applications,
     charts,
@@ -41,8 +43,9 @@ def lint(
         only: rules to report; all when empty.
         ignore: rules to leave out.
     """
-    broken = config if isinstance(config, ConfigError) else None
-    subject = Subject(checkout, None if isinstance(config, ConfigError) else config, broken)
+    usable = None if isinstance(config, ConfigError) else config
+    checkout = _without(checkout, usable.lint.exclude if usable is not None else ())
+    subject = Subject(checkout, usable, config if isinstance(config, ConfigError) else None)
     findings: dict[Finding, None] = {}
     skipped: list[Skipped] = []
     for check in _CHECKS:
@@ -53,6 +56,23 @@ def lint(
                 findings[said] = None
     made = tuple(sorted(subject.applications, key=lambda one: (one.origin, one.name)))
     return Report(tuple(sorted(findings, key=_order)), tuple(skipped), len(checkout.files), made)
+
+
+def _without(checkout: Checkout, excluded: Collection[str]) -> Checkout:
+    """Leave out what `lint.exclude` names; a folder's name leaves out all that is below it."""
+
+    def is_left_out(path: str) -> bool:
+        return any(matches(glob.rstrip("/"), part, separated=True) for glob in excluded for part in _upwards(path))
+
+    if not excluded:
+        return checkout
+    files = {path: data for path, data in checkout.files.items() if not is_left_out(path)}
+    return replace(checkout, files=files, links=frozenset(path for path in checkout.links if not is_left_out(path)))
+
+
+def _upwards(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
 
 
 def _order(finding: Finding) -> tuple[str, int, int, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +13,25 @@ from sgm_tui.errors import ConfigError
 from sgm_tui.fleet.git_urls import same_repository
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.gitops.applicationset import Expansion, Ground, expand
-from sgm_tui.gitops.argo_objects import Application, ApplicationSet, ArgoObjects, read_object
+from sgm_tui.gitops.argo_objects import (
+    Application,
+    ApplicationSet,
+    AppProject,
+    ArgoObjects,
+    Source,
+    read_object,
+    value_paths,
+)
+from sgm_tui.gitops.globs import matches
+from sgm_tui.gitops.lint.kustomize import changed_files
 from sgm_tui.gitops.marked import Place, compose, plain
 from sgm_tui.gitops.tree import Tree
 from sgm_tui.yaml_nodes import LARGEST, Node, YamlError
 
 _YAML = (".yaml", ".yml")
+_GLOB = re.compile(r"[*?\[{]")
+PLACEHOLDER = re.compile(r"\$\{|\{\{|\{%|<%|%[A-Z_]+%|<[A-Za-z_][\w-]*>|@@\w+@@")
+"""What Backstage, envsubst, cookiecutter and their like fill in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,8 @@ class Subject:
         self.checkout = checkout
         self.config = config
         self.config_error = config_error
+        self.skeletons: list[str] = []
+        """Files with objects of Argo CD that are templates of another program, known once `argo` was read."""
         self._parsed: dict[str, Parsed] = {}
 
     @functools.cached_property
@@ -122,22 +138,55 @@ class Subject:
             return False
         return any(same_repository(url, one) for one in self.config.repository_urls)
 
+    def current(self, revision: str) -> bool:
+        """Return whether a revision of this repository means these files: its default branch, or ours by name."""
+        branch = self.config.repository.branch if self.config is not None else ""
+        return revision in {"", "HEAD", branch, f"refs/heads/{branch}"}
+
+    def here(self, source: Source) -> bool:
+        """Return whether a source is read from these files; of another revision nothing can be said."""
+        return self.ours(source.repo_url) and self.current(source.revision)
+
+    def value_files(self, one: Application) -> list[tuple[Source, str]]:
+        """Return the values files of an Application among these files; a glob becomes the files it matches."""
+        files: list[tuple[Source, str]] = []
+        for source, path in value_paths(one, self.here):
+            if not _GLOB.search(path) or path in self.checkout.files:
+                files.append((source, path))
+            else:
+                files += [(source, each) for each in self.paths if matches(path, each, separated=True)]
+        return files
+
     @functools.cached_property
     def argo(self) -> ArgoObjects:
-        """Argo CD's objects in the repository."""
+        """Argo CD's objects in the repository; skeletons, whose names are still to be filled in, are left out."""
         objects = ArgoObjects()
         for path in self.yaml_paths:
             data = self.checkout.files[path]
             if b"argoproj.io" in data and len(data) <= LARGEST:
                 for value in self.parsed(path).values:
-                    read_object(value, path, objects)
+                    if _is_skeleton(value):
+                        self.skeletons.append(path)
+                    else:
+                        read_object(value, path, objects)
         return objects
 
     @functools.cached_property
+    def kustomized(self) -> Mapping[str, str]:
+        """Files that kustomize changes before Argo CD sees them, each with a kustomization that does."""
+        return changed_files(self.paths, lambda path: self.parsed(path).values)
+
+    @functools.cached_property
     def expansions(self) -> list[tuple[ApplicationSet, Expansion]]:
-        """Every ApplicationSet with what it makes."""
-        ground = Ground(self.argo.clusters, self.paths, self.checkout.files.get, self.ours)
-        return [(one, expand(one, ground)) for one in self.argo.sets]
+        """Every ApplicationSet with what it makes; one that kustomize changes first is not expanded."""
+        ground = Ground(self.argo.clusters, self.paths, self.checkout.files.get, self.ours, self.current)
+        return [(one, self._expansion(one, ground)) for one in self.argo.sets]
+
+    def _expansion(self, one: ApplicationSet, ground: Ground) -> Expansion:
+        kustomization = self.kustomized.get(one.place.path)
+        if kustomization is not None:
+            return Expansion((), (), (f"{kustomization} changes it",))
+        return expand(one, ground)
 
     @functools.cached_property
     def applications(self) -> list[Application]:
@@ -145,10 +194,38 @@ class Subject:
         made = [one for _, expansion in self.expansions for one in expansion.applications]
         return [*self.argo.applications, *made]
 
+    def projects_of(self, one: Application) -> list[AppProject]:
+        """Return the AppProjects an Application may mean: more than one where several hubs have one of this name."""
+        named = [project for project in self.argo.projects if project.name == one.project]
+        same = [project for project in named if project.namespace == one.namespace]
+        if one.project == "default":
+            return same  # every hub has one of this name
+        return same or [project for project in named if not project.namespace or not one.namespace]
+
+    @functools.cached_property
+    def unseen_projects(self) -> str:
+        """Why there may be AppProjects that are not seen here; "" where all of them are."""
+        if not self.whole:
+            return "not every ApplicationSet is expanded"
+        if self.skeletons:
+            return f"{self.skeletons[0]} is still to be filled in"
+        for path in self.paths:
+            if self._is_chart_template(path) and b"kind: AppProject" in self.checkout.files[path]:
+                return f"the chart template {path} makes some"
+        kustomized = next((one for one in self.argo.projects if one.place.path in self.kustomized), None)
+        return f"{self.kustomized[kustomized.place.path]} changes them" if kustomized is not None else ""
+
     @property
     def whole(self) -> bool:
         """Every ApplicationSet was understood: the Applications are all there are."""
         return not any(one.unsupported or _failed(one) for _, one in self.expansions)
+
+
+def _is_skeleton(value: Any) -> bool:
+    """Whether an object's name is a placeholder (`${{ values.name }}`, `${NAME}`, `<NAME>`) for another program."""
+    metadata = value.get("metadata") if isinstance(value, Mapping) else None
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return isinstance(name, str) and PLACEHOLDER.search(name) is not None
 
 
 def _failed(expansion: Expansion) -> bool:

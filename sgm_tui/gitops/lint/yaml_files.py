@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sgm_tui.gitops.lint.findings import Finding, Said, found
-from sgm_tui.gitops.lint.subject import Parsed, Subject, node_place
+from sgm_tui.gitops.lint.findings import Finding, Said, Skipped, found, several
+from sgm_tui.gitops.lint.subject import PLACEHOLDER, Parsed, Subject, node_place
 from sgm_tui.gitops.marked import Place
 from sgm_tui.yaml_nodes import LARGEST, MappingNode, Node, SequenceNode
 
 
 def check(subject: Subject) -> Said:
     """Every YAML file of the repository, templates of charts left out."""
+    templates: list[str] = []
     for path in subject.yaml_paths:
         parsed = subject.parsed(path)
         if parsed.error is None:
             yield from _duplicates(path, parsed)
+        elif path not in subject.cells_of and PLACEHOLDER.search(parsed.text):
+            templates.append(path)
         else:
             yield _unreadable(subject, path, parsed)
+    if templates:
+        yield Skipped(("yaml-invalid",), f"{several(templates, 3)}: a template of another program, no YAML yet")
 
 
 def _unreadable(subject: Subject, path: str, parsed: Parsed) -> Finding:
