@@ -322,6 +322,7 @@ class Store:
             repository=self._snapshot.repository,
             branch=self._desired.branch,
             revision=self._desired.revision,
+            releases=self._desired.releases,
             problem=self._snapshot.problem,
         )
         return self._snapshot

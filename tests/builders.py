@@ -268,8 +268,18 @@ def snapshot(cells: Iterable[Cell], **facts: Any) -> FleetSnapshot:
         repository="acme/gitops",
         branch="main",
         revision=REVISION,
+        releases=_releases(listed.values()),
     )
     return replace(plain, **facts)
+
+
+def _releases(cells: Iterable[Cell]) -> dict[ServiceName, frozenset[Version]]:
+    """Every version of these cells, as git has had them all."""
+    found: dict[ServiceName, set[Version]] = {}
+    for one in cells:
+        versions = (one.live_version, one.desired_version, one.new_version)
+        found.setdefault(one.key.service, set()).update(version for version in versions if version)
+    return {service: frozenset(versions) for service, versions in found.items()}
 
 
 def calm_cells() -> dict[CellKey, Cell]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.model import CellKey, ServiceName, Version
 
 _NAMED = 3
 """How many folders are named where more are left out."""
@@ -50,6 +50,8 @@ class DesiredState:
     committed_at: datetime | None = None
     subject: str = ""
     author: str = ""
+    releases: Mapping[ServiceName, frozenset[Version]] = field(default_factory=dict)
+    """Versions git has ever wanted of each service, as far as they have been read."""
     fetched_at: datetime | None = None
     """When it was fetched, where it is read from the clone because the server has not answered yet."""
     left_out: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.model import CellKey, Fleet, ServiceName
+from sgm_tui.fleet.model import CellKey, Fleet, ServiceName, Version
 from sgm_tui.fleet.plan import Plan
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class FleetSnapshot:
     branch: str = ""
     revision: str = ""
     """Head of the branch; "" until git has answered."""
+    releases: Mapping[ServiceName, frozenset[Version]] = field(default_factory=dict)
+    """Versions git has ever wanted of each service, as far as they have been read."""
     problem: str = ""
     """Why nothing can be shown at all (the configuration or the sandbox failed); "" otherwise."""
     read_only: bool = False

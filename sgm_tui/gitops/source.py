@@ -15,6 +15,7 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.desired import DesiredState
 from sgm_tui.fleet.observation import Alive, DesiredObserved, DesiredRemembered, Lost, Observation
 from sgm_tui.fleet.source import SourceId
+from sgm_tui.gitops.releases import knows_all, releases_in
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
 from sgm_tui.threads import Lane, run_in
@@ -39,6 +40,9 @@ class GitSource:
         self._tree = tree
         parts = urlsplit(config.repository.url)
         near = parts.scheme == "file" or parts.hostname in _LOOPBACK
+        self._image_key = config.layout.image_key
+        self._news = False
+        """The state has more in it than was published, though the head is the same."""
         self._stamp = repository.path / "sgm-fetched"
         """Its time says when the clone was last up to date."""
         self._seconds = _NEAR_SECONDS if near else _FAR_SECONDS
@@ -63,6 +67,7 @@ class GitSource:
                 pause = min(self._seconds * 2 ** (failures - 1), _RETRY_MOST)
                 publish(Lost(self.source, error.message, pause))
             self.looked.set()
+            await self._list_releases()
             await self._pause(pause * self._chance.uniform(0.9, 1.1))
 
     async def _look(self, publish: Callable[[Observation], None]) -> None:
@@ -73,13 +78,31 @@ class GitSource:
             here = await run_in(Lane.GIT_READS, self._repository.heads)
             if there == here and here.get(self._repository.branch) == self.state.revision:
                 await run_in(Lane.GIT_READS, self._record_fetch)
-                publish(Alive(self.source, self.state.note))
+                self.state = replace(self.state, fetched_at=None)
+                publish(DesiredObserved(self.source, self.state) if self._news else Alive(self.source, self.state.note))
+                self._news = False
                 return
         head = await self._repository.fetch()
         await run_in(Lane.GIT_READS, self._record_fetch)
         if self.state is None or head != self.state.revision:
-            self.state = await run_in(Lane.GIT_READS, self._tree.desired, self._repository, head)
+            releases = self.state.releases if self.state is not None else {}
+            state = await run_in(Lane.GIT_READS, self._tree.desired, self._repository, head)
+            self.state = replace(state, releases=releases)
+        self._news = False
         publish(DesiredObserved(self.source, self.state))
+
+    async def _list_releases(self) -> None:
+        """Read which versions there have been, once something is wanted that is not among them; told with the next
+        look, for they only count how far apart versions are."""
+        state = self.state
+        if state is None or state.fetched_at is not None or knows_all(state.releases, state):
+            return
+        try:
+            found = await run_in(Lane.GIT_READS, releases_in, self._repository, state, self._image_key)
+        except SgmError as error:
+            _log.info("the releases cannot be counted: %s", error.message)
+            return
+        self.state, self._news = replace(state, releases=found), True
 
     def _record_fetch(self) -> None:
         """Record when the clone was last up to date, for a later run that finds the server silent."""

@@ -73,3 +73,21 @@ async def test_a_server_that_does_not_answer_leaves_what_was_fetched_before(tmp_
     assert remembered.state.revision == head
     assert remembered.state.fetched_at is not None
     assert remembered.state.cells
+
+
+async def test_the_versions_git_ever_wanted_are_read_once_something_new_is_wanted(tmp_path: Path) -> None:
+    origin = origin_in(tmp_path)
+    config = config_of(origin, tmp_path)
+    source = GitSource(Repository(config.repository.url, "main", tmp_path / "state"), Tree(config), config)
+    for version in ("v8.0.0", "v8.1.0", "v9.0.0"):
+        origin.commit("main", {DEV: with_version(FILES[DEV], version)}, f"feat(cart): dev -> {version}", at=STARTED)
+    told: asyncio.Queue[Observation] = asyncio.Queue()
+    following = asyncio.create_task(source.run(told.put_nowait))
+    async with asyncio.timeout(20):
+        while not (isinstance(found := await told.get(), DesiredObserved) and found.state.releases):
+            source.refresh()
+            assert isinstance(found, DesiredObserved | Alive)
+    assert {"v8.0.0", "v8.1.0", "v9.0.0"} <= found.state.releases["cart"]
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    origin.close()

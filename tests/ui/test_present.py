@@ -23,7 +23,7 @@ from sgm_tui.ui.present.cells import cell_line, folded_line
 from sgm_tui.ui.present.detail import heading, sections
 from sgm_tui.ui.present.empty import nothing_to_show
 from sgm_tui.ui.present.fit import Piece, fit, shorten_middle, wrapped
-from sgm_tui.ui.present.glyphs import JOURNEY, AsciiTable, sparkline
+from sgm_tui.ui.present.glyphs import JOURNEY, SKEWED, AsciiTable, sparkline
 from sgm_tui.ui.present.headers import band_line
 from sgm_tui.ui.present.marks import NONE, Marks, distance, row_marks
 from sgm_tui.ui.present.pulls import nothing_open
@@ -134,23 +134,48 @@ def test_every_journey_has_a_sign_of_its_own_one_cell_wide() -> None:
     assert {cell_len(sign) for sign in JOURNEY.values()} == {1}
 
 
+RELEASES = ("v1.4.1", "v1.4.2", "v1.9.0", "v1.9.9", "v2.0.0", "v2.1.0-rc.1", "v2.1.0", "v2.4.0", "v2.7.0", "v12", "v13")
+
+
 @pytest.mark.parametrize(
-    ("ours", "theirs", "mark"),
+    ("ours", "theirs", "counted", "uncounted"),
     [
-        ("v1.4.1", "v1.4.2", "↓1"),
-        ("v1.10.0", "v1.9.0", "↑1"),
-        ("v2.0.0", "v1.9.9", "↑1"),
-        ("v1.4.2", "v1.4.2", ""),
-        ("sha256:ab12", "sha256:cd34", ""),
-        ("latest", "v1.0.0", ""),
-        ("1.2", "1.2.3", ""),
-        ("v0.0.1", "v0.0.999", "↓99"),
+        ("v1.4.1", "v1.4.2", "↓1", "↓"),
+        ("v1.9.9", "v2.0.0", "↓1", "↓"),
+        ("v2.0.0", "v2.7.0", "↓3", "↓"),
+        ("v1.4.1", "v2.7.0", "↓7", "↓"),
+        ("v2.7.0", "v2.0.0", "↑3", "↑"),
+        ("v2.1.0-rc.1", "v2.1.0", "↓1", "↓"),
+        ("v2.0.0", "v2.1.0", "↓1", "↓"),
+        ("v12", "v13", "↓1", "↓"),
+        ("v1.4.2", "v1.4.2", "", ""),
+        ("v1.5.0", "v2.7.0", "↓", "↓"),
+        ("v1.10.0", "v1.9.0", "↑", "↑"),
+        ("sha256:ab12", "sha256:cd34", "", ""),
+        ("latest", "v1.0.0", "", ""),
+        ("v12", "v2.0.0", "", ""),
     ],
 )
-def test_the_distance_between_versions_is_that_of_the_first_number_that_differs(
-    ours: str, theirs: str, mark: str
+def test_the_distance_between_versions_is_counted_in_releases(
+    ours: str, theirs: str, counted: str, uncounted: str
 ) -> None:
-    assert distance(Version(ours), Version(theirs)) == mark
+    assert distance(Version(ours), Version(theirs), frozenset(map(Version, RELEASES))) == counted
+    assert distance(Version(ours), Version(theirs)) == uncounted
+
+
+def test_hundreds_of_releases_take_no_more_room_than_two_digits() -> None:
+    many = frozenset(Version(f"v1.{minor}.0") for minor in range(500))
+    assert distance(Version("v1.0.0"), Version("v1.400.0"), many) == "↓99"
+
+
+def test_drift_and_skew_have_a_sign_and_a_word_each() -> None:
+    assert SKEWED not in JOURNEY.values()
+    assert cell_len(SKEWED) == 1
+    drifted = replace(CELLS["settled"], journey=Journey.DRIFTED)
+    assert SKEWED not in text(cell_line(drifted, Marks(skewed=True), builders.NOW, 28))
+    skewed = text(cell_line(CELLS["settled"], Marks(skewed=True), builders.NOW, 28))
+    assert SKEWED in skewed
+    assert JOURNEY[Journey.DRIFTED] not in skewed
 
 
 def test_a_cell_that_differs_from_its_stage_is_marked() -> None:

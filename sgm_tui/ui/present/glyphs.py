@@ -32,7 +32,7 @@ MEANING: Mapping[Journey, str] = {
     Journey.DRIFTED: "live is not what git wants",
     Journey.UNKNOWN: "a source is silent: nobody knows",
 }
-ALERT, BEHIND, AHEAD, SKEWED, ARROW = "▲", "↓", "↑", "≠", "→"
+ALERT, BEHIND, AHEAD, SKEWED, ARROW = "▲", "↓", "↑", "⇅", "→"
 FRESH, WAITING, STALE, OFF = "●", "◌", "○", "–"
 DONE, CURRENT, TODO = "✓", "▶", "·"
 CURSOR, BAND, RULE = "▌", "│", "─"
@@ -50,6 +50,7 @@ _ASCII = {
     **dict(zip(_BARS, "__..--=#", strict=True)),
     **dict(zip("—“”⏎•▉▊▋▍▎▐▀🔎", "-''<*###|||`>", strict=True)),
     MARKED: "*",
+    SKEWED: "/",
 }
 
 

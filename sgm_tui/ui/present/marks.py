@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.model import ClusterName, Fleet, Version
+from sgm_tui.fleet.versions import order_of
 from sgm_tui.ui.present.glyphs import AHEAD, BEHIND
 
 _NUMBERS = re.compile(r"\d+")
@@ -21,7 +24,7 @@ class Marks:
     """The marks of one cell."""
 
     distance: str = ""
-    """`↓1`: behind the stage before by one in the first number that differs; `↑1` ahead of it."""
+    """`↓2`: two releases behind the stage before, `↑1` one ahead; only the arrow where they cannot be counted."""
     skewed: bool = False
     """Most of its siblings in the stage run another version."""
 
@@ -34,20 +37,39 @@ def running(cell: Cell) -> Version | None:
     return cell.live_version or cell.desired_version
 
 
-def distance(version: Version, reference: Version) -> str:
-    """How far `version` is from `reference`, as a mark; "" when equal or not comparable."""
-    ours, theirs = _numbers(version), _numbers(reference)
-    if version == reference or len(ours) != len(theirs):
+def distance(version: Version, reference: Version, releases: AbstractSet[Version] = frozenset()) -> str:
+    """How far `version` is from `reference`, as a mark; "" when equal or not comparable.
+
+    The number counts the releases between them, and the newer of the two, among those known of the service; where one
+    of the two is not known, nobody can count and only the arrow is left.
+    """
+    ours, theirs = _order(version), _order(reference)
+    if len(ours) != len(theirs) or ours == theirs:
         return ""
-    for mine, other in zip(ours, theirs, strict=True):
-        if mine != other:
-            count = min(abs(mine - other), _LARGEST_SHOWN)
-            return f"{BEHIND if mine < other else AHEAD}{count}"
-    return ""
+    arrow = BEHIND if ours < theirs else AHEAD
+    if version not in releases or reference not in releases:
+        return arrow
+    older, newer = min(ours, theirs), max(ours, theirs)
+    orders = {_order(one) for one in releases if not _is_pre_release(one)}
+    between = sum(len(order) == len(older) and older < order < newer for order in orders)
+    return f"{arrow}{min(between + 1, _LARGEST_SHOWN)}"
 
 
-def row_marks(fleet: Fleet, cells: Sequence[Cell]) -> dict[ClusterName, Marks]:
-    """The marks of every cell of one row that has any."""
+def _order(version: Version) -> tuple[Any, ...]:
+    """What a version sorts by: as semver has it, else by its numbers (v12, 1.2.3.4); () for what has no order."""
+    return order_of(version) or _numbers(version)
+
+
+def _is_pre_release(version: Version) -> bool:
+    """Whether it is none of the releases on the way."""
+    order = order_of(version)
+    return order is not None and not order[3]
+
+
+def row_marks(
+    fleet: Fleet, cells: Sequence[Cell], releases: AbstractSet[Version] = frozenset()
+) -> dict[ClusterName, Marks]:
+    """The marks of every cell of one row that has any; `releases` are the known versions of its service."""
     found: dict[ClusterName, Marks] = {}
     before: Version | None = None
     for stage in fleet.stages:
@@ -57,7 +79,7 @@ def row_marks(fleet: Fleet, cells: Sequence[Cell]) -> dict[ClusterName, Marks]:
             version = running(cell)
             if version is None:
                 continue
-            mark = Marks(distance(version, before) if before else "", usual is not None and version != usual)
+            mark = Marks(distance(version, before, releases) if before else "", usual is not None and version != usual)
             if mark != NONE:
                 found[cell.key.cluster] = mark
         before = usual or before

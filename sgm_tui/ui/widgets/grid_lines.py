@@ -35,8 +35,9 @@ Place = tuple[int, int, int]
 _Seen = tuple[int, Column, Piece | None]
 """A column's index, the column, and the rule before it when it is the first of its stage."""
 _Versions = tuple[tuple[ClusterName, Version | None], ...]
-_Row = tuple[tuple[Cell | None, ...], dict[ClusterName, Cell], dict[ClusterName, Marks], _Versions]
-"""A service's cells in column order, the same by cluster, their marks, and the versions these were made from."""
+_Row = tuple[tuple[Cell | None, ...], dict[ClusterName, Cell], dict[ClusterName, Marks], _Versions, frozenset[Version]]
+"""A service's cells in column order, the same by cluster, their marks, and the versions and releases these were made
+from."""
 
 _Look = tuple[ServiceName, Place, int, Layout]
 
@@ -154,7 +155,7 @@ class GridLines:
         tone = Tone.STRONG if under_cursor else Tone.TEXT
         marker = (CURSOR if under_cursor else " ", Tone.BUSY)
         yield pad([marker, (name, tone)], self._layout.frozen), ground
-        _, cells, marks, _ = self._cells_and_marks(service)
+        _, cells, marks, *_ = self._cells_and_marks(service)
         seen = self._visible(place, width)
         for (index, column, edge), following in zip(seen, (*seen, None)[1:], strict=True):
             if edge is not None:
@@ -202,14 +203,15 @@ class GridLines:
         self._checked.add(service)
         keys = (CellKey(service, cluster.stage, cluster.name) for cluster in self._snapshot.fleet.clusters)
         cells = tuple(self._snapshot.cells.get(key) for key in keys)
-        same = known is not None and len(known[0]) == len(cells)
+        releases = self._snapshot.releases.get(service, frozenset())
+        same = known is not None and len(known[0]) == len(cells) and known[4] == releases
         if known is None or not same or any(old is not new for old, new in zip(known[0], cells, strict=True)):
             by_cluster = {cell.key.cluster: cell for cell in cells if cell}
             versions = tuple((name, running(cell)) for name, cell in by_cluster.items())
-            marks = known[2] if known is not None and known[3] == versions else None
+            marks = known[2] if known is not None and known[3:] == (versions, releases) else None
             if marks is None:
-                marks = row_marks(self._snapshot.fleet, tuple(by_cluster.values()))
-            known = (cells, by_cluster, marks, versions)
+                marks = row_marks(self._snapshot.fleet, tuple(by_cluster.values()), releases)
+            known = (cells, by_cluster, marks, versions, releases)
             self._rows[service] = known
         return known
 
