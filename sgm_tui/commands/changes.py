@@ -22,6 +22,7 @@ from sgm_tui.fleet.model import Version, is_version
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
 from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Override, Preview, Progress, Terms
 from sgm_tui.fleet.strategy import extras_of
+from sgm_tui.fleet.text import one_line
 
 if TYPE_CHECKING:
     from sgm_tui.config import Config
@@ -182,7 +183,7 @@ def _must_be_direct(preview: Preview, arguments: argparse.Namespace) -> None:
 def _override(arguments: argparse.Namespace) -> Override | None:
     if not arguments.override:
         return None
-    if len(arguments.reason.strip()) < 10:
+    if len(one_line(arguments.reason)) < 10:
         raise UsageError("--override needs a --reason of at least 10 characters", "Say why, so that others can judge.")
     return Override(arguments.reason)
 

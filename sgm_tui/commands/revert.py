@@ -17,6 +17,7 @@ from sgm_tui.fleet.model import ServiceName, StageName
 from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.reverting import affected, scope_of, wider_scope
 from sgm_tui.fleet.staging import cells_of
+from sgm_tui.fleet.text import one_line
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -126,7 +127,7 @@ async def _away_from(session: LiveSession, snapshot: FleetSnapshot, arguments: a
 
 
 def _why_bad(arguments: argparse.Namespace) -> str:
-    return " ".join(arguments.reason.split()) or "left with sgm revert, no reason was given"
+    return one_line(arguments.reason) or "left with sgm revert, no reason was given"
 
 
 async def _mark(session: LiveSession, arguments: argparse.Namespace) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from sgm_tui.fleet.text import one_line
+
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~:!&])")
 _LINK = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp)\\:|\b(www)\.")
 """What GitHub Flavored Markdown makes a link without being asked (its autolink extension)."""
@@ -13,6 +15,6 @@ _BREAK = "\u200b"
 
 def markdown_text(text: object) -> str:
     """Return one line of Markdown that shows `text` literally; @names mention and addresses link nobody."""
-    escaped = _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+    escaped = _SPECIAL.sub(r"\\\1", one_line(text))
     broken = _LINK.sub(lambda link: f"{link[1]}{_BREAK}\\:" if link[1] else f"{link[2]}{_BREAK}.", escaped)
     return broken.replace("@", f"@{_BREAK}").replace("--\\>", f"--{_BREAK}\\>")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.model import StageName
 from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.text import LONGEST_WORDS, harmless
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.history import WayBack
@@ -56,6 +57,9 @@ class Override:
     reason: str
     gates: tuple[str, ...] = ()
     """Names of the gates gone over; while it is only a wish, none named means all that block."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", harmless(self.reason[:LONGEST_WORDS]))
 
     def over(self, gates: Iterable[Gate]) -> Override | None:
         """What it really goes over, by name; None where nothing that may be gone over is in the way."""
@@ -122,6 +126,9 @@ class Terms:
     """Take the place of every open pull request in the way that may be replaced, or of these."""
     promotion: str = ""
     """The identity of the promotion this is a part of, where its first part was written before: a later wave."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", harmless(self.reason[:LONGEST_WORDS]))
 
 
 @dataclass(frozen=True, slots=True)

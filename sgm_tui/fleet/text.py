@@ -7,11 +7,18 @@ value, so nothing behind the edge ever has to ask again. What was removed stays 
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from typing import Any
 
 from sgm_tui.redaction import without_user_information
 
 _LIMIT = 256
+LONGEST_WORDS = 2_000
+"""Characters of a reason."""
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb]"
+)
 _LONGEST_USER = 512
 """Characters read beyond the limit, so that a URL's password is recognised where the cut is in the middle of it."""
 _COMBINING_LIMIT = 2
@@ -38,6 +45,31 @@ def clean(text: object, limit: int = _LIMIT, *, keep_lines: bool = False) -> str
         return raw[:-1] + "…" if cut else _one(raw)
     result = "".join(_visible(raw, keep_lines=keep_lines))
     return result[: limit - 1] + "…" if cut else result
+
+
+def one_line(text: object, limit: int = LONGEST_WORDS) -> str:
+    """Return a person's words as one line that may leave us: nothing in it steers a terminal or begins a trailer.
+
+    Args:
+        text: anything a person typed or a variable holds, halves of characters included.
+        limit: longest result in characters; the cut is marked with an ellipsis.
+    """
+    return clean(" ".join(("" if text is None else str(text)).split()), limit)
+
+
+def harmless(value: Any) -> Any:
+    """Return a JSON-like value whose strings may leave us: line ends and tabs stay, what steers a reader is shown.
+
+    Control characters, halves of characters and the controls of writing direction become placeholders; everything
+    else stays as it is, invisible spaces too.
+    """
+    if isinstance(value, str):
+        return _STEERING.sub(lambda found: _placeholder(found[0]), value)
+    if isinstance(value, dict):
+        return {harmless(name): harmless(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [harmless(inner) for inner in value]
+    return value
 
 
 def _one(text: str) -> str:

@@ -28,7 +28,7 @@ from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.proposal import Between, ClosedEarlier, Proposal
-from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.text import clean, harmless
 from sgm_tui.fleet.trailers import Mark
 from sgm_tui.forge.actions import PullActions
 from sgm_tui.forge.conditional import Answer, Conditional
@@ -233,7 +233,7 @@ class _Connection:
     ) -> tuple[int, Mapping[str, Any], str]:
         self._quota.check()
         status, fields, text = self._requester.requestJson(
-            verb, path, headers=dict(headers or {}), input=body, cnx=_Exchange(self._origin, self._session)
+            verb, path, headers=dict(headers or {}), input=harmless(body), cnx=_Exchange(self._origin, self._session)
         )
         if status >= 400:
             raise self._refused(status, document_of(text), fields)

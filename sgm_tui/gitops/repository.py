@@ -29,7 +29,7 @@ import git
 from git.cmd import Git
 
 from sgm_tui.errors import ConfigError, RefusedError, UnreachableError, system_words
-from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.text import clean, harmless
 from sgm_tui.fleet.trailers import Message
 from sgm_tui.gitops.batch import batch, batch_in_order
 from sgm_tui.gitops.credentials import RemoteCredentials
@@ -284,7 +284,7 @@ class Repository:
                 entry = f"{modes.get(path, '100644')},{blob},{path}"
                 self._run("update-index", "--add", "--cacheinfo", entry, extra=extra)
             tree = self._run("write-tree", extra=extra).decode().strip()
-            made = self._run("commit-tree", tree, "-p", base, stdin=message.encode(), extra=extra)
+            made = self._run("commit-tree", tree, "-p", base, stdin=harmless(message).encode(), extra=extra)
             return made.decode().strip()
         finally:
             index.unlink(missing_ok=True)

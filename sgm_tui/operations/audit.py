@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sgm_tui.fleet.text import harmless
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.files import locked, unusable, write_whole
 from sgm_tui.operations.journal import append, encoded, now
@@ -35,7 +36,7 @@ class Audit:
             RefusedError: it cannot be written.
         """
         with locked(self.file):
-            record = {"at": now(), "actor": actor(), "action": action, "previous": self._previous(), **facts}
+            record = {"at": now(), "actor": actor(), "action": action, "previous": self._previous(), **harmless(facts)}
             if not self._newest.exists() and record["previous"] == _START:
                 # From its first record on there is a seal: records without one had theirs taken away.
                 write_whole(self._newest, _START)

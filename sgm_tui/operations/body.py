@@ -20,6 +20,7 @@ from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.proposal import FileEdit, Override, Superseded
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.text import one_line
 from sgm_tui.operations.proposal import identity_of
 
 SCHEMA = 1
@@ -94,7 +95,7 @@ def _known_bad(changes: Sequence[Change]) -> list[str]:
 
 def code(text: str) -> str:
     """A value as Markdown code."""
-    words = " ".join(str(text).split())
+    words = one_line(text)
     for sign, twin in (("`", "ˋ"), ("|", "¦"), ("-->", "--›"), ("@", "＠")):
         words = words.replace(sign, twin)
     return f"`{words}`"

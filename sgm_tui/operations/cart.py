@@ -54,7 +54,7 @@ class Cart:
                 plan = change(self._read())
             except OSError as error:
                 raise unusable(self._file, error) from error
-            write_whole(self._file, json.dumps(document_of(plan), ensure_ascii=False))
+            write_whole(self._file, json.dumps(document_of(plan)))
             self._seen = self._file.stat().st_mtime_ns
         self._plan = plan
         return plan

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sgm_tui.fleet.text import harmless
 from sgm_tui.operations.files import locked, unusable
 from sgm_tui.private_files import append_line
 
@@ -34,7 +35,7 @@ class Journal:
             RefusedError: it cannot be written, so the step must not be taken.
         """
         with locked(self._file):
-            append(self._file, {"at": now(), "operation": operation, "step": step, **facts})
+            append(self._file, {"at": now(), "operation": operation, "step": step, **harmless(facts)})
 
     def begun(self) -> dict[str, list[Entry]]:
         """Operation → its entries since it was begun last, for those that never ended; the oldest first.

@@ -38,7 +38,7 @@ class KnownBad:
                 marks.setdefault(service, {})[version] = mark
             else:
                 marks.get(service, {}).pop(version, None)
-            write_whole(self._file, json.dumps({"schema": _SCHEMA, "marks": marks}, ensure_ascii=False))
+            write_whole(self._file, json.dumps({"schema": _SCHEMA, "marks": marks}))
 
     def of(self, service: ServiceName) -> dict[Version, str]:
         """Version → why it is bad.

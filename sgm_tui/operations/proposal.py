@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.proposal import Adopted, FileEdit, Override, Proposal
+from sgm_tui.fleet.text import one_line
 from sgm_tui.fleet.trailers import BY, KNOWN_BAD, PROMOTION
 from sgm_tui.fleet.waves import split
 
@@ -99,7 +100,7 @@ def title_of(changes: Sequence[Change]) -> str:
 
 
 def _cut(title: str) -> str:
-    return title if len(title) <= _TITLE else title[: _TITLE - 1] + "…"
+    return one_line(title, _TITLE)
 
 
 def promotions_of(groups: Iterable[Group], adopted: Iterable[Adopted]) -> dict[int, str]:
@@ -140,7 +141,7 @@ def message_of(
     undone = list(dict.fromkeys(commit for change in changes for commit in change.undoes))
     if undone:
         lines += [*(f"This reverts commit {commit}." for commit in undone), ""]
-    return "\n".join([*lines, *_trailers(changes, override, reason, by, promotion), ""])
+    return "\n".join(one_line(line) for line in [*lines, *_trailers(changes, override, reason, by, promotion), ""])
 
 
 def _trailers(
@@ -185,8 +186,3 @@ def facts_of(proposal: Proposal) -> dict[str, object]:
         "overridden": sorted({gate.gate for gate in proposal.gates if gate.stops}) if over else [],
         "reason": proposal.reason or (over.reason if over else ""),
     }
-
-
-def one_line(text: str) -> str:
-    """A person's words as one line, so that they cannot pretend to be a trailer of their own."""
-    return " ".join(str(text).split())

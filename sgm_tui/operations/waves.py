@@ -19,6 +19,7 @@ from sgm_tui.fleet.plan_document import change_of
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.proposal import ENDED, Adopted, Override, Preview, Progress, Proposal, Terms
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.text import one_line
 from sgm_tui.fleet.waves import WavePlan, next_step, soak_of
 from sgm_tui.operations.files import beside, locked, write_whole
 from sgm_tui.operations.proposal import identity_of
@@ -105,7 +106,7 @@ class Waves:
 
     def stop(self, identity: str, reason: str) -> None:
         """Open no further wave until it is resumed."""
-        self._replace(identity, lambda plan: replace(plan, stopped=reason))
+        self._replace(identity, lambda plan: replace(plan, stopped=one_line(reason)))
 
     def resume(self, identity: str) -> None:
         """Go on from where it is."""
