@@ -114,9 +114,11 @@ class FolderForge:
         return None if found is None else PullRequest(found["number"], "", "", "", branch, found["head"], "open")
 
     async def opened(self) -> tuple[PullRequest, ...]:
-        """Every open one; all are ours."""
+        """Every open one; all are marked as sgm's, and ours."""
         return tuple(
-            PullRequest(one["number"], one["title"], "", "ana", one["branch"], one["head"], "open", ours=True)
+            PullRequest(
+                one["number"], one["title"], "", "ana", one["branch"], one["head"], "open", marked=True, ours=True
+            )
             for one in self.all()
         )
 
