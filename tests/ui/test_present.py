@@ -16,7 +16,7 @@ import sgm_tui.ui
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import ClusterName, Version
-from sgm_tui.fleet.observed import Alert, Metrics, Operation, Scaling
+from sgm_tui.fleet.observed import Alert, Metrics, Operation, Rollout, Scaling
 from sgm_tui.fleet.report import report
 from sgm_tui.ui import terminal, themes
 from sgm_tui.ui.present.cells import cell_line, folded_line
@@ -482,3 +482,17 @@ def test_the_details_say_which_resources_differ_and_as_of_when_git_is() -> None:
     silent = replace(facts, stale=("rollouts prod-eu1",))
     titles = [one.title for one in sections(replace(quiet, facts=silent), builders.snapshot([]), (60, 60, 60, 60))]
     assert titles == ["git wants", "Argo CD", "rollout, as last seen", "live, as last seen"]
+
+
+@pytest.mark.parametrize(
+    ("rollout", "version"),
+    [
+        (builders.rolling(builders.key("cart", "prod-eu1"), "v1", "v2"), "v1"),
+        (builders.rolling(builders.key("cart", "prod-eu1"), "v1", "v2", active_version=Version("v2")), "v2"),
+        (builders.rolling(builders.key("cart", "prod-eu1"), "v1", "v2", stable_version=None), "—"),
+    ],
+)
+def test_live_in_the_details_is_what_serves_and_never_what_is_to_come(rollout: Rollout, version: str) -> None:
+    cell = builders.cell("cart", "prod-eu1", "v2", rollout=rollout)
+    live = sections(cell, builders.snapshot([cell]), (40, 40, 40, 40))[3].shown(40, 0)
+    assert text(live[1]).split() == ["version", version]

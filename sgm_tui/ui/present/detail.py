@@ -275,7 +275,7 @@ def _live(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line | Loose]
     facts = cell.facts
     lines: list[Line | Loose] = []
     if facts.rollout is not None:
-        running = facts.rollout.stable_version or facts.rollout.spec_version or "—"
+        running = facts.rollout.live_version or "—"
         lines.append(_labelled("version", (running, Tone.STRONG)))
         ready = facts.rollout.ready >= facts.rollout.desired
         scaling = f"  of {facts.scaling.minimum}–{facts.scaling.maximum}" if facts.scaling else ""
