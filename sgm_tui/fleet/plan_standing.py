@@ -85,7 +85,7 @@ def tally_of(preview: Preview) -> Tally:
     stands = standings([edit.change for proposal in preview.proposals for edit in proposal.edits], preview)
     counted = tally(stands)
     refused = sum(not refusal.nothing for refusal in preview.refusals)
-    return Tally(counted.changes + len(preview.refusals), counted.blocked + refused, counted.unknown)
+    return Tally(counted.changes + refused, counted.blocked + refused, counted.unknown)
 
 
 def why_not_written(changes: Sequence[Change], preview: Preview) -> str:

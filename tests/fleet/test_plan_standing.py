@@ -11,7 +11,7 @@ from sgm_tui.fleet.change_report import text
 from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.plan_standing import standings, tally, tally_of, why_not_written
+from sgm_tui.fleet.plan_standing import not_opened, standings, tally, tally_of, why_not_written
 from sgm_tui.fleet.proposal import Adopted, FileEdit, Override, Preview, Proposal
 
 
@@ -113,3 +113,20 @@ def test_the_command_line_prints_the_total_above_several_changes() -> None:
     assert tally_of(preview).text == "4 changes, 2 blocked, 1 unknown"
     assert text(preview, builders.NOW).startswith("4 changes, 2 blocked, 1 unknown\n\nprod: pull request")
     assert text(Preview("base", (proposal(CHANGES[:1]),)), builders.NOW).startswith("prod: pull request")
+
+
+def test_whoever_presses_the_key_is_told_why_nothing_is_opened_and_where() -> None:
+    assert "nothing is staged" in not_opened((), None).reason
+    assert "could not be compared" in not_opened(CHANGES, None).reason
+    nothing = not_opened(CHANGES, Preview("base"))
+    assert (nothing.title, nothing.at) == ("nothing to write", None)
+    blocked = not_opened(CHANGES, Preview("base", (proposal(gates=(gate("catalog", "block"),)),)))
+    assert (blocked.title, blocked.at, blocked.heading) == ("not opened: 3 changes, 1 blocked", 1, CHANGES[0].path)
+    assert blocked.reason.endswith("o overrides its gates, with a reason")
+    firm = not_opened(CHANGES, Preview("base", (proposal(gates=(gate("catalog", "block", "never"),)),)))
+    assert "overrides" not in firm.reason
+
+
+def test_what_git_has_already_is_not_counted_as_a_change() -> None:
+    already = Refusal("prod/x.yaml", "already at v2", nothing=True)
+    assert tally_of(Preview("base", (proposal(CHANGES[:1]),), (already,))).text == "1 change, none blocked"
