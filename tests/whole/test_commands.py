@@ -240,8 +240,8 @@ def test_a_bad_version_is_left_and_held_everywhere_and_by_everybody(fleet: Fleet
     fleet.json(*where, "--bad-version", bad, "--yes", "--wait")
     assert "mark-bad" in {one["action"] for one in fleet.json("audit", "--service", "reviews")["records"]}
     # Somebody else, who has never marked anything.
-    config = tmp_path / "sgm.yaml"
-    text = Path(fleet.ready["config"]).read_text(encoding="utf-8")
+    own = Path(fleet.ready["config"])  # beside it: a configuration may only name token files of its own folder
+    config, text = own.with_name("somebody-else.yaml"), own.read_text(encoding="utf-8")
     config.write_text(text.replace("state_directory: ", f"state_directory: {tmp_path}/state #"), encoding="utf-8")
     again = ("--config", str(config), "promote", "reviews", "--version", bad, "--dry-run")
     for stage in ("staging", "prod"):
