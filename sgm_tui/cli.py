@@ -13,7 +13,6 @@ import contextlib
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -107,23 +106,16 @@ def outcome(run: Callable[[], int]) -> int:
 
 def _report(error: Exception) -> None:
     """What happened in a line, and where the rest of it is; a traceback is for nobody's screen."""
-    from sgm_tui.crash import write_report
+    from sgm_tui.crash import one_line, write_report
     from sgm_tui.fleet.text import clean
-    from sgm_tui.redaction import redact
 
-    said = clean(redact(f"{type(error).__name__}: {error} ({_place(error)})", os.environ))
-    print(f"sgm: a defect in sgm: {said}", file=sys.stderr)
+    print(f"sgm: a defect in sgm: {clean(one_line(error, os.environ))}", file=sys.stderr)
     try:
         file = write_report(error, __version__, os.environ)
     except OSError as problem:
         print(f"  No report could be kept ({problem}): run it again with --log-file FILE.", file=sys.stderr)
     else:
         print(f"  Please report it: {file} says more, without secrets.", file=sys.stderr)
-
-
-def _place(error: Exception) -> str:
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(where.filename).name}:{where.lineno}"
 
 
 class _RedactingFormatter(logging.Formatter):

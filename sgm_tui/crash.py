@@ -15,23 +15,54 @@ from pathlib import Path
 from sgm_tui.private_files import make_private_directory, open_private
 from sgm_tui.redaction import redact
 
+_MOST_IN_GROUP = 100
+"""So many exceptions of a group, and groups in groups, are written."""
+
+
+def one_line(error: BaseException, environ: Mapping[str, str]) -> str:
+    """Describe an exception in one redacted line: its type, its message and where it was raised; of a group the first
+    exception in it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    message = str(traceback.TracebackException.from_exception(error))  # also of one that cannot print itself
+    return redact(f"{type(error).__name__}: {message}{place}", environ)
+
 
 def write_report(error: BaseException, version: str, environ: Mapping[str, str]) -> Path:
-    """Keep what happened, where it is found again.
+    """Keep an exception with all its causes, contexts and group members in a new file that only its owner can read.
 
     Raises:
         OSError: there is no place for it.
     """
     now = datetime.now(UTC)
     system = f"sgm {version}, Python {platform.python_version()}, {platform.system()}, TERM={environ.get('TERM', '')}"
-    told = "".join(traceback.format_exception(error))
     folder = _folder(environ)
     make_private_directory(folder)
-    file = folder / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
-    handle = open_private(file, os.O_WRONLY | os.O_EXCL)
+    file, handle = _new_file(folder, f"{now:%Y%m%dT%H%M%S}-{os.getpid()}")
     with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as report:
-        report.write(redact(f"{now.isoformat()}\n{system}\n\n{told}", environ))
+        report.write(redact(f"{now.isoformat()}\n{system}\n\n{_chain(error)}", environ))
     return file
+
+
+def _chain(error: BaseException) -> str:
+    """The traceback of every exception in the chain."""
+    chain = traceback.TracebackException.from_exception(
+        error, max_group_width=_MOST_IN_GROUP, max_group_depth=_MOST_IN_GROUP
+    )
+    return "".join(chain.format())
+
+
+def _new_file(folder: Path, name: str) -> tuple[Path, int]:
+    """A file nobody had before: several bugs of one second have a report each."""
+    file, number = folder / f"{name}.txt", 1
+    while True:
+        try:
+            return file, open_private(file, os.O_WRONLY | os.O_EXCL)
+        except FileExistsError:
+            number += 1
+            file = folder / f"{name}-{number}.txt"
 
 
 def _folder(environ: Mapping[str, str]) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sgm_tui import cli
-from sgm_tui.crash import write_report
+from sgm_tui.crash import one_line, write_report
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.text import clean
 from sgm_tui.redaction import redact
@@ -46,6 +46,27 @@ def test_a_report_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
     assert "RuntimeError: near ***" in file.read_text(encoding="utf-8")
+
+
+def test_a_report_has_every_cause_context_and_member_of_a_group(tmp_path: Path) -> None:
+    def fail() -> None:
+        try:
+            try:
+                raise KeyError("the context, token=hunter2")
+            finally:
+                int("the cause")
+        except ValueError as cause:
+            raise ExceptionGroup("group", [OSError("first"), *(RuntimeError(str(at)) for at in range(30))]) from cause
+
+    with pytest.raises(ExceptionGroup) as caught:
+        fail()
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    told = write_report(caught.value, "1.0", environ).read_text(encoding="utf-8")
+    for part in ("KeyError: 'the context", "ValueError: invalid", "OSError: first", "RuntimeError: 29"):
+        assert part in told
+    assert "hunter2" not in told
+    assert one_line(caught.value, {}) == "OSError: first"
+    assert write_report(caught.value, "1.0", environ) != write_report(caught.value, "1.0", environ)
 
 
 def test_no_place_for_a_report_is_an_error_to_tell(tmp_path: Path) -> None:

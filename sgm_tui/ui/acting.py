@@ -9,6 +9,7 @@ from sgm_tui.fleet.rollout_actions import RolloutAction, why_not
 from sgm_tui.ui.present.acting import VERBS, acting_lines
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.entry import explained_width
+from sgm_tui.ui.screens.leavable import ask
 
 if TYPE_CHECKING:
     from sgm_tui.ui.messages import RolloutRequested
@@ -28,7 +29,7 @@ async def act_on_rollout(app: Navigation, wish: RolloutRequested) -> None:
     stage = snapshot.fleet.stage(key.stage)
     locked = (key.stage,) if stage is not None and stage.protected else ()
     lines = acting_lines(cell, rollout, action, snapshot, explained_width(app.size.width))
-    if not await app.push_screen_wait(AskScreen(VERBS[action], lines, locked)):
+    if not await ask(app, AskScreen(VERBS[action], lines, locked)):
         return
     try:
         said = await app.session.act_on_rollout(key, rollout, action)

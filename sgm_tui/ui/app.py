@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
@@ -32,8 +33,14 @@ from sgm_tui.ui.session import Session
 if TYPE_CHECKING:
     from sgm_tui.fleet.proposal import Progress
 
+logger = logging.getLogger("sgm")
+
 _TERMINAL_SECONDS = 1.0
 _PASTE_SECONDS = 1.0
+_PAUSE = 1.0
+"""Seconds before the next try, after a snapshot could not be shown."""
+_MOST_FAILURES = 5
+"""After so many in a row the program ends with a report: the picture would stand still."""
 
 
 class SgmApp(Canvas, Navigation):
@@ -126,9 +133,22 @@ class SgmApp(Canvas, Navigation):
 
     @work(group="snapshots")
     async def follow(self) -> None:
-        """Show every newest snapshot."""
-        async for snapshot in self.session.snapshots():
-            self.snapshot = snapshot
+        """Show every newest snapshot. One that cannot be shown is no reason to stop; if none can be, that is."""
+        failures = 0
+        while True:
+            try:
+                async for snapshot in self.session.snapshots():
+                    self.snapshot = snapshot
+                    failures = 0
+                return
+            except Exception as error:
+                logger.exception("the newest snapshot cannot be shown")
+                failures += 1
+                if failures == _MOST_FAILURES:
+                    self._end_by(error)
+                    return
+                self.report_bug(error)
+            await asyncio.sleep(_PAUSE)
 
     def on_paste(self, event: events.Paste) -> None:
         """Nothing wanted it: say so, once for all the pieces it came in."""
@@ -139,19 +159,6 @@ class SgmApp(Canvas, Navigation):
     def end(self, code: int) -> None:
         """Leave with this exit code, the terminal as it was."""
         self.exit(return_code=code)
-
-    @property
-    def failure(self) -> Exception | None:
-        """The defect that ended it."""
-        return self._exception
-
-    def _handle_exception(self, error: Exception) -> None:
-        """End; whoever runs us says what happened, once the terminal is theirs again."""
-        self._return_code = 1
-        if self._exception is None:
-            self._exception = error
-            self._exception_event.set()
-        self._close_messages_no_wait()
 
     def _look_for_terminal(self) -> None:
         if not terminal.terminal_is_there():

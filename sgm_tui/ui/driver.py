@@ -6,18 +6,20 @@ dies, after which the thirty-first write waits for ever.
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import selectors
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
 from sgm_tui.ui.intake import Intake
-from sgm_tui.ui.terminal import terminal_is_there
+from sgm_tui.ui.terminal import discard_input, terminal_is_there
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -68,6 +70,13 @@ class LastingDriver(LinuxDriver):
         if file is not None:
             output = io.BufferedWriter(_Output(file.fileno()))
             self._file = io.TextIOWrapper(output, encoding=file.encoding, errors=file.errors)
+
+    def start_application_mode(self) -> None:
+        """Take the terminal. Whatever is typed until the process has ended is for it, also while it winds down."""
+        atexit.unregister(discard_input)  # at most once, however often the terminal is taken
+        atexit.register(discard_input, self.fileno)
+        start: Callable[[], None] = super().start_application_mode
+        start()
 
     def _sigcont_application(self, *_: object) -> None:
         if self._auto_restart and not self._must_signal_resume:

@@ -1,5 +1,6 @@
-"""From screen to screen: what a person wants to see next comes up as a message, and is opened here.
+"""From screen to screen: what a person wants to see next comes up as a message, and is opened here, once.
 
+A key pressed twice in one go asks twice before the page it opens is there.
 Every screen but the first is imported when it is opened: the first frame waits for none of them.
 """
 
@@ -10,11 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
-from textual.app import App
-from textual.command import Provider
+from textual.command import CommandPalette, Provider
 from textual.reactive import var
 
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.ui.enduring import Enduring
 from sgm_tui.ui.messages import (
     CellRequested,
     PlanRequested,
@@ -25,7 +26,7 @@ from sgm_tui.ui.messages import (
     WavesRequested,
     WhyRequested,
 )
-from sgm_tui.ui.palette import KeyCommands
+from sgm_tui.ui.palette import KeyCommands, Palette
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sgm_tui.ui.present.course import Course
 
 
-class Navigation(App[None]):
+class Navigation(Enduring):
     """An application that shows one snapshot on many screens."""
 
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {KeyCommands}
@@ -60,7 +61,8 @@ class Navigation(App[None]):
         """One cell on its own page."""
         from sgm_tui.ui.screens.cell import CellScreen
 
-        self.push_screen(CellScreen(message.key).data_bind(Navigation.snapshot))
+        if not isinstance(self.screen, CellScreen):
+            self.push_screen(CellScreen(message.key).data_bind(Navigation.snapshot))
 
     @on(PlanRequested)
     def open_plan(self) -> None:
@@ -68,43 +70,49 @@ class Navigation(App[None]):
         from sgm_tui.ui.present.course import Course
         from sgm_tui.ui.screens.plan import PlanScreen
 
-        self._course = self._course or Course()
-        self.push_screen(PlanScreen(self.session, self._course).data_bind(Navigation.snapshot))
+        if not isinstance(self.screen, PlanScreen):
+            self._course = self._course or Course()
+            self.push_screen(PlanScreen(self.session, self._course).data_bind(Navigation.snapshot))
 
     @on(PullsRequested)
     def open_pulls(self) -> None:
         """The pull requests."""
         from sgm_tui.ui.screens.pulls import PullsScreen
 
-        self.push_screen(PullsScreen(self.session).data_bind(Navigation.snapshot))
+        if not isinstance(self.screen, PullsScreen):
+            self.push_screen(PullsScreen(self.session).data_bind(Navigation.snapshot))
 
     @on(WhyRequested)
     def open_why(self, message: WhyRequested) -> None:
         """Everything in the way of a cell's next version."""
         from sgm_tui.ui.screens.why import WhyScreen
 
-        self.push_screen(WhyScreen(self.session, message.key).data_bind(Navigation.snapshot))
+        if not isinstance(self.screen, WhyScreen):
+            self.push_screen(WhyScreen(self.session, message.key).data_bind(Navigation.snapshot))
 
     @on(UnfinishedRequested)
     def open_unfinished(self) -> None:
         """What was begun and never finished."""
         from sgm_tui.ui.screens.unfinished import UnfinishedScreen
 
-        self.push_screen(UnfinishedScreen(self.session).data_bind(Navigation.snapshot))
+        if not isinstance(self.screen, UnfinishedScreen):
+            self.push_screen(UnfinishedScreen(self.session).data_bind(Navigation.snapshot))
 
     @on(WavesRequested)
     def open_waves(self) -> None:
         """Promotions that go wave by wave."""
         from sgm_tui.ui.screens.waves import WavesScreen
 
-        self.push_screen(WavesScreen(self.session).data_bind(Navigation.snapshot))
+        if not isinstance(self.screen, WavesScreen):
+            self.push_screen(WavesScreen(self.session).data_bind(Navigation.snapshot))
 
     @on(RevertRequested)
     def open_revert(self, message: RevertRequested) -> None:
         """The versions a cell could go back to."""
         from sgm_tui.ui.screens.revert import RevertScreen
 
-        self.push_screen(RevertScreen(self.session, message.key).data_bind(Navigation.snapshot))
+        if not isinstance(self.screen, RevertScreen):
+            self.push_screen(RevertScreen(self.session, message.key).data_bind(Navigation.snapshot))
 
     @on(RolloutRequested)
     def begin_acting(self, message: RolloutRequested) -> None:
@@ -125,6 +133,11 @@ class Navigation(App[None]):
             self.notify(f"{error.filename}: {error.strerror}", title="no picture", severity="error", markup=False)
         else:
             self.notify(str(file), title="picture kept", markup=False)
+
+    def action_command_palette(self) -> None:
+        """Show every command of the screen by name."""
+        if self.use_command_palette and not isinstance(self.screen, CommandPalette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def action_help(self) -> None:
         """Show every key and every sign."""

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from textual.binding import Binding
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.types import IgnoreReturnCallbackType
 
 from sgm_tui.ui import keys
+from sgm_tui.ui.screens.leavable import LeavableScreen
+
+
+class Palette(CommandPalette, LeavableScreen[None]):
+    """Textual's palette, left at most once: its second escape would take away the screen below."""
 
 
 class KeyCommands(Provider):

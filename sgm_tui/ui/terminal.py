@@ -85,6 +85,16 @@ def signals_end(end: Callable[[int], None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
+def discard_input(descriptor: int) -> None:
+    """Throw away what was typed and not read yet: it was meant for the program, not for the shell behind it.
+
+    Nothing is thrown away from the background, where the terminal is somebody else's.
+    """
+    with contextlib.suppress(OSError, termios.error):
+        if os.tcgetpgrp(descriptor) == os.getpgrp():
+            termios.tcflush(descriptor, termios.TCIFLUSH)
+
+
 def terminal_is_there() -> bool:
     """Whether our terminal still answers."""
     try:

@@ -26,14 +26,19 @@ import builders
 import signal
 from sgm_tui.ui import terminal
 from sgm_tui.ui.app import SgmApp
+from sgm_tui.ui.widgets.cell_grid import CellGrid
 
 if {deaf}:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     terminal._SIGNALS = tuple(one for one in terminal._SIGNALS if one != signal.SIGHUP)
 
+def fail(*_):
+    raise RuntimeError("a bug")
+
 class Breaks(builders.ScriptedSession):
     async def refresh(self):
-        raise RuntimeError("a defect")
+        CellGrid.render_lines = fail
+        self.push(builders.calm())
 
 app = SgmApp(Breaks(builders.release()))
 app.run()
@@ -136,7 +141,9 @@ def test_a_signal_restores_the_terminal(terminals: Callable[..., Terminal], numb
     assert terminal.restored
 
 
-@pytest.mark.parametrize(("keys", "code"), [(b"q", 0), (b"\x03", 130), (b"r", 1)], ids=["q", "ctrl-c", "a defect"])
+@pytest.mark.parametrize(
+    ("keys", "code"), [(b"q", 0), (b"\x03", 130), (b"r", 1)], ids=["q", "ctrl-c", "a bug in the matrix"]
+)
 def test_a_key_restores_the_terminal(terminals: Callable[..., Terminal], keys: bytes, code: int) -> None:
     terminal = terminals()
     os.write(terminal.fd, keys)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import re
+import shlex
 import signal
 import sys
 import termios
@@ -214,8 +215,27 @@ def test_a_defect_gives_the_terminal_back_and_says_in_two_lines_what_and_where(t
     assert report.stat().st_mode & 0o777 == 0o600
     told = report.read_text(encoding="utf-8")
     assert "scripted_dashboard.py" in told
+    assert "KeyError: 'the cause, near " in told
+    assert "direct cause" in told
     for secret in ("hunter2", "ghp_", "s3cret-of-mine"):
         assert secret not in told + after
+
+
+@pytest.mark.parametrize("ending", ["q", "r", "\x03"], ids=["quit", "a bug in the matrix", "ctrl+c"])
+def test_what_is_typed_while_it_ends_never_runs_in_the_shell(tmp_path: Path, ending: str) -> None:
+    ended = tmp_path / "ended"
+    command = f'{shlex.join([*DASHBOARD, str(tmp_path / "asked"), str(ended)])}; echo shell; read line; echo "<$line>"'
+    with Terminal(["sh", "-c", command], 120, 36, {"SGM_STATE_DIRECTORY": str(tmp_path)}) as terminal:
+        terminal.wait_for(lambda text: "q quit" in text, PATIENT)
+        terminal.type(ending)
+        terminal.wait_for(lambda _: b"\x1b[?1049l" in terminal.received, PATIENT)
+        terminal.type("rm -rf important\r")
+        terminal.wait_for(lambda _: b"important" in terminal.received, PATIENT)
+        ended.touch()
+        terminal.wait_for(lambda _: b"shell" in terminal.received, PATIENT)
+        terminal.type("typed later\r")
+        assert terminal.wait(30) == 0
+        assert b"<typed later>" in terminal.received
 
 
 @pytest.mark.parametrize("kind", ["dumb", "", "unknown"])

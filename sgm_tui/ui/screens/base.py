@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from textual.reactive import var
-from textual.screen import Screen
 
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui import keys
+from sgm_tui.ui.screens.leavable import LeavableScreen
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
 _AROUND = 6
 """Cells of a page that no text has: padding on both sides, and the scrollbar."""
 
 
-class FleetPage(Screen[None]):
+class FleetPage(LeavableScreen[None]):
     """A screen bound to the snapshot."""
 
     snapshot: var[FleetSnapshot] = var(NO_FLEET)
@@ -31,11 +31,13 @@ class FleetPage(Screen[None]):
 
     def watch_read_only(self) -> None:
         """Keys come and go with it."""
-        if self.is_mounted:
+        if self.is_present:
             self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that write are gone in read-only: from the footer, the help, the palette and the keyboard."""
+        if not super().check_action(action, parameters):
+            return False
         if self.snapshot.read_only and action in keys.writing(self.BINDINGS):
             return False
         return self.offers(action)

@@ -47,7 +47,7 @@ class CellScreen(FleetPage):
 
     def watch_snapshot(self) -> None:
         """The sources of this cell age and fail."""
-        if self.is_mounted:
+        if self.is_present:
             self.query_one("#sources", Static).update(page(self._sources()))
 
     def on_mount(self) -> None:

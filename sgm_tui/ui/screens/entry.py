@@ -10,13 +10,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.getters import query_one
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.resources import styles
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.dialog import ROOMY, Dialog
+from sgm_tui.ui.screens.leavable import LeavableScreen
 from sgm_tui.ui.widgets.choices import Choices
 
 _MOST_ROWS = 9
@@ -118,7 +118,7 @@ class EntryScreen(Dialog[str | None]):
 
 
 async def until_taken(
-    screen: Screen[Any],
+    screen: LeavableScreen[Any],
     value: str,
     asked: Callable[[str], EntryScreen],
     take: Callable[[str], Awaitable[Change | Refusal]],
@@ -133,7 +133,7 @@ async def until_taken(
     """
     typed: str | None = value
     while typed is not None:
-        typed = await screen.app.push_screen_wait(asked(typed))
+        typed = await screen.ask(asked(typed))
         made = await take(typed) if typed is not None else None
         if not isinstance(made, Refusal):
             return

@@ -197,8 +197,7 @@ class FleetScreen(FleetPage):
         """Stage the version of the stage before for the marked cells, or for what is under the cursor."""
         meant, selected = sorted(self.marked) or self.grid.meant, self.grid.selected
         if self.marked or len(meant) > 1:
-            self._stage(lambda: self._session.stage_promotions(meant))
-            self.marked = frozenset()
+            self._stage(lambda: self._session.stage_promotions(meant), frozenset(meant))
         elif selected is not None:
             self._stage(lambda: _only(self._session.stage_promotion(selected)))
 
@@ -230,10 +229,12 @@ class FleetScreen(FleetPage):
             self._stage(lambda: self._session.stage_behind(cell.stage))
 
     @work(group="planning")
-    async def _stage(self, intent: Callable[[], Awaitable[Staged]]) -> None:
-        """Wait beside the screen until it is kept: another terminal may hold the plan."""
+    async def _stage(self, intent: Callable[[], Awaitable[Staged]], marks: frozenset[CellKey] = frozenset()) -> None:
+        """Wait beside the screen until it is kept: another terminal may hold the plan. Marks stay until then."""
         before = self.snapshot.plan.changes
         staged = await intent()
+        if staged.changes:
+            self.marked -= marks
         self._tell(staged, [one for one in staged.changes if one not in before])
 
     def _tell(self, staged: Staged, new: Sequence[Change]) -> None:

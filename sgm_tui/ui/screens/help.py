@@ -17,11 +17,12 @@ from sgm_tui.ui import keys
 from sgm_tui.ui.present import glyphs
 from sgm_tui.ui.present.cells import journey_tone
 from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.screens.leavable import LeavableScreen
 
 _KEY_WIDTH = 12
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(ModalScreen[None], LeavableScreen[None]):
     """The keys of the screen it was opened on, and what the signs of the matrix mean."""
 
     CSS_PATH = styles() / "modal.tcss"

@@ -33,6 +33,7 @@ from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.confirm import ConfirmScreen
 from sgm_tui.ui.screens.entry import EntryScreen, explained_width
+from sgm_tui.ui.screens.leavable import lasting
 from sgm_tui.ui.screens.plan_questions import ask_for_strategy, ask_for_version
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
@@ -96,23 +97,23 @@ class PlanScreen(FleetPage):
 
     def watch_snapshot(self, old: FleetSnapshot, new: FleetSnapshot) -> None:
         """Another plan needs another comparison."""
-        if self.is_mounted and old.plan != new.plan:
+        if self.is_present and old.plan != new.plan:
             self._terms = Terms(reason=self._terms.reason, direct=self._terms.direct)
             self._show_changes()
             if not self.sending:
                 self.action_preview()
                 self.look_for_unfinished()
-        elif self.is_mounted and old.read_only != new.read_only:
+        elif self.is_present and old.read_only != new.read_only:
             self._show_changes()
-        if self.is_mounted:
+        if self.is_present:
             self._show_course()  # what was opened is followed: merged, arrived, failed
-        looked = self.is_mounted and not self.sending and self._looked.is_set() and new.plan.changes
+        looked = self.is_present and not self.sending and self._looked.is_set() and new.plan.changes
         if looked and self._judged is not None and self._judged.is_outdated(new, self.preview):
             self.judge_again()
 
     def watch_preview(self) -> None:
         """The gates have been evaluated, or have to be again."""
-        if self.is_mounted:
+        if self.is_present:
             self._show_changes()
 
     def _show_changes(self) -> None:
@@ -192,7 +193,7 @@ class PlanScreen(FleetPage):
     @work(group="asking", exclusive=True)
     async def action_say_why(self) -> None:
         """A reason that goes into the commit, the pull request and the audit."""
-        reason = await self.app.push_screen_wait(EntryScreen("Why is this wanted?", value=self._terms.reason, least=0))
+        reason = await self.ask(EntryScreen("Why is this wanted?", value=self._terms.reason, least=0))
         if reason is not None:
             self._settle(reason=reason)
 
@@ -209,7 +210,7 @@ class PlanScreen(FleetPage):
         explained = gate_lines(gates, self.snapshot.generated_at, explained_width(self.size.width))
         title = "Override these gates? The reason is recorded."
         entry = EntryScreen(title, explained, value=self._terms.reason, least=10)
-        reason = await self.app.push_screen_wait(entry)
+        reason = await self.ask(entry)
         if reason is not None:
             self._settle(override=Override(reason, tuple(dict.fromkeys(gate.gate for gate in gates))))
 
@@ -237,7 +238,7 @@ class PlanScreen(FleetPage):
         changes, at = self.snapshot.plan.changes, self.choices.highlighted
         return changes[at] if at is not None and at < len(changes) else None
 
-    @work(group="sending", exclusive=True)
+    @lasting(group="sending")
     async def action_confirm(self) -> None:
         """Ask once more, then open the pull requests of exactly what is shown; waits until it has been compared."""
         await self._looked.wait()
@@ -245,7 +246,7 @@ class PlanScreen(FleetPage):
         if preview is None or why_not_written(self.snapshot.plan.changes, preview):
             self._say_why_not()
             return
-        if not await self.app.push_screen_wait(ConfirmScreen(preview, self.snapshot.fleet)):
+        if not await self.ask(ConfirmScreen(preview, self.snapshot.fleet)):
             return
         self.sending = True
         self._course.clear()
@@ -258,8 +259,9 @@ class PlanScreen(FleetPage):
             self._show_course()
         finally:
             self.sending = False
-        self.action_preview()
-        self.look_for_unfinished()
+        if self.is_present:
+            self.action_preview()
+            self.look_for_unfinished()
 
     def _say_why_not(self) -> None:
         """Why nothing can be opened, and the cursor on the first change that stops it."""
@@ -276,6 +278,8 @@ class PlanScreen(FleetPage):
 
     def _show_course(self) -> None:
         """What happened, its end in sight."""
+        if not self.is_present:
+            return
         lines, place = self._course.lines(self.text_width, self.snapshot), self.query_one("#course", VerticalScroll)
         self.query_one("#progress", Static).update(page(lines))
         place.display = bool(lines)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from textual.screen import Screen
-
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plan import Change
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.entry import EntryScreen, until_taken
+from sgm_tui.ui.screens.leavable import LeavableScreen
 from sgm_tui.ui.session import Session
 
 
-async def ask_for_version(screen: Screen[Any], session: Session, change: Change) -> None:
+async def ask_for_version(screen: LeavableScreen[Any], session: Session, change: Change) -> None:
     """Give a staged change another version."""
     known = await _known_versions(screen, session, change)
     title = f"Which version of {change.service} for {change.place}?"
@@ -26,7 +25,7 @@ async def ask_for_version(screen: Screen[Any], session: Session, change: Change)
     )
 
 
-async def ask_for_strategy(screen: Screen[Any], session: Session, change: Change) -> None:
+async def ask_for_strategy(screen: LeavableScreen[Any], session: Session, change: Change) -> None:
     """Give a staged change another rollout strategy."""
     explained: list[Line] = [
         (("canary10-30-60, bluegreen, a name of policy.strategies, or JSON steps ([]: none)", Tone.QUIET),)
@@ -41,7 +40,7 @@ async def ask_for_strategy(screen: Screen[Any], session: Session, change: Change
     )
 
 
-async def _known_versions(screen: Screen[Any], session: Session, change: Change) -> tuple[Version, ...]:
+async def _known_versions(screen: LeavableScreen[Any], session: Session, change: Change) -> tuple[Version, ...]:
     try:
         return await session.versions(change.service)
     except SgmError as error:

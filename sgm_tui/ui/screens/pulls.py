@@ -25,6 +25,7 @@ from sgm_tui.ui.present.tones import Tone, page
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.entry import explained_width
+from sgm_tui.ui.screens.leavable import lasting
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
@@ -67,7 +68,7 @@ class PullsScreen(FleetPage):
 
     def watch_snapshot(self) -> None:
         """Checks, approvals and merges happen elsewhere."""
-        if not self.is_mounted:
+        if not self.is_present:
             return
         now = self.snapshot.generated_at
         rows = [pull_row(request, now) for request in self.snapshot.pull_requests]
@@ -88,7 +89,7 @@ class PullsScreen(FleetPage):
         requests, at = self.snapshot.pull_requests, self.choices.highlighted
         return requests[at] if at is not None and at < len(requests) else None
 
-    @work(group="acting")
+    @lasting(group="acting")
     async def action_act(self, name: str) -> None:
         """Ask, and do it to the head that was asked about; the screen follows the facts."""
         request = self._chosen()
@@ -105,7 +106,7 @@ class PullsScreen(FleetPage):
         locked = changes_protected(request, action, self.snapshot.fleet)
         question = f"#{request.number}: {WORDS[action]}"
         details = pull_details(request, self.snapshot, explained_width(self.size.width))
-        if not await self.app.push_screen_wait(AskScreen(question, details, locked)):
+        if not await self.ask(AskScreen(question, details, locked)):
             return
         try:
             said = await self._session.act_on_pull(request.number, request.head, action)

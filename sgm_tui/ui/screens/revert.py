@@ -25,6 +25,7 @@ from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.entry import EntryScreen
+from sgm_tui.ui.screens.leavable import lasting
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
@@ -119,7 +120,7 @@ class RevertScreen(FleetPage):
         return self.pasts.index(best) if best is not None else 1
 
     def _show(self) -> None:
-        if not self.is_mounted or self._reading:
+        if not self.is_present or self._reading:
             return
         now = self.snapshot.generated_at
         rows = [past_row(past, now, current=at == 0) for at, past in enumerate(self.pasts)]
@@ -163,7 +164,7 @@ class RevertScreen(FleetPage):
         self.notify("c shows the plan, u takes it back", title=f"planned: {staged.subject}", markup=False)
         self.dismiss()
 
-    @work(group="asking", exclusive=True)
+    @lasting(group="asking")
     async def action_mark_bad(self) -> None:
         """Hold the version that is left, or a chosen one, back from every cell, or let it go again."""
         past = self._accused()
@@ -172,7 +173,7 @@ class RevertScreen(FleetPage):
         reason: str | None = ""
         if not _is_marked(past):
             title = f"What is wrong with {past.version}? Nobody will promote {self._key.service} to it."
-            reason = await self.app.push_screen_wait(EntryScreen(title, least=3))
+            reason = await self.ask(EntryScreen(title, least=3))
         if reason is None:
             return
         try:
@@ -182,7 +183,8 @@ class RevertScreen(FleetPage):
         else:
             done = f"{past.version} is known bad from now on" if reason else f"{past.version} is let go"
             self.notify("in every cell; the commit of a revert that leaves it tells others", title=done, markup=False)
-        self.look()
+        if self.is_present:
+            self.look()
 
     @work(group="asking", exclusive=True)
     async def action_stage_everywhere(self) -> None:

@@ -23,6 +23,7 @@ from sgm_tui.ui.present.plans import is_protected
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
+from sgm_tui.ui.screens.leavable import lasting
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
@@ -70,12 +71,12 @@ class UnfinishedScreen(FleetPage):
 
     def watch_found(self) -> None:
         """One line each."""
-        if not self.is_mounted or self.found is None:
+        if not self.is_present or self.found is None:
             return
         now = self.snapshot.generated_at
         self.choices.show([_line(one, age(now - one.began_at)) for one in self.found] or [_NONE])
 
-    @work(group="asking", exclusive=True)
+    @lasting(group="asking")
     async def action_advised(self) -> None:
         """Ask, and do what is advised for the chosen one; what goes on in a protected stage has to be unlocked."""
         at, found = self.choices.highlighted, self.found or ()
@@ -83,7 +84,7 @@ class UnfinishedScreen(FleetPage):
             return
         chosen = found[at]
         locked = _locked(chosen, self.snapshot.fleet)
-        if not await self.app.push_screen_wait(AskScreen(_VERBS[chosen.advice], _question(chosen), locked)):
+        if not await self.ask(AskScreen(_VERBS[chosen.advice], _question(chosen), locked)):
             return
         try:
             if chosen.advice == "resume":
@@ -94,10 +95,15 @@ class UnfinishedScreen(FleetPage):
                 self._tell(((f"✓ {await self._session.discard(chosen.operation)}", Tone.GOOD),))
         except SgmError as error:
             self._tell(((f"✖ {error.sentence}", Tone.BAD),))
-        self.look()
+        if self.is_present:
+            self.look()
+        else:
+            self.notify(chosen.title, title=f"ended: {_VERBS[chosen.advice].lower()}", markup=False)
 
     def _tell(self, *lines: Line) -> None:
         self._course.say(*lines)
+        if not self.is_present:
+            return
         self.query_one("#progress", Static).update(page(self._course.lines(self.text_width)))
 
     def offers(self, action: str) -> bool | None:

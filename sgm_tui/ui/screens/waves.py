@@ -27,6 +27,7 @@ from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.entry import explained_width
+from sgm_tui.ui.screens.leavable import lasting
 from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
@@ -66,7 +67,7 @@ class WavesScreen(FleetPage):
 
     def watch_snapshot(self) -> None:
         """Facts move waves on."""
-        if self.is_mounted:
+        if self.is_present:
             self.look()
 
     def on_mount(self) -> None:
@@ -96,14 +97,14 @@ class WavesScreen(FleetPage):
         at = self.choices.highlighted
         return self.plans[at][0] if at is not None and at < len(self.plans) else None
 
-    @work(group="acting")
+    @lasting(group="acting")
     async def action_stop(self) -> None:
         """Open no further wave of the chosen one."""
         plan = self._chosen()
         if plan is not None:
             await self._act(self._stop, plan)
 
-    @work(group="acting")
+    @lasting(group="acting")
     async def action_go_on(self) -> None:
         """Ask, and let the chosen one go on: it opens pull requests by itself from then on."""
         plan = self._chosen()
@@ -113,7 +114,7 @@ class WavesScreen(FleetPage):
         if await self._ask("Let it go on", plan, "opens by itself:", locked):
             await self._act(self._session.resume_waves, plan)
 
-    @work(group="acting")
+    @lasting(group="acting")
     async def action_drop(self) -> None:
         """Ask, and forget the chosen one: what it has opened stays, the rest is never opened."""
         plan = self._chosen()
@@ -124,7 +125,7 @@ class WavesScreen(FleetPage):
         left = _left(plan, explained_width(self.size.width), fate)
         stopped: Line = (("stopped  ", Tone.QUIET), (plan.stopped, Tone.ATTENTION))
         lines = [((plan.title, Tone.STRONG),), stopped, *left]
-        return await self.app.push_screen_wait(AskScreen(verb, lines, locked))
+        return await self.ask(AskScreen(verb, lines, locked))
 
     async def _stop(self, identity: str) -> None:
         await self._session.stop_waves(identity, "by hand")
@@ -134,12 +135,13 @@ class WavesScreen(FleetPage):
             await act(plan.identity)
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
-        self.look()
+        if self.is_present:
+            self.look()
 
     def offers(self, action: str) -> bool | None:
         """Only what would do something."""
         if action in {"stop", "go_on", "drop"}:
-            plan = self._chosen() if self.is_mounted else None
+            plan = self._chosen() if self.is_present else None
             return (plan is not None and bool(plan.stopped) == (action != "stop")) or None
         return True
 

@@ -76,7 +76,7 @@ class WhyScreen(FleetPage):
             self.answer = Refusal("", error.sentence)
 
     def _show(self) -> None:
-        if self.is_mounted:
+        if self.is_present:
             self.query_one("#why", Static).update(page(self._lines()))
 
     def _lines(self) -> list[Line]:
