@@ -135,3 +135,10 @@ class Policy:
         rules = self.defaults.over(Rules(protected=stage in self.guarded))
         rules = self.stages.get(stage, RuleSet()).over(rules)
         return self.services.get(service, {}).get(stage, RuleSet()).over(rules)
+
+    def error_ratio_max(self, stage: str, service: str) -> float | None:
+        """Return the bound of the share of failing requests, as `rules` has it; asked for every cell that is joined."""
+        own = self.services.get(service, {}).get(stage)
+        places = (own, self.stages.get(stage), self.defaults)
+        bounds = (place.error_ratio_max for place in places if place is not None)
+        return next((bound for bound in bounds if bound is not None), None)

@@ -359,7 +359,7 @@ class Store:
             rollout=rollout,
             scaling=self._scaling.get(key),
             metrics=self._metrics.get(key),
-            error_ratio_max=self._policy.rules(key.stage, key.service).error_ratio_max,
+            error_ratio_max=self._policy.error_ratio_max(key.stage, key.service),
             alerts=tuple(one for one in alerts if one.service == key.service),
             pending=self._pending.get(key, ()),
             staged=self._staged.get(key),

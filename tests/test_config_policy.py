@@ -8,7 +8,7 @@ import pytest
 
 from sgm_tui.config_file import load
 from sgm_tui.errors import ConfigError
-from sgm_tui.policy import Policy, Rules
+from sgm_tui.policy import Policy, Rules, RuleSet
 
 TEAM = """\
 repository: {url: https://github.com/acme/gitops.git}
@@ -137,3 +137,18 @@ def test_a_mistake_is_told_with_its_line_and_what_may_be_meant(tmp_path: Path, t
         policy(tmp_path, text)
     assert says in str(caught.value)
     assert str(tmp_path / "sgm.yaml") in str(caught.value)
+
+
+@pytest.mark.parametrize("own", [None, 0.3])
+@pytest.mark.parametrize("stage", [None, 0.2])
+@pytest.mark.parametrize("default", [None, 0.1])
+def test_the_bound_of_errors_is_that_of_the_rules(
+    own: float | None, stage: float | None, default: float | None
+) -> None:
+    policy = Policy(
+        defaults=RuleSet(error_ratio_max=default),
+        stages={"prod": RuleSet(error_ratio_max=stage)},
+        services={"cart": {"prod": RuleSet(error_ratio_max=own)}},
+    )
+    for place in (("prod", "cart"), ("prod", "search"), ("dev", "cart")):
+        assert policy.error_ratio_max(*place) == policy.rules(*place).error_ratio_max
