@@ -273,14 +273,17 @@ HELP: list[BindingType] = [
 
 WRITING = frozenset(
     {
-        "mark", "promote", "promote-row", "promote-stage", "promote-location", "revert", "undo", "pass-gate", "abort",
+        "mark", "promote", "promote-row", "promote-stage", "promote-location", "undo", "pass-gate", "abort",
         "plan-confirm", "plan-drop", "plan-undo", "plan-version", "plan-strategy", "plan-reason", "plan-override",
         "plan-supersede", "plan-direct", "unfinished-do", "waves-stop", "waves-go-on", "waves-drop", "why-promote",
         "revert-stage", "revert-bad", "revert-everywhere",
         "pulls-approve", "pulls-merge", "pulls-auto", "pulls-update", "pulls-close",
     }
 )  # fmt: skip
-"""The keys that change something, the plan included, or that only prepare for it: read-only removes them."""
+"""The keys that change something, the plan included, or that only prepare for it: read-only disables them.
+
+Looking is never disabled: the history of a cell and its revert targets are among what `revert` shows.
+"""
 
 
 def writing(bindings: Iterable[BindingType]) -> frozenset[str]:

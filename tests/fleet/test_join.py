@@ -303,6 +303,19 @@ def test_times_from_a_clock_ahead_of_ours_never_give_a_negative_age() -> None:
     assert judged(with_rollout(updated_at=NOW + timedelta(hours=1))).since == NOW
 
 
+@pytest.mark.parametrize("phase", ["Failed", "Error"])
+@pytest.mark.parametrize(
+    ("synced", "sync", "failed"),
+    [(False, "Synced", True), (True, "Synced", False), (None, "Synced", False), (True, "OutOfSync", True)],
+)
+def test_a_failed_sync_is_history_only_once_the_application_has_what_git_wants(
+    phase: str, synced: bool | None, sync: str, failed: bool
+) -> None:
+    operation = Operation(phase, "tasks failed", started_at=NOW, finished_at=NOW)
+    cell = judged(replace(with_application(sync=sync, operation=operation), synced=synced))
+    assert (cell.journey is Journey.FAILED) is failed, cell.reason
+
+
 def test_a_failing_sync_says_which_attempt_of_how_many() -> None:
     operation = Operation("Running", "tasks failed", retry_count=2, retry_limit=5)
     cell = judged(with_application(sync="OutOfSync", operation=operation))

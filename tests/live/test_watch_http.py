@@ -311,6 +311,22 @@ async def test_every_refusal_says_what_it_is(tmp_path: Path, status: int, kind: 
     assert said in error.message
 
 
+@pytest.mark.parametrize(("method", "sent"), [("GET", 2), ("PATCH", 1)])
+async def test_only_reads_are_sent_again_once_a_credential_has_run_out(tmp_path: Path, method: str, sent: int) -> None:
+    asked: list[str] = []
+
+    class Expired:
+        async def answer(self, request: web.Request) -> web.StreamResponse:
+            asked.append(request.method)
+            return await refuses(401, "token has expired")(request)
+
+    server: Any = Expired()
+    async with connected(tmp_path, server) as connection:
+        with pytest.raises(RefusedError, match="not signed in"):
+            await (connection.get(PATH) if method == "GET" else connection.patch(PATH, {}, content_type="x/y"))
+    assert asked == [method] * sent
+
+
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_server_that_asks_to_be_left_alone_is(tmp_path: Path, status: int) -> None:
     async def busy(_: web.Request) -> web.StreamResponse:

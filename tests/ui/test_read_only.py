@@ -170,7 +170,48 @@ async def test_the_keys_are_there_where_writing_is_allowed() -> None:
         await pilot.pause()
         offered = {active.binding.id for active in app.screen.active_bindings.values()}
         assert {"promote", "revert", "mark", "undo"} <= offered
+        assert not app._notifications
         assert "read-only" not in text_of(app)
+
+
+@pytest.mark.parametrize(
+    ("screen", "binding"),
+    [(name, one) for name in DECLARED for one in bindings(name) if one.id in keys.WRITING],
+    ids=lambda one: one if isinstance(one, str) else one.id,
+)
+async def test_a_key_that_read_only_disables_says_so(screen: str, binding: Binding) -> None:
+    app = SgmApp(busy_session(), environ=UTF8)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await go_to(pilot, screen)
+        await pilot.press(binding.key.split(",")[0])
+        await pilot.pause()
+        assert [one.title for one in app._notifications] == [f"read-only: {binding.description} is disabled"]
+
+
+async def test_a_remapped_key_that_read_only_disables_says_so_too() -> None:
+    app = SgmApp(busy_session(), environ=UTF8, keymap={"promote": "f9"})
+    async with app.run_test(size=(120, 40)) as pilot:
+        await go_to(pilot, "matrix")
+        await pilot.press("f9")
+        await pilot.pause()
+        assert [one.title for one in app._notifications] == ["read-only: promote is disabled"]
+
+
+async def test_history_and_revert_targets_are_shown_in_read_only() -> None:
+    session = busy_session()
+    session.push(replace(session.snapshot, read_only=True))
+    app = SgmApp(session, environ=UTF8)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        await pilot.press("v")
+        await pilot.pause()
+        if looking := [one for one in app.workers if one.group in LOOKS]:
+            await app.workers.wait_for_complete(looking)
+        await pilot.pause()
+        shown = text_of(app)
+    assert "v1.4.1" in shown
+    assert "v1.4.0" in shown
+    assert session.reached == []
 
 
 def test_every_key_that_writes_is_declared() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.reactive import var
 
 from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -41,6 +42,23 @@ class FleetPage(LeavableScreen[None]):
         if self.snapshot.read_only and action in keys.writing(self.BINDINGS):
             return False
         return self.offers(action)
+
+    def on_key(self, event: events.Key) -> None:
+        """Say why a key that would write does nothing in read-only; one that works never gets here."""
+        if not self.snapshot.read_only:
+            return
+        writing = keys.writing(self.BINDINGS)
+        for node, bindings in self._binding_chain:
+            for binding in bindings.key_to_bindings.get(event.key, ()) if node is self else ():
+                if binding.action.partition("(")[0] in writing:
+                    event.stop()
+                    self.notify(
+                        "Start sgm without --read-only and read_only to write.",
+                        title=f"read-only: {binding.description} is disabled",
+                        severity="warning",
+                        markup=False,
+                    )
+                    return
 
     def offers(self, action: str) -> bool | None:
         """Whether an action would do something now: None dims its key, False takes it away."""
