@@ -94,3 +94,11 @@ def test_every_gate_a_policy_may_name_is_evaluated_for_a_promotion_or_its_pull_r
     request = pull_request(7, "feat(cart): prod-eu1 -> v2.8.1", proposes=((EU, NEW),))
     gates = [*judge(change(), snapshot(cells), policy, Evidence(), NOW), *judge_pull(request, policy)]
     assert {gate.gate for gate in gates} == set(GATES)
+
+
+def test_one_cluster_that_cannot_be_seen_makes_the_soak_unknown_however_long_the_other_has_soaked() -> None:
+    unseen = replace(healthy("staging-us1", 86_400), journey=Journey.UNKNOWN, reason="timed out")
+    shown = two_staging_clusters(healthy("staging-eu1", 86_400), unseen)
+    policy = Policy(stages={"prod": RuleSet(soak_seconds=3600)}, guarded=frozenset({"prod"}))
+    (gate,) = [one for one in judge(change(), shown, policy, Evidence(), NOW) if one.gate == "soak"]
+    assert gate.result == "unknown"
