@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -17,7 +16,7 @@ from sgm_tui.forge.wire import CheckRun, Commit, CommitStatus, Pull, Review
 _BAD = frozenset(
     {"failure", "error", "cancelled", "timed_out", "action_required", "startup_failure", "stale"}
 )  # fmt: skip
-_BLOCK = re.compile(r"<!-- sgm: (\{.*?\}) -->")
+_BLOCK = ("<!-- sgm: ", " -->")
 _GOOD = frozenset({"success", "neutral", "skipped"})
 _OPINIONS = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
 
@@ -82,9 +81,16 @@ def own_change_of(pull: Pull) -> str:
 
 
 def _block_of(pull: Pull) -> _Block:
-    found = _BLOCK.search(pull.body or "")
+    begin, end = _BLOCK
+    found = ""
+    for line in (pull.body or "").split("\n"):
+        _, _, behind = line.partition(f"{begin}{{")
+        block, closed, _ = behind.partition(f"}}{end}")
+        if closed:
+            found = f"{{{block}}}"
+            break
     try:
-        return msgspec.json.decode(found[1], type=_Block) if found else _Block()
+        return msgspec.json.decode(found, type=_Block) if found else _Block()
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return _Block()
 

@@ -6,12 +6,16 @@ the other, but stricter: what touches lines that were changed since is refused, 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from sgm_tui.gitops.edits import EditRefusedError
 
 _LARGEST = 1 << 20
+_MOST_LINES = 4_000
+_MOST_PAIRS = 30_000
+"""Lines that differ, and pairs of equal ones among them: the comparison takes the time of their product."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,30 @@ def undo_merge(head: bytes, after: bytes, before: bytes) -> bytes:
 
 
 def _changes(base: list[bytes], changed: bytes) -> list[_Change]:
+    """What differs between two texts, by lines.
+
+    Raises:
+        EditRefusedError: so much differs that comparing it would take long.
+    """
     lines = changed.splitlines(keepends=True)
-    operations = SequenceMatcher(None, base, lines, autojunk=False).get_opcodes()
+    head = _common(base, lines)
+    tail = _common(base[head:][::-1], lines[head:][::-1])
+    old, new = base[head : len(base) - tail], lines[head : len(lines) - tail]
+    counts = Counter(new)
+    if max(len(old), len(new)) > _MOST_LINES or sum(counts[line] for line in old) > _MOST_PAIRS:
+        raise EditRefusedError("too many lines differ from what the commit left: undo it by hand")
+    operations = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     return [
-        _Change(start, end, first, last, tuple(lines[first:last]))
+        _Change(head + start, head + end, head + first, head + last, tuple(new[first:last]))
         for kind, start, end, first, last in operations
         if kind != "equal"
     ]
+
+
+def _common(one: list[bytes], other: list[bytes]) -> int:
+    """How many lines two texts begin with alike."""
+    pairs = zip(one, other, strict=False)
+    return next((at for at, (mine, theirs) in enumerate(pairs) if mine != theirs), min(len(one), len(other)))
 
 
 def _lines(change: _Change) -> str:

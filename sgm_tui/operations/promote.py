@@ -8,7 +8,6 @@ journalled before it is taken and audited after. A retry finds the branch and th
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,13 +25,13 @@ from sgm_tui.fleet.proposal import ENDED, Adopted, Between, FileEdit, Preview, P
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.strategy import steps_of
 from sgm_tui.fleet.superseding import replaceable
-from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.compare import staying, travelling
 from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.gitops.values import UnreadableError
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.body import body_of
 from sgm_tui.operations.closed_earlier import with_closed_earlier
+from sgm_tui.operations.diffs import diff_of
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.proposal import Group, branch_of, grouped, promotions_of, title_of
 from sgm_tui.operations.rivals import in_part, stops, told, without_adopted
@@ -40,8 +39,6 @@ from sgm_tui.operations.submit import Forge, Repository, Submission
 from sgm_tui.operations.writing import written
 from sgm_tui.threads import Lane, run_in
 
-_DIFF_CONTEXT = 3
-_LONGEST_DIFF = 20_000
 _TOLD_SECONDS = 5.0
 _LEFT_OUT = ("rollout.steps: [] until the next promotion, which puts the steps back",)
 
@@ -216,7 +213,7 @@ class Promoter:
             moved = (change.key, *(extra.key for extra in whole.extras))
             stays = () if source is None else staying(source, made.after, moved, self._config.policy.protected)
             stays = (*made.left, *(_LEFT_OUT if steps_of(whole) == [] else ()), *stays)
-            edits.append(FileEdit(whole, _diff(change.path, made.before, made.after), stays, _brought(whole)))
+            edits.append(FileEdit(whole, diff_of(change.path, made.before, made.after), stays, _brought(whole)))
         return edits, refusals
 
     def _groups(
@@ -381,10 +378,3 @@ def _later(proposal: Proposal, *, written: bool) -> Progress:
         return Progress("blocked", proposal, "the wave before was not written")
     text = f"wave {proposal.wave + 1} of {proposal.waves} opens when the one before has settled and soaked"
     return Progress("queued", proposal, text)
-
-
-def _diff(path: str, before: bytes, after: bytes) -> str:
-    """A unified diff, made harmless for showing."""
-    old, new = (data.decode("utf-8", "replace").splitlines() for data in (before, after))
-    lines = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}", n=_DIFF_CONTEXT, lineterm="")
-    return clean("\n".join(lines), _LONGEST_DIFF, keep_lines=True)

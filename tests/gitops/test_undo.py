@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,3 +97,27 @@ def test_whatever_was_changed_no_line_appears_that_nobody_wrote(head: bytes, aft
     except EditRefusedError:
         return
     assert set(result.splitlines()) <= {*head.splitlines(), *before.splitlines()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"\n" * 500_000, b"a: 1\n" * 200_000, b"".join(b"%d\n" % (number % 700) for number in range(200_000))],
+    ids=["blank", "alike", "repeated"],
+)
+def test_large_files_are_compared_in_a_moment_or_refused(text: bytes) -> None:
+    other = b"x\n" + text.replace(b"1\n", b"2\n")[: len(text) - 2] + b"y\n"
+    started = process_time()
+    for head, after, before in ((other, text, text[2:]), (text + b"z\n", text, text[:-8]), (text, other, text)):
+        with contextlib.suppress(EditRefusedError):
+            undo_merge(head, after, before)
+    assert process_time() - started < 5
+
+
+def test_one_line_of_a_large_file_is_undone_among_changes_elsewhere() -> None:
+    lines = [b"k%d: v\n" % number for number in range(50_000)]
+    before, after, head = list(lines), list(lines), list(lines)
+    after[40_000] = b"k40000: w\n"
+    head[40_000], head[40_010] = b"k40000: w\n", b"k40010: own\n"
+    wanted = list(lines)
+    wanted[40_010] = b"k40010: own\n"
+    assert undo_merge(b"".join(head), b"".join(after), b"".join(before)) == b"".join(wanted)
