@@ -134,13 +134,18 @@ def _row(request: PullRequest, now: datetime) -> tuple[str, ...]:
     return (
         f"#{request.number}",
         request.state,
-        "unknown" if "checks" in request.unknown else request.checks or "none",
-        "unknown" if "approved" in request.unknown else "yes" if request.approved else "no",
+        _unread(request) if "checks" in request.unknown else request.checks or "none",
+        _unread(request) if "approved" in request.unknown else "yes" if request.approved else "no",
         age(now - since) if since else "-",
         request.author,
         request.title,
         "" if request.state != "open" else stopped or ("merges by itself" if request.auto_merge else "can be merged"),
     )
+
+
+def _unread(request: PullRequest) -> str:
+    """What is shown of checks and approval nobody read: of one that ended nothing, because they decide nothing more."""
+    return "unknown" if request.state == "open" else "-"
 
 
 def _document(request: PullRequest) -> dict[str, Any]:

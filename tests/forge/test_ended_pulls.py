@@ -61,3 +61,5 @@ async def test_what_nobody_can_tell_is_unknown_and_not_none(desk: Desk) -> None:
     (ended,) = await forge.pull_requests(lambda _: ())
     assert json.loads(json.dumps(_document(ended)))["proposes"] is None
     assert pull_row(ended, desk.snapshot.generated_at)[3][0] == "unknown"
+    assert _row(ended, desk.snapshot.generated_at)[2:4] == ("-", "-")
+    assert pull_row(ended, desk.snapshot.generated_at)[4][0] == ""

@@ -105,7 +105,7 @@ def _head(word: str) -> Line:
 
 def _standing(request: PullRequest, now: datetime) -> str:
     """Checks, reviews, whether it fits together with the branch, and its age: what the one word is made of."""
-    said = [f"checks {_checks(request)}"]
+    said = [f"checks {_checks(request)}"] if _checks(request) else []
     if "approved" not in request.unknown:
         said.append("approved" if request.approved else "not approved yet")
     if request.state == "open":
@@ -147,8 +147,10 @@ def _moves(request: PullRequest) -> str:
 
 
 def _checks(request: PullRequest) -> str:
-    """All of them in one word; unknown is never told as none."""
-    return "unknown" if "checks" in request.unknown else request.checks or "none"
+    """All of them in one word; unknown is never told as none, and "" of one that ended: they decide nothing more."""
+    if "checks" in request.unknown:
+        return "unknown" if request.state == "open" else ""
+    return request.checks or "none"
 
 
 def _nobody_left(request: PullRequest) -> str:
