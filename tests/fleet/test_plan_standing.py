@@ -123,6 +123,9 @@ def test_whoever_presses_the_key_is_told_why_nothing_is_opened_and_where() -> No
     blocked = not_opened(CHANGES, Preview("base", (proposal(gates=(gate("catalog", "block"),)),)))
     assert (blocked.title, blocked.at, blocked.heading) == ("not opened: 3 changes, 1 blocked", 1, CHANGES[0].path)
     assert blocked.reason.endswith("o overrides its gates, with a reason")
+    assert "more" not in blocked.reason
+    mixed = (gate("catalog", "block"), gate("catalog", "block", "never", "image"))
+    assert "overrides" not in not_opened(CHANGES, Preview("base", (proposal(gates=mixed),))).reason
     firm = not_opened(CHANGES, Preview("base", (proposal(gates=(gate("catalog", "block", "never"),)),)))
     assert "overrides" not in firm.reason
 
