@@ -8,6 +8,7 @@ import pytest
 
 from sgm_tui.config import Config
 from sgm_tui.config_file import load, load_user
+from sgm_tui.config_reader import mapping_of
 from sgm_tui.errors import ConfigError
 
 SMALL = """\
@@ -154,3 +155,11 @@ def test_the_documented_examples_load(tmp_path: Path) -> None:
     assert config.clusters[1].context.startswith("arn:aws")
     assert config.keymap == {"promote": "P"}
     assert config.read_only
+
+
+def test_a_team_file_that_unfolds_without_measure_is_refused(tmp_path: Path) -> None:
+    bomb = "b0: &b0 {x: 1}\n"
+    bomb += "".join(f"b{n}: &b{n} {{<<: [{', '.join([f'*b{n - 1}'] * 10)}]}}\n" for n in range(1, 10))
+    (tmp_path / "sgm.yaml").write_text(bomb, encoding="utf-8")
+    with pytest.raises(ConfigError, match="unfolds to more than"):
+        mapping_of(tmp_path / "sgm.yaml")

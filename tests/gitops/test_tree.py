@@ -91,6 +91,11 @@ async def test_every_cell_knows_the_newest_first_parent_commit_that_touched_it(l
     assert state.contains(topic, found) is None
 
 
+MERGE_BOMB = b"image: {tag: v1}\nb0: &b0 {x: 1}\n" + b"".join(
+    b"b%d: &b%d {<<: [%s]}\n" % (n, n, b", ".join([b"*b%d" % (n - 1)] * 10)) for n in range(1, 10)
+)
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -102,6 +107,11 @@ async def test_every_cell_knows_the_newest_first_parent_commit_that_touched_it(l
         (b"\xff\xfe", "the file is not UTF-8"),
         (b"", "there is no image.tag"),
         (b"image: {tag: v1}\n---\nimage: {tag: v2}\n", "image.tag is in several documents"),
+        (b"a: 1\n---\nimage: {tag: v2}\n", "there is no image.tag in the first document, and Helm reads no other"),
+        (b"image:\n  tag: yes\n", "image.tag is a boolean (True): quote it"),
+        (b"image:\n  tag: 1e3\n", "image.tag is a number (1000): quote it"),
+        (b"image:\n  tag: v1\xc2\xa0\n", "image.tag holds characters no version has (U+00A0)"),
+        (MERGE_BOMB, "the file unfolds to more than"),
     ],
 )
 async def test_a_file_that_cannot_be_read_costs_its_own_cell_only(lab: Lab, data: bytes, reason: str) -> None:
