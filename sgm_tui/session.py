@@ -23,6 +23,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
 from sgm_tui.fleet.waves import WavePlan, WaveStep, next_step
 from sgm_tui.operations.planning import edited
+from sgm_tui.permission import Permitted
 from sgm_tui.store import Store
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.waiting import complete_snapshot
@@ -77,7 +78,7 @@ class Desk:
     """Every version of a service that git ever wanted or the registry has, newest first."""
 
 
-class LiveSession:
+class LiveSession(Permitted):
     """What a front end needs of the world; satisfies `ui.session.Session`."""
 
     def __init__(self, *, read_only: bool = False, opens_waves: bool = False) -> None:
@@ -88,7 +89,7 @@ class LiveSession:
         """Told of every wave it opens."""
         self.error: SgmError | None = None
         """Why nothing can be shown at all; the store's snapshot carries the same as text."""
-        self.read_only = read_only
+        super().__init__(read_only=read_only)
         self.sources: list[Refreshable] = []
         self._desk: Desk | None = None
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sgm_tui.operations.reading import CommitReader
     from sgm_tui.operations.revert import Reverter
     from sgm_tui.operations.rollout_actions import RolloutActions
+    from sgm_tui.permission import WritePermission
     from sgm_tui.store import Store
 
 logger = logging.getLogger("sgm")
@@ -162,10 +163,12 @@ class Connection:
 
         git_token = token if may_send_to(config.repository.url, config) else ""
         tree = Tree(config)
+        permission = self._session.permission
         repository = Repository(config.repository.url, config.repository.branch, clones, token=lambda: git_token)
+        repository.permission = permission
         git = GitSource(repository, tree, config)
-        hubs = _hubs(config, stack)
-        clusters = {one.name: _connected(config, one.context, stack) for one in config.clusters}
+        hubs = _hubs(config, stack, permission)
+        clusters = {one.name: _connected(config, one.context, stack, permission) for one in config.clusters}
         offs: list[Off] = []
         store = self._session.store
         self._sources = [git, *_cluster_sources(config, hubs, git_knows(git), store, clusters, offs)]
@@ -191,7 +194,7 @@ class Connection:
         if not config.github.repository:
             offs.append(Off(SourceId("forge"), "github.repository is not configured"))
             return None
-        forge = GithubForge(config, token, again=lambda: _token(config))
+        forge = GithubForge(config, token, again=lambda: _token(config), permission=self._session.permission)
         self._sources.append(
             PullRequestSource(
                 forge,
@@ -329,16 +332,18 @@ def fleet_directory(config: Config) -> Path:
     return state_directory(config) / "fleets" / name
 
 
-def _connected(config: Config, context: str, stack: contextlib.AsyncExitStack) -> ClusterConnection:
+def _connected(
+    config: Config, context: str, stack: contextlib.AsyncExitStack, permission: WritePermission
+) -> ClusterConnection:
     from sgm_tui.live.connection import ClusterConnection
 
-    connection = ClusterConnection(context, config.kubeconfig)
+    connection = ClusterConnection(context, config.kubeconfig, permission=permission)
     stack.push_async_callback(connection.close)
     return connection
 
 
-def _hubs(config: Config, stack: contextlib.AsyncExitStack) -> Hubs:
-    return [(_connected(config, hub.context, stack), hub.namespace) for hub in config.argocd.hubs]
+def _hubs(config: Config, stack: contextlib.AsyncExitStack, permission: WritePermission) -> Hubs:
+    return [(_connected(config, hub.context, stack, permission), hub.namespace) for hub in config.argocd.hubs]
 
 
 def _cluster_sources(

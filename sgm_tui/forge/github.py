@@ -47,6 +47,7 @@ from sgm_tui.forge.refusals import (
     unanswered,
 )
 from sgm_tui.forge.wire import Account, Comparison, GraphqlAnswer, Kind, Pull, decode
+from sgm_tui.permission import WritePermission
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.transport.blocking import AnswerRefusedError, BoundedSession
 from sgm_tui.transport.limits import Limits
@@ -295,6 +296,7 @@ class GithubForge:
         *,
         again: Callable[[], str] | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        permission: WritePermission | None = None,
     ) -> None:
         """Connect to nothing yet.
 
@@ -304,9 +306,11 @@ class GithubForge:
             now: the time.
             again: reads the token anew, for when GitHub does not know it any more.
             pause: waits some seconds.
+            permission: whether anything may be written.
         """
         self._config = config
         self._pause = pause
+        self._permission = permission or WritePermission()
         self._now = now
         self._branch = config.repository.branch
         self._connection = _Connection(config, token, now, again)
@@ -359,11 +363,11 @@ class GithubForge:
 
     async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
         """The pull request for a pushed branch: found or made. Whether it was made, and what was left undone."""
-        return await self._sent(lambda: self._opening.open(proposal, head))
+        return await self._written(lambda: self._opening.open(proposal, head))
 
     async def auto_merge(self, number: int, head: str) -> str:
         """Let it merge by itself once checks and owners agree; "" or why that was left undone."""
-        return await self._sent(lambda: self._actions.auto_merge(number, head))
+        return await self._written(lambda: self._actions.auto_merge(number, head))
 
     async def between(self, source: str, old: str, new: str) -> Between:
         """The commits between two versions (tags) of a service's own repository; never raises, it says why not."""
@@ -378,28 +382,28 @@ class GithubForge:
         Raises:
             UnreachableError, RefusedError: why not; this goes for every action.
         """
-        return await self._sent(lambda: self._actions.approve(number, head))
+        return await self._written(lambda: self._actions.approve(number, head))
 
     async def merge(self, number: int, head: str) -> str:
         """Merge this head with a merge commit, as soon as GitHub knows whether it fits."""
         await self._until_known(number, head)
-        return await self._sent(lambda: self._actions.merge(number, head))
+        return await self._written(lambda: self._actions.merge(number, head))
 
     async def let_merge(self, number: int, head: str) -> str:
         """Let this head merge by itself once checks and owners agree."""
-        return await self._sent(lambda: self._actions.let_merge(number, head))
+        return await self._written(lambda: self._actions.let_merge(number, head))
 
     async def stop_auto_merge(self, number: int) -> str:
         """Let it not merge by itself."""
-        return await self._sent(lambda: self._actions.stop_auto_merge(number))
+        return await self._written(lambda: self._actions.stop_auto_merge(number))
 
     async def update_branch(self, number: int, head: str) -> str:
         """Merge the branch it goes into into its own, if its head is still this one."""
-        return await self._sent(lambda: self._actions.update_branch(number, head, self._branch))
+        return await self._written(lambda: self._actions.update_branch(number, head, self._branch))
 
     async def close(self, number: int) -> str:
         """Close it without merging; its branch goes with it where we opened it, the branches of others stay."""
-        return await self._sent(lambda: self._actions.close(number))
+        return await self._written(lambda: self._actions.close(number))
 
     async def supersede(self, number: int, head: str, by: str) -> str:
         """Close one of ours that another change takes the place of, if its head is still this one.
@@ -412,7 +416,7 @@ class GithubForge:
         Returns:
             "", or why it was left as it is.
         """
-        return await self._sent(lambda: self._actions.supersede(number, head, by))
+        return await self._written(lambda: self._actions.supersede(number, head, by))
 
     async def _until_known(self, number: int, head: str) -> None:
         """Wait while GitHub works out whether a pull request fits onto its branch.
@@ -436,6 +440,10 @@ class GithubForge:
     async def _sent(self, work: Callable[[], Result]) -> Result:
         """Run a write, or what is read just before one, in threads the listing cannot keep busy."""
         return await run_in(Lane.FORGE_WRITES, self._connection.told, work)
+
+    async def _written(self, work: Callable[[], Result]) -> Result:
+        self._permission.check("GitHub")
+        return await self._sent(work)
 
     def _opened(self) -> tuple[PullRequest, ...]:
         connection = self._connection

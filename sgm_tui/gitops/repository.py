@@ -33,6 +33,7 @@ from sgm_tui.fleet.text import clean, harmless
 from sgm_tui.fleet.trailers import Message
 from sgm_tui.gitops.batch import batch, batch_in_order
 from sgm_tui.gitops.credentials import RemoteCredentials
+from sgm_tui.permission import WritePermission
 from sgm_tui.private_files import make_private_directory, open_private
 from sgm_tui.threads import Lane, run_in
 
@@ -79,6 +80,7 @@ class Repository:
         self.branch = _checked_ref(branch)
         self.path = directory / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
         self._credentials = RemoteCredentials(url, token)
+        self.permission = WritePermission()
         self._fetching = asyncio.Lock()
         self._writing = asyncio.Lock()
         """Apart from the other: a fetch that hangs keeps no commit and no push waiting."""
@@ -224,6 +226,7 @@ class Repository:
 
     async def _push(self, commit: str, branch: str, expected: str) -> None:
         """Let a branch of the server point to a commit, or take it away where there is none."""
+        self.permission.check(self._place)
         ref = f"refs/heads/{_checked_ref(branch)}"
         flags = ("--porcelain", "--no-verify", f"--force-with-lease={ref}:{expected}")
         push = functools.partial(

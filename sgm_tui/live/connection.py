@@ -30,6 +30,7 @@ from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableErr
 from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import Status
+from sgm_tui.permission import WritePermission
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.transport.streaming import RedirectRefusedError, read_start, read_whole, refuse_redirects
 
@@ -113,10 +114,17 @@ class _Request:
 class ClusterConnection:
     """One context of the kubeconfig."""
 
-    def __init__(self, context: str, kubeconfig: Path | None = None, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        context: str,
+        kubeconfig: Path | None = None,
+        pace: Pace | None = None,
+        permission: WritePermission | None = None,
+    ) -> None:
         self.context = context
         self.pace = pace or Pace()
         self._kubeconfig = kubeconfig
+        self._permission = permission or WritePermission()
         self._client: Any = None
         self._retired: list[Any] = []
         self._opening = asyncio.Lock()
@@ -146,6 +154,7 @@ class ClusterConnection:
         Raises:
             UnreachableError, RefusedError, AbsentError: what became of it.
         """
+        self._permission.check(self.context)
         request = _Request("PATCH", path, body=body, content_type=content_type)
         async with self._asked(request, total=self.pace.unary) as response:
             return await self._whole(response)
