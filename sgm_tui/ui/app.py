@@ -19,6 +19,8 @@ from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
+from textual.widgets import Input
+from textual.widgets.input import Selection
 
 from sgm_tui.errors import UsageError
 from sgm_tui.resources import styles
@@ -173,5 +175,20 @@ class SgmApp(Canvas, Navigation):
         self.exit()
 
     def action_interrupt(self) -> None:
-        """Quit as a program does that was interrupted."""
-        self.end(130)
+        """Copy the selected text; without a selection, quit with the exit code of an interrupted program."""
+        text = self._take_selection()
+        if not text:
+            self.end(130)
+            return
+        self.copy_to_clipboard(text)
+        self.notify(f"{len(text)} characters", title="copied", markup=False)
+
+    def _take_selection(self) -> str:
+        """Return the selected text and clear the selection, so that the next ctrl+c quits; "" without one."""
+        field = self.focused
+        if isinstance(field, Input) and field.selected_text:
+            text, field.selection = field.selected_text, Selection.cursor(field.cursor_position)
+            return text
+        text = self.screen.get_selected_text() or ""
+        self.screen.clear_selection()
+        return text

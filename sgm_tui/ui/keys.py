@@ -108,7 +108,7 @@ EVERYWHERE: list[BindingType] = [
         show=False,
         priority=True,
         system=True,
-        tooltip="Leave at once, as interrupted",
+        tooltip="Copy the selection; without one, quit (exit 130)",
     ),
 ]
 

@@ -25,7 +25,7 @@ HUNG_UP = 128 + signal.SIGHUP
 
 
 class PlainFilter(LineFilter):
-    """Takes every colour away, grey and default included; weight, underline and reverse stay."""
+    """Remove every colour, the default included; bold, dim, italic, underline and reverse stay."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The segments without colour."""

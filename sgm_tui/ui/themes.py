@@ -1,7 +1,8 @@
 """The themes: five looks and one without any colour. Each gives every tone its look (`present.tones`).
 
-A tone is a Textual style: a colour, or weight, underline and reverse. Body tones keep a contrast of at least 4.5 : 1
-against the background (a test computes it); the plain theme uses no colour at all, not even grey.
+A tone is a Textual style: a colour, or weight, underline and reverse. Every text keeps a contrast of at least 4.5 : 1
+against what it is painted on (WCAG 2.2 AA; a test computes it). The plain theme uses no colour: bold, dim, italic,
+underline and reverse only.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ DARK = Theme(
         **_look(
             text="#d7dde8",
             strong="bold #f3f6fb",
-            quiet="#8290a5",
+            quiet="#95a3b8",
             title="bold #9fb3cd",
             good="#7ee787",
             busy="#6cb6ff",
@@ -56,7 +57,7 @@ DARK = Theme(
             added="#7ee787",
             removed="#ff7b72",
         ),
-        **_places("#1b2230", "#2c4468", "#161b24", "#3a1d22"),
+        **_places("#1b2230", "#25395a", "#161b24", "#3a1d22"),
     },
 )
 LIGHT = Theme(
@@ -76,7 +77,7 @@ LIGHT = Theme(
         **_look(
             text="#1f2328",
             strong="bold #0b0d10",
-            quiet="#636c76",
+            quiet="#59626c",
             title="bold #44546a",
             good="#116329",
             busy="#0550ae",
@@ -120,7 +121,7 @@ HIGH_CONTRAST = Theme(
             added="#5cff8a",
             removed="#ff8080",
         ),
-        **_places("#2a2a2a", "#00458a", "#1a1a1a", "#5c0000"),
+        **_places("#2a2a2a", "#003a75", "#1a1a1a", "#5c0000"),
     },
 )
 COLOUR_BLIND = Theme(
@@ -140,7 +141,7 @@ COLOUR_BLIND = Theme(
         **_look(
             text="#dfe3ea",
             strong="bold #ffffff",
-            quiet="#8f99a8",
+            quiet="#9fa9b8",
             title="bold #b3bfd0",
             good="#56b4e9",
             busy="#56b4e9",
@@ -152,7 +153,7 @@ COLOUR_BLIND = Theme(
             added="#56b4e9",
             removed="#ff9e5e",
         ),
-        **_places("#20262f", "#1d4a6b", "#181c23", "#45290f"),
+        **_places("#20262f", "#1b3f5a", "#181c23", "#45290f"),
     },
 )
 _ANSI_WIDGETS = {
@@ -171,7 +172,7 @@ _ANSI_WIDGETS = {
 }
 
 
-def _ansi(name: str, look: Mapping[str, str]) -> Theme:
+def _ansi(name: str, look: Mapping[str, str], widgets: Mapping[str, str] = _ANSI_WIDGETS) -> Theme:
     default = "ansi_default"
     return Theme(
         name=name,
@@ -188,7 +189,7 @@ def _ansi(name: str, look: Mapping[str, str]) -> Theme:
         panel=default,
         boost=default,
         dark=True,
-        variables={**_ANSI_WIDGETS, **look, **_places(default, default, default, default)},
+        variables={**widgets, **look, **_places(default, default, default, default)},
     )
 
 
@@ -227,6 +228,7 @@ NO_COLOUR = _ansi(
         added="bold",
         removed="underline",
     ),
+    {**_ANSI_WIDGETS, "input-cursor-text-style": "reverse", "block-cursor-text-style": "reverse"},
 )
 THEMES = (DARK, LIGHT, HIGH_CONTRAST, COLOUR_BLIND, TERMINAL, NO_COLOUR)
 BY_NAME: Mapping[str, Theme] = {theme.name: theme for theme in THEMES}

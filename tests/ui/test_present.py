@@ -254,7 +254,8 @@ def test_the_locale_says_whether_there_is_unicode(environ: dict[str, str], unico
 
 @pytest.mark.parametrize("theme", [theme for theme in themes.THEMES if not theme.ansi], ids=lambda theme: theme.name)
 def test_every_tone_is_easy_to_read_in_every_theme(theme: themes.Theme) -> None:
-    grounds = [theme.background, theme.surface, theme.variables["row"], theme.variables["band"]]
+    places = ("row", "cell-cursor", "band", "band-protected")
+    grounds = [theme.background, theme.surface, *(theme.variables[place] for place in places)]
     for tone in Tone:
         colour = Color.parse(theme.variables[f"tone-{tone}"].split()[-1])
         for ground in grounds:

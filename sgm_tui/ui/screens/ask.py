@@ -75,10 +75,12 @@ class AskScreen(Dialog[bool]):
                 yield Static(page(self._lines), markup=False)
             if self._locked:
                 yield Static(page(self._arming()), id="arming", markup=False)
-                yield TypedInput(id="word", placeholder=" ".join(self._locked), compact=True, disabled=True)
+                with Horizontal(id="unlock"):
+                    yield Static("> ", id="prompt", markup=False)
+                    yield TypedInput(id="word", compact=True, disabled=True)
             with Horizontal(id="buttons"):
                 yield Button(f"{self._verb}  ⏎", id="yes", variant="primary", compact=True, disabled=True)
-                yield Button("Not now  esc", id="no", compact=True)
+                yield Button("Cancel  esc", id="no", compact=True)
 
     def on_resize(self) -> None:
         """However much will happen, the word and the buttons are on the screen; in a small one the style sees to it."""

@@ -48,6 +48,7 @@ class KeyBar(Footer):
 
     DEFAULT_CSS = """
     KeyBar FooterKey.-on { text-style: reverse; }
+    KeyBar FooterKey.-disabled .footer-key--key { text-style: none; color: $foreground; }
     """
 
     def __init__(self, toggled: Callable[[], frozenset[str]] = frozenset) -> None:
