@@ -158,7 +158,7 @@ async def test_a_manual_gate_is_told_in_words_with_how_to_go_on(capsys: pytest.C
     shown = [eu1(Journey.PAUSED, rollout=gate), eu1(Journey.SETTLED)]
     assert await follow(session_of(*shown), {EU1: Version(NEW)}, set(), 5) == 0
     assert capsys.readouterr().err.splitlines()[0] == (
-        f"cart@prod-eu1 -> {NEW}: paused: it waits at step 3/8 (30% of the traffic) for a person to let it go on "
+        f"cart@prod-eu1 -> {NEW}: paused: waiting at step 3/8 (30% of the traffic) for manual approval "
         "(the pause has no duration): sgm rollout promote cart --cluster prod-eu1"
     )
 

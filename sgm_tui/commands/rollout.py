@@ -1,4 +1,4 @@
-"""`sgm rollout`: let a rollout go on, abort it, try it again, hold it, restart its pods."""
+"""`sgm rollout`: resume, abort, retry or pause a rollout, or restart its pods."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from sgm_tui.commands.common import check_names, may_write, must_have_answered, 
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 from sgm_tui.fleet.completeness import Selection
 from sgm_tui.fleet.model import CellKey, ServiceName
-from sgm_tui.fleet.rollout_actions import WORDS, RolloutAction, consequence, why_not
+from sgm_tui.fleet.rollout_actions import WHAT_IT_DOES, RolloutAction, consequence, why_not
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.cell import Cell
     from sgm_tui.fleet.observed import Rollout
     from sgm_tui.fleet.snapshot import FleetSnapshot
 
-_ACTIONS: tuple[RolloutAction, ...] = tuple(WORDS)
+_ACTIONS: tuple[RolloutAction, ...] = tuple(WHAT_IT_DOES)
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("rollout", parents=[shared], help="let a rollout go on, abort it, try it again, ...")
+    parser = commands.add_parser("rollout", parents=[shared], help="resume, abort, retry, pause or restart a rollout")
     parser.add_argument(
-        "action", choices=_ACTIONS, help="what to do: " + "; ".join(f"{a}: {WORDS[a]}" for a in _ACTIONS)
+        "action", choices=_ACTIONS, help="what to do: " + "; ".join(f"{a}: {WHAT_IT_DOES[a]}" for a in _ACTIONS)
     )
     parser.add_argument("service", metavar="SERVICE", type=name, help="of which service")
     parser.add_argument("--cluster", metavar="C", type=name, required=True, help="in which cluster")
@@ -95,7 +95,7 @@ def _asked(cell: Cell, rollout: Rollout, action: RolloutAction) -> bool:
     moves = f"{rollout.stable_version or '?'} → {rollout.new_version or rollout.spec_version or '?'}"
     if follows:
         output.note(follows)
-    return output.asked(f"{cell.key} {rollout.phase} {moves}: {WORDS[action]}?")
+    return output.asked(f"{cell.key} {rollout.phase} {moves}: {WHAT_IT_DOES[action]}?")
 
 
 def _say(cell: Cell, arguments: argparse.Namespace, result: str, said: str) -> None:

@@ -114,7 +114,7 @@ def _gate(key: CellKey, rollout: Rollout) -> str:
     reason = rollout.pause_reason or rollout.message
     why = f" ({_WAITS.get(reason, reason)})" if reason else ""
     command = f"sgm rollout promote {key.service} --cluster {key.cluster}"
-    return f"it waits {step}{weight}for a person to let it go on{why}: {command}"
+    return f"waiting {step}{weight}for manual approval{why}: {command}"
 
 
 def unseen(snapshot: FleetSnapshot, cell: Cell) -> str:

@@ -1,7 +1,7 @@
 """What a person can do to a rollout, why not, and the exact patches that do it: those of `kubectl argo rollouts`.
 
-Narrower than the plugin in one thing: promoting lets go on what waits. Of a rollout that does not wait the plugin
-skips the step that is running, an analysis too; nobody does that by a key press.
+Narrower than the plugin in one thing: promoting only resumes a paused rollout. Of one that is not paused the plugin
+skips the running step, an analysis too; no key press does that.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from sgm_tui.fleet.versions import is_same_image
 
 RolloutAction = Literal["promote", "abort", "retry", "pause", "restart"]
 
-WORDS: Mapping[RolloutAction, str] = {
-    "promote": "let it go on",
-    "abort": "abort it: all traffic and pods go back to the stable version",
-    "retry": "try the aborted update again, from its first step",
-    "pause": "hold it where it is, until somebody lets it go on",
+WHAT_IT_DOES: Mapping[RolloutAction, str] = {
+    "promote": "resume it",
+    "abort": "abort it: all traffic and pods return to the stable version",
+    "retry": "retry the aborted update from its first step",
+    "pause": "pause it at its current step until someone resumes it",
     "restart": "restart its pods, some at a time",
 }
 _UNDER_WAY = frozenset({"Progressing", "Paused"})
@@ -44,15 +44,15 @@ def why_not(rollout: Rollout | None, action: RolloutAction) -> str:
     match action:
         case "promote":
             waits = rollout.phase == "Paused" and not rollout.aborted
-            return "" if waits else "it waits for nobody"
+            return "" if waits else "the rollout is not paused"
         case "abort":
             if rollout.aborted:
-                return "it is aborted already"
-            return "" if moves and rollout.current_hash != rollout.stable_hash else "no update is under way"
+                return "the rollout is already aborted"
+            return "" if moves and rollout.current_hash != rollout.stable_hash else "no update is in progress"
         case "retry":
-            return "" if rollout.aborted else "it is not aborted"
+            return "" if rollout.aborted else "the rollout is not aborted"
         case "pause":
-            return "" if moves and rollout.phase != "Paused" else "nothing moves"
+            return "" if moves and rollout.phase != "Paused" else "no update is in progress"
         case "restart":
             return ""
 
@@ -60,10 +60,26 @@ def why_not(rollout: Rollout | None, action: RolloutAction) -> str:
 def consequence(rollout: Rollout, action: RolloutAction, wanted: str) -> str:
     """What a person has to know before; "" when there is nothing. `wanted` is the version in git."""
     if action == "promote" and rollout.pause_seconds is not None:
-        return f"It goes on by itself after {rollout.pause_seconds:g} s."
+        return f"It resumes by itself after {rollout.pause_seconds:g} s."
     if action == "abort" and wanted and not _is_same(wanted, rollout.stable_version):
-        return f"git goes on wanting {wanted}: the cell stays failed until it is reverted (v) or tried again."
+        return f"git still has {wanted}; the cell stays failed until you revert (v) or retry."
     return ""
+
+
+def outcome(rollout: Rollout, action: RolloutAction) -> str:
+    """Return what has happened to a rollout that was in this state, in the past tense or the progressive."""
+    step = f"step {rollout.step}/{rollout.steps}" if rollout.steps and rollout.step is not None else ""
+    match action:
+        case "promote":
+            return f"resumed past {step}" if step else "resumed"
+        case "abort":
+            return f"aborted: traffic and pods return to {rollout.stable_version or 'the stable version'}"
+        case "retry":
+            return f"retrying {rollout.spec_version or rollout.new_version or 'the update'} from its first step"
+        case "pause":
+            return f"paused at {step}" if step else "paused"
+        case "restart":
+            return "restarting its pods"
 
 
 def patches(seen: RolloutObject, action: RolloutAction, now: datetime) -> tuple[Patch, ...]:

@@ -1,4 +1,4 @@
-"""Letting a rollout go on, aborting it, trying it again: done to what a person saw, or not at all.
+"""Resume, abort, retry, pause or restart a rollout: the one that a person saw, or none.
 
 Nothing of it is resumed after a crash: a patch is bound to the revision that was read, so it was applied or it was
 not, and the cell says which. The audit has both that it was asked for and how it ended.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.model import CellKey, ClusterName
 from sgm_tui.fleet.rollout import derive
-from sgm_tui.fleet.rollout_actions import WORDS, Patch, RolloutAction, moved, patches, why_not
+from sgm_tui.fleet.rollout_actions import Patch, RolloutAction, moved, outcome, patches, why_not
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside
 
@@ -52,7 +52,7 @@ class RolloutActions:
             await record(f"failed: {error.sentence}")
             raise
         await record("done")
-        return f"{key.service} {key.cluster}: {WORDS[action].partition(':')[0]}"
+        return f"{key.service} {key.cluster}: {outcome(seen, action)}"
 
     async def _carry_out(self, key: CellKey, seen: Rollout, action: RolloutAction) -> None:
         actor = self._actors[key.cluster]

@@ -12,7 +12,14 @@ from textual.binding import ActiveBinding, Binding, BindingType
 _MOVE = Binding.Group("move", compact=True)
 
 _ACTING: list[BindingType] = [
-    Binding("g", "rollout('promote')", "go on", id="pass-gate", show=False, tooltip="Let a rollout that waits go on"),
+    Binding(
+        "g",
+        "rollout('promote')",
+        "resume",
+        id="pass-gate",
+        show=False,
+        tooltip="Resume a paused rollout (argo: promote)",
+    ),
     Binding("a", "rollout('abort')", "abort", id="abort", show=False, tooltip="Abort a rollout that is under way"),
 ]
 

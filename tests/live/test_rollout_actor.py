@@ -71,7 +71,7 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
 
 
 async def test_a_gate_is_passed_once_and_kept_in_the_audit(lab: Lab) -> None:
-    assert await lab.act("promote") == "checkout prod-eu1: let it go on"
+    assert await lab.act("promote") == "checkout prod-eu1: resumed past step 1/2"
     assert "pauseConditions" not in lab.status
     records = lab.audit.records()
     assert [one["action"] for one in records] == ["rollout-promote"] * 2
@@ -169,6 +169,6 @@ async def test_a_rollout_that_is_gone_is_told_so(lab: Lab) -> None:
 
 async def test_nothing_under_way_is_not_aborted(lab: Lab) -> None:
     lab.write(currentPodHash="a1")
-    with pytest.raises(RefusedError, match="no update is under way"):
+    with pytest.raises(RefusedError, match="no update is in progress"):
         await lab.act("abort")
     assert json.dumps(lab.status).count("abort") == 0

@@ -36,7 +36,9 @@ async def asked(pilot: Pilot[None], app: SgmApp, *keys: str) -> None:
         await pilot.pause(0.02)
 
 
-@pytest.mark.parametrize(("key", "question", "action"), [("g", "Let it go on?", "promote"), ("a", "Abort", "abort")])
+@pytest.mark.parametrize(
+    ("key", "question", "action"), [("g", "Resume this rollout?", "promote"), ("a", "Abort", "abort")]
+)
 async def test_a_rollout_at_a_gate_goes_on_or_back_once_prod_is_unlocked(key: str, question: str, action: str) -> None:
     session = builders.ScriptedSession(builders.release())
     app = SgmApp(session, environ=UTF8)
@@ -58,7 +60,7 @@ async def test_an_abort_says_what_git_goes_on_wanting_and_esc_does_nothing() -> 
     async with app.run_test(size=(120, 36)) as pilot:
         await press(pilot, *AT_THE_GATE)
         await asked(pilot, app, "a")
-        assert "git goes on wanting v1.4.2" in text_of(app)
+        assert "git still has v1.4.2" in text_of(app)
         await press(pilot, "escape")
         assert session.asked == []
 
@@ -67,7 +69,7 @@ async def test_where_nothing_waits_the_key_says_so() -> None:
     app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await press(pilot, "g")
-        assert told(app) == [("not done: let it go on", "cart@dev-eu1: it waits for nobody")]
+        assert told(app) == [("not done: resume this rollout", "cart@dev-eu1: the rollout is not paused")]
 
 
 async def test_the_page_of_a_cell_has_the_same_keys() -> None:
@@ -77,7 +79,7 @@ async def test_the_page_of_a_cell_has_the_same_keys() -> None:
         await press(pilot, *AT_THE_GATE, "enter")
         assert isinstance(app.screen, CellScreen)
         await asked(pilot, app, "g")
-        assert "Let it go on?" in text_of(app)
+        assert "Resume this rollout?" in text_of(app)
 
 
 async def test_a_no_of_the_cluster_is_told() -> None:
@@ -107,6 +109,6 @@ async def test_a_small_terminal_says_how_a_gate_is_passed_where_it_may_be(read_o
     async with app.run_test(size=(100, 24)) as pilot:
         await press(pilot, *AT_THE_GATE)
         await pilot.pause()
-        assert ("g lets it go on" in text_of(app)) is not read_only
+        assert ("press g to resume" in text_of(app)) is not read_only
         await press(pilot, "l")
-        assert "g lets it go on" not in text_of(app)
+        assert "press g to resume" not in text_of(app)

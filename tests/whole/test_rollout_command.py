@@ -38,10 +38,10 @@ def test_a_gate_is_aborted_tried_again_and_passed(fleet: Fleet, tmp_path: Path) 
     fleet.sgm("rollout", "abort", *here, code=2)
     fleet.sgm("--read-only", "rollout", "abort", *here, "--yes", code=4)
     refused = fleet.json("rollout", "retry", *here, "--yes", code=1)
-    assert (refused["result"], refused["text"]) == ("refused", "it is not aborted")
+    assert (refused["result"], refused["text"]) == ("refused", "the rollout is not aborted")
     aborted = fleet.sgm("rollout", "abort", *here, "--yes", "--reason", "the colour smells")
-    assert aborted.stdout == "identity prod-eu1: abort it\n"
-    assert "git goes on wanting v4.2.0" in aborted.stderr
+    assert aborted.stdout == "identity prod-eu1: aborted: traffic and pods return to v4.1.9\n"
+    assert "git still has v4.2.0" in aborted.stderr
     assert "RolloutAborted" in until(fleet, lambda cell: cell["journey"] == "failed")["reason"]
     fleet.sgm("rollout", "retry", *here, "--yes")
     until(fleet, lambda cell: cell["journey"] == "paused")
@@ -56,5 +56,5 @@ def test_a_gate_is_aborted_tried_again_and_passed(fleet: Fleet, tmp_path: Path) 
 
 def test_where_nothing_waits_nothing_is_done(fleet: Fleet) -> None:
     said = fleet.sgm("rollout", "promote", "notifications", "--cluster", "dev-eu1", "--yes", code=1)
-    assert "not done: it waits for nobody" in said.stderr
+    assert "not done: the rollout is not paused" in said.stderr
     fleet.sgm("rollout", "promote", "notifications", "--cluster", "prod-eu9", "--yes", code=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.observed import Rollout
-from sgm_tui.fleet.rollout_actions import WORDS, RolloutAction, consequence
+from sgm_tui.fleet.rollout_actions import WHAT_IT_DOES, RolloutAction, consequence
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.weights import percent_text
 from sgm_tui.ui.present.detail import heading
@@ -13,7 +13,7 @@ from sgm_tui.ui.present.glyphs import ARROW
 from sgm_tui.ui.present.rollouts import phase_lines
 from sgm_tui.ui.present.tones import Line, Tone
 
-VERBS = {"promote": "Let it go on", "abort": "Abort the rollout"}
+VERBS = {"promote": "Resume this rollout", "abort": "Abort this rollout"}
 """The question, of what has a key."""
 
 
@@ -32,7 +32,7 @@ def acting_lines(
             (f"{step}{weight}", Tone.TEXT),
         ),
         (),
-        *hung((), f"{rollout.namespace}/{rollout.name}: {WORDS[action]}.", Tone.STRONG, width),
+        *hung((), f"{rollout.namespace}/{rollout.name}: {WHAT_IT_DOES[action]}.", Tone.STRONG, width),
     ]
     if follows := consequence(rollout, action, wanted or ""):
         lines += hung((), follows, Tone.ATTENTION, width)

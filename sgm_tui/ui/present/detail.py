@@ -75,7 +75,7 @@ def _sign(cell: Cell) -> str:
 def gate_hint(cell: Cell, snapshot: FleetSnapshot) -> Part:
     """How to go on where a person is waited for: no footer of a small terminal has room for that key."""
     waits = cell.journey is Journey.PAUSED and cell.facts.rollout is not None and not snapshot.read_only
-    return ("  g lets it go on" if waits else "", Tone.STRONG)
+    return ("  press g to resume" if waits else "", Tone.STRONG)
 
 
 def _firing(cell: Cell) -> str:
