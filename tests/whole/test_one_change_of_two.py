@@ -28,7 +28,7 @@ def begin(fleet: Fleet, state: Path, *arguments: str) -> Started:
     text = Path(fleet.ready["config"]).read_text(encoding="utf-8")
     assert "state_directory: " in text
     state.mkdir(exist_ok=True)
-    config = state / "sgm.yaml"
+    config = Path(fleet.ready["config"]).with_name(f"{state.name}.yaml")  # beside the token that it names
     config.write_text(text.replace("state_directory: ", f"state_directory: {state}/kept #"), encoding="utf-8")
     return prepared_python().start("--config", str(config), *arguments)
 
