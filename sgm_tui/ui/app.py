@@ -29,7 +29,8 @@ from sgm_tui.ui.canvas import Canvas
 from sgm_tui.ui.driver import LastingDriver
 from sgm_tui.ui.navigation import Navigation
 from sgm_tui.ui.present.glyphs import AsciiTable
-from sgm_tui.ui.screens.fleet import WIDE, FleetScreen
+from sgm_tui.ui.screens.fleet import FleetScreen
+from sgm_tui.ui.screens.matrix import WIDE
 from sgm_tui.ui.session import Session
 
 if TYPE_CHECKING:

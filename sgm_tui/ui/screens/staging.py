@@ -1,0 +1,131 @@
+"""The keys of the matrix that put changes into the plan, and take them back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from textual import work
+
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.plan import Change, Refusal, Staged
+from sgm_tui.ui.messages import RevertRequested
+from sgm_tui.ui.screens.matrix import MatrixPage
+from sgm_tui.ui.session import Session
+
+_REASONS = 3
+"""So many reasons fit into one notification."""
+
+
+class StagingPage(MatrixPage):
+    """The matrix with the keys that stage promotions and reverts."""
+
+    def __init__(self, session: Callable[[], Session]) -> None:
+        """`session` gives the one there is now: the first frame is painted before there is any."""
+        super().__init__()
+        self._get_session = session
+
+    @property
+    def _session(self) -> Session:
+        return self._get_session()
+
+    def action_promote(self) -> None:
+        """Stage the version of the stage before for the marked cells, or for what is under the cursor."""
+        meant, selected = sorted(self.marked) or self.grid.meant, self.grid.selected
+        if self.marked or len(meant) > 1:
+            self._stage(lambda: self._session.stage_promotions(meant), frozenset(meant))
+        elif selected is not None:
+            self._stage(lambda: _only(self._session.stage_promotion(selected)))
+
+    def action_promote_row(self) -> None:
+        """Stage this service along its stages: each gets what the stage before wants now."""
+        from sgm_tui.fleet.staging import row
+
+        if (cell := self.grid.selected) is not None:
+            keys = row(self.snapshot, cell.service)
+            self._stage(lambda: self._session.stage_promotions(keys))
+
+    def action_promote_location(self) -> None:
+        """Stage this service for every cluster of this stage that is where the cursor's is."""
+        from sgm_tui.fleet.staging import cells_of
+
+        cell = self.grid.selected
+        cluster = self.snapshot.fleet.cluster(cell.cluster) if cell is not None else None
+        if cell is None or cluster is None:
+            return
+        if not cluster.location:
+            self.notify(f"{cluster.name} has no location in sgm.yaml", title="not planned", markup=False)
+            return
+        keys = cells_of(self.snapshot, cell.stage, service=cell.service, location=cluster.location)
+        self._stage(lambda: self._session.stage_promotions(keys))
+
+    def action_promote_stage(self) -> None:
+        """Stage everything the stage before has and this one has not."""
+        if (cell := self.grid.selected) is not None:
+            self._stage(lambda: self._session.stage_behind(cell.stage))
+
+    @work(group="planning")
+    async def _stage(self, intent: Callable[[], Awaitable[Staged]], marks: frozenset[CellKey] = frozenset()) -> None:
+        """Wait beside the screen until it is kept: another terminal may hold the plan. Marks stay until then."""
+        before = self.snapshot.plan.changes
+        staged = await intent()
+        if staged.changes:
+            self.marked -= marks
+        self._tell(staged, [one for one in staged.changes if one not in before])
+
+    def _tell(self, staged: Staged, new: Sequence[Change]) -> None:
+        """Say what was staged and what was not; what there is nothing to do for is only worth a word alone."""
+        changes, refused = staged.changes, [one for one in staged.refusals if not one.nothing]
+        if changes:
+            self.app.clear_notifications()  # they speak of a plan that was another one
+            title = f"planned: {_said(new)}" if new else f"planned already: {_said(changes)}"
+            does = "c shows the plan, u takes it back" if new else "c shows the plan"
+            self.notify(does, title=title, markup=False)
+        if refused or not changes:
+            text = _reasons([one.reason for one in refused or staged.refusals[:1]])
+            self.notify(text or "nothing to promote", title="not planned", severity="warning", markup=False)
+
+    def action_revert(self) -> None:
+        """Choose a version to go back to."""
+        cell, meant = self.grid.selected, self.grid.meant
+        if len(meant) > 1:
+            self.grid.fold_stage()
+            said = f"{len(meant)} clusters are here, and each has a past of its own: choose one, then v again."
+            self.notify(said, title=f"{meant[0].stage} is unfolded", markup=False)
+        elif cell is not None:
+            self.post_message(RevertRequested(cell))
+
+    @work(group="planning")
+    async def action_undo(self) -> None:
+        """Take back the last step of the plan."""
+        plan = self.snapshot.plan
+        kept = plan.undone().changes
+        try:
+            await self._session.undo()
+        except SgmError as error:
+            self.notify(error.hint, title=error.message, severity="error", markup=False)
+            return
+        self.app.clear_notifications()  # they speak of what is not planned any more
+        again = [one for one in kept if one not in plan.changes]
+        gone = [one for one in plan.changes if one not in kept]
+        title = f"planned again: {_said(again)}" if again else f"taken back: {_said(gone)}"
+        self.notify("git keeps what it wants", title=title, markup=False)
+
+
+async def _only(staging: Awaitable[Change | Refusal]) -> Staged:
+    """One answer as the answer to a wish."""
+    found = await staging
+    return Staged((found,)) if isinstance(found, Change) else Staged(refusals=(found,))
+
+
+def _reasons(reasons: Sequence[str]) -> str:
+    more = f"\nand {len(reasons) - _REASONS} more" if reasons[_REASONS:] else ""
+    return "\n".join(reasons[:_REASONS]) + more
+
+
+def _said(changes: Sequence[Change]) -> str:
+    """One change in a few words, several as how many."""
+    if len(changes) != 1:
+        return f"{len(changes)} changes"
+    (one,) = changes
+    return f"{one.service} {one.place} {one.from_version} → {one.to_version}"
