@@ -1,0 +1,38 @@
+"""Intents that act at once: on a pull request at GitHub, on a rollout in its cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sgm_tui.errors import RefusedError, SgmError
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.session.connected import ConnectedSession
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.observed import Rollout
+    from sgm_tui.fleet.pulls import PullAction
+    from sgm_tui.fleet.rollout_actions import RolloutAction
+
+
+class ActionIntents(ConnectedSession):
+    """What is done to a pull request or a rollout, as it was seen."""
+
+    async def act_on_pull(self, number: int, head: str, action: PullAction) -> str:
+        """Do something to a pull request whose head is still `head`."""
+        self._may_write()
+        pulls = self.desk.pulls
+        if pulls is None:
+            raise SgmError("no pull requests: github.repository is not configured")
+        request = next((one for one in self.store.snapshot.pull_requests if one.number == number), None)
+        if request is None or request.head != head:
+            raise RefusedError(f"#{number} has moved meanwhile: nothing was done", "Look at it again.")
+        said = await pulls.act(request, action)
+        await self.refresh()
+        return said
+
+    async def act_on_rollout(self, key: CellKey, seen: Rollout, action: RolloutAction, reason: str = "") -> str:
+        """Do something to the rollout of a cell, as it was seen."""
+        self._may_write()
+        said = await self.desk.rollouts.act(key, seen, action, reason)
+        await self.refresh()
+        return said

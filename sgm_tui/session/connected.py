@@ -1,0 +1,86 @@
+"""A session as far as it only looks: connected in the background, snapshots out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sgm_tui.errors import RefusedError, SgmError
+from sgm_tui.fleet.completeness import EVERYTHING, Selection
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.permission import Permitted
+from sgm_tui.session.desk import Desk, Refreshable
+from sgm_tui.store import Store
+from sgm_tui.waiting import complete_snapshot
+
+if TYPE_CHECKING:
+    from sgm_tui.config import Config
+
+logger = logging.getLogger("sgm")
+
+
+class ConnectedSession(Permitted):
+    """The store that is shown, the sources that feed it, and the desk of everything that writes."""
+
+    def __init__(self, *, read_only: bool = False) -> None:
+        super().__init__(read_only=read_only)
+        self.store = Store()
+        self.error: SgmError | None = None
+        """Why nothing can be shown at all; the store's snapshot carries the same as text."""
+        self.sources: list[Refreshable] = []
+        self._desk: Desk | None = None
+
+    @property
+    def desk(self) -> Desk:
+        """Everything that writes.
+
+        Raises:
+            SgmError: the configuration has not been read yet.
+        """
+        if self._desk is None:
+            raise self.error or SgmError("not connected yet", "Wait until the repository has been read.")
+        return self._desk
+
+    @property
+    def config(self) -> Config:
+        """The configuration this session runs on."""
+        return self.desk.config
+
+    async def furnish(self, desk: Desk) -> None:
+        """Give it everything that writes, and show the plan that was kept."""
+        self._desk = desk
+        try:
+            await desk.planning.look()
+        except SgmError as error:
+            # A plan that cannot be read hides no fleet; it is said as soon as something is to be put into it.
+            logger.warning("the plan cannot be read: %s", error)
+
+    def fail(self, error: SgmError) -> None:
+        """Nothing can be shown at all."""
+        self.error = error
+        self.store.fail(str(error))
+
+    async def snapshots(self) -> AsyncIterator[FleetSnapshot]:
+        """Every newest snapshot, the current one first, each with whether anything may be written."""
+        async for snapshot in self.store.snapshots():
+            yield replace(snapshot, read_only=self.read_only)
+
+    async def settled(self, seconds: float | None = None, selection: Selection = EVERYTHING) -> FleetSnapshot:
+        """Return the first snapshot in which every source of the selection has answered, details included.
+
+        While answers are coming it is waited for; after `seconds` in all, or after a while in which nothing more has
+        come, it is the newest snapshot: `fleet.completeness.gaps` says what is missing.
+        """
+        snapshot = await complete_snapshot(self.store, seconds, selection)
+        return replace(snapshot, read_only=self.read_only)
+
+    async def refresh(self) -> None:
+        """Ask every source to look again now."""
+        for source in self.sources:
+            source.refresh()
+
+    def _may_write(self) -> None:
+        if self.read_only:
+            raise RefusedError("read-only: nothing is written", "Start sgm without --read-only.")

@@ -1,0 +1,44 @@
+"""The whole session, and what it does by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from sgm_tui.errors import SgmError
+from sgm_tui.session.actions import ActionIntents
+from sgm_tui.session.recovery import RecoveryIntents
+from sgm_tui.session.reverts import RevertIntents
+from sgm_tui.session.waves import WaveIntents
+
+if TYPE_CHECKING:
+    pass
+
+logger = logging.getLogger("sgm")
+
+_LOOK_SECONDS = 1.0
+"""How often the plan is looked at for what another terminal put into it."""
+
+
+class LiveSession(RevertIntents, RecoveryIntents, WaveIntents, ActionIntents):
+    """What a front end needs of the world; satisfies `ui.session.Session`."""
+
+    def __init__(self, *, read_only: bool = False, opens_waves: bool = False) -> None:
+        """`opens_waves` lets it open the next wave of what goes wave by wave, as long as it lasts."""
+        super().__init__(read_only=read_only)
+        self.opens_waves = opens_waves
+
+    async def follow_plan(self) -> None:
+        """Show what other terminals put into the same plan, and open waves; ends only by being cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if self._desk is None:
+                continue
+            try:
+                await self._desk.planning.look()
+                if self.opens_waves and not self.read_only:
+                    await self.open_waves()
+            except SgmError as error:
+                # Said again, and to a person, as soon as somebody puts something into the plan or opens its waves.
+                logger.warning("the plan or its waves cannot be looked at: %s", error)

@@ -1,0 +1,143 @@
+"""Intents about the plan: stage, edit, preview, submit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.gates import judge_pull
+from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
+from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
+from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Terms
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
+from sgm_tui.operations.planning import edited
+from sgm_tui.session.connected import ConnectedSession
+from sgm_tui.session.desk import Desk
+from sgm_tui.threads import Lane, run_in
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.gate import Gate
+    from sgm_tui.fleet.proposal import Preview, Progress, Terms
+    from sgm_tui.policy import Policy
+
+
+class PlanIntents(ConnectedSession):
+    """What is put into the plan, what it would write, and writing it."""
+
+    async def stage_promotion(self, key: CellKey, version: Version | None = None) -> Change | Refusal:
+        """Put the version of the stage before, or this one, into the plan for a cell."""
+        return await self._stage_one(promotion_into(self.store.snapshot, key, version))
+
+    async def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+        """The same for many cells, as one step that one undo takes back."""
+        return await self._stage(promotions_into(self.store.snapshot, keys))
+
+    async def stage_behind(self, stage: StageName) -> Staged:
+        """Everything the stage before has that this one has not."""
+        return await self.stage_promotions(behind(self.store.snapshot, stage))
+
+    async def _stage_one(self, found: Change | Refusal) -> Change | Refusal:
+        if isinstance(found, Refusal):
+            return found
+        staged = await self._stage(Staged((found,)))
+        return staged.refusals[0] if staged.refusals else staged.changes[0]
+
+    async def _stage(self, staged: Staged) -> Staged:
+        """Keep what was staged; where it cannot be kept nothing is staged, and it says why."""
+        if staged.changes:
+            try:
+                await self._plan(lambda plan: plan.with_change(*staged.changes))
+            except SgmError as error:
+                return Staged(refusals=(Refusal("", str(error)),))
+        return staged
+
+    async def _plan(self, change: Callable[[Plan], Plan]) -> None:
+        self._may_write()
+        await self.desk.planning.change(change)
+
+    async def edit(
+        self, change: Change, version: Version | None = None, strategy: str | None = None
+    ) -> Change | Refusal:
+        """Give a staged change another version or another rollout strategy ("" keeps the file's own)."""
+        try:
+            made = edited(change, version, strategy, self.config)
+            if isinstance(made, Change):
+                await self._plan(lambda plan: plan.replaced(change, made))
+        except SgmError as error:
+            return Refusal(change.path, str(error))
+        return made
+
+    async def undo(self) -> None:
+        """Take back the last step of the plan: staged, edited or dropped."""
+        await self._plan(lambda plan: plan.undone())
+
+    async def drop(self, change: Change) -> None:
+        """Take one change out of the plan."""
+        await self._plan(lambda plan: plan.without(change))
+
+    async def versions(self, service: ServiceName) -> tuple[Version, ...]:
+        """Every version known of a service, newest first."""
+        return await self.desk.versions(service)
+
+    def strategies(self) -> tuple[str, ...]:
+        """The names of the team's own rollout strategies."""
+        return tuple(self.config.policy.strategies)
+
+    async def sketch(self) -> Preview:
+        """The plan's diffs at once, against what was fetched last and without gates: to look at, never to write."""
+        return await self.desk.promoter.sketch(self.store.plan, self.store.snapshot)
+
+    async def preview(self, terms: Terms) -> Preview:
+        """The plan against a freshly fetched repository."""
+        return await self.preview_of(self.store.plan, terms)
+
+    async def preview_of(self, plan: Plan, terms: Terms) -> Preview:
+        """Any plan against a freshly fetched repository, with every gate."""
+        return await self.desk.promoter.preview(plan, self.store.snapshot, terms)
+
+    async def submit(self, preview: Preview) -> AsyncIterator[Progress]:
+        """Open the pull requests of exactly this preview; what was opened leaves the plan, later waves are kept."""
+        self._may_write()
+        kept = await _keep_waves(self.desk, preview, self.store.snapshot.generated_at)
+        if preview.adopted:
+            await self._forget(tuple(one.change for one in preview.adopted))
+        async for progress in self.desk.promoter.submit(preview, lambda: self.store.snapshot):
+            bundle = progress.proposal.bundle
+            if bundle in kept and progress.step in UNWRITTEN:
+                # Its first wave was not written whole: there is nothing for the others to wait for.
+                await run_in(Lane.RECORDS, self.desk.waves.forget, kept.pop(bundle))
+            if progress.step in ENDED:
+                await self._forget(tuple(edit.change for edit in progress.proposal.edits))
+            if progress.step in ENDED | UNWRITTEN:
+                await self.refresh()  # what failed may be there all the same
+            yield progress
+
+    async def _forget(self, done: tuple[Change, ...]) -> None:
+        await self._plan(lambda plan: plan.written(*done))
+
+    async def why(self, key: CellKey) -> tuple[Gate, ...] | Refusal:
+        """Every gate of the change that is staged for a cell, or of the promotion that would be."""
+        snapshot = self.store.snapshot
+        staged = next((one for one in snapshot.plan.changes if key in one.cells), None)
+        change = staged or promotion_into(snapshot, key)
+        if isinstance(change, Refusal):
+            return change
+        gates = [gate for gate in await self.desk.promoter.judge(change, snapshot) if gate.cell == key]
+        return (*gates, *_on_the_way(snapshot, key, self.config.policy))
+
+
+async def _keep_waves(desk: Desk, preview: Preview, now: datetime) -> dict[int, str]:
+    """Bundle → the identity of its wave plan, kept before anything is written: a crash loses no later wave."""
+    firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1}
+    keep, policy = desk.waves.keep, desk.config.policy
+    return {bundle: await run_in(Lane.RECORDS, keep, preview, one, now, policy) for bundle, one in firsts.items()}
+
+
+def _on_the_way(snapshot: FleetSnapshot, key: CellKey, policy: Policy) -> list[Gate]:
+    """The gates of the open pull requests that change a cell."""
+    numbers = {pending.number for pending in snapshot.cells[key].facts.pending}
+    open_ones = [one for one in snapshot.open_pull_requests if one.number in numbers]
+    return [gate for one in open_ones for gate in judge_pull(one, policy, (key,))]

@@ -1,0 +1,38 @@
+"""Intents about unfinished writes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from sgm_tui.fleet.proposal import ENDED
+from sgm_tui.session.plans import PlanIntents
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.proposal import Progress, Unfinished
+
+
+class RecoveryIntents(PlanIntents):
+    """What was begun and never finished: list, resume, discard."""
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """Writes that were begun and never seen to their end."""
+        return await self.desk.recovery.unfinished()
+
+    async def resume(self, operation: str) -> AsyncIterator[Progress]:
+        """Go on with an unfinished write from where it stopped; what is proposed by it leaves the plan."""
+        self._may_write()
+        try:
+            async for progress in self.desk.recovery.resume(operation):
+                if progress.step in ENDED and progress.proposal.edits:
+                    await self._forget(tuple(edit.change for edit in progress.proposal.edits))
+                yield progress
+        finally:
+            await self.refresh()
+
+    async def discard(self, operation: str) -> str:
+        """Take back what an unfinished write left behind."""
+        self._may_write()
+        said = await self.desk.recovery.discard(operation)
+        await self.refresh()
+        return said

@@ -1,0 +1,56 @@
+"""Intents about going back: the history of cells, their reverts, known-bad versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sgm_tui.fleet.model import CellKey, ServiceName, Version
+from sgm_tui.fleet.plan import Change, Refusal, Staged
+from sgm_tui.session.plans import PlanIntents
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.history import Past, WayBack
+
+
+class RevertIntents(PlanIntents):
+    """What a cell had, and how it goes back to it."""
+
+    async def past(self, key: CellKey) -> tuple[Past, ...]:
+        """The versions of a cell, newest first."""
+        return await self.desk.reverter.past(key)
+
+    async def measured(self, pasts: Sequence[Past]) -> tuple[Past, ...]:
+        """The same versions of one cell, each with how long it ran healthy, as far as anybody knows."""
+        return await self.desk.reverter.measured(self.store.snapshot, pasts)
+
+    async def revert_of(self, key: CellKey, to: str | None) -> Change | Refusal:
+        """The way back of a cell, not staged."""
+        return await self.desk.reverter.change(self.store.snapshot, key, to)
+
+    async def reverts_of(self, service: ServiceName, version: Version) -> tuple[Change | Refusal, ...]:
+        """The reverts of every cell that runs, or is about to run, a version; not staged."""
+        return await self.desk.reverter.revert_plan(self.store.snapshot, service, version)
+
+    async def stage_revert(self, key: CellKey, to: str | None) -> Change | Refusal:
+        """Put the way back of a cell into the plan."""
+        return await self._stage_one(await self.revert_of(key, to))
+
+    async def stage_revert_of(self, service: ServiceName, version: Version) -> Staged:
+        """Put the reverts of every cell that runs, or is about to run, a version into the plan."""
+        found = await self.reverts_of(service, version)
+        found = found or (Refusal("", f"no cell runs {service} {version}, or is about to"),)
+        changes = tuple(one for one in found if isinstance(one, Change))
+        return await self._stage(Staged(changes, tuple(one for one in found if isinstance(one, Refusal))))
+
+    async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:
+        """What will happen when that revert is merged."""
+        change = await self.revert_of(key, to)
+        if isinstance(change, Refusal):
+            return change
+        return await self.desk.reverter.way_back(self.store.snapshot, change)
+
+    async def mark_bad(self, service: ServiceName, version: Version, reason: str) -> None:
+        """Hold a version back from every promotion; "" lets it go again."""
+        self._may_write()
+        await self.desk.reverter.mark(service, version, reason)

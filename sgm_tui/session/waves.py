@@ -1,0 +1,57 @@
+"""Intents about promotions that go over the clusters in waves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from sgm_tui.fleet.completeness import gaps
+from sgm_tui.fleet.waves import WavePlan, WaveStep, next_step
+from sgm_tui.session.connected import ConnectedSession
+from sgm_tui.threads import Lane, run_in
+
+if TYPE_CHECKING:
+    from sgm_tui.fleet.proposal import Progress
+
+
+class WaveIntents(ConnectedSession):
+    """The wave plans: open what may open, list, stop, resume, drop."""
+
+    def __init__(self, *, read_only: bool = False) -> None:
+        super().__init__(read_only=read_only)
+        self.tell: Callable[[Progress], None] = lambda _: None
+        """Told of every wave it opens."""
+
+    async def open_waves(self) -> Sequence[Progress]:
+        """Open every wave that may open by the facts; nothing before every source has answered."""
+        self._may_write()
+        snapshot = self.store.snapshot
+        if gaps(snapshot):
+            return ()
+        told = await self.desk.waves.step(lambda: self.store.snapshot, snapshot.generated_at)
+        for progress in told:
+            self.tell(progress)
+        if told:
+            await self.refresh()
+        return told
+
+    async def waves(self) -> tuple[tuple[WavePlan, WaveStep], ...]:
+        """Every wave plan that has not ended, with what it waits for."""
+        snapshot = self.store.snapshot
+        plans = await run_in(Lane.RECORDS, self.desk.waves.plans)
+        return tuple((plan, next_step(plan, snapshot, snapshot.generated_at)) for plan in plans)
+
+    async def stop_waves(self, identity: str, reason: str) -> None:
+        """Open no further wave of a plan until it is let go on."""
+        self._may_write()
+        await run_in(Lane.RECORDS, self.desk.waves.stop, identity, reason)
+
+    async def resume_waves(self, identity: str) -> None:
+        """Let a stopped wave plan go on."""
+        self._may_write()
+        await run_in(Lane.RECORDS, self.desk.waves.resume, identity)
+
+    async def drop_waves(self, identity: str) -> None:
+        """Forget a wave plan: what it opened stays as it is, what it has not is never opened."""
+        self._may_write()
+        await run_in(Lane.RECORDS, self.desk.waves.forget, identity)
