@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sgm_tui.errors import ConfigError
+from sgm_tui.redaction import is_secret_name
 from sgm_tui.schedule import ScheduleError, seconds_of
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ _CREDENTIALS = {
     "registry.": "Remove it and put user:password into the file that registry.token_file names.",
 }
 """Where credentials belong instead, by the section they were found in."""
+_AUTHORITY_END = re.compile("[/?#]")
+_PARAMETER = re.compile(r"[?&;]([^=&;#]+)=")
 _MEANT = 0.65
 """How much a key has to look like a missing one to be its misspelling: `ulr` is, `namespace` for `name` is not."""
 
@@ -205,7 +209,7 @@ class Section:
             ConfigError: it holds one.
         """
         if holds_credentials(address):
-            raise self.refuse(key, "the URL holds a user name or password", _CREDENTIALS.get(self._prefix, _NO_SECRETS))
+            raise self.refuse(key, "the URL holds a user name or password, or a token", _CREDENTIALS.get(self._prefix, _NO_SECRETS))
 
     def file(self, key: str) -> Path | None:
         """Return the path of a file to read; None when it is not set.
@@ -377,11 +381,20 @@ class Section:
 
 
 def holds_credentials(address: str) -> bool:
-    """Return whether an address holds a password, or over http(s) a user name, which is often a token."""
+    """Return whether an address holds a password or a token.
+
+    That is a user name of any protocol but ssh, where it names an account; a password of any protocol, also where its
+    `/`, `?` or `#` is not escaped; or a parameter with the name of a secret.
+    """
     scheme, separator, rest = address.partition("://")
-    authority = rest.partition("/")[0].partition("?")[0].partition("#")[0]
-    user, at, _ = authority.rpartition("@")
-    return bool(separator and at) and (":" in user or scheme.lower() in {"http", "https"})
+    authority = _AUTHORITY_END.split(rest if separator else address, maxsplit=1)[0]
+    if any(is_secret_name(name) for name in _PARAMETER.findall(address)):
+        return True
+    user, at, _ = authority.rpartition("@") if separator else authority.partition("@")
+    if at:
+        return ":" in user or bool(separator and "ssh" not in scheme.lower())
+    port = authority.rpartition(":")[2] if ":" in authority.rpartition("]")[2] else ""
+    return bool(separator and port) and not port.isdecimal() and "@" in rest
 
 
 def _nearest(key: str, known: Collection[str]) -> str:

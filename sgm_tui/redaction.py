@@ -5,19 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_USER_INFORMATION = re.compile(r"(?<=://)(?!git@)[^/\s@?#]+(?=@)")
+_USER_INFORMATION = re.compile(r"(?<=://)(?!git@)[^/\s?#]+(?=@)")
 """User name and password of a URL (RFC 3986 §3.2.1); `git@` is everybody's and says where a repository is."""
 _SECRETS = (
     re.compile(r"gh[pousr]_\w{16,}|github_pat_\w{20,}|glpat-[\w-]{16,}|AKIA[A-Z0-9]{16}"),
     re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"),
     re.compile(r"(?i)(?<=bearer )[\w.~+/=-]{8,}|(?<=basic )[\w+/=]{8,}"),
     re.compile(r"-----BEGIN [A-Z ]+-----.*?(?:-----END [A-Z ]+-----|\Z)", re.DOTALL),
-    re.compile(r"(?i)(?<=password=)[^\s&]+|(?<=token=)[^\s&]+|(?<=secret=)[^\s&]+"),
 )
-_NAMES = re.compile(r"(?i)token|secret|passw|api_?key|credential")
-"""Variables of the environment with such a name hold what nobody else may read."""
+_NAMES = re.compile(
+    r"(?i)token|secret|passw|pwd$|(?:api|access|private|subscription)[-_.]?key|credential|signature|^(?:sig|key|auth)$"
+)
+"""Variables and parameters with such a name hold what nobody else may read."""
+_PARAMETER = re.compile(r"(?<![\w.-])([\w.-]{1,64})=([^\s&;'\"]+)")
+"""`name=value`, as in the query of a URL."""
 _SHORTEST = 6
 """A shorter value may be part of any word."""
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a variable or parameter of this name holds a secret."""
+    return bool(_NAMES.search(name))
 
 
 def without_user_information(text: str) -> str:
@@ -33,4 +41,8 @@ def redact(text: str, environ: Mapping[str, str] | None = None) -> str:
     text = without_user_information(text)
     for secret in _SECRETS:
         text = secret.sub("***", text)
-    return text
+    return _PARAMETER.sub(_without_value, text) if "=" in text else text
+
+
+def _without_value(parameter: re.Match[str]) -> str:
+    return f"{parameter[1]}=***" if is_secret_name(parameter[1]) else parameter[0]

@@ -41,6 +41,51 @@ def test_an_address_with_credentials_is_refused_and_not_repeated(tmp_path: Path,
     assert refused.value.hint
 
 
+@pytest.mark.parametrize("key", ADDRESSES)
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"https://mia:{SECRET}/x@host.example/y",
+        f"https://mia:{SECRET}#x@host.example/y",
+        f"https://mia:{SECRET}?x@host.example/y",
+        f"https://mia:x@{SECRET}@host.example/y",
+        f"https://host.example/x?private_token={SECRET}",
+        f"https://host.example/x?a=b&X-Amz-Signature={SECRET}",
+        f"https://host.example/x?api-key={SECRET}",
+        f"HTTPS://{SECRET}@HOST.example",
+        f"git+https://{SECRET}@host.example/x",
+        f"ssh://git:{SECRET}@host.example/x",
+        f"mia:{SECRET}@host.example:x/y",
+    ],
+)
+def test_a_secret_anywhere_in_an_address_is_refused_and_not_repeated(tmp_path: Path, key: str, address: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(tmp_path, ADDRESSES[key].replace("URL", f"'{address}'"))
+    assert SECRET not in str(refused.value)
+    if key == "repository.url":
+        assert "holds a user name or password, or a token" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://host.example:8443/scm/@team/gitops.git",
+        "https://[::1]:8443/scm/@team/x",
+        "git@host.example:team@x/gitops.git",
+        "https://host.example/gitops?ref=main",
+        "ssh://deploy@host.example:2222/acme/gitops.git",
+    ],
+)
+def test_an_at_sign_or_a_parameter_alone_is_no_credential(tmp_path: Path, url: str) -> None:
+    text = SMALL.replace("https://github.com/acme/gitops.git", f"'{url}'")
+    assert loaded(tmp_path, text).repository.url == url
+
+
+def test_a_flag_is_named_as_it_was_written(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^--repo: repository\.url: "):
+        loaded(tmp_path, SMALL, {}, repository__url=f"https://{SECRET}@h/x")
+
+
 def test_a_flag_and_a_variable_with_credentials_are_refused_too(tmp_path: Path) -> None:
     for environ, flags in (({"SGM_REPOSITORY_URL": f"https://{SECRET}@h/x"}, {}), ({}, {"repository__url": "u"})):
         given = dict.fromkeys(flags, f"https://mia:{SECRET}@h/x")

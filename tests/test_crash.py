@@ -21,6 +21,10 @@ SECRETS = [
     "https://mia:hunter2@github.com/acme/gitops",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
     "password=hunter2",
+    "https://mia:x@hunter2@github.com/acme/gitops",
+    "https://host/x?private_token=hunter2&page=2",
+    "https://host/x?X-Amz-Signature=hunter2",
+    "api-key=hunter2",
 ]
 
 
@@ -32,6 +36,11 @@ def test_what_looks_like_a_secret_is_taken_out(secret: str) -> None:
     assert told.endswith(" after")
     for part in ("hunter2", "MIIE", "abc.def", "a" * 36, "b" * 30, "c2lnbmF0"):
         assert part not in told
+
+
+@pytest.mark.parametrize("text", ["sort=key", "tokens: 3", "monkey=banana", "authors=mia", "https://host/a@b?page=2"])
+def test_what_only_resembles_a_secret_stays(text: str) -> None:
+    assert redact(text, {}) == text
 
 
 def test_the_values_of_secret_variables_are_taken_out_and_others_stay() -> None:

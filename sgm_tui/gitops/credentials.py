@@ -48,7 +48,7 @@ class RemoteCredentials:
 
     def removed_from(self, text: str) -> str:
         """Return the text without our credentials, in case the server repeats them."""
-        text = re.sub(r"(https?://)[^/@\s]*@", r"\1", text)
+        text = re.sub(r"(https?://)[^/\s]*@", r"\1", text)
         token = self._token() if self._token else ""
         credentials = [_Credential("x-access-token", token)] if token else []
         for credential in (*credentials, *([self._helped] if self._helped is not None else [])):
