@@ -88,9 +88,7 @@ def outcome(run: Callable[[], int]) -> int:
     try:
         return run()
     except SgmError as error:
-        print(f"sgm: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"  {error.hint}", file=sys.stderr)
+        _complain(f"sgm: {error.message}", error.hint)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -109,13 +107,19 @@ def _report(error: Exception) -> None:
     from sgm_tui.crash import one_line, write_report
     from sgm_tui.fleet.text import clean
 
-    print(f"sgm: a defect in sgm: {clean(one_line(error, os.environ))}", file=sys.stderr)
     try:
         file = write_report(error, __version__, os.environ)
     except OSError as problem:
-        print(f"  No report could be kept ({problem}): run it again with --log-file FILE.", file=sys.stderr)
+        hint = f"No report could be kept ({problem}): run it again with --log-file FILE."
     else:
-        print(f"  Please report it: {file} says more, without secrets.", file=sys.stderr)
+        hint = f"Please report it: {file} says more, without secrets."
+    _complain(f"sgm: a defect in sgm: {clean(one_line(error, os.environ))}", hint)
+
+
+def _complain(message: str, hint: str) -> None:
+    from sgm_tui.commands import output
+
+    output.note(f"{message}\n  {hint}" if hint else message)
 
 
 class _RedactingFormatter(logging.Formatter):

@@ -81,7 +81,10 @@ def load(path: Path | None, *, flags: Mapping[str, str], environ: Mapping[str, s
     """
     file = path or _named_elsewhere(flags, environ)
     user = load_user(environ)
-    stronger = [*((key, value, _FLAGS.get(key, f"--{key}")) for key, value in flags.items()), *_from_environment(environ)]
+    stronger = [
+        *((key, value, _FLAGS.get(key, f"--{key}")) for key, value in flags.items()),
+        *_from_environment(environ),
+    ]
     folders = (file.absolute().parent, user_file(environ).parent)
     config = _config(Reader(file, [*stronger, *_from_user(user)], folders).root(), user, file)
     config = replace(config, trusted_hosts=frozenset(user.trusted_hosts))

@@ -209,7 +209,9 @@ class Section:
             ConfigError: it holds one.
         """
         if holds_credentials(address):
-            raise self.refuse(key, "the URL holds a user name or password, or a token", _CREDENTIALS.get(self._prefix, _NO_SECRETS))
+            raise self.refuse(
+                key, "the URL holds a user name or password, or a token", _CREDENTIALS.get(self._prefix, _NO_SECRETS)
+            )
 
     def file(self, key: str) -> Path | None:
         """Return the path of a file to read; None when it is not set.

@@ -317,7 +317,7 @@ class Repository:
         command = ["git", f"--git-dir={self.path}", *arguments]
         if remote and not (self.path / "HEAD").exists():
             command = ["git", *arguments]
-        with tempfile.TemporaryFile() as given:
+        with _usable(self.path), tempfile.TemporaryFile() as given:
             given.write(stdin)
             given.seek(0)
             try:
@@ -402,13 +402,13 @@ def _checked_ref(name: str) -> str:
 
 @contextmanager
 def _usable(path: Path) -> Iterator[None]:
-    """What the disk says of our clone (read-only, full, no rights), in a line."""
+    """What the disk says of our clone, or of a temporary file beside it (read-only, full, no rights), in a line."""
     try:
         yield
     except OSError as error:
         raise UnreachableError(
             f"our clone {error.filename or path}: {system_words(error)}",
-            "Make room, or set state_directory to a folder you can write.",
+            "Make room there and in the temporary directory, or set state_directory and TMPDIR elsewhere.",
         ) from error
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import errno
+import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -307,3 +309,17 @@ async def test_another_server_gets_what_the_credential_helpers_of_the_user_have_
     local = Repository("file:///srv/x.git", "main", tmp_path)
     for settings in (clone._settings(remote=False), local._settings(remote=True)):
         assert not any("Authorization" in value for value in settings.values())
+
+
+async def test_a_full_temporary_directory_is_no_bug_but_said_in_a_line(
+    origin: Origin, clone: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> object:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/x")
+
+    head = await clone.fetch()
+    monkeypatch.setattr("sgm_tui.gitops.repository.tempfile.TemporaryFile", full)
+    with pytest.raises(UnreachableError, match="/tmp/x: No space left on device"):
+        clone.messages(head, ())
+    with pytest.raises(UnreachableError, match="/tmp/x: No space left on device"):
+        await clone.fetch()
