@@ -8,6 +8,7 @@ never a pass.
 
 from __future__ import annotations
 
+import difflib
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sgm_tui.errors import UsageError
+from sgm_tui.fleet.cell import Journey, Verdict
 from sgm_tui.fleet.report import Document
 from sgm_tui.fleet.versions import Order, order_of
 
@@ -30,6 +32,11 @@ _TOLD_BY: Mapping[str, str] = {"alerts": "alerts", "pending": "github"}
 """Lists that are empty also while their source is silent."""
 _SETTLED = frozenset({"settled"})
 """Soaking is settled whose soak time for the next stage is not over: who asks for a settled cell has it."""
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "journey": tuple(one.value for one in Journey),
+    "verdict": tuple(one.value for one in Verdict),
+}
+"""Fields that have one of a few words: mistyped, `!=` would be true of every cell."""
 _MISSING = object()
 
 
@@ -46,16 +53,18 @@ class Assertion:
         """Whether it is true of one cell of the status document.
 
         Raises:
-            UsageError: it can be true of no cell: there is no such field, or the two sides cannot be compared.
+            UsageError: it can be true of no cell: there is no such field or word, or the two sides cannot be compared.
         """
         actual, expected = self.found(cell), _look_up(cell, self.value)
+        if expected is _MISSING:
+            self._check_words()
         if self.operator in _ORDER and expected is _MISSING and not _ranks(self.value):
             raise self._impossible("is no number, time or version")
         if actual is None or expected is None:
             return False
         words = {_text(actual)} | (_SETTLED if self.field == "journey" and actual == "soaking" else set())
         if self.operator == "in":
-            return not words.isdisjoint(one.strip() for one in self.value.split(","))
+            return not words.isdisjoint(one.strip().strip("'\"") for one in self.value.split(","))
         expected = self.value.strip("'\"") if expected is _MISSING else _counted(expected)
         if self.operator not in _ORDER:
             return (_text(expected) in words) is (self.operator == "==")
@@ -73,6 +82,18 @@ class Assertion:
         if teller is not None and any(name.split(" ")[0] == teller for name in cell.get("stale", ())):
             return None
         return _counted(actual)
+
+    def _check_words(self) -> None:
+        """Refuse a word that the field never has."""
+        words = _WORDS.get(self.field)
+        if words is None or self.operator in _ORDER:
+            return
+        for word in self.value.split(",") if self.operator == "in" else [self.value]:
+            bare = word.strip().strip("'\"")
+            if bare not in words:
+                near = difflib.get_close_matches(bare, words, n=1)
+                hint = f"Did you mean {near[0]}?" if near else f"It is one of: {', '.join(words)}"
+                raise UsageError(f"--assert {self.text}: no {self.field} is called {bare}", hint)
 
     def _in_order(self, actual: object, expected: str) -> bool:
         mine, theirs = _ranks(_text(actual)), _ranks(expected)

@@ -13,6 +13,7 @@ CELL = {
     "live": "v1.10",
     "canary": None,
     "journey": "settled",
+    "verdict": "good",
     "metrics": {"error_ratio": 0.002, "latency_p99_seconds": None},
     "rollout": None,
     "since": "2026-11-23T14:03:00Z",
@@ -89,3 +90,24 @@ def test_an_unknown_field_names_the_ones_there_are() -> None:
     with pytest.raises(UsageError, match="no field journy") as caught:
         parse("journy==settled").holds(CELL)
     assert "metrics.error_ratio" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("claim", "says", "hint"),
+    [
+        ("journey==setled", "no journey is called setled", "settled"),
+        ("journey!=fialed", "no journey is called fialed", "failed"),
+        ("journey in settled, rollling", "no journey is called rollling", "rolling"),
+        ("verdict=='green'", "no verdict is called green", "good, busy, attention, bad, unknown"),
+        ("verdict!=Good", "no verdict is called Good", "good"),
+    ],
+)
+def test_a_mistyped_word_is_a_usage_error_that_names_the_nearest(claim: str, says: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=says) as caught:
+        parse(claim).holds(CELL)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("claim", ["journey!=verdict", "verdict!='bad'", "journey in failed,'settled'"])
+def test_a_word_may_be_quoted_listed_or_another_field(claim: str) -> None:
+    assert parse(claim).holds(CELL)
