@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 import shlex
@@ -169,3 +170,18 @@ def test_the_architecture_names_every_layer_in_the_order_that_is_enforced() -> N
     contract = next(one for one in pyproject["tool"]["importlinter"]["contracts"] if one["type"] == "layers")
     diagram = _FENCE.findall(_text("docs/architecture.md"))[0][1]
     assert [layer.strip() for layer in re.split(r"→|\n", diagram) if layer.strip()] == contract["layers"]
+
+
+def test_no_two_entries_of_the_changelog_say_the_same() -> None:
+    entries = [
+        " ".join(entry.split())
+        for entry in re.findall(r"^- ((?:.*\n)(?:  .*\n)*)", _text("CHANGELOG.md"), re.MULTILINE)
+    ]
+    assert len(entries) > 100
+    words = [frozenset(re.findall(r"[a-z]{3,}", entry.lower())) for entry in entries]
+    alike = [
+        (first, second)
+        for (first, mine), (second, theirs) in itertools.combinations(zip(entries, words, strict=True), 2)
+        if len(mine & theirs) > 0.75 * len(mine | theirs)
+    ]
+    assert alike == []
