@@ -86,6 +86,13 @@ def test_help_is_a_command_and_an_option(capsys: pytest.CaptureFixture[str]) -> 
     assert "Did you mean promote?" in capsys.readouterr().err
 
 
+def test_an_unknown_topic_lists_each_command_and_page_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["help", "zzzz"]) == 2
+    topics = capsys.readouterr().err.partition("Known: ")[2].strip().split(", ")
+    assert {"lint", "sandbox", "status", "promote", "workflows"} <= set(topics)
+    assert len(topics) == len(set(topics))
+
+
 @pytest.mark.parametrize("option", ["-V", "--version"])
 def test_the_version_has_a_short_option(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     elif topic in pages:
         output.data(pages[topic].read_text(encoding="utf-8").rstrip())
     else:
-        raise UsageError(f"no command or page is called {topic!r}", nearest(topic, [*commands, *pages]))
+        raise UsageError(f"no command or page is called {topic!r}", nearest(topic, list({**commands, **pages})))
     return 0
 
 
