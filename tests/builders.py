@@ -423,6 +423,7 @@ def _in_flight() -> list[Cell]:
                 phase="Degraded",
                 message='RolloutAborted: metric "error-ratio" assessed Failed due to failed (3) > failureLimit (2)',
                 aborted=True,
+                current_hash="42",
                 step=0,
                 set_weight=0,
                 actual_weight=0,

@@ -104,6 +104,11 @@ class CellFacts:
         return errors if errors is not None and errors > most else None
 
     @property
+    def silent_kinds(self) -> frozenset[str]:
+        """The kinds of sources that do not respond: what came from them is as last seen."""
+        return frozenset(name.partition(" ")[0] for name in self.stale)
+
+    @property
     def unanswered(self) -> frozenset[str]:
         """The kinds of sources this cell cannot be fully judged without and that do not respond."""
         kinds = frozenset(name.partition(" ")[0] for name in (*self.stale, *self.awaited)) & _DECISIVE

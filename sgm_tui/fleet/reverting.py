@@ -153,6 +153,8 @@ def _versions(cell: Cell) -> set[Version | None]:
 def way_back(cell: Cell, change: Change, template: Template) -> WayBack:
     """What will happen to a cell when its revert is merged."""
     rollout = cell.facts.rollout
+    if "rollouts" in cell.facts.unanswered and rollout is not None:
+        return WayBack(None, f"what runs there cannot be seen from here: {_silence(cell)}")
     if rollout is None and cell.journey is Journey.UNKNOWN:
         return WayBack(None, f"what runs there cannot be seen from here: {cell.reason}")
     if rollout is None:
@@ -181,6 +183,12 @@ def way_back(cell: Cell, change: Change, template: Template) -> WayBack:
         f"{', '.join(template.differs[:3])} makes other pods than the stable ones: {_walk(rollout, steps)}",
         (f"set {', '.join(template.differs[:3])} back in the same change: then it is at once"),
     )
+
+
+def _silence(cell: Cell) -> str:
+    """Why its cluster cannot be asked; the reason may be about another source that does not respond either."""
+    reason = cell.facts.stale_reason
+    return reason if reason.startswith("rollouts ") else f"rollouts {cell.key.cluster} does not respond"
 
 
 def _doubt(template: Template) -> str:

@@ -38,19 +38,19 @@ def table(
     cells = [cell for cell in in_order(snapshot) if keys is None or cell.key in keys]
     rows = [(_wide_row if wide else _row)(cell, snapshot.generated_at) for cell in cells]
     lines = align([_WIDE if wide else _HEADINGS, *(_narrowed(row) for row in rows)])
-    troubled = [one for one in snapshot.sources if one.state in {"stale", "waiting"}]
-    noted = [one for one in snapshot.sources if one.state == "fresh" and one.note]
+    troubled, noted = _troubled(snapshot, cells), _noted(snapshot)
     if troubled or noted:
-        lines.append("")
-        lines.extend(f"! {one.name}: {one.reason or 'no answer yet'}{_as_of(one, cells)}" for one in troubled)
-        lines.extend(f"· {one.name}: {one.note}" for one in noted)
+        lines.extend(["", *(f"! {one}" for one in troubled), *(f"· {one}" for one in noted)])
     if missing:
         lines.extend(["", *(f"! incomplete: {one}" for one in missing)])
     return "\n".join(lines)
 
 
 def markdown(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, missing: Sequence[str] = ()) -> str:
-    """A matrix for a pull request or a job summary: services down, clusters across; below, what is missing."""
+    """A matrix for a pull request or a job summary: services down, clusters across.
+
+    Below stands what a table says there too: sources that do not respond, their remarks, and what is missing.
+    """
     clusters = snapshot.fleet.clusters
     lines = [
         "| service | " + " | ".join(markdown_text(f"{cluster.stage} {cluster.name}") for cluster in clusters) + " |",
@@ -61,8 +61,14 @@ def markdown(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, mi
         shown = [cell if cell is not None and (keys is None or cell.key in keys) else None for cell in row]
         if any(shown):
             lines.append(f"| {markdown_text(service)} | " + " | ".join(_box(cell) for cell in shown) + " |")
-    if missing:
-        lines.extend(["", *(f"**incomplete**: {markdown_text(one)}" for one in missing)])
+    cells = [cell for cell in in_order(snapshot) if keys is None or cell.key in keys]
+    for head, texts in (
+        ("not responding", _troubled(snapshot, cells)),
+        ("note", _noted(snapshot)),
+        ("incomplete", missing),
+    ):
+        if texts:
+            lines.extend(["", *(f"- **{head}**: {markdown_text(text)}" for text in texts)])
     return "\n".join(lines)
 
 
@@ -74,6 +80,22 @@ def align(rows: Iterable[Sequence[str]]) -> list[str]:
         "  ".join(text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True)).rstrip()
         for row in table_rows
     ]
+
+
+def _troubled(snapshot: FleetSnapshot, cells: Sequence[Cell]) -> list[str]:
+    """What does not respond, or has not yet, of what these cells depend on; everything where there is no cell."""
+    shown = {cell.key.cluster for cell in cells} or {cluster.name for cluster in snapshot.fleet.clusters}
+    elsewhere = {cluster.name for cluster in snapshot.fleet.clusters} - shown
+    return [
+        f"{one.name}: {one.reason or 'no answer yet'}{_as_of(one, cells)}"
+        for one in snapshot.sources
+        if one.state in {"stale", "waiting"} and one.source.scope not in elsewhere
+    ]
+
+
+def _noted(snapshot: FleetSnapshot) -> list[str]:
+    """What fresh sources say they may not tell."""
+    return [f"{one.name}: {one.note}" for one in snapshot.sources if one.state == "fresh" and one.note]
 
 
 def _as_of(source: SourceHealth, cells: Sequence[Cell]) -> str:

@@ -227,11 +227,14 @@ def _must_be_prometheus(response: requests.Response, **_options: Any) -> None:
 
 
 def _cause(text: str) -> str:
-    """Prometheus' own words, dug out of the library's message."""
+    """Prometheus' own words, dug out of the library's message; those of a proxy before it are no JSON."""
     match = _BODY.search(text) if len(text) <= _LONGEST_REFUSAL else None
-    if match:
-        with contextlib.suppress(ValueError, SyntaxError, AttributeError, RecursionError):
-            return clean(json.loads(ast.literal_eval(match[1])).get("error", text))
+    if match is None:
+        return clean(text)
+    with contextlib.suppress(ValueError, SyntaxError, AttributeError, RecursionError):
+        return clean(json.loads(ast.literal_eval(match[1])).get("error", text))
+    with contextlib.suppress(ValueError, SyntaxError, AttributeError, RecursionError):
+        return clean(f"{text[: match.start()].rstrip()}: {ast.literal_eval(match[1]).decode(errors='replace')}", 160)
     return clean(text)
 
 

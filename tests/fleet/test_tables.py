@@ -9,6 +9,7 @@ import pytest
 
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.observed import Metrics, Rollout
+from sgm_tui.fleet.source import SourceKind
 from sgm_tui.fleet.tables import markdown, table
 
 
@@ -70,3 +71,18 @@ def test_a_weight_may_have_a_fraction(weight: float, shown: str) -> None:
     rolling = builders.rolling(WHERE, "v1", "v2", actual_weight=weight, set_weight=weight)
     line = table(builders.snapshot([builders.cell("cart", "prod-eu1", "v2", rollout=rolling)]), wide=True)
     assert f"  {shown}  " in line.splitlines()[1]
+
+
+def test_what_does_not_respond_is_said_below_in_every_form() -> None:
+    silent = [builders.source(kind, scope, "stale", reason="timed out") for kind, scope in SILENT]
+    cells = [builders.cell("cart", "dev-eu1"), builders.cell("cart", "prod-ap1")]
+    shown = builders.snapshot(cells, sources=builders.sources(*silent))
+    for text in (table(shown), table(shown, wide=True), markdown(shown).replace("\\", "")):
+        assert text.count("timed out") == len(silent), text
+    only_dev = frozenset({cells[0].key})
+    for text in (table(shown, only_dev), markdown(shown, only_dev)):
+        assert "github" in text
+        assert "prod-ap1: " not in text.replace("\\", ""), "nobody asked about prod"
+
+
+SILENT: tuple[tuple[SourceKind, str], ...] = (("forge", ""), ("metrics", "prod-ap1"), ("rollouts", "prod-ap1"))

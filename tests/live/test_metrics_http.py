@@ -219,7 +219,7 @@ async def test_alerts_know_their_service_and_the_ones_that_always_fire_are_left_
         (always("<html>sign in</html>", content_type="text/html"), "what answers is not Prometheus"),
         (always('{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}'), "cannot be read"),
         (always('{"status":"success"}'), "cannot be read"),
-        (always("upstream is down", 503), "upstream is down"),
+        (always("upstream is down", 503), "503: upstream is down ("),
     ],
 )  # fmt: skip
 async def test_a_bad_answer_is_lost_with_the_metric_and_the_reason_in_the_servers_words(

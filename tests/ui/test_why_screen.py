@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import builders
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
 from sgm_tui.fleet.model import StageName, Version
 from sgm_tui.fleet.proposal import Preview, Unfinished
@@ -306,3 +308,28 @@ async def test_typing_narrows_the_list_and_moves_nothing(size: tuple[int, int]) 
         assert "v1.6.2" not in text_of(app)
         assert dialog.region == before
         assert "take it" in text_of(app)
+
+
+@pytest.mark.parametrize(
+    ("journey", "facts", "shown"),
+    [
+        (Journey.FAILED, {}, "git wants  v1.4.2   runs  v1.4.1"),
+        (Journey.ROLLING, {}, "git wants  v1.4.2   runs  v1.4.1 → v1.4.2"),
+        (Journey.ROLLING, {"stale": ("rollouts prod-us1",)}, "runs  v1.4.1 → v1.4.2, as last seen"),
+        (
+            Journey.ROLLING,
+            {"stale": ("git",), "desired_as_of": builders.ago(180)},
+            "git wants  v1.4.2, as of 3m ago   runs",
+        ),
+    ],
+)
+async def test_it_says_what_runs_and_as_of_when(journey: Journey, facts: dict[str, Any], shown: str) -> None:
+    where = builders.key("checkout", "prod-us1")
+    rollout = builders.rolling(where, "v1.4.1", "v1.4.2")
+    cell = builders.cell("checkout", "prod-us1", "v1.4.2", journey, rollout=rollout, **facts)
+    app = SgmApp(builders.ScriptedSession(builders.snapshot([cell])), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await press(pilot, "3", "l", "y")  # prod-us1
+        line = next(line for line in text_of(app).splitlines() if "git wants" in line)
+        assert shown in line
+        assert ("→" in line) is (journey is Journey.ROLLING)

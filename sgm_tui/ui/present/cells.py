@@ -80,7 +80,7 @@ def cell_line(cell: Cell, marks: Marks, now: datetime, width: int) -> Line:
     version = Piece(short_version(_headline(cell), width - 2), _version_tone(cell, tone))
     if narrow:
         return _narrow_line(cell, marks, glyph, width)
-    runs = [*_coming_from(cell), version, glyph]
+    runs = [*_coming_from(cell), version, *_doubted(cell, glyph)]
     if cell.journey is Journey.FAILED and cell.live_version is None:
         runs = [glyph, version]  # nothing is known to run: the version is the one that fails
     pieces = [*runs, *_progress(cell, tone, now), *_extras(cell, marks, width)]
@@ -92,12 +92,19 @@ def _narrow_line(cell: Cell, marks: Marks, glyph: Piece, width: int) -> Line:
 
     It is the one thing that would otherwise be said by colour alone, where its number has no room.
     """
-    lead = [glyph]
+    lead = _doubted(cell, glyph)
     if _serves_badly(cell):
         alert = Piece(ALERT, Tone.ATTENTION)
-        lead = [alert] if cell.journey is Journey.SETTLED else [glyph._replace(glued=True), alert]
+        lead = [alert] if cell.journey is Journey.SETTLED else [*(one._replace(glued=True) for one in lead), alert]
     version = Piece(short_version(_headline(cell), width - len(lead) - 1), _version_tone(cell, glyph.tone))
     return fit([*lead, version, *_row_marks(cell, marks)], width)
+
+
+def _doubted(cell: Cell, glyph: Piece) -> list[Piece]:
+    """The glyph, with the sign of the unknown behind it where a source that this cell depends on does not respond."""
+    if not cell.facts.unanswered or cell.journey is Journey.UNKNOWN:
+        return [glyph]
+    return [glyph._replace(glued=True), Piece(JOURNEY[Journey.UNKNOWN], Tone.UNKNOWN)]
 
 
 def folded_line(cells: Sequence[Cell], width: int) -> Line:
@@ -182,6 +189,8 @@ def _progress(cell: Cell, tone: Tone, now: datetime) -> list[Piece]:
             return [Piece("sync", tone, 1), passed]
         case Journey.SOAKING:
             return [Piece("soak", tone, 2), passed]
+        case Journey.ROLLING | Journey.PAUSED if "rollouts" in facts.unanswered:
+            return [passed]  # Argo CD says so; the step is what was seen last
         case Journey.ROLLING | Journey.PAUSED:
             gate = [Piece("gate", tone, 6)] if _waits_for_a_person(cell) else []
             return [Piece(step, tone, 2), Piece(weight, tone, 1), *gate, passed]
@@ -203,7 +212,8 @@ def _waits_for_a_person(cell: Cell) -> bool:
 def _extras(cell: Cell, marks: Marks, width: int) -> list[Piece]:
     pieces = _short_marks(cell, marks)
     metrics = cell.facts.metrics
-    if metrics is not None and metrics.trend and cell.journey is not Journey.UNKNOWN and width >= 16:
+    is_fresh = "metrics" not in cell.facts.silent_kinds
+    if metrics is not None and metrics.trend and is_fresh and cell.journey is not Journey.UNKNOWN and width >= 16:
         pieces.insert(0, Piece(sparkline(metrics.trend, _TREND_WIDTH), Tone.QUIET, 7))
     return pieces
 

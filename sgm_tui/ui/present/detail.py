@@ -12,7 +12,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.fit import Loose, settled
 from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, sparkline
-from sgm_tui.ui.present.pulls import readiness
+from sgm_tui.ui.present.pulls import is_in_doubt, readiness
 from sgm_tui.ui.present.rollouts import (
     analysis_lines,
     phase_lines,
@@ -61,6 +61,7 @@ def heading(cell: Cell, snapshot: FleetSnapshot) -> Line:
         ("  ", Tone.TEXT),
         (f"{_sign(cell)} {cell.journey.value}", tone if tone is not Tone.QUIET else Tone.GOOD),
         (f" {age(snapshot.generated_at - cell.since)}", Tone.QUIET),
+        (_not_responding(cell, snapshot), Tone.UNKNOWN),
         (_firing(cell), Tone.ATTENTION),
         (f"  {cell.reason}" if cell.reason else "", Tone.TEXT),
     )
@@ -70,6 +71,15 @@ def _sign(cell: Cell) -> str:
     """The sign of its journey; the one that says all is well gives way where it is not."""
     troubled = cell.verdict is Verdict.ATTENTION and cell.journey is Journey.SETTLED
     return ALERT if troubled else JOURNEY[cell.journey]
+
+
+def _not_responding(cell: Cell, snapshot: FleetSnapshot) -> str:
+    """Which sources a cell cannot be fully judged without are silent, where its reason does not say so already."""
+    silent = cell.facts.unanswered & cell.facts.silent_kinds
+    if not silent or cell.journey is Journey.UNKNOWN:
+        return ""
+    names = ", ".join(name for name in cell.facts.stale if name.partition(" ")[0] in silent)
+    return f"  ? {names} not responding for {ago(cell.facts.stale_since, snapshot.generated_at)}"
 
 
 def gate_hint(cell: Cell, snapshot: FleetSnapshot) -> Part:
@@ -108,18 +118,14 @@ def sections(
 
 def _git_title(cell: Cell, snapshot: FleetSnapshot) -> str:
     as_of = cell.facts.desired_as_of
-    if "git" not in _silent_kinds(cell) or as_of is None:
+    if "git" not in cell.facts.silent_kinds or as_of is None:
         return "git wants"
     return f"git wants, as of {ago(as_of, snapshot.generated_at)} ago"
 
 
-def _silent_kinds(cell: Cell) -> frozenset[str]:
-    return frozenset(name.partition(" ")[0] for name in cell.facts.stale)
-
-
 def _observed(title: str, lines: Sequence[Line | Loose], cell: Cell, *kinds: str) -> Section:
     """What was seen; where the sources that say so do not respond any more nothing looks good."""
-    if _silent_kinds(cell).isdisjoint(kinds):
+    if cell.facts.silent_kinds.isdisjoint(kinds):
         return Section(title, tuple(lines))
     return Section(f"{title}, as last seen", tuple(map(_doubted, lines)))
 
@@ -149,7 +155,7 @@ def _wanted(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
         lines.append(_labelled("planned", (f"{JOURNEY[Journey.STAGED]} {cell.facts.staged}", Tone.STAGED)))
     for pending in cell.facts.pending[:3]:
         request = next((one for one in snapshot.pull_requests if one.number == pending.number), None)
-        lines.append(_pending_line(pending.number, pending.version, request))
+        lines.append(_pending_line(pending.number, pending.version, request, snapshot))
     if desired is None:
         return [*lines, _said("version", "not in git", Tone.ATTENTION)]
     if desired.version is None:
@@ -170,8 +176,9 @@ def _wanted(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
     return lines
 
 
-def _pending_line(number: int, version: str, request: PullRequest | None) -> Line:
-    state = readiness(request) if request else ("open", Tone.STAGED)
+def _pending_line(number: int, version: str, request: PullRequest | None, snapshot: FleetSnapshot) -> Line:
+    in_doubt = request is not None and is_in_doubt(request, snapshot)
+    state = readiness(request, in_doubt=in_doubt) if request else ("open", Tone.STAGED)
     return _labelled("proposed", (f"{version} #{number} ", Tone.STAGED), state)
 
 
@@ -268,7 +275,8 @@ def _analysis(rollout: Rollout, snapshot: FleetSnapshot, width: int, *, in_full:
     shown = [run for run in rollout.analysis_runs if in_full or run.revision == newest]
     if not in_full and rollout.phase == "Healthy" and rollout.new_version is None:
         return []
-    return [line for run in shown[-6:] for line in analysis_lines(run, snapshot.generated_at, width)]
+    now, current = snapshot.generated_at, rollout.current_hash
+    return [line for run in shown[-6:] for line in analysis_lines(run, now, width, current)]
 
 
 def _live(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line | Loose]:

@@ -16,14 +16,20 @@ from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.observed import PullRequest
+    from sgm_tui.fleet.source import SourceHealth
 
 HEADINGS = ("", "title", "by", "changes", "checks", "state", "age")
 EXPENDABLE = (4, 3, 2)
 """Checks, changes and author: where there is little room the state tells the first and the title the second."""
 
 
-def readiness(request: PullRequest) -> Part:
-    """The first thing that still stands in the way, or that nothing does."""
+def readiness(request: PullRequest, *, in_doubt: bool = False) -> Part:
+    """The first thing that still stands in the way, or that nothing does; `in_doubt` is what was seen last."""
+    word, tone = _readiness(request)
+    return (f"? {word}", Tone.UNKNOWN) if in_doubt else (word, tone)
+
+
+def _readiness(request: PullRequest) -> Part:
     if request.state != "open":
         return request.state, Tone.GOOD if request.state == "merged" else Tone.QUIET
     if request.draft:
@@ -41,28 +47,40 @@ def readiness(request: PullRequest) -> Part:
     return ("merges by itself", Tone.GOOD) if request.auto_merge else ("ready to merge", Tone.GOOD)
 
 
-def pull_row(request: PullRequest, now: datetime) -> tuple[Part, ...]:
+def silent_github(snapshot: FleetSnapshot) -> SourceHealth | None:
+    """Return GitHub's state while it does not respond; None while it does, was not asked yet or is not configured."""
+    return next((one for one in snapshot.sources if one.source.kind == "forge" and one.state == "stale"), None)
+
+
+def is_in_doubt(request: PullRequest, snapshot: FleetSnapshot) -> bool:
+    """Return whether it may stand otherwise by now: an open one while GitHub does not respond."""
+    return request.state == "open" and silent_github(snapshot) is not None
+
+
+def pull_row(request: PullRequest, now: datetime, *, in_doubt: bool = False) -> tuple[Part, ...]:
     """One pull request as a row under `HEADINGS`."""
     checks = {"passing": Tone.GOOD, "failing": Tone.BAD, "pending": Tone.BUSY}.get(request.checks, Tone.QUIET)
+    if in_doubt:
+        checks = Tone.UNKNOWN
     return (
         (f"#{request.number}", Tone.STAGED),
         (request.title, Tone.TEXT),
         (request.author, Tone.QUIET),
         (_changes(request), Tone.TEXT),
         (_checks(request), checks),
-        readiness(request),
+        readiness(request, in_doubt=in_doubt),
         (ago(request.merged_at or request.created_at, now), Tone.QUIET),
     )
 
 
 def pull_details(request: PullRequest, snapshot: FleetSnapshot, width: int) -> list[Line]:
     """Everything known of one pull request that its row has no room for, in `width` cells."""
-    word, tone = readiness(request)
-    state: Line = (*_head("state"), (word, tone))
+    state: Line = (*_head("state"), readiness(request, in_doubt=is_in_doubt(request, snapshot)))
     standing = _standing(request, snapshot.generated_at)
     lines: list[Line] = [
         *hung(((f"#{request.number} ", Tone.STAGED),), request.title, Tone.STRONG, width),
         *_beside_or_below(state, standing, width),
+        *_as_last_seen(request, snapshot, width),
         (*_head("link"), (request.url, Tone.TEXT)),
         (
             *_head("branch"),
@@ -99,6 +117,15 @@ def _beside_or_below(head: Line, text: str, width: int) -> list[Line]:
     return [head, *hung(_head(""), text, Tone.QUIET, width)]
 
 
+def _as_last_seen(request: PullRequest, snapshot: FleetSnapshot, width: int) -> list[Line]:
+    silent = silent_github(snapshot)
+    if silent is None or not is_in_doubt(request, snapshot):
+        return []
+    why = f": {silent.told}" if silent.told else ""
+    text = f"as last seen: GitHub not responding for {ago(silent.since, snapshot.generated_at)}{why}"
+    return hung(_head(""), text, Tone.UNKNOWN, width)
+
+
 def _head(word: str) -> Line:
     return ((f"{word:<11}", Tone.QUIET),)
 
@@ -124,7 +151,9 @@ def nothing_open(snapshot: FleetSnapshot) -> list[Line]:
             (("GitHub is not configured: ", Tone.ATTENTION), ("pull requests are neither read nor opened.", Tone.TEXT)),
             (("Set github.repository in sgm.yaml, then start sgm again.", Tone.QUIET),),
         ]
-    silent = next((one for one in snapshot.sources if one.source.kind == "forge" and one.state == "stale"), None)
+    if any(one.source.kind == "forge" and one.state == "waiting" for one in snapshot.sources):
+        return [(("… waiting for GitHub's first answer", Tone.BUSY),)]
+    silent = silent_github(snapshot)
     if silent is not None:
         why = f" {silent.told}" if silent.told else ""
         return [(("GitHub is silent: nobody knows which pull requests are open.", Tone.UNKNOWN), (why, Tone.QUIET))]

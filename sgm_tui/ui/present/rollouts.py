@@ -88,8 +88,12 @@ def set_line(found: ReplicaSet, tag: str) -> Line:
     )
 
 
-def analysis_lines(run: AnalysisRun, now: datetime, width: int) -> list[Line]:
-    """One AnalysisRun: its phase and measurements, and its message when it has one."""
+def analysis_lines(run: AnalysisRun, now: datetime, width: int, current: str = "") -> list[Line]:
+    """One AnalysisRun: its phase and measurements, and its message when it has one.
+
+    A run of other pods than those of the hash `current` says of which revision: its failure is not theirs.
+    """
+    revision = f"rev {run.revision} " if current and run.hash != current else ""
     counts = ", ".join(
         f"{count} {word}"
         for count, word in (
@@ -103,7 +107,7 @@ def analysis_lines(run: AnalysisRun, now: datetime, width: int) -> list[Line]:
     tone = _ANALYSIS.get(run.phase, Tone.BAD if run.phase in {"Failed", "Error"} else Tone.UNKNOWN)
     lines: list[Line] = [
         (
-            (f"{run.kind.lower()} analysis ", Tone.TEXT),
+            (f"{revision}{run.kind.lower()} analysis ", Tone.QUIET if revision else Tone.TEXT),
             (run.phase or "not started", tone),
             (f"  {counts}" if counts else "", Tone.TEXT),
             (f"  {ago(run.started_at, now)}" if run.started_at else "", Tone.QUIET),

@@ -89,6 +89,7 @@ def _sign_lines() -> list[Line]:
             ((f"{glyphs.BEHIND}1 {glyphs.AHEAD}1     ", Tone.STRONG), ("behind, ahead of the stage before", Tone.TEXT)),
             ((f"{glyphs.SKEWED}         ", Tone.ATTENTION), ("skew: its stage runs another version", Tone.TEXT)),
             ((f"{glyphs.ALERT}2        ", Tone.ATTENTION), ("alerts that fire", Tone.TEXT)),
+            (("‖?        ", Tone.UNKNOWN), ("a source of it does not respond", Tone.TEXT)),
             ((f"{glyphs.MARKED}         ", Tone.STAGED), ("marked: p plans them together", Tone.TEXT)),
             (("▂▃▅       ", Tone.QUIET), ("requests, the last half hour", Tone.TEXT)),
             (),

@@ -19,7 +19,7 @@ from sgm_tui.fleet.pulls import WORDS, PullAction, changes_protected, why_not
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.browser import open_page
-from sgm_tui.ui.present.pulls import EXPENDABLE, HEADINGS, nothing_open, pull_details, pull_row
+from sgm_tui.ui.present.pulls import EXPENDABLE, HEADINGS, is_in_doubt, nothing_open, pull_details, pull_row
 from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Tone, page
 from sgm_tui.ui.screens.ask import AskScreen
@@ -71,7 +71,10 @@ class PullsScreen(FleetPage):
         if not self.is_present:
             return
         now = self.snapshot.generated_at
-        rows = [pull_row(request, now) for request in self.snapshot.pull_requests]
+        rows = [
+            pull_row(request, now, in_doubt=is_in_doubt(request, self.snapshot))
+            for request in self.snapshot.pull_requests
+        ]
         headings = tuple((heading, Tone.TITLE) for heading in HEADINGS)
         lines = aligned([headings, *rows], self.size.width - 4, flexible=1, expendable=EXPENDABLE, least=24)
         self.query_one("#headings", Static).update(page(lines[:1]))

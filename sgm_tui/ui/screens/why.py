@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from textual import work
@@ -13,16 +14,17 @@ from textual.reactive import var
 from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.fleet.staging import promotion_into
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
+from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.gates import gate_lines, summary
 from sgm_tui.ui.present.glyphs import ARROW
-from sgm_tui.ui.present.pulls import readiness
+from sgm_tui.ui.present.pulls import is_in_doubt, readiness
 from sgm_tui.ui.present.tones import Line, Tone, page, tone_of
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.session import Session
@@ -83,7 +85,7 @@ class WhyScreen(FleetPage):
         cell = self.snapshot.cells.get(self._key)
         lines: list[Line] = [((f"Why not? {self._key.service} in {self._key.cluster}", Tone.TITLE),), ()]
         if cell is not None:
-            lines += [*_standing(cell), *self._next(), *self._on_the_way(cell), ()]
+            lines += [*_standing(cell, self.snapshot.generated_at), *self._next(), *self._on_the_way(cell), ()]
         return lines + self._judged()
 
     def _next(self) -> list[Line]:
@@ -108,7 +110,7 @@ class WhyScreen(FleetPage):
             (
                 (f"#{request.number} ", Tone.STAGED),
                 (f"{request.title}  ", Tone.TEXT),
-                readiness(request),
+                readiness(request, in_doubt=is_in_doubt(request, self.snapshot)),
             )
             for request in self.snapshot.open_pull_requests
             if request.number in numbers
@@ -132,18 +134,28 @@ class WhyScreen(FleetPage):
         self.dismiss()
 
 
-def _standing(cell: Cell) -> list[Line]:
-    """Where its newest change is, and what git and the cluster say."""
+def _standing(cell: Cell, now: datetime) -> list[Line]:
+    """Where its newest change is, and what git and the cluster say; of an aborted rollout only what still runs."""
     wants, runs = cell.desired_version or "nothing readable", cell.live_version or "nothing known"
-    new = f" {ARROW} {cell.new_version}" if cell.new_version else ""
+    silent, as_of = cell.facts.silent_kinds, cell.facts.desired_as_of
+    new = f" {ARROW} {cell.new_version}" if cell.new_version and cell.journey is not Journey.FAILED else ""
+    read_at = f", as of {ago(as_of, now)} ago" if "git" in silent and as_of else ""
+    last_seen = ", as last seen" if "rollouts" in silent and cell.live_version else ""
     lines: list[Line] = [
         (
             ("now        ", Tone.QUIET),
             (cell.journey.value, tone_of(cell)),
             (f"  {cell.reason}" if cell.reason else "", Tone.TEXT),
         ),
-        (("git wants  ", Tone.QUIET), (wants, Tone.STRONG), ("   runs  ", Tone.QUIET), (f"{runs}{new}", Tone.STRONG)),
+        (
+            ("git wants  ", Tone.QUIET),
+            (wants, Tone.STRONG),
+            (read_at, Tone.UNKNOWN),
+            ("   runs  ", Tone.QUIET),
+            (f"{runs}{new}", Tone.STRONG),
+            (last_seen, Tone.UNKNOWN),
+        ),
     ]
-    if cell.facts.stale_reason:
+    if cell.facts.stale_reason and cell.facts.stale_reason != cell.reason:
         lines.append((("stale      ", Tone.QUIET), (cell.facts.stale_reason, Tone.UNKNOWN)))
     return lines
