@@ -288,7 +288,7 @@ async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
                 from sgm_tui.wiring import open_session
 
                 async with open_session(load, read_only=arguments.read_only, opens_waves=True) as session:
-                    session.tell = app.say
+                    session.tell, session.tell_bug, session.end = app.say, app.report_bug, app.end_by
                     app.attend(session)
                     await running
     finally:

@@ -67,6 +67,11 @@ _ADAPTERS = (
 """What brings the client libraries with it: imported in a thread, after the first frame."""
 
 _DEFECT_PAUSE = 5.0
+_RESTART_SECONDS = 1.0
+_STEADY_SECONDS = 30.0
+"""A background task that ran for so long had recovered from its last failure."""
+_MOST_FAILURES = 5
+"""So many failures in a row of what nothing is shown without: standing still would be worse than ending."""
 _FETCHED_SECONDS = 10.0
 """How long pull requests wait for what has been pushed since the clone was there last."""
 
@@ -104,9 +109,27 @@ class Connection:
     async def run(self, load: Callable[[], Awaitable[Config]]) -> None:
         """Publish snapshots, and connect behind them; ends only by being cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._session.store.run())
-            group.create_task(self._session.follow_plan())
-            group.create_task(self._connect(load))
+            group.create_task(self._supervise(self._session.store.run, is_vital=True))
+            group.create_task(self._supervise(self._session.follow_plan))
+            group.create_task(self._supervise(lambda: self._connect(load), is_vital=True))
+
+    async def _supervise(self, run: Callable[[], Awaitable[None]], *, is_vital: bool = False) -> None:
+        """Show a bug of a background task and run it again; give up on a vital one that keeps failing."""
+        failures = 0
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                await run()
+                return
+            except Exception as error:
+                logger.exception("a background task failed")
+                is_old = asyncio.get_running_loop().time() - began > _STEADY_SECONDS
+                failures = 1 if is_old else failures + 1
+                if is_vital and failures == _MOST_FAILURES:
+                    self._session.give_up(error)
+                    return
+                self._session.tell_bug(error)
+            await asyncio.sleep(_RESTART_SECONDS)
 
     async def _connect(self, load: Callable[[], Awaitable[Config]]) -> None:
         try:

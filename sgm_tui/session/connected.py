@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,10 @@ class ConnectedSession(Permitted):
         self.store = Store()
         self.error: SgmError | None = None
         """Why nothing can be shown at all; the store's snapshot carries the same as text."""
+        self.tell_bug: Callable[[Exception], None] = lambda _: None
+        """Called with a bug in a background task that is started again."""
+        self.end: Callable[[Exception], None] = lambda _: None
+        """Called with a bug after which nothing newer can be shown."""
         self.sources: list[Refreshable] = []
         self._desk: Desk | None = None
 
@@ -56,6 +60,11 @@ class ConnectedSession(Permitted):
         except SgmError as error:
             # A plan that cannot be read hides no fleet; it is said as soon as something is to be put into it.
             logger.warning("the plan cannot be read: %s", error)
+
+    def give_up(self, error: Exception) -> None:
+        """Announce that nothing newer can be shown, because of a bug; a dashboard ends with a report."""
+        self.fail(SgmError(f"a bug in sgm: {type(error).__name__}", "Run it again with --log-file FILE."))
+        self.end(error)
 
     def fail(self, error: SgmError) -> None:
         """Nothing can be shown at all."""

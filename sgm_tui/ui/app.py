@@ -148,7 +148,7 @@ class SgmApp(Canvas, Navigation):
                 logger.exception("the newest snapshot cannot be shown")
                 failures += 1
                 if failures == _MOST_FAILURES:
-                    self._end_by(error)
+                    self.end_by(error)
                     return
                 self.report_bug(error)
             await asyncio.sleep(_PAUSE)

@@ -104,7 +104,7 @@ class Enduring(App[None]):
         if self._exit or is_left(node):
             return
         if page is None or page is self.screen_stack[0]:
-            self._end_by(error)
+            self.end_by(error)
         else:
             self.report_bug(error)
             self.call_later(self._close_page, page)
@@ -114,7 +114,7 @@ class Enduring(App[None]):
         while page in self.screen_stack[1:]:
             self.pop_screen()
 
-    def _end_by(self, error: Exception) -> None:
+    def end_by(self, error: Exception) -> None:
         """End; whoever runs the application reports the bug once the terminal is theirs again."""
         self._return_code = 1
         if self._exception is None:
