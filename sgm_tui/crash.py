@@ -22,12 +22,16 @@ _MOST_IN_GROUP = 100
 def one_line(error: BaseException, environ: Mapping[str, str]) -> str:
     """Describe an exception in one redacted line: its type, its message and where it was raised; of a group the first
     exception in it."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    error = _first_of(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     message = str(traceback.TracebackException.from_exception(error))  # also of one that cannot print itself
     return redact(f"{type(error).__name__}: {message}{place}", environ)
+
+
+def kind_of(error: BaseException) -> str:
+    """Return the name of an exception's type; of a group that of the first exception in it."""
+    return type(_first_of(error)).__name__
 
 
 def write_report(error: BaseException, version: str, environ: Mapping[str, str]) -> Path:
@@ -44,6 +48,12 @@ def write_report(error: BaseException, version: str, environ: Mapping[str, str])
     with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as report:
         report.write(redact(f"{now.isoformat()}\n{system}\n\n{_chain(error)}", environ))
     return file
+
+
+def _first_of(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _chain(error: BaseException) -> str:

@@ -72,6 +72,24 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Readers:
+    """Those who wait for a snapshot other than the one they have."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Condition()
+
+    async def wake(self) -> None:
+        """Let everybody look again."""
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def wait_for_another(self, seen: FleetSnapshot, newest: Callable[[], FleetSnapshot]) -> FleetSnapshot:
+        """Return the newest snapshot as soon as it is not `seen`."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: newest() is not seen)
+        return newest()
+
+
 class Store:
     """Joins what sources tell into snapshots of one fleet."""
 
@@ -86,7 +104,7 @@ class Store:
         self._clock = clock
         self._changed = asyncio.Event()
         self._version = 0
-        self._wake = asyncio.Condition()
+        self.readers = Readers()
         self._desired = DesiredState("", "")
         self.applications = Applications()
         """What the hubs report; only `apply` changes it."""
@@ -273,8 +291,7 @@ class Store:
                 pass
             self._changed.clear()
             self.publish()
-            async with self._wake:
-                self._wake.notify_all()
+            await self.readers.wake()
             await asyncio.sleep(FRAME_SECONDS)
 
     async def snapshots(self) -> AsyncIterator[FleetSnapshot]:
@@ -282,10 +299,7 @@ class Store:
         seen = self._snapshot
         yield seen
         while True:
-            async with self._wake:
-                while self._snapshot is seen:
-                    await self._wake.wait()
-            seen = self._snapshot
+            seen = await self.readers.wait_for_another(seen, lambda: self._snapshot)
             yield seen
 
     def publish(self) -> FleetSnapshot:

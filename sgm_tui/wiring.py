@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from sgm_tui.crash import kind_of
 from sgm_tui.errors import ConfigError, SgmError, UnreachableError
 from sgm_tui.fleet.images import parse_image
 from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
@@ -27,6 +28,7 @@ from sgm_tui.fleet.observation import Lost, Observation, Off
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.private_files import make_private_directory
 from sgm_tui.session import Desk, LiveSession
+from sgm_tui.supervision import supervise, uncancelled
 from sgm_tui.threads import Lane, run_in
 
 if TYPE_CHECKING:
@@ -66,12 +68,7 @@ _ADAPTERS = (
 )
 """What brings the client libraries with it: imported in a thread, after the first frame."""
 
-_DEFECT_PAUSE = 5.0
-_RESTART_SECONDS = 1.0
-_STEADY_SECONDS = 30.0
-"""A background task that ran for so long had recovered from its last failure."""
-_MOST_FAILURES = 5
-"""So many failures in a row of what nothing is shown without: standing still would be worse than ending."""
+_SOURCE_RESTART_SECONDS = 5.0
 _FETCHED_SECONDS = 10.0
 """How long pull requests wait for what has been pushed since the clone was there last."""
 
@@ -109,27 +106,20 @@ class Connection:
     async def run(self, load: Callable[[], Awaitable[Config]]) -> None:
         """Publish snapshots, and connect behind them; ends only by being cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._supervise(self._session.store.run, is_vital=True))
+            group.create_task(self._supervise_vital(self._session.store.run))
             group.create_task(self._supervise(self._session.follow_plan))
-            group.create_task(self._supervise(lambda: self._connect(load), is_vital=True))
+            group.create_task(self._supervise_vital(lambda: self._connect(load)))
 
-    async def _supervise(self, run: Callable[[], Awaitable[None]], *, is_vital: bool = False) -> None:
-        """Show a bug of a background task and run it again; give up on a vital one that keeps failing."""
-        failures = 0
-        while True:
-            began = asyncio.get_running_loop().time()
-            try:
-                await run()
-                return
-            except Exception as error:
-                logger.exception("a background task failed")
-                is_old = asyncio.get_running_loop().time() - began > _STEADY_SECONDS
-                failures = 1 if is_old else failures + 1
-                if is_vital and failures == _MOST_FAILURES:
-                    self._session.give_up(error)
-                    return
-                self._session.tell_bug(error)
-            await asyncio.sleep(_RESTART_SECONDS)
+    async def _supervise(self, run: Callable[[], Awaitable[None]]) -> None:
+        await supervise(run, self._report)
+
+    async def _supervise_vital(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Supervise what nothing can be shown without."""
+        await supervise(run, self._report, self._session.give_up)
+        await self._session.store.readers.wake()
+
+    def _report(self, error: Exception) -> None:
+        self._session.tell_bug(error)  # read late: the front end replaces it after this has begun
 
     async def _connect(self, load: Callable[[], Awaitable[Config]]) -> None:
         try:
@@ -151,22 +141,22 @@ class Connection:
             drift = DriftLog(fleet_directory(config) / "drift.json")
             self._session.store.applications.remember_drift(await asyncio.to_thread(drift.read))
             async with asyncio.TaskGroup() as group:
-                group.create_task(drift.follow(self._session.store.snapshots()))
+                group.create_task(self._supervise(lambda: drift.follow(self._session.store.snapshots())))
                 for source in self._sources:
                     group.create_task(self._guard(source))
 
     async def _guard(self, source: Source) -> None:
-        """A source that fails by a defect of ours is stale with that reason, and starts again; the rest goes on."""
+        """Run a source; one that fails by a bug of ours is stale with that reason, and starts again."""
         while True:
             try:
-                await source.run(self._session.store.apply)
+                await uncancelled(source.run(self._session.store.apply))
             except Exception as error:
                 # Whatever it is, one source must not take the screen or the other sources with it.
                 logger.exception("source %s failed", source.source)
-                self._session.store.apply(
-                    Lost(source.source, f"a defect of sgm: {type(error).__name__}", _DEFECT_PAUSE)
-                )
-            await asyncio.sleep(_DEFECT_PAUSE)
+                reason = f"a bug in sgm: {kind_of(error)}"
+                self._session.store.apply(Lost(source.source, reason, _SOURCE_RESTART_SECONDS))
+                self._report(error)
+            await asyncio.sleep(_SOURCE_RESTART_SECONDS)
 
     async def _clones(self, config: Config, stack: contextlib.AsyncExitStack) -> Path:
         """Return where the repository is cloned to; what is only kept for this session goes with it."""
@@ -307,12 +297,20 @@ async def open_session(
     """A session for the length of the block; what `load` yields decides what it shows."""
     session = LiveSession(read_only=read_only, opens_waves=opens_waves)
     task = asyncio.create_task(Connection(session).run(load))
+    task.add_done_callback(lambda _: _give_up_if_failed(task, session))
     try:
         yield session
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def _give_up_if_failed(task: asyncio.Task[None], session: LiveSession) -> None:
+    """Announce a bug in what supervises the background tasks: it ends all of them."""
+    error = None if task.cancelled() else task.exception()
+    if isinstance(error, Exception):
+        session.give_up(error)
 
 
 def fleet_of(config: Config) -> Fleet:

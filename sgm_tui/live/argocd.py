@@ -32,6 +32,7 @@ from sgm_tui.live.application_wire import ApplicationWire, Table, application, d
 from sgm_tui.live.connection import AbsentError, ClusterConnection, beat, decode
 from sgm_tui.live.naming import IsService, Naming
 from sgm_tui.live.watch import Beat, Changed, Collection, Listed, Trouble, follow, unhurried, unreadable
+from sgm_tui.supervision import run_together
 
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 UNREADABLE = "Unreadable"
@@ -70,9 +71,7 @@ class ApplicationSource:
 
     async def run(self, publish: Publish) -> None:
         """Publish what Argo CD says, for ever; troubles are published, never raised."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow(publish))
-            group.create_task(self._beat(publish))
+        await run_together(self._follow(publish), self._beat(publish))
 
     async def _follow(self, publish: Publish) -> None:
         await self._rows_first(publish)

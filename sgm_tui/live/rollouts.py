@@ -45,6 +45,7 @@ from sgm_tui.live.rollout_wire import (
 )
 from sgm_tui.live.watch import Beat, Changed, Collection, Listed, Trouble, follow, unhurried, unreadable
 from sgm_tui.live.wire import Metadata
+from sgm_tui.supervision import run_together
 
 _log = logging.getLogger("sgm.rollouts")
 
@@ -96,10 +97,7 @@ class RolloutSource:
 
     async def run(self, publish: Publish) -> None:
         """Publish what the cluster says, for ever; troubles are published, never raised."""
-        async with asyncio.TaskGroup() as group:
-            for kind in _PATHS:
-                group.create_task(self._follow(kind, publish))
-            group.create_task(self._beat(publish))
+        await run_together(*(self._follow(kind, publish) for kind in _PATHS), self._beat(publish))
 
     async def _follow(self, kind: Kind, publish: Publish) -> None:
         collection = Collection(

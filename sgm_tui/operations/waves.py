@@ -7,12 +7,14 @@ find each other's pull request instead of opening two.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from sgm_tui.crash import kind_of
 from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.plan import Plan
 from sgm_tui.fleet.plan_document import change_of
@@ -29,6 +31,12 @@ _SCHEMA = 1
 _TRY_AGAIN = timedelta(seconds=30)
 """Between two tries to open a wave whose gates are closed."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
+
+logger = logging.getLogger("sgm")
+
+
+def _ignore(_: Exception) -> None:
+    """Report a bug to nobody: the log has it."""
 
 
 class Writer(Protocol):
@@ -118,23 +126,41 @@ class Waves:
         """Take a plan away; what it opened stays as it is."""
         self._update(lambda plans: tuple(one for one in plans if one.identity != identity))
 
-    async def step(self, facts: Callable[[], FleetSnapshot], now: datetime) -> Sequence[Progress]:
+    async def step(
+        self, facts: Callable[[], FleetSnapshot], now: datetime, report: Callable[[Exception], None] = _ignore
+    ) -> Sequence[Progress]:
         """Open every wave that may open now, stop plans that failed, forget those that are done.
+
+        A bug in opening the wave of one plan stops that plan with the reason; the other plans go on.
 
         Args:
             facts: returns the newest snapshot: opening a wave takes seconds, and the next one is judged afresh.
             now: the time.
+            report: called with each bug.
         """
         told: list[Progress] = []
         for plan in await run_in(Lane.RECORDS, self.plans):
-            step = next_step(plan, facts(), now)
-            if step.do == "stop":
-                await beside(self.stop, plan.identity, step.reason)
-            elif step.do == "done":
-                await beside(self.forget, plan.identity)
-            elif step.do == "open" and now - self._tried.get(plan.identity, _NEVER) >= _TRY_AGAIN:
-                told += await self._open(plan, facts)
+            try:
+                told += await self._advance(plan, facts, now)
+            except SgmError:
+                self._tried[plan.identity] = now  # what cannot be recorded is not tried every second
+                raise
+            except Exception as error:
+                self._tried[plan.identity] = now
+                logger.exception("the wave plan %s failed", plan.identity)
+                report(error)
+                await beside(self.stop, plan.identity, f"a bug in sgm: {kind_of(error)}")
         return told
+
+    async def _advance(self, plan: WavePlan, facts: Callable[[], FleetSnapshot], now: datetime) -> list[Progress]:
+        step = next_step(plan, facts(), now)
+        if step.do == "stop":
+            await beside(self.stop, plan.identity, step.reason)
+        elif step.do == "done":
+            await beside(self.forget, plan.identity)
+        elif step.do == "open" and now - self._tried.get(plan.identity, _NEVER) >= _TRY_AGAIN:
+            return await self._open(plan, facts)
+        return []
 
     async def _open(self, plan: WavePlan, facts: Callable[[], FleetSnapshot]) -> list[Progress]:
         """Open the next wave. A closed gate is waited for; what was refused, or failed, stops the plan."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sgm_tui.crash import kind_of
 from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.completeness import EVERYTHING, Selection
 from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -63,7 +64,7 @@ class ConnectedSession(Permitted):
 
     def give_up(self, error: Exception) -> None:
         """Announce that nothing newer can be shown, because of a bug; a dashboard ends with a report."""
-        self.fail(SgmError(f"a bug in sgm: {type(error).__name__}", "Run it again with --log-file FILE."))
+        self.fail(SgmError(f"a bug in sgm: {kind_of(error)}", "Run it again with --log-file FILE."))
         self.end(error)
 
     def fail(self, error: SgmError) -> None:

@@ -28,7 +28,7 @@ class WaveIntents(ConnectedSession):
         snapshot = self.store.snapshot
         if gaps(snapshot):
             return ()
-        told = await self.desk.waves.step(lambda: self.store.snapshot, snapshot.generated_at)
+        told = await self.desk.waves.step(lambda: self.store.snapshot, snapshot.generated_at, self.tell_bug)
         for progress in told:
             self.tell(progress)
         if told:

@@ -64,7 +64,7 @@ class Writer:
 
     def __init__(self) -> None:
         self.opened: list[str] = []
-        self.failure: UnreachableError | None = None
+        self.failure: Exception | None = None
         self.closed_gate = ""
 
     async def preview(self, planned: Plan, snapshot: FleetSnapshot, terms: Terms) -> Preview:
@@ -214,6 +214,50 @@ async def test_what_cannot_be_opened_stops_the_plan_and_loses_nothing(tmp_path: 
     assert "did not answer" in kept.stopped
     assert kept.opened == 1
     assert kept.override == Override("incident 4711", ("soak",))
+
+
+async def test_a_bug_in_opening_one_wave_stops_its_plan_alone_and_is_reported(tmp_path: Path) -> None:
+    writer, bugs = Writer(), list[Exception]()
+    writer.failure = KeyError("a bug")
+    waves = Waves(tmp_path / "waves.json", writer)
+    waves.add(plan())
+    done = plan(identity="2b4c", waves=(plan().waves[0],))
+    waves.add(done)
+    shown = fleet(prod_eu1=("v2", Journey.SETTLED, 1000))
+    await waves.step(lambda: shown, builders.NOW, bugs.append)
+    (stopped,) = waves.plans()
+    assert (stopped.identity, stopped.stopped, stopped.opened) == ("1f3a", "a bug in sgm: KeyError", 1)
+    assert next_step(stopped, shown, builders.NOW).reason == "stopped: a bug in sgm: KeyError"
+    assert bugs == [writer.failure]
+    writer.failure = None
+    waves.resume("1f3a")
+    await waves.step(lambda: shown, builders.NOW + timedelta(seconds=1), bugs.append)
+    assert writer.opened == ["prod-us1"]
+    assert len(bugs) == 1
+
+
+async def test_a_wave_whose_stop_cannot_be_recorded_is_not_tried_every_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, tries = Writer(), list[int]()
+    waves = Waves(tmp_path / "waves.json", writer)
+    waves.add(plan())
+
+    async def fail(*_: object) -> Preview:
+        tries.append(1)
+        raise UnreachableError("GitHub did not answer")
+
+    def full(*_: object) -> None:
+        raise RefusedError("no space left")
+
+    monkeypatch.setattr(writer, "preview", fail)
+    monkeypatch.setattr(waves, "stop", full)
+    shown = fleet(prod_eu1=("v2", Journey.SETTLED, 1000))
+    with pytest.raises(RefusedError, match="no space"):
+        await waves.step(lambda: shown, builders.NOW)
+    for second in range(1, 30):
+        await waves.step(lambda: shown, builders.NOW + timedelta(seconds=second))
+    assert len(tries) == 1
 
 
 def test_a_file_that_holds_no_wave_plans_is_said_and_kept(tmp_path: Path) -> None:
