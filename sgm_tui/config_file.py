@@ -85,8 +85,10 @@ def load(path: Path | None, *, flags: Mapping[str, str], environ: Mapping[str, s
         *((key, value, _FLAGS.get(key, f"--{key}")) for key, value in flags.items()),
         *_from_environment(environ),
     ]
-    folders = (file.absolute().parent, user_file(environ).parent)
-    config = _config(Reader(file, [*stronger, *_from_user(user)], folders).root(), user, file)
+    reader = Reader(file, [*stronger, *_from_user(user)], (file.absolute().parent, user_file(environ).parent))
+    root = reader.root()
+    reader.folders += _embedded_folders(root)
+    config = _config(root, user, file)
     config = replace(config, trusted_hosts=frozenset(user.trusted_hosts))
     is_named = path is not None or bool(environ.get("SGM_CONFIG"))
     return config if is_named else of_a_checkout(config)
@@ -173,6 +175,23 @@ def _config(root: Section, user: UserConfig, file: Path) -> Config:
     )
     root.finish()
     return replace(config, origins=root.origins())
+
+
+def _embedded_folders(root: Section) -> tuple[Path, ...]:
+    """Return the folder of an embedded fleet, so that a copy of its configuration works from anywhere.
+
+    Credentials of a configuration whose every address is this machine's own leave it for nowhere: they may lie beside
+    the kubeconfig that it names.
+    """
+    clusters = [cluster for stage in root.sections("stages") for cluster in stage.sections("clusters")]
+    addresses = [cluster.text("prometheus", "") for cluster in clusters]
+    addresses += [
+        root.section("github").text("api_url", GithubConfig().api_url),
+        root.section("registry").text("url", ""),
+    ]
+    kubeconfig = root.path("kubeconfig")
+    is_embedded = all(is_loopback(urlsplit(address).hostname or "") for address in addresses if address)
+    return (kubeconfig.parent,) if kubeconfig is not None and is_embedded else ()
 
 
 def of_a_checkout(config: Config) -> Config:

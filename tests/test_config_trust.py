@@ -116,6 +116,27 @@ def test_a_team_file_reads_no_file_of_anybody_else(tmp_path: Path, key: str, fil
         loaded(folder, FILES[key].replace("FILE", file))
 
 
+def test_a_copied_configuration_of_an_embedded_fleet_names_the_files_of_that_fleet(tmp_path: Path) -> None:
+    fleet, copy = tmp_path / "fleet", tmp_path / "copy"
+    copy.mkdir()
+    here = "http://127.0.0.1:1"
+    text = (
+        SMALL
+        + f"""\
+kubeconfig: {fleet}/kubeconfig
+prometheus: {{token_file: {fleet}/token}}
+github: {{repository: acme/gitops, api_url: '{here}', token_file: {fleet}/token}}
+registry: {{url: '{here}', token_file: {fleet}/token}}
+"""
+    )
+    assert loaded(copy, text).github.token_file == fleet / "token"
+    for elsewhere in ("https://evil.example", "http://10.0.0.1"):
+        with pytest.raises(ConfigError, match="a team file names only files in its own folder"):
+            loaded(copy, text.replace(f"registry: {{url: '{here}'", f"registry: {{url: '{elsewhere}'"))
+    with pytest.raises(ConfigError, match="a team file names only files in its own folder"):
+        loaded(copy, text.replace(f"{fleet}/token", "/etc/hostname"))
+
+
 @pytest.mark.parametrize("key", FILES)
 def test_the_user_and_the_environment_name_any_file(tmp_path: Path, key: str) -> None:
     section, name = key.split(".")

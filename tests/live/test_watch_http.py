@@ -323,7 +323,11 @@ async def test_only_reads_are_sent_again_once_a_credential_has_run_out(tmp_path:
     server: Any = Expired()
     async with connected(tmp_path, server) as connection:
         with pytest.raises(RefusedError, match="not signed in"):
-            await (connection.get(PATH) if method == "GET" else connection.patch(PATH, {}, content_type="x/y"))
+            await (
+                connection.get(PATH)
+                if method == "GET"
+                else connection.patch(PATH, {}, content_type="application/merge-patch+json")
+            )
     assert asked == [method] * sent
 
 

@@ -161,7 +161,8 @@ def test_a_runner_without_a_kubeconfig_follows_the_merge_and_says_what_it_lacks(
     assert "there is no kubeconfig: KUBECONFIG is not set" in ran.stderr
     assert "whether staging-eu1 has settled cannot be seen from here" in ran.stderr
     ran = slow_fleet.sgm(*where, "cart", "--to", "prod", code=1)
-    assert "cart@prod-eu1, cart@prod-us1, cart@prod-ap1: healthy-before: staging-eu1 is unknown" in ran.stderr
+    # Later waves are judged when they open: only the first one is in question now.
+    assert "cart@prod-eu1: healthy-before: staging-eu1 is unknown" in ran.stderr
     assert "unknown never counts as pass" in ran.stderr
 
 
