@@ -78,7 +78,7 @@ async def test_more_keys_come_when_the_terminal_grows() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await go(pilot)
         assert "/" not in footer(app)
-        await pilot.resize_terminal(120, 24)
+        await pilot.resize_terminal(160, 24)
         await pilot.pause()
         await pilot.pause()
         assert footer(app)["/"] == "filter"
