@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.forge.github import GithubForge
     from sgm_tui.forge.registry import Registry
+    from sgm_tui.gitops.besides import BesidesReader
     from sgm_tui.gitops.history import History
     from sgm_tui.gitops.repository import Repository
     from sgm_tui.gitops.source import GitSource
@@ -170,6 +171,8 @@ class Connection:
 
     def _build(self, config: Config, stack: contextlib.AsyncExitStack, clones: Path, token: str) -> Desk:
         from sgm_tui.forge.token import may_send_to
+        from sgm_tui.gitops.besides import BesidesReader
+        from sgm_tui.gitops.changed_stages import ChangedStages
         from sgm_tui.gitops.repository import Repository
         from sgm_tui.gitops.source import GitSource
         from sgm_tui.gitops.tree import Tree
@@ -179,13 +182,18 @@ class Connection:
         permission = self._session.permission
         repository = Repository(config.repository.url, config.repository.branch, clones, token=lambda: git_token)
         repository.permission = permission
+        besides = BesidesReader(config, tree, repository)
+        permission.protected_stages_of = ChangedStages(fleet_of(config), tree, repository, besides).protected_by
         git = GitSource(repository, tree, config)
         hubs = _hubs(config, stack, permission)
-        clusters = {one.name: _connected(config, one.context, stack, permission) for one in config.clusters}
+        clusters = {
+            one.name: _connected(config, one.context, stack, permission, _protected(config, one.stage))
+            for one in config.clusters
+        }
         offs: list[Off] = []
         store = self._session.store
         self._sources = [git, *_cluster_sources(config, hubs, git_knows(git), store, clusters, offs)]
-        forge = self._forge(config, repository, tree, git, token, offs)
+        forge = self._forge(config, repository, tree, git, token, offs, besides)
         self._session.sources = list(self._sources)
         store.configure(
             fleet_of(config),
@@ -198,11 +206,17 @@ class Connection:
         return _desk(config, repository, forge, hubs, clusters, store)
 
     def _forge(
-        self, config: Config, repository: Repository, tree: Tree, git: GitSource, token: str, offs: list[Off]
+        self,
+        config: Config,
+        repository: Repository,
+        tree: Tree,
+        git: GitSource,
+        token: str,
+        offs: list[Off],
+        besides: BesidesReader,
     ) -> GithubForge | None:
         from sgm_tui.forge.github import GithubForge
         from sgm_tui.forge.source import PullRequestSource
-        from sgm_tui.gitops.besides import BesidesReader
 
         if not config.github.repository:
             offs.append(Off(SourceId("forge"), "github.repository is not configured"))
@@ -213,7 +227,7 @@ class Connection:
                 forge,
                 lambda head: tree.proposals(repository, head),
                 lambda commit: tree.brought(repository, commit),
-                BesidesReader(config, tree, repository).of,
+                besides.of,
                 config.github.interval_seconds,
                 lambda: _read_once(git, repository),
             )
@@ -354,13 +368,22 @@ def fleet_directory(config: Config) -> Path:
 
 
 def _connected(
-    config: Config, context: str, stack: contextlib.AsyncExitStack, permission: WritePermission
+    config: Config,
+    context: str,
+    stack: contextlib.AsyncExitStack,
+    permission: WritePermission,
+    protected: Sequence[str] = (),
 ) -> ClusterConnection:
     from sgm_tui.live.connection import ClusterConnection
 
-    connection = ClusterConnection(context, config.kubeconfig, permission=permission)
+    connection = ClusterConnection(context, config.kubeconfig, permission=permission, protected=protected)
     stack.push_async_callback(connection.close)
     return connection
+
+
+def _protected(config: Config, stage: str) -> tuple[str, ...]:
+    """The stage of a cluster, where it is protected."""
+    return tuple(one.name for one in config.stages if one.protected and one.name == stage)
 
 
 def _hubs(config: Config, stack: contextlib.AsyncExitStack, permission: WritePermission) -> Hubs:

@@ -35,6 +35,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind, SourceState
 from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
 from sgm_tui.fleet.waves import WavePlan, WaveStep
+from sgm_tui.permission import NO_CONSENT, Consent
 
 NOW = datetime(2026, 11, 23, 14, 3, 20, tzinfo=UTC)
 REVISION = "3f2a1c9d" + "0" * 32
@@ -534,6 +535,8 @@ class ScriptedSession:
         self.resumed: tuple[Progress, ...] = ()
         self.known_versions: tuple[Version, ...] = ()
         self.asked: list[tuple[object, ...]] = []
+        self.consents: list[Consent] = []
+        """The consent each write came with."""
         self._changed = asyncio.Event()
 
     def push(self, newest: FleetSnapshot) -> None:
@@ -621,9 +624,10 @@ class ScriptedSession:
         )
         return replace(made, proposals=tuple(proposals))
 
-    async def submit(self, previewed: Preview) -> AsyncIterator[Progress]:
+    async def submit(self, previewed: Preview, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         """Open them all, or fail half-way."""
         self.submitted.append(previewed)
+        self.consents.append(consent)
         for number, proposal in enumerate(previewed.proposals, 57):
             yield Progress("committing", proposal)
             if self.failure is not None:
@@ -666,18 +670,22 @@ class ScriptedSession:
         """Kept."""
         self.asked.append(("bad", service, version, reason))
 
-    async def act_on_pull(self, number: int, head: str, action: PullAction) -> str:
+    async def act_on_pull(self, number: int, head: str, action: PullAction, consent: Consent = NO_CONSENT) -> str:
         """Kept."""
         if self.failure is not None:
             raise self.failure
         self.asked.append((action, number, head))
+        self.consents.append(consent)
         return f"#{number}: {action}"
 
-    async def act_on_rollout(self, where: CellKey, seen: Rollout, action: RolloutAction) -> str:
+    async def act_on_rollout(
+        self, where: CellKey, seen: Rollout, action: RolloutAction, *, consent: Consent = NO_CONSENT
+    ) -> str:
         """Kept."""
         if self.failure is not None:
             raise self.failure
         self.asked.append((action, where))
+        self.consents.append(consent)
         return f"{where}: {action}"
 
     async def waves(self) -> tuple[tuple[WavePlan, WaveStep], ...]:
@@ -688,9 +696,10 @@ class ScriptedSession:
         """Kept."""
         self.asked.append(("stop", identity, reason))
 
-    async def resume_waves(self, identity: str) -> None:
+    async def resume_waves(self, identity: str, consent: Consent = NO_CONSENT) -> None:
         """Kept."""
         self.asked.append(("go on", identity))
+        self.consents.append(consent)
 
     async def drop_waves(self, identity: str) -> None:
         """Kept."""
@@ -700,9 +709,10 @@ class ScriptedSession:
         """What a test says."""
         return self.begun
 
-    async def resume(self, operation: str) -> AsyncIterator[Progress]:
+    async def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         """Kept; nothing is told."""
         self.asked.append(("resume", operation))
+        self.consents.append(consent)
         for told in self.resumed:
             yield told
 

@@ -15,6 +15,7 @@ from sgm_tui.fleet.proposal import FileEdit, Progress, ProgressStep, Proposal
 from sgm_tui.fleet.staging import promotion_into
 from sgm_tui.operations.cart import Cart
 from sgm_tui.operations.planning import Planning
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session import Desk, LiveSession
 
 
@@ -31,7 +32,7 @@ class Going:
         self._step = step
         self._proposal = Proposal(changes[0].stage, "b", "t", "", tuple(FileEdit(one, "") for one in changes))
 
-    async def resume(self, operation: str) -> AsyncIterator[Progress]:
+    async def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         yield Progress(self._step, self._proposal, operation)
 
 

@@ -23,6 +23,7 @@ from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
 from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Override, Preview, Progress, Terms
 from sgm_tui.fleet.strategy import extras_of
 from sgm_tui.fleet.text import one_line
+from sgm_tui.permission import Consent
 
 if TYPE_CHECKING:
     from sgm_tui.config import Config
@@ -214,8 +215,10 @@ def _after_writing(happened: Sequence[Progress]) -> Result:
 
 
 async def _write(session: LiveSession, preview: Preview) -> list[Progress]:
+    """Write what was confirmed: with --yes, or with a yes to what it shows, its stages with it."""
     happened: list[Progress] = []
-    async for progress in session.submit(preview):
+    consent = Consent.to(preview.protected_stages(session.store.snapshot.fleet))
+    async for progress in session.submit(preview, consent):
         happened.append(progress)
         output.note(line_of(progress))
     return [one for one in happened if one.step in ENDED | UNWRITTEN]

@@ -19,6 +19,7 @@ from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.pulls import WORDS, PullAction, changes_protected, why_not
 from sgm_tui.fleet.report import time_text
 from sgm_tui.fleet.tables import align
+from sgm_tui.permission import Consent
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -72,7 +73,10 @@ async def _prs(arguments: argparse.Namespace) -> int:
             output.note(f"sgm: {_why_protected(request, locked)}")
         if not arguments.yes and not await asyncio.to_thread(_asked, request, arguments.what, locked):
             raise RefusedError("not confirmed: nothing was done")
-        _say(request, arguments, "done", await session.act_on_pull(request.number, request.head, arguments.what))
+        consent = Consent.to(locked)
+        _say(
+            request, arguments, "done", await session.act_on_pull(request.number, request.head, arguments.what, consent)
+        )
         return 0
 
 

@@ -14,6 +14,7 @@ from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 from sgm_tui.fleet.completeness import Selection
 from sgm_tui.fleet.model import CellKey, ServiceName
 from sgm_tui.fleet.rollout_actions import WHAT_IT_DOES, RolloutAction, consequence, why_not
+from sgm_tui.permission import Consent
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.cell import Cell
@@ -56,7 +57,8 @@ async def _rollout(arguments: argparse.Namespace) -> int:
             return 1
         if not arguments.yes and not await asyncio.to_thread(_asked, cell, rollout, arguments.action):
             raise RefusedError("not confirmed: nothing was done")
-        said = await session.act_on_rollout(cell.key, rollout, arguments.action, arguments.reason)
+        consent = Consent.to([cell.key.stage])
+        said = await session.act_on_rollout(cell.key, rollout, arguments.action, arguments.reason, consent)
         _say(cell, arguments, "done", said)
         if follows := consequence(rollout, arguments.action, _wanted(cell)):
             output.note(f"sgm: {follows}")

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.model import StageName
+from sgm_tui.fleet.model import Fleet, StageName
 from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.fleet.text import LONGEST_WORDS, harmless
 
@@ -192,6 +192,12 @@ class Preview:
     refusals: tuple[Refusal, ...] = ()
     adopted: tuple[Adopted, ...] = ()
     """What is not written because an open pull request brings it; the refusals tell it."""
+
+    def protected_stages(self, fleet: Fleet) -> tuple[StageName, ...]:
+        """Return the protected stages it changes, now or with a later wave, in the fleet's order."""
+        touched = {proposal.stage for proposal in self.proposals}
+        touched |= {key.stage for one in self.proposals for edit in one.edits for key in edit.change.cells}
+        return tuple(stage.name for stage in fleet.stages if stage.protected and stage.name in touched)
 
 
 ProgressStep = Literal[

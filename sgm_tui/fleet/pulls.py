@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 from sgm_tui.fleet.model import Fleet, StageName
-from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.observed import Besides, PullRequest
 
 PullAction = Literal["approve", "merge", "auto-merge", "stop-auto-merge", "update", "close"]
 
@@ -43,9 +43,23 @@ def protected_by(request: PullRequest, fleet: Fleet) -> tuple[StageName, ...]:
     All of them where it changes what stages share (a chart, an ApplicationSet, CODEOWNERS: whatever lies outside the
     folders of the stages), and where it is not known what it changes.
     """
-    shared = "proposes" in request.unknown or any(one.stage is None for one in request.besides)
-    touched = {key.stage for key, _ in request.proposes} | {one.stage for one in request.besides}
-    return tuple(stage.name for stage in fleet.stages if stage.protected and (shared or stage.name in touched))
+    besides = None if "proposes" in request.unknown else request.besides
+    return protected_stages({key.stage for key, _ in request.proposes}, besides, fleet)
+
+
+def protected_stages(
+    proposes: Iterable[StageName], besides: Collection[Besides] | None, fleet: Fleet
+) -> tuple[StageName, ...]:
+    """The protected stages that a branch changes, in the fleet's order.
+
+    Args:
+        proposes: the stages whose versions it changes.
+        besides: what else it changes; None where that is unknown, which may be anything.
+        fleet: the stages there are.
+    """
+    is_shared = besides is None or any(one.stage is None for one in besides)
+    touched = {*proposes, *(one.stage for one in besides or ())}
+    return tuple(stage.name for stage in fleet.stages if stage.protected and (is_shared or stage.name in touched))
 
 
 def changes_protected(request: PullRequest, action: PullAction, fleet: Fleet) -> tuple[StageName, ...]:

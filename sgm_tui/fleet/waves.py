@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.model import CellKey, StageName, Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.policy import Policy
@@ -43,6 +43,10 @@ class WavePlan:
     """The branches of what has been opened, to know its pull requests by."""
     promotion: str = ""
     """The identity its pull requests share, as in `Sgm-Promotion`."""
+    accepted: tuple[StageName, ...] = ()
+    """The protected stages whose change a person accepted with the plan: its later waves open under that."""
+    resumed: bool = False
+    """A person resumed it: a change whose pull request somebody closed earlier is proposed again."""
     held: str = ""
     """Why the next wave could not be opened when it was tried last; "" when nothing was in the way."""
 

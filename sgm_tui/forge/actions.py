@@ -6,6 +6,8 @@ may push.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sgm_tui.errors import RefusedError, UnreachableError
 from sgm_tui.forge.connection import LOST, Connection, StatusError, is_lost, resolved, rows_of
 from sgm_tui.forge.documents import is_opened_by
@@ -47,9 +49,10 @@ class PullActions:
         mine = (one for one in reviews if one.user is not None and one.user.login.lower() == me)
         return bool(me) and any(one.state == "APPROVED" and one.commit_id == head for one in mine)
 
-    def approve(self, number: int, head: str) -> str:
-        """Approve this head."""
-        self.unmoved(number, head)
+    def approve(self, number: int, head: str, must_be_accepted: Callable[[], None]) -> str:
+        """Approve this head; `must_be_accepted` refuses what then merges into a protected stage without consent."""
+        if self.unmoved(number, head).auto_merge is not None:
+            must_be_accepted()
         text = f"#{number} is approved"
 
         def send() -> str:
@@ -179,9 +182,13 @@ class PullActions:
 
         return resolved(send, effect, f"#{number} still merges by itself")
 
-    def update_branch(self, number: int, head: str, base: str) -> str:
-        """Merge the branch it goes into into its own, if its head is still this one."""
-        self.unmoved(number, head)
+    def update_branch(self, number: int, head: str, base: str, must_be_accepted: Callable[[], None]) -> str:
+        """Merge the branch it goes into into its own, if its head is still this one.
+
+        `must_be_accepted` refuses what then merges into a protected stage without consent.
+        """
+        if self.unmoved(number, head).auto_merge is not None:
+            must_be_accepted()
         text = f"#{number} is being brought up to date"
 
         def send() -> str:

@@ -8,6 +8,7 @@ because an answer that got lost does not mean nothing happened.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -31,6 +32,7 @@ from sgm_tui.fleet.proposal import Between, ClosedEarlier, Proposal
 from sgm_tui.fleet.text import clean, harmless
 from sgm_tui.fleet.trailers import Mark
 from sgm_tui.forge.actions import PullActions
+from sgm_tui.forge.comparing import between
 from sgm_tui.forge.conditional import Answer, Conditional
 from sgm_tui.forge.connection import StatusError, rows_of
 from sgm_tui.forge.documents import marks_of, pull_of, was_merged_as
@@ -46,8 +48,8 @@ from sgm_tui.forge.refusals import (
     is_page,
     unanswered,
 )
-from sgm_tui.forge.wire import Account, Comparison, GraphqlAnswer, Kind, Pull, decode
-from sgm_tui.permission import WritePermission
+from sgm_tui.forge.wire import Account, GraphqlAnswer, Kind, Pull, decode
+from sgm_tui.permission import NO_CONSENT, Consent, WritePermission
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.transport.blocking import AnswerRefusedError, BoundedSession
 from sgm_tui.transport.limits import Limits
@@ -61,7 +63,6 @@ _LIMITS = Limits(silence=10.0, total=20.0, size=16 << 20)
 _APART = 0.1
 """Seconds between two requests; GitHub counts bursts of a minute (its secondary limit)."""
 _APART_WRITING = 1.0
-_MOST_COMMITS = 20
 _LOOKS = 10
 _LOOK_SECONDS = 3.0
 """How often, and how far apart, it is looked whether GitHub has worked out if a pull request fits."""
@@ -361,45 +362,52 @@ class GithubForge:
         """The pull request that was merged as this commit; 0 when none was."""
         return await self._asked(lambda: self._number_of(commit))
 
-    async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
+    async def open(self, proposal: Proposal, head: str, consent: Consent = NO_CONSENT) -> tuple[PullRequest, bool, str]:
         """The pull request for a pushed branch: found or made. Whether it was made, and what was left undone."""
-        return await self._written(lambda: self._opening.open(proposal, head))
+        return await self._changed(head, consent, lambda: self._opening.open(proposal, head))
 
-    async def auto_merge(self, number: int, head: str) -> str:
+    async def auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         """Let it merge by itself once checks and owners agree; "" or why that was left undone."""
-        return await self._written(lambda: self._actions.auto_merge(number, head))
+        return await self._changed(head, consent, lambda: self._actions.auto_merge(number, head))
 
     async def between(self, source: str, old: str, new: str) -> Between:
         """The commits between two versions (tags) of a service's own repository; never raises, it says why not."""
         try:
-            return await self._asked(lambda: self._between(source, old, new))
+            return await self._asked(lambda: between(self._connection, source, old, new))
         except SgmError as error:
             return Between(reason=error.message)
 
-    async def approve(self, number: int, head: str) -> str:
+    async def approve(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         """Approve this head; GitHub lets nobody approve their own.
+
+        What has auto-merge enabled merges once it is approved: that takes consent like a merge.
 
         Raises:
             UnreachableError, RefusedError: why not; this goes for every action.
         """
-        return await self._written(lambda: self._actions.approve(number, head))
+        return await self._written(lambda: self._actions.approve(number, head, self._lock(head, consent)))
 
-    async def merge(self, number: int, head: str) -> str:
+    async def merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         """Merge this head with a merge commit, as soon as GitHub knows whether it fits."""
+        await self._must_be_accepted(head, consent)
         await self._until_known(number, head)
         return await self._written(lambda: self._actions.merge(number, head))
 
-    async def let_merge(self, number: int, head: str) -> str:
+    async def let_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         """Let this head merge by itself once checks and owners agree."""
-        return await self._written(lambda: self._actions.let_merge(number, head))
+        return await self._changed(head, consent, lambda: self._actions.let_merge(number, head))
 
     async def stop_auto_merge(self, number: int) -> str:
         """Let it not merge by itself."""
         return await self._written(lambda: self._actions.stop_auto_merge(number))
 
-    async def update_branch(self, number: int, head: str) -> str:
-        """Merge the branch it goes into into its own, if its head is still this one."""
-        return await self._written(lambda: self._actions.update_branch(number, head, self._branch))
+    async def update_branch(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
+        """Merge the branch it goes into into its own, if its head is still this one.
+
+        What has auto-merge enabled may merge once it is up to date: that takes consent like a merge.
+        """
+        lock = self._lock(head, consent)
+        return await self._written(lambda: self._actions.update_branch(number, head, self._branch, lock))
 
     async def close(self, number: int) -> str:
         """Close it without merging; its branch goes with it where we opened it, the branches of others stay."""
@@ -445,6 +453,20 @@ class GithubForge:
         self._permission.check("GitHub")
         return await self._sent(work)
 
+    async def _changed(self, head: str, consent: Consent, work: Callable[[], Result]) -> Result:
+        """Send a write that brings a head into the branch, or on its way there."""
+        await self._must_be_accepted(head, consent)
+        return await self._written(work)
+
+    async def _must_be_accepted(self, head: str, consent: Consent) -> None:
+        """Refuse a head that changes a protected stage without consent."""
+        self._permission.check("GitHub")
+        await run_in(Lane.GIT_WRITES, self._lock(head, consent))
+
+    def _lock(self, head: str, consent: Consent) -> Callable[[], None]:
+        """The check of one head, to be called in a thread."""
+        return functools.partial(self._permission.check_commit, "GitHub", head, consent)
+
     def _opened(self) -> tuple[PullRequest, ...]:
         connection = self._connection
         return open_ones(connection.ask, self._config.github.repository, self._branch, connection.me)
@@ -466,18 +488,3 @@ class GithubForge:
         path = f"/repos/{self._config.github.repository}/commits/{commit}/pulls"
         pulls = rows_of(self._connection, path, tuple[Pull, ...])
         return next((one.number for one in pulls if was_merged_as(one, commit)), 0)
-
-    def _between(self, source: str, old: str, new: str) -> Between:
-        path = f"/repos/{source}/compare/{quote(old, safe='')}...{quote(new, safe='')}?per_page={_MOST_COMMITS}"
-        try:
-            comparison = self._connection.read(path, Comparison)
-        except StatusError as error:
-            if error.status != 404:
-                raise
-            raise RefusedError(f"{source}: not found or no access, or it has no tag {old} or {new}") from error
-        commits = [
-            f"{clean(one.sha[:7])} {clean(one.commit.message.partition(chr(10))[0])} "
-            f"({clean(one.commit.author.name if one.commit.author is not None else '')})"
-            for one in comparison.commits[:_MOST_COMMITS]
-        ]
-        return Between(tuple(commits), comparison.total_commits, clean(comparison.html_url))

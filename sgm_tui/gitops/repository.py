@@ -33,7 +33,7 @@ from sgm_tui.fleet.text import clean, harmless
 from sgm_tui.fleet.trailers import Message
 from sgm_tui.gitops.batch import batch, batch_in_order
 from sgm_tui.gitops.credentials import RemoteCredentials
-from sgm_tui.permission import WritePermission
+from sgm_tui.permission import NO_CONSENT, Consent, WritePermission
 from sgm_tui.private_files import make_private_directory, open_private
 from sgm_tui.threads import Lane, run_in
 
@@ -206,12 +206,14 @@ class Repository:
         async with self._writing:
             return await run_in(Lane.GIT_WRITES, lambda: self._commit(base, writes, message, author))
 
-    async def push(self, commit: str, branch: str, expected: str) -> None:
+    async def push(self, commit: str, branch: str, expected: str, consent: Consent = NO_CONSENT) -> None:
         """Let a branch of the server point to a commit, if it still points to `expected` ("" for a new branch).
 
         Raises:
-            RefusedError: it has moved meanwhile, or the server said no.
+            RefusedError: it has moved meanwhile, the server said no, or the commit changes a protected stage to which
+                `consent` was not given.
         """
+        await run_in(Lane.GIT_WRITES, self.permission.check_commit, self._place, commit, consent)
         await self._push(commit, branch, expected)
 
     async def delete(self, branch: str, expected: str) -> None:

@@ -13,7 +13,7 @@ import os
 import ssl
 import time
 from asyncio import sslproto
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableErr
 from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import Status
-from sgm_tui.permission import WritePermission
+from sgm_tui.permission import NO_CONSENT, Consent, WritePermission
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.transport.streaming import RedirectRefusedError, read_start, read_whole, refuse_redirects
 
@@ -120,11 +120,15 @@ class ClusterConnection:
         kubeconfig: Path | None = None,
         pace: Pace | None = None,
         permission: WritePermission | None = None,
+        *,
+        protected: Collection[str] = (),
     ) -> None:
+        """Connect to nothing yet; `protected` names the stages, if protected, that a write here changes."""
         self.context = context
         self.pace = pace or Pace()
         self._kubeconfig = kubeconfig
         self._permission = permission or WritePermission()
+        self._protected = protected
         self._client: Any = None
         self._retired: list[Any] = []
         self._opening = asyncio.Lock()
@@ -148,13 +152,14 @@ class ClusterConnection:
         async with self._asked(request, total=deadline or self.pace.unary) as response:
             return await self._whole(response)
 
-    async def patch(self, path: str, body: object, *, content_type: str) -> bytes:
+    async def patch(self, path: str, body: object, *, content_type: str, consent: Consent = NO_CONSENT) -> bytes:
         """Send a PATCH once; it is never repeated, whatever happens.
 
         Raises:
-            UnreachableError, RefusedError, AbsentError: what became of it.
+            UnreachableError, RefusedError, AbsentError: what became of it; RefusedError also where the cluster is of a
+                protected stage to which `consent` was not given.
         """
-        self._permission.check(self.context)
+        self._permission.check_stages(self.context, self._protected, consent)
         request = _Request("PATCH", path, body=body, content_type=content_type)
         async with self._asked(request, total=self.pace.unary) as response:
             return await self._whole(response)

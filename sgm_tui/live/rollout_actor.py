@@ -11,6 +11,7 @@ from sgm_tui.fleet.rollout import RolloutObject
 from sgm_tui.fleet.rollout_actions import Patch
 from sgm_tui.live.connection import AbsentError, ClusterConnection, decode
 from sgm_tui.live.rollout_wire import RolloutWire, rollout_object
+from sgm_tui.permission import NO_CONSENT, Consent
 
 _MERGE = "application/merge-patch+json"
 
@@ -44,7 +45,7 @@ class RolloutActor:
             where = f"{self._connection.context} has no Rollout {namespace}/{name} any more"
             raise RefusedError(f"{where}: nothing was done", "Look at it again.") from error
 
-    async def patch(self, current: Current, patch: Patch) -> Current:
+    async def patch(self, current: Current, patch: Patch, consent: Consent = NO_CONSENT) -> Current:
         """Send one patch, once; what it made.
 
         A CRD of before 0.10 has no status subresource: there the same is sent to the object itself.
@@ -57,11 +58,11 @@ class RolloutActor:
         body = {**patch.body, "metadata": {"resourceVersion": current.version}}
         if patch.subresource:
             try:
-                sent = await self._connection.patch(f"{path}/{patch.subresource}", body, content_type=_MERGE)
-                return self._current(sent)
+                place = f"{path}/{patch.subresource}"
+                return self._current(await self._connection.patch(place, body, content_type=_MERGE, consent=consent))
             except AbsentError:
                 await self.read(current.rollout.namespace, current.rollout.name)
-        return self._current(await self._connection.patch(path, body, content_type=_MERGE))
+        return self._current(await self._connection.patch(path, body, content_type=_MERGE, consent=consent))
 
     def _current(self, data: bytes) -> Current:
         wire: RolloutWire = decode(data, RolloutWire, self._connection)

@@ -37,6 +37,7 @@ from sgm_tui.operations.proposal import Group, branch_of, grouped, promotions_of
 from sgm_tui.operations.rivals import in_part, stops, told, without_adopted
 from sgm_tui.operations.submit import Forge, Repository, Submission
 from sgm_tui.operations.writing import written
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 
 _TOLD_SECONDS = 5.0
@@ -151,7 +152,7 @@ class Promoter:
         return self._gates([change], snapshot, evidence, together=[change, *planned])
 
     async def submit(
-        self, preview: Preview, facts: Callable[[], FleetSnapshot] | None = None
+        self, preview: Preview, facts: Callable[[], FleetSnapshot] | None = None, consent: Consent = NO_CONSENT
     ) -> AsyncIterator[Progress]:
         """Write every proposal of a preview whose gates allow it; what fails says what to do and stops nothing else.
 
@@ -159,6 +160,7 @@ class Promoter:
             preview: what was shown and agreed to.
             facts: returns the newest snapshot. Every proposal is judged again by it just before it is written, for
                 an alert may fire, or a window close, while those before it are opened. None judges nothing again.
+            consent: the protected stages whose change a person accepted; without it their changes are refused.
         """
         reached: Progress
         written = {one.bundle: True for one in preview.adopted if not one.wave}
@@ -172,7 +174,7 @@ class Promoter:
                 reached = Progress("blocked", now, now.unwritable or gates)
                 yield reached
             else:
-                async for reached in self._submission.carry_out(now):
+                async for reached in self._submission.carry_out(now, consent):
                     yield reached
             written[now.bundle] = written.get(now.bundle, True) and reached.step in ENDED
 

@@ -19,6 +19,7 @@ from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside
 from sgm_tui.operations.journal import Entry, Journal
 from sgm_tui.operations.pull_requests import Forge, done, recorded
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 
 Happened = Literal["yes", "no", "never"]
@@ -63,11 +64,11 @@ class PullRecovery:
             found=f"pull request #{number} ({request.state})",
             advice="discard" if happened == "never" else "resume",
             explained=explained,
-            stages=tuple(StageName(str(one)) for one in entries[0].get("stages", ())),
+            stages=tuple(dict.fromkeys((*_stages(entries[0]), *map(StageName, sorted(_accepted(entries[0]).stages))))),
         )
 
-    async def resume(self, operation: str, entries: Sequence[Entry]) -> Progress:
-        """Record it where it happened, do it where it did not.
+    async def resume(self, operation: str, entries: Sequence[Entry], consent: Consent = NO_CONSENT) -> Progress:
+        """Record it where it happened, do it where it did not, with the consent it was begun with and `consent`.
 
         Raises:
             RefusedError: it cannot be done any more; it is still listed.
@@ -79,11 +80,11 @@ class PullRecovery:
             raise RefusedError(f"#{number} is {request.state} or has moved: nothing was done", "sgm plan discard")
         said = f"#{number}: it happened: {WORDS[action]}"
         if happened == "no":
-            said = await done(self._forge, number, head, action)
+            said = await done(self._forge, number, head, action, _accepted(entries[0]) | consent)
         if not await run_in(Lane.RECORDS, self._is_recorded, operation, str(entries[0]["at"])):
             await recorded(self._audit, operation, request, head, action)
         await beside(self._journal.note, operation, "done", number=number)
-        stage = StageName(str(next(iter(entries[0].get("stages", ())), "")))
+        stage = next(iter(_stages(entries[0])), StageName(""))
         proposal = Proposal(stage, request.branch, request.title, "", ())
         return Progress("done", proposal, said, number, request.url)
 
@@ -117,6 +118,19 @@ def happened_to(action: PullAction, request: PullRequest, head: str) -> Happened
     if reached:
         return "yes"
     return "no" if open_ and unmoved else "never"
+
+
+def _accepted(entry: Entry) -> Consent:
+    """Return the consent an operation was begun with.
+
+    Older versions did not record it; they began an operation only once its stages were accepted.
+    """
+    accepted = entry.get("accepted")
+    return Consent.to(_stages(entry) if accepted is None else map(str, accepted))
+
+
+def _stages(entry: Entry) -> tuple[StageName, ...]:
+    return tuple(StageName(str(one)) for one in entry.get("stages", ()))
 
 
 def _what(entry: Entry) -> tuple[PullAction, int, str]:

@@ -12,21 +12,22 @@ from sgm_tui.fleet.pulls import PullAction
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside, change_file, locked
 from sgm_tui.operations.journal import Journal
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 
 
 class Forge(Protocol):
     """Where pull requests live; each raises SgmError in words when the server says no."""
 
-    async def approve(self, number: int, head: str) -> str:
+    async def approve(self, number: int, head: str, consent: Consent) -> str:
         """Approve this head."""
         ...
 
-    async def merge(self, number: int, head: str) -> str:
+    async def merge(self, number: int, head: str, consent: Consent) -> str:
         """Merge this head."""
         ...
 
-    async def let_merge(self, number: int, head: str) -> str:
+    async def let_merge(self, number: int, head: str, consent: Consent) -> str:
         """Let this head merge by itself."""
         ...
 
@@ -34,7 +35,7 @@ class Forge(Protocol):
         """Let it not merge by itself."""
         ...
 
-    async def update_branch(self, number: int, head: str) -> str:
+    async def update_branch(self, number: int, head: str, consent: Consent) -> str:
         """Merge the branch it goes into into its own."""
         ...
 
@@ -53,24 +54,27 @@ class PullRequests:
         self._audit = audit
         self._locks = locks
 
-    async def act(self, request: PullRequest, action: PullAction) -> str:
+    async def act(self, request: PullRequest, action: PullAction, consent: Consent = NO_CONSENT) -> str:
         """Do it to the head that was seen; what happened, in words.
 
         Raises:
-            SgmError: the server said no, or the head has moved.
+            SgmError: the server said no, the head has moved, or `consent` to a protected stage is missing.
         """
         operation = f"{action}-{request.number}-{request.head[:12]}"
         with contextlib.ExitStack() as stack:
             if self._locks is not None:
                 await run_in(Lane.LOCKS, stack.enter_context, locked(change_file(self._locks, operation)))
-            return await self._act(operation, request, action)
+            return await self._act(operation, request, action, consent)
 
-    async def _act(self, operation: str, request: PullRequest, action: PullAction) -> str:
+    async def _act(self, operation: str, request: PullRequest, action: PullAction, consent: Consent) -> str:
         stages = list(dict.fromkeys(key.stage for key, _ in request.proposes))
-        facts = {"number": request.number, "action": action, "head": request.head, "stages": stages}
+        accepted = sorted(consent.stages)
+        facts = {
+            "number": request.number, "action": action, "head": request.head, "stages": stages, "accepted": accepted,
+        }  # fmt: skip
         await beside(self._journal.note, operation, "act", **facts)
         try:
-            said = await done(self._forge, request.number, request.head, action)
+            said = await done(self._forge, request.number, request.head, action, consent)
         except RefusedError as error:
             # A no is an answer: nothing was done, and nothing is left to be looked at.
             await beside(self._journal.note, operation, "done", number=request.number, refused=error.message)
@@ -96,7 +100,7 @@ async def recorded(audit: Audit, operation: str, request: PullRequest, head: str
     await beside(audit.record, action, operation=operation, **facts)
 
 
-async def done(forge: Forge, number: int, head: str, action: PullAction) -> str:
+async def done(forge: Forge, number: int, head: str, action: PullAction, consent: Consent) -> str:
     """Do it to this head; what happened, in words.
 
     Raises:
@@ -104,14 +108,14 @@ async def done(forge: Forge, number: int, head: str, action: PullAction) -> str:
     """
     match action:
         case "approve":
-            return await forge.approve(number, head)
+            return await forge.approve(number, head, consent)
         case "merge":
-            return await forge.merge(number, head)
+            return await forge.merge(number, head, consent)
         case "auto-merge":
-            return await forge.let_merge(number, head)
+            return await forge.let_merge(number, head, consent)
         case "stop-auto-merge":
             return await forge.stop_auto_merge(number)
         case "update":
-            return await forge.update_branch(number, head)
+            return await forge.update_branch(number, head, consent)
         case "close":
             return await forge.close(number)

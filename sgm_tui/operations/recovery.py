@@ -27,6 +27,7 @@ from sgm_tui.operations.pull_recovery import PullRecovery, Standing
 from sgm_tui.operations.submit import Repository
 from sgm_tui.operations.superseding import Closer, Superseding, supersedes_of
 from sgm_tui.operations.writing import written
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 
 
@@ -85,12 +86,15 @@ class Recovery:
         """Another terminal is at it: that is not unfinished, and must not be taken back under its hands."""
         return self._locks is not None and is_held(change_file(self._locks, operation))
 
-    async def resume(self, operation: str) -> AsyncIterator[Progress]:
-        """Go on where it stopped; what is there already is found, nothing is doubled."""
+    async def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
+        """Go on where it stopped; what is there already is found, nothing is doubled.
+
+        It goes on with the consent it was begun with, and what `consent` adds to that.
+        """
         entries = await run_in(Lane.RECORDS, self._entries, operation)
         operation = str(entries[0]["operation"])
         if entries[0]["step"] == "act":
-            yield await self._pull_actions().resume(operation, entries)
+            yield await self._pull_actions().resume(operation, entries, consent)
             return
         plan, over = _plan(entries[0]), entries[0].get("override")
         terms = Terms(
@@ -114,7 +118,8 @@ class Recovery:
         proposed = await self._proposed(_branch(entries))
         first = (replace(one, wave=0, waves=1) for one in preview.proposals)
         whole = Preview(preview.base, tuple(replace(one, gates=()) if proposed else one for one in first))
-        async for progress in self._promoter.submit(whole, None if proposed else self._snapshot):
+        consent |= _accepted(entries[0], plan)
+        async for progress in self._promoter.submit(whole, None if proposed else self._snapshot, consent):
             yield progress
 
     async def _closed(self, operation: str, recalled: Proposal, preview: Preview) -> str:
@@ -241,6 +246,12 @@ def _plan(entry: Entry) -> Plan:
         return plan_of(entry["plan"])
     except (ValueError, KeyError, TypeError) as error:
         raise SgmError("the journal does not hold what was to be done", "An older sgm wrote it: discard it.") from error
+
+
+def _accepted(entry: Entry, plan: Plan) -> Consent:
+    """The consent a write was begun with; older versions did not record it, and asked before they began."""
+    accepted = entry.get("accepted")
+    return Consent.to((one.stage for one in plan.changes) if accepted is None else map(str, accepted))
 
 
 def _recalled(entries: list[Entry], plan: Plan) -> Proposal:

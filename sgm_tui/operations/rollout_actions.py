@@ -16,6 +16,7 @@ from sgm_tui.fleet.rollout import derive
 from sgm_tui.fleet.rollout_actions import Patch, RolloutAction, moved, outcome, patches, why_not
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside
+from sgm_tui.permission import NO_CONSENT, Consent
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.observed import Rollout
@@ -32,7 +33,9 @@ class RolloutActions:
         self._actors = actors
         self._audit = audit
 
-    async def act(self, key: CellKey, seen: Rollout, action: RolloutAction, reason: str = "") -> str:
+    async def act(
+        self, key: CellKey, seen: Rollout, action: RolloutAction, reason: str = "", consent: Consent = NO_CONSENT
+    ) -> str:
         """Do it to the rollout that was seen; what happened, in words.
 
         Raises:
@@ -47,21 +50,21 @@ class RolloutActions:
 
         await record("asked for")
         try:
-            await self._carry_out(key, seen, action)
+            await self._carry_out(key, seen, action, consent)
         except SgmError as error:
             await record(f"failed: {error.sentence}")
             raise
         await record("done")
         return f"{key.service} {key.cluster}: {outcome(seen, action)}"
 
-    async def _carry_out(self, key: CellKey, seen: Rollout, action: RolloutAction) -> None:
+    async def _carry_out(self, key: CellKey, seen: Rollout, action: RolloutAction, consent: Consent) -> None:
         actor = self._actors[key.cluster]
         current = await actor.read(seen.namespace, seen.name)
         left = _judged(key, seen, current, action)
         sent, tries = False, _TRIES
         while left:
             try:
-                current = await actor.patch(current, left[0])
+                current = await actor.patch(current, left[0], consent)
             except ConflictError:
                 tries -= 1
                 if not tries:

@@ -29,6 +29,7 @@ from sgm_tui.operations.journal import Entry, Journal
 from sgm_tui.operations.proposal import facts_of, identity_of, message_of
 from sgm_tui.operations.superseding import Closer, Superseding, must_not_have_moved, supersedes_of
 from sgm_tui.operations.writing import written
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 
 _AUTHOR = (SGM, "sgm@users.noreply.github.com")
@@ -76,7 +77,7 @@ class Repository(Protocol):
         """Make a commit; no branch moves."""
         ...
 
-    async def push(self, commit: str, branch: str, expected: str) -> None:
+    async def push(self, commit: str, branch: str, expected: str, consent: Consent) -> None:
         """Let a branch of the server point to a commit, if it still points to `expected`."""
         ...
 
@@ -88,11 +89,11 @@ class Repository(Protocol):
 class Forge(Closed, Closer, Opened, Protocol):
     """Where pull requests are opened."""
 
-    async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
+    async def open(self, proposal: Proposal, head: str, consent: Consent) -> tuple[PullRequest, bool, str]:
         """Find or make the pull request of a pushed branch: it, whether it was made, what was left undone."""
         ...
 
-    async def auto_merge(self, number: int, head: str) -> str:
+    async def auto_merge(self, number: int, head: str, consent: Consent) -> str:
         """Let it merge by itself; "" or why not."""
         ...
 
@@ -115,6 +116,7 @@ class Attempt:
     """What the journal holds of an earlier try that never ended."""
     forge: Forge
     contest: Contest
+    consent: Consent
 
 
 class Submission:
@@ -137,8 +139,11 @@ class Submission:
         self._locks = locks
         self._superseding = None if forge is None else Superseding(repository, forge, journal, audit)
 
-    async def carry_out(self, proposal: Proposal) -> AsyncIterator[Progress]:
-        """Write it; a failure is the last step, says how far it got and what to do, and is never raised."""
+    async def carry_out(self, proposal: Proposal, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
+        """Write it; a failure is the last step, says how far it got and what to do, and is never raised.
+
+        `consent` goes along to the repository and the forge, and into the journal for whoever resumes it.
+        """
         step = Progress("committing", proposal, f"committing {proposal.title}")
         yield step
         identity = identity_of(_changes(proposal))
@@ -146,7 +151,7 @@ class Submission:
             async with self._alone(proposal, identity):
                 earlier = (await run_in(Lane.RECORDS, self._journal.begun)).get(identity, [])
                 whole = _with_what_is_left(proposal, earlier)
-                steps = self._push_direct(whole) if whole.direct else self._propose(whole, earlier)
+                steps = self._push_direct(whole, consent) if whole.direct else self._propose(whole, earlier, consent)
                 try:
                     async for step in steps:
                         yield step
@@ -197,13 +202,13 @@ class Submission:
         await beside(self._journal.note, identity, "done", refused=why)
         return ""
 
-    async def _propose(self, proposal: Proposal, earlier: Sequence[Entry]) -> AsyncIterator[Progress]:
+    async def _propose(self, proposal: Proposal, earlier: Sequence[Entry], consent: Consent) -> AsyncIterator[Progress]:
         if self._forge is None:
             raise SgmError("pull requests need github.repository in sgm.yaml", "Name it, or push.")
         changes = _changes(proposal)
         contest = Contest(self._config.policy, self._repository, self._forge)
-        attempt = Attempt(proposal, identity_of(changes), earlier, self._forge, contest)
-        await self._note_intent(attempt.identity, proposal)
+        attempt = Attempt(proposal, identity_of(changes), earlier, self._forge, contest, consent)
+        await self._note_intent(attempt.identity, proposal, consent)
         # Asked before the fetch, so that what they point to is here when they are compared.
         others = await contest.others(proposal)
         head = await self._repository.fetch()
@@ -233,7 +238,7 @@ class Submission:
             commit = await self._repository.commit(head, writes, message, _AUTHOR)
             await beside(self._journal.note, identity, "push", branch=proposal.branch, commit=commit)
             yield Progress("pushing", proposal, f"pushing {proposal.branch}", commit=commit)
-            await self._repository.push(commit, proposal.branch, expected)
+            await self._repository.push(commit, proposal.branch, expected, attempt.consent)
         # Told before it is written down: whatever fails from here on, the branch is on the server.
         yield Progress("opening", proposal, "opening the pull request", commit=commit)
         if not known:
@@ -244,7 +249,7 @@ class Submission:
     async def _open(self, attempt: Attempt, commit: str, seen: Sequence[PullRequest]) -> AsyncIterator[Progress]:
         proposal, identity, forge = attempt.proposal, attempt.identity, attempt.forge
         await beside(self._journal.note, identity, "open", branch=proposal.branch, commit=commit)
-        request, made, left = await forge.open(proposal, commit)
+        request, made, left = await forge.open(proposal, commit, attempt.consent)
         await self._record("open", identity, proposal, number=request.number, commit=commit, made=made)
         if made or _got_to(attempt.earlier, "open"):
             lost, unseen = await self._lost(attempt, request, seen)
@@ -258,7 +263,7 @@ class Submission:
             left = _together(left, await self._superseded(identity, proposal, f"#{request.number}"))
         if proposal.stage in self._config.github.auto_merge:
             await beside(self._journal.note, identity, "auto-merge", number=request.number)
-            refused = await forge.auto_merge(request.number, commit)
+            refused = await forge.auto_merge(request.number, commit, attempt.consent)
             await self._record("auto-merge", identity, proposal, number=request.number, refused=refused)
             left = _together(left, refused)
         await beside(self._journal.note, identity, "done", number=request.number)
@@ -284,11 +289,11 @@ class Submission:
         await beside(self._journal.note, identity, "done", number=request.number, by=by)
         return lost_to(claim, proposal, said), ""
 
-    async def _push_direct(self, proposal: Proposal) -> AsyncIterator[Progress]:
+    async def _push_direct(self, proposal: Proposal, consent: Consent) -> AsyncIterator[Progress]:
         """Onto the branch itself, with compare-and-swap; made anew where somebody else was faster."""
         changes = _changes(proposal)
         identity = identity_of(changes)
-        await self._note_intent(identity, proposal)
+        await self._note_intent(identity, proposal, consent)
         for last in range(_TRIES - 1, -1, -1):
             head = await self._repository.fetch()
             writes = await run_in(Lane.GIT_WRITES, self._writes, head, changes)
@@ -300,7 +305,7 @@ class Submission:
             await beside(self._journal.note, identity, "push", branch=self._repository.branch, commit=commit)
             yield Progress("pushing", proposal, f"pushing {self._repository.branch}", commit=commit)
             try:
-                await self._repository.push(commit, self._repository.branch, head)
+                await self._repository.push(commit, self._repository.branch, head, consent)
             except RefusedError:
                 if last and await self._repository.fetch() != head:
                     continue
@@ -326,7 +331,7 @@ class Submission:
         found = [await self._superseding.close(identity, proposal, old, by) for old in proposal.supersedes]
         return "; ".join(one for one in found if one)
 
-    async def _note_intent(self, identity: str, proposal: Proposal) -> None:
+    async def _note_intent(self, identity: str, proposal: Proposal, consent: Consent) -> None:
         """Everything that is needed to go on after a crash, before anything is done."""
         await beside(
             self._journal.note,
@@ -340,6 +345,7 @@ class Submission:
             direct=proposal.direct,
             promotion=proposal.promotion,
             supersedes=[asdict(old) for old in proposal.supersedes],
+            accepted=sorted(consent.stages),
         )
 
     async def _record(self, action: str, identity: str, proposal: Proposal, **facts: object) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from sgm_tui.crash import kind_of
 from sgm_tui.errors import RefusedError, SgmError
+from sgm_tui.fleet.model import StageName
 from sgm_tui.fleet.plan import Plan
 from sgm_tui.fleet.plan_document import change_of
 from sgm_tui.fleet.policy import Policy
@@ -25,6 +26,7 @@ from sgm_tui.fleet.text import one_line
 from sgm_tui.fleet.waves import WavePlan, next_step, soak_of
 from sgm_tui.operations.files import beside, locked, write_whole
 from sgm_tui.operations.proposal import identity_of
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 
 _SCHEMA = 1
@@ -46,8 +48,8 @@ class Writer(Protocol):
         """The plan against the repository as it is now."""
         ...
 
-    def submit(self, preview: Preview, facts: Callable[[], FleetSnapshot]) -> AsyncIterator[Progress]:
-        """Write it, judged again by the newest facts."""
+    def submit(self, preview: Preview, facts: Callable[[], FleetSnapshot], consent: Consent) -> AsyncIterator[Progress]:
+        """Write it, judged again by the newest facts, with the consent of its plan."""
         ...
 
 
@@ -59,8 +61,6 @@ class Waves:
         self._writer = writer
         self._tried: dict[str, datetime] = {}
         """When the next wave of a plan was tried last, and something was in its way."""
-        self._agreed: set[str] = set()
-        """Plans a person resumed: what somebody closed earlier opens again then."""
 
     def plans(self) -> tuple[WavePlan, ...]:
         """Every plan that has not ended, the oldest first.
@@ -81,8 +81,13 @@ class Waves:
                 f"{self._file} holds no wave plans this sgm can read", "Move it away to go on without them."
             ) from error
 
-    def keep(self, preview: Preview, first: Proposal, now: datetime, policy: Policy) -> str:
-        """Keep what goes wave by wave, adopted parts too, before any of it is written; its identity."""
+    def keep(
+        self, preview: Preview, first: Proposal, now: datetime, policy: Policy, consent: Consent = NO_CONSENT
+    ) -> str:
+        """Keep what goes wave by wave, adopted parts too, before any of it is written; its identity.
+
+        Later waves open by themselves under `consent`.
+        """
         together = [one for one in preview.proposals if one.bundle == first.bundle]
         adopted = [one for one in preview.adopted if one.bundle == first.bundle]
         waves = tuple(
@@ -104,6 +109,7 @@ class Waves:
             direct=first.direct,
             branches=branches,
             promotion=first.promotion,
+            accepted=tuple(map(StageName, sorted(consent.stages))),
         )
         self.add(plan)
         return plan.identity
@@ -116,11 +122,10 @@ class Waves:
         """Open no further wave until it is resumed."""
         self._replace(identity, lambda plan: replace(plan, stopped=one_line(reason)))
 
-    def resume(self, identity: str) -> None:
-        """Go on from where it is."""
+    def resume(self, identity: str, consent: Consent = NO_CONSENT) -> None:
+        """Go on from where it is, in whichever process opens its waves; `consent` adds to that of the plan."""
         self._tried.pop(identity, None)
-        self._agreed.add(identity)
-        self._replace(identity, lambda plan: replace(plan, stopped="", held=""))
+        self._replace(identity, lambda plan: _resumed(plan, consent))
 
     def forget(self, identity: str) -> None:
         """Take a plan away; what it opened stays as it is."""
@@ -169,12 +174,12 @@ class Waves:
             terms = Terms(plan.override, plan.reason, plan.direct, promotion=plan.promotion)
             preview = await self._writer.preview(Plan().with_change(*changes), facts(), terms)
             earlier = (one.closed_earlier for one in preview.proposals if one.closed_earlier is not None)
-            if plan.identity not in self._agreed and (closed := next((one for one in earlier if one.number), None)):
+            if not plan.resumed and (closed := next((one for one in earlier if one.number), None)):
                 # Somebody said no to it: it opens when a person resumes the plan, not by itself.
                 await beside(self.stop, plan.identity, closed.sentence)
                 return []
             now = replace(preview, proposals=tuple(replace(one, wave=0, waves=1) for one in preview.proposals))
-            told = [one async for one in self._writer.submit(now, facts)]
+            told = [one async for one in self._writer.submit(now, facts, Consent.to(plan.accepted))]
         except SgmError as error:
             await beside(self.stop, plan.identity, str(error))
             return []
@@ -199,6 +204,11 @@ class Waves:
         with locked(self._file):
             plans = change(self.plans())
             write_whole(self._file, json.dumps({"schema": _SCHEMA, "plans": [_document(one) for one in plans]}))
+
+
+def _resumed(plan: WavePlan, consent: Consent) -> WavePlan:
+    accepted = tuple(map(StageName, sorted(consent.stages.union(plan.accepted))))
+    return replace(plan, stopped="", held="", resumed=True, accepted=accepted)
 
 
 def _further(plan: WavePlan, opened: int, branches: tuple[str, ...]) -> WavePlan:
@@ -231,9 +241,12 @@ def _document(plan: WavePlan) -> dict[str, Any]:
 
 def _plan_of(document: dict[str, Any]) -> WavePlan:
     over = document["override"]
+    waves = tuple(tuple(change_of(one) for one in wave) for wave in document["waves"])
+    # Older versions did not record the consent; they kept a plan only once all of it was accepted.
+    accepted = document.get("accepted", sorted({change.stage for wave in waves for change in wave}))
     return WavePlan(
         identity=str(document["identity"]),
-        waves=tuple(tuple(change_of(one) for one in wave) for wave in document["waves"]),
+        waves=waves,
         began_at=datetime.fromisoformat(document["began_at"]),
         soak_seconds=float(document["soak_seconds"]),
         opened=int(document["opened"]),
@@ -244,4 +257,6 @@ def _plan_of(document: dict[str, Any]) -> WavePlan:
         branches=tuple(map(str, document.get("branches", ()))),
         held=str(document.get("held", "")),
         promotion=str(document.get("promotion", "")),
+        accepted=tuple(StageName(str(one)) for one in accepted),
+        resumed=bool(document.get("resumed")),
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.model import CellKey
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session.connected import ConnectedSession
 
 if TYPE_CHECKING:
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 class ActionIntents(ConnectedSession):
     """What is done to a pull request or a rollout, as it was seen."""
 
-    async def act_on_pull(self, number: int, head: str, action: PullAction) -> str:
-        """Do something to a pull request whose head is still `head`."""
+    async def act_on_pull(self, number: int, head: str, action: PullAction, consent: Consent = NO_CONSENT) -> str:
+        """Do something to a pull request whose head is still `head`; `consent` is to the protected stages it changes.
+
+        Raises:
+            SgmError: GitHub said no, it has moved meanwhile, or consent is missing.
+        """
         self._may_write()
         pulls = self.desk.pulls
         if pulls is None:
@@ -26,13 +31,19 @@ class ActionIntents(ConnectedSession):
         request = next((one for one in self.store.snapshot.pull_requests if one.number == number), None)
         if request is None or request.head != head:
             raise RefusedError(f"#{number} has moved meanwhile: nothing was done", "Look at it again.")
-        said = await pulls.act(request, action)
+        said = await pulls.act(request, action, consent)
         await self.refresh()
         return said
 
-    async def act_on_rollout(self, key: CellKey, seen: Rollout, action: RolloutAction, reason: str = "") -> str:
-        """Do something to the rollout of a cell, as it was seen."""
+    async def act_on_rollout(
+        self, key: CellKey, seen: Rollout, action: RolloutAction, reason: str = "", consent: Consent = NO_CONSENT
+    ) -> str:
+        """Do something to the rollout of a cell, as it was seen; `consent` is to its stage, where that is protected.
+
+        Raises:
+            SgmError: the cluster said no, it has moved meanwhile, or consent is missing.
+        """
         self._may_write()
-        said = await self.desk.rollouts.act(key, seen, action, reason)
+        said = await self.desk.rollouts.act(key, seen, action, reason, consent)
         await self.refresh()
         return said

@@ -14,6 +14,7 @@ from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Terms
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
 from sgm_tui.operations.planning import edited
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session.connected import ConnectedSession
 from sgm_tui.session.desk import Desk
 from sgm_tui.threads import Lane, run_in
@@ -98,13 +99,19 @@ class PlanIntents(ConnectedSession):
         """Any plan against a freshly fetched repository, with every gate."""
         return await self.desk.promoter.preview(plan, self.store.snapshot, terms)
 
-    async def submit(self, preview: Preview) -> AsyncIterator[Progress]:
-        """Open the pull requests of exactly this preview; what was opened leaves the plan, later waves are kept."""
+    async def submit(self, preview: Preview, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
+        """Open the pull requests of exactly this preview; what was opened leaves the plan, later waves are kept.
+
+        Raises:
+            RefusedError: read-only, or it changes a protected stage to which `consent` was not given.
+        """
         self._may_write()
-        kept = await _keep_waves(self.desk, preview, self.store.snapshot.generated_at)
+        stages = preview.protected_stages(self.store.snapshot.fleet)
+        self.permission.check_stages(self.config.repository.name, stages, consent)
+        kept = await _keep_waves(self.desk, preview, self.store.snapshot.generated_at, consent)
         if preview.adopted:
             await self._forget(tuple(one.change for one in preview.adopted))
-        async for progress in self.desk.promoter.submit(preview, lambda: self.store.snapshot):
+        async for progress in self.desk.promoter.submit(preview, lambda: self.store.snapshot, consent):
             bundle = progress.proposal.bundle
             if bundle in kept and progress.step in UNWRITTEN:
                 # Its first wave was not written whole: there is nothing for the others to wait for.
@@ -129,11 +136,13 @@ class PlanIntents(ConnectedSession):
         return (*gates, *_on_the_way(snapshot, key, self.config.policy))
 
 
-async def _keep_waves(desk: Desk, preview: Preview, now: datetime) -> dict[int, str]:
+async def _keep_waves(desk: Desk, preview: Preview, now: datetime, consent: Consent) -> dict[int, str]:
     """Bundle → the identity of its wave plan, kept before anything is written: a crash loses no later wave."""
     firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1}
     keep, policy = desk.waves.keep, desk.config.policy
-    return {bundle: await run_in(Lane.RECORDS, keep, preview, one, now, policy) for bundle, one in firsts.items()}
+    return {
+        bundle: await run_in(Lane.RECORDS, keep, preview, one, now, policy, consent) for bundle, one in firsts.items()
+    }
 
 
 def _on_the_way(snapshot: FleetSnapshot, key: CellKey, policy: Policy) -> list[Gate]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from sgm_tui.fleet.proposal import ENDED
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session.plans import PlanIntents
 
 if TYPE_CHECKING:
@@ -19,11 +20,14 @@ class RecoveryIntents(PlanIntents):
         """Writes that were begun and never seen to their end."""
         return await self.desk.recovery.unfinished()
 
-    async def resume(self, operation: str) -> AsyncIterator[Progress]:
-        """Go on with an unfinished write from where it stopped; what is proposed by it leaves the plan."""
+    async def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
+        """Go on with an unfinished write from where it stopped; what is proposed by it leaves the plan.
+
+        `consent` adds to what was accepted when it was begun.
+        """
         self._may_write()
         try:
-            async for progress in self.desk.recovery.resume(operation):
+            async for progress in self.desk.recovery.resume(operation, consent):
                 if progress.step in ENDED and progress.proposal.edits:
                     await self._forget(tuple(edit.change for edit in progress.proposal.edits))
                 yield progress

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sgm_tui.fleet.completeness import gaps
 from sgm_tui.fleet.waves import WavePlan, WaveStep, next_step
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session.connected import ConnectedSession
 from sgm_tui.threads import Lane, run_in
 
@@ -46,10 +47,10 @@ class WaveIntents(ConnectedSession):
         self._may_write()
         await run_in(Lane.RECORDS, self.desk.waves.stop, identity, reason)
 
-    async def resume_waves(self, identity: str) -> None:
-        """Let a stopped wave plan go on."""
+    async def resume_waves(self, identity: str, consent: Consent = NO_CONSENT) -> None:
+        """Resume a stopped wave plan; `consent` adds to what was accepted with the plan."""
         self._may_write()
-        await run_in(Lane.RECORDS, self.desk.waves.resume, identity)
+        await run_in(Lane.RECORDS, self.desk.waves.resume, identity, consent)
 
     async def drop_waves(self, identity: str) -> None:
         """Forget a wave plan: what it opened stays as it is, what it has not is never opened."""

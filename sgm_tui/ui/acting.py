@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.rollout_actions import RolloutAction, why_not
+from sgm_tui.permission import Consent
 from sgm_tui.ui.present.acting import VERBS, acting_lines
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.entry import explained_width
@@ -32,7 +33,7 @@ async def act_on_rollout(app: Navigation, wish: RolloutRequested) -> None:
     if not await ask(app, AskScreen(VERBS[action], lines, locked)):
         return
     try:
-        said = await app.session.act_on_rollout(key, rollout, action)
+        said = await app.session.act_on_rollout(key, rollout, action, consent=Consent.to(locked))
     except SgmError as error:
         app.notify(error.hint, title=error.message, severity="error", markup=False)
     else:

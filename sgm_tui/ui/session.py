@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.permission import NO_CONSENT, Consent
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate
@@ -88,7 +89,7 @@ class Session(Protocol):
         """
         ...
 
-    def submit(self, preview: Preview) -> AsyncIterator[Progress]:
+    def submit(self, preview: Preview, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         """Commit and open the pull requests of exactly this preview; what was opened leaves the plan."""
         ...
 
@@ -123,7 +124,7 @@ class Session(Protocol):
         """Hold a version back from every promotion; "" lets it go again."""
         ...
 
-    async def act_on_pull(self, number: int, head: str, action: PullAction) -> str:
+    async def act_on_pull(self, number: int, head: str, action: PullAction, consent: Consent = NO_CONSENT) -> str:
         """Do something to a pull request whose head is still `head`; what happened, in words.
 
         Raises:
@@ -131,7 +132,9 @@ class Session(Protocol):
         """
         ...
 
-    async def act_on_rollout(self, key: CellKey, seen: Rollout, action: RolloutAction) -> str:
+    async def act_on_rollout(
+        self, key: CellKey, seen: Rollout, action: RolloutAction, *, consent: Consent = NO_CONSENT
+    ) -> str:
         """Do something to the rollout of a cell, as it was seen; what happened, in words.
 
         Raises:
@@ -151,7 +154,7 @@ class Session(Protocol):
         """Forget a wave plan: what it has not opened is never opened."""
         ...
 
-    async def resume_waves(self, identity: str) -> None:
+    async def resume_waves(self, identity: str, consent: Consent = NO_CONSENT) -> None:
         """Let a stopped wave plan go on."""
         ...
 
@@ -159,7 +162,7 @@ class Session(Protocol):
         """Writes that were begun and never seen to their end, each with its one safe next step."""
         ...
 
-    def resume(self, operation: str) -> AsyncIterator[Progress]:
+    def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         """Go on with an unfinished write from where it stopped."""
         ...
 

@@ -11,6 +11,7 @@ from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Refusal, Staged
 from sgm_tui.fleet.proposal import Preview, Progress
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.permission import NO_CONSENT, Consent
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate
@@ -80,7 +81,7 @@ class StaticSession:
         """Nothing would be written."""
         return Preview(base=self.snapshot.revision)
 
-    def submit(self, preview: Preview) -> AsyncIterator[Progress]:
+    def submit(self, preview: Preview, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         """Refused."""
         raise RefusedError(self._why)
 
@@ -112,11 +113,13 @@ class StaticSession:
         """Refused."""
         raise RefusedError(self._why)
 
-    async def act_on_pull(self, number: int, head: str, action: PullAction) -> str:
+    async def act_on_pull(self, number: int, head: str, action: PullAction, consent: Consent = NO_CONSENT) -> str:
         """Refused."""
         raise RefusedError(self._why)
 
-    async def act_on_rollout(self, key: CellKey, seen: Rollout, action: RolloutAction) -> str:
+    async def act_on_rollout(
+        self, key: CellKey, seen: Rollout, action: RolloutAction, *, consent: Consent = NO_CONSENT
+    ) -> str:
         """Refused."""
         raise RefusedError(self._why)
 
@@ -128,7 +131,7 @@ class StaticSession:
         """Refused."""
         raise RefusedError(self._why)
 
-    async def resume_waves(self, identity: str) -> None:
+    async def resume_waves(self, identity: str, consent: Consent = NO_CONSENT) -> None:
         """Refused."""
         raise RefusedError(self._why)
 
@@ -140,7 +143,7 @@ class StaticSession:
         """Nothing was begun."""
         return ()
 
-    def resume(self, operation: str) -> AsyncIterator[Progress]:
+    def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         """Refused."""
         raise RefusedError(self._why)
 

@@ -19,6 +19,7 @@ from sgm_tui.fleet.change_report import document, text
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.proposal import Preview, Progress
 from sgm_tui.operations.waves import Waves
+from sgm_tui.permission import Consent
 from sgm_tui.ui.present.plans import preview_parts, question_lines
 
 
@@ -91,9 +92,9 @@ class Session:
         self.store = argparse.Namespace(snapshot=desk.snapshot)
         self._desk = desk
 
-    async def submit(self, preview: Preview) -> AsyncIterator[Progress]:
+    async def submit(self, preview: Preview, consent: Consent) -> AsyncIterator[Progress]:
         """Write it."""
-        async for progress in self._desk.promoter.submit(preview, lambda: self._desk.snapshot):
+        async for progress in self._desk.promoter.submit(preview, lambda: self._desk.snapshot, consent):
             yield progress
 
 

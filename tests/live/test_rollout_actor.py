@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_sources_http import CHECKOUT, connected, new_store, placed
+from test_sources_http import CHECKOUT, QUICK, connected, new_store, placed, served
 
 from sgm_tui.errors import ConflictError, RefusedError, UnreachableError
 from sgm_tui.fleet.model import ClusterName
 from sgm_tui.fleet.observed import Rollout
 from sgm_tui.fleet.rollout import derive
 from sgm_tui.fleet.rollout_actions import Patch, RolloutAction
+from sgm_tui.live.connection import ClusterConnection
 from sgm_tui.live.rollout_actor import Current, RolloutActor
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.rollout_actions import RolloutActions
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.sandbox.objects import ObjectStore
 
 EU = ClusterName("prod-eu1")
+ACTIONS: tuple[RolloutAction, ...] = ("promote", "abort")
 AT_A_GATE = {
     "phase": "Paused",
     "message": "CanaryPauseStep",
@@ -105,11 +108,11 @@ async def test_what_the_controller_writes_in_between_is_looked_at_and_tried_agai
 ) -> None:
     real, raced = lab.actor.patch, []
 
-    async def patch(current: Current, change: Patch) -> Current:
+    async def patch(current: Current, change: Patch, consent: Consent) -> Current:
         if not raced:
             raced.append(current.version)
             lab.write(readyReplicas=3)
-        return await real(current, change)
+        return await real(current, change, consent)
 
     monkeypatch.setattr(lab.actor, "patch", patch)
     await lab.act("promote")
@@ -133,12 +136,12 @@ async def test_both_halves_of_a_promotion_are_sent_whoever_writes_in_between(
     lab.store.write("Rollout", {**found, "spec": {**found["spec"], "paused": True}})
     real, sent = lab.actor.patch, 0
 
-    async def patch(current: Current, change: Patch) -> Current:
+    async def patch(current: Current, change: Patch, consent: Consent) -> Current:
         nonlocal sent
         sent += 1
         if sent == 2:
             lab.write(readyReplicas=3)
-        return await real(current, change)
+        return await real(current, change, consent)
 
     monkeypatch.setattr(lab.actor, "patch", patch)
     await lab.act("promote")
@@ -150,7 +153,7 @@ async def test_both_halves_of_a_promotion_are_sent_whoever_writes_in_between(
 async def test_what_nobody_answered_may_have_been_done_and_is_told_so(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def patch(current: Current, change: Patch) -> Current:
+    async def patch(current: Current, change: Patch, consent: Consent) -> Current:
         raise UnreachableError("prod-eu1 did not answer within 10 s")
 
     monkeypatch.setattr(lab.actor, "patch", patch)
@@ -172,3 +175,21 @@ async def test_nothing_under_way_is_not_aborted(lab: Lab) -> None:
     with pytest.raises(RefusedError, match="no update is in progress"):
         await lab.act("abort")
     assert json.dumps(lab.status).count("abort") == 0
+
+
+async def test_a_rollout_of_a_protected_stage_is_patched_only_with_consent_to_it(tmp_path: Path) -> None:
+    store = new_store("app-checkout")
+    placed(store, "checkout")
+    async with served(c=store) as server:
+        connection = ClusterConnection("c", server.write_kubeconfig(tmp_path, "c"), QUICK, protected=("prod",))
+        lab = Lab(store, RolloutActor(connection, EU), tmp_path)
+        lab.write(**AT_A_GATE)
+        for consent in (NO_CONSENT, Consent.to(["staging"])):
+            for action in ACTIONS:
+                with pytest.raises(RefusedError, match="prod is protected: nothing is written to c") as refused:
+                    await lab.actions.act(CHECKOUT, await lab.seen(), action, consent=consent)
+                assert refused.value.exit_code == 4
+        assert "pauseConditions" in lab.status
+        await lab.actions.act(CHECKOUT, await lab.seen(), "promote", consent=Consent.to(["prod"]))
+        assert "pauseConditions" not in lab.status
+        await connection.close()

@@ -33,6 +33,7 @@ from sgm_tui.operations.files import locked
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Promoter
 from sgm_tui.operations.recovery import Recovery
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.sandbox.history import CommitSpec
 from sgm_tui.sandbox.repository import Repository as Origin
 
@@ -90,9 +91,9 @@ class DyingRepository(Repository):
         self.killer.around("make", "after")
         return made
 
-    async def push(self, commit: str, branch: str, expected: str) -> None:
+    async def push(self, commit: str, branch: str, expected: str, consent: Consent = NO_CONSENT) -> None:
         self.killer.around("push", "before")
-        await super().push(commit, branch, expected)
+        await super().push(commit, branch, expected, consent)
         self.killer.around("push", "after")
 
 
@@ -138,7 +139,7 @@ class FolderForge:
         """None ever is."""
         return None
 
-    async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
+    async def open(self, proposal: Proposal, head: str, consent: Consent = NO_CONSENT) -> tuple[PullRequest, bool, str]:
         """Find or make it, as GitHub refuses a second one of the same branch."""
         self._killer.around("open", "before")
         with locked(self._folder / "lock.json"):
@@ -157,7 +158,7 @@ class FolderForge:
         """Nobody closed anything here."""
         return None
 
-    async def auto_merge(self, number: int, head: str) -> str:
+    async def auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         """Always."""
         self._killer.around("auto-merge", "after")
         return ""

@@ -26,6 +26,7 @@ from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Promoter
 from sgm_tui.operations.waves import Waves
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.sandbox.repository import Repository as Origin
 
 OLD, NEW = "v2.8.1", "v3.0.0"
@@ -41,7 +42,7 @@ class Forge:
         self.world = world
         self.pulls: dict[str, PullRequest] = {}
 
-    async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
+    async def open(self, proposal: Proposal, head: str, consent: Consent = NO_CONSENT) -> tuple[PullRequest, bool, str]:
         number = 100 + len(self.pulls)
         made = PullRequest(number, proposal.title, "", "ana", proposal.branch, head, "open")
         self.pulls[proposal.branch] = made
@@ -61,7 +62,7 @@ class Forge:
     async def between(self, source: str, old: str, new: str) -> Between:
         return Between()
 
-    async def auto_merge(self, number: int, head: str) -> str:
+    async def auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         return ""
 
 

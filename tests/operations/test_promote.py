@@ -26,6 +26,7 @@ from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Forge, Promoter
 from sgm_tui.operations.proposal import message_of
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.sandbox.repository import Repository as Origin
 
 OLD, NEW = "v2.8.1", "v3.0.0"
@@ -46,7 +47,7 @@ class Pulls:
     left: str = ""
     unmerged: str = ""
 
-    async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
+    async def open(self, proposal: Proposal, head: str, consent: Consent = NO_CONSENT) -> tuple[PullRequest, bool, str]:
         """Find or make it; the branch has to be there already."""
         self.steps_noted = [one["step"] for one in records(self.journal)]
         if self.failure is not None:
@@ -76,7 +77,7 @@ class Pulls:
         """Nobody closed anything here."""
         return None
 
-    async def auto_merge(self, number: int, head: str) -> str:
+    async def auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         """Note that it was asked for."""
         self.merging.append((number, head))
         return self.unmerged

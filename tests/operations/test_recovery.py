@@ -24,6 +24,7 @@ from sgm_tui.operations.files import change_file, locked
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Promoter
 from sgm_tui.operations.recovery import Recovery
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.sandbox.repository import Repository as Origin
 
 OLD, NEW = "v2.8.1", "v3.0.0"
@@ -54,7 +55,7 @@ class Pulls:
         """The one that was closed."""
         return self.closed.get(branch)
 
-    async def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
+    async def open(self, proposal: Proposal, head: str, consent: Consent = NO_CONSENT) -> tuple[PullRequest, bool, str]:
         """Find or make it."""
         if self.crash == "before":
             raise CrashError
@@ -81,7 +82,7 @@ class Pulls:
         """Nobody closed anything here."""
         return None
 
-    async def auto_merge(self, number: int, head: str) -> str:
+    async def auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         """Always."""
         return ""
 
@@ -214,7 +215,7 @@ async def test_what_somebody_proposes_is_never_taken_back(lab: Lab) -> None:
 async def test_a_failure_that_was_told_stays_listed_until_it_is_dealt_with(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuse(proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
+    async def refuse(proposal: Proposal, head: str, consent: Consent) -> tuple[PullRequest, bool, str]:
         raise UnreachableError("GitHub did not answer")
 
     monkeypatch.setattr(lab.forge, "open", refuse)

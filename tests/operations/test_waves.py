@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -16,12 +17,13 @@ from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.policy import GroupBy, Policy, RuleSet
-from sgm_tui.fleet.proposal import Adopted, FileEdit, Override, Preview, Progress, Proposal, Terms
+from sgm_tui.fleet.proposal import Adopted, ClosedEarlier, FileEdit, Override, Preview, Progress, Proposal, Terms
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.wave_report import wave_document
 from sgm_tui.fleet.waves import WavePlan, next_step, soak_of, split, standing_of
 from sgm_tui.operations.proposal import grouped, title_of
 from sgm_tui.operations.waves import Waves
+from sgm_tui.permission import NO_CONSENT, Consent
 
 POLICY = Policy(
     stages={"prod": RuleSet(waves=(("prod-eu1",), ("prod-us1",), ("prod-ap1",)), wave_soak_seconds=900)},
@@ -64,6 +66,8 @@ class Writer:
 
     def __init__(self) -> None:
         self.opened: list[str] = []
+        self.consents: list[Consent] = []
+        self.closed_earlier: ClosedEarlier | None = None
         self.failure: Exception | None = None
         self.closed_gate = ""
 
@@ -71,12 +75,18 @@ class Writer:
         if self.failure is not None:
             raise self.failure
         edits = tuple(FileEdit(one, "") for one in planned.changes)
-        return Preview("base", (Proposal(planned.changes[0].stage, "branch", "title", "", edits),))
+        closed = self.closed_earlier
+        return Preview(
+            "base", (Proposal(planned.changes[0].stage, "branch", "title", "", edits, closed_earlier=closed),)
+        )
 
-    async def submit(self, preview: Preview, facts: Callable[[], FleetSnapshot]) -> AsyncIterator[Progress]:
+    async def submit(
+        self, preview: Preview, facts: Callable[[], FleetSnapshot], consent: Consent = NO_CONSENT
+    ) -> AsyncIterator[Progress]:
         if self.closed_gate:
             yield Progress("blocked", preview.proposals[0], self.closed_gate)
             return
+        self.consents.append(consent)
         self.opened += [edit.change.place for edit in preview.proposals[0].edits]
         yield Progress("opened", preview.proposals[0], number=7)
 
@@ -202,6 +212,50 @@ async def test_a_stopped_plan_waits_until_it_is_resumed(tmp_path: Path) -> None:
     waves.resume("1f3a")
     await waves.step(lambda: shown, builders.NOW)
     assert writer.opened == ["prod-us1"]
+
+
+async def test_later_waves_open_under_the_consent_of_their_plan_in_any_process(tmp_path: Path) -> None:
+    prod = Consent.to(["prod"])
+    proposals = tuple(
+        Proposal(one.edits[0].change.stage, f"b{one.wave}", "t", "", one.edits, wave=one.wave, waves=3)
+        for one in grouped([FileEdit(change(cluster), "") for cluster in CLUSTERS], POLICY)
+    )
+    preview = Preview("base", proposals)
+    Waves(tmp_path / "waves.json", Writer()).keep(preview, proposals[0], builders.ago(3600), POLICY, prod)
+    writer, settled = Writer(), fleet(prod_eu1=("v2", Journey.SETTLED, 1000))
+    await Waves(tmp_path / "waves.json", writer).step(lambda: settled, builders.NOW)
+    assert (writer.opened, writer.consents) == (["prod-us1"], [prod])
+
+
+async def test_a_plan_kept_without_consent_opens_under_that_it_is_resumed_with(tmp_path: Path) -> None:
+    prod, writer, settled = Consent.to(["prod"]), Writer(), fleet(prod_eu1=("v2", Journey.SETTLED, 1000))
+    Waves(tmp_path / "waves.json", writer).add(plan(stopped="by hand"))
+    Waves(tmp_path / "waves.json", writer).resume("1f3a", prod)
+    await Waves(tmp_path / "waves.json", writer).step(lambda: settled, builders.NOW)
+    assert writer.consents == [prod]
+
+
+async def test_a_plan_resumed_in_one_terminal_stays_resumed_in_another(tmp_path: Path) -> None:
+    writer, settled = Writer(), fleet(prod_eu1=("v2", Journey.SETTLED, 1000))
+    writer.closed_earlier = ClosedEarlier(42, "mia")
+    here, there = Waves(tmp_path / "waves.json", writer), Waves(tmp_path / "waves.json", writer)
+    here.add(plan())
+    await there.step(lambda: settled, builders.NOW)
+    assert "#42 for the same change was closed by mia" in here.plans()[0].stopped
+    here.resume("1f3a")
+    await there.step(lambda: settled, builders.NOW)
+    assert (writer.opened, there.plans()[0].stopped) == (["prod-us1"], "")
+
+
+async def test_a_file_of_an_older_version_is_read_and_goes_on_under_what_was_accepted_then(tmp_path: Path) -> None:
+    file, writer = tmp_path / "waves.json", Writer()
+    Waves(file, writer).add(plan())
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    for name in ("accepted", "resumed"):
+        del kept["plans"][0][name]
+    file.write_text(json.dumps(kept), encoding="utf-8")
+    await Waves(file, writer).step(lambda: fleet(prod_eu1=("v2", Journey.SETTLED, 1000)), builders.NOW)
+    assert (writer.opened, writer.consents) == (["prod-us1"], [Consent.to(["prod"])])
 
 
 async def test_what_cannot_be_opened_stops_the_plan_and_loses_nothing(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plan import Change, Plan, Refusal
 from sgm_tui.fleet.proposal import Preview, Progress, Unfinished
 from sgm_tui.fleet.waves import WavePlan, WaveStep
+from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens import pulls
 from sgm_tui.ui.screens.fleet import FleetScreen
@@ -97,8 +98,8 @@ class Unsteady(builders.ScriptedSession):
         for _ in range(self.luck.choice((0, 0, 1, 2, 3, 5, 8, 20, 60))):
             await asyncio.sleep(0)
 
-    async def submit(self, previewed: Preview) -> AsyncIterator[Progress]:
-        async for progress in super().submit(previewed):
+    async def submit(self, previewed: Preview, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
+        async for progress in super().submit(previewed, consent):
             await self.some_turns()
             yield progress
 

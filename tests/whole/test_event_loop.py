@@ -31,6 +31,7 @@ from sgm_tui.fleet.history import Past
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Plan
 from sgm_tui.fleet.proposal import Override, Terms
+from sgm_tui.permission import Consent
 from sgm_tui.session import LiveSession
 from sgm_tui.wiring import open_session
 
@@ -172,7 +173,7 @@ async def write(session: LiveSession) -> None:
     assert isinstance(change, Change), change
     await session.sketch()
     preview = await session.preview_of(Plan((change,)), Terms(Override("a test of the event loop")))
-    *_, last = [one async for one in session.submit(preview)]
+    *_, last = [one async for one in session.submit(preview, Consent.to([KEY.stage]))]
     assert last.step == "opened", last
     async for snapshot in session.snapshots():
         mine = [one for one in snapshot.pull_requests if one.number == last.number]

@@ -171,12 +171,6 @@ def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:
     return lines
 
 
-def protected_stages(preview: Preview, fleet: Fleet) -> tuple[StageName, ...]:
-    """The protected stages this preview would change, in the fleet's order."""
-    touched = {proposal.stage for proposal in preview.proposals}
-    return tuple(stage.name for stage in fleet.stages if stage.protected and stage.name in touched)
-
-
 def is_protected(fleet: Fleet, name: StageName) -> bool:
     """Whether a stage is locked for writes until it is armed."""
     stage = fleet.stage(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sgm_tui.fleet.model import Fleet
 from sgm_tui.fleet.proposal import Preview
-from sgm_tui.ui.present.plans import protected_stages, question_lines
+from sgm_tui.ui.present.plans import question_lines
 from sgm_tui.ui.screens.ask import AskScreen
 
 
@@ -12,7 +12,7 @@ class ConfirmScreen(AskScreen):
     """Yes or no to one preview."""
 
     def __init__(self, preview: Preview, fleet: Fleet) -> None:
-        super().__init__(_verb(preview), question_lines(preview, fleet), protected_stages(preview, fleet))
+        super().__init__(_verb(preview), question_lines(preview, fleet), preview.protected_stages(fleet))
 
 
 def _verb(preview: Preview) -> str:

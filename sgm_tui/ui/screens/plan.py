@@ -22,6 +22,7 @@ from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.plan_standing import Standing, not_opened, standings, tally, why_not_written
 from sgm_tui.fleet.proposal import Override, Preview, Terms, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.judged import Judged
@@ -246,12 +247,13 @@ class PlanScreen(FleetPage):
         if preview is None or why_not_written(self.snapshot.plan.changes, preview):
             self._say_why_not()
             return
+        locked = preview.protected_stages(self.snapshot.fleet)
         if not await self.ask(ConfirmScreen(preview, self.snapshot.fleet)):
             return
         self.sending = True
         self._course.clear()
         try:
-            async for progress in self._session.submit(preview):
+            async for progress in self._session.submit(preview, Consent.to(locked)):
                 self._course.step(progress)
                 self._show_course()
         except SgmError as error:

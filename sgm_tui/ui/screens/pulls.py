@@ -16,6 +16,7 @@ from textual.widgets import Static
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.fleet.pulls import WORDS, PullAction, changes_protected, why_not
+from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.browser import open_page
@@ -112,7 +113,7 @@ class PullsScreen(FleetPage):
         if not await self.ask(AskScreen(question, details, locked)):
             return
         try:
-            said = await self._session.act_on_pull(request.number, request.head, action)
+            said = await self._session.act_on_pull(request.number, request.head, action, Consent.to(locked))
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
         else:

@@ -16,6 +16,7 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.model import Fleet, StageName
 from sgm_tui.fleet.proposal import Unfinished
+from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.course import Course
@@ -88,7 +89,7 @@ class UnfinishedScreen(FleetPage):
             return
         try:
             if chosen.advice == "resume":
-                async for progress in self._session.resume(chosen.operation):
+                async for progress in self._session.resume(chosen.operation, Consent.to(locked)):
                     self._course.step(progress)
                     self._tell()
             else:

@@ -19,6 +19,7 @@ from sgm_tui.fleet.model import StageName
 from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.waves import WavePlan, WaveStep, standing_of
+from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.fit import hung
@@ -112,7 +113,8 @@ class WavesScreen(FleetPage):
             return
         locked = [stage for stage in _stages(plan) if is_protected(self.snapshot.fleet, stage)]
         if await self._ask("Let it go on", plan, "opens by itself:", locked):
-            await self._act(self._session.resume_waves, plan)
+            consent = Consent.to(locked)
+            await self._act(lambda identity: self._session.resume_waves(identity, consent), plan)
 
     @lasting(group="acting")
     async def action_drop(self) -> None:

@@ -1,0 +1,28 @@
+"""Which protected stages a commit changes: what the transports compare a person's consent with."""
+
+from __future__ import annotations
+
+from sgm_tui.fleet.model import Fleet, StageName
+from sgm_tui.fleet.pulls import protected_stages
+from sgm_tui.gitops.besides import BesidesReader
+from sgm_tui.gitops.repository import Repository
+from sgm_tui.gitops.tree import Tree
+
+
+class ChangedStages:
+    """Compares commits with the main branch, by the rule the screens ask by: what stages share is every stage's."""
+
+    def __init__(self, fleet: Fleet, tree: Tree, repository: Repository, besides: BesidesReader) -> None:
+        self._fleet = fleet
+        self._tree = tree
+        self._repository = repository
+        self._besides = besides
+
+    def protected_by(self, commit: str) -> tuple[StageName, ...]:
+        """Return the protected stages that merging a commit changes; all of them where the clone does not hold it.
+
+        Raises:
+            UnreachableError: the clone cannot be read.
+        """
+        proposes = self._tree.proposals(self._repository, commit)
+        return protected_stages((key.stage for key, _ in proposes), self._besides.of(commit), self._fleet)
