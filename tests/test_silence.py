@@ -271,7 +271,8 @@ def test_details_that_are_on_their_way_are_incomplete(
     told = "argocd: the details of 5 Applications have not arrived"
     for form in ("table", "wide", "markdown"):
         code, out, err = shown(monkeypatch, capsys, half_listed(), "-o", form)
-        assert (code, told in out, told in err, "checkout" in out) == (3, True, True, True), form
+        plain = out.replace("\\", "") if form == "markdown" else out  # where a colon is escaped
+        assert (code, told in plain, told in err, "checkout" in out) == (3, True, True, True), form
     for form in ("json", "yaml"):
         code, out, err = shown(monkeypatch, capsys, half_listed(), "-o", form)
         assert (code, told in out, "complete" in out) == (3, True, True), form

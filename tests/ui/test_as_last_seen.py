@@ -14,11 +14,16 @@ from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.observed import AnalysisRun
 from sgm_tui.fleet.plan import Change
 from sgm_tui.fleet.reverting import Template, way_back
+from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.present.cells import cell_line
 from sgm_tui.ui.present.detail import heading, sections
+from sgm_tui.ui.present.empty import nothing_to_show
 from sgm_tui.ui.present.marks import NONE
 from sgm_tui.ui.present.pulls import is_in_doubt, nothing_open, pull_details, pull_row, readiness
+from sgm_tui.ui.present.summary import summary
 from sgm_tui.ui.present.tones import Line, Tone
+from sgm_tui.ui.rows import View
+from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
 WHERE = builders.key("cart", "prod-ap1")
 SUSPENDED = builders.application(WHERE, health="Suspended")
@@ -115,3 +120,31 @@ def test_a_failed_analysis_of_another_revision_says_of_which() -> None:
         cell = builders.cell("cart", "prod-ap1", rollout=rollout)
         section = sections(cell, builders.snapshot([cell]), (60, 60, 60, 60), in_full=True)[2]
         assert any(text(line).startswith(shown) for line in section.shown(60, 0))
+
+
+@pytest.mark.parametrize("scope", ["dev-eu1", "prod-ap1"])
+def test_a_fleet_whose_alerts_nobody_knows_is_not_called_well(scope: str) -> None:
+    silent = builders.source("alerts", scope, "stale", 90, "HTTP 500")
+    calm = builders.calm()
+    assert "✓ all settled" in text(summary(calm, 120))
+    shown = replace(calm, sources=builders.sources(silent))
+    line = summary(shown, 120)
+    assert "? alerts unknown" in text(line)
+    assert "all settled" not in text(line)
+    lines = nothing_to_show(shown, View(attention=True))
+    assert scope in text(lines[1])
+    assert Tone.GOOD not in {tone for one in (*lines, line) for _, tone in one}
+    gone = replace(calm, sources=builders.sources(silent, builders.source("rollouts", scope, "stale")))
+    assert "alerts unknown" not in text(summary(gone, 120)), "its cells are unknown, which says it all"
+
+
+async def test_a_plan_that_has_not_been_read_is_not_called_empty() -> None:
+    app = SgmApp(builders.ScriptedSession(NO_FLEET), environ={"LANG": "C.UTF-8"})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("c")
+        await pilot.pause()
+        strips = app.screen._compositor.render_strips()
+        page = "\n".join("".join(part.text for part in strip) for strip in strips)
+        assert "waiting for the configuration" in page
+        assert "0 changes" not in page
+        assert "Nothing is planned" not in page

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.glyphs import STALE, WAITING
+from sgm_tui.ui.present.silence import unwatched_clusters
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.rows import View, visible_services
 
@@ -32,10 +33,7 @@ def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
             (("service, stage, cluster, location, version, journey or #number.", Tone.QUIET),),
         )
     if snapshot.services:
-        return (
-            (("✓ ", Tone.GOOD), ("Nothing needs attention", Tone.STRONG)),
-            ((f"All {len(snapshot.cells)} cells are settled. f shows them again.", Tone.QUIET),),
-        )
+        return _quiet(snapshot)
     if not snapshot.sources:
         return (((f"{WAITING} ", Tone.BUSY), ("Connecting to the fleet", Tone.TEXT)),)
     if all(source.state == "fresh" for source in snapshot.sources if source.source.kind in {"git", "argocd"}):
@@ -47,4 +45,18 @@ def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
     return (
         ((f"{WAITING} ", Tone.BUSY), ("Waiting for the first answers", Tone.STRONG)),
         *(((f"{STALE} ", Tone.BAD), (f"{source.name}  ", Tone.TEXT), (source.reason, Tone.QUIET)) for source in silent),
+    )
+
+
+def _quiet(snapshot: FleetSnapshot) -> tuple[Line, ...]:
+    """Why the attention view is empty: all is well, or nobody knows of anything that is not."""
+    unwatched = unwatched_clusters(snapshot.sources)
+    if unwatched:
+        return (
+            (("? ", Tone.UNKNOWN), ("No cell is known to need attention", Tone.STRONG)),
+            ((f"Whether alerts fire is unknown in {', '.join(unwatched)}. f shows every cell.", Tone.QUIET),),
+        )
+    return (
+        (("✓ ", Tone.GOOD), ("Nothing needs attention", Tone.STRONG)),
+        ((f"All {len(snapshot.cells)} cells are settled. f shows them again.", Tone.QUIET),),
     )

@@ -41,6 +41,13 @@ def silence(sources: Sequence[SourceHealth], now: datetime) -> Silence | None:
     return Silence(f"{_who(first)}{f' and {more} more' if more else ''} silent {ago(first.since, now)}", first.told)
 
 
+def unwatched_clusters(sources: Iterable[SourceHealth]) -> list[str]:
+    """Return the clusters that respond while nobody knows whether their alerts fire."""
+    states = {(one.source.kind, one.source.scope): one.state for one in sources}
+    stale = [scope for (kind, scope), state in states.items() if kind == "alerts" and state == "stale"]
+    return [scope for scope in stale if states.get(("rollouts", scope)) != "stale"]
+
+
 def worth_saying(kind: SourceKind, sources: Iterable[SourceHealth]) -> bool:
     """Whether a kind of source has anything to tell that another one does not tell already."""
     states = {(one.source.kind, one.source.scope): one.state for one in sources}

@@ -11,6 +11,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.cells import journey_tone
 from sgm_tui.ui.present.fit import Piece, fit, pad
 from sgm_tui.ui.present.glyphs import ALERT, JOURNEY
+from sgm_tui.ui.present.silence import unwatched_clusters
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 _LOUD = (Journey.FAILED, Journey.PAUSED, Journey.DRIFTED, Journey.UNKNOWN)
@@ -57,6 +58,8 @@ def _counts(snapshot: FleetSnapshot, words: AbstractSet[Journey]) -> list[Part]:
         parts.append(_count(JOURNEY[Journey.PROPOSED], requests, "PR" if requests == 1 else "PRs", Tone.STAGED))
     if firing:
         parts.append(_count(ALERT, firing, "alert" if firing == 1 else "alerts", Tone.ATTENTION))
+    if unwatched_clusters(snapshot.sources):
+        parts.append((f"{JOURNEY[Journey.UNKNOWN]} alerts unknown  ", Tone.UNKNOWN))
     unwell = sum(cell.verdict is not Verdict.GOOD for cell in snapshot.cells.values())
     if not parts and unwell:
         parts.append(_count(ALERT, unwell, "needs attention" if unwell == 1 else "need attention", Tone.ATTENTION))

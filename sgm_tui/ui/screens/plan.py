@@ -123,9 +123,11 @@ class PlanScreen(FleetPage):
         counted = tally(stands) if self.preview is not None else None
         read_only = self.snapshot.read_only
         title = title_line(len(changes), counted, len(self._unfinished), self._waves, read_only=read_only)
-        self.query_one("#title", Static).update(page([title]))
         hint = "" if self.snapshot.read_only else " p on a cell plans a promotion into it."
         nothing: Line = ((f"Nothing is planned.{hint}", Tone.QUIET),)
+        if not self.snapshot.sources:  # the plan belongs to a fleet, and which one is not known yet
+            title, nothing = (("The plan", Tone.STRONG),), (("… waiting for the configuration", Tone.BUSY),)
+        self.query_one("#title", Static).update(page([title]))
         marks: list[Standing | None] = [one.standing for one in stands] if stands else [None] * len(changes)
         self.choices.show(list(map(change_line, changes, marks)) or [nothing])
 
