@@ -122,23 +122,16 @@ def _complain(message: str, hint: str) -> None:
     output.note(f"{message}\n  {hint}" if hint else message)
 
 
-class _RedactingFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        from sgm_tui.redaction import redact
-
-        return redact(super().format(record), os.environ)
-
-
 def _start_logging(file: Path | None) -> None:
     """Log to a file or nowhere; a library's warning on the terminal would tear the screen."""
     handler: logging.Handler = logging.NullHandler()
     if file is not None:
+        from sgm_tui.log_file import LogFileHandler
+
         try:
-            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))  # it names hosts and paths
-            handler = logging.FileHandler(file, encoding="utf-8")
+            handler = LogFileHandler(file)
         except OSError as error:
             raise UsageError(f"--log-file {file}: {error.strerror}", "Name a file that can be written.") from error
-        handler.setFormatter(_RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
 
 

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.crash import kind_of
 from sgm_tui.errors import ConfigError, SgmError, UnreachableError
-from sgm_tui.fleet.images import parse_image
-from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
+from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, Stage, StageName
 from sgm_tui.fleet.observation import Lost, Observation, Off
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.private_files import make_private_directory
@@ -33,9 +32,7 @@ from sgm_tui.threads import Lane, run_in
 
 if TYPE_CHECKING:
     from sgm_tui.config import Config
-    from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.forge.github import GithubForge
-    from sgm_tui.forge.registry import Registry
     from sgm_tui.gitops.besides import BesidesReader
     from sgm_tui.gitops.history import History
     from sgm_tui.gitops.repository import Repository
@@ -217,11 +214,18 @@ class Connection:
     ) -> GithubForge | None:
         from sgm_tui.forge.github import GithubForge
         from sgm_tui.forge.source import PullRequestSource
+        from sgm_tui.forge.token import why_no_token
 
         if not config.github.repository:
             offs.append(Off(SourceId("forge"), "github.repository is not configured"))
             return None
-        forge = GithubForge(config, token, again=lambda: _token(config), permission=self._session.permission)
+        forge = GithubForge(
+            config,
+            token,
+            again=lambda: _token(config),
+            permission=self._session.permission,
+            unsent=lambda: why_no_token(config, os.environ),
+        )
         self._sources.append(
             PullRequestSource(
                 forge,
@@ -246,6 +250,7 @@ def _desk(
     from sgm_tui.operations.cart import Cart
     from sgm_tui.operations.evidence import Investigator
     from sgm_tui.operations.journal import Journal
+    from sgm_tui.operations.known_versions import known_versions
     from sgm_tui.operations.left_out import LeftOut
     from sgm_tui.operations.planning import Planning
     from sgm_tui.operations.promote import Promoter
@@ -272,7 +277,7 @@ def _desk(
         audit=audit,
         pulls=None if forge is None else PullRequests(forge, journal, audit, locks),
         rollouts=_rollouts(clusters, audit),
-        versions=_versions(history, registry, lambda: store.snapshot),
+        versions=known_versions(history, registry, lambda: store.snapshot),
     )
 
 
@@ -422,32 +427,6 @@ def _cluster_sources(
             reason = f"no prometheus is configured for {cluster.name}"
             offs.append(Off(SourceId("metrics", cluster.name), reason))
             offs.append(Off(SourceId("alerts", cluster.name), reason))
-
-
-def _versions(
-    history: History, registry: Registry | None, snapshot: Callable[[], FleetSnapshot]
-) -> Callable[[ServiceName], Awaitable[tuple[Version, ...]]]:
-    """What a service could be promoted to: what git ever wanted of it, and what the registry has."""
-    from sgm_tui.fleet.versions import newest_first
-
-    async def versions(service: ServiceName) -> tuple[Version, ...]:
-        wanted = await run_in(Lane.GIT_READS, history.versions_of, service)
-        image = _image_of(snapshot(), service)
-        tags = await registry.tags(image) if registry is not None and image else ()
-        # A registry that does not tell is no trouble here: what git knows is there to choose from.
-        return newest_first((*wanted, *(() if isinstance(tags, str) else map(Version, tags))))
-
-    return versions
-
-
-def _image_of(snapshot: FleetSnapshot, service: ServiceName) -> str:
-    """The image a service runs somewhere, without its version; "" where none is seen."""
-    for key, cell in snapshot.cells.items():
-        rollout = cell.facts.rollout if key.service == service else None
-        for one in rollout.replica_sets if rollout else ():
-            for image in one.images:
-                return parse_image(image).name
-    return ""
 
 
 async def _read_once(git: GitSource, repository: Repository) -> None:

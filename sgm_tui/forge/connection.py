@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 import requests
 
-from sgm_tui.errors import UnreachableError
+from sgm_tui.errors import RefusedError, UnreachableError
 from sgm_tui.forge.conditional import Conditional, plain
 from sgm_tui.forge.quota import PausedError
-from sgm_tui.forge.refusals import words_of
+from sgm_tui.forge.refusals import forbidden, words_of
 from sgm_tui.forge.wire import Kind
 
 Result = TypeVar("Result")
@@ -124,3 +124,20 @@ def resolved(send: Callable[[], Result], effect: Callable[[], Result | None], wh
         if result is None:
             raise
         return result
+
+
+def refusal_of(error: StatusError, repository: str, unsent: str) -> RefusedError | UnreachableError:
+    """Return GitHub's error in our words; `unsent` says why a token that is there was not sent, "" where it was."""
+    if error.status in {401, 403, 404} and unsent:
+        return RefusedError(f"GitHub refused a request without a token: {error.words}; {unsent}")
+    if error.status == 401:
+        return RefusedError(f"GitHub does not know this token: {error.words}", "Renew GH_TOKEN, or sign in with gh.")
+    if error.status == 404:
+        return RefusedError(
+            f"{repository}: not found or no access", "Check github.repository, and what the token may see."
+        )
+    if error.status == 403:
+        return forbidden(error.words, error.headers)
+    if error.status in {405, 409, 422}:
+        return RefusedError(f"GitHub refused: {error.words}")
+    return UnreachableError(f"GitHub answered {error.status}: {error.words}")

@@ -34,7 +34,7 @@ from sgm_tui.fleet.trailers import Mark
 from sgm_tui.forge.actions import PullActions
 from sgm_tui.forge.comparing import between
 from sgm_tui.forge.conditional import Answer, Conditional
-from sgm_tui.forge.connection import StatusError, rows_of
+from sgm_tui.forge.connection import StatusError, refusal_of, rows_of
 from sgm_tui.forge.documents import marks_of, pull_of, was_merged_as
 from sgm_tui.forge.listing import Brought, Listing, Proposed, Proposes, open_ones
 from sgm_tui.forge.opening import Opening
@@ -43,7 +43,6 @@ from sgm_tui.forge.refusals import (
     document_of,
     expiry_note,
     expiry_of,
-    forbidden,
     is_counted,
     is_page,
     unanswered,
@@ -125,12 +124,18 @@ class _Connection:
     """The client of one repository: with our limits, our token, and its errors in our words."""
 
     def __init__(
-        self, config: Config, token: str, now: Callable[[], datetime], again: Callable[[], str] | None
+        self,
+        config: Config,
+        token: str,
+        now: Callable[[], datetime],
+        again: Callable[[], str] | None,
+        unsent: Callable[[], str],
     ) -> None:
         logging.getLogger("github").handlers.clear()
         self._config = config
         self._token = token
         self._again = again
+        self._unsent = unsent
         self._quota = Quota(now)
         self._session = BoundedSession(_LIMITS, _RETRY)
         # Set, so that a netrc cannot put another credential over the token.
@@ -260,7 +265,7 @@ class _Connection:
         try:
             yield
         except StatusError as error:
-            raise self._refusal(error) from error
+            raise refusal_of(error, self._config.github.repository, self.unsent) from error
         except AnswerRefusedError as error:
             raise UnreachableError(f"GitHub {error}", "Check github.api_url and github.repository.") from error
         except requests.Timeout as error:
@@ -271,19 +276,10 @@ class _Connection:
         except (GithubException, AssertionError, RuntimeError) as error:
             raise UnreachableError(f"GitHub cannot be asked: {clean(error, 160)}", "Check github.api_url.") from error
 
-    def _refusal(self, error: StatusError) -> RefusedError | UnreachableError:
-        if error.status == 401:
-            return RefusedError(
-                f"GitHub does not know this token: {error.words}", "Renew GH_TOKEN, or sign in with gh."
-            )
-        if error.status == 404:
-            hint = "Check github.repository, and what the token may see."
-            return RefusedError(f"{self._config.github.repository}: not found or no access", hint)
-        if error.status == 403:
-            return forbidden(error.words, error.headers)
-        if error.status in {405, 409, 422}:
-            return RefusedError(f"GitHub refused: {error.words}")
-        return UnreachableError(f"GitHub answered {error.status}: {error.words}")
+    @property
+    def unsent(self) -> str:
+        """Why a token that is there is not sent; "" where one is sent, or there is none."""
+        return "" if self._token else self._unsent()
 
 
 class GithubForge:
@@ -298,6 +294,7 @@ class GithubForge:
         again: Callable[[], str] | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         permission: WritePermission | None = None,
+        unsent: Callable[[], str] = str,
     ) -> None:
         """Connect to nothing yet.
 
@@ -308,13 +305,14 @@ class GithubForge:
             again: reads the token anew, for when GitHub does not know it any more.
             pause: waits some seconds.
             permission: whether anything may be written.
+            unsent: says why a token that is there is not sent; "" where that is not so.
         """
         self._config = config
         self._pause = pause
         self._permission = permission or WritePermission()
         self._now = now
         self._branch = config.repository.branch
-        self._connection = _Connection(config, token, now, again)
+        self._connection = _Connection(config, token, now, again, unsent)
         repository, connection = config.github.repository, self._connection
         self._actions = PullActions(connection, repository)
         self._opening = Opening(connection, repository, self._branch)
@@ -324,7 +322,7 @@ class GithubForge:
     def note(self) -> str:
         """What a person should know though everything works; "" when there is nothing."""
         expires = expiry_note(self._connection.expires, self._now())
-        return "; ".join(one for one in (expires, self._listing.note) if one)
+        return "; ".join(one for one in (expires, self._listing.note, self._connection.unsent) if one)
 
     async def pull_requests(self, proposes: Proposes, brought: Brought = _nobody_knows) -> tuple[PullRequest, ...]:
         """Open pull requests against our branch, and those merged or closed within a day.

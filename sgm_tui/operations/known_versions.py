@@ -1,0 +1,41 @@
+"""What a service could be promoted to: what git ever wanted of it, and what the registry has."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from sgm_tui.fleet.images import parse_image
+from sgm_tui.fleet.model import ServiceName, Version
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.versions import newest_first
+from sgm_tui.threads import Lane, run_in
+
+if TYPE_CHECKING:
+    from sgm_tui.forge.registry import Registry
+    from sgm_tui.gitops.history import History
+
+
+def known_versions(
+    history: History, registry: Registry | None, snapshot: Callable[[], FleetSnapshot]
+) -> Callable[[ServiceName], Awaitable[tuple[Version, ...]]]:
+    """Return what lists the versions of a service, newest first."""
+
+    async def versions(service: ServiceName) -> tuple[Version, ...]:
+        desired = await run_in(Lane.GIT_READS, history.versions_of, service)
+        image = _image_of(snapshot(), service)
+        tags = await registry.tags(image) if registry is not None and image else ()
+        # A registry that does not answer is no trouble here: what git knows is there to choose from.
+        return newest_first((*desired, *(() if isinstance(tags, str) else map(Version, tags))))
+
+    return versions
+
+
+def _image_of(snapshot: FleetSnapshot, service: ServiceName) -> str:
+    """The image a service runs somewhere, without its version; "" where none is seen."""
+    for key, cell in snapshot.cells.items():
+        rollout = cell.facts.rollout if key.service == service else None
+        for replica_set in rollout.replica_sets if rollout else ():
+            for image in replica_set.images:
+                return parse_image(image).name
+    return ""
