@@ -49,6 +49,7 @@ class AnalysisController:
         try:
             metrics = [_resolved(metric, _arguments(run)) for metric in run["spec"].get("metrics") or ()]
             dry = _dry_run(run, metrics)
+            _must_be_valid(metrics)
         except ValueError as error:
             self._write(run, {**sitting.status, "phase": "Error", "message": str(error)})
             self._tell(run, "Error")
@@ -333,6 +334,23 @@ def _dry_run(run: KubeObject, metrics: list[Metric]) -> frozenset[str]:
             raise ValueError(f"Analysis spec invalid: dryRun[{number}]: Rule didn't match any metric name(s)")
         names |= matched
     return frozenset(names)
+
+
+def _must_be_valid(metrics: list[Metric]) -> None:
+    """Refuse metrics whose times cannot be read, as the controller's ValidateMetric does before it measures.
+
+    Raises:
+        ValueError: one is not valid.
+    """
+    for number, metric in enumerate(metrics):
+        where = f"Analysis spec invalid: metrics[{number}]"
+        if _integer(metric.get("count"), 0) > 1 and not metric.get("interval"):
+            raise ValueError(f"{where}: interval must be specified when count > 1")
+        for field, name in (("interval", "interval"), ("initialDelay", "startDelay")):
+            try:
+                go_seconds(str(metric.get(field) or "0"))
+            except ValueError as error:
+                raise ValueError(f"{where}: invalid {name} string: {error}") from error
 
 
 def _number(value: float) -> str:

@@ -303,6 +303,26 @@ def test_what_cannot_be_measured_is_an_error_in_words(metric: dict[str, Any], co
     assert complaint in result_of(only_run(lab))["measurements"][0]["message"]
 
 
+@pytest.mark.parametrize(
+    ("metric", "complaint"),
+    [
+        ({"interval": "abc"}, "metrics[0]: invalid interval string: "),
+        ({"interval": "10", "count": 3}, "metrics[0]: invalid interval string: "),
+        ({"interval": "1d"}, "metrics[0]: invalid interval string: "),
+        ({"initialDelay": "soon"}, "metrics[0]: invalid startDelay string: "),
+        ({"count": 3}, "metrics[0]: interval must be specified when count > 1"),
+    ],
+)
+def test_times_that_cannot_be_read_are_an_error_of_the_run_and_abort(metric: dict[str, Any], complaint: str) -> None:
+    lab = canary_lab([GOOD], **metric)
+    status = only_run(lab)["status"]
+    assert status["phase"] == "Error"
+    assert status["message"].startswith(f"Analysis spec invalid: {complaint}")
+    assert "metricResults" not in status
+    lab.run(2.0)
+    assert lab.status["abort"] is True
+
+
 def test_an_unknown_argument_is_an_error_of_the_run() -> None:
     lab = canary_lab([GOOD], provider={"prometheus": {"query": "{{args.nobody}}"}})
     lab.run(2.0)
