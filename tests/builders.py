@@ -13,6 +13,7 @@ from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.history import Past, RanHealthy, WayBack
+from sgm_tui.fleet.last_promotion import LastPromotion
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.observed import (
     Alert,
@@ -28,6 +29,7 @@ from sgm_tui.fleet.observed import (
     Scaling,
 )
 from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
+from sgm_tui.fleet.promotion_revert import PromotionRevert, by_stage, promotion_revert
 from sgm_tui.fleet.proposal import FileEdit, Preview, Progress, Proposal, Terms, Unfinished
 from sgm_tui.fleet.pulls import PullAction
 from sgm_tui.fleet.rollout_actions import RolloutAction
@@ -528,6 +530,8 @@ class ScriptedSession:
         self.previewed: Callable[[FleetSnapshot], Preview] = preview
         self.gates: tuple[Gate, ...] | Refusal = ()
         self.pasts: tuple[Past, ...] = ()
+        self.last_promotions: dict[tuple[ServiceName, StageName], LastPromotion] = {}
+        self.histories: dict[CellKey, tuple[Past, ...]] = {}
         self.reverts = Staged(refusals=(Refusal("", "scripted"),))
         self.fared: dict[str, RanHealthy] = {}
         self.begun: tuple[Unfinished, ...] = ()
@@ -661,6 +665,23 @@ class ScriptedSession:
         """Kept."""
         self.asked.append(("revert of", service, version))
         return self.reverts
+
+    async def promotion_reverts(self, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
+        """What a test says, of the last promotion of each cell's stage, by the real rule."""
+        shown, groups = self.snapshot, by_stage(tuple(keys))
+        return tuple(
+            PromotionRevert(*group, last := self.last_promotions.get(group), promotion_revert(shown, last, histories))
+            for group, cells in groups.items()
+            for histories in [{key: self.histories.get(key, ()) for key in cells}]
+        )
+
+    async def stage_reverts(self, changes: Iterable[Change]) -> Staged:
+        """Staged, unless a test has it refused."""
+        if self.refusal is not None:
+            return Staged(refusals=(self.refusal,))
+        staged = Staged(tuple(changes))
+        self.plan(self.snapshot.plan.with_change(*staged.changes))
+        return staged
 
     async def way_back(self, where: CellKey, to: str | None) -> WayBack | Refusal:
         """At once."""

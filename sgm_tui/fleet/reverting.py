@@ -47,12 +47,12 @@ def revert_change(
     It undoes every change of the version since, newest first, and not only the version: what a promotion brought
     along goes back with it.
     """
-    cell = snapshot.cells.get(key)
-    desired = cell.facts.desired if cell else None
-    if cell is None or desired is None or desired.version is None:
-        return Refusal("", f"{key.service} has no version in git for {key.cluster}: there is nothing to revert")
-    if not pasts or pasts[0].version != desired.version:
-        return Refusal(desired.path, f"{desired.version} is too new: its history has not been read yet, try again")
+    if (gap := history_gap(snapshot, key, pasts)) is not None:
+        return gap
+    cell = snapshot.cells[key]
+    desired = cell.facts.desired
+    if desired is None or desired.version is None:
+        return _no_version(key)
     if target is None:
         target = best_target(pasts)
     if target is None:
@@ -73,6 +73,21 @@ def revert_change(
     )
 
 
+def history_gap(snapshot: FleetSnapshot, key: CellKey, pasts: Sequence[Past]) -> Refusal | None:
+    """Why the history of a cell does not say what a revert of it is; None where it does."""
+    cell = snapshot.cells.get(key)
+    desired = cell.facts.desired if cell else None
+    if desired is None or desired.version is None:
+        return _no_version(key)
+    if not pasts or pasts[0].version != desired.version:
+        return Refusal(desired.path, f"{desired.version} is too new: its history has not been read yet, try again")
+    return None
+
+
+def _no_version(key: CellKey) -> Refusal:
+    return Refusal("", f"{key.service} has no version in git for {key.cluster}: there is nothing to revert")
+
+
 def already_reverted(pasts: Sequence[Past]) -> Refusal | None:
     """Why a cell whose newest version came by going back is not taken further back unasked; None for any other."""
     if not went_back(pasts):
@@ -80,7 +95,7 @@ def already_reverted(pasts: Sequence[Past]) -> Refusal | None:
     newest = pasts[0]
     return Refusal(
         newest.path,
-        f"nothing to revert: {newest.key} went back to {newest.version} with {_named(newest)}; "
+        f"nothing to revert: {newest.key} went back to {newest.version} with {commit_name(newest)}; "
         "--to-version or --to-revision goes further back",
         nothing=True,
     )
@@ -91,8 +106,9 @@ def nothing_standing(last: LastPromotion) -> Refusal:
     service, stage = last.past.key.service, last.past.key.stage
     return Refusal(
         "",
-        f"nothing to revert: the last promotion of {service} into {stage}, {last.past.version} with "
-        f"{_named(last.past)}, is already reverted; --cluster with --to-version or --to-revision goes further back",
+        f"nothing to revert: the last promotion of {service} into {stage}, {last.past.version} "
+        f"with {commit_name(last.past)}, is already reverted; "
+        "--cluster with --to-version or --to-revision goes further back",
         nothing=True,
     )
 
@@ -102,7 +118,7 @@ def scope_of(last: LastPromotion) -> str:
     where = ", ".join(key.cluster for key in last.current)
     text = (
         f"reverts the last promotion of {last.past.key.service} into {last.past.key.stage}: "
-        f"{last.past.version} with {_named(last.past)}, in {where}"
+        f"{last.past.version} with {commit_name(last.past)}, in {where}"
     )
     rest = [
         (last.reverted, "already reverted in"),
@@ -123,8 +139,8 @@ def wider_scope(last: LastPromotion, changes: Sequence[Change]) -> str:
     )
 
 
-def _named(past: Past) -> str:
-    """A commit as people look it up: its number where it has one, its hash, its subject."""
+def commit_name(past: Past) -> str:
+    """Name a commit as people look it up: its hash, its pull request where it has one, its subject."""
     number, subject = f"#{past.number}, " if past.number else "", past.subject.removesuffix(f"(#{past.number})")
     return f"{past.revision[:8]} ({number}{subject.rstrip()})"
 

@@ -8,12 +8,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from sgm_tui.errors import RefusedError
+from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.health import Samples, with_health
 from sgm_tui.fleet.history import Past, WayBack
 from sgm_tui.fleet.last_promotion import LastPromotion
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.promotion_revert import PromotionRevert, by_stage, promotion_revert
 from sgm_tui.fleet.reverting import affected, already_reverted, chosen, nothing_standing, revert_change, way_back
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.staging import cells_of
@@ -112,6 +113,36 @@ class Reverter:
             revert_change(snapshot, key, those) for key, those in zip(last.current, pasts, strict=True)
         )
         return last, await run_in(Lane.GIT_READS, lambda: tuple(map(self._told, found)))
+
+    async def promotion_reverts(self, snapshot: FleetSnapshot, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
+        """The last promotion of each stage of each service among these cells, and its revert in exactly these cells.
+
+        Raises:
+            SgmError: the repository cannot be read.
+        """
+        groups = by_stage(tuple(keys))
+        return tuple([await self._promotion_revert(snapshot, *group, cells) for group, cells in groups.items()])
+
+    async def _promotion_revert(
+        self, snapshot: FleetSnapshot, service: ServiceName, stage: StageName, keys: Sequence[CellKey]
+    ) -> PromotionRevert:
+        stage_keys = cells_of(snapshot, stage, service=service)
+        last = await run_in(Lane.GIT_READS, self._history.last_promotion, stage_keys)
+        current = last.current if last is not None else ()
+        pasts = await asyncio.gather(*(self._judged_or_refused(snapshot, key, measured=key in current) for key in keys))
+        cells = promotion_revert(snapshot, last, dict(zip(keys, pasts, strict=True)))
+        outcomes = await run_in(Lane.GIT_READS, lambda: [self._told(cell.outcome) for cell in cells])
+        cells = tuple(replace(cell, outcome=outcome) for cell, outcome in zip(cells, outcomes, strict=True))
+        return PromotionRevert(service, stage, last, cells)
+
+    async def _judged_or_refused(
+        self, snapshot: FleetSnapshot, key: CellKey, *, measured: bool
+    ) -> tuple[Past, ...] | Refusal:
+        """The versions of a cell, measured only where a target is chosen among them; or why they cannot be read."""
+        try:
+            return await (self._judged(snapshot, key) if measured else self.past(key))
+        except SgmError as error:
+            return Refusal("", error.sentence)
 
     async def revert_plan(
         self, snapshot: FleetSnapshot, service: ServiceName, version: Version

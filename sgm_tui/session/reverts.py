@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
@@ -11,6 +11,7 @@ from sgm_tui.session.plans import PlanIntents
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.history import Past, WayBack
+    from sgm_tui.fleet.promotion_revert import PromotionRevert
 
 
 class RevertIntents(PlanIntents):
@@ -42,6 +43,14 @@ class RevertIntents(PlanIntents):
         found = found or (Refusal("", f"no cell runs {service} {version}, or is about to"),)
         changes = tuple(one for one in found if isinstance(one, Change))
         return await self._stage(Staged(changes, tuple(one for one in found if isinstance(one, Refusal))))
+
+    async def promotion_reverts(self, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
+        """The last promotion of each stage of each service among these cells, and its revert in exactly these cells."""
+        return await self.desk.reverter.promotion_reverts(self.store.snapshot, keys)
+
+    async def stage_reverts(self, changes: Iterable[Change]) -> Staged:
+        """Put exactly these reverts into the plan, as one step that one undo takes back."""
+        return await self._stage(Staged(tuple(changes)))
 
     async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:
         """What will happen when that revert is merged."""

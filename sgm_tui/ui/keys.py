@@ -44,7 +44,7 @@ MATRIX: list[BindingType] = [
         for number in range(1, 10)
     ),
     Binding("enter", "open", "open", id="open", tooltip="Everything about this cell"),
-    Binding("space", "mark", "mark", id="mark", show=False, tooltip="Mark this cell, or all of a folded stage, for p"),
+    Binding("space", "mark", "mark", id="mark", show=False, tooltip="Mark this cell or folded stage for p and v"),
     Binding("p", "promote", "promote", id="promote", tooltip="Plan the stage before's version for this cell"),
     Binding(
         "P", "promote_row", "promote row", id="promote-row", show=False, tooltip="Plan this service along its stages"
@@ -65,7 +65,7 @@ MATRIX: list[BindingType] = [
         show=False,
         tooltip="Plan all clusters of this stage and location",
     ),
-    Binding("v", "revert", "revert", id="revert", tooltip="Plan the way back to a version that was good"),
+    Binding("v", "revert", "revert", id="revert", tooltip="Revert to a known-good version"),
     Binding("y", "why", "why", id="why", tooltip="What stands in the way of the next version"),
     *_ACTING,
     Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take back the last step of the plan"),
@@ -278,18 +278,29 @@ HELP: list[BindingType] = [
     Binding("up,k", "scroll(-1)", "up", id="help-up", show=False, tooltip="Scroll up"),
 ]
 
+PROMOTION_REVERT: list[BindingType] = [
+    Binding("escape,q,v", "back", "back", id="promotion-revert-back", tooltip="Return to the matrix, keep the marks"),
+    Binding(
+        "enter", "stage", "revert", id="promotion-revert-stage", priority=True, tooltip="Stage the reverts shown here"
+    ),
+    Binding("r", "look", "again", id="promotion-revert-again", tooltip="Read the history again now"),
+    Binding("down,j", "scroll(1)", "down", id="promotion-revert-down", show=False, tooltip="Scroll down"),
+    Binding("up,k", "scroll(-1)", "up", id="promotion-revert-up", show=False, tooltip="Scroll up"),
+]
+
 WRITING = frozenset(
     {
-        "mark", "promote", "promote-row", "promote-stage", "promote-location", "undo", "pass-gate", "abort",
+        "promote", "promote-row", "promote-stage", "promote-location", "undo", "pass-gate", "abort",
         "plan-confirm", "plan-drop", "plan-undo", "plan-version", "plan-strategy", "plan-reason", "plan-override",
         "plan-supersede", "plan-direct", "unfinished-do", "waves-stop", "waves-go-on", "waves-drop", "why-promote",
-        "revert-stage", "revert-bad", "revert-everywhere",
+        "revert-stage", "revert-bad", "revert-everywhere", "promotion-revert-stage",
         "pulls-approve", "pulls-merge", "pulls-auto", "pulls-update", "pulls-close",
     }
 )  # fmt: skip
-"""The keys that change something, the plan included, or that only prepare for it: read-only disables them.
+"""The keys that change something, the plan included: read-only disables them.
 
-Looking is never disabled: the history of a cell and its revert targets are among what `revert` shows.
+Looking is never disabled: the history of a cell and its revert targets are among what `revert` shows, of marked cells
+too, so marking is not disabled either.
 """
 
 

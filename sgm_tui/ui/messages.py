@@ -38,6 +38,20 @@ class RevertRequested(Message):
     key: CellKey
 
 
+@dataclass
+class PromotionRevertRequested(Message):
+    """The reverts of the last promotion in several cells, or in the marked ones."""
+
+    keys: tuple[CellKey, ...]
+
+
+@dataclass
+class RevertsStaged(Message):
+    """The reverts of these cells are in the plan."""
+
+    keys: tuple[CellKey, ...]
+
+
 class UnfinishedRequested(Message):
     """What was begun and never finished."""
 

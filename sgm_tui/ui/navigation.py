@@ -19,8 +19,10 @@ from sgm_tui.ui.enduring import Enduring
 from sgm_tui.ui.messages import (
     CellRequested,
     PlanRequested,
+    PromotionRevertRequested,
     PullsRequested,
     RevertRequested,
+    RevertsStaged,
     RolloutRequested,
     UnfinishedRequested,
     WavesRequested,
@@ -113,6 +115,23 @@ class Navigation(Enduring):
 
         if not isinstance(self.screen, RevertScreen):
             self.push_screen(RevertScreen(self.session, message.key).data_bind(Navigation.snapshot))
+
+    @on(PromotionRevertRequested)
+    def open_promotion_revert(self, message: PromotionRevertRequested) -> None:
+        """Show what reverting the last promotion does to each of these cells."""
+        from sgm_tui.ui.screens.promotion_revert import PromotionRevertScreen
+
+        if not isinstance(self.screen, PromotionRevertScreen):
+            self.push_screen(PromotionRevertScreen(self.session, message.keys).data_bind(Navigation.snapshot))
+
+    @on(RevertsStaged)
+    def unmark_reverted(self, message: RevertsStaged) -> None:
+        """Take the marks off cells whose revert is in the plan."""
+        from sgm_tui.ui.screens.matrix import MatrixPage
+
+        for screen in self.screen_stack:
+            if isinstance(screen, MatrixPage):
+                screen.marked -= frozenset(message.keys)
 
     @on(RolloutRequested)
     def begin_acting(self, message: RolloutRequested) -> None:

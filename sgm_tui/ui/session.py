@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate
     from sgm_tui.fleet.history import Past, WayBack
     from sgm_tui.fleet.observed import Rollout
+    from sgm_tui.fleet.promotion_revert import PromotionRevert
     from sgm_tui.fleet.proposal import Preview, Progress, Terms, Unfinished
     from sgm_tui.fleet.pulls import PullAction
     from sgm_tui.fleet.rollout_actions import RolloutAction
@@ -114,6 +115,20 @@ class Session(Protocol):
 
         What no revert can undo (an open pull request that brings it) is refused with what to do.
         """
+        ...
+
+    async def promotion_reverts(self, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
+        """The last promotion of each stage of each service among these cells, and its revert in exactly these cells.
+
+        Nothing is staged.
+
+        Raises:
+            SgmError: the repository cannot be read.
+        """
+        ...
+
+    async def stage_reverts(self, changes: Iterable[Change]) -> Staged:
+        """Put exactly these reverts into the plan, as one step that one undo takes back."""
         ...
 
     async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:

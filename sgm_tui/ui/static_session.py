@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate
     from sgm_tui.fleet.history import Past, WayBack
     from sgm_tui.fleet.observed import Rollout
+    from sgm_tui.fleet.promotion_revert import PromotionRevert
     from sgm_tui.fleet.proposal import Terms, Unfinished
     from sgm_tui.fleet.pulls import PullAction
     from sgm_tui.fleet.rollout_actions import RolloutAction
@@ -102,6 +103,14 @@ class StaticSession:
         return self._no
 
     async def stage_revert_of(self, service: ServiceName, version: Version) -> Staged:
+        """Refused."""
+        return Staged(refusals=(self._no,))
+
+    async def promotion_reverts(self, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
+        """Nothing is known of it."""
+        raise RefusedError(self._why)
+
+    async def stage_reverts(self, changes: Iterable[Change]) -> Staged:
         """Refused."""
         return Staged(refusals=(self._no,))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +11,9 @@ import builders
 import pytest
 from origin import FILES, STARTED, cell, config_of, origin_in, with_version
 
+from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.desired import Desired
+from sgm_tui.fleet.history import Past
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plan import Change, Refusal
 from sgm_tui.fleet.reverting import scope_of, wider_scope
@@ -165,6 +167,55 @@ async def test_several_promotions_grouped_in_one_pull_request_go_back_each_to_it
         "feat(cart): prod-us1, prod-ap1 -> v9.2.0", "Merge pull request #9 from x\n\nall", us1=NEW, ap1=NEW
     )
     assert (await lab.reverts())[0] == {CELLS["us1"]: "v9.1.5", CELLS["ap1"]: OLD}
+
+
+async def test_the_marked_cells_alone_are_reverted_and_each_of_the_rest_says_why_it_stays(lab: Lab) -> None:
+    await lab.pushed(title_of("prod", NEW), us1=NEW, ap1=NEW)
+    await lab.pushed("revert(cart): prod-us1 -> v9.1.0", us1=OLD)
+    (found,) = await lab.reverter.promotion_reverts(lab.snapshot(), [CELLS["eu1"], CELLS["us1"], CELLS["ap1"]])
+    outcomes = {cell.key: cell.outcome for cell in found.cells}
+    eu1, us1, ap1 = (outcomes[CELLS[where]] for where in ("eu1", "us1", "ap1"))
+    assert isinstance(eu1, Refusal)
+    assert isinstance(us1, Refusal)
+    assert isinstance(ap1, Change)
+    assert (eu1.nothing, eu1.reason) == (True, f"not part of the last promotion: stays at {OLD}")
+    assert us1.nothing
+    assert us1.reason.startswith(f"already reverted: at {OLD} since ")
+    assert (ap1.cells, ap1.to_version) == ((CELLS["ap1"],), OLD)
+    (only,) = await lab.reverter.promotion_reverts(lab.snapshot(), [CELLS["us1"]])
+    assert only.changes == ()
+
+
+async def test_a_marked_cell_whose_history_cannot_be_read_is_unknown_and_the_rest_are_reverted(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lab.pushed(title_of("prod", NEW), eu1=NEW, ap1=NEW)
+    readable = lab.reverter.past
+
+    async def past(key: CellKey) -> tuple[Past, ...]:
+        if key == CELLS["eu1"]:
+            raise UnreachableError("git did not answer", "Is the server up?")
+        return await readable(key)
+
+    monkeypatch.setattr(lab.reverter, "past", past)
+    (found,) = await lab.reverter.promotion_reverts(lab.snapshot(), [CELLS["eu1"], CELLS["ap1"]])
+    unknown, reverted = (cell.outcome for cell in found.cells)
+    assert isinstance(unknown, Refusal)
+    assert (unknown.nothing, "git did not answer" in unknown.reason) == (False, True)
+    assert isinstance(reverted, Change)
+
+
+async def test_cells_of_a_version_that_git_has_no_history_of_yet_are_unknown_not_reverted(lab: Lab) -> None:
+    await lab.pushed(title_of("prod", NEW), ap1=NEW)
+    shown = lab.snapshot()
+    ahead = [
+        replace(cell, facts=replace(cell.facts, desired=replace(desired, version=Version("v9.3.0"))))
+        for cell in shown.cells.values()
+        if (desired := cell.facts.desired) is not None
+    ]
+    (found,) = await lab.reverter.promotion_reverts(builders.snapshot(ahead), list(CELLS.values()))
+    outcomes = [cell.outcome for cell in found.cells]
+    assert [isinstance(one, Refusal) and not one.nothing for one in outcomes] == [True, True, True]
 
 
 async def test_a_stage_without_a_promotion_says_so(lab: Lab) -> None:

@@ -356,16 +356,6 @@ async def test_p_on_a_folded_stage_plans_all_of_its_clusters() -> None:
         assert {change.service for change in planned} == {"catalog"}
 
 
-async def test_v_on_a_folded_stage_unfolds_it_and_asks_for_one_of_its_clusters() -> None:
-    app = app_on(builders.calm())
-    async with app.run_test(size=(120, 36)) as pilot:
-        await pilot.pause()
-        await press(pilot, "3", "z", "v")
-        assert isinstance(app.screen, FleetScreen)
-        assert len(grid_of(app).meant) == 1
-        assert [one.title for one in app._notifications] == ["prod is unfolded"]
-
-
 async def test_what_narrows_the_matrix_is_said() -> None:
     app = app_on(builders.release())
     async with app.run_test(size=(120, 36)) as pilot:

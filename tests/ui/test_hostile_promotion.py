@@ -10,6 +10,7 @@ from test_hostile_text import HOSTILE, fleet_named, text_of
 
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.history import Past, WayBack
+from sgm_tui.fleet.last_promotion import LastPromotion
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plan import Refusal
 from sgm_tui.fleet.proposal import Between, Preview, Unfinished
@@ -17,6 +18,9 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.text import clean
 from sgm_tui.fleet.waves import WavePlan, WaveStep
 from sgm_tui.ui.app import SgmApp
+
+PAGES = (("y",), ("v",), ("space", "v"), ("c",), ("c", "e"), ("c", "o"), ("c", "U"), ("c", "W"), ("o",), ("o", "m"))
+"""The keys that lead from the matrix to each page."""
 
 
 class Named(builders.ScriptedSession):
@@ -29,6 +33,8 @@ class Named(builders.ScriptedSession):
         self.word, self.gates = word, (gate,)
         made = Past(key, Version(word), "a" * 40, "", word, word, word, builders.NOW, None, known_bad=word)
         self.pasts = (made, replace(made, revision="b" * 40))
+        self.last_promotions = {(key.service, key.stage): LastPromotion(made, (), (), (key,))}
+        self.histories = {key: self.pasts}
         self.begun = (Unfinished("1f3a", word, word, builders.NOW, word, word, "resume", word),)
         self.known_versions = (Version(word),)
 
@@ -66,7 +72,18 @@ async def test_no_word_of_a_cluster_git_or_a_forge_is_more_than_a_word(raw: str)
     session.wave_plans = ((WavePlan(word, ((change,),), builders.NOW, stopped=word), WaveStep("wait", word)),)
     app = SgmApp(session, environ={"LANG": "C.UTF-8"})
     async with app.run_test(size=(120, 36)) as pilot:
-        for keys in (("y",), ("v",), ("c",), ("c", "e"), ("c", "o"), ("c", "U"), ("c", "W"), ("o",), ("o", "m")):
+        for keys in (
+            ("y",),
+            ("v",),
+            ("space", "v"),
+            ("c",),
+            ("c", "e"),
+            ("c", "o"),
+            ("c", "U"),
+            ("c", "W"),
+            ("o",),
+            ("o", "m"),
+        ):
             for one in keys:
                 await pilot.press(one)
                 await pilot.pause(0.05)

@@ -20,6 +20,7 @@ SCREENS = {
     "the cell": ("enter",),
     "why": ("y",),
     "the way back": ("v",),
+    "the revert of marked cells": ("space", "v"),
     "the plan": ("p", "c"),
     "waves": ("c", "W"),
     "unfinished": ("c", "U"),

@@ -9,6 +9,7 @@ from datetime import timedelta
 import builders
 import pytest
 from test_looks import NORMAL, SIZES, SMALL, UTF8, typing
+from test_promotion_revert_screen import Session as PromotionRevertSession
 from test_pulls_screen import ready, session_with
 from test_revert_screen import Session as RevertSession
 from test_why_screen import FINE, FIRM, SILENT, SOAKING, gate, judged
@@ -54,6 +55,12 @@ def test_going_over_gates_asks_for_a_reason(snap_compare: Compare) -> None:
 @SIZES
 def test_the_way_back(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(app_on(RevertSession()), terminal_size=size, run_before=typing(*TO_PROD, "v"))
+
+
+@SIZES
+def test_the_revert_of_a_last_promotion(snap_compare: Compare, size: tuple[int, int]) -> None:
+    keys = typing("j", "j", "3", "z", "v")
+    assert snap_compare(app_on(PromotionRevertSession()), terminal_size=size, run_before=keys)
 
 
 def test_marked_cells(snap_compare: Compare) -> None:

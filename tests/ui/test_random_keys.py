@@ -50,6 +50,8 @@ ANSWERS = (
     "measured",
     "stage_revert",
     "stage_revert_of",
+    "promotion_reverts",
+    "stage_reverts",
     "way_back",
     "mark_bad",
     "act_on_pull",

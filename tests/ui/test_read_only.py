@@ -30,8 +30,8 @@ UTF8 = {"LANG": "C.UTF-8"}
 WRITES = frozenset(
     {
         "stage_promotion", "stage_promotions", "stage_behind", "edit", "undo", "drop", "submit", "stage_revert",
-        "stage_revert_of", "mark_bad", "act_on_pull", "stop_waves", "resume_waves", "drop_waves", "resume",
-        "discard",
+        "stage_revert_of", "stage_reverts", "mark_bad", "act_on_pull", "stop_waves", "resume_waves", "drop_waves",
+        "resume", "discard",
     }
 )  # fmt: skip
 LOOKS = frozenset({"preview", "unfinished", "waves", "past", "judge"})
@@ -40,6 +40,7 @@ DECLARED = {
     "plan": keys.PLAN,
     "pulls": keys.PULLS,
     "revert": keys.REVERT,
+    "promotion revert": keys.PROMOTION_REVERT,
     "waves": keys.WAVES,
     "unfinished": keys.UNFINISHED,
     "why": keys.WHY,
@@ -49,6 +50,7 @@ WAY_THERE = {
     "plan": ("c",),
     "pulls": ("o",),
     "revert": ("v",),
+    "promotion revert": ("space", "v"),
     "waves": ("c", "W"),
     "unfinished": ("c", "U"),
     "why": ("y",),
@@ -156,7 +158,7 @@ async def test_footer_help_and_palette_offer_no_key_that_writes(name: str) -> No
         assert not [one.tooltip for one in writing if one.tooltip[:40] in help_text]
 
 
-@pytest.mark.parametrize("name", ["matrix", "plan", "pulls", "revert", "why"])
+@pytest.mark.parametrize("name", ["matrix", "plan", "pulls", "revert", "promotion revert", "why"])
 async def test_the_screen_says_read_only(name: str) -> None:
     app = SgmApp(busy_session(), environ=UTF8)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -26,6 +26,7 @@ SCREENS = {
     "one cell": ("enter",),
     "why not": ("y",),
     "the way back": ("v",),
+    "the revert of marked cells": ("space", "v"),
     "pull requests": ("o",),
     "the plan": (*CHECKOUT_IN_PROD, "c"),
     "an entry": (*CHECKOUT_IN_PROD, "c", "w"),

@@ -9,7 +9,7 @@ from textual import work
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plan import Change, Refusal, Staged
-from sgm_tui.ui.messages import RevertRequested
+from sgm_tui.ui.messages import PromotionRevertRequested, RevertRequested
 from sgm_tui.ui.screens.matrix import MatrixPage
 from sgm_tui.ui.session import Session
 
@@ -86,13 +86,11 @@ class StagingPage(MatrixPage):
             self.notify(text or "nothing to promote", title="not planned", severity="warning", markup=False)
 
     def action_revert(self) -> None:
-        """Choose a version to go back to."""
-        cell, meant = self.grid.selected, self.grid.meant
-        if len(meant) > 1:
-            self.grid.fold_stage()
-            said = f"{len(meant)} clusters are here, and each has a past of its own: choose one, then v again."
-            self.notify(said, title=f"{meant[0].stage} is unfolded", markup=False)
-        elif cell is not None:
+        """Show the revert of the last promotion in the marked cells or a folded stage, or the history of one cell."""
+        meant = tuple(sorted(self.marked)) or self.grid.meant
+        if self.marked or len(meant) > 1:
+            self.post_message(PromotionRevertRequested(meant))
+        elif (cell := self.grid.selected) is not None:
             self.post_message(RevertRequested(cell))
 
     @work(group="planning")
