@@ -90,7 +90,7 @@ def _sign_lines() -> list[Line]:
             ((f"{glyphs.SKEWED}         ", Tone.ATTENTION), ("skew: its stage runs another version", Tone.TEXT)),
             ((f"{glyphs.ALERT}2        ", Tone.ATTENTION), ("alerts that fire", Tone.TEXT)),
             (("‖?        ", Tone.UNKNOWN), ("a source of it does not respond", Tone.TEXT)),
-            ((f"{glyphs.MARKED}         ", Tone.STAGED), ("marked: p plans them together", Tone.TEXT)),
+            ((f"{glyphs.MARKED}         ", Tone.STAGED), ("marked: p and v act on all", Tone.TEXT)),
             (("▂▃▅       ", Tone.QUIET), ("requests, the last half hour", Tone.TEXT)),
             (),
             (("Sources", Tone.TITLE),),
