@@ -19,9 +19,18 @@ import requests
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    DecodeError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 
 from sgm_tui.transport.limits import Limits, is_same_origin, size_text
+from sgm_tui.transport.resolving import resolve
 
 _CHUNK = 1 << 16
 _MOST_REDIRECTS = 5
@@ -77,7 +86,31 @@ class _TimedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(reader)
 
 
-class _Connection(HTTPConnection):
+class _TimedNames(HTTPConnection):
+    """A connection whose host name is resolved within the time to connect."""
+
+    def _new_conn(self) -> socket.socket:
+        name = self._dns_host
+        try:
+            addresses = resolve(name, self.port or 0, _seconds(self.timeout))
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"the name {name} was not resolved: timed out") from error
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        for rest in range(len(addresses) - 1, -1, -1):
+            try:
+                self.timeout = _remaining(_seconds(self.timeout), _deadline.get())
+                self._dns_host = addresses[len(addresses) - 1 - rest]
+                return super()._new_conn()
+            except (NewConnectionError, ConnectTimeoutError):
+                if not rest:
+                    raise
+            finally:
+                self._dns_host = name
+        raise NewConnectionError(self, f"the name {name} has no address")
+
+
+class _Connection(_TimedNames):
     response_class = _TimedResponse
 
     def connect(self) -> None:
@@ -86,7 +119,7 @@ class _Connection(HTTPConnection):
         super().connect()
 
 
-class _SecureConnection(HTTPSConnection):
+class _SecureConnection(HTTPSConnection, _TimedNames):
     response_class = _TimedResponse
 
     def connect(self) -> None:

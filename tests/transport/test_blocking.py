@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
+from typing import Any
 
 import hostile
 import pytest
@@ -48,6 +51,43 @@ def test_a_byte_at_a_time_ends_at_the_deadline_of_the_whole_request(session: Bou
     assert isinstance(error, DeadlineError)
     assert str(error) == "did not finish its answer within 0.5 s"
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_resolver_that_hangs_ends_at_the_deadline_too(
+    session: BoundedSession, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+
+    def hang(*_: Any) -> list[Any]:
+        free.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    try:
+        with pytest.raises(requests.Timeout):
+            session.request("GET", f"{scheme}://ghe.acme.test/")
+    finally:
+        free.set()
+
+
+@pytest.mark.parametrize("name", ["ghe.acme.invalid", "a" * 64 + ".invalid"])
+def test_a_name_nobody_knows_is_a_connection_error(session: BoundedSession, name: str) -> None:
+    with pytest.raises((requests.ConnectionError, requests.exceptions.InvalidURL)):
+        session.request("GET", f"http://{name}/")
+
+
+def test_every_address_of_a_name_is_tried(session: BoundedSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+
+    def both(host: str, port: int, *rest: Any, **more: Any) -> Any:
+        if host != "ghe.acme.test":
+            return real(host, port, *rest, **more)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in ("127.0.0.9", "127.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    with hostile.serving(hostile.whole(b"ok")) as (url, _):
+        assert session.request("GET", url.replace("127.0.0.1", "ghe.acme.test")).text == "ok"
 
 
 def test_retries_and_redirects_share_one_deadline() -> None:
