@@ -37,4 +37,4 @@ async def act_on_rollout(app: Navigation, wish: RolloutRequested) -> None:
     except SgmError as error:
         app.notify(error.hint, title=error.message, severity="error", markup=False)
     else:
-        app.notify("the cell shows what comes of it", title=said, markup=False)
+        app.notify("follow it in the cell", title=said, markup=False)

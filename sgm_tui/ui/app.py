@@ -145,7 +145,7 @@ class SgmApp(Canvas, Navigation):
                     failures = 0
                 return
             except Exception as error:
-                logger.exception("the newest snapshot cannot be shown")
+                logger.exception("the latest snapshot cannot be displayed")
                 failures += 1
                 if failures == _MOST_FAILURES:
                     self.end_by(error)
@@ -156,7 +156,7 @@ class SgmApp(Canvas, Navigation):
     def on_paste(self, event: events.Paste) -> None:
         """Nothing wanted it: say so, once for all the pieces it came in."""
         if event.time - self._pasted > _PASTE_SECONDS:
-            self.notify("Keys have to be typed.", title="paste ignored", severity="warning", markup=False)
+            self.notify("Pasted text is not run as keys.", title="paste ignored", severity="warning", markup=False)
         self._pasted = event.time
 
     def end(self, code: int) -> None:

@@ -20,10 +20,10 @@ def open_page(url: str) -> str:
     try:
         browser = webbrowser.get()
     except webbrowser.Error:
-        return "there is no browser here"
+        return "no browser found"
     name = PurePath(getattr(browser, "name", "")).name
     if name in _IN_THE_TERMINAL:
-        return f"the only browser here is {name}, which needs this terminal"
+        return f"the only browser found, {name}, needs this terminal"
     try:
         started = subprocess.Popen(
             [sys.executable, "-m", "webbrowser", "-t", url],

@@ -36,7 +36,7 @@ def at_least(size: Size) -> Size:
 def notice(size: Size) -> tuple[str, ...]:
     """The lines that are shown instead of a screen, in as many words as there is room for."""
     has, needs = f"{size.width}×{size.height}", f"{LEAST.width}×{LEAST.height}"
-    long = (f"terminal too small ({has})", f"sgm needs {needs}", "ctrl+c leaves")
+    long = (f"terminal too small ({has})", f"sgm needs {needs}", "ctrl+c quits")
     if size.width >= len(long[0]) and size.height >= len(long):
         return long
     shorter = (f"too small ({has}), needs {needs}", f"too small ({has})", f"{has} < {needs}", has)

@@ -20,18 +20,20 @@ _ACTING: list[BindingType] = [
         show=False,
         tooltip="Resume a paused rollout (argo: promote)",
     ),
-    Binding("a", "rollout('abort')", "abort", id="abort", show=False, tooltip="Abort a rollout that is under way"),
+    Binding("a", "rollout('abort')", "abort", id="abort", show=False, tooltip="Abort a rollout in progress"),
 ]
 
 MATRIX: list[BindingType] = [
-    Binding("up,k", "move(-1, 0)", "up", id="up", show=False, group=_MOVE, tooltip="The row above"),
-    Binding("down,j", "move(1, 0)", "down", id="down", show=False, group=_MOVE, tooltip="The row below"),
-    Binding("left,h", "move(0, -1)", "left", id="left", show=False, group=_MOVE, tooltip="The cluster before"),
-    Binding("right,l", "move(0, 1)", "right", id="right", show=False, group=_MOVE, tooltip="The next cluster"),
-    Binding("pageup", "page(-1)", "page up", id="page-up", show=False, tooltip="A screen of rows up"),
-    Binding("pagedown", "page(1)", "page down", id="page-down", show=False, tooltip="A screen of rows down"),
-    Binding("home", "edge(-1)", "first row", id="first-row", show=False, tooltip="The first row"),
-    Binding("end", "edge(1)", "last row", id="last-row", show=False, tooltip="The last row"),
+    Binding("up,k", "move(-1, 0)", "up", id="up", show=False, group=_MOVE, tooltip="Move to the row above"),
+    Binding("down,j", "move(1, 0)", "down", id="down", show=False, group=_MOVE, tooltip="Move to the row below"),
+    Binding(
+        "left,h", "move(0, -1)", "left", id="left", show=False, group=_MOVE, tooltip="Move to the previous cluster"
+    ),
+    Binding("right,l", "move(0, 1)", "right", id="right", show=False, group=_MOVE, tooltip="Move to the next cluster"),
+    Binding("pageup", "page(-1)", "page up", id="page-up", show=False, tooltip="Page up"),
+    Binding("pagedown", "page(1)", "page down", id="page-down", show=False, tooltip="Page down"),
+    Binding("home", "edge(-1)", "first row", id="first-row", show=False, tooltip="Move to the first row"),
+    Binding("end", "edge(1)", "last row", id="last-row", show=False, tooltip="Move to the last row"),
     *(
         Binding(
             str(number),
@@ -43,11 +45,16 @@ MATRIX: list[BindingType] = [
         )
         for number in range(1, 10)
     ),
-    Binding("enter", "open", "open", id="open", tooltip="Everything about this cell"),
+    Binding("enter", "open", "open", id="open", tooltip="Open the details of this cell"),
     Binding("space", "mark", "mark", id="mark", show=False, tooltip="Mark this cell or folded stage for p and v"),
-    Binding("p", "promote", "promote", id="promote", tooltip="Plan the stage before's version for this cell"),
+    Binding("p", "promote", "promote", id="promote", tooltip="Stage the previous stage's version for this cell"),
     Binding(
-        "P", "promote_row", "promote row", id="promote-row", show=False, tooltip="Plan this service along its stages"
+        "P",
+        "promote_row",
+        "promote row",
+        id="promote-row",
+        show=False,
+        tooltip="Stage this service's promotion in every stage",
     ),
     Binding(
         "A",
@@ -55,7 +62,7 @@ MATRIX: list[BindingType] = [
         "promote stage",
         id="promote-stage",
         show=False,
-        tooltip="Plan all the stage before has and this one not",
+        tooltip="Stage every version this stage is missing",
     ),
     Binding(
         "L",
@@ -63,27 +70,25 @@ MATRIX: list[BindingType] = [
         "promote location",
         id="promote-location",
         show=False,
-        tooltip="Plan all clusters of this stage and location",
+        tooltip="Stage this service in this stage and location",
     ),
     Binding("v", "revert", "revert", id="revert", tooltip="Revert to a known-good version"),
-    Binding("y", "why", "why", id="why", tooltip="What stands in the way of the next version"),
+    Binding("y", "why", "why", id="why", tooltip="Show the gates of the next version"),
     *_ACTING,
-    Binding("u", "undo", "undo", id="undo", show=False, tooltip="Take back the last step of the plan"),
-    Binding("c", "plan", "plan", id="plan", tooltip="What is planned, its exact diff, and sending it"),
-    Binding("o", "pulls", "PRs", id="pulls", tooltip="Pull requests: open ones and those just merged"),
-    Binding(
-        "slash", "filter", "filter", id="filter", show=False, key_display="/", tooltip="Only rows that match some words"
-    ),
-    Binding("f", "attention", "attention", id="attention", tooltip="Only what needs attention, or everything"),
-    Binding("w", "worst", "worst first", id="worst", show=False, tooltip="Most urgent rows first, or by name"),
-    Binding("z", "fold", "fold", id="fold", show=False, tooltip="Fold or unfold the stage under the cursor"),
-    Binding("i", "details", "details", id="details", show=False, tooltip="Show or hide the detail pane"),
-    Binding("r", "refresh", "refresh", id="refresh", show=False, tooltip="Ask every source to look again now"),
-    Binding("escape", "back", "back", id="back", show=False, tooltip="Leave marks, filter, attention view"),
+    Binding("u", "undo", "undo", id="undo", show=False, tooltip="Undo the last step of the plan"),
+    Binding("c", "plan", "plan", id="plan", tooltip="Review the plan: diff, gates, open PRs"),
+    Binding("o", "pulls", "PRs", id="pulls", tooltip="Show open and recently merged pull requests"),
+    Binding("slash", "filter", "filter", id="filter", show=False, key_display="/", tooltip="Filter rows by words"),
+    Binding("f", "attention", "attention", id="attention", tooltip="Toggle the attention view"),
+    Binding("w", "worst", "worst first", id="worst", show=False, tooltip="Toggle worst-first sorting"),
+    Binding("z", "fold", "fold", id="fold", show=False, tooltip="Toggle folding of the stage under the cursor"),
+    Binding("i", "details", "details", id="details", show=False, tooltip="Toggle the detail pane"),
+    Binding("r", "refresh", "refresh", id="refresh", show=False, tooltip="Refresh every source now"),
+    Binding("escape", "back", "back", id="back", show=False, tooltip="Clear marks, filter, attention view"),
 ]
 
 EVERYWHERE: list[BindingType] = [
-    Binding("question_mark", "help", "help", id="help", key_display="?", tooltip="Every key and every sign"),
+    Binding("question_mark", "help", "help", id="help", key_display="?", tooltip="Show every key and symbol"),
     Binding(
         "ctrl+p,colon",
         "command_palette",
@@ -92,9 +97,9 @@ EVERYWHERE: list[BindingType] = [
         show=False,
         tooltip="Find a command by name",
     ),
-    Binding("q", "leave", "quit", id="quit", tooltip="Leave; the plan is kept"),
-    Binding("ctrl+t", "change_theme", "theme", id="theme", show=False, tooltip="Choose how it looks, for this time"),
-    Binding("ctrl+s", "save_picture", "picture", id="picture", show=False, tooltip="Keep this screen as an SVG file"),
+    Binding("q", "leave", "quit", id="quit", tooltip="Quit (plan is saved)"),
+    Binding("ctrl+t", "change_theme", "theme", id="theme", show=False, tooltip="Switch theme (this session)"),
+    Binding("ctrl+s", "save_picture", "picture", id="picture", show=False, tooltip="Save this screen as an SVG file"),
     Binding(
         "ctrl+q",
         "leave_from_anywhere",
@@ -102,10 +107,16 @@ EVERYWHERE: list[BindingType] = [
         id="quit-anywhere",
         show=False,
         priority=True,
-        tooltip="Leave, from any page",
+        tooltip="Quit from any screen",
     ),
     Binding(
-        "ctrl+z", "suspend_process", "suspend", id="suspend", show=False, priority=True, tooltip="Stop; fg goes on"
+        "ctrl+z",
+        "suspend_process",
+        "suspend",
+        id="suspend",
+        show=False,
+        priority=True,
+        tooltip="Suspend sgm (fg resumes it)",
     ),
     Binding(
         "ctrl+c",
@@ -115,14 +126,14 @@ EVERYWHERE: list[BindingType] = [
         show=False,
         priority=True,
         system=True,
-        tooltip="Copy the selection; without one, quit (exit 130)",
+        tooltip="Copy the selection, else quit (exit 130)",
     ),
 ]
 
 MOUSE: tuple[tuple[str, str], ...] = (
-    ("click", "Choose a cell; or do what a key in the footer does"),
+    ("click", "Select a cell, or run a key of the footer"),
     ("twice", "Open the cell"),
-    ("on a stage", "Fold or unfold it"),
+    ("on a stage", "Fold or unfold the stage"),
     ("wheel", "Scroll"),
 )
 """What the mouse does, for the help."""
@@ -156,120 +167,140 @@ def always(keymap: Mapping[str, str]) -> frozenset[str]:
 
 
 CELL: list[BindingType] = [
-    Binding("escape,q", "back", "back", id="page-back", tooltip="Back to the matrix"),
+    Binding("escape,q", "back", "back", id="page-back", tooltip="Return to the matrix"),
     Binding("down,j", "scroll(1)", "down", id="page-down-line", show=False, tooltip="Scroll down"),
     Binding("up,k", "scroll(-1)", "up", id="page-up-line", show=False, tooltip="Scroll up"),
     *_ACTING,
 ]
 
 PLAN: list[BindingType] = [
-    Binding("escape,q", "back", "back", id="plan-back", tooltip="Back to the matrix; the plan stays"),
-    Binding("enter", "confirm", "open PRs", id="plan-confirm", priority=True, tooltip="Asks once more first"),
-    Binding("down,j", "choose(1)", "next", id="plan-next", show=False, tooltip="The next change"),
-    Binding("up,k", "choose(-1)", "previous", id="plan-previous", show=False, tooltip="The change before"),
-    Binding("pagedown,space", "scroll(1)", "diff down", id="plan-scroll-down", show=False, tooltip="Scroll the diff"),
-    Binding("pageup", "scroll(-1)", "diff up", id="plan-scroll-up", show=False, tooltip="Scroll the diff back"),
-    Binding("d,delete", "drop", "drop", id="plan-drop", tooltip="Take the chosen change out of the plan"),
-    Binding("u", "undo", "undo", id="plan-undo", tooltip="Take back the last step of the plan"),
-    Binding("e", "edit_version", "version", id="plan-version", tooltip="Another version for the chosen change"),
+    Binding("escape,q", "back", "back", id="plan-back", tooltip="Return to the matrix (plan is saved)"),
     Binding(
-        "s", "edit_strategy", "strategy", id="plan-strategy", tooltip="Another rollout strategy for the chosen change"
+        "enter",
+        "confirm",
+        "open PRs",
+        id="plan-confirm",
+        priority=True,
+        tooltip="Open the pull requests, after confirming",
     ),
+    Binding("down,j", "choose(1)", "next", id="plan-next", show=False, tooltip="Select the next change"),
+    Binding("up,k", "choose(-1)", "previous", id="plan-previous", show=False, tooltip="Select the previous change"),
     Binding(
-        "w", "say_why", "reason", id="plan-reason", show=False, tooltip="Say why: it goes into commit and pull request"
+        "pagedown,space", "scroll(1)", "diff down", id="plan-scroll-down", show=False, tooltip="Scroll the diff down"
     ),
-    Binding("o", "override", "override", id="plan-override", tooltip="Go over the gates that block, with a reason"),
+    Binding("pageup", "scroll(-1)", "diff up", id="plan-scroll-up", show=False, tooltip="Scroll the diff up"),
+    Binding("d,delete", "drop", "drop", id="plan-drop", tooltip="Remove the selected change from the plan"),
+    Binding("u", "undo", "undo", id="plan-undo", tooltip="Undo the last step of the plan"),
+    Binding("e", "edit_version", "version", id="plan-version", tooltip="Edit the version of the selected change"),
+    Binding("s", "edit_strategy", "strategy", id="plan-strategy", tooltip="Edit the strategy of the selected change"),
+    Binding(
+        "w", "say_why", "reason", id="plan-reason", show=False, tooltip="Edit the reason (commit and pull request)"
+    ),
+    Binding("o", "override", "override", id="plan-override", tooltip="Override blocking gates"),
     Binding(
         "S",
         "supersede",
         "supersede",
         id="plan-supersede",
-        tooltip="Take the place of sgm's own open pull requests that are in the way; once more takes it back",
+        tooltip="Toggle superseding sgm's own pull requests",
     ),
     Binding(
         "D",
         "direct",
         "push",
         id="plan-direct",
-        tooltip="Push without a pull request, where policy.direct allows it; once more takes it back",
+        tooltip="Toggle direct push (policy.direct)",
     ),
-    Binding(
-        "U", "unfinished", "unfinished", id="plan-unfinished", show=False, tooltip="Writes that were never finished"
-    ),
-    Binding("W", "waves", "waves", id="plan-waves", show=False, tooltip="Promotions that go wave by wave"),
+    Binding("U", "unfinished", "unfinished", id="plan-unfinished", show=False, tooltip="Show unfinished writes"),
+    Binding("W", "waves", "waves", id="plan-waves", show=False, tooltip="Show promotions queued in waves"),
     Binding("r", "preview", "again", id="plan-refresh", show=False, tooltip="Fetch and compare again"),
 ]
 
 UNFINISHED: list[BindingType] = [
-    Binding("escape,q", "back", "back", id="unfinished-back", tooltip="Back to the plan"),
+    Binding("escape,q", "back", "back", id="unfinished-back", tooltip="Return to the plan"),
     Binding(
         "enter",
         "advised",
         "do it",
         id="unfinished-do",
         priority=True,
-        tooltip="Do what is advised: the safe next step",
+        tooltip="Run the advised (safe) action",
     ),
-    Binding("down,j", "choose(1)", "next", id="unfinished-next", show=False, tooltip="The next one"),
-    Binding("up,k", "choose(-1)", "previous", id="unfinished-previous", show=False, tooltip="The one before"),
+    Binding("down,j", "choose(1)", "next", id="unfinished-next", show=False, tooltip="Select the next entry"),
+    Binding(
+        "up,k", "choose(-1)", "previous", id="unfinished-previous", show=False, tooltip="Select the previous entry"
+    ),
 ]
 
 WAVES: list[BindingType] = [
-    Binding("escape,q", "back", "back", id="waves-back", tooltip="Back to the plan"),
-    Binding("x", "stop", "stop", id="waves-stop", tooltip="Open no further wave of this one"),
-    Binding("enter", "go_on", "go on", id="waves-go-on", priority=True, tooltip="Let a stopped one go on"),
-    Binding("d", "drop", "drop", id="waves-drop", tooltip="Forget a stopped one: what is not open is never opened"),
-    Binding("down,j", "choose(1)", "next", id="waves-next", show=False, tooltip="The next one"),
-    Binding("up,k", "choose(-1)", "previous", id="waves-previous", show=False, tooltip="The one before"),
-    Binding("pagedown,space", "scroll(1)", "scroll", id="waves-scroll-down", show=False, tooltip="Scroll its waves"),
-    Binding("pageup", "scroll(-1)", "scroll back", id="waves-scroll-up", show=False, tooltip="Scroll them back"),
+    Binding("escape,q", "back", "back", id="waves-back", tooltip="Return to the plan"),
+    Binding("x", "stop", "stop", id="waves-stop", tooltip="Stop the selected wave rollout"),
+    Binding("enter", "go_on", "resume", id="waves-go-on", priority=True, tooltip="Resume the selected wave rollout"),
+    Binding("d", "drop", "drop", id="waves-drop", tooltip="Drop a stopped wave rollout and its queue"),
+    Binding("down,j", "choose(1)", "next", id="waves-next", show=False, tooltip="Select the next entry"),
+    Binding("up,k", "choose(-1)", "previous", id="waves-previous", show=False, tooltip="Select the previous entry"),
+    Binding(
+        "pagedown,space", "scroll(1)", "scroll", id="waves-scroll-down", show=False, tooltip="Scroll the waves down"
+    ),
+    Binding("pageup", "scroll(-1)", "scroll back", id="waves-scroll-up", show=False, tooltip="Scroll the waves up"),
 ]
 
 WHY: list[BindingType] = [
-    Binding("escape,q,y", "back", "back", id="why-back", tooltip="Back to the matrix"),
-    Binding("r", "judge", "again", id="why-again", tooltip="Look again now"),
-    Binding("p", "promote", "plan it", id="why-promote", tooltip="Plan this promotion"),
+    Binding("escape,q,y", "back", "back", id="why-back", tooltip="Return to the matrix"),
+    Binding("r", "judge", "again", id="why-again", tooltip="Evaluate the gates again now"),
+    Binding("p", "promote", "stage", id="why-promote", tooltip="Stage this promotion"),
     Binding("down,j", "scroll(1)", "down", id="why-down", show=False, tooltip="Scroll down"),
     Binding("up,k", "scroll(-1)", "up", id="why-up", show=False, tooltip="Scroll up"),
 ]
 
 REVERT: list[BindingType] = [
-    Binding("escape,q,v", "back", "back", id="revert-back", tooltip="Back to the matrix"),
-    Binding("enter", "stage", "plan the way back", id="revert-stage", priority=True, tooltip="To the chosen version"),
+    Binding("escape,q,v", "back", "back", id="revert-back", tooltip="Return to the matrix"),
+    Binding(
+        "enter", "stage", "revert", id="revert-stage", priority=True, tooltip="Stage a revert to the selected version"
+    ),
     Binding(
         "b",
         "mark_bad",
-        "mark it bad",
+        "mark bad",
         id="revert-bad",
-        tooltip="Hold the version that is left back from every cell, or the one you moved the cursor to; or let it go",
+        tooltip="Mark/unmark the version as bad everywhere",
     ),
     Binding(
         "E",
         "stage_everywhere",
         "everywhere",
         id="revert-everywhere",
-        tooltip="Plan the way back of every cell that runs what git wants here, or is about to",
+        tooltip="Revert every cell on this version",
     ),
-    Binding("down,j", "choose(1)", "next", id="revert-next", show=False, tooltip="The next version"),
-    Binding("up,k", "choose(-1)", "previous", id="revert-previous", show=False, tooltip="The version before"),
+    Binding("down,j", "choose(1)", "next", id="revert-next", show=False, tooltip="Select the next version"),
+    Binding("up,k", "choose(-1)", "previous", id="revert-previous", show=False, tooltip="Select the previous version"),
 ]
 
 PULLS: list[BindingType] = [
-    Binding("escape,q", "back", "back", id="pulls-back", tooltip="Back to the matrix"),
-    Binding("a", "act('approve')", "approve", id="pulls-approve", tooltip="Approve the chosen one"),
-    Binding("m", "act('merge')", "merge", id="pulls-merge", tooltip="Merge the chosen one"),
-    Binding("M", "act('auto-merge')", "auto-merge", id="pulls-auto", tooltip="Let it merge by itself, or not any more"),
-    Binding("u", "act('update')", "update", id="pulls-update", tooltip="Bring its branch up to date"),
-    Binding("x", "act('close')", "close", id="pulls-close", tooltip="Close it without merging"),
-    Binding("b", "browse", "browser", id="pulls-browse", tooltip="Open it in the browser"),
-    Binding("y", "copy", "copy link", id="pulls-copy", show=False, tooltip="Copy its link"),
-    Binding("r", "refresh", "refresh", id="pulls-refresh", show=False, tooltip="Ask GitHub again now"),
-    Binding("down,j", "choose(1)", "next", id="pulls-next", show=False, tooltip="The next pull request"),
-    Binding("up,k", "choose(-1)", "previous", id="pulls-previous", show=False, tooltip="The pull request before"),
+    Binding("escape,q", "back", "back", id="pulls-back", tooltip="Return to the matrix"),
+    Binding("a", "act('approve')", "approve", id="pulls-approve", tooltip="Approve the selected pull request"),
+    Binding("m", "act('merge')", "merge", id="pulls-merge", tooltip="Merge the selected pull request"),
+    Binding("M", "act('auto-merge')", "auto-merge", id="pulls-auto", tooltip="Toggle auto-merge"),
+    Binding("u", "act('update')", "update", id="pulls-update", tooltip="Update the branch of the pull request"),
+    Binding("x", "act('close')", "close", id="pulls-close", tooltip="Close the pull request without merging"),
+    Binding("b", "browse", "browser", id="pulls-browse", tooltip="Open the pull request in the browser"),
+    Binding("y", "copy", "copy link", id="pulls-copy", show=False, tooltip="Copy the link of the pull request"),
+    Binding("r", "refresh", "refresh", id="pulls-refresh", show=False, tooltip="Refresh GitHub now"),
+    Binding("down,j", "choose(1)", "next", id="pulls-next", show=False, tooltip="Select the next pull request"),
     Binding(
-        "pagedown,space", "scroll(1)", "scroll", id="pulls-scroll-down", show=False, tooltip="Scroll what is told of it"
+        "up,k", "choose(-1)", "previous", id="pulls-previous", show=False, tooltip="Select the previous pull request"
     ),
-    Binding("pageup", "scroll(-1)", "scroll back", id="pulls-scroll-up", show=False, tooltip="Scroll it back"),
+    Binding(
+        "pagedown,space",
+        "scroll(1)",
+        "scroll",
+        id="pulls-scroll-down",
+        show=False,
+        tooltip="Scroll the description down",
+    ),
+    Binding(
+        "pageup", "scroll(-1)", "scroll back", id="pulls-scroll-up", show=False, tooltip="Scroll the description up"
+    ),
 ]
 
 HELP: list[BindingType] = [

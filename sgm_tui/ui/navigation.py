@@ -149,9 +149,9 @@ class Navigation(Enduring):
         try:
             file = await asyncio.to_thread(keep, picture, taken)
         except OSError as error:
-            self.notify(f"{error.filename}: {error.strerror}", title="no picture", severity="error", markup=False)
+            self.notify(f"{error.filename}: {error.strerror}", title="screen not saved", severity="error", markup=False)
         else:
-            self.notify(str(file), title="picture kept", markup=False)
+            self.notify(str(file), title="screen saved", markup=False)
 
     def action_command_palette(self) -> None:
         """Show every command of the screen by name."""

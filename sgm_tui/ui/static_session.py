@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.rollout_actions import RolloutAction
     from sgm_tui.fleet.waves import WavePlan, WaveStep
 
-_PICTURE = "this is a picture of the fleet, not the fleet"
+_PICTURE = "this is a static snapshot of the fleet"
 
 
 class StaticSession:

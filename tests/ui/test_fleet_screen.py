@@ -173,7 +173,7 @@ async def test_promoting_puts_the_version_of_the_stage_before_into_the_plan() ->
         assert "planned: checkout prod-us1" in text_of(app)
         await press(pilot, "u")
         assert session.snapshot.plan == Plan()
-        assert "taken back: checkout prod-us1" in text_of(app)
+        assert "undone: checkout prod-us1" in text_of(app)
         assert "planned: checkout" not in text_of(app)
 
 

@@ -113,7 +113,7 @@ async def test_a_picture_of_the_screen_is_kept_and_the_place_said(
             await pilot.pause(0.02)
         told = {one.title: one.message for one in app._notifications}
     (file,) = kept_in(tmp_path)
-    assert told["picture kept"] == str(file)
+    assert told["screen saved"] == str(file)
     assert "checkout" in file.read_text(encoding="utf-8")
     with pytest.raises(FileExistsError):
         keep("another", builders.NOW)  # one of this second is there already, and stays

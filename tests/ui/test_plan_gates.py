@@ -89,7 +89,10 @@ async def test_enter_on_a_blocked_plan_says_how_much_blocks_why_and_goes_there()
         assert told(app) == [
             (
                 "not opened: 17 changes, 1 blocked, 1 unknown",
-                f"{blocked.service} {blocked.place}: soak: {soaking}\nand 1 more\no overrides its gates, with a reason",
+                (
+                    f"{blocked.service} {blocked.place}: soak: {soaking}\nand 1 more\n"
+                    "press o to override the gates, with a reason"
+                ),
             )
         ]
         assert screen.choices.highlighted == 12

@@ -341,7 +341,7 @@ async def test_a_wrong_word_is_said_to_be_one() -> None:
         await pilot.pause()
         assert app.screen is asked
         assert [(one.title, one.message) for one in app._notifications] == [
-            ("not the word", "Type prod, or esc leaves.")
+            ("the text does not match", "Type prod, or press esc to cancel.")
         ]
 
 
@@ -369,7 +369,7 @@ async def test_a_reason_is_seen_before_it_is_written() -> None:
             await pilot.pause(0.01)
         assert "reason     why not" in text_of(app)
         await question(pilot)
-        assert "because why not" in text_of(app)
+        assert "reason: why not" in text_of(app)
 
 
 async def test_the_question_tells_what_is_opened_now_from_what_follows_wave_by_wave() -> None:
@@ -385,8 +385,8 @@ async def test_the_question_tells_what_is_opened_now_from_what_follows_wave_by_w
         await open_plan(pilot, *CHECKOUT_IN_PROD)
         await question(pilot)
         shown = text_of(app)
-        assert "Open a pull request, 2 more wave by wave?" in shown
-        heading = r"│  prod  feat\S+ prod-us1 -> v1\.4\.2 *│.*\n.*│    opens by itself when wave {} has settled"
+        assert "Open a pull request, queue 2 for later waves?" in shown
+        heading = r"│  prod  feat\S+ prod-us1 -> v1\.4\.2 *│.*\n.*│    opens automatically once wave {} has settled"
         assert all(re.search(heading.format(wave), shown) for wave in (1, 2)), shown
 
 

@@ -292,7 +292,7 @@ def test_the_source_line_tells_what_a_fresh_source_has_to_say() -> None:
 
 
 def test_the_source_line_says_why_a_source_is_stale_where_there_is_room() -> None:
-    assert "prod-ap1 silent 42s: timed out" in text(source_line(builders.release(), 120))
+    assert "prod-ap1 not responding for 42s: timed out" in text(source_line(builders.release(), 120))
 
 
 GONE = [
@@ -306,9 +306,12 @@ GONE = [
 @pytest.mark.parametrize(
     ("width", "shown"),
     [
-        (80, " ● git argocd github  ○ rollouts metrics  prod-us1 silent 1m  "),
-        (120, "rollouts ●●●○●  metrics ●●●○●  github ●  prod-us1 silent 1m: did not answer within 5 s"),
-        (220, "rollouts ●●●○●  metrics ●●●○●  github ● 11s  prod-us1 silent 1m: did not answer within 5 s  "),
+        (80, " ●19 ○4  prod-us1 not responding for 1m: did not answer within 5 s  "),
+        (120, "● git argocd github  ○ rollouts metrics  prod-us1 not responding for 1m: did not answer within 5 s"),
+        (
+            220,
+            "rollouts ●●●○●  metrics ●●●○●  github ● 11s  prod-us1 not responding for 1m: did not answer within 5 s  ",
+        ),
     ],
 )
 def test_a_cluster_that_is_gone_is_named_once_and_every_kind_keeps_its_sign(width: int, shown: str) -> None:
@@ -320,9 +323,9 @@ def test_a_cluster_that_is_gone_is_named_once_and_every_kind_keeps_its_sign(widt
 
 def test_what_is_silent_beside_a_cluster_is_counted_and_called_by_its_kind() -> None:
     alone = builders.sources(GONE[2], GONE[3])
-    assert "metrics prod-us1 silent 1m" in text(source_line(replace(builders.calm(), sources=alone), 160))
+    assert "metrics prod-us1 not responding for 1m" in text(source_line(replace(builders.calm(), sources=alone), 160))
     many = builders.sources(*GONE, builders.source("forge", "", "stale", 30, "GitHub answered 502"))
-    assert "prod-us1 and 1 more silent 1m" in text(source_line(replace(builders.calm(), sources=many), 160))
+    assert "prod-us1 and 1 more not responding for 1m" in text(source_line(replace(builders.calm(), sources=many), 160))
 
 
 def test_one_source_has_one_name_and_a_reason_does_not_say_it_again() -> None:
@@ -336,9 +339,9 @@ def test_everything_is_silent_even_where_git_is_a_local_file() -> None:
     git = builders.source("git")
     local = tuple(git if one.source.kind == "git" else one for one in shown.sources)
     for width in (80, 120, 220):
-        assert "everything is silent 1m" in text(source_line(shown, width))
-        assert "everything but git is silent 1m" in text(source_line(replace(shown, sources=local), width))
-    assert "is silent 1m: connection refused" in text(source_line(shown, 80))
+        assert "all sources not responding for 1m" in text(source_line(shown, width))
+        assert "all sources except git not responding for 1m" in text(source_line(replace(shown, sources=local), width))
+    assert "not responding for 1m: connection refused" in text(source_line(shown, 80))
 
 
 @pytest.mark.parametrize("width", range(40, 221, 7))
@@ -413,14 +416,14 @@ def test_without_github_the_list_of_pull_requests_says_how_to_have_it() -> None:
 def test_while_github_is_silent_nobody_says_that_no_pull_request_is_open() -> None:
     silent = builders.source("forge", state="stale", reason="GitHub did not answer within 10 s")
     told = [text(line) for line in nothing_open(replace(builders.calm(), sources=builders.sources(silent)))]
-    assert told[0].startswith("GitHub is silent: nobody knows which pull requests are open.")
+    assert told[0].startswith("GitHub is not responding: open pull requests are unknown.")
     assert "did not answer within 10 s" in told[0]
 
 
 def test_what_only_the_attention_view_hides_is_not_told_as_missing() -> None:
     lines = nothing_to_show(builders.calm(), View(query="gateway", attention=True))
-    assert text(lines[0]) == "“gateway” is quiet"
-    assert "f shows the rest" in text(lines[1])
+    assert text(lines[0]) == "“gateway” needs no attention"
+    assert "f shows all" in text(lines[1])
     assert "Nothing matches" in text(nothing_to_show(builders.calm(), View(query="zzzz", attention=True))[0])
 
 
@@ -477,12 +480,12 @@ def test_the_details_say_which_resources_differ_and_as_of_when_git_is() -> None:
     )
     facts = replace(quiet.facts, application=application, stale=("git",), desired_as_of=builders.ago(180))
     git, argo, rollout, live = sections(replace(quiet, facts=facts), builders.snapshot([]), (60, 60, 60, 60))
-    assert git.title == "git wants, as of 3m ago"
+    assert git.title == "desired (git), as of 3m ago"
     assert (argo.title, rollout.title, live.title) == ("Argo CD", "rollout", "live")
     assert "7: Deployment cart, Service cart, …" in "\n".join(map(text, argo.shown(60, 9)))
     silent = replace(facts, stale=("rollouts prod-eu1",))
     titles = [one.title for one in sections(replace(quiet, facts=silent), builders.snapshot([]), (60, 60, 60, 60))]
-    assert titles == ["git wants", "Argo CD", "rollout, as last seen", "live, as last seen"]
+    assert titles == ["desired (git)", "Argo CD", "rollout, as last seen", "live, as last seen"]
 
 
 @pytest.mark.parametrize(

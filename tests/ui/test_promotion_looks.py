@@ -85,7 +85,7 @@ def test_what_was_never_finished(snap_compare: Compare) -> None:
             reached="push",
             found="the branch",
             advice="resume",
-            explained="it goes on where it stopped",
+            explained="resume continues where it stopped",
         ),
     )
     assert snap_compare(app_on(session), terminal_size=SMALL, run_before=typing("c", "U"))

@@ -87,7 +87,7 @@ async def test_what_stands_in_the_way_is_said_instead_of_asked() -> None:
         await pilot.press("m")
         await pilot.pause()
         assert app.screen is screen
-        assert "its checks fail" in told(app)
+        assert "its checks are failing" in told(app)
         assert session.asked == []
 
 
@@ -104,7 +104,9 @@ async def test_one_key_turns_merging_by_itself_on_and_off() -> None:
 
 async def test_a_refusal_is_told_in_words_and_the_screen_stays() -> None:
     session = session_with(ready())
-    session.failure = RefusedError("#57 is your own: GitHub lets nobody approve their own", "Ask one of its owners.")
+    session.failure = RefusedError(
+        "#57 is your own: GitHub does not allow approving your own pull request", "Ask one of its owners."
+    )
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await open_pulls(pilot)
@@ -112,7 +114,7 @@ async def test_a_refusal_is_told_in_words_and_the_screen_stays() -> None:
         await pilot.pause()
         await answer(pilot)
         assert app.screen is screen
-        assert "lets nobody approve their own" in told(app)
+        assert "does not allow approving your own pull request" in told(app)
 
 
 async def test_escape_does_nothing_to_it() -> None:
@@ -141,11 +143,11 @@ async def test_it_shows_what_the_matrix_would_want() -> None:
         ({}, "merge", ""),
         ({"state": "merged"}, "approve", "merged"),
         ({"mergeable": False}, "merge", "conflicts"),
-        ({"checks": "pending"}, "merge", "not ended"),
-        ({"approved": False}, "merge", "nobody has approved"),
+        ({"checks": "pending"}, "merge", "still running"),
+        ({"approved": False}, "merge", "is not approved"),
         ({"draft": True}, "merge", "draft"),
         ({"auto_merge": True}, "auto-merge", "already"),
-        ({}, "stop-auto-merge", "does not merge by itself"),
+        ({}, "stop-auto-merge", "auto-merge is not on"),
         ({}, "update", ""),
         ({}, "close", ""),
     ],
@@ -166,7 +168,7 @@ async def test_at_80_columns_a_pull_request_is_one_line_with_number_state_and_ag
         await pilot.pause()
         lines = ["".join(part.text for part in line) for line in app.screen._compositor.render_strips()]
         assert [line.split()[-1] for line in lines[2:5]] == ["age", "31m", "31m"]
-        assert "waits for approval" in lines[3]
+        assert "needs approval" in lines[3]
         assert "#41" in lines[4]
         assert "feat(catalog): prod-us1" in lines[3]
 
@@ -189,7 +191,7 @@ async def test_what_stands_between_a_pull_request_and_its_merge_is_told_apart() 
         await pilot.press("o")
         await pilot.pause()
         shown = "\n".join("".join(part.text for part in line) for line in app.screen._compositor.render_strips())
-        assert "checks passing · not approved yet · conflicts not computed yet · opened 31m ago" in shown
+        assert "checks passing · not approved yet · mergeability not computed yet · opened 31m ago" in shown
 
 
 def a_browser(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -228,7 +230,7 @@ async def test_a_browser_that_needs_the_terminal_is_not_started_over_the_dashboa
         await open_pulls(pilot)
         await pilot.press("b")
         await pilot.pause()
-        assert "lynx, which needs this terminal" in told(app)
+        assert "lynx, needs this terminal" in told(app)
         assert app.clipboard == ready().url
     assert not left.exists()
 
@@ -237,10 +239,10 @@ async def test_what_is_told_of_one_hangs_below_itself_on_a_narrow_terminal() -> 
     app = SgmApp(session_with(ready(auto_merge=True)), environ=UTF8)
     async with app.run_test(size=(80, 24)) as pilot:
         await open_pulls(pilot)
-        assert re.search(r"^ state      merges by itself *\n {12}checks passing .*·", text_of(app), re.MULTILINE)
+        assert re.search(r"^ state      auto-merge on *\n {12}checks passing .*·", text_of(app), re.MULTILINE)
         await pilot.press("x")
         await pilot.pause()
-        assert re.search(r"│  state      merges by itself .*\n.*│ {13}checks passing .*·", text_of(app))
+        assert re.search(r"│  state      auto-merge on .*\n.*│ {13}checks passing .*·", text_of(app))
 
 
 async def test_every_change_of_a_large_one_can_be_read() -> None:
@@ -274,7 +276,7 @@ async def test_what_nobody_could_compare_is_not_called_harmless() -> None:
     app = SgmApp(session_with(ready(unknown=frozenset({"proposes"}))), environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await open_pulls(pilot)
-        assert "its commits are not in our clone" in text_of(app)
+        assert "its commits are not in the local clone" in text_of(app)
         await pilot.press("m")
         await pilot.pause()
         assert "Type prod to unlock" in text_of(app)

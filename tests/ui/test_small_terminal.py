@@ -65,7 +65,7 @@ async def arrived(pilot: Pilot[None], size: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("size", "lines"),
     [
-        ((39, 24), ("terminal too small (39×24)", "sgm needs 40×10", "ctrl+c leaves")),
+        ((39, 24), ("terminal too small (39×24)", "sgm needs 40×10", "ctrl+c quits")),
         ((100, 2), ("too small (100×2), needs 40×10",)),
         ((20, 5), ("too small (20×5)",)),
         ((12, 1), ("12×1 < 40×10",)),

@@ -69,7 +69,7 @@ async def test_going_on_in_a_protected_stage_needs_its_name() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await open_waves(pilot)
         screen = await asked(pilot, "enter")
-        assert re.search(r"opens by itself:.*\n.*wave 2  checkout prod-us1 v1\.4\.2", text_of(app))
+        assert re.search(r"will be opened automatically:.*\n.*wave 2  checkout prod-us1 v1\.4\.2", text_of(app))
         await pilot.press("enter")
         assert session.asked == []
         screen.query_one(Input).value = "prod"
@@ -84,7 +84,7 @@ async def test_what_would_never_be_opened_is_forgotten_only_after_a_yes() -> Non
     async with app.run_test(size=(120, 36)) as pilot:
         await open_waves(pilot)
         await asked(pilot, "d")
-        assert "is never opened:" in text_of(app)
+        assert "will not be opened:" in text_of(app)
         await pilot.press("escape")
         await pilot.pause()
         assert session.asked == []

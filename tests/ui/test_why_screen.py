@@ -255,7 +255,7 @@ async def test_the_list_says_which_version_it_is_about() -> None:
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await press(pilot, *TO_PROD, "y")
-        assert "next       v1.4.2  the stage before has it" in text_of(app)
+        assert "next       v1.4.2  the previous stage has it" in text_of(app)
         await press(pilot, "p", "escape", "y")
         assert "next       v1.4.2  planned" in text_of(app)
 
@@ -307,19 +307,19 @@ async def test_typing_narrows_the_list_and_moves_nothing(size: tuple[int, int]) 
         await press(pilot, "x", "y")
         assert "v1.6.2" not in text_of(app)
         assert dialog.region == before
-        assert "take it" in text_of(app)
+        assert "accept" in text_of(app)
 
 
 @pytest.mark.parametrize(
     ("journey", "facts", "shown"),
     [
-        (Journey.FAILED, {}, "git wants  v1.4.2   runs  v1.4.1"),
-        (Journey.ROLLING, {}, "git wants  v1.4.2   runs  v1.4.1 → v1.4.2"),
-        (Journey.ROLLING, {"stale": ("rollouts prod-us1",)}, "runs  v1.4.1 → v1.4.2, as last seen"),
+        (Journey.FAILED, {}, "desired    v1.4.2   live  v1.4.1"),
+        (Journey.ROLLING, {}, "desired    v1.4.2   live  v1.4.1 → v1.4.2"),
+        (Journey.ROLLING, {"stale": ("rollouts prod-us1",)}, "live  v1.4.1 → v1.4.2, as last seen"),
         (
             Journey.ROLLING,
             {"stale": ("git",), "desired_as_of": builders.ago(180)},
-            "git wants  v1.4.2, as of 3m ago   runs",
+            "desired    v1.4.2, as of 3m ago   live",
         ),
     ],
 )
@@ -330,6 +330,6 @@ async def test_it_says_what_runs_and_as_of_when(journey: Journey, facts: dict[st
     app = SgmApp(builders.ScriptedSession(builders.snapshot([cell])), environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await press(pilot, "3", "l", "y")  # prod-us1
-        line = next(line for line in text_of(app).splitlines() if "git wants" in line)
+        line = next(line for line in text_of(app).splitlines() if "desired" in line)
         assert shown in line
         assert ("→" in line) is (journey is Journey.ROLLING)

@@ -126,7 +126,7 @@ def progress_words(cell: Cell) -> tuple[str, str]:
     step = f"{rollout.step}/{rollout.steps}" if rollout.steps and rollout.step is not None else ""
     weight = rollout.actual_weight if rollout.actual_weight is not None else rollout.set_weight
     if rollout.strategy == "BlueGreen":
-        return step, f"{rollout.updated}/{rollout.desired} up" if rollout.desired else ""
+        return step, f"{rollout.updated}/{rollout.desired} updated" if rollout.desired else ""
     return step, percent_text(weight) if weight is not None else ""
 
 

@@ -119,8 +119,8 @@ def sections(
 def _git_title(cell: Cell, snapshot: FleetSnapshot) -> str:
     as_of = cell.facts.desired_as_of
     if "git" not in cell.facts.silent_kinds or as_of is None:
-        return "git wants"
-    return f"git wants, as of {ago(as_of, snapshot.generated_at)} ago"
+        return "desired (git)"
+    return f"desired (git), as of {ago(as_of, snapshot.generated_at)} ago"
 
 
 def _observed(title: str, lines: Sequence[Line | Loose], cell: Cell, *kinds: str) -> Section:
@@ -186,12 +186,12 @@ def _told(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
     application, now = cell.facts.application, snapshot.generated_at
     if application is None:
         return [_absent(snapshot, "argocd", "", "no Application here")]
-    health = (application.health or "not known", _HEALTH.get(application.health, Tone.UNKNOWN))
+    health = (application.health or "unknown", _HEALTH.get(application.health, Tone.UNKNOWN))
     lines: list[Line | Loose] = [
         _labelled(
             "sync",
             (application.sync or "not compared", _SYNC.get(application.sync, Tone.UNKNOWN)),
-            ("  auto" if application.auto_sync else "  by hand", Tone.QUIET),
+            ("  auto" if application.auto_sync else "  manual", Tone.QUIET),
         ),
         _labelled("health", health),
         *([_said("", application.health_message)] if application.health_message else []),
@@ -257,8 +257,8 @@ def _rolling(cell: Cell, snapshot: FleetSnapshot, width: int, *, in_full: bool) 
         lines.append(_said("error", rollout.pause_error, Tone.BAD))
     elif rollout.paused_since is not None:
         waited, timed = ago(rollout.paused_since, snapshot.generated_at), rollout.pause_seconds is not None
-        length = f" of {rollout.pause_seconds:.0f}s" if timed else " for a person"
-        lines.append(((f"waits {waited}{length}", Tone.BUSY if timed else Tone.ATTENTION),))
+        length = f" of {rollout.pause_seconds:.0f}s" if timed else ", waiting for manual approval"
+        lines.append(((f"paused {waited}{length}", Tone.BUSY if timed else Tone.ATTENTION),))
     if in_full:
         lines.extend(step_list(rollout))
     elif rollout.step_names and rollout.new_version is not None:
@@ -303,8 +303,8 @@ def _live(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line | Loose]
         since = ago(alert.since, snapshot.generated_at)
         text = f"{alert.name} {alert.severity} {alert.state} {since}  {alert.summary}"
         lines.append(Loose(((f"{ALERT} ", tone),), text, tone))
-    lines.extend(Loose((("silent: ", Tone.UNKNOWN),), name, Tone.UNKNOWN) for name in facts.stale)
-    return lines or [_said("", "nothing is known", Tone.UNKNOWN)]
+    lines.extend(Loose((("not responding: ", Tone.UNKNOWN),), name, Tone.UNKNOWN) for name in facts.stale)
+    return lines or [_said("", "unknown: no source has answered", Tone.UNKNOWN)]
 
 
 def _metrics(cell: Cell, width: int) -> list[Line | Loose]:

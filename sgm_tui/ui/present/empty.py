@@ -19,17 +19,17 @@ def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
             (("✖ ", Tone.BAD), (first, Tone.BAD)),
             *(((line, Tone.TEXT),) for line in rest),
             (),
-            (("Correct it and start sgm again; q quits.", Tone.QUIET),),
+            (("Fix it and restart sgm; q quits.", Tone.QUIET),),
         )
     if view.attention and view.query.split() and visible_services(snapshot, replace(view, attention=False)):
         return (
-            ((f"“{view.query.strip()}” is quiet", Tone.STRONG),),
-            (("Only what needs attention is shown: f shows the rest, esc clears the filter.", Tone.QUIET),),
+            ((f"“{view.query.strip()}” needs no attention", Tone.STRONG),),
+            (("Only cells that need attention are shown: f shows all, esc clears the filter.", Tone.QUIET),),
         )
     if snapshot.services and view.query.split():
         return (
             ((f"Nothing matches “{view.query.strip()}”", Tone.STRONG),),
-            (("esc clears the filter. Every word must be true of one cell:", Tone.QUIET),),
+            (("esc clears the filter. Every word must match the same cell:", Tone.QUIET),),
             (("service, stage, cluster, location, version, journey or #number.", Tone.QUIET),),
         )
     if snapshot.services:
@@ -39,7 +39,7 @@ def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
     if all(source.state == "fresh" for source in snapshot.sources if source.source.kind in {"git", "argocd"}):
         return (
             (("The fleet is empty", Tone.STRONG),),
-            (("Neither git nor Argo CD knows a service in these clusters.", Tone.QUIET),),
+            (("Neither git nor Argo CD has a service in these clusters.", Tone.QUIET),),
         )
     silent = [source for source in snapshot.sources if source.state == "stale"]
     return (

@@ -21,16 +21,16 @@ JOURNEY: Mapping[Journey, str] = {
 }
 MEANING: Mapping[Journey, str] = {
     Journey.SETTLED: "git, Argo CD and the cluster agree",
-    Journey.STAGED: "in the plan, nothing written yet",
+    Journey.STAGED: "in the plan, not written yet",
     Journey.PROPOSED: "a pull request is open",
-    Journey.MERGED: "merged, Argo CD has not seen it",
+    Journey.MERGED: "merged, not yet seen by Argo CD",
     Journey.SYNCING: "Argo CD is applying it",
-    Journey.ROLLING: "the rollout moves: step, weight",
-    Journey.PAUSED: "the rollout waits at a gate",
+    Journey.ROLLING: "rollout in progress: step, weight",
+    Journey.PAUSED: "rollout paused at a manual gate",
     Journey.SOAKING: "settled, soak time not over",
     Journey.FAILED: "aborted, degraded or not synced",
-    Journey.DRIFTED: "live is not what git wants",
-    Journey.UNKNOWN: "a source is silent: nobody knows",
+    Journey.DRIFTED: "live differs from git",
+    Journey.UNKNOWN: "a source is not responding",
 }
 ALERT, BEHIND, AHEAD, SKEWED, ARROW = "▲", "↓", "↑", "⇅", "→"
 FRESH, WAITING, STALE, OFF = "●", "◌", "○", "–"

@@ -17,9 +17,9 @@ HEADINGS = ("version", "", "since", "for", "healthy", "how", "by", "what")
 FLEXIBLE = 7
 """The column that gives way where there is too little room."""
 _SPEED: dict[bool | None, Part] = {
-    True: ("✓ at once: ", Tone.GOOD),
+    True: ("✓ immediate: ", Tone.GOOD),
     False: ("▲ step by step: ", Tone.ATTENTION),
-    None: ("? not known how fast: ", Tone.UNKNOWN),
+    None: ("? speed unknown: ", Tone.UNKNOWN),
 }
 
 
@@ -39,7 +39,7 @@ def past_row(past: Past, now: datetime, *, current: bool) -> tuple[Part, ...]:
 
 def _mark(past: Past) -> Part:
     if past.known_bad:
-        return "✖ held", Tone.BAD
+        return "✖ bad", Tone.BAD
     if past.never_healthy:
         return "✖ never", Tone.BAD
     return ("✓ good", Tone.GOOD) if past.good else ("", Tone.TEXT)
@@ -70,13 +70,13 @@ def past_lines(past: Past) -> list[Line]:
 def _fared(past: Past, ran: RanHealthy) -> Line:
     why = f" ({ran.reason})" if ran.reason else ""
     if ran.seconds is None:
-        return (("? ", Tone.UNKNOWN), (f"how long it ran healthy is unknown{why}", Tone.QUIET))
+        return (("? ", Tone.UNKNOWN), (f"time healthy is unknown{why}", Tone.QUIET))
     if ran.never and past.until is None:
-        return (("· ", Tone.QUIET), (f"it has not been healthy yet{why}", Tone.TEXT))
+        return (("· ", Tone.QUIET), (f"not healthy yet{why}", Tone.TEXT))
     if ran.never:
-        return (("✖ ", Tone.BAD), (f"it never ran healthy{why}", Tone.BAD))
+        return (("✖ ", Tone.BAD), (f"never healthy{why}", Tone.BAD))
     least = "" if ran.whole else "at least "
-    return (("✓ ", Tone.GOOD), (f"it ran healthy for {least}{span(ran.seconds)}{why}", Tone.TEXT))
+    return (("✓ ", Tone.GOOD), (f"healthy for {least}{span(ran.seconds)}{why}", Tone.TEXT))
 
 
 def way_lines(way: WayBack, width: int) -> list[Line]:

@@ -93,7 +93,7 @@ def preview_parts(preview: Preview, fleet: Fleet, now: datetime, width: int) -> 
 
     In parts, each with the file it is about; the heading of a pull request is part of its first file.
     """
-    nothing: Line = (("Git already wants all of this: there is nothing to write.", Tone.QUIET),)
+    nothing: Line = (("Git already has all of these changes: nothing to write.", Tone.QUIET),)
     return list(_parts(preview, fleet, now, width)) or [("", (nothing,))]
 
 
@@ -148,7 +148,7 @@ def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:
         tone = Tone.PROTECTED if is_protected(fleet, proposal.stage) else Tone.STRONG
         lines.append(((f"{proposal.stage}  ", tone), (proposal.title, Tone.STRONG)))
         if proposal.wave:
-            lines.append(((f"  opens by itself when wave {proposal.wave} has settled and soaked", Tone.STAGED),))
+            lines.append(((f"  opens automatically once wave {proposal.wave} has settled and soaked", Tone.STAGED),))
         for edit in proposal.edits:
             change = edit.change
             clusters = ", ".join(key.cluster for key in change.cells)
@@ -162,12 +162,12 @@ def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:
             )
             lines.append(((f"  {change.path}", Tone.QUIET),))
         if proposal.reason and proposal.override is None:
-            lines.append((("  because ", Tone.QUIET), (proposal.reason, Tone.TEXT)))
+            lines.append((("  reason: ", Tone.QUIET), (proposal.reason, Tone.TEXT)))
         lines.extend(_closed_earlier(proposal))
         lines.extend(_superseding(proposal))
         if proposal.override is not None:
             over = ", ".join(proposal.override.gates)
-            lines.append((("  ▲ goes over ", Tone.ATTENTION), (f"{over}: {proposal.override.reason}", Tone.TEXT)))
+            lines.append((("  ▲ overrides ", Tone.ATTENTION), (f"{over}: {proposal.override.reason}", Tone.TEXT)))
     return lines
 
 
@@ -205,7 +205,7 @@ def _proposal(proposal: Proposal, now: datetime, width: int, *, protected: bool)
         yield from gate_lines(proposal.gates, now, width)
     if proposal.override is not None:
         over = ", ".join(proposal.override.gates)
-        head: Line = (("over       ", Tone.QUIET), (f"▲ {over}: ", Tone.ATTENTION))
+        head: Line = (("override   ", Tone.QUIET), (f"▲ {over}: ", Tone.ATTENTION))
         yield from hung(head, proposal.override.reason, Tone.TEXT, width)
     if proposal.reason:
         yield from hung((("reason     ", Tone.QUIET),), proposal.reason, Tone.TEXT, width)
@@ -232,11 +232,13 @@ def _edit(edit: FileEdit, width: int) -> Iterable[Line]:
 
 
 def _way_back(edit: FileEdit, width: int) -> Iterable[Line]:
-    """How fast a revert will be, and what everybody will know of the version it leaves."""
+    """Show how fast a revert will be, and the version it marks as known bad."""
     if edit.way is not None:
         yield from ((("  ", Tone.TEXT), *line) for line in way_lines(edit.way, width - 2))
     if edit.change.marks_bad:
-        bad = f"  ✖ {edit.change.service} {edit.change.from_version} is known bad in every cell once this is merged: "
+        bad = (
+            f"  ✖ {edit.change.service} {edit.change.from_version} is marked known bad in every cell once this merges: "
+        )
         yield ((bad, Tone.BAD), (edit.change.marks_bad, Tone.TEXT))
 
 
@@ -259,7 +261,7 @@ def _commits(edit: FileEdit) -> Iterable[Line]:
     if between is None:
         return
     if between.reason:
-        yield ((f"  commits    not known: {between.reason}", Tone.QUIET),)
+        yield ((f"  commits    unknown: {between.reason}", Tone.QUIET),)
         return
     yield (("  commits    ", Tone.QUIET), (f"{between.total} ", Tone.STRONG), (between.url, Tone.QUIET))
     yield from (((f"             {one}", Tone.TEXT),) for one in between.commits)

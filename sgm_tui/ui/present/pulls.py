@@ -24,7 +24,7 @@ EXPENDABLE = (4, 3, 2)
 
 
 def readiness(request: PullRequest, *, in_doubt: bool = False) -> Part:
-    """The first thing that still stands in the way, or that nothing does; `in_doubt` is what was seen last."""
+    """Return the first condition that keeps it from merging, if any; `in_doubt` marks a state seen last."""
     word, tone = _readiness(request)
     return (f"? {word}", Tone.UNKNOWN) if in_doubt else (word, tone)
 
@@ -41,10 +41,10 @@ def _readiness(request: PullRequest) -> Part:
     if request.checks == "pending":
         return "checks running", Tone.BUSY
     if not request.approved:
-        return "waits for approval", Tone.ATTENTION
+        return "needs approval", Tone.ATTENTION
     if request.mergeable is None:
-        return "GitHub still computes", Tone.BUSY
-    return ("merges by itself", Tone.GOOD) if request.auto_merge else ("ready to merge", Tone.GOOD)
+        return "mergeability pending", Tone.BUSY
+    return ("auto-merge on", Tone.GOOD) if request.auto_merge else ("ready to merge", Tone.GOOD)
 
 
 def silent_github(snapshot: FleetSnapshot) -> SourceHealth | None:
@@ -86,7 +86,7 @@ def pull_details(request: PullRequest, snapshot: FleetSnapshot, width: int) -> l
             *_head("branch"),
             (request.branch, Tone.TEXT),
             (f" {request.head[:7]}", Tone.QUIET),
-            ("  made by sgm" if request.ours else "", Tone.STAGED),
+            ("  opened by sgm" if request.ours else "", Tone.STAGED),
         ),
         *hung(_head("reviewers"), ", ".join(request.reviewers) or _nobody_left(request), Tone.TEXT, width),
     ]
@@ -100,7 +100,7 @@ def pull_details(request: PullRequest, snapshot: FleetSnapshot, width: int) -> l
         lines += hung(_head("and also"), f"{what}{shared}", Tone.ATTENTION, width)
     if "proposes" in request.unknown and request.state == "open":
         lines += hung(
-            _head("changes"), "not known: its commits are not in our clone; look at them there", Tone.UNKNOWN, width
+            _head("changes"), "unknown: its commits are not in the local clone; see GitHub", Tone.UNKNOWN, width
         )
     for key, version in request.proposes:
         cell = snapshot.cells.get(key)
@@ -136,8 +136,8 @@ def _standing(request: PullRequest, now: datetime) -> str:
     if "approved" not in request.unknown:
         said.append("approved" if request.approved else "not approved yet")
     if request.state == "open":
-        fits = {True: "no conflicts", False: "conflicts", None: "conflicts not computed yet"}
-        said += [fits[request.mergeable], "merges by itself"] if request.auto_merge else [fits[request.mergeable]]
+        fits = {True: "no conflicts", False: "conflicts", None: "mergeability not computed yet"}
+        said += [fits[request.mergeable], "auto-merge on"] if request.auto_merge else [fits[request.mergeable]]
     moment = request.merged_at or request.created_at
     if moment is not None:
         said.append(f"{'merged' if request.merged_at else 'opened'} {ago(moment, now)} ago")
@@ -149,14 +149,14 @@ def nothing_open(snapshot: FleetSnapshot) -> list[Line]:
     if any(one.source.kind == "forge" and one.state == "off" for one in snapshot.sources):
         return [
             (("GitHub is not configured: ", Tone.ATTENTION), ("pull requests are neither read nor opened.", Tone.TEXT)),
-            (("Set github.repository in sgm.yaml, then start sgm again.", Tone.QUIET),),
+            (("Set github.repository in sgm.yaml and restart sgm.", Tone.QUIET),),
         ]
     if any(one.source.kind == "forge" and one.state == "waiting" for one in snapshot.sources):
         return [(("… waiting for GitHub's first answer", Tone.BUSY),)]
     silent = silent_github(snapshot)
     if silent is not None:
         why = f" {silent.told}" if silent.told else ""
-        return [(("GitHub is silent: nobody knows which pull requests are open.", Tone.UNKNOWN), (why, Tone.QUIET))]
+        return [(("GitHub is not responding: open pull requests are unknown.", Tone.UNKNOWN), (why, Tone.QUIET))]
     return [(("No pull request touches the fleet.", Tone.QUIET),)]
 
 
@@ -184,4 +184,4 @@ def _checks(request: PullRequest) -> str:
 
 def _nobody_left(request: PullRequest) -> str:
     """Whoever has reviewed is asked no more, and an ended one asks nobody."""
-    return "none left to ask" if request.approved or request.state != "open" else "none asked"
+    return "none pending" if request.approved or request.state != "open" else "none requested"

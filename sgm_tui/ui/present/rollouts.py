@@ -41,16 +41,17 @@ def bar(fraction: float, width: int, tone: Tone) -> Line:
 
 
 def weight_line(rollout: Rollout, width: int) -> Line:
-    """How much of the traffic the new version has, asked and given."""
+    """Show the new version's share of the traffic, and the target share where it differs."""
     weight = rollout.actual_weight if rollout.actual_weight is not None else rollout.set_weight
     if weight is None:
         fraction = rollout.updated / rollout.desired if rollout.desired else 0.0
         words = f" {rollout.updated}/{rollout.desired} updated"
     else:
         fraction = weight / 100
-        asked = rollout.set_weight
-        target = f" of {percent_text(asked)} asked" if asked is not None and asked != weight else ""
-        words = f" {percent_text(weight)}{target}"
+        target = rollout.set_weight
+        words = f" {percent_text(weight)}"
+        if target is not None and target != weight:
+            words = f" weight {percent_text(weight)} (target {percent_text(target)})"
     return (*bar(fraction, width, _PHASES.get(rollout.phase, Tone.BUSY)), (words, Tone.TEXT))
 
 

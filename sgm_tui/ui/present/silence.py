@@ -1,4 +1,4 @@
-"""What is silent, said once: a cluster that is gone is one thing, not one for every source it has."""
+"""Summarize what is not responding: an unreachable cluster counts once, not once per source."""
 
 from __future__ import annotations
 
@@ -17,28 +17,33 @@ _IMPLIED: dict[SourceKind, SourceKind] = {"scaling": "rollouts", "alerts": "metr
 
 
 class Silence(NamedTuple):
-    """The first thing that is silent, how many others are, and why."""
+    """The first source that is not responding, how many more are not, and why."""
 
     who: str
-    """With since when: "prod-us1 silent 1m", "prod-us1 and 2 more silent 1m"."""
+    """With the time: "prod-us1 not responding for 1m", "prod-us1 and 2 more not responding for 1m"."""
     reason: str
     total: bool = False
     """Nothing answers, but perhaps git, which may be a file of this machine."""
 
 
 def silence(sources: Sequence[SourceHealth], now: datetime) -> Silence | None:
-    """What does not answer now, by cluster; None when everything that is configured does."""
+    """Summarize what is not responding now, by cluster; None when every configured source responds."""
     stale = sorted((one for one in sources if one.state == "stale"), key=lambda one: ORDER.index(one.source.kind))
     if not stale:
         return None
     others = {one.state for one in sources if one.source.kind != "git"}
     if len(stale) > 1 and others <= {"stale", "off"}:
         first = next((one for one in stale if one.source.kind != "git"), stale[0])
-        git = "" if any(one.source.kind == "git" for one in stale) else " but git"
-        return Silence(f"everything{git} is silent {ago(first.since, now)}", first.told, total=True)
+        git = "" if any(one.source.kind == "git" for one in stale) else " except git"
+        return Silence(f"all sources{git} {_silent_for(first, now)}", first.told, total=True)
     first = stale[0]
     more = len({_place(one) for one in stale}) - 1
-    return Silence(f"{_who(first)}{f' and {more} more' if more else ''} silent {ago(first.since, now)}", first.told)
+    return Silence(f"{_who(first)}{f' and {more} more' if more else ''} {_silent_for(first, now)}", first.told)
+
+
+def _silent_for(one: SourceHealth, now: datetime) -> str:
+    since = ago(one.since, now)
+    return f"not responding for {since}" if since else "not responding"
 
 
 def unwatched_clusters(sources: Iterable[SourceHealth]) -> list[str]:

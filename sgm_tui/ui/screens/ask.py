@@ -45,7 +45,7 @@ class AskScreen(Dialog[bool]):
 
     CSS_PATH = styles() / "modal.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "answer(False)", "no, back", id="confirm-no"),
+        Binding("escape", "answer(False)", "cancel", id="confirm-no"),
         Binding("enter", "answer(True)", "yes", id="confirm-yes"),
         Binding("down", "scroll(1)", "down", id="confirm-down", show=False, priority=True),
         Binding("up", "scroll(-1)", "up", id="confirm-up", show=False, priority=True),
@@ -91,7 +91,7 @@ class AskScreen(Dialog[bool]):
     def _arming(self) -> list[Line]:
         names = " and ".join(self._locked)
         word = " ".join(self._locked)
-        return [((f"{names} is protected. ", Tone.PROTECTED), (f"Type {word} to unlock it for this.", Tone.TEXT))]
+        return [((f"{names} is protected. ", Tone.PROTECTED), (f"Type {word} to unlock it.", Tone.TEXT))]
 
     def begin_again(self) -> None:
         """It has to be read, and the word typed, once more."""
@@ -155,4 +155,9 @@ class AskScreen(Dialog[bool]):
             self.dismiss(True)
         elif self.readable and self.typed.strip():
             word = " ".join(self._locked)
-            self.notify(f"Type {word}, or esc leaves.", title="not the word", severity="warning", markup=False)
+            self.notify(
+                f"Type {word}, or press esc to cancel.",
+                title="the text does not match",
+                severity="warning",
+                markup=False,
+            )

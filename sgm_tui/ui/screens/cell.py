@@ -57,7 +57,7 @@ class CellScreen(FleetPage):
     def _sources(self) -> list[Line]:
         related = [one for one in self.snapshot.sources if one.source.scope in {"", self._key.cluster, "hub"}]
         lines = [health_line(one, self.snapshot.generated_at) for one in related]
-        return [(("where this comes from", Tone.TITLE),), *lines]
+        return [(("Sources", Tone.TITLE),), *lines]
 
     def action_scroll(self, lines: int) -> None:
         """Scroll the page."""

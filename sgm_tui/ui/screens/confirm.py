@@ -16,12 +16,12 @@ class ConfirmScreen(AskScreen):
 
 
 def _verb(preview: Preview) -> str:
-    """What a yes does now, and what follows by itself."""
+    """Return the label of the confirm button: what is written now and what is queued."""
     now = sum(not proposal.wave for proposal in preview.proposals)
     later = len(preview.proposals) - now
     pushed = all(proposal.direct for proposal in preview.proposals)
     what, several = ("Push a commit", "commits") if pushed else ("Open a pull request", "pull requests")
     if later and not now:
-        return f"Keep {later} pull request{'s' if later > 1 else ''} to open wave by wave"
+        return f"Queue {later} pull request{'s' if later > 1 else ''} for later waves"
     text = what if now == 1 else f"{what.split()[0]} {now} {several}"
-    return f"{text}, {later} more wave by wave" if later else text
+    return f"{text}, queue {later} for later waves" if later else text

@@ -33,7 +33,7 @@ class EntryScreen(Dialog[str | None]):
 
     CSS_PATH = styles() / "modal.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "not now", id="entry-no"),
+        Binding("escape", "cancel", "cancel", id="entry-no"),
         Binding("down", "choose(1)", "next", id="entry-next", show=False, priority=True),
         Binding("up", "choose(-1)", "previous", id="entry-previous", show=False, priority=True),
     ]
@@ -59,7 +59,7 @@ class EntryScreen(Dialog[str | None]):
             yield Static(page([((self._title, Tone.STRONG),), *self._explained]), id="question", markup=False)
             yield Input(value=self._value, id="entry", compact=True)
             yield Choices()
-            hint = "⏎ take it   ↑↓ choose   esc not now" if self._known else "⏎ take it   esc not now"
+            hint = "⏎ accept   ↑↓ choose   esc cancel" if self._known else "⏎ accept   esc cancel"
             yield Static(page([((hint, Tone.QUIET),)]), id="hint", markup=False)
 
     def on_mount(self) -> None:
@@ -108,7 +108,7 @@ class EntryScreen(Dialog[str | None]):
     def take(self, message: Input.Submitted) -> None:
         """Enter gives the answer."""
         if len(message.value.strip()) < self._least:
-            self.notify(f"at least {self._least} characters", severity="warning", markup=False)
+            self.notify(f"enter at least {self._least} characters", severity="warning", markup=False)
             return
         self.dismiss(message.value.strip())
 

@@ -35,12 +35,12 @@ class FleetScreen(StagingPage):
             self.post_message(CellRequested(cell))
 
     def action_why(self) -> None:
-        """Everything in the way of this cell's next version."""
+        """Show the gates of this cell's next version."""
         if (cell := self.grid.selected) is not None:
             self.post_message(WhyRequested(cell))
 
     def action_rollout(self, name: str) -> None:
-        """Let this cell's rollout go on, or abort it, once asked about."""
+        """Resume or abort this cell's rollout, after a confirmation."""
         if (cell := self.grid.selected) is not None:
             self.post_message(RolloutRequested(cell, name))
 

@@ -73,7 +73,7 @@ def _explained(label: str, text: str) -> Line:
 
 
 def _sign_lines() -> list[Line]:
-    lines: list[Line] = [(("Where a change is", Tone.TITLE),)]
+    lines: list[Line] = [(("Journey of a change", Tone.TITLE),)]
     lines.extend(
         (
             (f"{glyphs.JOURNEY[journey]} ", journey_tone(journey)),
@@ -86,12 +86,12 @@ def _sign_lines() -> list[Line]:
         (
             (),
             (("Marks", Tone.TITLE),),
-            ((f"{glyphs.BEHIND}1 {glyphs.AHEAD}1     ", Tone.STRONG), ("behind, ahead of the stage before", Tone.TEXT)),
-            ((f"{glyphs.SKEWED}         ", Tone.ATTENTION), ("skew: its stage runs another version", Tone.TEXT)),
-            ((f"{glyphs.ALERT}2        ", Tone.ATTENTION), ("alerts that fire", Tone.TEXT)),
-            (("‖?        ", Tone.UNKNOWN), ("a source of it does not respond", Tone.TEXT)),
+            ((f"{glyphs.BEHIND}1 {glyphs.AHEAD}1     ", Tone.STRONG), ("behind, ahead of previous stage", Tone.TEXT)),
+            ((f"{glyphs.SKEWED}         ", Tone.ATTENTION), ("skew: clusters of this stage differ", Tone.TEXT)),
+            ((f"{glyphs.ALERT}2        ", Tone.ATTENTION), ("firing alerts", Tone.TEXT)),
+            (("‖?        ", Tone.UNKNOWN), ("a source is not responding", Tone.TEXT)),
             ((f"{glyphs.MARKED}         ", Tone.STAGED), ("marked: p and v act on all", Tone.TEXT)),
-            (("▂▃▅       ", Tone.QUIET), ("requests, the last half hour", Tone.TEXT)),
+            (("▂▃▅       ", Tone.QUIET), ("requests in the last 30 minutes", Tone.TEXT)),
             (),
             (("Sources", Tone.TITLE),),
             ((f"{glyphs.FRESH} fresh   ", Tone.GOOD), (f"{glyphs.WAITING} waiting   ", Tone.BUSY)),

@@ -155,7 +155,7 @@ async def _run_while_open(work: Any, screen: LeavableScreen[Any]) -> Any:
     except Exception as error:
         if not is_left(screen):
             raise
-        logger.info("nobody waits for this failure any more", exc_info=error)
+        logger.info("the caller no longer awaits this failure", exc_info=error)
         raise asyncio.CancelledError from error
 
 

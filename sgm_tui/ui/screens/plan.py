@@ -42,8 +42,8 @@ from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.diff_page import DiffPage, Parts
 from sgm_tui.ui.widgets.key_bar import KeyBar
 
-_LOOKING: Line = (("… fetching the repository and looking at every gate", Tone.BUSY),)
-_AGAIN: tuple[Line, ...] = ((), (("r tries again", Tone.QUIET),))
+_LOOKING: Line = (("… fetching the repository and evaluating the gates", Tone.BUSY),)
+_AGAIN: tuple[Line, ...] = ((), (("press r to retry", Tone.QUIET),))
 
 
 class PlanScreen(FleetPage):
@@ -123,8 +123,8 @@ class PlanScreen(FleetPage):
         counted = tally(stands) if self.preview is not None else None
         read_only = self.snapshot.read_only
         title = title_line(len(changes), counted, len(self._unfinished), self._waves, read_only=read_only)
-        hint = "" if self.snapshot.read_only else " p on a cell plans a promotion into it."
-        nothing: Line = ((f"Nothing is planned.{hint}", Tone.QUIET),)
+        hint = "" if self.snapshot.read_only else " Press p on a cell to stage a promotion."
+        nothing: Line = ((f"The plan is empty.{hint}", Tone.QUIET),)
         if not self.snapshot.sources:  # the plan belongs to a fleet, and which one is not known yet
             title, nothing = (("The plan", Tone.STRONG),), (("… waiting for the configuration", Tone.BUSY),)
         self.query_one("#title", Static).update(page([title]))
@@ -196,13 +196,13 @@ class PlanScreen(FleetPage):
     @work(group="asking", exclusive=True)
     async def action_say_why(self) -> None:
         """A reason that goes into the commit, the pull request and the audit."""
-        reason = await self.ask(EntryScreen("Why is this wanted?", value=self._terms.reason, least=0))
+        reason = await self.ask(EntryScreen("Reason for this change", value=self._terms.reason, least=0))
         if reason is not None:
             self._settle(reason=reason)
 
     @work(group="asking", exclusive=True)
     async def action_override(self) -> None:
-        """Override the blocking gates, with a reason; once more takes it back."""
+        """Override the blocking gates, with a reason; the second time, undo the override."""
         if self._terms.override is not None or self.preview is None:
             self._settle(override=None)
             return

@@ -125,13 +125,13 @@ class PullsScreen(FleetPage):
         request = self._chosen()
         if request is None:
             return
-        why = "this is no https link"
+        why = "the link is not https"
         if request.url.startswith("https://"):
             # Looking for a browser asks the desktop's own programs, which may take their time.
             why = await asyncio.to_thread(open_page, request.url)
         if why:
             self.app.copy_to_clipboard(request.url)
-            self.notify(f"{request.url} is copied instead", title=why, severity="warning", markup=False)
+            self.notify(f"{request.url} was copied instead", title=why, severity="warning", markup=False)
 
     def action_copy(self) -> None:
         """Copy the link of the chosen one."""

@@ -68,11 +68,11 @@ class RevertScreen(FleetPage):
 
     def _title(self) -> Line:
         """Which cell it is, and which version `b` would act on: not the one under an untouched cursor."""
-        where = (f"The way back: {self._key.service} in {self._key.cluster}", Tone.TITLE)
+        where = (f"Revert {self._key.service} in {self._key.cluster}", Tone.TITLE)
         past = self._accused()
         if past is None or self.snapshot.read_only:
             return (where,)
-        does = f"lets {past.version} go" if _is_marked(past) else f"marks {past.version} as known bad"
+        does = f"unmarks {past.version}" if _is_marked(past) else f"marks {past.version} as known bad"
         return (where, (f"   b {does}", Tone.QUIET))
 
     def _show_title(self) -> None:
@@ -153,7 +153,7 @@ class RevertScreen(FleetPage):
 
     @work(group="asking", exclusive=True)
     async def action_stage(self) -> None:
-        """Plan the way back to the chosen version."""
+        """Stage a revert to the selected version."""
         past = self._chosen()
         if past is None:
             return
@@ -161,18 +161,18 @@ class RevertScreen(FleetPage):
         if isinstance(staged, Refusal):
             self.notify(staged.reason, title="not planned", severity="warning", markup=False)
             return
-        self.notify("c shows the plan, u takes it back", title=f"planned: {staged.subject}", markup=False)
+        self.notify("c: review the plan, u: undo", title=f"planned: {staged.subject}", markup=False)
         self.dismiss()
 
     @lasting(group="asking")
     async def action_mark_bad(self) -> None:
-        """Hold the version that is left, or a chosen one, back from every cell, or let it go again."""
+        """Mark the current (or selected) version as known bad in every cell, or unmark it."""
         past = self._accused()
         if past is None:
             return
         reason: str | None = ""
         if not _is_marked(past):
-            title = f"What is wrong with {past.version}? Nobody will promote {self._key.service} to it."
+            title = f"Why is {past.version} bad? Promotions of {self._key.service} to it will be blocked."
             reason = await self.ask(EntryScreen(title, least=3))
         if reason is None:
             return
@@ -181,24 +181,24 @@ class RevertScreen(FleetPage):
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
         else:
-            done = f"{past.version} is known bad from now on" if reason else f"{past.version} is let go"
-            self.notify("in every cell; the commit of a revert that leaves it tells others", title=done, markup=False)
+            done = f"{past.version} is marked as known bad" if reason else f"{past.version} is unmarked"
+            self.notify("in every cell; the revert commit records it for other users", title=done, markup=False)
         if self.is_present:
             self.look()
 
     @work(group="asking", exclusive=True)
     async def action_stage_everywhere(self) -> None:
-        """Plan the way back of every cell that runs the version git wants here now, or is about to."""
+        """Stage a revert of every cell that runs, or is about to run, this cell's desired version."""
         if not self.pasts:
             return
         staged = await self._session.stage_revert_of(self._key.service, self.pasts[0].version)
         if staged.refusals:
             reasons = "\n".join(refusal.reason for refusal in staged.refusals)
-            title = "not by a revert" if staged.changes else "not planned"
+            title = "not reverted" if staged.changes else "not planned"
             self.notify(reasons, title=title, severity="warning", timeout=_READING_SECONDS, markup=False)
         if staged.changes:
             where = ", ".join(change.place for change in staged.changes)
-            self.notify("c shows the plan, u takes it back", title=f"planned: back in {where}", markup=False)
+            self.notify("c: review the plan, u: undo", title=f"planned: revert in {where}", markup=False)
             self.dismiss()
 
     def _chosen(self) -> Past | None:
@@ -232,10 +232,10 @@ class RevertScreen(FleetPage):
 
 
 def _of_current(pasts: Sequence[Past]) -> str:
-    """What to know of the version git has now."""
+    """Describe the version git has now."""
     if went_back(pasts):
-        return "Git has this version, and it came by a revert. Choose an older one to go further back."
-    return "Git has this version now."
+        return "Current version, set by a revert. Select an older one to revert further."
+    return "Current version in git."
 
 
 def _is_marked(past: Past) -> bool:

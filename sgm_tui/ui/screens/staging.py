@@ -74,12 +74,12 @@ class StagingPage(MatrixPage):
         self._tell(staged, [one for one in staged.changes if one not in before])
 
     def _tell(self, staged: Staged, new: Sequence[Change]) -> None:
-        """Say what was staged and what was not; what there is nothing to do for is only worth a word alone."""
+        """Report what was staged and what was refused; report "nothing to do" only when there is nothing else."""
         changes, refused = staged.changes, [one for one in staged.refusals if not one.nothing]
         if changes:
             self.app.clear_notifications()  # they speak of a plan that was another one
             title = f"planned: {_said(new)}" if new else f"planned already: {_said(changes)}"
-            does = "c shows the plan, u takes it back" if new else "c shows the plan"
+            does = "c: review the plan, u: undo" if new else "c: review the plan"
             self.notify(does, title=title, markup=False)
         if refused or not changes:
             text = _reasons([one.reason for one in refused or staged.refusals[:1]])
@@ -95,7 +95,7 @@ class StagingPage(MatrixPage):
 
     @work(group="planning")
     async def action_undo(self) -> None:
-        """Take back the last step of the plan."""
+        """Undo the last step of the plan."""
         plan = self.snapshot.plan
         kept = plan.undone().changes
         try:
@@ -106,8 +106,8 @@ class StagingPage(MatrixPage):
         self.app.clear_notifications()  # they speak of what is not planned any more
         again = [one for one in kept if one not in plan.changes]
         gone = [one for one in plan.changes if one not in kept]
-        title = f"planned again: {_said(again)}" if again else f"taken back: {_said(gone)}"
-        self.notify("git keeps what it wants", title=title, markup=False)
+        title = f"planned again: {_said(again)}" if again else f"undone: {_said(gone)}"
+        self.notify("git is unchanged", title=title, markup=False)
 
 
 async def _only(staging: Awaitable[Change | Refusal]) -> Staged:

@@ -51,7 +51,7 @@ class UnfinishedScreen(FleetPage):
     def compose(self) -> ComposeResult:
         """The list, and what happened here."""
         yield SummaryBar().data_bind(UnfinishedScreen.snapshot)
-        yield Static(page([(("begun and never finished", Tone.TITLE),)]), id="title", markup=False)
+        yield Static(page([(("Unfinished writes", Tone.TITLE),)]), id="title", markup=False)
         yield Choices()
         yield Static(id="progress", markup=False)
         yield Static(id="diffs", markup=False)
@@ -99,7 +99,7 @@ class UnfinishedScreen(FleetPage):
         if self.is_present:
             self.look()
         else:
-            self.notify(chosen.title, title=f"ended: {_VERBS[chosen.advice].lower()}", markup=False)
+            self.notify(chosen.title, title=f"done: {_VERBS[chosen.advice].lower()}", markup=False)
 
     def _tell(self, *lines: Line) -> None:
         self._course.say(*lines)
@@ -121,9 +121,9 @@ class UnfinishedScreen(FleetPage):
 
 
 _VERBS: Mapping[str, str] = {
-    "resume": "Go on with it",
-    "discard": "Take back what it left",
-    "close": "Take it off the list",
+    "resume": "Resume this write",
+    "discard": "Discard this write",
+    "close": "Remove from the list",
 }
 
 
@@ -136,18 +136,18 @@ def _question(one: Unfinished) -> list[Line]:
     return [
         ((one.title, Tone.STRONG),),
         (("branch   ", Tone.QUIET), (one.branch, Tone.TEXT)),
-        (("holds    ", Tone.QUIET), (f"the server holds {one.found}", Tone.TEXT)),
+        (("state    ", Tone.QUIET), (f"on the server: {one.found}", Tone.TEXT)),
         ((one.explained, Tone.TEXT),),
     ]
 
 
-_NONE: Line = (("✓ Everything that was begun has ended.", Tone.GOOD),)
+_NONE: Line = (("✓ No unfinished writes.", Tone.GOOD),)
 
 
 def _line(one: Unfinished, since: str) -> Line:
     return (
         (f"{one.advice:<8}", Tone.ATTENTION),
         (f"{one.title}  ", Tone.STRONG),
-        (f"begun {since} ago, the server holds {one.found}: ", Tone.TEXT),
+        (f"started {since} ago, on the server: {one.found}: ", Tone.TEXT),
         (one.explained, Tone.QUIET),
     )

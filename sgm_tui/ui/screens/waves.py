@@ -60,7 +60,7 @@ class WavesScreen(FleetPage):
     def compose(self) -> ComposeResult:
         """The list, and the waves of the chosen one."""
         yield SummaryBar().data_bind(WavesScreen.snapshot)
-        yield Static(page([(("wave by wave", Tone.TITLE),)]), id="title", markup=False)
+        yield Static(page([(("Waves", Tone.TITLE),)]), id="title", markup=False)
         yield Choices()
         with VerticalScroll(id="page", can_focus=False):
             yield Static(id="progress", markup=False)
@@ -77,13 +77,13 @@ class WavesScreen(FleetPage):
 
     @work(group="waves", exclusive=True)
     async def look(self) -> None:
-        """What each waits for now."""
+        """Read every wave rollout and its next step."""
         try:
             self.plans = await self._session.waves()
         except SgmError as error:
             self.query_one("#progress", Static).update(page([((f"✖ {error.sentence}", Tone.BAD),)]))
             return
-        nothing: Line = (("Nothing goes wave by wave now.", Tone.QUIET),)
+        nothing: Line = (("No wave rollout in progress.", Tone.QUIET),)
         self.choices.show([_line(plan, step, self.snapshot) for plan, step in self.plans] or [nothing])
         self._show_chosen()
 
@@ -100,27 +100,27 @@ class WavesScreen(FleetPage):
 
     @lasting(group="acting")
     async def action_stop(self) -> None:
-        """Open no further wave of the chosen one."""
+        """Stop the selected wave rollout: open no further wave."""
         plan = self._chosen()
         if plan is not None:
             await self._act(self._stop, plan)
 
     @lasting(group="acting")
     async def action_go_on(self) -> None:
-        """Ask, and let the chosen one go on: it opens pull requests by itself from then on."""
+        """Resume the selected wave rollout, after a confirmation: sgm then opens its pull requests automatically."""
         plan = self._chosen()
         if plan is None:
             return
         locked = [stage for stage in _stages(plan) if is_protected(self.snapshot.fleet, stage)]
-        if await self._ask("Let it go on", plan, "opens by itself:", locked):
+        if await self._ask("Resume this wave rollout", plan, "will be opened automatically:", locked):
             consent = Consent.to(locked)
             await self._act(lambda identity: self._session.resume_waves(identity, consent), plan)
 
     @lasting(group="acting")
     async def action_drop(self) -> None:
-        """Ask, and forget the chosen one: what it has opened stays, the rest is never opened."""
+        """Drop the selected wave rollout, after a confirmation: opened pull requests stay open."""
         plan = self._chosen()
-        if plan is not None and await self._ask("Forget it", plan, "is never opened:"):
+        if plan is not None and await self._ask("Drop this wave rollout", plan, "will not be opened:"):
             await self._act(self._session.drop_waves, plan)
 
     async def _ask(self, verb: str, plan: WavePlan, fate: str, locked: Sequence[str] = ()) -> bool:
@@ -164,7 +164,7 @@ class WavesScreen(FleetPage):
 
 def _line(plan: WavePlan, step: WaveStep, snapshot: FleetSnapshot) -> Line:
     tone = Tone.ATTENTION if plan.stopped or step.do == "stop" else Tone.BUSY
-    eta = f", on in {age(step.eta - snapshot.generated_at)}" if step.eta is not None else ""
+    eta = f", next in {age(step.eta - snapshot.generated_at)}" if step.eta is not None else ""
     return (
         (f"{plan.title}  ", Tone.STRONG),
         (f"wave {plan.opened} of {len(plan.waves)}  ", Tone.STAGED),

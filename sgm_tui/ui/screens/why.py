@@ -83,7 +83,7 @@ class WhyScreen(FleetPage):
 
     def _lines(self) -> list[Line]:
         cell = self.snapshot.cells.get(self._key)
-        lines: list[Line] = [((f"Why not? {self._key.service} in {self._key.cluster}", Tone.TITLE),), ()]
+        lines: list[Line] = [((f"Gates: {self._key.service} in {self._key.cluster}", Tone.TITLE),), ()]
         if cell is not None:
             lines += [*_standing(cell, self.snapshot.generated_at), *self._next(), *self._on_the_way(cell), ()]
         return lines + self._judged()
@@ -93,15 +93,15 @@ class WhyScreen(FleetPage):
         planned = self.snapshot.plan.staged().get(self._key)
         could = promotion_into(self.snapshot, self._key)
         version = planned or (could.to_version if isinstance(could, Change) else "")
-        how = "planned" if planned else "the stage before has it"
+        how = "planned" if planned else "the previous stage has it"
         return [(("next       ", Tone.QUIET), (version, Tone.STAGED), (f"  {how}", Tone.QUIET))] if version else []
 
     def _judged(self) -> list[Line]:
         answer = self.answer
         if answer is None:
-            return [(("… looking at every gate", Tone.BUSY),)]
+            return [(("… evaluating the gates", Tone.BUSY),)]
         if isinstance(answer, Refusal):
-            return [(("· nothing to judge: ", Tone.QUIET), (answer.reason, Tone.TEXT))]
+            return [(("· ", Tone.QUIET), (answer.reason, Tone.TEXT))]
         return [summary(answer), (), *gate_lines(answer, self.snapshot.generated_at, self.text_width, in_full=True)]
 
     def _on_the_way(self, cell: Cell) -> list[Line]:
@@ -118,12 +118,12 @@ class WhyScreen(FleetPage):
 
     @work(group="planning")
     async def action_promote(self) -> None:
-        """Plan it."""
+        """Stage this promotion."""
         staged = await self._session.stage_promotion(self._key)
         if isinstance(staged, Refusal):
             self.notify(staged.reason, title="not planned", severity="warning", markup=False)
         else:
-            self.notify("c shows the plan", title=f"planned: {staged.subject}", markup=False)
+            self.notify("c: review the plan", title=f"planned: {staged.subject}", markup=False)
 
     def action_scroll(self, lines: int) -> None:
         """Scroll the list."""
@@ -136,7 +136,7 @@ class WhyScreen(FleetPage):
 
 def _standing(cell: Cell, now: datetime) -> list[Line]:
     """Where its newest change is, and what git and the cluster say; of an aborted rollout only what still runs."""
-    wants, runs = cell.desired_version or "nothing readable", cell.live_version or "nothing known"
+    wants, runs = cell.desired_version or "unreadable", cell.live_version or "unknown"
     silent, as_of = cell.facts.silent_kinds, cell.facts.desired_as_of
     new = f" {ARROW} {cell.new_version}" if cell.new_version and cell.journey is not Journey.FAILED else ""
     read_at = f", as of {ago(as_of, now)} ago" if "git" in silent and as_of else ""
@@ -148,10 +148,10 @@ def _standing(cell: Cell, now: datetime) -> list[Line]:
             (f"  {cell.reason}" if cell.reason else "", Tone.TEXT),
         ),
         (
-            ("git wants  ", Tone.QUIET),
+            ("desired    ", Tone.QUIET),
             (wants, Tone.STRONG),
             (read_at, Tone.UNKNOWN),
-            ("   runs  ", Tone.QUIET),
+            ("   live  ", Tone.QUIET),
             (f"{runs}{new}", Tone.STRONG),
             (last_seen, Tone.UNKNOWN),
         ),
