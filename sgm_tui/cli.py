@@ -97,7 +97,7 @@ def outcome(run: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        logging.getLogger("sgm").exception("a defect of ours")
+        logging.getLogger("sgm").exception("sgm crashed: a bug in sgm")
         _report(error)
         return 1
 
@@ -110,10 +110,10 @@ def _report(error: Exception) -> None:
     try:
         file = write_report(error, __version__, os.environ)
     except OSError as problem:
-        hint = f"No report could be kept ({problem}): run it again with --log-file FILE."
+        hint = f"No crash report: {problem}. Run the command again with --log-file FILE."
     else:
-        hint = f"Please report it: {file} says more, without secrets."
-    _complain(f"sgm: a defect in sgm: {clean(one_line(error, os.environ))}", hint)
+        hint = f"Crash report (no secrets): {file}. Please report this bug."
+    _complain(f"sgm crashed (bug): {clean(one_line(error, os.environ))}", hint)
 
 
 def _complain(message: str, hint: str) -> None:
@@ -144,14 +144,18 @@ def _parser(*, small: bool = False) -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action="version", version=f"sgm {__version__}")
     parser.set_defaults(run=_dashboard)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-    demo = commands.add_parser("demo", parents=[shared], help="an embedded fleet and the dashboard on it")
+    demo = commands.add_parser("demo", parents=[shared], help="run an embedded demo fleet and open its dashboard")
     _sandbox_options(demo)
     demo.set_defaults(run=_demo)
-    sandbox = commands.add_parser("sandbox", parents=[shared], help="the embedded fleet alone, until interrupted")
+    sandbox = commands.add_parser("sandbox", parents=[shared], help="serve the embedded demo fleet until interrupted")
     _sandbox_options(sandbox)
-    sandbox.add_argument("--ready-file", type=Path, metavar="F", help="also write the ready line here, atomically")
-    sandbox.add_argument("--directory", type=Path, metavar="D", help="keep its files here instead of a new directory")
-    sandbox.add_argument("--port", type=_port, default=0, metavar="N", help="listen here instead of any free port")
+    sandbox.add_argument(
+        "--ready-file", type=Path, metavar="F", help="also write the ready line to this file, atomically"
+    )
+    sandbox.add_argument("--directory", type=Path, metavar="D", help="working directory (default: a new one)")
+    sandbox.add_argument(
+        "--port", type=_port, default=0, metavar="N", help="port to listen on (default: any free port)"
+    )
     sandbox.add_argument("--parent-pid", type=int, default=0, help=argparse.SUPPRESS)
     sandbox.set_defaults(run=_sandbox)
     if not small:
@@ -172,25 +176,27 @@ def _global_options(parser: argparse.ArgumentParser, default: str | None) -> Non
     group = parser.add_argument_group("everywhere")
     off = default if default is argparse.SUPPRESS else False
     group.add_argument("--config", type=Path, metavar="PATH", default=default, help="the team's sgm.yaml")
-    group.add_argument("--repo", metavar="PATH|URL", default=default, help="the GitOps repository to use instead")
-    group.add_argument("--read-only", action="store_true", default=off, help="look, touch nothing")
-    group.add_argument("--no-color", action="store_true", default=off, help="no colour at all")
-    group.add_argument("--log-file", type=Path, metavar="PATH", default=default, help="write diagnostics here")
+    group.add_argument("--repo", metavar="PATH|URL", default=default, help="the GitOps repository (overrides sgm.yaml)")
+    group.add_argument("--read-only", action="store_true", default=off, help="read-only: change nothing")
+    group.add_argument("--no-color", action="store_true", default=off, help="disable colour")
+    group.add_argument("--log-file", type=Path, metavar="PATH", default=default, help="write diagnostics to this file")
 
 
 def _sandbox_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--services", type=count, metavar="N", help="how many services (default: the bundled ones)")
-    parser.add_argument("--clusters", type=count, metavar="M", help="how many clusters (default: the bundled ones)")
-    parser.add_argument("--seed", default="sgm", metavar="S", help="same seed, same fleet (default: sgm)")
+    parser.add_argument("--services", type=count, metavar="N", help="number of services (default: the bundled ones)")
+    parser.add_argument("--clusters", type=count, metavar="M", help="number of clusters (default: the bundled ones)")
+    parser.add_argument("--seed", default="sgm", metavar="S", help="seed of the generated fleet (default: sgm)")
     parser.add_argument(
-        "--speed", type=positive, default=10.0, metavar="X", help="durations pass X times faster (default: 10)"
+        "--speed", type=positive, default=10.0, metavar="X", help="run durations X times faster (default: 10)"
     )
-    parser.add_argument("--scenario", choices=_SCENARIOS, default="release", help="what is going on (default: release)")
+    parser.add_argument(
+        "--scenario", choices=_SCENARIOS, default="release", help="scenario to simulate (default: release)"
+    )
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
     return int(text)
 
 
@@ -332,5 +338,5 @@ def _require_screen(environ: Mapping[str, str]) -> None:
         said = f"TERM={kind}" if kind else "TERM is not set"
         raise UsageError(
             f"this terminal cannot show the dashboard ({said})",
-            "`sgm status` prints the fleet once. If the terminal can do more, set TERM, as in TERM=xterm-256color.",
+            "Run `sgm status` to print the fleet once, or set TERM to your terminal's type, e.g. TERM=xterm-256color.",
         )

@@ -77,23 +77,23 @@ def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
     [
         (SMALL + "gihub: {}\n", ":11: unknown key gihub\nDid you mean github?"),
         (SMALL.replace("location", "locaton", 1), ":6: unknown key stages[0].clusters[0].locaton"),
-        (SMALL.replace("protected: true", "protected: perhaps"), ":8: stages[1].protected has to be true or false"),
+        (SMALL.replace("protected: true", "protected: perhaps"), ":8: stages[1].protected must be true or false"),
         (SMALL.replace("  url: https://github.com/acme/gitops.git", "  branch: x"), ":2: repository.url is missing"),
         (SMALL.replace("  url:", "  ulr:"), ":2: unknown key repository.ulr\nDid you mean url?"),
         (SMALL.replace("repository:", "repositry:"), ":1: unknown key repositry\nDid you mean repository?"),
         (SMALL.replace("stages:", "stagse:"), ":3: unknown key stagse\nDid you mean stages?"),
         ("", "stages is missing"),
         ("repository: {url: x}\n", "stages is missing"),
-        ("stages: []\nrepository: {url: x}\n", ":1: stages: there is none"),
+        ("stages: []\nrepository: {url: x}\n", ":1: stages: it is empty"),
         (SMALL.replace("prod-eu1", "dev-eu1"), "dev-eu1 is named twice"),
-        (SMALL + "layout: {values: ['../{service}.yaml']}\n", "no path template"),
+        (SMALL + "layout: {values: ['../{service}.yaml']}\n", "is not a path template"),
         (SMALL + "github: {interval_seconds: 0}\n", "more than 0"),
         (SMALL + "github: {interval_seconds: soon}\n", "a number of seconds"),
         ("- a\n", "a mapping is expected"),
         ("a: [\n", ":2:"),
         (SMALL + "prometheus: {queries: {error_ration: x}}\n", "queries.error_ration\nDid you mean error_ratio?"),
-        (SMALL + "github: x\n", "github has to be a mapping"),
-        (SMALL + "theme: 3\n", "theme has to be a string"),
+        (SMALL + "github: x\n", "github must be a mapping"),
+        (SMALL + "theme: 3\n", "theme must be a string"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, says: str) -> None:
@@ -109,9 +109,9 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, says: str) 
         (
             "SGM_GITHUB_INTERVAL_SECONDS",
             "abc",
-            "SGM_GITHUB_INTERVAL_SECONDS: github.interval_seconds has to be",
+            "SGM_GITHUB_INTERVAL_SECONDS: github.interval_seconds must be",
         ),
-        ("SGM_READ_ONLY", "maybe", "SGM_READ_ONLY: read_only has to be true or false"),
+        ("SGM_READ_ONLY", "maybe", "SGM_READ_ONLY: read_only must be true or false"),
     ],
 )
 def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path, name: str, value: str, says: str) -> None:
@@ -128,14 +128,14 @@ def test_a_user_file_of_nothing_but_comments_says_nothing(tmp_path: Path) -> Non
 
 
 def test_a_checkout_without_a_configuration_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="holds no sgm"):
+    with pytest.raises(ConfigError, match="has no sgm"):
         load(None, flags={"repository.url": str(tmp_path)}, environ={"XDG_CONFIG_HOME": str(tmp_path)})
 
 
 def test_nothing_is_loaded_from_the_current_directory_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sgm.yaml").write_text(SMALL)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match="no configuration is named"):
+    with pytest.raises(ConfigError, match="no configuration found"):
         load(None, flags={}, environ={"HOME": str(tmp_path)})
     assert load(None, flags={"repository.url": "."}, environ={"HOME": str(tmp_path)}).stages
 

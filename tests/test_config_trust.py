@@ -34,7 +34,7 @@ FILES = {
 @pytest.mark.parametrize("key", ADDRESSES)
 @pytest.mark.parametrize("user", [f"mia:{SECRET}", SECRET, f":{SECRET}"], ids=["password", "token", "only a password"])
 def test_an_address_with_credentials_is_refused_and_not_repeated(tmp_path: Path, key: str, user: str) -> None:
-    with pytest.raises(ConfigError, match="holds a user name or password") as refused:
+    with pytest.raises(ConfigError, match="contains a user name or password") as refused:
         loaded(tmp_path, ADDRESSES[key].replace("URL", f"https://{user}@host.example/x"))
     assert SECRET not in str(refused.value)
     assert "sgm.yaml:" in str(refused.value)
@@ -63,7 +63,7 @@ def test_a_secret_anywhere_in_an_address_is_refused_and_not_repeated(tmp_path: P
         loaded(tmp_path, ADDRESSES[key].replace("URL", f"'{address}'"))
     assert SECRET not in str(refused.value)
     if key == "repository.url":
-        assert "holds a user name or password, or a token" in str(refused.value)
+        assert "contains a user name or password, or a token" in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_flag_is_named_as_it_was_written(tmp_path: Path) -> None:
 def test_a_flag_and_a_variable_with_credentials_are_refused_too(tmp_path: Path) -> None:
     for environ, flags in (({"SGM_REPOSITORY_URL": f"https://{SECRET}@h/x"}, {}), ({}, {"repository__url": "u"})):
         given = dict.fromkeys(flags, f"https://mia:{SECRET}@h/x")
-        with pytest.raises(ConfigError, match="holds a user name or password") as refused:
+        with pytest.raises(ConfigError, match="contains a user name or password") as refused:
             loaded(tmp_path, SMALL, environ, **given)
         assert SECRET not in str(refused.value)
 

@@ -127,17 +127,17 @@ async def test_where_the_cluster_cannot_be_seen_only_the_merge_is_followed_and_t
     assert await follow(session_of(*shown), {EU1: Version(NEW)}, {7}, 5) == 3
     said = capsys.readouterr().err.splitlines()
     assert said[:2] == [
-        f"cart@prod-eu1 -> {NEW}: all but its merge cannot be followed from here: argocd hub: {NO_KUBECONFIG}",
-        f"cart@prod-eu1 -> {NEW}: merged; the rest cannot be followed from here: argocd hub: {NO_KUBECONFIG}",
+        f"cart@prod-eu1 -> {NEW}: everything but the merge cannot be observed from here: argocd hub: {NO_KUBECONFIG}",
+        f"cart@prod-eu1 -> {NEW}: merged; the rest cannot be observed from here: argocd hub: {NO_KUBECONFIG}",
     ]
-    assert "whether prod-eu1 has settled cannot be seen from here" in said[2]
+    assert "cannot observe from here whether prod-eu1 has settled" in said[2]
     assert "sgm help workflows" in said[3]
 
 
 async def test_later_waves_that_nobody_will_open_from_here_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     wanted = {EU1: Version(NEW), US1: Version(NEW)}
     assert await follow(session_of(unseen(NEW, state="merged")), wanted, {7}, 5) == 3
-    assert "1 of a later wave not opened" in capsys.readouterr().err
+    assert "1 queued for a later wave" in capsys.readouterr().err
 
 
 async def test_a_cluster_that_was_seen_before_is_waited_for() -> None:
@@ -166,7 +166,7 @@ async def test_a_manual_gate_is_told_in_words_with_how_to_go_on(capsys: pytest.C
 async def test_a_cluster_that_is_ahead_of_what_was_read_of_git_is_no_drift(capsys: pytest.CaptureFixture[str]) -> None:
     ahead = cell("cart", "prod-eu1", "v2.8.0", Journey.SYNCING, rollout=rolling(EU1, "v2.8.0", NEW))
     taking = cell("cart", "prod-eu1", NEW, Journey.SYNCING, reason="syncing")
-    behind = cell("cart", "prod-eu1", NEW, Journey.SYNCING, reason="runs v2.8.0, git wants v2.8.1")
+    behind = cell("cart", "prod-eu1", NEW, Journey.SYNCING, reason="live v2.8.0, desired v2.8.1")
     shown = [
         snapshot([ahead]),
         snapshot([taking]),
@@ -177,7 +177,7 @@ async def test_a_cluster_that_is_ahead_of_what_was_read_of_git_is_no_drift(capsy
     assert [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines()] == [
         "merged: the cluster has it already",
         "syncing",
-        "syncing: the cluster has not taken it up yet",
+        "syncing: not applied to the cluster yet",
         "settled",
     ]
 

@@ -42,5 +42,5 @@ def test_it_names_the_shared_files_through_which_a_protected_stage_changes() -> 
     request = builders.pull_request(57, "chore: a chart", besides=besides, auto_merge=True)
     assert prs._why_protected(request, ["prod"]) == (
         "#57 changes prod through charts/a.yaml, charts/b.yaml, charts/c.yaml and 1 more, which every stage shares, "
-        "and it merges by itself once approved"
+        "and auto-merge is on"
     )

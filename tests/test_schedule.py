@@ -115,12 +115,12 @@ def test_the_next_leap_day_is_found_and_a_day_that_never_comes_is_not() -> None:
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "Europe", "/etc/localtime"])
 def test_a_time_zone_that_does_not_exist_is_refused(zone: str) -> None:
-    with pytest.raises(ScheduleError, match="no time zone"):
+    with pytest.raises(ScheduleError, match="not a time zone"):
         schedule("* * * * *", "1h", zone)
 
 
 def test_a_window_of_no_length_is_refused() -> None:
-    with pytest.raises(ScheduleError, match="no time at all"):
+    with pytest.raises(ScheduleError, match="is zero"):
         schedule("* * * * *", "0s")
 
 

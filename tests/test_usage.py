@@ -17,8 +17,8 @@ from sgm_tui import __version__, cli
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--port", "99999"), "no port"),
-        (("--port", "x"), "no port"),
+        (("--port", "99999"), "is not a port"),
+        (("--port", "x"), "is not a port"),
         (("--services", "0"), "not a whole number of 1 or more"),
         (("--services", "many"), "not a whole number of 1 or more"),
         (("--speed", "fast"), "not a number greater than 0"),

@@ -19,24 +19,30 @@ _WORDS = 60
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("audit", parents=[shared], help="what was done from here; verify: is it untouched")
-    parser.add_argument("what", nargs="?", choices=("show", "verify"), default="show", help="show it, or verify it")
+    parser = commands.add_parser("audit", parents=[shared], help="local audit log; verify its hash chain")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("show", "verify"),
+        default="show",
+        help="show the records (default), or verify the hash chain",
+    )
     parser.add_argument("--service", metavar="SERVICE", help="only this service")
     parser.add_argument("--stage", metavar="STAGE", help="only this stage")
     parser.add_argument("-n", "--limit", type=count, default=50, metavar="N", help="the newest N (default: 50)")
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how to print it")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="output format")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the records, or say where their chain breaks; the exit code of design §6."""
+    """Print the audit records or verify their hash chain; return the exit code."""
     from sgm_tui.operations.audit import Audit
     from sgm_tui.wiring import fleet_directory
 
     config = asyncio.run(load_config(arguments))
     audit = Audit(fleet_directory(config) / "audit.jsonl")
     if arguments.what == "verify":
-        return _verify(audit.verify(), str(audit.file), arguments)
+        return _verify(audit.verify(), str(audit.file), len(audit.records()), arguments)
     if arguments.stage:
         one_of("stage", arguments.stage, [stage.name for stage in config.stages])
     known = audit.records()
@@ -54,21 +60,21 @@ def run(arguments: argparse.Namespace) -> int:
 def _nothing(known: Sequence[dict[str, Any]], arguments: argparse.Namespace) -> str:
     """Why there is no record to show: an empty table answers nobody whether the name was right."""
     if not known:
-        return "sgm: nothing has been recorded here yet"
+        return "sgm: the audit log is empty"
     services = sorted({str(one) for record in known for one in record.get("services") or ()})
     if not arguments.service or arguments.service in services:
-        return "sgm: nothing of that is recorded here"
-    return clean(f"sgm: nothing of {arguments.service} is recorded here. {nearest(arguments.service, services)}", 300)
+        return "sgm: no matching audit records"
+    return clean(f"sgm: no audit records of {arguments.service}. {nearest(arguments.service, services)}", 300)
 
 
-def _verify(line: int | None, file: str, arguments: argparse.Namespace) -> int:
+def _verify(line: int | None, file: str, records: int, arguments: argparse.Namespace) -> int:
     if arguments.output == "json":
         found = {"schema": 1, "file": file, "whole": line is None, "breaks_at_line": line}
         output.data(json.dumps(found, indent=2, ensure_ascii=False))
     elif line is None:
-        output.data(f"{file}: whole")
+        output.data(f"OK, chain intact ({records} record{'' if records == 1 else 's'}): {file}")
     else:
-        output.data(f"{file}:{line}: the chain breaks here: a record was changed or taken out")
+        output.data(f"{file}:{line}: chain broken here: a record was changed or removed")
     return 0 if line is None else 1
 
 

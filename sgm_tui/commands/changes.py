@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 _EXIT: dict[Result, int] = {"planned": 0, "opened": 0, "pushed": 0, "nothing": 0, "refused": 1, "failed": 3}
 _WAIT_SECONDS = 3600.0
 _UNKNOWN = (
-    "  unknown never counts as pass: run it where the hub, the clusters and Prometheus can be read; "
-    "`sgm help workflows` says what each stage needs"
+    "  unknown never counts as pass: run sgm where the hub, the clusters and Prometheus are reachable "
+    "(see `sgm help workflows`)"
 )
 
 
@@ -47,32 +47,34 @@ class _Check(argparse.Action):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of every command that writes."""
-    parser.add_argument("--dry-run", action="store_true", help="print the diff and the gates, change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the diff and the gates without writing")
     parser.add_argument(
         "--check",
         action=_Check,
         nargs=0,
         default=False,
-        help="as --dry-run, and exit 1 where writing it would be refused",
+        help="like --dry-run, but exit 1 if the write would be refused",
     )
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--reason", default="", metavar="R", help="why; goes into the commit, pull request and audit")
-    parser.add_argument("--override", action="store_true", help="go over gates that block; needs --reason")
+    parser.add_argument("--yes", action="store_true", help="skip the confirmation")
+    parser.add_argument(
+        "--reason", default="", metavar="R", help="reason, recorded in the commit, pull request and audit log"
+    )
+    parser.add_argument("--override", action="store_true", help="override blocking gates; requires --reason")
     parser.add_argument(
         "--supersede",
         action="store_true",
-        help="take the place of sgm's own open pull requests that want another version here: they are closed",
+        help="supersede (close) sgm's own open pull requests that propose another version",
     )
-    parser.add_argument("--direct", action="store_true", help="push without a pull request, where policy.direct allows")
-    parser.add_argument("--wait", action="store_true", help="stay until every cell has settled, or one has failed")
+    parser.add_argument("--direct", action="store_true", help="push without a pull request, if policy.direct allows it")
+    parser.add_argument("--wait", action="store_true", help="wait until every cell has settled or one has failed")
     parser.add_argument(
         "--timeout",
         type=positive,
         default=_WAIT_SECONDS,
         metavar="SECONDS",
-        help="how long --wait waits (3600)",
+        help="timeout of --wait in seconds (default: 3600)",
     )
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print it")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="output format")
 
 
 def add_strategy(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +104,7 @@ def with_strategy(staged: Staged, name: str, config: Config) -> Staged:
 def version(text: str) -> Version:
     """An argument that has to be a version."""
     if not is_version(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no image tag or digest")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an image tag or digest")
     return Version(text)
 
 
@@ -185,7 +187,7 @@ def _override(arguments: argparse.Namespace) -> Override | None:
     if not arguments.override:
         return None
     if len(one_line(arguments.reason)) < 10:
-        raise UsageError("--override needs a --reason of at least 10 characters", "Say why, so that others can judge.")
+        raise UsageError("--override needs a --reason of at least 10 characters", "Give the reason for the override.")
     return Override(arguments.reason)
 
 
@@ -236,7 +238,7 @@ def _show(
 
 
 def _say_why(preview: Preview, now: datetime) -> None:
-    """The reasons on stderr too: who reads the answer with a program reads those in a log."""
+    """Print the reasons on stderr too, so that a log has them when stdout is parsed."""
     for refusal in preview.refusals:
         if not refusal.nothing:
             output.note(f"sgm: {refusal.path or 'refused'}: {refusal.reason}")
@@ -251,17 +253,17 @@ def _say_why(preview: Preview, now: datetime) -> None:
 
 
 def _by_reason(blocked: Sequence[Gate], now: datetime) -> dict[tuple[str, str, str], list[str]]:
-    """What is in the way, said once for all the cells it is said of."""
+    """Group the blocking gates by reason, with the cells of each."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for gate in blocked:
-        over = "no override possible" if gate.level == "never" else "--override --reason R goes over it"
+        over = "no override possible" if gate.level == "never" else "override it with --override --reason R"
         found.setdefault((gate.gate, why(gate, now), over), []).append(str(gate.cell))
     return found
 
 
 def _asked(preview: Preview) -> bool:
     count = len(preview.proposals)
-    return output.asked(f"Write {'this' if count == 1 else f'these {count}'}?")
+    return output.asked(f"Write {'this proposal' if count == 1 else f'these {count} proposals'}?")
 
 
 def only_changes(found: Sequence[Change | Refusal]) -> Staged:

@@ -64,7 +64,7 @@ async def settled_session(
         if session.error is not None:
             raise session.error
         if not snapshot.sources:
-            raise UnreachableError(UNCONFIGURED, "Nothing was done. Try again.")
+            raise UnreachableError(UNCONFIGURED, "Nothing was changed. Try again.")
         yield session, snapshot
 
 
@@ -72,7 +72,7 @@ async def _say_if_cloning(session: LiveSession) -> None:
     """Tell a person why nothing happens: the first time the repository is fetched whole."""
     await asyncio.sleep(_CLONE_NOTE_SECONDS)
     if git_is_silent(session.store.snapshot):
-        output.note("sgm: the repository is still being fetched, which the first time takes as long as a clone")
+        output.note("sgm: still fetching the repository (the first fetch is a full clone)")
 
 
 def must_know_git(snapshot: FleetSnapshot) -> None:
@@ -84,8 +84,8 @@ def must_know_git(snapshot: FleetSnapshot) -> None:
     for health in snapshot.sources:
         if health.source.kind == "git" and health.state != "fresh":
             raise UnreachableError(
-                f"the GitOps repository did not answer: {health.reason or 'no word in time'}",
-                "repository.url in sgm.yaml says where it should be.",
+                f"the GitOps repository did not answer: {health.reason or 'no answer in time'}",
+                "Check repository.url in sgm.yaml.",
             )
 
 
@@ -107,7 +107,7 @@ def may_write(arguments: argparse.Namespace, session: LiveSession | None = None)
         )
     if not arguments.yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         instead = ", or --dry-run to see what it would do" if "dry_run" in arguments else ""
-        raise UsageError("there is no terminal to confirm on", f"Add --yes to confirm in advance{instead}.")
+        raise UsageError("cannot ask for confirmation without a terminal", f"Add --yes to confirm in advance{instead}.")
 
 
 _CLONE_NOTE_SECONDS = 20.0
@@ -158,7 +158,7 @@ def must_have_answered(snapshot: FleetSnapshot, what: str) -> None:
         UnreachableError: whether `what` is so is not known, because git has not answered.
     """
     if reason := git_is_silent(snapshot):
-        raise UnreachableError(f"whether {what} is not known: {reason}", "Nothing was done. Try again.")
+        raise UnreachableError(f"whether {what} is not known: {reason}", "Nothing was changed. Try again.")
 
 
 def check_places(snapshot: FleetSnapshot, service: str | None, stage: str | None, clusters: Sequence[str]) -> None:

@@ -99,7 +99,7 @@ def completes(metavar: object) -> dict[str, object] | None:
 def add(commands: Any, shared: argparse.ArgumentParser, parser: Callable[[], argparse.ArgumentParser]) -> None:
     """Declare the command; `parser` makes the whole one."""
     command = commands.add_parser(
-        "completion", parents=[shared], help="completion for your shell: bash, zsh, fish, tcsh"
+        "completion", parents=[shared], help="print a completion script: bash, zsh, fish, tcsh"
     )
     command.add_argument("shell", nargs="?", choices=SHELLS, help="the shell it is for")
     command.add_argument("--names", choices=tuple(_KINDS.values()), help=argparse.SUPPRESS)

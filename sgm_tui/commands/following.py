@@ -120,7 +120,7 @@ async def follow(session: LiveSession, wanted: Mapping[CellKey, Version], number
                 if ended is not None:
                     return ended
     except TimeoutError:
-        output.note(f"sgm: not settled within {seconds:.0f} s; it goes on without you: sgm status shows it")
+        output.note(f"sgm: not settled within {seconds:.0f} s; the operation continues: check sgm status")
     return 1
 
 
@@ -130,8 +130,8 @@ def _move(snapshot: FleetSnapshot, key: CellKey, version: Version) -> str:
     if cell is None:
         return ""
     if reason := unseen(snapshot, cell):
-        merged = "merged; the rest" if cell.desired_version == version else "all but its merge"
-        return f"{merged} cannot be followed from here: {reason}"
+        merged = "merged; the rest" if cell.desired_version == version else "everything but the merge"
+        return f"{merged} cannot be observed from here: {reason}"
     return move_of(cell, version)
 
 
@@ -165,17 +165,17 @@ def _is_to_come(
 
 
 def _say_blind(wanted: Mapping[CellKey, Version], there: Mapping[CellKey, Cell], blind: Sequence[Cell]) -> None:
-    """What was done, what nobody here can see, and what that needs."""
+    """Report what was merged, which clusters cannot be observed, and the access that would need."""
     where = ", ".join(cell.key.cluster for cell in blind)
-    output.note(f"sgm: git wants it; whether {where} has settled cannot be seen from here")
+    output.note(f"sgm: merged to git; cannot observe from here whether {where} has settled")
     left = len(wanted) - len(there)
     if left:
-        output.note(f"sgm: {left} of a later wave not opened: it opens when the one before is seen to have settled")
-    output.note("  --wait needs a kubeconfig that may read the hub and these clusters: sgm help workflows")
+        output.note(f"sgm: {left} queued for a later wave: opened once the previous wave has settled")
+    output.note("  --wait needs a kubeconfig with read access to the hub and these clusters: see sgm help workflows")
 
 
 def _taken_back(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], arrived: set[CellKey]) -> bool:
-    """Whether git has stopped to want what it already wanted: somebody went back, or on to another version."""
+    """Whether git had one of these versions and has moved to another one since."""
     for key, version in wanted.items():
         cell = snapshot.cells.get(key)
         if cell is None or cell.desired_version is None:
@@ -183,6 +183,6 @@ def _taken_back(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], arri
         if cell.desired_version == version:
             arrived.add(key)
         elif key in arrived:
-            output.note(f"sgm: {key}: git wants {cell.desired_version} there now, not {version} any more")
+            output.note(f"sgm: {key}: git now has {cell.desired_version}, no longer {version}")
             return True
     return False

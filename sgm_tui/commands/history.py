@@ -32,9 +32,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("service", nargs="?", metavar="SERVICE", help="only this service")
     parser.add_argument("--stage", metavar="STAGE", help="only this stage")
     parser.add_argument("--cluster", metavar="C", help="only this cluster")
-    parser.add_argument("-n", "--limit", type=count, default=10, metavar="N", help="so many a cell (default: 10)")
-    parser.add_argument("--no-health", action="store_true", help="do not ask Prometheus how each of them fared")
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how to print it")
+    parser.add_argument("-n", "--limit", type=count, default=10, metavar="N", help="versions per cell (default: 10)")
+    parser.add_argument("--no-health", action="store_true", help="skip the Prometheus query for each version's health")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="output format")
     parser.set_defaults(run=run)
 
 

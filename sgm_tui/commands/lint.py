@@ -1,4 +1,4 @@
-"""`sgm lint`: what is wrong with a GitOps repository, before Argo CD finds out."""
+"""`sgm lint`: check a GitOps repository for mistakes, before Argo CD finds out."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _TEAM_FILE = "sgm.yaml"
 
 def add(commands: _SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser = commands.add_parser("lint", parents=[shared], help="what is wrong with a GitOps repository")
+    parser = commands.add_parser("lint", parents=[shared], help="check a GitOps repository for mistakes")
     parser.add_argument(
         "path",
         type=Path,
         nargs="?",
         metavar="PATH",
-        help="a checkout that holds sgm.yaml (default: --repo, or the one around the current directory)",
+        help="a checkout with sgm.yaml (default: --repo, or the one around the current directory)",
     )
     parser.add_argument("--rule", action="append", default=[], metavar="ID", help="only this rule; repeatable")
     parser.add_argument("--ignore", action="append", default=[], metavar="ID", help="not this rule; repeatable")
     parser.add_argument("--strict", action="store_true", help="exit 1 on warnings too")
     parser.add_argument(
-        "--applications", action="store_true", help="also list the Applications, those ApplicationSets make included"
+        "--applications", action="store_true", help="also list the Applications, including generated ones"
     )
-    parser.add_argument("--verbose", action="store_true", help="also say which rules had nothing to look at")
-    parser.add_argument("-o", "--output", choices=_FORMATS, default="text", help="how to print it (default: text)")
+    parser.add_argument("--verbose", action="store_true", help="also list the rules that were skipped")
+    parser.add_argument("-o", "--output", choices=_FORMATS, default="text", help="output format (default: text)")
     parser.set_defaults(run=run)
 
 
@@ -71,10 +71,10 @@ def _check_rules(names: Sequence[str]) -> None:
 
 def _root(arguments: argparse.Namespace) -> Path:
     """The folder to look at: it holds sgm.yaml, or `--config` says where that is."""
-    hint = f"Name a checkout that holds {_TEAM_FILE}: sgm lint PATH"
+    hint = f"Name a checkout with {_TEAM_FILE}: sgm lint PATH"
     repository = (arguments.repo or "").removeprefix("file://")
     if not arguments.path and "://" in repository:
-        raise UsageError(f"{repository} is not on this disk", "Clone it, and name the checkout: sgm lint PATH")
+        raise UsageError(f"{repository} is not a local path", "Clone it, and name the checkout: sgm lint PATH")
     named = arguments.path or (Path(repository) if repository else None)
     if named is None:
         here = Path.cwd()
@@ -84,9 +84,9 @@ def _root(arguments: argparse.Namespace) -> Path:
         return (inside or here).resolve()
     root = named.expanduser()
     if not root.is_dir():
-        raise UsageError(f"{named} is no folder", hint)
+        raise UsageError(f"{named} is not a directory", hint)
     if arguments.config is None and not (root / _TEAM_FILE).is_file():
-        raise UsageError(f"{named} holds no {_TEAM_FILE}", hint)
+        raise UsageError(f"{named} has no {_TEAM_FILE}", hint)
     return root.resolve()
 
 

@@ -13,8 +13,8 @@ from sgm_tui.errors import UsageError
 
 def add(commands: Any, shared: argparse.ArgumentParser, parser: Callable[[], argparse.ArgumentParser]) -> None:
     """Declare the command; `parser` makes the whole command line."""
-    command = commands.add_parser("help", parents=[shared], help="the usage of a command, or a page of the manual")
-    command.add_argument("topic", nargs="?", metavar="TOPIC", help="a command or a page; without it all are listed")
+    command = commands.add_parser("help", parents=[shared], help="show the usage of a command, or a manual page")
+    command.add_argument("topic", nargs="?", metavar="TOPIC", help="a command or a page (default: list all)")
     command.set_defaults(run=lambda arguments: run(arguments, parser()))
 
 
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     pages, commands = manual(), _commands(parser)
     topic = arguments.topic
     if topic is None:
-        output.data(f"{parser.format_help()}\npages of the manual: {', '.join(pages)}\n  sgm help PAGE prints one.")
+        output.data(f"{parser.format_help()}\npages of the manual: {', '.join(pages)}\n  sgm help PAGE prints a page.")
     elif topic in commands:
         output.data(commands[topic].format_help().rstrip())
         if topic in pages:

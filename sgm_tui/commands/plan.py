@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("plan", parents=[shared], help="what is staged: show it, open it, recover it")
+    parser = commands.add_parser("plan", parents=[shared], help="show, open or recover the plan")
     parser.add_argument(
         "what",
         nargs="?",
         choices=("show", "open", "clear", "resume", "discard", "waves", "next", "stop", "go-on", "drop"),
         default="show",
-        help="show it (default), open its pull requests, clear it; resume or discard an unfinished write; "
-        "list what goes wave by wave, open every next wave that may open, stop one, let it go on, drop it",
+        help="show the plan (default), open its pull requests, clear it; resume or discard an unfinished write; "
+        "list wave rollouts (waves), open every wave that is due (next), stop, resume (go-on) or drop one",
     )
-    parser.add_argument("operation", nargs="?", metavar="ID", help="which unfinished write, or which waves")
-    parser.add_argument("--unfinished", action="store_true", help="list what was begun and never finished")
+    parser.add_argument("operation", nargs="?", metavar="ID", help="ID of an unfinished write or a wave rollout")
+    parser.add_argument("--unfinished", action="store_true", help="list unfinished writes")
     changes.add_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what was asked for; the exit code of design §6."""
+    """Run the selected subcommand; return the exit code."""
     if (arguments.what in {"resume", "discard", "stop", "go-on", "drop"}) != bool(arguments.operation):
         raise UsageError(
             "sgm plan: resume, discard, stop, go-on and drop need an ID",
@@ -69,22 +69,22 @@ async def _plan(arguments: argparse.Namespace) -> int:
         if arguments.what == "clear":
             return await _clear(session, snapshot, arguments)
         if not snapshot.plan.changes:
-            output.note("sgm: p on a cell of the dashboard plans a promotion into it")
+            output.note("sgm: press p on a cell of the dashboard to stage a promotion")
         if snapshot.plan.changes or arguments.output == "json":
             code = await changes.carry_out(session, Staged(snapshot.plan.changes), arguments)
         else:
-            output.data("nothing is planned")
+            output.data("the plan is empty")
             code = 0
         left = await session.unfinished()
         if left:
-            output.note(f"sgm: {len(left)} begun and never finished: sgm plan --unfinished")
+            output.note(f"sgm: {len(left)} unfinished write{'' if len(left) == 1 else 's'}: sgm plan --unfinished")
         return code
 
 
 async def _waves(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
     known = {plan.identity for plan, _ in await session.waves()}
     if arguments.operation and arguments.operation not in known:
-        raise UsageError(f"no waves {arguments.operation}", "sgm plan waves lists them.")
+        raise UsageError(f"no wave rollout {arguments.operation}", "sgm plan waves lists them.")
     match arguments.what:
         case "stop":
             await session.stop_waves(arguments.operation, arguments.reason or "by hand")
@@ -105,7 +105,9 @@ async def _waves(session: LiveSession, snapshot: FleetSnapshot, arguments: argpa
         (plan.identity, age(now - plan.began_at), plan.title, f"{plan.opened}/{len(plan.waves)}", step.reason)
         for plan, step in found
     ]
-    shown = align([("ID", "BEGUN", "WHAT", "OPENED", "WAITS FOR"), *rows]) if rows else ["nothing goes wave by wave"]
+    shown = (
+        align([("ID", "STARTED", "WHAT", "OPENED", "WAITING FOR"), *rows]) if rows else ["no wave rollout in progress"]
+    )
     output.data("\n".join(shown))
     return 0
 
@@ -125,11 +127,11 @@ async def _clear(session: LiveSession, snapshot: FleetSnapshot, arguments: argpa
     for change in snapshot.plan.changes:
         await session.drop(change)
     count = len(snapshot.plan.changes)
-    return _done(arguments, "cleared", f"{count} change{'' if count == 1 else 's'} taken out of the plan")
+    return _done(arguments, "cleared", f"{count} change{'' if count == 1 else 's'} removed from the plan")
 
 
 def _done(arguments: argparse.Namespace, result: str, said: str, **more: object) -> int:
-    """What became of it, for people or for programs."""
+    """Print the result, as text or as JSON."""
     document = {"schema": 1, "result": result, "operation": arguments.operation, "text": said, **more}
     output.data(json.dumps(document, indent=2, ensure_ascii=False) if arguments.output == "json" else said)
     return 0
@@ -140,11 +142,11 @@ def _list(found: tuple[Unfinished, ...], snapshot: FleetSnapshot, arguments: arg
         rows = [{**asdict(one), "began_at": time_text(one.began_at)} for one in found]
         output.data(json.dumps({"schema": 1, "unfinished": rows}, indent=2, ensure_ascii=False))
     elif not found:
-        output.data("everything that was begun has ended")
+        output.data("no unfinished writes")
     else:
         now = snapshot.generated_at
         rows_ = [
             (one.operation, age(now - one.began_at), one.title, one.found, one.advice, one.explained) for one in found
         ]
-        output.data("\n".join(align([("ID", "BEGUN", "WHAT", "SERVER HOLDS", "NEXT", "WHY"), *rows_])))
+        output.data("\n".join(align([("ID", "STARTED", "WHAT", "ON SERVER", "NEXT", "WHY"), *rows_])))
     return 0

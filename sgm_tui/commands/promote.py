@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("promote", parents=[shared], help="bring a version into a stage, as a pull request")
-    parser.add_argument("services", nargs="*", metavar="SERVICE", help="what to promote")
-    parser.add_argument("--all", action="store_true", help="every service the stage is behind with")
-    parser.add_argument("--to", required=True, metavar="STAGE", help="the stage it goes into")
+    parser = commands.add_parser("promote", parents=[shared], help="promote a version into a stage, as a pull request")
+    parser.add_argument("services", nargs="*", metavar="SERVICE", help="services to promote")
+    parser.add_argument("--all", action="store_true", help="every service whose version is behind in the stage")
+    parser.add_argument("--to", required=True, metavar="STAGE", help="target stage")
     parser.add_argument(
-        "--version", type=changes.version, metavar="V", help="the version (default: what git wants in the stage before)"
+        "--version", type=changes.version, metavar="V", help="version (default: the previous stage's version in git)"
     )
     parser.add_argument("--from", dest="source", metavar="STAGE", help="take the version from this stage")
     where = parser.add_mutually_exclusive_group()
@@ -46,7 +46,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Plan it, show it, write it; the exit code of design §6."""
     if bool(arguments.services) == arguments.all:
-        raise UsageError("sgm promote: name services, or say --all", "Try: sgm promote --help")
+        raise UsageError("sgm promote: name services, or use --all", "Try: sgm promote --help")
     if not arguments.dry_run:
         may_write(arguments)
     return asyncio.run(_promote(arguments))
@@ -81,6 +81,6 @@ def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
         for name, found in of.items():
             if not found:
                 must_have_answered(snapshot, f"{name} is deployed there")
-                raise UsageError(f"{name} is not deployed there", "sgm status shows where it is.")
+                raise UsageError(f"{name} is not deployed there", "Run sgm status to see where it is deployed.")
         keys = [key for found in of.values() for key in found]
     return promotions_into(snapshot, keys, arguments.version, StageName(arguments.source) if arguments.source else None)

@@ -1,4 +1,4 @@
-"""`sgm prs`: pull requests that touch the fleet, and what may be done to them."""
+"""`sgm prs`: list and act on pull requests that change the fleet, and what may be done to them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _ACTIONS: tuple[PullAction, ...] = tuple(WORDS)
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("prs", parents=[shared], help="pull requests that touch the fleet")
-    parser.add_argument("what", nargs="?", choices=("list", *_ACTIONS), default="list", help="what to do")
-    parser.add_argument("number", nargs="?", type=count, metavar="NUMBER", help="to which pull request")
+    parser = commands.add_parser("prs", parents=[shared], help="list and act on pull requests that change the fleet")
+    parser.add_argument("what", nargs="?", choices=("list", *_ACTIONS), default="list", help="action (default: list)")
+    parser.add_argument("number", nargs="?", type=count, metavar="NUMBER", help="number of the pull request")
     parser.add_argument("--service", metavar="SERVICE", help="only those that change this service")
     parser.add_argument("--stage", metavar="STAGE", help="only those that change this stage")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how to print it")
+    parser.add_argument("--yes", action="store_true", help="skip the confirmation")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="output format")
     parser.set_defaults(run=run)
 
 
@@ -100,7 +100,7 @@ def _why_protected(request: PullRequest, locked: Sequence[str]) -> str:
     shared = [one.path for one in request.besides if one.stage is None]
     more = f" and {len(shared) - _NAMED} more" if len(shared) > _NAMED else ""
     through = f" through {', '.join(shared[:_NAMED])}{more}, which every stage shares" if shared else ""
-    merges = ", and it merges by itself once approved" if request.auto_merge else ""
+    merges = ", and auto-merge is on" if request.auto_merge else ""
     return f"#{request.number} changes {' and '.join(locked)}{through}{merges}"
 
 
@@ -109,7 +109,7 @@ def _must_know_forge(snapshot: FleetSnapshot) -> None:
         if health.source.kind == "forge" and health.state != "fresh":
             raise UnreachableError(
                 f"GitHub did not answer: {health.reason or 'no answer in time'}",
-                "github.* says where it is: sgm help configuration.",
+                "Check github.* in sgm.yaml: sgm help configuration.",
             )
 
 
@@ -143,7 +143,7 @@ def _row(request: PullRequest, now: datetime) -> tuple[str, ...]:
         age(now - since) if since else "-",
         request.author,
         request.title,
-        "" if request.state != "open" else stopped or ("merges by itself" if request.auto_merge else "can be merged"),
+        "" if request.state != "open" else stopped or ("auto-merge on" if request.auto_merge else "can be merged"),
     )
 
 

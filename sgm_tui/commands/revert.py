@@ -30,17 +30,17 @@ _NAMED = 5
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
     parser = commands.add_parser("revert", parents=[shared], help="revert the last promotion, as a pull request")
-    parser.add_argument("service", metavar="SERVICE", help="what to revert")
-    parser.add_argument("--stage", metavar="STAGE", help="revert its last promotion, in the clusters it reached")
+    parser.add_argument("service", metavar="SERVICE", help="service to revert")
+    parser.add_argument("--stage", metavar="STAGE", help="revert the last promotion into this stage")
     parser.add_argument("--cluster", action="append", metavar="C", help="revert this cluster instead; repeatable")
     target = parser.add_mutually_exclusive_group()
-    target.add_argument("--to-revision", metavar="SHA", help="to what git wanted at this commit")
+    target.add_argument("--to-revision", metavar="SHA", help="to the version git had at this commit")
     target.add_argument("--to-version", metavar="V", help="to this version from the cell's history")
     target.add_argument(
         "--bad-version",
         type=changes.version,
         metavar="V",
-        help="every cell that runs or is about to run this version, which is known bad from now on",
+        help="revert every cell that runs or is about to run this version, and mark it as known bad",
     )
     changes.add_strategy(parser)
     changes.add_options(parser)
@@ -79,7 +79,7 @@ async def _unknown(session: LiveSession, snapshot: FleetSnapshot, arguments: arg
     if version in known:
         return None
     if silent := _silent_clusters(snapshot, arguments):
-        raise UnreachableError(f"whether {service} {version} runs in {silent} is not known", "Nothing was done.")
+        raise UnreachableError(f"cannot tell whether {service} {version} runs in {silent}", "Nothing was done.")
     near = difflib.get_close_matches(version, known, n=_NAMED, cutoff=0.4)
     told = f"the nearest: {', '.join(near)}" if near else f"known: {', '.join(known[:_NAMED]) or 'none'}"
     return Refusal("", f"no cell of {service} has {version}; {told}")
@@ -111,7 +111,7 @@ async def _stage_reverts(session: LiveSession, snapshot: FleetSnapshot, argument
 
 
 async def _away_from(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
-    """The way back of every cell that is meant, each telling others that the version is bad."""
+    """Revert every selected cell, each commit marking the version as known bad."""
     service, version = ServiceName(arguments.service), arguments.bad_version
     found = [
         replace(one, marks_bad=_why_bad(arguments)) if isinstance(one, Change) else one
@@ -119,21 +119,21 @@ async def _away_from(session: LiveSession, snapshot: FleetSnapshot, arguments: a
         if _asked_for(one, arguments)
     ]
     if silent := _silent_clusters(snapshot, arguments):
-        output.note(f"sgm: whether {service} {version} runs in {silent} is not known: nothing is reverted there for it")
+        output.note(f"sgm: cannot tell whether {service} {version} runs in {silent}: not reverted there")
         if not found:
-            raise UnreachableError(f"{service} {version}: no cluster that answers runs it", "Nothing was done.")
-    nothing = Refusal("", f"git wants {service} {version} in no cell that is meant", nothing=True)
+            raise UnreachableError(f"{service} {version}: no reachable cluster runs it", "Nothing was done.")
+    nothing = Refusal("", f"git has {service} {version} in none of the selected cells", nothing=True)
     return changes.only_changes(found or [nothing])
 
 
 def _why_bad(arguments: argparse.Namespace) -> str:
-    return one_line(arguments.reason) or "left with sgm revert, no reason was given"
+    return one_line(arguments.reason) or "reverted with sgm revert, no reason given"
 
 
 async def _mark(session: LiveSession, arguments: argparse.Namespace) -> None:
     service, version = ServiceName(arguments.service), arguments.bad_version
     await session.mark_bad(service, version, _why_bad(arguments))
-    output.note(f"marked     {service} {version} is known bad in every cell: {_why_bad(arguments)}")
+    output.note(f"marked     {service} {version} as known bad in every cell: {_why_bad(arguments)}")
 
 
 def _asked_for(one: Change | Refusal, arguments: argparse.Namespace) -> bool:

@@ -28,13 +28,13 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
     parser = commands.add_parser("rollout", parents=[shared], help="resume, abort, retry, pause or restart a rollout")
     parser.add_argument(
-        "action", choices=_ACTIONS, help="what to do: " + "; ".join(f"{a}: {WHAT_IT_DOES[a]}" for a in _ACTIONS)
+        "action", choices=_ACTIONS, help="action: " + "; ".join(f"{a}: {WHAT_IT_DOES[a]}" for a in _ACTIONS)
     )
-    parser.add_argument("service", metavar="SERVICE", type=name, help="of which service")
-    parser.add_argument("--cluster", metavar="C", type=name, required=True, help="in which cluster")
-    parser.add_argument("--reason", default="", metavar="R", help="why; it is kept in the audit")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print it")
+    parser.add_argument("service", metavar="SERVICE", type=name, help="service of the rollout")
+    parser.add_argument("--cluster", metavar="C", type=name, required=True, help="cluster of the rollout")
+    parser.add_argument("--reason", default="", metavar="R", help="reason, recorded in the audit log")
+    parser.add_argument("--yes", action="store_true", help="skip the confirmation")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="output format")
     parser.set_defaults(run=run)
 
 
@@ -72,7 +72,9 @@ def _cell(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Cell:
     cell = snapshot.cells.get(key) if key is not None else None
     if cell is None:
         must_have_answered(snapshot, f"{arguments.service} is in {arguments.cluster}")
-        raise UsageError(f"{arguments.service} is not in {arguments.cluster}", "sgm status shows what is where.")
+        raise UsageError(
+            f"{arguments.service} is not in {arguments.cluster}", "Run sgm status to see where it is deployed."
+        )
     return cell
 
 

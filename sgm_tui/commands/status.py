@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     ConfigLoader = Callable[[], Awaitable[Config]]
 
-_PATIENCE = "What has answered is shown. Wait longer (--timeout), or look at the sources in the dashboard: sgm."
+_PATIENCE = "Partial results are shown. Raise --timeout, or check the sources in the dashboard (sgm)."
 _FOR_PEOPLE = frozenset({"table", "wide", "markdown", "svg"})
 """Formats in which nothing at all looks like a fleet without services."""
 FORMATS = ("table", "wide", "json", "yaml", "svg", "markdown")
@@ -32,13 +32,13 @@ FORMATS = ("table", "wide", "json", "yaml", "svg", "markdown")
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("status", parents=[shared], help="one look at the fleet")
+    parser = commands.add_parser("status", parents=[shared], help="print the state of the fleet once")
     _status_options(parser)
     parser.set_defaults(run=run)
 
 
 def _status_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", choices=FORMATS, default="table", help="how to print it (default: table)")
+    parser.add_argument("-o", "--output", choices=FORMATS, default="table", help="output format (default: table)")
     for name in ("service", "stage", "cluster"):
         parser.add_argument(f"--{name}", action="append", metavar=name.upper(), help=f"only this {name}; repeatable")
     parser.add_argument(
@@ -47,13 +47,13 @@ def _status_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="EXPR",
-        help="exit 1 unless this is true of every selected cell, e.g. journey==settled",
+        help="exit 1 unless every selected cell matches, e.g. journey==settled",
     )
     parser.add_argument(
         "--timeout",
         type=positive,
         metavar="SECONDS",
-        help="wait at most so long in all (default: while answers are coming)",
+        help="overall timeout in seconds (default: until all sources answered or stopped answering)",
     )
 
 
@@ -89,9 +89,7 @@ async def look(load: ConfigLoader, arguments: argparse.Namespace) -> int:
         raise UnreachableError(f"incomplete: {'; '.join(missing)}{_within(arguments.timeout)}", _PATIENCE)
     silent = _all_silent(snapshot)
     if silent:
-        raise UnreachableError(
-            f"no cluster answered: {silent}", "sgm.yaml and the kubeconfig say where they should be."
-        )
+        raise UnreachableError(f"no cluster is reachable: {silent}", "Check sgm.yaml and the kubeconfig.")
     for note in untrue:
         output.note(f"sgm: --assert {note}")
     return 1 if untrue else 0
@@ -180,4 +178,4 @@ def _untrue(snapshot: FleetSnapshot, keys: frozenset[CellKey], claims: Sequence[
 
 
 def _said(value: object) -> str:
-    return "not known" if value is None else str(value)
+    return "unknown" if value is None else str(value)

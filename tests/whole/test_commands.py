@@ -159,7 +159,7 @@ def test_a_runner_without_a_kubeconfig_follows_the_merge_and_says_what_it_lacks(
     version = slow_fleet.cell("cart", "staging-eu1")["desired"]
     ran = slow_fleet.sgm(*where, "cart", "--to", "staging", "--version", version, code=3)
     assert "there is no kubeconfig: KUBECONFIG is not set" in ran.stderr
-    assert "whether staging-eu1 has settled cannot be seen from here" in ran.stderr
+    assert "cannot observe from here whether staging-eu1 has settled" in ran.stderr
     ran = slow_fleet.sgm(*where, "cart", "--to", "prod", code=1)
     # Later waves are judged when they open: only the first one is in question now.
     assert "cart@prod-eu1: healthy-before: staging-eu1 is unknown" in ran.stderr
@@ -276,14 +276,14 @@ def test_another_version_supersedes_the_open_pull_request_when_it_is_asked_to(sl
     over = ("--override", "--reason", "a test of superseding")
     (old,) = slow_fleet.json(*where, "--version", first, *over)["pull_requests"]
     refused = slow_fleet.sgm(*where, "--version", second, code=1)
-    assert f"#{old['number']} by operator wants {first} here, and is sgm's: supersede it" in refused.stderr
+    assert f"#{old['number']} by operator proposes {first} here and was opened by sgm: supersede it" in refused.stderr
     superseding = slow_fleet.json(*where, "--version", second, *over, "--supersede")
     (new,) = superseding["pull_requests"]
     assert (superseding["result"], new["supersedes"]) == ("opened", [old["number"]])
     gate = next(one for one in superseding["gates"] if one["gate"] == "pull-request")
     assert (gate["result"], gate["reason"]) == (
         "warn",
-        f"superseded: #{old['number']} is closed, {second} takes its place",
+        f"superseded: #{old['number']} will be closed in favour of {second}",
     )
     states = {one["number"]: one["state"] for one in slow_fleet.json("prs")["pull_requests"]}
     assert (states[old["number"]], states[new["number"]]) == ("closed", "open")
@@ -322,7 +322,7 @@ def test_a_later_wave_is_not_opened_while_the_one_before_rolls_whoever_asks(slow
         assert {one["cluster"] for one in refused["changes"]} == {"prod-us1", "prod-ap1"}
         assert {one["gate"] for one in refused["gates"] if one["result"] in {"block", "unknown"}} == {"wave"}
     ran = slow_fleet.sgm(*where, "--config", str(another), "--wait", "--timeout", "1", code=1)
-    assert "waiting    cart@prod-us1: a wave before this one: prod-eu1 is " in ran.stderr
+    assert "waiting    cart@prod-us1: an earlier wave: prod-eu1 is " in ran.stderr
     only = ("promote", "cart", "--to", "prod", "--cluster", "prod-eu1", "--yes")
     assert slow_fleet.json(*only)["result"] == "nothing"
     ran = slow_fleet.sgm(*only, "--wait", "--timeout", "1", code=1)
@@ -370,7 +370,7 @@ def test_a_closed_descriptor_is_no_defect_and_nothing_lands_in_the_wrong_place(
     command = ["bash", "-c", script, "bash", SGM, "--config", fleet.ready["config"], "plan", "-o", "json"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
     assert (ran.returncode, stdout in ran.stdout, stderr in ran.stderr) == (code, True, True), ran
-    assert "defect" not in ran.stderr
+    assert "crashed (bug)" not in ran.stderr
     if stdout:
         assert json.loads(ran.stdout)["schema"] == 1
 
@@ -415,13 +415,13 @@ def test_the_audit_is_whole_and_says_what_was_done_and_why(fleet: Fleet) -> None
     records = fleet.json("audit", "--service", "catalog", "--stage", "staging")["records"]
     assert {"release 42", "incident 4711"} <= {record["reason"] for record in records}
     assert {"push", "open", "auto-merge"} <= {record["action"] for record in records}
-    assert fleet.sgm("audit", "verify").stdout.strip().endswith("whole")
+    assert fleet.sgm("audit", "verify").stdout.strip().startswith("OK, chain intact (")
     assert fleet.json("plan", "--unfinished")["unfinished"] == []
 
 
 def test_an_empty_plan_says_so(fleet: Fleet) -> None:
     ran = fleet.sgm("plan")
-    assert ran.stdout == "nothing is planned\n"
+    assert ran.stdout == "the plan is empty\n"
     assert "p on a cell" in ran.stderr
 
 
@@ -431,7 +431,7 @@ def test_an_audit_without_an_answer_says_whether_the_name_was_right(fleet: Fleet
     config = tmp_path / "sgm.yaml"
     config.write_text(text.replace("state_directory: ", f"state_directory: {tmp_path}/state #"), encoding="utf-8")
     where = ("--config", str(config), "audit")
-    assert "nothing has been recorded here yet" in fleet.sgm(*where).stderr
+    assert "the audit log is empty" in fleet.sgm(*where).stderr
     loaded = load(config, flags={}, environ={})
     Audit(fleet_directory(loaded) / "audit.jsonl").record("push", services=["checkout"], stage="prod")
     assert "Did you mean checkout?" in fleet.sgm(*where, "--service", "chekout").stderr

@@ -84,6 +84,6 @@ def test_what_was_opened_together_is_adopted_alone_and_waited_for(fleet: Fleet, 
     code, alone, said = ended(more)
     assert (code, alone["result"], alone["pull_requests"]) == (1, "nothing", [])
     assert [(one["number"], one["reason"]) for one in alone["refusals"]] == [
-        (number, f"#{number} by operator already brings {both['changes'][0]['to']}")
+        (number, f"#{number} by operator already proposes {both['changes'][0]['to']}")
     ]
     assert f"#{number} was closed without being merged" in said

@@ -209,7 +209,7 @@ def test_a_defect_gives_the_terminal_back_and_says_in_two_lines_what_and_where(t
         assert terminal.wait(60) == 1
         after = terminal.received.rpartition(b"\x1b[?1049l")[2].decode()
     assert "Traceback" not in after
-    assert "sgm: a defect in sgm: " in after
+    assert "sgm crashed (bug): " in after
     (report,) = (state / "reports").iterdir()
     assert str(report) in after
     assert report.stat().st_mode & 0o777 == 0o600
