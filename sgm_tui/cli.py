@@ -131,7 +131,7 @@ def _start_logging(file: Path | None) -> None:
         try:
             handler = LogFileHandler(file)
         except OSError as error:
-            raise UsageError(f"--log-file {file}: {error.strerror}", "Name a file that can be written.") from error
+            raise UsageError(f"--log-file {file}: {error.strerror}", "Name a writable file.") from error
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
 
 

@@ -24,7 +24,7 @@ def application_finding(facts: CellFacts, application: Application) -> Finding |
     if facts.desired is not None and facts.synced is False:
         if application.operating:
             return Finding(Journey.SYNCING, _operating(application), operation.started_at if operation else None)
-        reason = f"Argo CD has not seen {facts.desired.revision[:7]} yet"
+        reason = f"Argo CD has not seen commit {facts.desired.revision[:7]} yet"
         return Finding(Journey.MERGED, reason, facts.desired.committed_at)
     if application.operating:
         return Finding(Journey.SYNCING, _operating(application), operation.started_at if operation else None)
@@ -54,7 +54,7 @@ def _comparison_error(application: Application) -> Finding | None:
         return None
     if not application.detailed or not application.sync:
         return Finding(Journey.UNKNOWN, "Argo CD has not compared it yet")
-    return Finding(Journey.UNKNOWN, f"Argo CD cannot tell: sync {application.sync}")
+    return Finding(Journey.UNKNOWN, f"Argo CD reports sync {application.sync}")
 
 
 def _is_history(facts: CellFacts, application: Application) -> bool:
@@ -82,7 +82,7 @@ def _operating(application: Application) -> str:
 
 def _out_of_sync(facts: CellFacts, application: Application) -> Finding:
     if not application.detailed:
-        return Finding(Journey.UNKNOWN, "OutOfSync; details are on their way")
+        return Finding(Journey.UNKNOWN, "OutOfSync; details are loading")
     refused = _refusal(application)
     if facts.desired is None:
         return _out_of_sync_without_git(facts, application, refused)
@@ -102,11 +102,11 @@ def _out_of_sync(facts: CellFacts, application: Application) -> Finding:
 def _out_of_sync_without_git(facts: CellFacts, application: Application, refused: Condition | None) -> Finding:
     """Git is not responding, or does not have the cell any more."""
     if "git" not in facts.unanswered:
-        return Finding(Journey.SYNCING, "git no longer wants it", grace=DRIFT_GRACE_SECONDS)
+        return Finding(Journey.SYNCING, "no longer in git", grace=DRIFT_GRACE_SECONDS)
     applied = facts.synced and facts.deployed  # the newest commit that could be read, which the cluster has
     if refused is not None or applied or application.revision == application.deployed_revision:
         return _drift(application, refused, DRIFT_GRACE_SECONDS)
-    return Finding(Journey.UNKNOWN, "OutOfSync: drift or a new commit, which only git can tell")
+    return Finding(Journey.UNKNOWN, "OutOfSync: drift or a new commit (git is unreachable)")
 
 
 def _drift(application: Application, refused: Condition | None, grace: float) -> Finding:

@@ -80,26 +80,26 @@ def text(preview: Preview, now: datetime) -> str:
             lines += [f"  brings: {one}" for one in edit.brings] + [f"  stays: {one}" for one in edit.stays]
         lines += ["", *gate_lines(proposal.gates, now), ""]
     lines += [_refusal(one) for one in preview.refusals]
-    return "\n".join(lines).rstrip() or "git already wants this: nothing to do"
+    return "\n".join(lines).rstrip() or "git already has this change: nothing to do"
 
 
 def _way_back(edit: FileEdit) -> list[str]:
     """How fast a revert goes, and what it tells everybody of the version it leaves."""
     change, way, lines = edit.change, edit.way, []
     if way is not None:
-        lines.append(f"  way back: {change.service} {change.place}: {way.speed}: {way.reason}")
+        lines.append(f"  revert: {change.service} {change.place}: {way.speed}: {way.reason}")
     if way is not None and way.faster:
         lines.append(f"    faster: {way.faster}")
     if change.marks_bad:
         bad = f"{change.service} {change.from_version}"
-        lines.append(f"  known bad: {bad}, in every cell once this is merged: {change.marks_bad}")
+        lines.append(f"  known bad: {bad}, in every cell once this merges: {change.marks_bad}")
     return lines
 
 
 def _commits(edit: FileEdit) -> list[str]:
     between = edit.between
     if between is None or between.reason:
-        return [f"  commits: not known: {between.reason}"] if between is not None else []
+        return [f"  commits: unknown: {between.reason}"] if between is not None else []
     return [f"  commits: {between.total}  {between.url}", *(f"    {one}" for one in between.commits)]
 
 

@@ -72,7 +72,7 @@ class DesiredState:
         if not self.left_out:
             return ""
         named = ", ".join(self.left_out[:_NAMED]) + (", …" if len(self.left_out) > _NAMED else "")
-        return f"not shown: {named}: no name Kubernetes takes for a service (sgm lint)"
+        return f"not shown: {named}: not a valid Kubernetes service name (sgm lint)"
 
     def contains(self, revision: str, desired: Desired) -> bool | None:
         """Whether `revision` already includes the commit that brought `desired`; None when it is not known here."""

@@ -17,10 +17,10 @@ from sgm_tui.fleet.weights import percent_text
 
 _WAITS = {
     "CanaryPauseStep": "the pause has no duration",
-    "BlueGreenPause": "the new pods are up and get no traffic yet",
-    "InconclusiveAnalysisRun": "an analysis came to no result",
-    "InconclusiveExperiment": "an experiment came to no result",
-    "spec.paused": "somebody paused it by hand",
+    "BlueGreenPause": "the new pods are ready and get no traffic yet",
+    "InconclusiveAnalysisRun": "the analysis was inconclusive",
+    "InconclusiveExperiment": "the experiment was inconclusive",
+    "spec.paused": "paused manually",
 }
 """Why a controller waits for a person."""
 _OF_WHAT_IS_THERE = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.PAUSED, Journey.FAILED, Journey.DRIFTED})
@@ -78,7 +78,7 @@ def _outcome_in(cell: Cell | None, key: CellKey, change: Change, merged_at: date
         newer = merged_at is not None and committed_at is not None and committed_at > merged_at
         if newer or cell.desired_version not in {None, change.from_version}:
             return Outcome("replaced", f"{key.cluster}: git has {cell.desired_version} now")
-        return Outcome("merged", f"{key.cluster}: git has not been read since")
+        return Outcome("merged", f"{key.cluster}: git has not been read since the merge")
     if cell.journey is Journey.FAILED:
         return Outcome("failed", f"{key.cluster}: {cell.reason or 'failed'}")
     if cell.journey is Journey.UNKNOWN:
@@ -97,7 +97,7 @@ def move_of(cell: Cell, version: Version) -> str:
     if cell.journey is Journey.PAUSED and rollout is not None:
         return f"paused: {_gate(cell.key, rollout)}"
     if cell.journey is Journey.SYNCING and cell.suspect_since is not None:
-        return "syncing: the cluster has not taken it up yet"
+        return "syncing: not applied to the cluster yet"
     return cell.journey.value + (f": {cell.reason}" if cell.reason not in {"", cell.journey.value} else "")
 
 
@@ -118,7 +118,7 @@ def _gate(key: CellKey, rollout: Rollout) -> str:
 
 
 def unseen(snapshot: FleetSnapshot, cell: Cell) -> str:
-    """Why a cell cannot be followed from here: what tells of it has never answered; "" where it can."""
+    """Why a cell cannot be observed from here: what tells of it has never answered; "" where it can."""
     if cell.journey is not Journey.UNKNOWN:
         return ""
     silent = (one for one in snapshot.sources if one.name in cell.facts.stale and one.source.kind in _DECISIVE)

@@ -16,7 +16,7 @@ from sgm_tui.fleet.proposal import Superseded
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind
 
-NOT_YET = "not looked up yet"
+NOT_YET = "not checked yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class Case:
         """
         found = self.source(kind, scope)
         if found is None or found.state == "waiting":
-            return Finding("unknown", f"{SourceId(kind, scope)} has not answered yet")
+            return Finding("unknown", f"{SourceId(kind, scope)} has not responded yet")
         if found.state == "stale":
-            return Finding("unknown", f"{found.name} does not answer: {found.reason}")
+            return Finding("unknown", f"{found.name} is not responding: {found.reason}")
         if found.is_incomplete:
             return Finding("unknown", f"{found.name} {found.note}")
         return self.off(gate, found.reason or f"{found.name} is off") if found.state == "off" else None

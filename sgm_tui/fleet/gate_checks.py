@@ -15,13 +15,16 @@ _FAILED = {
     "failure": "has failed",
     "error": "has failed",
     "cancelled": "was cancelled",
-    "timed_out": "took too long",
-    "action_required": "waits for somebody to act",
+    "timed_out": "timed out",
+    "action_required": "requires manual action",
     "startup_failure": "could not start",
     "stale": "was given up",
 }
 _NOT_ENDED = frozenset({"queued", "in_progress", "pending", "waiting", "requested", "expected"})
-_SAYS_NOTHING = {"neutral": "ended neutral, which is no success", "skipped": "was skipped, which is no success"}
+_SAYS_NOTHING = {
+    "neutral": "ended neutral, which does not count as success",
+    "skipped": "was skipped, which does not count as success",
+}
 _WORST = {"fail": 0, "unknown": 1, "warn": 2, "pass": 3}
 
 
@@ -54,5 +57,5 @@ def _said(name: str, word: str) -> Finding:
     if word in _FAILED:
         return failed(f"{name} {_FAILED[word]}")
     if word in _NOT_ENDED:
-        return failed(f"{name} has not ended yet ({word.replace('_', ' ')})")
-    return unknown(f"{name} {_SAYS_NOTHING.get(word, f'says {word}, which is no success')}")
+        return failed(f"{name} is still running ({word.replace('_', ' ')})")
+    return unknown(f"{name} {_SAYS_NOTHING.get(word, f'says {word}, which does not count as success')}")

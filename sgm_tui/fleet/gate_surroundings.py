@@ -97,17 +97,17 @@ def _closed(stands: Standing, *, by_hand: bool) -> str:
         return f"Argo CD cannot read a sync window and blocks every sync: {by.unreadable}"
     if by.freeze:
         return f"frozen: {by.name}"
-    until = "" if stands.changes_at is not None else ", with no end in sight"
-    hint = "; a manual sync is let through" if by_hand and by.manual_sync else ""
+    until = "" if stands.changes_at is not None else ", with no end time"
+    hint = "; a manual sync is allowed" if by_hand and by.manual_sync else ""
     if by.allows:
-        return f"outside of every sync window ({by.name}): Argo CD would not apply it{until}{hint}"
+        return f"outside every sync window ({by.name}): Argo CD would not apply it{until}{hint}"
     return f"a sync window denies it ({by.name}): Argo CD would not apply it{until}{hint}"
 
 
 def alerts(case: Case) -> Finding:
     """No alert that counts fires for the cell, or for its cluster as a whole."""
     if case.reverts:
-        return passed("an alert does not hold up a revert")
+        return passed("alerts do not block a revert")
     firing = [
         one
         for one in case.snapshot.firing
@@ -119,8 +119,8 @@ def alerts(case: Case) -> Finding:
         first = firing[0]
         more = f", and {len(firing) - 1} more" if len(firing) > 1 else ""
         whose = "" if first.service else f" for the cluster {first.cluster}"
-        return failed(f"{first.name} fires{whose} ({first.severity}){more}")
-    return case.silent("alerts", "alerts", case.key.cluster) or passed("no alert fires")
+        return failed(f"{first.name} is firing{whose} ({first.severity}){more}")
+    return case.silent("alerts", "alerts", case.key.cluster) or passed("no alerts firing")
 
 
 def sli(case: Case) -> Finding | None:
@@ -156,8 +156,8 @@ def _unmeasured(case: Case, what: str, where: str) -> str:
     """Why there is no number: who measures does not answer, or nobody does."""
     source = case.source("metrics", where)
     if source is not None and source.state == "stale":
-        return f"the {what} in {where} is not known: {source.name} does not answer: {source.told}"
-    return f"nobody measures the {what} in {where}"
+        return f"the {what} in {where} is unknown: {source.name} is not responding: {source.told}"
+    return f"no metric for the {what} in {where}"
 
 
 def error_budget(case: Case) -> Finding | None:
@@ -170,15 +170,15 @@ def error_budget(case: Case) -> Finding | None:
     errors, most = metrics.error_ratio if metrics else None, case.rules.error_ratio_max
     left, how = measured, ""
     if left is None and errors is not None and most:
-        left, how = 1 - errors / most, ", going by the error ratio now"
+        left, how = 1 - errors / most, ", estimated from the current error ratio"
     if left is None:
         return unknown(_unmeasured(case, "error budget", case.key.cluster))
     if case.silent("error-budget", "metrics", case.key.cluster) is not None:
         return unknown(f"the metrics of {case.key.cluster} are stale")
     if left <= 0:
-        return failed(f"the error budget is used up{how}")
+        return failed(f"the error budget is exhausted{how}")
     text = f"{_percent(left)} of the error budget is left{how}"
-    return failed(f"{text}; at least {_percent(wanted)}") if wanted is not None and left < wanted else passed(text)
+    return failed(f"{text}; {_percent(wanted)} required") if wanted is not None and left < wanted else passed(text)
 
 
 def owners(case: Case) -> Finding:
@@ -186,7 +186,9 @@ def owners(case: Case) -> Finding:
     found = case.evidence.owners.get(case.change.path)
     if found is None:
         return unknown(NOT_YET)
-    return passed(f"owned by {', '.join(found)}") if found else failed(f"CODEOWNERS name nobody for {case.change.path}")
+    return (
+        passed(f"owned by {', '.join(found)}") if found else failed(f"CODEOWNERS has no owner for {case.change.path}")
+    )
 
 
 def _measured(case: Case) -> tuple[Cell, ...]:

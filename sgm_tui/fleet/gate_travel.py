@@ -18,9 +18,9 @@ _SETTLED = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.STAGED, Journey.
 """Staged and proposed say what is wanted next of a cell that has settled."""
 _AT_REST = frozenset({Journey.SETTLED, Journey.SOAKING})
 _UNDER_WAY = {
-    Journey.MERGED: "a change is merged and not applied yet",
-    Journey.SYNCING: "it is syncing",
-    Journey.ROLLING: "a rollout is under way",
+    Journey.MERGED: "a change is merged but not applied yet",
+    Journey.SYNCING: "a sync is in progress",
+    Journey.ROLLING: "a rollout is in progress",
     Journey.PAUSED: "a rollout is paused at a manual gate",
 }
 
@@ -31,7 +31,7 @@ def healthy_before(case: Case) -> Finding | None:
         return None
     stage, version = case.stage_before.name, case.change.to_version
     if not case.before:
-        return failed(f"{case.key.service} is not deployed in {stage}: nobody has seen {version} run")
+        return failed(f"{case.key.service} is not deployed in {stage}, so {version} has never run there")
     troubles = [trouble for cell in case.before if (trouble := _trouble(cell, version)) is not None]
     worst = next((one for one in troubles if one.kind == "fail"), next(iter(troubles), None))
     return worst or passed(f"{version} is healthy in {stage}")
@@ -46,13 +46,13 @@ def soak(case: Case) -> Finding | None:
         return passed("no soak is required")
     troubles = [_trouble(cell, version) for cell in case.before]
     if not case.before or any(one is not None and one.kind != "unknown" for one in troubles):
-        return failed(f"it has to be healthy in {stage} for {span(wanted)}, and is not yet")
+        return failed(f"not healthy in {stage} yet; {span(wanted)} required")
     if any(troubles):
-        return unknown(f"whether it has been healthy in {stage} for {span(wanted)} is not known")
+        return unknown(f"cannot tell whether it has been healthy in {stage} for {span(wanted)}")
     starts = [(healthy_since(cell), cell) for cell in case.before]
     unclear = next((cell for start, cell in starts if start is None), None)
     if unclear is not None:
-        return unknown(f"since when {version} is healthy in {unclear.key.cluster} is not known")
+        return unknown(f"cannot tell how long {version} has been healthy in {unclear.key.cluster}")
     start = max(start for start, _ in starts if start is not None)
     so_far, eta = (case.now - start).total_seconds(), start + timedelta(seconds=wanted)
     if case.now >= eta:
@@ -72,20 +72,20 @@ def wave(case: Case) -> Finding | None:
     troubles = [trouble for cell in cells if (trouble := _trouble(cell, version)) is not None]
     worst = next((one for one in troubles if one.kind == "fail"), next(iter(troubles), None))
     if worst is not None:
-        return replace(worst, reason=f"a wave before this one: {worst.reason}")
+        return replace(worst, reason=f"an earlier wave: {worst.reason}")
     starts = [
         cell.since if cell.journey in {Journey.SETTLED, Journey.SOAKING} else healthy_since(cell) for cell in cells
     ]
     if not starts:
         return None
     if None in starts:
-        return unknown(f"since when {version} is healthy in the waves before this one is not known")
+        return unknown(f"cannot tell how long {version} has been healthy in earlier waves")
     start = max(start for start in starts if start is not None)
     eta = start + timedelta(seconds=wanted)
     if case.now >= eta:
-        return passed(f"{version} is healthy in the waves before this one")
+        return passed(f"{version} is healthy in earlier waves")
     so_far = (case.now - start).total_seconds()
-    return failed(f"a wave before this one is healthy for {span(so_far)} of {span(wanted)}", eta)
+    return failed(f"an earlier wave has been healthy for {span(so_far)} of {span(wanted)}", eta)
 
 
 def _of_earlier_waves(case: Case) -> list[Cell]:
@@ -117,23 +117,25 @@ def in_flight(case: Case) -> Finding:
     """Nothing else is on its way into the cell; a revert is what one does when something is."""
     if case.cell is None or case.cell.journey is Journey.UNKNOWN:
         why = case.cell.reason if case.cell else "the cell is not known"
-        return unknown(f"whether something is under way is unknown: {why}")
+        return unknown(f"cannot tell whether a change is in progress: {why}")
     what = _UNDER_WAY.get(case.cell.journey) or _moving(case.cell)
     if what is None and case.cell.facts.unanswered:
-        return unknown(f"whether something is under way is unknown: {case.cell.facts.stale_reason or 'no answer yet'}")
+        return unknown(
+            f"cannot tell whether a change is in progress: {case.cell.facts.stale_reason or 'no answer yet'}"
+        )
     if what is None:
-        return passed("nothing is under way")
+        return passed("no change in progress")
     detail = f"{what} ({case.cell.reason})" if case.cell.reason else what
-    return passed(f"{detail}; the revert takes its place") if case.reverts else failed(detail)
+    return passed(f"{detail}; the revert supersedes it") if case.reverts else failed(detail)
 
 
 def _moving(cell: Cell) -> str | None:
     """What moves in a cell that something else is said of first (a failing sync, a broken manifest)."""
     application, rollout = cell.facts.application, cell.facts.rollout
     if application is not None and application.operating:
-        return "a sync is under way"
+        return "a sync is in progress"
     if rollout is not None and rollout.phase in {"Progressing", "Paused"}:
-        return "a rollout is under way"
+        return "a rollout is in progress"
     return None
 
 
@@ -148,20 +150,20 @@ def pull_request(case: Case) -> Finding:
         return failed(_in_the_way(left[0], case, more))
     if others:
         numbers = ", ".join(f"#{one.number}" for one in others)
-        return Finding("warn", f"superseded: {numbers} is closed, {case.change.to_version} takes its place")
+        return Finding("warn", f"superseded: {numbers} will be closed in favour of {case.change.to_version}")
     if open_ones:
         first = open_ones[0]
-        said = f"#{first.number} by {first.author} already brings {case.change.to_version}: it is adopted"
+        said = f"#{first.number} by {first.author} already proposes {case.change.to_version}; sgm adopts it"
         return Finding("warn", said)
-    return case.silent("pull-request", "forge") or passed("no other pull request changes it")
+    return case.silent("pull-request", "forge") or passed("no other pull request changes this cell")
 
 
 def _in_the_way(request: PullRequest, case: Case, more: str) -> str:
     """Which pull request conflicts, and whether this change may supersede it or somebody has to decide."""
-    what = f"#{request.number} by {request.author} wants {wanted_by(request, case.key)} here{more}"
+    what = f"#{request.number} by {request.author} proposes {wanted_by(request, case.key)} here{more}"
     why_not = why_not_replaceable(request, case.together or frozenset(case.change.cells))
     if not why_not:
-        return f"{what}, and is sgm's: supersede it (S in the plan, --supersede), or merge or close it"
+        return f"{what} and was opened by sgm: supersede it (S in the plan, --supersede), merge it or close it"
     return f"{what}, and {why_not}: merge or close it: {request.url}"
 
 
@@ -171,14 +173,16 @@ def held(case: Case) -> Finding:
         return unknown(NOT_YET)
     why = case.evidence.held.get(case.key, {}).get(case.change.to_version)
     return (
-        failed(f"{case.change.to_version} is held: {why}") if why is not None else passed("not reverted or marked bad")
+        failed(f"{case.change.to_version} is quarantined: {why}")
+        if why is not None
+        else passed("not reverted or marked bad")
     )
 
 
 def downgrade(case: Case) -> Finding | None:
     """The version is not older than the one that is there, where both can be compared."""
     if case.reverts:
-        return passed("a revert goes back on purpose")
+        return passed("a revert may downgrade")
     order = compare(case.change.to_version, case.change.from_version)
     if order is None:
         return None

@@ -71,13 +71,13 @@ def _measured(past: Past, samples: Samples | str, followed: bool, now: datetime)
     known = [value for value in values if value is not None]
     if not known:
         if end - begin < samples.step:
-            return RanHealthy(reason=f"git wanted it for less than {span(samples.step)}: too short to be measured")
-        return RanHealthy(reason="Prometheus knows nothing of that time")
+            return RanHealthy(reason=f"in git for less than {span(samples.step)}: too short to measure")
+        return RanHealthy(reason="Prometheus has no data for that time")
     healthy = sum(known) - (_of_the_one_before(values, samples.step) if followed else 0)
     seconds = min(healthy * samples.step, end - begin)
     if covers and len(known) == len(values):
         return RanHealthy(seconds, whole=True)
-    covered = f"Prometheus knows {span(len(known) * samples.step)} of {span(end - begin)}"
+    covered = f"Prometheus has {span(len(known) * samples.step)} of {span(end - begin)}"
     return RanHealthy(seconds or None, reason=covered if seconds else f"{covered}, in which it was not healthy")
 
 

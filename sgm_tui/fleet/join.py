@@ -171,7 +171,7 @@ def _with_intent(facts: CellFacts, finding: Finding) -> Finding:
         return Finding(Journey.STAGED, f"{facts.staged} is staged in the plan", needs_person=finding.needs_person)
     wanted = [pending for pending in facts.pending if pending.version != current]
     if wanted:
-        reason = f"#{wanted[0].number} wants {wanted[0].version}"
+        reason = f"#{wanted[0].number} proposes {wanted[0].version}"
         return Finding(Journey.PROPOSED, reason, wanted[0].opened_at, needs_person=finding.needs_person)
     return finding
 
@@ -229,7 +229,7 @@ def _without_application(facts: CellFacts, desired: Desired, now: datetime) -> F
         return _undeployed(facts)
     if facts.missing_since is not None:
         rest = " and so is its Rollout" if facts.missing_rollout else ""
-        reason = f"its Application is gone{rest}: nothing runs that git wants"
+        reason = f"its Application is gone{rest}: the desired version is not running"
         read_at = facts.desired_as_of
         if read_at is not None and read_at < facts.missing_since and now - facts.missing_since < _GIT_READ_WITHIN:
             return Finding(Journey.SYNCING, f"{reason}, as far as git has been read", needs_person=True)
@@ -247,7 +247,7 @@ def _undeployed(facts: CellFacts) -> Finding:
     if finding.journey is not Journey.SETTLED:
         return finding
     reason = "its Application is gone" if facts.missing_since is not None else "Argo CD has no Application for it"
-    return replace(finding, reason=f"{reason}: what runs is no longer kept as git wants it", needs_person=True)
+    return replace(finding, reason=f"{reason}: the running workload is no longer reconciled", needs_person=True)
 
 
 def _live(facts: CellFacts, application: Application | None) -> Finding:
@@ -263,7 +263,7 @@ def _live(facts: CellFacts, application: Application | None) -> Finding:
         reason = f"Argo Rollouts refuses the pause: {rollout.pause_error}"
         return Finding(Journey.FAILED, _with_step(rollout, reason), rollout.updated_at)
     if _runs_something_else(facts, rollout):
-        reason = f"runs {rollout.spec_version}, git wants {facts.desired.version}" if facts.desired else ""
+        reason = f"live {rollout.spec_version}, desired {facts.desired.version}" if facts.desired else ""
         return Finding(Journey.SYNCING, reason, grace=drift_grace(facts))
     if rollout.phase == "Paused":
         return _paused(rollout)
@@ -291,13 +291,15 @@ def _runs_something_else(facts: CellFacts, rollout: Rollout) -> bool:
 
 def _without_rollout(facts: CellFacts, application: Application | None) -> Finding:
     if application is None:
-        return Finding(Journey.UNKNOWN, "neither Argo CD nor the cluster knows it")
+        return Finding(Journey.UNKNOWN, "neither Argo CD nor the cluster has it")
     if application.health in {"Progressing", "Missing"}:
         reason = application.health_message or f"health {application.health}"
         return Finding(Journey.ROLLING, reason, first_seen=application.health_since)
     if application.health == "Suspended":
         # Every pause looks so to Argo CD, a gate that waits for a person too: without the Rollout nobody can tell.
-        return Finding(Journey.PAUSED, application.health_message or "Argo CD says Suspended", application.health_since)
+        return Finding(
+            Journey.PAUSED, application.health_message or "Argo CD reports Suspended", application.health_since
+        )
     return _settled(facts, application)
 
 
@@ -324,12 +326,12 @@ def _settled(facts: CellFacts, application: Application | None) -> Finding:
     if health == "Degraded":
         return Finding(Journey.FAILED, f"degraded: {why}" if why else "degraded", since)
     if health == "Progressing":
-        return Finding(Journey.ROLLING, why or "Argo CD says Progressing", first_seen=since)
+        return Finding(Journey.ROLLING, why or "Argo CD reports Progressing", first_seen=since)
     if health == "Missing":
         return Finding(Journey.SYNCING, why or "resources are missing", grace=DRIFT_GRACE_SECONDS)
     if health not in {"Healthy", "Suspended"}:
-        return Finding(Journey.UNKNOWN, f"health {health or 'not known'}")
+        return Finding(Journey.UNKNOWN, f"health {health or 'unknown'}")
     if facts.desired is None:
-        return Finding(Journey.UNKNOWN, "git does not say what it wants here")
+        return Finding(Journey.UNKNOWN, "no desired version in git")
     times = [application.deployed_at if application else None, facts.rollout.updated_at if facts.rollout else None]
     return Finding(Journey.SETTLED, "", max((time for time in (since, *times) if time is not None), default=None))

@@ -98,7 +98,7 @@ def why_not_written(changes: Sequence[Change], preview: Preview) -> str:
     if preview.proposals:
         return ""
     reasons = [refusal.reason for refusal in preview.refusals if not refusal.nothing]
-    return reasons[0] if reasons else "git already has all of it, or an open pull request brings it"
+    return reasons[0] if reasons else "git or an open pull request already has all of it"
 
 
 def not_opened(changes: Sequence[Change], preview: Preview | None) -> NotOpened:
@@ -109,15 +109,15 @@ def not_opened(changes: Sequence[Change], preview: Preview | None) -> NotOpened:
         preview: the plan against git; None where it could not be compared.
     """
     if not changes:
-        return NotOpened("not opened", "nothing is staged: p on a cell stages a promotion")
+        return NotOpened("not opened", "nothing is staged: press p on a cell to stage a promotion")
     if preview is None:
-        return NotOpened("not opened", "the plan could not be compared with git: r tries again")
+        return NotOpened("not opened", "the plan could not be compared with git: press r to retry")
     stands, reason = standings(changes, preview), why_not_written(changes, preview)
     first = next((at for at, one in enumerate(stands) if one.stops), None)
     if first is None:
         return NotOpened("nothing to write", reason)
     if stands[first].overridable:
-        reason += "\no overrides its gates, with a reason"
+        reason += "\npress o to override the gates, with a reason"
     return NotOpened(f"not opened: {tally(stands).text}", reason, first, stands[first].heading)
 
 

@@ -84,7 +84,7 @@ class ClosedEarlier:
     def sentence(self) -> str:
         """What a person is told before the change is proposed again."""
         if not self.number:
-            return f"whether a pull request for the same change was closed is unknown: {self.reason}"
+            return f"cannot tell whether a pull request for the same change was closed: {self.reason}"
         who = self.by or "somebody"
         return f"#{self.number} for the same change was closed by {who} without being merged"
 

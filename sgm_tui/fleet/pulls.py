@@ -13,9 +13,9 @@ PullAction = Literal["approve", "merge", "auto-merge", "stop-auto-merge", "updat
 WORDS: Mapping[PullAction, str] = {
     "approve": "approve",
     "merge": "merge",
-    "auto-merge": "merge by itself once checks and owners agree",
-    "stop-auto-merge": "not merge by itself any more",
-    "update": "bring its branch up to date",
+    "auto-merge": "enable auto-merge",
+    "stop-auto-merge": "disable auto-merge",
+    "update": "update its branch",
     "close": "close without merging",
 }
 
@@ -26,13 +26,13 @@ def why_not(request: PullRequest, action: PullAction) -> str:
         return f"it is {request.state}"
     match action:
         case "approve":
-            return "everybody who has to has approved it" if request.approved and not request.reviewers else ""
+            return "it already has every required approval" if request.approved and not request.reviewers else ""
         case "merge":
             return _why_not_merge(request)
         case "auto-merge":
-            return "it merges by itself already" if request.auto_merge else _draft(request)
+            return "auto-merge is already on" if request.auto_merge else _draft(request)
         case "stop-auto-merge":
-            return "" if request.auto_merge else "it does not merge by itself"
+            return "" if request.auto_merge else "auto-merge is not on"
         case "update" | "close":
             return ""
 
@@ -74,10 +74,10 @@ def _why_not_merge(request: PullRequest) -> str:
     if request.mergeable is False:
         return "it has conflicts with the branch"
     if request.checks == "failing":
-        return "its checks fail"
+        return "its checks are failing"
     if request.checks == "pending":
-        return "its checks have not ended"
-    return "" if request.approved else "nobody has approved it"
+        return "its checks are still running"
+    return "" if request.approved else "it is not approved"
 
 
 def _draft(request: PullRequest) -> str:

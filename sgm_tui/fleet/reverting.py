@@ -56,9 +56,9 @@ def revert_change(
     if target is None:
         target = best_target(pasts)
     if target is None:
-        return Refusal(desired.path, f"{key}: there is no earlier version that nothing is known against")
+        return Refusal(desired.path, f"{key}: no earlier version that was not reverted or marked bad")
     if target.version == desired.version:
-        return Refusal(desired.path, f"git wants {desired.version} already", nothing=True)
+        return Refusal(desired.path, f"git already has {desired.version}", nothing=True)
     return Change(
         kind="revert",
         service=key.service,
@@ -80,7 +80,7 @@ def history_gap(snapshot: FleetSnapshot, key: CellKey, pasts: Sequence[Past]) ->
     if desired is None or desired.version is None:
         return _no_version(key)
     if not pasts or pasts[0].version != desired.version:
-        return Refusal(desired.path, f"{desired.version} is too new: its history has not been read yet, try again")
+        return Refusal(desired.path, f"{desired.version} is new and its history is not read yet; try again")
     return None
 
 
@@ -172,12 +172,12 @@ def way_back(cell: Cell, change: Change, template: Template) -> WayBack:
     if "rollouts" in cell.facts.unanswered and rollout is not None:
         return WayBack(None, f"what runs there cannot be seen from here: {_silence(cell)}")
     if rollout is None and cell.journey is Journey.UNKNOWN:
-        return WayBack(None, f"what runs there cannot be seen from here: {cell.reason}")
+        return WayBack(None, f"the running version is unknown: {cell.reason}")
     if rollout is None:
         return WayBack(None, "no Rollout is known here: the workload goes back as its own strategy says")
     if rollout.strategy == "BlueGreen":
         if steps_of(change) is not None:
-            return WayBack(None, "with it blue-green becomes a canary: how the controller takes that is not foretold")
+            return WayBack(None, "with it blue-green becomes a canary: the controller's behaviour is not predictable")
         return _blue_green(rollout, change, template)
     steps = steps_of(change)
     in_flight = rollout.new_version is not None or rollout.aborted
@@ -208,7 +208,7 @@ def _silence(cell: Cell) -> str:
 
 
 def _doubt(template: Template) -> str:
-    return template.reason or "whether anything but the version reaches the pods is not known"
+    return template.reason or "cannot tell whether anything but the version changes the pods"
 
 
 def _blue_green(rollout: Rollout, change: Change, template: Template) -> WayBack:
@@ -236,7 +236,7 @@ def _walk(rollout: Rollout, written: Sequence[Mapping[str, object]] | None) -> s
     steps = len(names) or (rollout.steps if written is None else 0) or 0
     if not steps:
         return "it is rolled out like a new version"
-    by_hand = f" and {gates} gate{'s' if gates > 1 else ''} for a person" if gates else ""
+    by_hand = f" and {gates} manual gate{'s' if gates > 1 else ''}" if gates else ""
     walks = f"all {steps} steps again" if written is None else f"the {steps} steps that come with it"
     return f"it walks {walks}, at least {max(1, round(seconds / 60))} min{by_hand}"
 

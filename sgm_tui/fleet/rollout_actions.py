@@ -60,7 +60,7 @@ def why_not(rollout: Rollout | None, action: RolloutAction) -> str:
 def consequence(rollout: Rollout, action: RolloutAction, wanted: str) -> str:
     """What a person has to know before; "" when there is nothing. `wanted` is the version in git."""
     if action == "promote" and rollout.pause_seconds is not None:
-        return f"It resumes by itself after {rollout.pause_seconds:g} s."
+        return f"It resumes automatically after {rollout.pause_seconds:g} s."
     if action == "abort" and wanted and not _is_same(wanted, rollout.stable_version):
         return f"git still has {wanted}; the cell stays failed until you revert (v) or retry."
     return ""

@@ -36,7 +36,7 @@ def promotion_into(
             return found
         version = found
     elif not is_version(version):
-        return Refusal(desired.path, f"{clean(version)!r} is no image tag or digest")
+        return Refusal(desired.path, f"{clean(version)!r} is not an image tag or digest")
     if version == desired.version:
         return Refusal(desired.path, f"already at {version}, nothing to promote", nothing=True)
     return Change(
@@ -125,7 +125,7 @@ def _version_of(snapshot: FleetSnapshot, key: CellKey, source: StageName | None)
     if source is None:
         before = snapshot.fleet.stage_before(key.stage)
         if before is None:
-            return Refusal("", f"{key.stage} is the first stage: new versions come to it from the build")
+            return Refusal("", f"{key.stage} is the first stage: the build promotes into it")
         source = before.name
     cells = (snapshot.cells[one] for one in cells_of(snapshot, source, service=key.service))
     versions = {cell.desired_version for cell in cells if cell.desired_version is not None}
@@ -133,5 +133,5 @@ def _version_of(snapshot: FleetSnapshot, key: CellKey, source: StageName | None)
         return Refusal("", f"{key.service} is not deployed in {source}, so there is no version to promote")
     if len(versions) > 1:
         both = ", ".join(sorted(versions))
-        return Refusal("", f"{source} wants several versions of {key.service} ({both}): choose one")
+        return Refusal("", f"{source} has several versions of {key.service} ({both}): choose one")
     return versions.pop()

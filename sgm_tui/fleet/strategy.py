@@ -86,7 +86,7 @@ def _written_steps(text: str) -> list[dict[str, object]] | Refusal:
     try:
         steps = json.loads(text)
     except ValueError as error:
-        return Refusal("", f"the steps are no JSON: {error}")
+        return Refusal("", f"the steps are not valid JSON: {error}")
     wrong = next((why for why in map(_not_a_step, steps) if why), "")
     return Refusal("", wrong) if wrong else list(steps)
 
@@ -94,13 +94,13 @@ def _written_steps(text: str) -> list[dict[str, object]] | Refusal:
 def _not_a_step(step: object) -> str:
     """Why Argo Rollouts would not take it; "" when it would."""
     if not isinstance(step, dict) or len(step) != 1 or next(iter(step)) not in _STEPS:
-        return f"{json.dumps(step)} is no step: each is one of {', '.join(sorted(_STEPS))}"
+        return f"{json.dumps(step)} is not a step: use one of {', '.join(sorted(_STEPS))}"
     weight = step.get("setWeight", 0)
     if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= 100:
         return f"setWeight {json.dumps(weight)} is not from 0 to 100"
     pause = step.get("pause", {})
     if not isinstance(pause, dict) or pause.keys() - {"duration"}:
-        return f"pause {json.dumps(pause)} holds something else than a duration"
+        return f"pause {json.dumps(pause)} has keys other than duration"
     length = pause.get("duration", 0)
     if isinstance(length, bool) or not isinstance(length, int | str):
         return f"a pause of {json.dumps(length)} is not a duration: write it like 30, 30s, 5m or 1h30m"

@@ -106,7 +106,7 @@ def next_step(plan: WavePlan, snapshot: FleetSnapshot, now: datetime) -> WaveSte
         cell = snapshot.cells.get(key)
         if cell is None or cell.desired_version != version:
             if merged and cell is not None and cell.desired_version is not None:
-                return WaveStep("stop", f"{key}: git wants {cell.desired_version} there by now")
+                return WaveStep("stop", f"{key}: git now has {cell.desired_version} there")
             return WaveStep("wait", f"{key}: not merged yet")
         if cell.journey is Journey.FAILED:
             return WaveStep("stop", f"{key}: {cell.reason or 'failed'}")

@@ -34,9 +34,9 @@ def preview(edit: FileEdit) -> Preview:
 def test_how_fast_a_way_back_is_can_be_read_by_people_and_by_machines() -> None:
     slow = preview(revert(WayBack(False, "it walks all 8 steps again", "leave the steps out"), bad="it loses orders"))
     said = text(slow, builders.NOW)
-    assert "way back: cart prod-eu1: step by step: it walks all 8 steps again" in said
+    assert "revert: cart prod-eu1: step by step: it walks all 8 steps again" in said
     assert "faster: leave the steps out" in said
-    assert "known bad: cart v2, in every cell once this is merged: it loses orders" in said
+    assert "known bad: cart v2, in every cell once this merges: it loses orders" in said
     (change,) = document("planned", slow)["changes"]
     assert change["way_back"] == {
         "fast": False,

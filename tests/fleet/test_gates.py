@@ -136,12 +136,12 @@ def earlier(journey: Journey = Journey.SETTLED, version: str = NEW, since: float
 @pytest.mark.parametrize(
     ("journey", "result", "says"),
     [
-        (Journey.ROLLING, "block", "a wave before this one: prod-eu1 is rolling: step 4/8"),
-        (Journey.PAUSED, "block", "a wave before this one: prod-eu1 is paused: step 4/8"),
-        (Journey.FAILED, "block", "a wave before this one: prod-eu1 is failed: step 4/8"),
-        (Journey.UNKNOWN, "unknown", "a wave before this one: prod-eu1 is unknown: step 4/8"),
-        (Journey.SETTLED, "pass", "v2.8.1 is healthy in the waves before this one"),
-        (Journey.PROPOSED, "pass", "v2.8.1 is healthy in the waves before this one"),
+        (Journey.ROLLING, "block", "an earlier wave: prod-eu1 is rolling: step 4/8"),
+        (Journey.PAUSED, "block", "an earlier wave: prod-eu1 is paused: step 4/8"),
+        (Journey.FAILED, "block", "an earlier wave: prod-eu1 is failed: step 4/8"),
+        (Journey.UNKNOWN, "unknown", "an earlier wave: prod-eu1 is unknown: step 4/8"),
+        (Journey.SETTLED, "pass", "v2.8.1 is healthy in earlier waves"),
+        (Journey.PROPOSED, "pass", "v2.8.1 is healthy in earlier waves"),
     ],
 )
 def test_a_wave_opens_when_the_one_before_is_well_whoever_opens_it(journey: Journey, result: str, says: str) -> None:
@@ -152,7 +152,7 @@ def test_a_wave_opens_when_the_one_before_is_well_whoever_opens_it(journey: Jour
 
 def test_a_wave_waits_for_the_one_before_to_soak_and_says_until_when() -> None:
     gate = gate_of("wave", earlier(since=240), WAVES, LATER)
-    assert (gate.result, gate.reason) == ("block", "a wave before this one is healthy for 4m of 10m")
+    assert (gate.result, gate.reason) == ("block", "an earlier wave has been healthy for 4m of 10m")
     assert gate.eta == NOW + timedelta(seconds=360)
 
 
@@ -207,14 +207,14 @@ def test_a_proposed_next_version_does_not_start_the_soak_again() -> None:
 def test_what_is_not_healthy_does_not_soak() -> None:
     gate = gate_of("soak", fleet_of(staging("v2.9.0"), prod()), SOAK)
     assert (gate.result, gate.eta) == ("block", None)
-    assert "and is not yet" in gate.reason
+    assert "not healthy in staging yet" in gate.reason
 
 
 def test_what_nobody_sees_is_not_said_to_be_unhealthy() -> None:
     unseen = replace(staging(), journey=Journey.UNKNOWN, reason="argocd hub: there is no kubeconfig")
     gate = gate_of("soak", fleet_of(unseen, prod()), SOAK)
     assert (gate.result, gate.stops) == ("unknown", True)
-    assert gate.reason == "whether it has been healthy in staging for 30m is not known"
+    assert gate.reason == "cannot tell whether it has been healthy in staging for 30m"
 
 
 def test_a_soak_nobody_can_time_is_unknown() -> None:
@@ -238,7 +238,7 @@ def test_a_change_into_a_cell_that_moves_is_stopped_but_a_revert_is_not(journey:
     assert "step 3/8" in gate_of("in-flight", shown).reason
     back = gate_of("in-flight", shown, one=REVERT)
     assert back.result == "pass"
-    assert "the revert takes its place" in back.reason
+    assert "the revert supersedes it" in back.reason
 
 
 def test_a_failed_rollout_may_be_rolled_forward_but_not_while_it_still_moves() -> None:
@@ -248,7 +248,7 @@ def test_a_failed_rollout_may_be_rolled_forward_but_not_while_it_still_moves() -
     assert gate_of("in-flight", fleet_of(staging(), moving)).result == "block"
     retrying = application(PROD, operation=Operation("Running", retry_count=2))
     syncing = cell("cart", "prod-eu1", OLD, Journey.FAILED, application=retrying)
-    assert gate_of("in-flight", fleet_of(staging(), syncing)).reason == "a sync is under way"
+    assert gate_of("in-flight", fleet_of(staging(), syncing)).reason == "a sync is in progress"
 
 
 def test_a_cell_nobody_hears_of_is_unknown_and_stops() -> None:
@@ -314,11 +314,11 @@ def test_another_pull_request_for_the_cell_is_adopted_or_refused() -> None:
     same = pull_request(42, "feat", proposes=((PROD, Version(NEW)),))
     gate = gate_of("pull-request", fleet_of(pull_requests=(same,)))
     assert (gate.result, gate.stops) == ("warn", False)
-    assert gate.reason == "#42 by mia already brings v2.8.1: it is adopted"
+    assert gate.reason == "#42 by mia already proposes v2.8.1; sgm adopts it"
     other = pull_request(43, "feat", author="jo", proposes=((PROD, Version("v3.0.0")),))
     gate = gate_of("pull-request", fleet_of(pull_requests=(same, other)))
     assert gate.result == "block"
-    assert "#43 by jo wants v3.0.0 here" in gate.reason
+    assert "#43 by jo proposes v3.0.0 here" in gate.reason
     merged = replace(other, state="merged")
     elsewhere = replace(other, proposes=((STAGING, Version(NEW)),))
     assert gate_of("pull-request", fleet_of(pull_requests=(merged, elsewhere))).result == "pass"
@@ -337,7 +337,10 @@ def test_a_pull_request_of_ours_in_the_way_may_be_superseded_and_says_how() -> N
     gate = pull_gate(in_the_way())
     assert (gate.result, gate.reason) == (
         "block",
-        "#43 by jo wants v3.0.0 here, and is sgm's: supersede it (S in the plan, --supersede), or merge or close it",
+        (
+            "#43 by jo proposes v3.0.0 here and was opened by sgm: "
+            "supersede it (S in the plan, --supersede), merge it or close it"
+        ),
     )
 
 
@@ -345,7 +348,7 @@ def test_a_pull_request_of_others_in_the_way_is_refused_with_its_number_author_a
     gate = pull_gate(in_the_way(ours=False))
     assert (gate.result, gate.reason) == (
         "block",
-        f"#43 by jo wants v3.0.0 here, and it is not sgm's alone: merge or close it: {in_the_way().url}",
+        f"#43 by jo proposes v3.0.0 here, and it is not sgm's alone: merge or close it: {in_the_way().url}",
     )
 
 
@@ -366,7 +369,7 @@ def test_superseding_passes_for_exactly_what_was_seen() -> None:
     assert (gate.result, gate.stops, gate.reason) == (
         "warn",
         False,
-        "superseded: #43 is closed, v2.8.1 takes its place",
+        "superseded: #43 will be closed in favour of v2.8.1",
     )
     assert pull_gate(replace(seen, head="99" * 20), supersedes=(old,)).stops
 
@@ -413,8 +416,8 @@ BOUNDS = Policy(stages={"prod": RuleSet(error_ratio_max=0.01, latency_p99_max=0.
         (Metrics(9, 0.02, 0.1), Metrics(9, 0.001, 0.1), "block", "2 % of requests fail in staging-eu1; at most 1 %"),
         (Metrics(9, 0.001, 0.1), Metrics(9, 0.001, 0.9), "block", "p99 is 900 ms in prod-eu1; at most 500 ms"),
         (Metrics(9, None, 0.1), Metrics(9, 0.02, 0.1), "block", "2 % of requests fail in prod-eu1"),
-        (Metrics(9, None, 0.1), Metrics(9, 0.001, 0.1), "unknown", "nobody measures the error ratio in staging-eu1"),
-        (None, Metrics(9, 0.001, 0.1), "unknown", "nobody measures"),
+        (Metrics(9, None, 0.1), Metrics(9, 0.001, 0.1), "unknown", "no metric for the error ratio in staging-eu1"),
+        (None, Metrics(9, 0.001, 0.1), "unknown", "no metric for"),
     ],
 )
 def test_slis_of_the_stage_before_and_of_the_cell_itself_have_to_be_within_bounds(
@@ -430,7 +433,7 @@ def test_stale_metrics_are_not_known_metrics() -> None:
     assert gate_of("sli", fleet_of(sources=stale), BOUNDS).result == "unknown"
     never_came = gate_of("sli", fleet_of(staging(), prod(metrics=None), sources=stale), BOUNDS)
     assert never_came.reason == (
-        "the error ratio in prod-eu1 is not known: metrics prod-eu1 does not answer: timed out"
+        "the error ratio in prod-eu1 is unknown: metrics prod-eu1 is not responding: timed out"
     )
 
 
@@ -443,11 +446,15 @@ def test_without_bounds_there_is_no_sli_gate() -> None:
     ("metrics", "result", "says"),
     [
         (Metrics(error_budget_remaining=0.5), "pass", "50 % of the error budget is left"),
-        (Metrics(error_budget_remaining=0.05), "block", "5 % of the error budget is left; at least 20 %"),
-        (Metrics(error_budget_remaining=-0.3), "block", "used up"),
-        (Metrics(error_ratio=0.005), "pass", "50 % of the error budget is left, going by the error ratio now"),
-        (Metrics(error_ratio=0.02), "block", "used up, going by the error ratio now"),
-        (Metrics(), "unknown", "nobody measures"),
+        (Metrics(error_budget_remaining=0.05), "block", "5 % of the error budget is left; 20 % required"),
+        (Metrics(error_budget_remaining=-0.3), "block", "exhausted"),
+        (
+            Metrics(error_ratio=0.005),
+            "pass",
+            "50 % of the error budget is left, estimated from the current error ratio",
+        ),
+        (Metrics(error_ratio=0.02), "block", "exhausted, estimated from the current error ratio"),
+        (Metrics(), "unknown", "no metric for"),
     ],
 )
 def test_enough_of_the_error_budget_has_to_be_left(metrics: Metrics, result: str, says: str) -> None:
@@ -468,7 +475,7 @@ def test_a_measured_error_budget_counts_unasked() -> None:
 def test_what_was_not_looked_up_is_unknown_and_never_passes() -> None:
     for name in ("image", "project", "window", "held", "owners"):
         gate = gate_of(name)
-        assert (gate.result, gate.reason) == ("unknown", "not looked up yet")
+        assert (gate.result, gate.reason) == ("unknown", "not checked yet")
         assert gate.stops == (name != "owners")
 
 
@@ -518,7 +525,7 @@ def test_the_worst_comes_first_and_then_cell_by_cell() -> None:
 def test_a_held_version_does_not_come_back() -> None:
     evidence = Evidence(held={PROD: {Version(NEW): "reverted by mia yesterday"}})
     gate = gate_of("held", evidence=evidence)
-    assert (gate.result, gate.reason) == ("block", "v2.8.1 is held: reverted by mia yesterday")
+    assert (gate.result, gate.reason) == ("block", "v2.8.1 is quarantined: reverted by mia yesterday")
     assert gate_of("held", evidence=evidence, one=change(to="v2.8.2")).result == "pass"
     bad = Evidence(held={PROD: {Version("v2.7.0"): "known bad"}})
     assert gate_of("held", evidence=bad, one=REVERT).stops
@@ -543,16 +550,16 @@ def checks_gate(*results: tuple[str, str], overall: str = "passing") -> Gate:
         ("failure", "block", "#42: lint has failed"),
         ("error", "block", "#42: lint has failed"),
         ("cancelled", "block", "#42: lint was cancelled"),
-        ("timed_out", "block", "#42: lint took too long"),
-        ("action_required", "block", "#42: lint waits for somebody to act"),
+        ("timed_out", "block", "#42: lint timed out"),
+        ("action_required", "block", "#42: lint requires manual action"),
         ("startup_failure", "block", "#42: lint could not start"),
         ("stale", "block", "#42: lint was given up"),
-        ("queued", "block", "#42: lint has not ended yet (queued)"),
-        ("in_progress", "block", "#42: lint has not ended yet (in progress)"),
-        ("pending", "block", "#42: lint has not ended yet (pending)"),
-        ("neutral", "unknown", "#42: lint ended neutral, which is no success"),
-        ("skipped", "unknown", "#42: lint was skipped, which is no success"),
-        ("wonderful", "unknown", "#42: lint says wonderful, which is no success"),
+        ("queued", "block", "#42: lint is still running (queued)"),
+        ("in_progress", "block", "#42: lint is still running (in progress)"),
+        ("pending", "block", "#42: lint is still running (pending)"),
+        ("neutral", "unknown", "#42: lint ended neutral, which does not count as success"),
+        ("skipped", "unknown", "#42: lint was skipped, which does not count as success"),
+        ("wonderful", "unknown", "#42: lint says wonderful, which does not count as success"),
     ],
 )
 def test_a_required_check_is_judged_by_its_own_result(word: str, result: str, reason: str) -> None:

@@ -70,7 +70,7 @@ def test_what_prometheus_no_longer_keeps_is_unknown_and_what_it_keeps_of_a_versi
     newest, second, oldest = fared(measured)
     assert (newest.seconds, second.seconds) == (HOUR, 2 * HOUR)
     assert (oldest.seconds, oldest.whole) == (2 * HOUR, False)
-    assert oldest.reason == "Prometheus knows 2h of 5h"
+    assert oldest.reason == "Prometheus has 2h of 5h"
     assert texts(measured)[2] == "≥ 2h"
     assert texts(samples((1, True)))[1:] == ["unknown", "unknown"]
 
@@ -85,7 +85,7 @@ def test_a_part_in_which_it_was_not_healthy_says_nothing_of_the_rest() -> None:
 def test_a_version_that_was_there_for_less_than_the_time_between_two_points_is_unknown() -> None:
     pasts = (past("v3", 1), past("v2", 1.1, 1), past("v1", 8, 1.1))
     measured = Samples(builders.ago(8 * HOUR).timestamp(), HOUR, (True,) * 9)
-    assert "too short to be measured" in fared(measured, pasts=pasts)[1].reason
+    assert "too short to measure" in fared(measured, pasts=pasts)[1].reason
 
 
 def test_where_nobody_measures_the_version_live_now_has_what_the_soak_gate_knows_and_no_other_has_anything() -> None:

@@ -84,5 +84,5 @@ def test_a_push_without_a_pull_request_is_followed_too() -> None:
     pushed = written("pushed", 0)
     assert outcome_of(pushed, fleet("open", *cells(("v2",)))) == Outcome("arrived")
     assert outcome_of(pushed, fleet("open", *cells(("v1",)))) == Outcome(
-        "merged", "prod-eu1: git has not been read since"
+        "merged", "prod-eu1: git has not been read since the merge"
     )

@@ -92,7 +92,7 @@ def test_what_cannot_be_written_and_what_is_there_already_are_told_apart() -> No
     preview = Preview("base", (), (refused, already), (Adopted(CHANGES[1], 3, "b", "mia"),))
     assert [one.standing for one in standings(CHANGES[:2], preview)] == ["blocked", "nothing"]
     assert why_not_written(CHANGES[:2], preview) == "git has v3, not v1"
-    assert "git already has all of it" in why_not_written(CHANGES[1:2], replace(preview, refusals=(already,)))
+    assert "already has all of it" in why_not_written(CHANGES[1:2], replace(preview, refusals=(already,)))
 
 
 def test_a_plan_without_a_way_to_write_it_says_so_on_every_change() -> None:
@@ -122,7 +122,7 @@ def test_whoever_presses_the_key_is_told_why_nothing_is_opened_and_where() -> No
     assert (nothing.title, nothing.at) == ("nothing to write", None)
     blocked = not_opened(CHANGES, Preview("base", (proposal(gates=(gate("catalog", "block"),)),)))
     assert (blocked.title, blocked.at, blocked.heading) == ("not opened: 3 changes, 1 blocked", 1, CHANGES[0].path)
-    assert blocked.reason.endswith("o overrides its gates, with a reason")
+    assert blocked.reason.endswith("press o to override the gates, with a reason")
     assert "more" not in blocked.reason
     mixed = (gate("catalog", "block"), gate("catalog", "block", "never", "image"))
     assert "overrides" not in not_opened(CHANGES, Preview("base", (proposal(gates=mixed),))).reason

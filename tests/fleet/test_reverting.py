@@ -55,7 +55,7 @@ def test_any_version_of_the_past_can_be_chosen() -> None:
 
 @pytest.mark.parametrize(
     ("pasts", "says"),
-    [(PASTS[:1], "no earlier version"), (PASTS[:2], "no earlier version"), (PASTS[1:], "history has not been read")],
+    [(PASTS[:1], "no earlier version"), (PASTS[:2], "no earlier version"), (PASTS[1:], "history is not read yet")],
 )
 def test_where_there_is_no_way_back_it_says_why(pasts: tuple[Past, ...], says: str) -> None:
     made = revert_change(fleet(), WHERE, pasts)
@@ -85,7 +85,7 @@ def test_a_version_that_is_stable_already_walks_the_whole_canary_and_says_how_lo
     assert way.fast is False
     assert "v3 is the stable one" in way.reason
     assert "8 steps" in way.reason
-    assert "1 gate" in way.reason
+    assert "1 manual gate" in way.reason
 
 
 def test_going_further_back_than_the_stable_one_names_what_is_stable() -> None:
@@ -108,7 +108,7 @@ def test_without_a_rollout_nobody_knows() -> None:
 def test_a_cluster_that_cannot_be_seen_is_not_said_to_have_no_rollout() -> None:
     cell = builders.cell("cart", "prod-eu1", "v3", Journey.UNKNOWN, reason="there is no kubeconfig", rollout=None)
     way = way_back(cell, change(), Template(True))
-    assert (way.fast, way.reason) == (None, "what runs there cannot be seen from here: there is no kubeconfig")
+    assert (way.fast, way.reason) == (None, "the running version is unknown: there is no kubeconfig")
 
 
 def test_a_bad_version_is_found_wherever_it_runs_or_is_about_to_prod_first() -> None:
@@ -146,7 +146,7 @@ def test_steps_that_come_with_it_are_the_ones_that_are_walked() -> None:
     settled = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rollout(WHERE, "v3"))
     steps = '[{"setWeight": 5}, {"pause": {"duration": "1h30m"}}, {"pause": {"duration": 60}}, {"pause": {}}]'
     way = way_back(settled, with_steps(steps), Template(True))
-    assert "walks the 4 steps that come with it, at least 91 min and 1 gate for a person" in way.reason
+    assert "walks the 4 steps that come with it, at least 91 min and 1 manual gate" in way.reason
 
 
 def test_blue_green_that_is_to_become_a_canary_is_promised_nothing() -> None:

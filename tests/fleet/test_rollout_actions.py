@@ -161,4 +161,4 @@ def test_an_update_of_the_same_version_can_be_aborted() -> None:
 def test_what_follows_is_said() -> None:
     assert "git still has v2" in consequence(PAUSED, "abort", "v2")
     assert consequence(PAUSED, "abort", "v1") == ""
-    assert consequence(replace(PAUSED, pause_seconds=60.0), "promote", "v2") == "It resumes by itself after 60 s."
+    assert consequence(replace(PAUSED, pause_seconds=60.0), "promote", "v2") == "It resumes automatically after 60 s."

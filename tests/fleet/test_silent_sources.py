@@ -217,7 +217,7 @@ class TestAnApplicationThatIsGone:
     def test_is_bad_where_nothing_runs_any_more(self) -> None:
         cell = self.cell(self.gone(Clock()))
         assert (cell.journey, cell.verdict) == (Journey.FAILED, Verdict.BAD)
-        assert cell.reason == "its Application is gone and so is its Rollout: nothing runs that git wants"
+        assert cell.reason == "its Application is gone and so is its Rollout: the desired version is not running"
 
     def test_needs_attention_where_its_pods_run_on(self) -> None:
         cell = self.cell(self.gone(Clock(), rollout=False))

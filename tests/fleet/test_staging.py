@@ -214,7 +214,7 @@ def test_versions_without_an_order_are_behind_where_they_differ() -> None:
 def test_what_no_image_can_be_named_is_never_staged(skewed: FleetSnapshot, version: str) -> None:
     refused = promotion_into(skewed, key("cart", "prod-eu1"), Version(version))
     assert isinstance(refused, Refusal)
-    assert "no image tag or digest" in refused.reason
+    assert "is not an image tag or digest" in refused.reason
 
 
 @pytest.mark.parametrize("version", ["v2.0.0", "1.10", "latest_2", "sha256:" + "a" * 64, "v2@sha256:" + "b" * 64])
