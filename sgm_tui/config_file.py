@@ -146,7 +146,7 @@ def _named_elsewhere(flags: Mapping[str, str], environ: Mapping[str, str]) -> Pa
         return local
     is_local = repository and "://" not in repository
     raise ConfigError(
-        f"{repository} holds no sgm.yaml" if is_local else "no configuration is named",
+        f"{repository} has no sgm.yaml" if is_local else "no configuration found",
         "Give --config PATH, set SGM_CONFIG, or name a checkout that holds sgm.yaml: --repo PATH. "
         "To look around without one: sgm demo",
     )
@@ -248,13 +248,11 @@ def _stages(root: Section, contexts: Mapping[str, str]) -> tuple[StageConfig, ..
         section.finish()
     if not stages:
         why = "List the stages in order, each with its clusters. See: sgm help configuration."
-        raise root.refuse("stages", "there is none", why) if root.data("stages") == [] else root.missing("stages", why)
+        raise root.refuse("stages", "it is empty", why) if root.data("stages") == [] else root.missing("stages", why)
     names = [stage.name for stage in stages] + [cluster.name for stage in stages for cluster in stage.clusters]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
-        raise root.refuse(
-            "stages", f"{', '.join(doubled)} is named twice", "Stages and clusters need names of their own."
-        )
+        raise root.refuse("stages", f"{', '.join(doubled)} is named twice", "Stage and cluster names must be unique.")
     return tuple(stages)
 
 
@@ -280,7 +278,7 @@ def _layout(section: Section) -> LayoutConfig:
         parts = template.split("/")
         if "{service}" not in template or template.startswith("/") or ".." in parts or "\0" in template:
             hint = "Write a path inside the repository with {service}, {stage} and, for one cluster, {cluster}."
-            raise section.refuse("values", f"{template} is no path template", hint)
+            raise section.refuse("values", f"{template} is not a path template", hint)
     return LayoutConfig(values, section.text("image_key", default.image_key))
 
 
@@ -319,7 +317,9 @@ def _headers(section: Section) -> dict[str, str]:
         if name.lower() in _CREDENTIAL_HEADERS:
             raise section.refuse("headers", f"{name} is a credential", "Use token_file or basic_auth_file.")
         if not _HEADER_NAME.fullmatch(name) or not value.isprintable() or not value.isascii():
-            raise section.refuse("headers", f"{name!r} is no header", "Names are letters, digits and -; values ASCII.")
+            raise section.refuse(
+                "headers", f"{name!r} is not a valid header", "Names are letters, digits and -; values ASCII."
+            )
     return headers
 
 

@@ -63,14 +63,16 @@ def _waves(section: Section, clusters: Sequence[str]) -> tuple[tuple[str, ...], 
     if written is None:
         return None
     if not isinstance(written, list) or not all(isinstance(one, list) and one for one in written):
-        raise section.refuse("waves", "it has to be a list of lists of clusters", "Like [[prod-eu1], [prod-us1]].")
+        raise section.refuse("waves", "must be a list of lists of clusters", "Like [[prod-eu1], [prod-us1]].")
     waves = tuple(tuple(str(name) for name in one) for one in written)
     named = [name for one in waves for name in one]
     for name in named:
         if name not in clusters:
-            raise section.refuse("waves", f"{name} is no cluster of this stage", f"Known here: {', '.join(clusters)}")
+            raise section.refuse(
+                "waves", f"{name} is not a cluster of this stage", f"Known here: {', '.join(clusters)}"
+            )
     if len(set(named)) < len(named):
-        raise section.refuse("waves", "a cluster is named twice", "Each cluster is in one wave.")
+        raise section.refuse("waves", "a cluster is named twice", "List each cluster in one wave only.")
     return waves
 
 
@@ -94,12 +96,12 @@ def _known(section: Section, key: str, names: Sequence[str] | dict[str, list[str
     found = section.texts(key)
     for one in found:
         if one not in names:
-            raise section.refuse(key, f"{one} is no {what}", f"Known here: {', '.join(names)}")
+            raise section.refuse(key, f"{one} is not a {what}", f"Known here: {', '.join(names)}")
     return found
 
 
 def _word(section: Section, key: str, words: dict[str, Word], default: str) -> Word:
     written = section.text(key, default)
     if written not in words:
-        raise section.refuse(key, f"{written} is none of {', '.join(words)}")
+        raise section.refuse(key, f"{written} is not one of {', '.join(words)}")
     return words[written]

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _LARGEST_FILE = 1 << 20
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 _SEE = "See: sgm help configuration."
-_NO_SECRETS = "Remove it: sgm.yaml holds no secrets."
+_NO_SECRETS = "Remove it: sgm.yaml must not contain secrets."
 _CREDENTIALS = {
-    "repository.": "Remove it and use SSH, GH_TOKEN or `gh auth login`; sgm.yaml and arguments hold no secrets.",
+    "repository.": "Remove it and use SSH, GH_TOKEN or `gh auth login`; no secrets in sgm.yaml or arguments.",
     "github.": "Remove it and use GH_TOKEN, `gh auth login` or github.token_file.",
     "registry.": "Remove it and put user:password into the file that registry.token_file names.",
 }
@@ -91,13 +91,13 @@ def mapping_of(file: Path) -> Mapping[str, Any]:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}", "Name a file that can be read.") from error
+        raise ConfigError(f"{file}: {error.strerror}", "Name a readable file.") from error
     if len(data) > _LARGEST_FILE:
         raise ConfigError(f"{file}: larger than 1 MB", "This does not look like an sgm.yaml.")
     try:
         loaded = _loaded(data.decode("utf-8-sig"))
     except YamlError as error:
-        raise ConfigError(f"{file}:{error.line}: {error.message}", "It has to be valid YAML.") from error
+        raise ConfigError(f"{file}:{error.line}: {error.message}", "It must be valid YAML.") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: not YAML: {error}") from error
     if loaded is None:
@@ -196,9 +196,9 @@ class Section:
             parts = urlsplit(written)
             _ = parts.port
         except ValueError:
-            raise self.refuse(key, "it is no URL", "Write it as https://HOST[:PORT][/PATH].") from None
+            raise self.refuse(key, "it is not a URL", "Write it as https://HOST[:PORT][/PATH].") from None
         if written and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            raise self.refuse(key, "it is no http or https URL", "Write it as https://HOST[:PORT][/PATH].")
+            raise self.refuse(key, "it is not an http or https URL", "Write it as https://HOST[:PORT][/PATH].")
         self.refuse_credentials(key, written)
         return written
 
@@ -210,7 +210,7 @@ class Section:
         """
         if holds_credentials(address):
             raise self.refuse(
-                key, "the URL holds a user name or password, or a token", _CREDENTIALS.get(self._prefix, _NO_SECRETS)
+                key, "the URL contains a user name or password, or a token", _CREDENTIALS.get(self._prefix, _NO_SECRETS)
             )
 
     def file(self, key: str) -> Path | None:
@@ -296,7 +296,7 @@ class Section:
         found = self.section(key)
         for name in found.names(allowed, what):
             if not isinstance(found.data(name), Mapping):
-                raise found.refuse(name, "it has to be a mapping", _SEE)
+                raise found.refuse(name, "it must be a mapping", _SEE)
         return {name: found.section(name) for name in found.names()}
 
     def names(self, allowed: Collection[str] | None = None, what: str = "name") -> list[str]:
@@ -317,7 +317,7 @@ class Section:
         try:
             return json.dumps(self._take(key))
         except (TypeError, ValueError, RecursionError):
-            raise self.refuse(key, "it has to be plain text, numbers, lists and mappings") from None
+            raise self.refuse(key, "it must be plain text, numbers, lists and mappings") from None
 
     def finish(self) -> None:
         """Refuse every key that was not asked for."""
@@ -367,7 +367,7 @@ class Section:
             return override
         if value is None:
             if default is None:
-                raise self.missing(key, f"It has to be {word}. See: sgm help configuration.")
+                raise self.missing(key, f"It must be {word}. See: sgm help configuration.")
             self._reader.origins.setdefault(self._prefix + key, "default")
             return default
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
@@ -376,7 +376,7 @@ class Section:
 
     def _wrong(self, key: str, word: str) -> ConfigError:
         name = f"{self._prefix}{key}"
-        return self._reader.fail(self._line(key), f"{name} has to be {word}", _SEE, name)
+        return self._reader.fail(self._line(key), f"{name} must be {word}", _SEE, name)
 
     def _line(self, key: str) -> int | None:
         return self._data.lines.get(key) if isinstance(self._data, Lined) else None

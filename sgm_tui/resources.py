@@ -35,4 +35,4 @@ def _find(name: str) -> Path:
     for place in (_PACKAGE / name, _PACKAGE.parent / name):
         if place.is_dir():
             return place
-    raise SgmError(f"{name}/ is not beside the package", "The installation is incomplete: install sgm-tui again.")
+    raise SgmError(f"{name}/ is not beside the package", "The installation is incomplete: reinstall sgm-tui.")

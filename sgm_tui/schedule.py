@@ -138,7 +138,9 @@ def cron(text: str) -> Cron:
     if len(fields) != 5:
         hint = _DESCRIPTORS.get(text.strip().lower())
         instead = f"; instead of a descriptor write {hint!r}" if hint else ""
-        raise ScheduleError(f"{text!r} is no cron schedule: it has five fields, minute hour day month weekday{instead}")
+        raise ScheduleError(
+            f"{text!r} is not a cron schedule, which has five fields, minute hour day month weekday{instead}"
+        )
     minutes, _ = _field("minute", fields[0], 0, 59)
     hours, _ = _field("hour", fields[1], 0, 23)
     days, all_days = _field("day", fields[2], 1, 31)
@@ -192,7 +194,7 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ScheduleError(f"{name!r} is no time zone: write it like Europe/Berlin") from None
+        raise ScheduleError(f"{name!r} is not a time zone: write it like Europe/Berlin") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,7 @@ def schedule(text: str, duration: str, time_zone: str = "") -> Schedule:
     zone(named or time_zone)
     seconds = seconds_of(duration)
     if seconds <= 0:
-        raise ScheduleError(f"{duration!r} is no time at all")
+        raise ScheduleError(f"{duration!r} is zero")
     return Schedule(text, seconds, named or time_zone or "UTC")
 
 

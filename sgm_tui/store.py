@@ -347,7 +347,7 @@ class Store:
                 continue
             silent = (now - health.seen_at).total_seconds()
             if silent > DEADLINES[source.kind]:
-                self._mark(source, "stale", f"no word for {silent:.0f}s")
+                self._mark(source, "stale", f"not responding for {silent:.0f}s")
 
     def _facts(self, key: CellKey) -> CellFacts | None:
         desired = self._desired.cells.get(key)

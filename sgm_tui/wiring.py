@@ -361,7 +361,7 @@ def _clones(config: Config, *, looks: bool) -> tuple[Path, bool]:
         if looks:
             logger.info("the clone is kept apart: %s: %s", directory, error.strerror)
             return Path(tempfile.mkdtemp(prefix="sgm-")), True
-        raise ConfigError(f"{directory}: {error.strerror}", "Set state_directory to a folder you can write.") from error
+        raise ConfigError(f"{directory}: {error.strerror}", "Set state_directory to a writable directory.") from error
     return directory / "repositories", False
 
 

@@ -36,10 +36,10 @@ class PullActions:
         """
         pull = self.pull(number)
         if pull.head.sha != head:
-            raise RefusedError(f"#{number} has new commits: nothing was done", "Look at it again.")
+            raise RefusedError(f"#{number} has new commits: nothing was done", "Review it and try again.")
         if pull.state != "open":
             word = "merged" if pull.is_merged else "closed"
-            raise RefusedError(f"#{number} is {word} already: nothing was done")
+            raise RefusedError(f"#{number} is already {word}: nothing was done")
         return pull
 
     def reviewed(self, number: int, head: str) -> bool:
@@ -65,7 +65,8 @@ class PullActions:
         except StatusError as error:
             if error.status == 422 and "own pull request" in error.words.lower():
                 raise RefusedError(
-                    f"#{number} is your own: GitHub lets nobody approve their own", "Ask one of its owners."
+                    f"#{number} is your own: GitHub does not allow approving your own pull request",
+                    "Ask one of its owners.",
                 ) from error
             raise
 
@@ -90,7 +91,7 @@ class PullActions:
             body = {"merge_method": "merge", "sha": head}
             answer = self._connection.write("PUT", f"{self._root}/pulls/{number}/merge", body, Merged)
             if answer is None or not answer.merged:
-                raise UnreachableError(f"GitHub says that #{number} was not merged, and not why")
+                raise UnreachableError(f"GitHub did not merge #{number} and gave no reason")
             return f"#{number} is merged: {answer.sha[:8]}" if answer.sha else f"#{number} is merged"
 
         return resolved(send, lambda: self._merged(number), f"#{number} was merged")
@@ -107,7 +108,7 @@ class PullActions:
         values = {"pullRequestId": pull.node_id, "expectedHeadOid": head}
         refusal = self.enable_auto_merge(pull, head)
         if not refusal:
-            return f"#{pull.number} merges through the merge queue once checks and owners agree"
+            return f"#{pull.number} merges through the merge queue once checks and reviews pass"
         text = f"#{pull.number} is in the merge queue"
 
         def send() -> str:
@@ -127,7 +128,7 @@ class PullActions:
         refusal = self.auto_merge(number, head)
         if refusal:
             raise RefusedError(f"#{number}: {refusal}")
-        return f"#{number} merges by itself once checks and owners agree"
+        return f"#{number} will auto-merge once checks and reviews pass"
 
     def auto_merge(self, number: int, head: str) -> str:
         """Let it merge by itself; "" or why GitHub refuses.
@@ -161,7 +162,7 @@ class PullActions:
             return "" if now.auto_merge is not None or now.is_merged else None
 
         try:
-            return resolved(send, effect, f"#{number} merges by itself")
+            return resolved(send, effect, f"auto-merge of #{number} was enabled")
         except StatusError as error:
             if is_lost(error):
                 raise
@@ -169,7 +170,7 @@ class PullActions:
 
     def stop_auto_merge(self, number: int) -> str:
         """Turn auto-merge off."""
-        text = f"#{number} waits for somebody to merge it"
+        text = f"#{number}: auto-merge is off"
         values = {"pullRequestId": self.pull(number).node_id}
 
         def send() -> str:
@@ -180,7 +181,7 @@ class PullActions:
             now = self.pull(number)
             return text if now.auto_merge is None and now.state == "open" else None
 
-        return resolved(send, effect, f"#{number} still merges by itself")
+        return resolved(send, effect, f"#{number}: auto-merge is still on")
 
     def update_branch(self, number: int, head: str, base: str, must_be_accepted: Callable[[], None]) -> str:
         """Merge the branch it goes into into its own, if its head is still this one.
@@ -189,7 +190,7 @@ class PullActions:
         """
         if self.unmoved(number, head).auto_merge is not None:
             must_be_accepted()
-        text = f"#{number} is being brought up to date"
+        text = f"#{number} is being updated from its base branch"
 
         def send() -> str:
             body = {"expected_head_sha": head}
@@ -198,18 +199,20 @@ class PullActions:
 
         try:
             return resolved(
-                send, lambda: text if self.pull(number).head.sha != head else None, f"#{number} was brought up to date"
+                send,
+                lambda: text if self.pull(number).head.sha != head else None,
+                f"#{number} was updated from its base branch",
             )
         except StatusError as error:
             if error.status != 422:
                 raise
-            raise RefusedError(f"#{number} is up to date already, or does not fit together with {base}") from error
+            raise RefusedError(f"#{number} is already up to date, or conflicts with {base}") from error
 
     def close(self, number: int) -> str:
         """Close it without merging; the branch goes along where we opened it from this repository."""
         pull = self.pull(number)
         if pull.is_merged:
-            return f"#{number} is merged already"
+            return f"#{number} is already merged"
         if pull.state == "open":
             self._close(number)
         if not pull.head.ref.startswith("sgm/") or not pull.is_from_its_own_repository:

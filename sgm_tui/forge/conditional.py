@@ -81,7 +81,7 @@ class Conditional:
         answer = self._ask(path, known.mark if known is not None else "")
         if answer is None:
             if known is None:
-                raise UnreachableError("GitHub answered that nothing has changed, and was not asked that")
+                raise UnreachableError("GitHub answered 304 to an unconditional request")
             return known
         entry = _Kept(answer.mark, make(decode(answer.text, kind, path.partition("?")[0])), answer.more)
         if answer.mark:

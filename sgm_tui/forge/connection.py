@@ -83,7 +83,7 @@ def rows_of(connection: Connection, path: str, kind: type[tuple[Row, ...]]) -> t
     """
     rows, cut = Conditional(connection.ask).rows(path, kind, plain, _itself, _MOST_ROWS)
     if cut:
-        raise UnreachableError(f"GitHub's answer to {path} is too long to be read whole")
+        raise UnreachableError(f"GitHub's answer to {path} is too large")
     return rows
 
 
@@ -119,7 +119,7 @@ def resolved(send: Callable[[], Result], effect: Callable[[], Result | None], wh
             result = effect()
         except LOST as second:
             raise UnreachableError(
-                f"GitHub's answer got lost, and it cannot be asked whether {what}", "Look at it before trying again."
+                f"GitHub's answer was lost, and sgm cannot check whether {what}", "Check on GitHub before trying again."
             ) from second
         if result is None:
             raise

@@ -211,7 +211,7 @@ class _Connection:
         """One document."""
         answer = self.ask(path, "")
         if answer is None:
-            raise UnreachableError("GitHub answered that nothing has changed, and was not asked that")
+            raise UnreachableError("GitHub answered 304 to an unconditional request")
         return decode(answer.text, kind, path.partition("?")[0])
 
     def write(self, verb: str, path: str, body: object, kind: type[Kind] | None = None) -> Kind | None:
@@ -233,7 +233,7 @@ class _Connection:
         if answer.errors:
             raise self._refused(422, document_of(text), headers)
         if answer.data is None or answer.data.get(name) is None:
-            raise UnreachableError(f"GitHub's answer to {name} does not say whether it was done")
+            raise UnreachableError(f"GitHub's answer to {name} does not show whether it succeeded")
 
     def _send(
         self, verb: str, path: str, body: object, headers: Mapping[str, str] | None = None
@@ -274,7 +274,7 @@ class _Connection:
         except requests.RequestException as error:
             raise UnreachableError(f"GitHub {unanswered(error, time.monotonic() - begun)}") from error
         except (GithubException, AssertionError, RuntimeError) as error:
-            raise UnreachableError(f"GitHub cannot be asked: {clean(error, 160)}", "Check github.api_url.") from error
+            raise UnreachableError(f"GitHub request failed: {clean(error, 160)}", "Check github.api_url.") from error
 
     @property
     def unsent(self) -> str:
@@ -436,7 +436,7 @@ class GithubForge:
             if await self._sent(lambda: self._actions.unmoved(number, head).mergeable) is not None:
                 return
         raise RefusedError(
-            f"GitHub still works out whether #{number} fits onto {self._branch}: nothing was done",
+            f"GitHub is still computing whether #{number} can merge into {self._branch}: nothing was done",
             "Try again in a moment.",
         )
 

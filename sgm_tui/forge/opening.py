@@ -16,7 +16,7 @@ from sgm_tui.forge.documents import pull_of, time_of
 from sgm_tui.forge.dressing import dress, is_dressed
 from sgm_tui.forge.wire import Issue, Pull
 
-_HINT = "Check github.api_url: something else than GitHub may be answering there."
+_HINT = "Check github.api_url: the server there may not be GitHub."
 
 
 class Opening:
@@ -101,8 +101,8 @@ class Opening:
             pull = self._newest(branch, "open")
         except LOST as second:
             raise UnreachableError(
-                "GitHub's answer got lost, and it cannot be asked whether the pull request was made",
-                "Try again: it is found if it was.",
+                "GitHub's answer was lost, and sgm cannot check whether the pull request was opened",
+                "Try again: sgm finds it if it was.",
             ) from second
         if pull is None:
             raise error

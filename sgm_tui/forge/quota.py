@@ -25,7 +25,7 @@ class PausedError(UnreachableError):
     """GitHub wants no request for a while; nothing was sent, or what was sent was not done."""
 
     def __init__(self, message: str, seconds: float) -> None:
-        super().__init__(message, "sgm asks again by itself then; what was not written can be tried again.")
+        super().__init__(message, "sgm retries reads automatically then; retry failed writes yourself.")
         self.seconds = seconds
 
 
@@ -62,17 +62,17 @@ class Quota:
         """An answer that was no refusal: it may have been the last one of this hour."""
         self._doubling = _PATIENCE
         if str(headers.get("x-ratelimit-remaining", "")) == "0":
-            self._wait(self._until_reset(headers), "rate limit used up")
+            self._wait(self._until_reset(headers), "rate limit exceeded")
 
     def refused(self, limit: Limit, headers: Mapping[str, object]) -> None:
         """A refusal because of too many requests."""
         named = _number(headers.get("retry-after"))
         if limit == "primary":
-            self._wait(self._until_reset(headers), "rate limit used up")
+            self._wait(self._until_reset(headers), "rate limit exceeded")
         elif named is not None:
-            self._wait(named, "too many requests at once, waiting")
+            self._wait(named, "too many concurrent requests, waiting")
         else:
-            self._wait(self._doubling, "too many requests at once, waiting")
+            self._wait(self._doubling, "too many concurrent requests, waiting")
             self._doubling = min(self._doubling * 2, _LONGEST)
 
     def _wait(self, seconds: float, why: str) -> None:

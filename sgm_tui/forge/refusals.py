@@ -70,7 +70,9 @@ def forbidden(words: str, headers: Mapping[str, Any]) -> RefusedError:
         return RefusedError(f"GitHub refused: {words}", "Authorize the token for the organization's single sign-on.")
     wanted = clean(headers.get("x-accepted-github-permissions") or headers.get("x-accepted-oauth-scopes"))
     named = f"; the token needs {wanted}" if wanted else ""
-    return RefusedError(f"GitHub refused: {words}{named}", "Give the token that permission, or ask who may.")
+    return RefusedError(
+        f"GitHub refused: {words}{named}", "Grant the token that permission, or ask someone who has it."
+    )
 
 
 def expiry_of(value: object) -> datetime | None:

@@ -70,7 +70,7 @@ class Registry:
         except TimeoutError:
             return f"{self._told} did not answer within {_DEADLINE:.0f} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return f"{self._told} cannot be asked: {_cause(error)}"
+            return f"{self._told} request failed: {_cause(error)}"
         if found and len(self._known) < _MOST_KNOWN:
             self._known.add((image, version))
         return found
@@ -86,7 +86,7 @@ class Registry:
         except TimeoutError:
             return f"{self._told} did not answer within {_DEADLINE:.0f} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return f"{self._told} cannot be asked: {_cause(error)}"
+            return f"{self._told} request failed: {_cause(error)}"
 
     async def _listed(self, name: str) -> tuple[str, ...]:
         url = (self._base / "v2" / name / "tags" / "list").with_query(n=str(_MOST_TAGS))
@@ -111,7 +111,7 @@ class Registry:
         named = bool(slash) and (first == "localhost" or any(mark in first for mark in ".:"))
         host, name = (first, rest) if named else (_HUB, image if slash else f"library/{image}")
         if not _NAME.fullmatch(name):
-            raise _UntoldError(f"{clean(image)} is no name of an image")
+            raise _UntoldError(f"{clean(image)} is not an image name")
         if host not in self._hosts:
             raise _UntoldError(f"the image is at {host}, and sgm.yaml names the registry {self._base.authority}")
         return name
@@ -128,17 +128,17 @@ class Registry:
             if status == 404:
                 return not await self._is_said_missing(session, url, authorization)
             if status in {401, 403}:
-                raise _UntoldError(f"{self._told} lets nobody without credentials look at {name} (registry.token_file)")
+                raise _UntoldError(f"{self._told} requires credentials for {name} (registry.token_file)")
             if status != 200:
                 raise _UntoldError(f"{self._told} answered {status}")
             if _is_page(headers):
-                raise _UntoldError(f"{self._told} does not answer as a registry does: look at registry.url")
+                raise _UntoldError(f"{self._told} is not a container registry: check registry.url")
             return True
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
         """A whole answer, sent as it is: what is compressed may be any size."""
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise _UntoldError(f"{self._told} sent a compressed answer, and was asked for a plain one")
+            raise _UntoldError(f"{self._told} sent a compressed answer to a request for an uncompressed one")
         body = await read_whole(answer, _LARGEST)
         if body is None:
             raise _UntoldError(f"{self._told} sent more than {size_text(_LARGEST)}")
@@ -159,7 +159,7 @@ class Registry:
                 return True
             if answer.status == 200:
                 return False
-            raise _UntoldError(f"{self._told} does not answer as a registry does: look at registry.url")
+            raise _UntoldError(f"{self._told} is not a container registry: check registry.url")
 
     async def _authorization(self, session: aiohttp.ClientSession, challenge: str, name: str) -> dict[str, str]:
         """The header a challenge asks for."""
@@ -172,9 +172,9 @@ class Registry:
             # Plain bearer tokens (RFC 6750): no service to fetch one from is named, so ours is the token itself.
             return {"Authorization": f"Bearer {secret}"}
         if scheme.lower() != "bearer" or realm.scheme not in {"http", "https"} or realm.user is not None:
-            raise _UntoldError(f"{self._told} asks for credentials in a way that is not known")
+            raise _UntoldError(f"{self._told} uses an unsupported authentication scheme")
         if realm.scheme == "http" and self._base.scheme == "https":
-            raise _UntoldError(f"{self._told} asks for a token over plain HTTP: refused")
+            raise _UntoldError(f"{self._told} requests a token over plain HTTP: refused")
         query = {"scope": f"repository:{name}:pull"}
         if "service" in parameters:
             query["service"] = parameters["service"]
@@ -227,7 +227,7 @@ def _reference(version: str) -> str:
     """What a version is asked by: the digest, where it carries one."""
     reference = version.rpartition("@")[2]
     if not _REFERENCE.fullmatch(reference):
-        raise _UntoldError(f"{clean(version)} is no tag or digest")
+        raise _UntoldError(f"{clean(version)} is not a tag or digest")
     return reference
 
 

@@ -17,7 +17,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1)]
 Number = Annotated[int, msgspec.Meta(ge=1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
-_HINT = "Check github.api_url: something else than GitHub may be answering there."
+_HINT = "Check github.api_url: the server there may not be GitHub."
 
 
 class Wire(msgspec.Struct, gc=False, frozen=True):

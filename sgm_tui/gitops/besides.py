@@ -55,7 +55,7 @@ class BesidesReader:
             if told <= _MOST:
                 yield Besides(clean(path), keys or (), _how(path, before, after), self._stage_of(path))
         if told > _MOST:
-            yield Besides(f"{told - _MOST} files more")
+            yield Besides(f"{told - _MOST} more files")
 
     def _other_keys(self, before: str, after: str) -> tuple[str, ...] | None:
         """The keys that differ and are not the version, nor the list that holds it; None where nobody can tell."""

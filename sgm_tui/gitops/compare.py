@@ -30,7 +30,7 @@ def staying(source: bytes, target: bytes, moved: Iterable[str], protected: Seque
     try:
         left = [key for key in differing(source, target) if not _below(key, taken)]
     except UnreadableError as error:
-        return (f"what differs from the stage before cannot be told: {error}",)
+        return (f"cannot compare with the previous stage: {error}",)
     kept = [key for key in left if _below(key, protected)]
     own = [key for key in left if key not in kept]
     return tuple(f"{why}: {', '.join(keys)}" for why, keys in (("protected", kept), ("the stage’s own", own)) if keys)
@@ -60,7 +60,7 @@ def _json(key: str, value: object) -> str:
     try:
         return json.dumps(value)
     except (TypeError, ValueError) as error:
-        raise UnreadableError(f"{key} holds what cannot be written down again: quote it") from error
+        raise UnreadableError(f"{key} cannot be written back unchanged: quote it") from error
 
 
 def _below(key: str, prefixes: Iterable[str]) -> bool:

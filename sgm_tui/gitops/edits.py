@@ -85,7 +85,7 @@ def edit(data: bytes, key: str, new: str, *, expected: str | None = None) -> byt
         raise EditRefusedError(f"{key} {error}: {clean(node.value)}") from error
     if expected is not None and current != expected:
         raise EditRefusedError(
-            f"{key} is {clean(current)} now, not {clean(expected)}: somebody changed it; plan it anew"
+            f"{key} is {clean(current)} now, not {clean(expected)}: it was changed meanwhile; stage it again"
         )
     start, end = span_of(source.text, node)
     changed, result = source.spliced(start, end, written(value, node.style))
@@ -135,7 +135,7 @@ def documents(text: str, path: Path | None = None) -> list[Node]:
         return compose(text, path)
     except YamlError as error:
         if _TEMPLATE.search(text):
-            raise EditRefusedError("the file is a template ({{ … }}): its values are not there yet") from error
+            raise EditRefusedError("the file is a template ({{ … }}), not final values") from error
         message = clean(error.message)
         place = message if message.startswith("the file ") else f"not valid YAML: line {error.line}: {message}"
         raise EditRefusedError(place) from error
@@ -205,10 +205,10 @@ def _child(node: Node, name: str, key: str) -> Node | None:
     if not isinstance(node, MappingNode):
         return None
     if any(is_merge(one) for one, _ in node.value):
-        raise EditRefusedError(f"a merge key (<<) stands on the way to {key}")
+        raise EditRefusedError(f"a merge key (<<) is on the path to {key}")
     found = [value for one, value in node.value if one.value == name]
     if len(found) > 1:
-        raise EditRefusedError(f"{name} is there twice on the way to {key}")
+        raise EditRefusedError(f"{name} occurs twice on the path to {key}")
     return found[0] if found else None
 
 
@@ -222,7 +222,7 @@ def _selected(node: Node, part: tuple[str, str], key: str) -> Node | None:
         if isinstance(value, ScalarNode) and value.value == wanted and not value.type:
             matching.append(entry)
     if len(matching) > 1:
-        raise EditRefusedError(f"{name}={wanted} is there twice on the way to {key}")
+        raise EditRefusedError(f"{name}={wanted} occurs twice on the path to {key}")
     return matching[0] if matching else None
 
 
@@ -249,13 +249,13 @@ def _prove(before: str, after: str, node: ScalarNode, new: str, key: str) -> Non
                 seen = True
                 same = old._replace(value=new, is_plain=now.is_plain) == now
                 if not same or (now.is_plain and not is_string(new)):
-                    raise EditRefusedError(f"{key} would not be read back as it was given")
+                    raise EditRefusedError(f"{key} would not be read back unchanged")
             elif old != now:
                 raise EditRefusedError("something else would have changed too")
     except YamlError as error:
         raise EditRefusedError(f"not valid YAML afterwards: line {error.line}: {clean(error.message)}") from error
     if not seen:
-        raise EditRefusedError(f"{key} would not be read back as it was given")
+        raise EditRefusedError(f"{key} would not be read back unchanged")
     if disagrees(before, after, path_of(key), new):
         raise EditRefusedError("another reader of YAML would see something else change too")
 

@@ -163,7 +163,7 @@ class Repository:
         """The files of many (commit, path) in one go and in order; None where there is none."""
         asked = [f"{commit}:{path}" for commit, path in places if "\n" not in path]
         if len(asked) < len(places):
-            raise ValueError("a path with a line break cannot be asked for")
+            raise ValueError("a path with a line break cannot be read")
         if not asked:
             return []
         answer = self._run(
@@ -266,7 +266,7 @@ class Repository:
             while not _taken(lock):
                 if time.monotonic() > deadline:
                     raise UnreachableError(
-                        f"{self.path} has been held by another sgm for {_FETCH_SECONDS:.0f} s", "End that one."
+                        f"{self.path} has been locked by another sgm for {_FETCH_SECONDS:.0f} s", "End that one."
                     )
                 time.sleep(_LOCK_PAUSE)
             yield

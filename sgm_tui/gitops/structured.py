@@ -186,7 +186,7 @@ def _inserted(
     if parent.value[0][0].anchor:
         raise EditRefusedError(f"{key} is beside an anchor")
     if any(is_merge(one) for one, _ in parent.value):
-        raise EditRefusedError(f"a merge key (<<) stands on the way to {key}")
+        raise EditRefusedError(f"a merge key (<<) is on the path to {key}")
     column = parent.value[0][0].start_mark.column
     last = _Place(text, parent, *parent.value[-1])
     end = text.find("\n", last.line_end(last.value_end)) + 1
@@ -238,7 +238,7 @@ def _prove_replaced(before: Sequence[Node], after: Sequence[Node], path: Path, k
     """Two readings are the same but for one path, and there the second holds what it should."""
     changed = find(after, path, key)
     if plain(changed) != new:
-        raise EditRefusedError(f"{key} would not be read back as it was given")
+        raise EditRefusedError(f"{key} would not be read back unchanged")
     spared = {id(find(before, path, key)), id(changed)}
     if [plain(one, spared) for one in before] != [plain(one, spared) for one in after]:
         raise EditRefusedError("something else would have changed too")
@@ -253,7 +253,7 @@ def _prove_inserted(without: Sequence[Node], having: Sequence[Node], path: Path,
     """Two readings are the same but for one key, which only the second has."""
     value = find(having, path, key)
     if plain(value) != new:
-        raise EditRefusedError(f"{key} would not be read back as it was given")
+        raise EditRefusedError(f"{key} would not be read back unchanged")
     parent = _parent(having, path, key)
     if parent is not None:
         parent.value[:] = [pair for pair in parent.value if pair[1] is not value]

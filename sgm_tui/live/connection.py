@@ -36,7 +36,7 @@ from sgm_tui.transport.streaming import RedirectRefusedError, read_start, read_w
 
 JSON = "application/json"
 _NAMES = f"{JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,{JSON}"
-_RIGHTS = "Ask for that right: README.md, On your fleet, lists all that sgm needs."
+_RIGHTS = "Request this permission: README.md, On your fleet, lists every permission sgm needs."
 _KUBECONFIG = "Check the kubeconfig and the cluster's `context` in sgm.yaml."
 _LARGEST_ANSWER = 64 << 20
 _LARGEST_REFUSAL = 1 << 16
@@ -192,7 +192,7 @@ class ClusterConnection:
             except TimeoutError as error:
                 if rest:
                     raise
-                raise SilentError(f"{self.context} said nothing for {self.pace.idle:.0f} s") from error
+                raise SilentError(f"{self.context} sent nothing for {self.pace.idle:.0f} s") from error
 
     @contextlib.asynccontextmanager
     async def _asked(
@@ -414,9 +414,9 @@ def refusal(status: int, said: str, path: str, context: str) -> SgmError:
     if status == 410:
         return ExpiredError(f"{context}: {said}")
     if status == 409:
-        return ConflictError(f"{context}: {said}", "It has changed meanwhile: look again.")
+        return ConflictError(f"{context}: {said}", "It has changed meanwhile: refresh and try again.")
     if status == 422:
-        return RefusedError(f"{context}: {said}", "It has changed meanwhile: look again.")
+        return RefusedError(f"{context}: {said}", "It has changed meanwhile: refresh and try again.")
     kind = BusyError if status == 429 else UnreachableError
     return kind(f"{context} answered {status}: {said}")
 
@@ -437,7 +437,7 @@ def decode(data: bytes | msgspec.Raw, kind: type[Any], connection: ClusterConnec
     try:
         return msgspec.json.decode(data, type=kind, strict=False)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreachableError(f"{connection.context} gave a bad answer: {clean(error)}") from error
+        raise UnreachableError(f"{connection.context} sent an invalid answer: {clean(error)}") from error
 
 
 async def beat(connection: ClusterConnection, path: str) -> SgmError | None:

@@ -40,7 +40,7 @@ _FURTHEST = timedelta(days=90)
 _PATIENCE = 6.0
 _SILENT = 15.0
 """Seconds in which a Prometheus that gave no answer is not asked again: every cell of its cluster would wait for it."""
-_WHAT = "how it fared"
+_WHAT = "its health history"
 
 
 class HealthHistory:

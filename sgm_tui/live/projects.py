@@ -54,7 +54,7 @@ class ProjectReader:
         """The manifest of a project, as far as it decides anything; None: the hub has none of that name; or why
         nobody knows."""
         if hub not in self._hubs:
-            return f"{hub} is none of argocd.hubs"
+            return f"{hub} is not one of argocd.hubs"
         if not _NAME.fullmatch(name):
             return f"{clean(name) or '(none)'} is no name an AppProject can have"
         answer: Mapping[str, Any] | str | None = None

@@ -201,7 +201,7 @@ def told(what: str) -> Iterator[None]:
     except requests.Timeout as error:
         raise UnreachableError(f"Prometheus did not answer within {_waited(begun)} ({what})") from error
     except (requests.JSONDecodeError, _NotPrometheusError) as error:
-        raise UnreachableError(f"what answers is not Prometheus ({what})") from error
+        raise UnreachableError(f"the server is not Prometheus ({what})") from error
     except requests.RequestException as error:
         raise UnreachableError(f"Prometheus {_reason(error, _waited(begun))} ({what})") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:

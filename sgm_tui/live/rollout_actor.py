@@ -43,7 +43,7 @@ class RolloutActor:
             return self._current(await self._connection.get(_path(namespace, name)))
         except AbsentError as error:
             where = f"{self._connection.context} has no Rollout {namespace}/{name} any more"
-            raise RefusedError(f"{where}: nothing was done", "Look at it again.") from error
+            raise RefusedError(f"{where}: nothing was done", "Check the cell and try again.") from error
 
     async def patch(self, current: Current, patch: Patch, consent: Consent = NO_CONSENT) -> Current:
         """Send one patch, once; what it made.

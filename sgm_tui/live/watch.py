@@ -216,7 +216,7 @@ async def _watch(collection: Collection, version: str, waits: Backoff) -> AsyncG
             # holds back streams and lets answers through (some proxies do) only a list tells.
             silent += 1
             if silent >= _MOST_SILENT:
-                raise ExpiredError(f"{connection.context} said nothing in {silent} watches") from None
+                raise ExpiredError(f"{connection.context} sent nothing in {silent} watches") from None
             continue
         except BrokenError:
             if not seen:

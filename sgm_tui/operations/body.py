@@ -79,7 +79,7 @@ def _owners(owners: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for path, names in owners.items():
         files.setdefault(tuple(names), []).append(path)
     for names, paths in files.items():
-        said = " or ".join(map(plain, names)) if names else "nobody in CODEOWNERS"
+        said = " or ".join(map(plain, names)) if names else "no owner in CODEOWNERS"
         more = f" and {len(paths) - _FILES} more" if len(paths) > _FILES else ""
         yield f"**Owned by** {said}: {', '.join(map(code, paths[:_FILES]))}{more}"
 
@@ -88,7 +88,7 @@ def _known_bad(changes: Sequence[Change]) -> list[str]:
     """The versions that are held back from every cell once this is merged."""
     marked = dict.fromkeys((one.service, one.from_version, one.marks_bad) for one in changes if one.marks_bad)
     return [
-        f"**Known bad from now on, in every cell:** {plain(service)} {code(version)}: {plain(why)}"
+        f"**Marked as known bad in every cell:** {plain(service)} {code(version)}: {plain(why)}"
         for service, version, why in marked
     ]
 
@@ -136,7 +136,7 @@ def _evidence(changes: Sequence[Change], snapshot: FleetSnapshot) -> str:
         return ""
     when = time_text(snapshot.generated_at)
     head = [
-        "| cell | runs | for | sync, health | analysis | errors | p99 | req/s |",
+        "| cell | live | for | sync, health | analysis | errors | p99 | req/s |",
         "|---|---|---|---|---|---|---|---|",
     ]
     return "\n".join([f"### Evidence, as of {when}", "", *head, *rows])
@@ -193,7 +193,7 @@ def _steps(edits: Sequence[FileEdit]) -> Iterator[str]:
     """The steps of a canary that are put back, for nobody asked for them by name."""
     for edit in edits:
         for brought in edit.brings:
-            yield f"**Puts back** in {plain(edit.change.place)}: {plain(brought)}"
+            yield f"**Restores** in {plain(edit.change.place)}: {plain(brought)}"
 
 
 def _speed(edits: Sequence[FileEdit]) -> Iterator[str]:
@@ -205,7 +205,7 @@ def _speed(edits: Sequence[FileEdit]) -> Iterator[str]:
         if edit.way is not None
     ]
     if lines:
-        yield "\n".join(["### The way back", "", *lines])
+        yield "\n".join(["### Revert", "", *lines])
 
 
 def _way_back(changes: Sequence[Change]) -> str:
@@ -216,7 +216,7 @@ def _way_back(changes: Sequence[Change]) -> str:
         )
     )
     shown = " · ".join(code(one) for one in commands)
-    return f"**To go back:** {shown}, or revert the merge commit; Argo CD brings the version before back."
+    return f"**To revert:** {shown}, or revert the merge commit; Argo CD then restores the previous version."
 
 
 def _machine(changes: Sequence[Change], gates: Sequence[Gate], override: Override | None) -> str:

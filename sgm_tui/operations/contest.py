@@ -66,8 +66,8 @@ class Contest:
             return None
         first = found[0].request
         if len(brought) < len(proposal.edits):
-            return Progress("blocked", proposal, f"{_wants(found[0])} by now: plan the rest again", url=first.url)
-        text = f"#{first.number} by {first.author} already brings it"
+            return Progress("blocked", proposal, f"{_wants(found[0])} meanwhile: stage the rest again", url=first.url)
+        text = f"#{first.number} by {first.author} already proposes it"
         return Progress("adopted", proposal, text, first.number, first.url, first.head)
 
     async def older(self, proposal: Proposal, opened: PullRequest, seen: Iterable[PullRequest]) -> Claim | None:
@@ -107,14 +107,14 @@ def lost_to(claim: Claim, proposal: Proposal, closed: str) -> Progress:
     """What is told of a pull request that was closed again (`closed`, in words) because another one was first."""
     winner = claim.request
     if _same(claim) and len(proposal.edits) == 1:
-        text = f"#{winner.number} by {winner.author} was opened first and brings it too: {closed}"
+        text = f"#{winner.number} by {winner.author} was opened first and proposes the same change: {closed}"
         return Progress("adopted", proposal, text, winner.number, winner.url, winner.head)
     return Progress("refused", proposal, f"{_wants(claim)} and was opened first: {closed}", url=winner.url)
 
 
 def not_known(error: SgmError) -> str:
     """What is left to be said where nobody can tell whether another one was first."""
-    return f"whether another one changes the same was not seen: {error.message}"
+    return f"could not check for a concurrent pull request: {error.message}"
 
 
 def _same(claim: Claim) -> bool:
@@ -123,4 +123,4 @@ def _same(claim: Claim) -> bool:
 
 def _wants(claim: Claim) -> str:
     change, request = claim.change, claim.request
-    return f"#{request.number} by {request.author} wants {change.service} {claim.version} in {change.place}"
+    return f"#{request.number} by {request.author} proposes {change.service} {claim.version} in {change.place}"

@@ -114,7 +114,7 @@ class Investigator:
             named = await run_in(Lane.GIT_READS, self._image_in, values.get(change.path))
             image = named or _image_seen(change, snapshot)
             if not image:
-                return f"which image it is cannot be told from {change.path}"
+                return f"the image cannot be derived from {change.path}"
             async with few:
                 return await registry.has(image, change.to_version)
 
@@ -133,7 +133,7 @@ class Investigator:
         found = await projects_of(platform, cells, lives, self._hubs, only)
         if not platform.projects and not any(one.project.value for one in found.values()):
             silent = next((f", and {one.read.why}" for one in found.values() if one.read and one.read.why), "")
-            why = f"no AppProject is in git{silent}: what it allows, and when, is not looked at"
+            why = f"no AppProject is in git{silent}: its permissions and sync windows are not checked"
             return Evidence(off={"project": why, "window": why})
         return Evidence(
             projects={key: platform.admission(key, one.project) for key, one in found.items()},

@@ -53,7 +53,8 @@ def locked(file: Path) -> Iterator[None]:
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
                     raise RefusedError(
-                        f"{file} has been held by another sgm for {_PATIENCE:.0f} s", "End that one, or wait for it."
+                        f"{file} has been locked by another sgm for {_PATIENCE:.0f} s",
+                        "Stop that process, or wait for it.",
                     ) from error
                 time.sleep(_PAUSE)
         yield
@@ -95,4 +96,4 @@ def write_whole(file: Path, text: str) -> None:
 
 def unusable(file: Path, error: OSError) -> RefusedError:
     """What to say of a file of ours that cannot be used."""
-    return RefusedError(f"{file}: {error.strerror}", "Make room, or set state_directory to a folder you can write.")
+    return RefusedError(f"{file}: {error.strerror}", "Free disk space, or set state_directory to a writable directory.")

@@ -67,4 +67,4 @@ class KnownBad:
         except OSError as error:
             raise unusable(self._file, error) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise RefusedError(f"{self._file} holds no marks this sgm can read", "Move it away.") from error
+            raise RefusedError(f"{self._file} has no known-bad marks this sgm can read", "Move it away.") from error

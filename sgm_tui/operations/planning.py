@@ -47,7 +47,7 @@ def edited(change: Change, version: Version | None, strategy: str | None, config
     """A change with another version or another rollout strategy ("" keeps the file's own), or why it cannot have it."""
     made = replace(change, to_version=version or change.to_version)
     if version is not None and (made.to_version == made.from_version or made.undoes):
-        why = "a revert restores what was there" if made.undoes else f"already at {version}, nothing to promote"
+        why = "a revert restores the previous version" if made.undoes else f"already at {version}, nothing to promote"
         return Refusal(change.path, why)
     if strategy is None:
         return made

@@ -80,10 +80,10 @@ class Platform:
         elif live is not None and live.project:
             name, destination = live.name, self._placed(live.destination, live.destination_namespace)
         else:
-            return f"no Application of {key} is found, so its sync windows are not known"
+            return f"no Application of {key} is found, so its sync windows are unknown"
         project = found.value
         if project is None:
-            return f"project {clean(found.name) or '(none)'} is not {found.place}, so its sync windows are not known"
+            return f"project {clean(found.name) or '(none)'} is not {found.place}, so its sync windows are unknown"
         try:
             return tuple(_window(window) for window in project.windows if _speaks_of(window, name, destination))
         except ScheduleError as error:

@@ -39,7 +39,7 @@ class Repository(Files, Trees, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Between:
-    """Two commits of the repository: when the stable pods were made, and now."""
+    """Two commits of the repository: when the stable pods were created, and now."""
 
     then: Mapping[str, str]
     now: Mapping[str, str]
@@ -76,11 +76,11 @@ class PodTemplates:
         undone = [at for at, past in enumerate(pasts) if past.revision in change.undoes]
         target = pasts[max(undone) + 1] if undone and max(undone) + 1 < len(pasts) else None
         if target is None:
-            return Template(None, reason="when the stable pods were made is not known")
+            return Template(None, reason="the creation time of the stable pods is unknown")
         made_at, head = self._history.last_commit(target, pasts), self._repository.head()
         then = self._repository.read(made_at, target.path)
         if then is None:
-            return Template(None, reason=f"{target.path} was not there when the stable pods were made")
+            return Template(None, reason=f"{target.path} did not exist when the stable pods were created")
         try:
             differs = differing(then, written(self._repository, head, change).after)
         except (EditRefusedError, UnreadableError) as error:
@@ -96,7 +96,7 @@ class PodTemplates:
         for key in change.cells:
             application = platform.applications.get(key)
             if application is None:
-                return Template(None, reason=f"what renders {key} is not known: git has no Application of it")
+                return Template(None, reason=f"the source of {key} is unknown: git has no Application for it")
             doubt = next(self._doubts(application, platform, change.path, between), "")
             if doubt:
                 return Template(None, reason=doubt)
@@ -109,19 +109,19 @@ class PodTemplates:
     def _doubts(self, one: Application, platform: Platform, own: str, between: _Between) -> Iterator[str]:
         """Everything besides the cell's own values for which its pods may have become other ones."""
         if between.changed(one.place.path):
-            yield f"{one.place.path}, which deploys it, has changed since the stable pods were made"
+            yield f"{one.place.path}, which deploys it, has changed since the stable pods were created"
         for source in _rendered(one):
             if not platform.ours(source.repo_url):
                 if not _FIXED.fullmatch(source.revision):
                     at = clean(source.revision) or "HEAD"
-                    yield f"its chart comes from {clean(source.repo_url)} at {at}, which moves"
+                    yield f"its chart comes from {clean(source.repo_url)} at {at}, a moving reference"
             elif source.revision not in self._branches:
                 yield f"it is rendered from {clean(source.revision)}, not from the branch"
             else:
                 yield from _changed_chart(source.path.strip("/"), own, between)
         for _, path in value_paths(one, lambda source: platform.ours(source.repo_url)):
             if path != own and between.changed(path):
-                yield f"{path}, which it is rendered with, has changed since the stable pods were made"
+                yield f"{path}, which it is rendered with, has changed since the stable pods were created"
 
     def _reached(
         self, one: Application, platform: Platform, differs: tuple[str, ...], now: Mapping[str, str]
@@ -134,7 +134,7 @@ class PodTemplates:
             read = self._pod_values(source.path.strip("/"), now) if platform.ours(source.repo_url) else None
             if read is None:
                 named = clean(", ".join(differs[:3]))
-                return f"{named} will not be as it was, and whether that reaches the pods cannot be told from its chart"
+                return f"{named} will differ, and its chart does not show whether that changes the pods"
             keys.update(reaching(differs, read))
         return tuple(sorted(keys))
 
@@ -154,9 +154,9 @@ def _rendered(one: Application) -> list[Source]:
 
 def _changed_chart(folder: str, own: str, between: _Between) -> Iterator[str]:
     if f"{folder}/Chart.yaml" not in between.now:
-        yield f"{folder or 'the repository'} holds no chart, and what else it is made of is not looked at"
+        yield f"{folder or 'the repository'} is not a Helm chart, so sgm cannot compare the pods"
     changed = [path for path in between.changed_in(folder) if path != own]
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         name = changed[0].removeprefix(f"{folder}/")
-        yield f"the chart {folder} has changed since the stable pods were made ({name}{more})"
+        yield f"the chart {folder} has changed since the stable pods were created ({name}{more})"

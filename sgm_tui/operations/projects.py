@@ -51,7 +51,7 @@ async def projects_of(
     wanted = sorted({one for one in asked.values() if all(one)})
     answers = await asyncio.gather(*(hubs.read(*one) for one in wanted))
     found = {one: _judged(platform, *one, answer) for one, answer in zip(wanted, answers, strict=True)}
-    unasked = ProjectRead("git", "which hub has its Application is not known")
+    unasked = ProjectRead("git", "the hub of its Application is unknown")
     return {key: found.get(one, Found(_of_git(platform, one[1]), unasked)) for key, one in asked.items()}
 
 

@@ -209,7 +209,7 @@ class Promoter:
                 refusals.append(Refusal(change.path, str(error)))
                 continue
             if made.before == made.after:
-                refusals.append(Refusal(change.path, f"git wants {change.to_version} already", nothing=True))
+                refusals.append(Refusal(change.path, f"git already has {change.to_version}", nothing=True))
                 continue
             held[change.path] = made.after
             moved = (change.key, *(extra.key for extra in whole.extras))
@@ -364,19 +364,21 @@ class Promoter:
 
 
 def _no_way(stage: StageName, *, pushable: bool) -> str:
-    instead = "D (--direct) pushes it instead" if pushable else f"nor does policy.direct allow to push to {stage}"
-    return f"there is no github.repository in sgm.yaml to open a pull request in; {instead}"
+    instead = (
+        "press D (--direct) to push it instead" if pushable else f"and policy.direct does not allow a push to {stage}"
+    )
+    return f"github.repository is not set in sgm.yaml, so no pull request can be opened; {instead}"
 
 
 def _brought(change: Change) -> tuple[str, ...]:
     if not change.restores:
         return ()
-    return (f"the steps of the canary, which the way back in {change.restores[0][:8]} left out",)
+    return (f"the canary steps that the revert {change.restores[0][:8]} removed",)
 
 
 def _later(proposal: Proposal, *, written: bool) -> Progress:
     """A later wave waits for the one before; where the first was not written whole there is nothing to wait for."""
     if not written:
-        return Progress("blocked", proposal, "the wave before was not written")
-    text = f"wave {proposal.wave + 1} of {proposal.waves} opens when the one before has settled and soaked"
+        return Progress("blocked", proposal, "the previous wave was not written")
+    text = f"wave {proposal.wave + 1} of {proposal.waves} opens once the previous wave has settled and soaked"
     return Progress("queued", proposal, text)

@@ -48,7 +48,7 @@ class PullMarks:
                 number, marks = await self._answer(commit, named)
             except SgmError as error:
                 who = f"#{named}" if named else f"the pull request of {commit[:8]}"
-                bad[left] = f"whether {who} marked it known bad is not known: {error.message}"
+                bad[left] = f"whether {who} marked it as known bad is unknown: {error.message}"
                 continue
             for one in marks:
                 gone = await run_in(Lane.GIT_READS, self._history.let_go_since, commit, service, one.version)

@@ -51,9 +51,9 @@ class PullRecovery:
         request = await self._forge.standing(number)
         happened = happened_to(action, request, head)
         explained = {
-            "yes": "it happened: it only has to be recorded",
-            "no": "it did not happen: it is done to the head that was seen",
-            "never": "it did not happen and cannot any more: look at it anew",
+            "yes": "already done: only the record is missing",
+            "no": "not done yet: resume applies it to the same head commit",
+            "never": "not done, and no longer possible: review the pull request again",
         }[happened]
         return Unfinished(
             operation=operation,
@@ -77,8 +77,8 @@ class PullRecovery:
         request = await self._forge.standing(number)
         happened = happened_to(action, request, head)
         if happened == "never":
-            raise RefusedError(f"#{number} is {request.state} or has moved: nothing was done", "sgm plan discard")
-        said = f"#{number}: it happened: {WORDS[action]}"
+            raise RefusedError(f"#{number} is {request.state} or has new commits: nothing was done", "sgm plan discard")
+        said = f"#{number}: done: {WORDS[action]}"
         if happened == "no":
             said = await done(self._forge, number, head, action, _accepted(entries[0]) | consent)
         if not await run_in(Lane.RECORDS, self._is_recorded, operation, str(entries[0]["at"])):
@@ -95,7 +95,7 @@ class PullRecovery:
     async def discard(self, operation: str) -> str:
         """Take it off the list; what happened stays."""
         await beside(self._journal.note, operation, "discarded")
-        return "it is off the list: what happened to the pull request stays"
+        return "removed from the list; the pull request is unchanged"
 
 
 def happened_to(action: PullAction, request: PullRequest, head: str) -> Happened:
@@ -137,5 +137,5 @@ def _what(entry: Entry) -> tuple[PullAction, int, str]:
     action = next((one for one in WORDS if one == entry.get("action")), None)
     number, head = entry.get("number"), entry.get("head")
     if action is None or not isinstance(number, int) or not isinstance(head, str):
-        raise SgmError("the journal does not hold what was to be done", "An older sgm wrote it: discard it.")
+        raise SgmError("the journal entry has no operation to resume", "It was written by an older sgm: discard it.")
     return action, number, head

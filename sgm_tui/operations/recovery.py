@@ -1,6 +1,6 @@
 """Writes that were begun and never seen to their end: found in the journal, judged by what the server holds.
 
-There is one safe next step for each: go on where it stopped, forget it because it ended elsewhere, or take back a
+There is one safe next step for each: go on where it stopped, forget it because finished elsewhere, or take back a
 branch of ours that nobody needs any more.
 """
 
@@ -112,8 +112,8 @@ class Recovery:
             if closed:
                 yield Progress("nothing", recalled, f"git has the change; {closed}")
                 return
-            said = "; ".join(one.reason for one in preview.refusals) or "git wants it already"
-            raise RefusedError(f"{operation}: nothing is left to do: {said}", "It is off the list now.")
+            said = "; ".join(one.reason for one in preview.refusals) or "git already has it"
+            raise RefusedError(f"{operation}: nothing to do: {said}", "It was removed from the list.")
         # What is proposed already only has to be found again; everything else has to pass its gates once more.
         proposed = await self._proposed(_branch(entries))
         first = (replace(one, wave=0, waves=1) for one in preview.proposals)
@@ -141,23 +141,27 @@ class Recovery:
         entries = await run_in(Lane.RECORDS, self._entries, operation)
         operation = str(entries[0]["operation"])
         if await run_in(Lane.RECORDS, self._is_written_now, operation):
-            raise RefusedError(f"{operation} is being written by another sgm now", "Look again when it has ended.")
+            raise RefusedError(
+                f"{operation} is being executed by another sgm", "Try again when that process has finished."
+            )
         if entries[0]["step"] == "act":
             return await self._pull_actions().discard(operation)
         head = await self._repository.fetch()
         branch, commit = _branch(entries), _commit(entries)
         held = await run_in(Lane.GIT_READS, self._unmerged, branch, head)
-        said = "nothing is left on the server: it is off the list"
+        said = "nothing on the server; removed from the list"
         if held:
             if held != commit:
-                raise RefusedError(f"{branch} holds other commits than ours", "Look at it; delete it by hand.")
+                raise RefusedError(
+                    f"{branch} has commits that sgm did not make", "Review the branch and delete it manually."
+                )
             request = await self._proposed(branch)
             if request is not None:
                 raise RefusedError(f"#{request.number} proposes it", "Close that pull request first.")
             await beside(self._journal.note, operation, "delete", branch=branch, commit=held)
             await self._repository.delete(branch, held)
             await beside(self._audit.record, "delete", operation=operation, branch=branch, commit=held)
-            said = f"{branch} was taken back"
+            said = f"{branch} was deleted"
         await beside(self._journal.note, operation, "discarded", branch=branch)
         return said
 
@@ -172,7 +176,9 @@ class Recovery:
 
     def _pull_actions(self) -> PullRecovery:
         if self._pulls is None:
-            raise SgmError("no pull requests: github.repository is not configured", "It was when this was begun.")
+            raise SgmError(
+                "no pull requests: github.repository is not configured", "It was configured when this write started."
+            )
         return self._pulls
 
     def _entries(self, operation: str) -> list[Entry]:
@@ -203,23 +209,25 @@ class Recovery:
         old = await self._still_open(supersedes)
         request = await self._proposed(branch)
         if request is not None:
-            explained = f"it is adopted, and closes {old}" if old else "it is adopted"
+            explained = f"sgm adopts it and closes {old}" if old else "sgm adopts it"
             return replace(made, found=f"pull request #{request.number}", advice="resume", explained=explained)
         held = branch != self._repository.branch and branch in await run_in(Lane.GIT_READS, self._repository.heads)
         found = "the branch" if held else "nothing"
         left = await run_in(Lane.GIT_READS, self._left, head, plan)
         if isinstance(left, str):
-            return replace(made, found=found, explained=f"it cannot go on: {left}")
+            return replace(made, found=found, explained=f"cannot be resumed: {left}")
         if not left and old:
-            return replace(made, found="git has the change", advice="resume", explained=f"it closes {old}, superseded")
+            return replace(
+                made, found="git has the change", advice="resume", explained=f"resume closes {old} as superseded"
+            )
         if not left:
-            return replace(made, found="git has the change", advice="close", explained="it ended elsewhere")
+            return replace(made, found="git has the change", advice="close", explained="finished elsewhere")
         ended = await self._forge.ended(branch) if self._forge is not None and entries[-1]["step"] != "commit" else None
         if ended is not None and ended.head == _commit(entries):
             # Somebody looked at it and said no, or it was merged and taken back since: it is not proposed again.
             said = f"pull request #{ended.number} ({ended.state})"
-            return replace(made, found=said, explained=f"it was {ended.state}: plan it anew if it is still wanted")
-        return replace(made, found=found, advice="resume", explained="it goes on where it stopped")
+            return replace(made, found=said, explained=f"it was {ended.state}: stage it again if it is still needed")
+        return replace(made, found=found, advice="resume", explained="resume continues where it stopped")
 
     async def _still_open(self, supersedes: tuple[Superseded, ...]) -> str:
         """Which of those that are to be closed are still open as they were seen; "" when none is."""
@@ -245,7 +253,9 @@ def _plan(entry: Entry) -> Plan:
     try:
         return plan_of(entry["plan"])
     except (ValueError, KeyError, TypeError) as error:
-        raise SgmError("the journal does not hold what was to be done", "An older sgm wrote it: discard it.") from error
+        raise SgmError(
+            "the journal entry has no operation to resume", "It was written by an older sgm: discard it."
+        ) from error
 
 
 def _accepted(entry: Entry, plan: Plan) -> Consent:

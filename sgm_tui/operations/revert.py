@@ -77,7 +77,7 @@ class Reverter:
         if not pasts:
             return ()
         key, now = pasts[0].key, snapshot.generated_at
-        samples: Samples | str = "nobody measures it"
+        samples: Samples | str = "prometheus is not configured"
         if self._health is not None:
             samples = await self._health.samples(key, pasts[-1].at, now)
         return with_health(pasts, samples, snapshot.cells.get(key), now)
@@ -172,7 +172,7 @@ class Reverter:
         template = await run_in(Lane.GIT_READS, self._pods.template, change)
         ways = [way_back(snapshot.cells[key], change, template) for key in change.cells if key in snapshot.cells]
         order = {False: 0, None: 1, True: 2}
-        return min(ways, key=lambda way: order[way.fast], default=WayBack(None, "none of its cells is known"))
+        return min(ways, key=lambda way: order[way.fast], default=WayBack(None, "it has no cells"))
 
     async def mark(self, service: ServiceName, version: Version, reason: str) -> None:
         """Hold a version back from every promotion; "" lets it go again.
@@ -186,7 +186,8 @@ class Reverter:
         told = (await run_in(Lane.GIT_READS, self._history.known_bad, service)).get(version)
         if told and not reason:
             raise RefusedError(
-                f"git holds {version} still: {told}", f"A commit with the line {LET_GO}{service} {version} lets it go."
+                f"git still marks {version} as known bad: {told}",
+                f"A commit with the line {LET_GO}{service} {version} unmarks it.",
             )
 
     async def held(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
@@ -213,9 +214,9 @@ class Reverter:
             at = self._history.at_commit(key, to)
             target = next((past for past in pasts if at is not None and past.revision == at.revision), None)
         if target is None and pasts and pasts[0].version == to:
-            return Refusal(pasts[0].path, f"git wants {to} already", nothing=True)
+            return Refusal(pasts[0].path, f"git already has {to}", nothing=True)
         if target is None:
-            return Refusal("", f"{key} never wanted {to}, and it is no commit of this branch: sgm history shows them")
+            return Refusal("", f"git never had {to} for {key}, and it is not a commit of this branch: see sgm history")
         return revert_change(snapshot, key, pasts, target)
 
     def _held(self, key: CellKey) -> dict[Version, str]:

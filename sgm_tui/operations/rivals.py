@@ -132,12 +132,12 @@ def in_part(claim: Claim) -> Refusal:
     request = claim.request
     return Refusal(
         claim.change.path,
-        f"#{request.number} by {request.author} brings {claim.version} too, but not {more}: merge or close it first",
+        f"#{request.number} by {request.author} also proposes {claim.version}, but not {more}: merge or close it first",
     )
 
 
 def told(adopted: Iterable[Adopted]) -> Iterator[Refusal]:
     """What is adopted, as what there is nothing to do about."""
     for one in adopted:
-        reason = f"#{one.number} by {one.author} already brings {one.change.to_version}"
+        reason = f"#{one.number} by {one.author} already proposes {one.change.to_version}"
         yield Refusal(one.change.path, reason, nothing=True, number=one.number)

@@ -73,7 +73,7 @@ class RolloutActions:
                 # What has been sent changed what a person saw: only before that is it compared again.
                 left = left if sent else _judged(key, seen, current, action)
             except UnreachableError as error:
-                said = "It may have been done all the same: the cell shows it."
+                said = "The action may still have been applied: check the cell."
                 raise UnreachableError(error.message, said) from error
             else:
                 left, sent = left[1:], True
@@ -87,9 +87,9 @@ def _judged(key: CellKey, seen: Rollout, current: Current, action: RolloutAction
     """
     now = derive(current.rollout)
     if moved(seen, now):
-        raise RefusedError(f"{key} has moved meanwhile: nothing was done", "Look at it again.")
+        raise RefusedError(f"{key} has changed meanwhile: nothing was done", "Check the cell and try again.")
     if why := why_not(now, action):
-        raise RefusedError(f"{key}: {why}: nothing was done", "Look at it again.")
+        raise RefusedError(f"{key}: {why}: nothing was done", "Check the cell and try again.")
     return patches(current.rollout, action, datetime.now(UTC))
 
 

@@ -198,13 +198,13 @@ class Submission:
         """End a write of which nothing was written; where an earlier try left something, say so instead."""
         pushed = not proposal.direct and proposal.branch in await run_in(Lane.GIT_WRITES, self._repository.heads)
         if pushed or _got_to(earlier, "open", "supersede", "auto-merge"):
-            return "An earlier try got further: sgm plan --unfinished says what is left of it."
+            return "An earlier attempt got further: see sgm plan --unfinished."
         await beside(self._journal.note, identity, "done", refused=why)
         return ""
 
     async def _propose(self, proposal: Proposal, earlier: Sequence[Entry], consent: Consent) -> AsyncIterator[Progress]:
         if self._forge is None:
-            raise SgmError("pull requests need github.repository in sgm.yaml", "Name it, or push.")
+            raise SgmError("pull requests require github.repository in sgm.yaml", "Set it, or use --direct.")
         changes = _changes(proposal)
         contest = Contest(self._config.policy, self._repository, self._forge)
         attempt = Attempt(proposal, identity_of(changes), earlier, self._forge, contest, consent)
@@ -321,7 +321,7 @@ class Submission:
         """Git wants it already; what it was to take the place of is closed all the same."""
         left = await self._superseded(identity, proposal, head)
         await beside(self._journal.note, identity, "done", nothing=True)
-        text = "git already wants this: nothing to do" + (f" ({left})" if left else "")
+        text = "git already has this change: nothing to do" + (f" ({left})" if left else "")
         return Progress("nothing", proposal, text)
 
     async def _superseded(self, identity: str, proposal: Proposal, by: str) -> str:
@@ -381,8 +381,8 @@ class Submission:
             # Ours, and main moved on beside it: the same change is made anew on top.
             return "", pushed
         raise RefusedError(
-            f"the branch {proposal.branch} is there already and holds other changes too",
-            "Nothing was written. Look at that branch; delete it, or merge it by hand.",
+            f"the branch {proposal.branch} already exists and has other changes",
+            "Nothing was written. Review that branch; delete it, or merge it manually.",
         )
 
 
@@ -410,13 +410,13 @@ def _got_to(entries: Sequence[Entry], *steps: str) -> bool:
 def _what_next(reached: Progress, error: Exception, earlier: Sequence[Entry] = ()) -> str:
     """What happened, how far it got, and what to do."""
     done = {
-        "committing": "This try wrote nothing; sgm plan --unfinished says what is left of the one before."
+        "committing": "This attempt wrote nothing; sgm plan --unfinished lists the earlier one."
         if earlier
         else "Nothing was written.",
-        "pushing": "It is not known to have been pushed. Try again: what did reach the server is found."
+        "pushing": "The push may not have reached the server. Try again: sgm continues with what did."
         if reached.proposal.direct
-        else "No pull request was made. Try again: a branch that did reach the server is found.",
-        "closing": "The pull request is open; the one it takes the place of may be too. Try again: it is closed then.",
-        "opening": "The branch is pushed; try again and it is found, nothing is doubled.",
+        else "No pull request was opened. Try again: sgm reuses the branch if it was pushed.",
+        "closing": "The pull request is open; the superseded one may be too. Try again to close it.",
+        "opening": "The branch is pushed. Try again: sgm reuses it.",
     }
-    return f"{error}\n{done.get(reached.step, 'Try again: what is there already is found.')}"
+    return f"{error}\n{done.get(reached.step, 'Try again: sgm continues with what is already there.')}"

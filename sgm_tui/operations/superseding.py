@@ -80,7 +80,9 @@ def must_not_have_moved(supersedes: Iterable[Superseded], heads: Mapping[str, st
     """
     for old in supersedes:
         if heads.get(old.branch, old.head) != old.head:
-            raise RefusedError(f"#{old.number} has new commits since it was looked at", "Look at it, and plan again.")
+            raise RefusedError(
+                f"#{old.number} has new commits since the preview", "Review it, and stage the change again."
+            )
 
 
 def supersedes_of(entry: Mapping[str, Any]) -> tuple[Superseded, ...]:
@@ -92,4 +94,6 @@ def supersedes_of(entry: Mapping[str, Any]) -> tuple[Superseded, ...]:
     try:
         return tuple(Superseded(**one) for one in entry.get("supersedes", ()))
     except TypeError as error:
-        raise SgmError("the journal does not hold what was to be closed", "Look at it by hand; discard it.") from error
+        raise SgmError(
+            "the journal entry has no pull request to close", "Check it manually, then discard it."
+        ) from error

@@ -73,12 +73,12 @@ class Waves:
         except (FileNotFoundError, NotADirectoryError):
             return ()
         except OSError as error:
-            raise RefusedError(f"{self._file}: {error.strerror}", "Wave plans are kept there.") from error
+            raise RefusedError(f"{self._file}: {error.strerror}", "sgm stores wave plans there.") from error
         try:
             return _plans_of(json.loads(written))
         except (ValueError, KeyError, TypeError) as error:
             raise RefusedError(
-                f"{self._file} holds no wave plans this sgm can read", "Move it away to go on without them."
+                f"{self._file} has no wave plans this sgm can read", "Move the file away to continue without them."
             ) from error
 
     def keep(

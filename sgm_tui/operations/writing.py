@@ -43,7 +43,7 @@ def written(files: Files, head: str, change: Change, held: bytes | None = None) 
     """
     before = held if held is not None else files.read(head, change.path)
     if before is None:
-        raise EditRefusedError(f"{change.path} is not in git any more")
+        raise EditRefusedError(f"{change.path} is no longer in git")
     if change.undoes:
         after, left = _undone(files, before, change)
     elif change.restores:
@@ -80,17 +80,19 @@ def _with_version(before: bytes, change: Change) -> bytes:
 def _undone(files: Files, before: bytes, change: Change) -> tuple[bytes, tuple[str, ...]]:
     """Everything the commits changed in this file taken back; at least the version, where lines were changed since."""
     if _version(before, change) not in {change.from_version, change.to_version}:
-        raise EditRefusedError(f"{change.key} is {_version(before, change)} now: somebody changed it; plan it anew")
+        raise EditRefusedError(
+            f"{change.key} is {_version(before, change)} now: it was changed meanwhile; stage it again"
+        )
     after, left = before, []
     for commit in change.undoes:
         then, earlier = files.read(commit, change.path), files.read(f"{commit}^1", change.path)
         if then is None or earlier is None:
-            left.append(f"{commit[:8]} brought or moved the file: only the version goes back")
+            left.append(f"{commit[:8]} added or moved the file: only the version is reverted")
             continue
         try:
             after = undo_merge(after, then, earlier)
         except EditRefusedError as refused:
-            left.append(f"{commit[:8]} is not undone whole: {refused}")
+            left.append(f"{commit[:8]} is not fully reverted: {refused}")
     if _version(after, change) != change.to_version:
         after = edit(after, change.key, change.to_version)
     return after, tuple(left)
@@ -101,7 +103,7 @@ def _put_back(files: Files, before: bytes, change: Change) -> bytes:
     commit, *_ = change.restores
     after = files.read(commit, change.path)
     if after is None:
-        raise EditRefusedError(f"{commit[:8]} does not hold {change.path}: its steps cannot be put back")
+        raise EditRefusedError(f"{commit[:8]} does not have {change.path}: its steps cannot be restored")
     return undo_merge(before, after, without_strategy(files, change))
 
 
@@ -114,7 +116,7 @@ def without_strategy(files: Files, change: Change) -> bytes:
     commit, *undone = change.restores
     found = files.read(f"{commit}^1", change.path)
     if found is None:
-        raise EditRefusedError(f"{commit[:8]} brought {change.path}")
+        raise EditRefusedError(f"{commit[:8]} added {change.path}")
     back = dataclasses.replace(
         change,
         kind="revert",

@@ -30,7 +30,7 @@ class ActionIntents(ConnectedSession):
             raise SgmError("no pull requests: github.repository is not configured")
         request = next((one for one in self.store.snapshot.pull_requests if one.number == number), None)
         if request is None or request.head != head:
-            raise RefusedError(f"#{number} has moved meanwhile: nothing was done", "Look at it again.")
+            raise RefusedError(f"#{number} has changed meanwhile: nothing was done", "Review it and try again.")
         said = await pulls.act(request, action, consent)
         await self.refresh()
         return said

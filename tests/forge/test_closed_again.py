@@ -81,7 +81,7 @@ async def test_where_github_cannot_tell_it_is_unknown_and_not_none(desk: Desk) -
     )
     (proposal,) = unknown.proposals
     assert proposal.closed_earlier is not None
-    assert "is unknown: GitHub answered 502" in proposal.closed_earlier.sentence
+    assert "GitHub answered 502" in proposal.closed_earlier.sentence
     assert document("planned", unknown)["closed_earlier"][0]["number"] is None
 
 

@@ -58,24 +58,24 @@ async def test_what_is_merged_already_is_not_merged_again(lab: Lab) -> None:
     lab.pass_time(600)
     await lab.forge.merge(number, head)
     assert lab.origin.read("main", DEV) == with_version(FILES[DEV], "v9.0.0")
-    with pytest.raises(RefusedError, match="merged already"):
+    with pytest.raises(RefusedError, match="already merged"):
         await lab.forge.merge(number, head)
 
 
 async def test_merging_by_itself_is_turned_on_and_off(lab: Lab) -> None:
     number, head = await opened(lab)
-    assert "merges by itself" in await lab.forge.let_merge(number, head)
-    assert "waits for somebody" in await lab.forge.stop_auto_merge(number)
+    assert "will auto-merge" in await lab.forge.let_merge(number, head)
+    assert "auto-merge is off" in await lab.forge.stop_auto_merge(number)
     lab.pass_time(600)
     assert lab.origin.read("main", DEV) == FILES[DEV]
 
 
 async def test_a_branch_is_brought_up_to_date_and_says_when_it_is_already(lab: Lab) -> None:
     number, head = await opened(lab)
-    with pytest.raises(RefusedError, match="up to date already"):
+    with pytest.raises(RefusedError, match="already up to date"):
         await lab.forge.update_branch(number, head)
     lab.origin.commit("main", {"other.txt": b"x"}, "chore: beside", at=STARTED)
-    assert "up to date" in await lab.forge.update_branch(number, head)
+    assert "updated" in await lab.forge.update_branch(number, head)
     assert lab.origin.contains(lab.origin.head(BRANCH), lab.origin.head())
 
 

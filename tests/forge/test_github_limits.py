@@ -115,7 +115,7 @@ async def test_a_used_up_limit_says_until_when_and_nothing_is_sent_until_then(la
     limited(lab, 403, headers, '{"message": "API rate limit exceeded for user ID 1."}')
     error = await refused(lab)
     until = (now + timedelta(minutes=20)).astimezone()
-    assert error.message == f"GitHub: rate limit used up until {until:%H:%M}"
+    assert error.message == f"GitHub: rate limit exceeded until {until:%H:%M}"
     assert error.seconds == pytest.approx(1200, abs=2)
     lab.seen.clear()
     await refused(lab)
@@ -132,7 +132,7 @@ async def test_the_last_request_of_the_hour_is_the_last_one(lab: Lab) -> None:
     headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset, "Date": stamp}
     limited(lab, 200, headers, "[]")
     error = await refused(lab)
-    assert "rate limit used up until" in error.message
+    assert "rate limit exceeded until" in error.message
     assert [path.rpartition("/")[2] for _, path in lab.seen] == ["pulls"]
 
 
@@ -141,7 +141,7 @@ async def test_a_secondary_limit_is_waited_for_as_long_as_it_says(lab: Lab, stat
     limited(lab, status, {"Retry-After": "90"}, SECONDARY)
     error = await refused(lab)
     assert error.seconds == pytest.approx(90, abs=1)
-    assert "too many requests at once, waiting until" in error.message
+    assert "too many concurrent requests, waiting until" in error.message
     assert len(lab.seen) == 1
 
 
@@ -200,9 +200,9 @@ async def test_where_nobody_can_tell_whether_it_was_made_nothing_is_made_again(l
     head = lab.push()
     lab.lost.add(("POST", "pulls"))
     lab.answers["GET", "pulls"] = [web.json_response([]), *[(502, "Bad Gateway")] * 3]
-    with pytest.raises(UnreachableError, match="it cannot be asked whether the pull request was made") as caught:
+    with pytest.raises(UnreachableError, match="sgm cannot check whether the pull request was opened") as caught:
         await lab.forge.open(proposal(), head)
-    assert "it is found if it was" in caught.value.hint
+    assert "finds it if it was" in caught.value.hint
     again, made, _ = await lab.forge.open(proposal(), head)
     assert (again.branch, made) == (BRANCH, False)
 
@@ -219,7 +219,7 @@ async def test_merging_waits_until_github_knows_whether_it_fits(lab: Lab) -> Non
 async def test_what_github_never_works_out_is_not_merged(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     request, _, _ = await lab.forge.open(proposal(), lab.push())
     monkeypatch.setattr(lab, "pass_time", lambda _seconds: None)
-    with pytest.raises(RefusedError, match=f"GitHub still works out whether #{request.number} fits"):
+    with pytest.raises(RefusedError, match=f"GitHub is still computing whether #{request.number} can merge"):
         await lab.forge.merge(request.number, request.head)
     assert sum(lab.paused) <= 30
     assert not lab.state.pulls[request.number].merged
@@ -241,7 +241,7 @@ class Limited:
 
 
 async def test_the_source_waits_as_long_as_github_says_and_tells_what_is_noted() -> None:
-    forge = Limited(PausedError("GitHub: rate limit used up until 14:05", 600.0), ())
+    forge = Limited(PausedError("GitHub: rate limit exceeded until 14:05", 600.0), ())
     source = PullRequestSource(forge, nothing, nothing, nothing, 20.0)
     told: list[Observation] = []
 
@@ -258,7 +258,7 @@ async def test_the_source_waits_as_long_as_github_says_and_tells_what_is_noted()
         await source.run(publish)
     lost, listed = told
     assert isinstance(lost, Lost)
-    assert lost.reason == "GitHub: rate limit used up until 14:05"
+    assert lost.reason == "GitHub: rate limit exceeded until 14:05"
     assert lost.retry_in is not None
     assert lost.retry_in >= 600.0
     assert listed == PullRequestsListed(source.source, (), "the token expires today")

@@ -30,8 +30,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
             hostile.whole(BOMB, "404 Not Found", Content_Encoding="gzip"),
             "compressed",
         ),
-        (hostile.whole(b"[" * 50_000, "404 Not Found"), "does not answer as a registry does"),
-        (PAGE, "does not answer as a registry does"),
+        (hostile.whole(b"[" * 50_000, "404 Not Found"), "is not a container registry"),
+        (PAGE, "is not a container registry"),
         (hostile.elsewhere("http://127.0.0.1:1", "307 Temporary Redirect"), "answered 307"),
     ],
 )

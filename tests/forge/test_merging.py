@@ -97,7 +97,7 @@ async def test_what_still_waits_for_its_checks_joins_the_queue_by_itself(lab: La
     lab.pass_time(3)
     lab.answers["PUT", "merge"] = [(405, "Changes must be made through the merge queue")]
     said = await lab.forge.merge(request.number, head)
-    assert said == f"#{request.number} merges through the merge queue once checks and owners agree"
+    assert said == f"#{request.number} merges through the merge queue once checks and reviews pass"
     lab.pass_time(600)
     assert lab.origin.read(lab.origin.head(), DEV) == NEW
 
@@ -123,7 +123,7 @@ Act = Callable[[Lab, int, str], Awaitable[str]]
 LOSABLE: Mapping[str, tuple[str, str, Act, str]] = {
     "merge": ("PUT", "merge", lambda lab, number, head: lab.forge.merge(number, head), "is merged"),
     "close": ("PATCH", "{number}", lambda lab, number, _head: lab.forge.close(number), "is closed"),
-    "update": ("PUT", "update-branch", lambda lab, number, head: lab.forge.update_branch(number, head), "up to date"),
+    "update": ("PUT", "update-branch", lambda lab, number, head: lab.forge.update_branch(number, head), "updated"),
     "approve": ("POST", "reviews", lambda lab, number, head: lab.forge.approve(number, head), "is approved"),
 }
 """Writes whose answer may get lost, and what is said of them."""
@@ -167,7 +167,7 @@ async def test_where_nobody_can_tell_it_says_so(lab: Lab, name: str) -> None:
     lab.lost.add(request)
     gone = [(502, "Bad Gateway")] * 30
     lab.before[request] = [lambda: lab.answers.update({("GET", f"{number}"): gone, ("GET", "reviews"): gone})]
-    with pytest.raises(UnreachableError, match="got lost, and it cannot be asked whether"):
+    with pytest.raises(UnreachableError, match="was lost, and sgm cannot check whether"):
         await act(lab, number, head)
     assert sent(lab) == [request]
 
@@ -179,7 +179,7 @@ async def test_auto_merge_whose_answer_got_lost_is_read(lab: Lab) -> None:
     assert await lab.forge.auto_merge(request.number, head) == ""
     assert lab.state.pulls[request.number].auto_merge is not None
     lab.unreadable.add(("POST", "graphql"))
-    assert "waits for somebody" in await lab.forge.stop_auto_merge(request.number)
+    assert "auto-merge is off" in await lab.forge.stop_auto_merge(request.number)
     assert [path.rpartition("/")[2] for _, path in lab.seen].count("graphql") == 2
 
 
@@ -187,6 +187,6 @@ async def test_a_mutation_whose_answer_says_nothing_is_not_done(lab: Lab) -> Non
     head = lab.push()
     request, _, _ = await lab.forge.open(proposal(), head)
     lab.answers["POST", "graphql"] = [web.json_response({"data": {"enablePullRequestAutoMerge": None}})]
-    with pytest.raises(UnreachableError, match="does not say whether it was done"):
+    with pytest.raises(UnreachableError, match="does not show whether it succeeded"):
         await lab.forge.auto_merge(request.number, head)
     assert BRANCH in lab.origin.heads()

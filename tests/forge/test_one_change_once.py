@@ -64,9 +64,9 @@ async def test_what_an_open_pull_request_brings_already_is_left_out_and_named(de
     (proposal,) = shown.proposals
     assert [edit.change.service for edit in proposal.edits] == [OTHERS.service]
     said = text(shown, desk.snapshot.generated_at)
-    assert f"· {DEV}: nothing to do: #{there.number} by mia already brings v3.0.0" in said
+    assert f"· {DEV}: nothing to do: #{there.number} by mia already proposes v3.0.0" in said
     (refusal,) = document("opened", shown)["refusals"]
-    assert (refusal["number"], refusal["reason"]) == (there.number, f"#{there.number} by mia already brings v3.0.0")
+    assert (refusal["number"], refusal["reason"]) == (there.number, f"#{there.number} by mia already proposes v3.0.0")
     assert (await submitted(desk, shown))[-1] == "opened"
     new = next(one for one in await desk.look() if one.number != there.number)
     changed = {
@@ -109,7 +109,7 @@ async def test_what_brings_the_version_without_the_strategy_is_in_the_way(desk: 
     there = await theirs(desk)
     shown = await preview(desk, cart(FIRST, Extra("rollout.strategy", '"blueGreen"')))
     assert [(one.nothing, one.reason) for one in shown.refusals] == [
-        (False, f"#{there.number} by mia brings v3.0.0 too, but not rollout.strategy: merge or close it first")
+        (False, f"#{there.number} by mia also proposes v3.0.0, but not rollout.strategy: merge or close it first")
     ]
 
 
@@ -167,7 +167,7 @@ async def test_another_version_proposed_since_the_last_poll_is_refused_before_an
     last = await ended(desk, shown)
     assert (last.step, last.text) == (
         "blocked",
-        f"#{number} by mia wants cart v3.0.1 in dev: merge or close it",
+        f"#{number} by mia proposes cart v3.0.1 in dev: merge or close it",
     )
     assert opened_now(desk) == [number]
     await nothing_is_left(desk, *(["sgm/dev/cart-0123456789ab"] if ours else []))
@@ -177,7 +177,7 @@ async def test_the_same_change_proposed_since_the_last_poll_is_adopted(desk: Des
     shown = await preview(desk, cart())
     number = rival(desk, FIRST, ours=False)
     last = await ended(desk, shown)
-    assert (last.step, last.number, last.text) == ("adopted", number, f"#{number} by mia already brings it")
+    assert (last.step, last.number, last.text) == ("adopted", number, f"#{number} by mia already proposes it")
     assert opened_now(desk) == [number]
     await nothing_is_left(desk)
 
@@ -189,7 +189,7 @@ async def test_of_two_machines_that_passed_each_other_the_younger_pull_request_i
     last = await ended(desk, shown)
     (number,) = numbers
     assert last.step == "refused"
-    assert last.text == (f"#{number} by mia wants cart v3.0.1 in dev and was opened first: #{number + 1} is closed")
+    assert last.text == (f"#{number} by mia proposes cart v3.0.1 in dev and was opened first: #{number + 1} is closed")
     assert opened_now(desk) == [number]
     await nothing_is_left(desk, "sgm/dev/cart-0123456789ab")
     assert [one["action"] for one in desk.audit.records()] == ["push", "open", "close"]
@@ -240,4 +240,4 @@ async def test_where_nobody_can_tell_whether_another_one_was_first_it_stays_and_
     desk.lab.before["POST", "pulls"] = [lambda: answers.update({("GET", "pulls"): [(404, "gone")]})]
     last = await ended(desk, shown)
     assert last.step == "opened"
-    assert "whether another one changes the same was not seen" in last.text
+    assert "could not check for a concurrent pull request" in last.text

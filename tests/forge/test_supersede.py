@@ -180,7 +180,7 @@ async def test_a_pull_request_of_somebody_else_is_never_superseded(desk: Desk) -
     assert not theirs.ours
     (blocked,) = await desk.promote(SECOND, supersede=True)
     assert blocked.step == "blocked"
-    assert f"#{theirs.number} by mia wants v3.0.0 here" in blocked.text
+    assert f"#{theirs.number} by mia proposes v3.0.0 here" in blocked.text
     assert theirs.url in blocked.text
     assert desk.lab.state.pulls[theirs.number].closed is None
 
@@ -210,7 +210,7 @@ async def test_what_was_pushed_after_it_was_looked_at_stops_everything_before_it
     desk.lab.origin.commit(old.branch, {"theirs.txt": b"x"}, "fix: by hand", at=STARTED)
     steps = [one async for one in desk.promoter.submit(preview, lambda: desk.snapshot)]
     assert steps[-1].step == "failed"
-    assert f"#{old.number} has new commits since it was looked at" in steps[-1].text
+    assert f"#{old.number} has new commits since the preview" in steps[-1].text
     assert [one.number for one in await desk.look()] == [old.number]
     assert comments(desk, old.number) == []
 
@@ -253,7 +253,7 @@ async def test_killed_and_merged_meanwhile_the_old_one_is_closed_by_going_on(des
     desk.lab.state.merge(desk.lab.state.pulls[new.number], "mia", "merge")
     (unfinished,) = await desk.recovery.unfinished()
     assert (unfinished.found, unfinished.advice) == ("git has the change", "resume")
-    assert unfinished.explained == f"it closes #{old.number}, superseded"
+    assert unfinished.explained == f"resume closes #{old.number} as superseded"
     assert (await desk.recover())[-1] == "nothing"
     assert desk.lab.state.pulls[old.number].closed is not None
     assert comments(desk, old.number) == [f"Superseded by {desk.lab.origin.head()}."]
@@ -265,7 +265,7 @@ async def test_an_answer_that_got_lost_says_nothing_twice(desk: Desk) -> None:
     desk.lab.lost.add(("POST", "comments"))
     (*_, failed) = await desk.promote(SECOND, supersede=True)
     assert failed.step == "failed"
-    assert "Try again: it is closed then" in failed.text
+    assert "Try again to close it" in failed.text
     await desk.recover()
     await only_the_new_one_is_open(desk, old)
 

@@ -52,13 +52,13 @@ async def test_what_did_not_happen_is_done_to_the_head_that_was_seen(desk: Desk)
 async def test_what_happened_is_recorded_and_not_done_again(desk: Desk) -> None:
     request = await killed(desk, "after act", "close")
     await desk.lab.forge.close(request.number)
-    assert "it happened" in await resumed(desk)
+    assert "done" in await resumed(desk)
     assert [one["action"] for one in desk.audit.records()][-1] == "close"
 
 
 async def test_what_was_recorded_is_not_recorded_twice(desk: Desk) -> None:
     await killed(desk, "before done", "close")
-    assert "it happened" in await resumed(desk)
+    assert "done" in await resumed(desk)
     assert [one["action"] for one in desk.audit.records()].count("close") == 1
 
 

@@ -113,7 +113,7 @@ async def test_a_branch_that_was_merged_is_left_to_github(lab: Lab) -> None:
     lab.pass_time(600)
     await lab.forge.merge(request.number, head)
     lab.seen.clear()
-    assert await lab.forge.close(request.number) == f"#{request.number} is merged already"
+    assert await lab.forge.close(request.number) == f"#{request.number} is already merged"
     assert {method for method, _ in lab.seen} == {"GET"}
 
 

@@ -114,7 +114,7 @@ REFUSED: dict[str, tuple[str, str, Value, str]] = {
     "alias": ("b", "a: &a [1]\nb: *a\n", [2], "anchor"),
     "alias inside that loses its anchor": ("a", "a:\n- &x 1\nb: *x\n", [2], "not valid YAML"),
     "merge key": ("a.b", "x: &x {b: 1}\na:\n  <<: *x\n", [2], "merge key"),
-    "duplicate": ("a", "a: 1\na: 2\n", [2], "there twice"),
+    "duplicate": ("a", "a: 1\na: 2\n", [2], "occurs twice"),
     "tag": ("a", "a: !mine\n- 1\n", [2], "tag"),
     "scalar tag": ("a", "a: !!str 1\n", [2], "tag"),
     "text": ("a", "a: |\n  x\n", [2], "block of text"),

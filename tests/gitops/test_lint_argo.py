@@ -190,7 +190,7 @@ SETS = {
     "name Kubernetes refuses": (
         (SET, '"{{.name}}-{{.path.basename}}"', '"{{.name}}_{{.path.basename}}"'),
         "application-name",
-        "dev-1_cart is no name Kubernetes takes",
+        "dev-1_cart is not a valid Kubernetes name",
     ),
     "chart that is not there": (
         (SET, "path: charts/service", "path: charts/servce"),
@@ -358,7 +358,7 @@ OWNERS = {
         "",
         1,
         "codeowners-gap",
-        "nobody owns the values file under /dev/",
+        "no owner for the values file under /dev/",
     ),
     "owner without @": ("@acme/shop", "acme/shop", 2, "codeowners-syntax", "acme/shop is no @user"),
     "negation": ("/dev/ @acme/shop", "!/dev/ @acme/shop", 2, "codeowners-syntax", "no negation"),

@@ -163,7 +163,7 @@ def test_a_file_every_cluster_overrides_is_used_by_nobody(tmp_path: Path) -> Non
 def test_a_service_name_kubernetes_would_not_take_is_not_seen(tmp_path: Path) -> None:
     files = {**FILES, "dev/app/Cart_2/values.yaml": VALUES}
     (one,) = findings(tmp_path, files, only=["layout-unmatched"])
-    assert one.message == "Cart_2 is no name Kubernetes takes for a service"
+    assert one.message == "Cart_2 is not a valid Kubernetes name for a service"
 
 
 def test_a_service_that_stops_before_prod_is_a_note(tmp_path: Path) -> None:

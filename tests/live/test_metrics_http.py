@@ -216,7 +216,7 @@ async def test_alerts_know_their_service_and_the_ones_that_always_fire_are_left_
     ("answer", "said"),
     [
         (always(json.dumps({"status": "error", "error": PARSE_ERROR}), 400), PARSE_ERROR),
-        (always("<html>sign in</html>", content_type="text/html"), "what answers is not Prometheus"),
+        (always("<html>sign in</html>", content_type="text/html"), "the server is not Prometheus"),
         (always('{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}'), "cannot be read"),
         (always('{"status":"success"}'), "cannot be read"),
         (always("upstream is down", 503), "503: upstream is down ("),

@@ -97,7 +97,7 @@ async def test_abort_and_retry_are_of_the_status_and_nothing_else(lab: Lab) -> N
 async def test_another_gate_than_the_one_asked_about_is_not_passed(lab: Lab) -> None:
     asked_about = await lab.seen()
     lab.write(currentStepIndex=3)
-    with pytest.raises(RefusedError, match="has moved meanwhile: nothing was done"):
+    with pytest.raises(RefusedError, match="has changed meanwhile: nothing was done"):
         await lab.act("promote", asked_about)
     assert lab.status["pauseConditions"]
     assert "nothing was done" in lab.audit.records()[-1]["title"]
@@ -159,8 +159,8 @@ async def test_what_nobody_answered_may_have_been_done_and_is_told_so(
     monkeypatch.setattr(lab.actor, "patch", patch)
     with pytest.raises(UnreachableError, match="did not answer") as told:
         await lab.act("promote")
-    assert "may have been done" in told.value.hint
-    assert "may have been done" in lab.audit.records()[-1]["title"]
+    assert "may still have been applied" in told.value.hint
+    assert "may still have been applied" in lab.audit.records()[-1]["title"]
 
 
 async def test_a_rollout_that_is_gone_is_told_so(lab: Lab) -> None:

@@ -98,7 +98,7 @@ def test_who_approves_a_way_back_reads_how_fast_it_is_and_what_is_known_bad_from
     edit = FileEdit(change(kind="revert", marks_bad="it loses | orders"), "", way=way)
     text = body(edit)
     assert "- cart in prod-eu1: **step by step**: it walks all 8 steps again, at least 4 min. Faster: write" in text
-    assert "**Known bad from now on, in every cell:** cart `v1`: it loses \\| orders" in text
+    assert "**Marked as known bad in every cell:** cart `v1`: it loses \\| orders" in text
     assert machine(text)["changes"][0]["known_bad"] == "it loses | orders"
     assert "@acme" not in text
     assert "The way back" not in body(FileEdit(change(), ""))
@@ -108,6 +108,6 @@ def test_it_says_who_owns_which_file_and_where_nobody_does() -> None:
     owners = {"prod/a": ("@acme/sre", "@mia"), "prod/b": ("@acme/sre", "@mia"), "prod/c": ()}
     text = body(FileEdit(change(), ""), owners=owners)
     assert "**Owned by** @\u200bacme/sre or @\u200bmia: `prod/a`, `prod/b`" in text
-    assert "**Owned by** nobody in CODEOWNERS: `prod/c`" in text
+    assert "**Owned by** no owner in CODEOWNERS: `prod/c`" in text
     many = body(FileEdit(change(), ""), owners={f"prod/{at}": ("@mia",) for at in range(7)})
     assert "`prod/4` and 2 more" in many

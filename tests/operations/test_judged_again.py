@@ -128,7 +128,7 @@ async def test_an_alert_that_fires_while_the_first_is_opened_stops_the_second(wo
     steps = [one async for one in promoter.submit(preview, lambda: world.snapshot)]
     ends = {one.proposal.stage: one.step for one in steps}
     assert ends == {"staging": "opened", "prod": "blocked"}
-    assert "HighErrorRate fires" in steps[-1].text
+    assert "HighErrorRate is firing" in steps[-1].text
     assert len(forge.pulls) == 1
 
 
@@ -192,7 +192,7 @@ async def test_a_wave_is_judged_by_what_is_so_when_it_is_written_not_when_it_was
     now = builders.NOW + timedelta(hours=1)
     await waves.step(lambda: seen.pop(0) if len(seen) > 1 else seen[0], now)
     (kept,) = waves.plans()
-    assert (kept.opened, "HighErrorRate fires" in kept.held, len(forge.pulls)) == (1, True, 1)
+    assert (kept.opened, "HighErrorRate is firing" in kept.held, len(forge.pulls)) == (1, True, 1)
 
 
 async def test_every_wave_of_one_promotion_carries_its_one_identity(first_wave: tuple[World, Waves, Forge]) -> None:

@@ -165,7 +165,7 @@ async def test_a_hub_that_does_not_answer_is_not_waited_for_long_and_git_is_read
 async def test_a_project_of_the_hub_that_makes_no_sense_is_not_taken_for_one_that_allows_everything(lab: Lab) -> None:
     lab.has(sourceRepos="*")
     gates = await lab.gates()
-    assert "per git: hub gave a bad answer" in gates["project"].reason
+    assert "per git: hub sent an invalid answer" in gates["project"].reason
     lab.has(syncWindows=[{**FREEZE, "applications": "no list"}])
     assert "per git: the hub's AppProject cannot be read" in (await lab.gates())["window"].reason
 
@@ -182,14 +182,14 @@ async def test_the_hub_alone_tells_the_windows_where_git_has_no_projects(lab: La
 async def test_a_name_that_is_no_name_is_never_sent(lab: Lab) -> None:
     reader = ProjectReader([(lab.connection, "argocd")])
     assert await reader.read("hub", "../secrets/x") == "../secrets/x is no name an AppProject can have"
-    assert await reader.read("elsewhere", "acme") == "elsewhere is none of argocd.hubs"
+    assert await reader.read("elsewhere", "acme") == "elsewhere is not one of argocd.hubs"
 
 
 async def test_with_several_hubs_the_one_that_has_the_application_is_asked(lab: Lab) -> None:
     lab.has(syncWindows=[FREEZE])
     hubs = (HubConfig("other"), HubConfig("hub"))
     lab.config = replace(lab.config, argocd=ArgoConfig(hubs))
-    assert "which hub has its Application is not known" in (await lab.gates())["window"].reason
+    assert "the hub of its Application is unknown" in (await lab.gates())["window"].reason
     placed = builders.cell("cart", "prod-eu1", "v1", application=builders.application(WHERE, hub="hub"))
     investigator = Investigator(lab.config, lab.clone, None, ProjectReader([(lab.connection, "argocd")]))
     found = await investigator.gather(Plan((CHANGE,)), builders.snapshot([placed]))

@@ -62,7 +62,7 @@ async def test_the_same_change_pushed_by_four_is_one_commit(shared_origin: Path,
     # Made in the same second it is the very same commit: then more than one may say that it arrived; and who comes
     # late has nothing to propose any more.
     assert {step for step, _ in ended} <= {"pushed", "nothing", ""}, ended
-    assert all("git wants v1.1.0 already" in text for step, text in ended if not step), ended
+    assert all("git already has v1.1.0" in text for step, text in ended if not step), ended
     desk = Desk(shared_origin, tmp_path / "looking")
     assert len(list(desk.repository.first_parents(await desk.repository.fetch()))) == 2
 
@@ -75,7 +75,9 @@ async def test_four_versions_proposed_for_one_file_at_once_leave_one_pull_reques
     ended = together(shared_origin, [(state, 0, f"v1.{one + 1}.0", "prod") for one, state in enumerate(states)])
     assert Counter(step for step, _ in ended)["opened"] == 1, ended
     lost = [(step, text) for step, text in ended if step != "opened"]
-    assert all(step in {"blocked", "refused"} and "by ana wants service-00 v1." in text for step, text in lost), ended
+    assert all(step in {"blocked", "refused"} and "by ana proposes service-00 v1." in text for step, text in lost), (
+        ended
+    )
     desk = Desk(shared_origin, states[0])
     (left,) = desk.forge.all()
     assert branches(shared_origin) == [left["branch"]]

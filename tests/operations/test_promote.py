@@ -190,7 +190,7 @@ async def test_a_value_that_has_changed_is_refused_with_what_is_there(lab: Lab) 
     assert preview.proposals == ()
     assert [one.path for one in preview.refusals] == [STAGING, "gone/values.yaml"]
     assert OLD in preview.refusals[0].reason
-    assert "not in git any more" in preview.refusals[1].reason
+    assert "no longer in git" in preview.refusals[1].reason
 
 
 async def test_submitting_commits_with_trailers_pushes_and_opens(lab: Lab) -> None:
@@ -241,7 +241,7 @@ async def test_a_value_somebody_changed_after_the_preview_stops_everything(lab: 
     lab.origin.commit("main", {STAGING: data}, "somebody", at=STARTED)
     steps = await submitted(promoter, preview)
     assert words(steps) == ["committing", "refused"]
-    assert "image.tag is v2.9.9 now, not v2.8.1: somebody changed it" in steps[-1].text
+    assert "image.tag is v2.9.9 now, not v2.8.1: it was changed meanwhile" in steps[-1].text
     assert steps[-1].text.endswith("Nothing was written.")
     assert lab.branches() == {}
     assert lab.forge.pulls == {}
@@ -266,7 +266,7 @@ async def test_without_a_forge_a_push_is_the_way_where_the_policy_allows_it(lab:
     lab.config = replace(lab.config, policy=replace(lab.config.policy, direct=("staging",)))
     promoter = Promoter(lab.config, lab.clone, None, Journal(lab.journal_file), lab.audit)
     (offered,) = (await promoter.preview(plan())).proposals
-    assert "pushes it instead" in offered.unwritable
+    assert "push it instead" in offered.unwritable
     steps = await submitted(promoter, await promoter.preview(plan(), terms=Terms(direct=True)))
     assert words(steps) == ["committing", "pushing", "pushed"]
 
@@ -331,7 +331,7 @@ async def test_a_branch_of_that_name_with_other_contents_is_not_overwritten(lab:
     foreign = lab.origin.commit(preview.proposals[0].branch, {STAGING: b"other"}, "somebody", at=STARTED)
     steps = await submitted(promoter, preview)
     assert words(steps) == ["committing", "failed"]
-    assert "holds other changes too" in steps[-1].text
+    assert "has other changes" in steps[-1].text
     assert "Nothing was written" in steps[-1].text
     assert lab.branches() == {preview.proposals[0].branch: foreign}
     assert lab.forge.pulls == {}
@@ -468,7 +468,7 @@ async def test_without_a_forge_nothing_is_written(lab: Lab) -> None:
     steps = await submitted(promoter, preview)
     assert words(steps) == ["blocked"]
     assert "github.repository" in steps[-1].text
-    assert "nor does policy.direct allow to push to staging" in change_report.text(preview, STARTED)
+    assert "and policy.direct does not allow a push to staging" in change_report.text(preview, STARTED)
     (refusal,) = change_report.document("refused", preview)["refusals"]
     assert refusal["reason"] == steps[-1].text
     assert lab.branches() == {}

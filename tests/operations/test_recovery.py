@@ -181,7 +181,7 @@ async def test_what_was_merged_is_not_said_to_have_never_been_there(lab: Lab) ->
     one = await lab.one()
     lab.origin.commit("main", {STAGING: with_version(FILES[STAGING], NEW)}, "feat: merged", at=STARTED)
     lab.origin.delete(one.branch)
-    assert await lab.recovery().discard(one.operation) == "nothing is left on the server: it is off the list"
+    assert await lab.recovery().discard(one.operation) == "nothing on the server; removed from the list"
 
 
 async def test_what_cannot_go_on_says_why_and_is_discarded_with_its_branch(lab: Lab) -> None:
@@ -201,7 +201,7 @@ async def test_a_branch_with_the_work_of_others_is_never_taken_back(lab: Lab) ->
     await crash(lab, "before")
     one = await lab.one()
     lab.origin.commit(one.branch, {"theirs.txt": b"x"}, "feat: theirs", at=STARTED)
-    with pytest.raises(RefusedError, match="other commits"):
+    with pytest.raises(RefusedError, match="commits that sgm did not make"):
         await lab.recovery().discard(one.operation)
     assert one.branch in lab.origin.heads()
 
@@ -262,7 +262,7 @@ async def test_what_another_terminal_is_writing_now_is_not_unfinished_and_not_ta
     one = await lab.one()
     with locked(change_file(lab.state / "locks", one.operation)):
         assert await lab.recovery().unfinished() == ()
-        with pytest.raises(RefusedError, match="being written"):
+        with pytest.raises(RefusedError, match="being executed"):
             await lab.recovery().discard(one.operation)
     assert one.branch in lab.origin.heads()
     assert (await lab.one()).operation == one.operation

@@ -171,7 +171,7 @@ async def test_a_chart_that_changed_since_promises_nothing(lab: Lab, path: str) 
     await lab.writes({path: lab.read(path) + b"# more\n"})
     way = await lab.way()
     assert way.fast is None
-    assert f"the chart {CHART} has changed since the stable pods were made" in way.reason
+    assert f"the chart {CHART} has changed since the stable pods were created" in way.reason
     assert path.removeprefix(f"{CHART}/") in way.reason
     assert "walks all 8 steps again" in way.reason
 
@@ -205,7 +205,7 @@ async def test_the_chart_is_found_wherever_the_applicationset_says_it_is(lab: La
     [
         ("repoURL: https://github.com/acme/gitops.git\n        targetRevision: main\n        path: charts/microservice",
          "repoURL: https://charts.example.com\n        targetRevision: 1.*\n        chart: microservice",
-         "https://charts.example.com at 1.*, which moves"),
+         "https://charts.example.com at 1.*, a moving reference"),
         ("targetRevision: main\n        path: charts/microservice",
          "targetRevision: v1\n        path: charts/microservice", "it is rendered from v1, not from the branch"),
     ],
@@ -222,7 +222,7 @@ async def test_a_chart_that_is_not_the_branchs_own_promises_nothing(lab: Lab, ol
 async def test_a_repository_without_an_application_of_the_cell_promises_nothing(lab: Lab) -> None:
     await lab.writes({SET: b"nothing: here\n"})
     await lab.promoted()
-    assert "git has no Application of it" in (await lab.way()).reason
+    assert "git has no Application for it" in (await lab.way()).reason
 
 
 async def test_further_values_files_it_is_rendered_with_count_too(lab: Lab) -> None:
@@ -307,7 +307,7 @@ async def test_a_mark_outlives_the_message_that_somebody_replaced(lab: Lab) -> N
 async def test_whether_it_was_marked_is_not_known_while_github_is_silent_which_is_no_pass(lab: Lab) -> None:
     await went_back(lab, "Back to what worked (#7)")
     held = await lab.reverter(forge=Told(silent=True)).held([STAGING])
-    why = "whether #7 marked it known bad is not known: GitHub did not answer within 10 s"
+    why = "whether #7 marked it as known bad is unknown: GitHub did not answer within 10 s"
     assert held[STAGING] == {Version(NEW): why}
 
 
@@ -324,7 +324,9 @@ async def test_a_mark_outlives_a_message_that_names_no_pull_request_any_more(lab
 async def test_a_way_back_without_a_pull_request_marks_nothing_once_github_has_said_so(lab: Lab) -> None:
     commit = await went_back(lab, "Back to what worked")
     silent = (await lab.reverter(forge=Told(silent=True)).held([STAGING]))[STAGING]
-    assert silent[Version(NEW)].startswith(f"whether the pull request of {commit[:8]} marked it known bad is not known")
+    assert silent[Version(NEW)].startswith(
+        f"whether the pull request of {commit[:8]} marked it as known bad is unknown"
+    )
     forge = Told(number=0)
     assert Version(NEW) not in (await lab.reverter(forge=forge).held([STAGING]))[STAGING]
     assert (forge.looked_up, forge.asked) == ([commit], [])

@@ -384,7 +384,7 @@ def test_what_was_merged_and_then_taken_back_stops_it() -> None:
     just_merged = next_step(going, pulls(fleet(**WAITING), request("merged", 30)), builders.NOW)
     taken_back = next_step(going, pulls(fleet(**WAITING), request("merged", 600)), builders.NOW)
     assert just_merged.do == "wait"
-    assert (taken_back.do, taken_back.reason) == ("stop", "cart@prod-eu1: git wants v1 there by now")
+    assert (taken_back.do, taken_back.reason) == ("stop", "cart@prod-eu1: git now has v1 there")
 
 
 def test_what_is_still_open_beside_a_merged_pull_request_of_the_same_wave_is_waited_for() -> None:

@@ -89,7 +89,7 @@ def test_a_revert_that_cannot_undo_everything_brings_the_version_back_and_says_w
     since = NEW.replace(b'A: "2"', b'A: "3"')
     made = written(Files(head=since, abc=NEW, abc_before=OLD), "head", REVERT)
     assert made.after == since.replace(b"tag: v2", b"tag: v1")
-    assert "not undone whole" in made.left[0]
+    assert "not fully reverted" in made.left[0]
 
 
 def test_a_revert_of_what_is_gone_already_is_refused() -> None:
@@ -99,7 +99,7 @@ def test_a_revert_of_what_is_gone_already_is_refused() -> None:
 
 
 def test_a_file_that_is_gone_is_refused() -> None:
-    with pytest.raises(EditRefusedError, match="not in git any more"):
+    with pytest.raises(EditRefusedError, match="no longer in git"):
         written(Files(), "head", PROMOTION)
 
 
@@ -128,7 +128,7 @@ def test_a_file_that_cannot_be_read_is_never_taken_for_an_empty_one() -> None:
         written(Files(head=twice), "head", replace(PROMOTION, extras=(Extra("rollout.strategy", '"blueGreen"'),)))
     with pytest.raises(UnreadableError):
         differing(twice, twice)
-    assert "cannot be told" in staying(twice, OLD, (), ())[0]
+    assert "cannot compare" in staying(twice, OLD, (), ())[0]
 
 
 def test_values_that_differ_only_far_behind_differ() -> None:

@@ -106,7 +106,7 @@ def _names(subject: Subject) -> Iterator[Finding]:
         yield found("application-clash", place, f"{several(names)}: there is more than one{other}")
     for one in subject.applications:
         if one.name and not _NAME.fullmatch(one.name):
-            yield found("application-name", one.place, f"{one.name} is no name Kubernetes takes")
+            yield found("application-name", one.place, f"{one.name} is not a valid Kubernetes name")
 
 
 def _revisions(subject: Subject) -> Said:

@@ -150,7 +150,7 @@ RULES: tuple[Rule, ...] = (
         "argo-object",
         "error",
         "An object of Argo CD has the wrong shape",
-        "Argo CD does not take it.",
+        "Argo CD rejects it.",
         "Write it as Argo CD's documentation shows.",
     ),
     Rule(
@@ -247,7 +247,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "application-name",
         "error",
-        "A name Kubernetes does not take",
+        "A name Kubernetes rejects",
         "The Application cannot be created.",
         "Use lower-case letters, digits, dashes and dots; normalize helps in a template.",
     ),
@@ -268,15 +268,15 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "codeowners-gap",
         "warning",
-        "Values files nobody owns",
-        "Anybody who may merge can change what runs there; nobody is asked.",
+        "Values files without an owner",
+        "Anyone who can merge can change what runs there, without an owner's review.",
         "Add a line for them.",
     ),
     Rule(
         "codeowners-syntax",
         "error",
         "A line of CODEOWNERS GitHub does not read",
-        "GitHub skips the line, and the one before it decides.",
+        "GitHub skips the line, and the previous matching line decides.",
         "Write: pattern @user @org/team person@example.com",
     ),
     Rule(

@@ -118,7 +118,9 @@ def _strays(subject: Subject, config: Config) -> Iterator[Finding]:
         guesses = [one for one in readings if (one.telling or holds) and (holds or one.stage in layout.stages)]
         known = next((one for one in readings if layout.knows(one)), None)
         if known is not None and not _SERVICE.fullmatch(known.service):
-            yield found("layout-unmatched", Place(path), f"{known.service} is no name Kubernetes takes for a service")
+            yield found(
+                "layout-unmatched", Place(path), f"{known.service} is not a valid Kubernetes name for a service"
+            )
         elif known is not None:
             yield found("layout-shadowed", Place(path), "every cluster of the stage has a file of its own")
         elif guesses:

@@ -93,7 +93,7 @@ def _gaps(owners: Owners, values: Sequence[str], path: str) -> Iterator[Finding]
     for one in unowned:
         folders[_highest(one, owned)].append(one)
     for folder, files in sorted(folders.items()):
-        message = f"nobody owns {_count(files)} under /{folder}"
+        message = f"no owner for {_count(files)} under /{folder}"
         yield found("codeowners-gap", Place(path), message, f"Add a line: /{folder} @org/team")
 
 

@@ -44,7 +44,7 @@ def _version(subject: Subject, path: str, key: str) -> Iterator[Finding]:
     at = locate(nodes, key)
     node = at.node
     if node is None and at.merged:
-        message = f"a merge key (<<) stands on the way to {key}"
+        message = f"a merge key (<<) is on the path to {key}"
         yield found("image-key-uneditable", _deepest(at, path), message)
     elif node is None:
         yield _missing(at, path, key, is_later=any(locate([one], key).node for one in nodes[1:]))

@@ -36,7 +36,7 @@ def _unreadable(subject: Subject, path: str, parsed: Parsed) -> Finding:
     indentation = written[0][: len(written[0]) - len(written[0].lstrip())] if written else ""
     if "\t" in indentation:
         return found("yaml-tab", Place(path, line, indentation.index("\t") + 1), "a tab in the indentation")
-    hint = "Put the whole value in quotes: a template is no YAML." if written and "{{" in written[0] else ""
+    hint = "Put the whole value in quotes: a template is not YAML." if written and "{{" in written[0] else ""
     return found("yaml-invalid", Place(path, line, column), message, hint)
 
 
