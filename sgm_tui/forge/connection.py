@@ -131,11 +131,9 @@ def refusal_of(error: StatusError, repository: str, unsent: str) -> RefusedError
     if error.status in {401, 403, 404} and unsent:
         return RefusedError(f"GitHub refused a request without a token: {error.words}; {unsent}")
     if error.status == 401:
-        return RefusedError(f"GitHub does not know this token: {error.words}", "Renew GH_TOKEN, or sign in with gh.")
+        return RefusedError(f"GitHub rejected the token: {error.words}", "Renew GH_TOKEN, or sign in with gh.")
     if error.status == 404:
-        return RefusedError(
-            f"{repository}: not found or no access", "Check github.repository, and what the token may see."
-        )
+        return RefusedError(f"{repository}: not found or no access", "Check github.repository and the token's access.")
     if error.status == 403:
         return forbidden(error.words, error.headers)
     if error.status in {405, 409, 422}:

@@ -506,9 +506,9 @@ async def test_what_an_earlier_try_began_stays_listed_when_the_next_one_gets_now
 async def test_a_refusal_of_the_forge_is_told_in_its_words(lab: Lab) -> None:
     promoter = lab.promoter()
     preview = await promoter.preview(plan())
-    lab.forge.failure = RefusedError("GitHub does not know this token: Bad credentials", "Renew GH_TOKEN.")
+    lab.forge.failure = RefusedError("GitHub rejected the token: Bad credentials", "Renew GH_TOKEN.")
     steps = await submitted(promoter, preview)
-    assert steps[-1].text.splitlines()[:2] == ["GitHub does not know this token: Bad credentials", "Renew GH_TOKEN."]
+    assert steps[-1].text.splitlines()[:2] == ["GitHub rejected the token: Bad credentials", "Renew GH_TOKEN."]
 
 
 async def test_the_commits_between_two_versions_go_into_the_plan_and_the_pull_request(lab: Lab) -> None:
