@@ -156,7 +156,7 @@ class Navigation(Enduring):
     def action_command_palette(self) -> None:
         """Show every command of the screen by name."""
         if self.use_command_palette and not isinstance(self.screen, CommandPalette):
-            self.push_screen(Palette(id="--command-palette"))
+            self.push_screen(Palette())
 
     def action_help(self) -> None:
         """Show every key and every sign."""

@@ -18,6 +18,7 @@ from textual.widgets import Static
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.plan import Plan, Refusal, Staged
 from sgm_tui.ui.app import SgmApp
+from sgm_tui.ui.palette import Palette
 from sgm_tui.ui.screens import revert, why
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
@@ -128,6 +129,21 @@ async def test_an_answer_that_comes_in_the_turn_in_which_the_screen_is_left_chan
         await pilot.pause()
         session.may_answer.set()
         app.screen.dismiss()
+        await until(pilot, lambda: isinstance(app.screen, FleetScreen))
+        await lives(pilot)
+
+
+async def test_the_palette_opens_again_while_the_one_before_it_is_being_taken_away() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("colon")
+        await until(pilot, lambda: isinstance(app.screen, Palette))
+        left = app.screen
+        left.dismiss()
+        app.action_command_palette()
+        await until(pilot, lambda: isinstance(app.screen, Palette) and app.screen is not left)
+        assert titles(app) == []
+        await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, FleetScreen))
         await lives(pilot)
 
