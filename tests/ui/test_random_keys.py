@@ -208,7 +208,15 @@ def test_random_keys_neither_end_nor_freeze_it(steps: list[tuple[str, int]], see
     asyncio.run(play(steps, seed))
 
 
+@pytest.fixture
+def at_night() -> None:
+    """Takes minutes of processor time: only where new examples are looked for (`--hypothesis-profile=thorough`)."""
+    if settings.get_current_profile_name() != "thorough":
+        pytest.skip("only with --hypothesis-profile=thorough")
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("at_night")
 @settings(max_examples=40, **COMMON)
 @given(steps=st.lists(STEPS, min_size=200, max_size=600), seed=st.integers(0, 2**32))
 def test_thousands_of_random_keys_neither_end_nor_freeze_it(steps: list[tuple[str, int]], seed: int) -> None:
