@@ -102,6 +102,8 @@ class Repository:
 
     def _fetched_head(self) -> str:
         self._fetch()
+        if not self.heads():
+            raise UnreachableError(f"{self._place} has no branch at all", "Check repository.url.")
         return self.head()
 
     async def remote_heads(self) -> dict[str, str]:
@@ -111,8 +113,14 @@ class Repository:
         return {name.removeprefix("refs/heads/"): sha for sha, name in rows}
 
     def head(self) -> str:
-        """The head of our branch as it was last fetched."""
+        """The head of our branch as it was last fetched.
+
+        Raises:
+            UnreachableError: nothing has been fetched yet, or it has no such branch.
+        """
         heads = self.heads()
+        if not heads:
+            raise UnreachableError(f"{self._place} has not been fetched yet")
         if self.branch not in heads:
             raise UnreachableError(f"{self._place} has no branch {self.branch}", "Check repository.branch.")
         return heads[self.branch]
@@ -337,7 +345,8 @@ class Repository:
                 raise UnreachableError("the git program is not installed", "Install git 2.38 or newer.") from error
         if status:
             said = out.decode("utf-8", "replace") if isinstance(out, bytes) else str(out)
-            raise self._refused(arguments[0], status, f"{said}\n{err}" if arguments[0] == "push" else str(err))
+            words = self._credentials.removed_from(f"{said}\n{err}" if arguments[0] == "push" else str(err))
+            raise _refused(self._place, arguments[0], status, words)
         return out if isinstance(out, bytes) else str(out).encode()
 
     def _settings(self, remote: bool) -> dict[str, str]:
@@ -355,17 +364,6 @@ class Repository:
         pairs = {f"GIT_CONFIG_KEY_{index}": key for index, key in enumerate(config)}
         values = {f"GIT_CONFIG_VALUE_{index}": value for index, value in enumerate(config.values())}
         return {"GIT_CONFIG_COUNT": str(len(config)), **pairs, **values}
-
-    def _refused(self, verb: str, status: int, said: str) -> UnreachableError | RefusedError:
-        lines = [line for line in said.splitlines() if line.strip() and not line.startswith(("hint:", "To "))]
-        words = clean(self._credentials.removed_from(" ".join(lines[-3:])), 300) or f"git {verb} ended with {status}"
-        if status < 0:
-            return UnreachableError(f"{self._place}: git {verb} did not end in time")
-        if verb == "push" and re.search(r"stale info|rejected|cannot lock ref|incorrect old value", said):
-            return RefusedError(f"{self._place} refused the push: {words}", "Somebody was faster: look again.")
-        if _NO_ACCESS.search(said):
-            return RefusedError(f"{self._place}: no access: {words}", "Check the token or the SSH key for it.")
-        return UnreachableError(f"{self._place}: {words}")
 
 
 _NO_ACCESS = re.compile(r"Authentication failed|could not read Username|Permission denied|returned error: 40[13]\b")
@@ -400,6 +398,19 @@ def _checked_ref(name: str) -> str:
     if not _REF.fullmatch(name):
         raise ConfigError(f"{clean(name)} is no name of a branch")
     return name
+
+
+def _refused(place: str, verb: str, status: int, said: str) -> UnreachableError | RefusedError:
+    """What git said when it failed, without credentials, as one of our errors."""
+    lines = [line for line in said.splitlines() if line.strip() and not line.startswith(("hint:", "To "))]
+    words = clean(" ".join(lines[-3:]), 300) or f"git {verb} ended with {status}"
+    if status < 0:
+        return UnreachableError(f"{place}: git {verb} did not end in time")
+    if verb == "push" and re.search(r"stale info|rejected|cannot lock ref|incorrect old value", said):
+        return RefusedError(f"{place} refused the push: {words}", "Somebody was faster: look again.")
+    if _NO_ACCESS.search(said):
+        return RefusedError(f"{place}: no access: {words}", "Check the token or the SSH key for it.")
+    return UnreachableError(f"{place}: {words}")
 
 
 @contextmanager

@@ -49,6 +49,20 @@ async def test_a_commit_pushed_while_it_is_merged_is_not_merged(lab: Lab) -> Non
     assert sent(lab) == [("PUT", "merge")]
 
 
+async def test_a_commit_pushed_while_it_is_brought_up_to_date_is_not_merged_into(lab: Lab) -> None:
+    number, head = await ready(lab)
+    lab.origin.commit("main", {"other.txt": b"x"}, "chore: beside", at=STARTED)
+
+    def push() -> None:
+        lab.push(version="v9.9.9")
+        lab.pass_time(600)
+
+    lab.before["PUT", "update-branch"] = [push]
+    with pytest.raises(RefusedError):
+        await lab.forge.update_branch(number, head)
+    assert not lab.origin.contains(lab.origin.head(BRANCH), lab.origin.head())
+
+
 @pytest.mark.parametrize("status", [405, 409])
 async def test_a_base_that_moved_meanwhile_is_tried_once_more(lab: Lab, status: int) -> None:
     number, head = await ready(lab)

@@ -289,6 +289,14 @@ async def test_a_branch_that_is_not_there_says_where_to_look(origin: Origin, tmp
     assert missing.value.hint == "Check repository.branch."
 
 
+async def test_a_clone_that_was_never_fetched_is_not_one_without_the_branch(tmp_path: Path) -> None:
+    clone = Repository((tmp_path / "gone").as_uri(), "main", tmp_path / "state")
+    with pytest.raises(UnreachableError, match="gone: fatal: "):
+        await clone.fetch()
+    with pytest.raises(UnreachableError, match=r"gone has not been fetched yet$"):
+        clone.head()
+
+
 async def test_the_clone_is_for_its_owner_only(clone: Repository) -> None:
     await clone.fetch()
     assert clone.path.stat().st_mode & 0o077 == 0
