@@ -281,7 +281,7 @@ async def test_a_list_that_is_none_is_a_bad_answer(tmp_path: Path, body: str, co
     server = Server()
     server.lists = [script]
     async with connected(tmp_path, server) as connection:
-        assert "bad answer" in trouble(await until(connection, first(Trouble))).message
+        assert "invalid answer" in trouble(await until(connection, first(Trouble))).message
 
 
 async def test_a_malformed_event_lists_anew_and_heals(tmp_path: Path) -> None:
@@ -342,6 +342,18 @@ async def test_a_server_that_asks_to_be_left_alone_is(tmp_path: Path, status: in
         seen = await until(connection, first(Trouble))
     assert isinstance(seen[-1], Trouble)
     assert seen[-1].retry_in == 7.0
+
+
+async def test_a_server_cannot_ask_to_be_left_alone_for_longer_than_a_minute(tmp_path: Path) -> None:
+    async def busy(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"message": "later"}, status=429, headers={"Retry-After": "86400"})
+
+    server = Server()
+    server.lists = [busy]
+    async with connected(tmp_path, server) as connection:
+        seen = await until(connection, first(Trouble))
+    assert isinstance(seen[-1], Trouble)
+    assert seen[-1].retry_in == 60.0
 
 
 async def test_a_server_without_time_is_there(tmp_path: Path) -> None:
