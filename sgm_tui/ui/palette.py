@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from textual.binding import Binding
-from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.types import IgnoreReturnCallbackType
 
 from sgm_tui.ui import keys
@@ -14,6 +14,11 @@ from sgm_tui.ui.screens.leavable import LeavableScreen
 
 class Palette(CommandPalette, LeavableScreen[None]):
     """Textual's palette, left at most once: its second escape would take away the screen below."""
+
+    def _action_command_list(self, action: str) -> None:
+        """Move in the list of commands; one that is not laid out, or has no room, has no pages yet."""
+        if self.query_one(CommandList).scrollable_content_region or not action.startswith("page_"):
+            super()._action_command_list(action)
 
 
 class KeyCommands(Provider):

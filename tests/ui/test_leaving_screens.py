@@ -12,6 +12,7 @@ import builders
 import pytest
 from textual import events
 from textual.app import ComposeResult
+from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -142,6 +143,25 @@ async def test_the_palette_opens_again_while_the_one_before_it_is_being_taken_aw
         left.dismiss()
         app.action_command_palette()
         await until(pilot, lambda: isinstance(app.screen, Palette) and app.screen is not left)
+        assert titles(app) == []
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, FleetScreen))
+        await lives(pilot)
+
+
+@pytest.mark.parametrize("key", ["pagedown", "pageup"])
+async def test_a_page_key_does_nothing_in_a_palette_whose_list_is_not_laid_out(key: str) -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("colon")
+        await until(pilot, lambda: isinstance(app.screen, Palette) and app.screen.query_one(CommandList).option_count)
+        commands = app.screen.query_one(CommandList)
+        commands.display = False
+        await until(pilot, lambda: not commands.scrollable_content_region)
+        commands.clear_options()
+        commands.add_options(["one", "two"])
+        commands.highlighted = 0
+        await pilot.press(key)
         assert titles(app) == []
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, FleetScreen))
