@@ -149,6 +149,24 @@ async def test_the_palette_opens_again_while_the_one_before_it_is_being_taken_aw
         await lives(pilot)
 
 
+async def test_a_click_on_a_text_that_was_just_removed_does_nothing() -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        text = Static("a text to click on")
+        await app.screen.mount(text)
+        await until(pilot, lambda: text.region)
+        x, y = text.region.x, text.region.y
+        text.remove()
+        for _ in range(1000):
+            if text.parent is None:
+                break
+            await asyncio.sleep(0)
+        assert text.parent is None
+        for kind in (events.MouseDown, events.MouseMove, events.MouseUp):
+            await app.on_event(kind(None, x, y, 0, 0, 1, False, False, False, x, y))
+        await lives(pilot)
+
+
 @pytest.mark.parametrize("key", ["pagedown", "pageup"])
 async def test_a_page_key_does_nothing_in_a_palette_whose_list_is_not_laid_out(key: str) -> None:
     app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)

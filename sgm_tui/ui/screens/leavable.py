@@ -17,6 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from textual import events, on
 from textual.app import App
 from textual.await_complete import AwaitComplete
+from textual.geometry import Offset
 from textual.message import Message
 from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
@@ -57,6 +58,14 @@ class LeavableScreen(Screen[ScreenResultType]):
             return AwaitComplete()
         self._cancel_workers()
         return super().dismiss(result)
+
+    def get_widget_and_offset_at(self, x: int, y: int) -> tuple[Widget | None, Offset | None]:
+        """Return the widget at a place and the offset in its text; both None where it was removed since the layout.
+
+        Textual begins a text selection there, in the widget's parent: a removed widget has none.
+        """
+        widget, offset = super().get_widget_and_offset_at(x, y)
+        return (None, None) if widget is None or widget.parent is None else (widget, offset)
 
     def _cancel_workers(self) -> None:
         """Cancel what it waits for; the worker that leaves it may finish what it does."""
