@@ -73,7 +73,7 @@ async def test_a_file_nobody_can_read_is_told_as_a_whole(lab: Lab) -> None:
 async def test_of_very_many_files_the_rest_is_counted(lab: Lab) -> None:
     found = await besides(lab, {f"docs/{number:03}.md": b"x" for number in range(100)})
     assert found is not None
-    assert (len(found), found[-1].path) == (41, "60 files more")
+    assert (len(found), found[-1].path) == (41, "60 more files")
 
 
 async def test_what_is_not_in_the_clone_is_unknown(lab: Lab) -> None:

@@ -54,7 +54,7 @@ def test_of_a_reference_only_the_version_is_read_and_changed(value: str, version
         changed = edit(data, "image", new, expected=version)
         assert version_in(changed, "image") == new
         assert bare(changed.decode()) == bare(form.format(after))
-        with pytest.raises(EditRefusedError, match="somebody changed it"):
+        with pytest.raises(EditRefusedError, match="it was changed meanwhile"):
             edit(data, "image", new, expected="v0")
 
 

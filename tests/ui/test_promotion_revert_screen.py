@@ -146,7 +146,7 @@ async def test_a_cell_whose_history_is_not_known_says_so_and_is_not_reverted(ses
         await press(pilot, *TO_PROD, "z", "v")
         line = next(line for line in text_of(app).splitlines() if "prod-us1" in line)
         assert "? no revert" in line
-        assert "history has not been read yet" in line
+        assert "its history is not read yet" in line
 
 
 async def test_a_stage_whose_promotions_git_does_not_have_is_not_reverted(session: Session) -> None:

@@ -229,7 +229,9 @@ async def test_a_browser_that_needs_the_terminal_is_not_started_over_the_dashboa
     async with app.run_test(size=(120, 36)) as pilot:
         await open_pulls(pilot)
         await pilot.press("b")
-        await pilot.pause()
+        async with asyncio.timeout(60):
+            while not told(app):
+                await pilot.pause(0.02)
         assert "lynx, needs this terminal" in told(app)
         assert app.clipboard == ready().url
     assert not left.exists()

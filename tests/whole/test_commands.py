@@ -218,7 +218,7 @@ def test_a_promotion_is_followed_to_its_end_and_reverted_and_then_held(fleet: Fl
 
     held = fleet.json("promote", "catalog", "--to", "staging", "--version", new, "--yes", code=1)
     (gate,) = [gate for gate in held["gates"] if gate["result"] == "block"]
-    assert (gate["gate"], f"is held: reverted by {actor()} (" in gate["reason"]) == ("held", True)
+    assert (gate["gate"], f"is quarantined: reverted by {actor()} (" in gate["reason"]) == ("held", True)
     over = ("--override", "--reason", "the cause is fixed in config")
     again = fleet.json("promote", "catalog", "--to", "staging", "--version", new, "--yes", *over)
     assert again["result"] == "opened"
@@ -253,7 +253,7 @@ def test_a_bad_version_is_left_and_held_everywhere_and_by_everybody(fleet: Fleet
 def test_the_fast_way_back_leaves_the_steps_out_and_the_next_promotion_puts_them_back(fleet: Fleet) -> None:
     bad = fleet.cell("search", "staging-eu1")["desired"]
     where = ("revert", "search", "--stage", "staging", "--strategy")
-    assert "is no step" in fleet.sgm(*where, '[{"sleep": 5}]', "--dry-run", code=2).stderr
+    assert "is not a step" in fleet.sgm(*where, '[{"sleep": 5}]', "--dry-run", code=2).stderr
     (dry,) = fleet.json(*where, "[]", "--dry-run")["changes"]
     assert dry["way_back"]["fast"] is True
     assert "+  steps: []" in dry["diff"]

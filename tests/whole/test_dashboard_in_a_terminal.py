@@ -131,7 +131,7 @@ def test_a_killed_fleet_turns_everything_stale_and_a_restarted_one_heals_it(tmp_
         terminal.wait_for(lambda text: "all settled" in text, PATIENT)
         first.kill()
         first.wait()
-        terminal.wait_for(lambda text: "10 unknown" in text and "silent" in text, PATIENT)
+        terminal.wait_for(lambda text: "10 unknown" in text and "not responding" in text, PATIENT)
         second = sandbox()
         terminal.wait_for(lambda text: "all settled" in text, PATIENT)
         terminal.type("q")

@@ -134,7 +134,7 @@ def test_a_broken_sgm_yaml_is_a_finding(checkout: Path, capsys: pytest.CaptureFi
 
 
 WRONG = {
-    "no folder": (["lint", "/nowhere"], "no folder"),
+    "no folder": (["lint", "/nowhere"], "is not a directory"),
     "no sgm.yaml": (["lint", "/usr"], "has no sgm.yaml"),
     "nothing around": (["lint"], "no sgm.yaml in / or above"),
     "a URL": (["--repo", "https://github.com/acme/gitops", "lint"], "Clone it"),

@@ -66,7 +66,7 @@ def test_two_versions_promoted_into_one_cell_at_once_are_one_pull_request(
     assert (won, made["result"], lost, refused["result"]) == (0, "opened", 1, "refused"), found
     (request,) = made["pull_requests"]
     assert open_ones(fleet, service) == [request["number"]]
-    assert f"#{request['number']} by operator wants {service} {made['changes'][0]['to']} in prod-eu1" in said
+    assert f"#{request['number']} by operator proposes {service} {made['changes'][0]['to']} in prod-eu1" in said
     assert f"sgm/prod/{service}-{refused['changes'][0]['to']}" not in fleet.heads()
 
 

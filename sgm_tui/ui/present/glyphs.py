@@ -51,6 +51,7 @@ _ASCII = {
     **dict(zip("—“”⏎•▉▊▋▍▎▐▀🔎", "-''<*###|||`>", strict=True)),
     MARKED: "*",
     SKEWED: "/",
+    "←": "<",
 }
 
 
