@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.command import CommandPalette, Provider
 from textual.reactive import var
+from textual.theme import ThemeProvider
 
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.enduring import Enduring
@@ -157,6 +158,11 @@ class Navigation(Enduring):
         """Show every command of the screen by name."""
         if self.use_command_palette and not isinstance(self.screen, CommandPalette):
             self.push_screen(Palette())
+
+    def search_themes(self) -> None:
+        """Show every theme by name."""
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))
 
     def action_help(self) -> None:
         """Show every key and every sign."""

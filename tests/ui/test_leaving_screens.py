@@ -24,6 +24,7 @@ from sgm_tui.ui.screens import revert, why
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.screens.help import HelpScreen
+from sgm_tui.ui.screens.leavable import LeavableScreen
 from sgm_tui.ui.screens.revert import RevertScreen
 
 UTF8 = {"LANG": "C.UTF-8"}
@@ -164,6 +165,21 @@ async def test_a_click_on_a_text_that_was_just_removed_does_nothing() -> None:
         assert text.parent is None
         for kind in (events.MouseDown, events.MouseMove, events.MouseUp):
             await app.on_event(kind(None, x, y, 0, 0, 1, False, False, False, x, y))
+        await lives(pilot)
+
+
+@pytest.mark.parametrize("key", ["colon", "ctrl+p", "ctrl+t", "question_mark", "v", "y", "c", "o", "enter"])
+async def test_a_screen_that_is_left_leaves_no_worker_behind(key: str) -> None:
+    app = SgmApp(builders.ScriptedSession(builders.release()), environ=UTF8)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press(key)
+        await until(pilot, lambda: not isinstance(app.screen, FleetScreen))
+        page = app.screen
+        assert isinstance(page, LeavableScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, FleetScreen))
+        assert not [one for one in app.workers if one.node is page and not one.is_cancelled and not one.is_finished]
+        assert titles(app) == []
         await lives(pilot)
 
 
