@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -54,6 +55,11 @@ LONG_RUNNING = frozenset({"sandbox", "demo"})
 hypothesis.settings.register_profile("default", max_examples=100, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("thorough", max_examples=2000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("default")  # `--hypothesis-profile=thorough` every night looks for new examples
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run two tests a processor: half of what the whole suite takes is waiting for other processes."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
