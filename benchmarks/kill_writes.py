@@ -21,8 +21,8 @@ sys.path[:0] = [str(Path(__file__).parent.parent / "tests" / part) for part in (
 from killed import POINTS, Desk, FolderForge, Killer, change_of, path_of
 from test_killed_writes import branches, sound, start
 
-from sgm_tui.sandbox.history import CommitSpec
-from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.sandbox.git.history import CommitSpec
+from sgm_tui.sandbox.git.repository import Repository as Origin
 
 WRITES = 200
 PROCESSES, EACH = 4, 10

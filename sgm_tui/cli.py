@@ -23,7 +23,7 @@ from sgm_tui.commands.arguments import count, name, positive
 from sgm_tui.errors import SgmError, UsageError
 
 if TYPE_CHECKING:
-    from sgm_tui.config import Config
+    from sgm_tui.config.schema import Config
 
     ConfigLoader = Callable[[], Awaitable[Config]]
     Opening = Callable[[], AbstractContextManager[ConfigLoader]]
@@ -105,7 +105,7 @@ def outcome(run: Callable[[], int]) -> int:
 def _report(error: Exception) -> None:
     """What happened in a line, and where the rest of it is; a traceback is for nobody's screen."""
     from sgm_tui.crash import one_line, write_report
-    from sgm_tui.fleet.text import clean
+    from sgm_tui.untrusted_text import clean
 
     try:
         file = write_report(error, __version__, os.environ)
@@ -305,7 +305,7 @@ def _looks() -> tuple[str, Mapping[str, str]]:
 
     if not user_file(os.environ).is_file() and not any(name.startswith("SGM_") for name in os.environ):
         return "", {}
-    from sgm_tui.config_file import load_user
+    from sgm_tui.config.file import load_user
 
     user = load_user(os.environ)
     return user.theme, user.keymap

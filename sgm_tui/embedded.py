@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 from sgm_tui.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from sgm_tui.config import Config
+    from sgm_tui.config.schema import Config
 
 READY_SECONDS = 60.0
 """How long a sandbox may take to be ready; a hundred services on twenty clusters need a few."""
@@ -43,7 +43,7 @@ class EmbeddedFleet:
         Raises:
             UnreachableError: it died or did not get ready in time; says what it complained of.
         """
-        from sgm_tui.config_file import load
+        from sgm_tui.config.file import load
 
         ready = json.loads(self._ready_line())
         return load(Path(ready["config"]), flags=flags, environ=os.environ)

@@ -16,9 +16,15 @@ from typing import TypeVar, assert_never
 from sgm_tui.fleet.applications import Applications
 from sgm_tui.fleet.cell import Cell, CellFacts
 from sgm_tui.fleet.desired import Desired, DesiredState
+from sgm_tui.fleet.facts import Alert, Application, Metrics, Pending, PullRequest, Rollout, Scaling
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, Fleet, ServiceName, Version
-from sgm_tui.fleet.observation import (
+from sgm_tui.fleet.plans.plan import Plan
+from sgm_tui.fleet.policy import Policy
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.soak import soak_of
+from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind
+from sgm_tui.fleet.updates import (
     AlertsListed,
     Alive,
     ApplicationChanged,
@@ -37,12 +43,6 @@ from sgm_tui.fleet.observation import (
     RolloutsListed,
     ScalingListed,
 )
-from sgm_tui.fleet.observed import Alert, Application, Metrics, Pending, PullRequest, Rollout, Scaling
-from sgm_tui.fleet.plan import Plan
-from sgm_tui.fleet.policy import Policy
-from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.soak import soak_of
-from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind
 
 FRAME_SECONDS = 0.1
 """At most ten snapshots a second (performance.md §2d)."""

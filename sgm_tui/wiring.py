@@ -23,21 +23,21 @@ from typing import TYPE_CHECKING, Protocol
 from sgm_tui.crash import kind_of
 from sgm_tui.errors import ConfigError, SgmError, UnreachableError
 from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, Stage, StageName
-from sgm_tui.fleet.observation import Lost, Observation, Off
 from sgm_tui.fleet.source import SourceId
+from sgm_tui.fleet.updates import Lost, Observation, Off
 from sgm_tui.private_files import make_private_directory
 from sgm_tui.session import Desk, LiveSession
 from sgm_tui.supervision import supervise, uncancelled
 from sgm_tui.threads import Lane, run_in
 
 if TYPE_CHECKING:
-    from sgm_tui.config import Config
+    from sgm_tui.config.schema import Config
     from sgm_tui.forge.github import GithubForge
-    from sgm_tui.gitops.besides import BesidesReader
     from sgm_tui.gitops.history import History
     from sgm_tui.gitops.repository import Repository
     from sgm_tui.gitops.source import GitSource
     from sgm_tui.gitops.tree import Tree
+    from sgm_tui.gitops.unrelated_changes import BesidesReader
     from sgm_tui.live.connection import ClusterConnection
     from sgm_tui.operations.audit import Audit
     from sgm_tui.operations.reading import CommitReader
@@ -168,11 +168,11 @@ class Connection:
 
     def _build(self, config: Config, stack: contextlib.AsyncExitStack, clones: Path, token: str) -> Desk:
         from sgm_tui.forge.token import may_send_to
-        from sgm_tui.gitops.besides import BesidesReader
         from sgm_tui.gitops.changed_stages import ChangedStages
         from sgm_tui.gitops.repository import Repository
         from sgm_tui.gitops.source import GitSource
         from sgm_tui.gitops.tree import Tree
+        from sgm_tui.gitops.unrelated_changes import BesidesReader
 
         git_token = token if may_send_to(config.repository.url, config) else ""
         tree = Tree(config)

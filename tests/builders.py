@@ -11,11 +11,7 @@ from typing import Any
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
-from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.history import Past, RanHealthy, WayBack
-from sgm_tui.fleet.last_promotion import LastPromotion
-from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
-from sgm_tui.fleet.observed import (
+from sgm_tui.fleet.facts import (
     Alert,
     AnalysisRun,
     Application,
@@ -28,15 +24,19 @@ from sgm_tui.fleet.observed import (
     Rollout,
     Scaling,
 )
-from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
-from sgm_tui.fleet.promotion_revert import PromotionRevert, by_stage, promotion_revert
-from sgm_tui.fleet.proposal import FileEdit, Preview, Progress, Proposal, Terms, Unfinished
-from sgm_tui.fleet.pulls import PullAction
-from sgm_tui.fleet.rollout_actions import RolloutAction
+from sgm_tui.fleet.gate import Gate
+from sgm_tui.fleet.history.cell_history import Past, RanHealthy, WayBack
+from sgm_tui.fleet.history.last_promotion import LastPromotion
+from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
+from sgm_tui.fleet.plans.plan import Change, Plan, Refusal, Staged
+from sgm_tui.fleet.plans.proposal import FileEdit, Preview, Progress, Proposal, Terms, Unfinished
+from sgm_tui.fleet.plans.staging import behind, promotion_into, promotions_into
+from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
+from sgm_tui.fleet.pull_request_actions import PullAction
+from sgm_tui.fleet.reverts.promotion import PromotionRevert, by_stage, promotion_revert
+from sgm_tui.fleet.rollouts.actions import RolloutAction
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind, SourceState
-from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
-from sgm_tui.fleet.waves import WavePlan, WaveStep
 from sgm_tui.permission import NO_CONSENT, Consent
 
 NOW = datetime(2026, 11, 23, 14, 3, 20, tzinfo=UTC)

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sgm_tui import config_file
-from sgm_tui.config import Config
+from sgm_tui.config import file as config_file
+from sgm_tui.config.schema import Config
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
-from sgm_tui.sandbox.history import history
-from sgm_tui.sandbox.repository import Repository
-from sgm_tui.sandbox.seed import seed
+from sgm_tui.sandbox.git.history import history
+from sgm_tui.sandbox.git.repository import Repository
+from sgm_tui.sandbox.git.seed import seed
 
 STARTED = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 FILES = seed(2)

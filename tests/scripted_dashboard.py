@@ -16,7 +16,7 @@ import builders
 
 from sgm_tui.cli import outcome
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.plans.plan import Change, Refusal
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.widgets.cell_grid import CellGrid
 

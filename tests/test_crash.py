@@ -10,8 +10,8 @@ import pytest
 from sgm_tui import cli
 from sgm_tui.crash import one_line, write_report
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.text import clean
 from sgm_tui.redaction import redact
+from sgm_tui.untrusted_text import clean
 
 SECRETS = [
     "ghp_" + "a" * 36,

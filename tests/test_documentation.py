@@ -16,7 +16,7 @@ import pytest
 from sgm_tui import cli
 from sgm_tui.fleet.cell import Journey, Verdict
 from sgm_tui.fleet.policy import GATES, Rules
-from sgm_tui.fleet.report import report
+from sgm_tui.report.status import report
 from sgm_tui.ui import keys
 from tests.builders import release
 

@@ -9,13 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgm_tui.durations import (
-    DurationError,
-    configured_seconds,
-    go_seconds,
-    number_or_go_seconds,
-    pause_seconds,
-)
+from sgm_tui.durations import DurationError, configured_seconds, go_seconds, number_or_go_seconds, pause_seconds
 
 GO = [
     ("0", 0), ("-0", 0), ("30s", 30), ("1h30m", 5400), ("1.5h", 5400), ("100us", 0.0001), ("100µs", 0.0001),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sgm_tui.config import Config, RepositoryConfig
+from sgm_tui.config.schema import Config, RepositoryConfig
 from sgm_tui.wiring import fleet_directory
 
 

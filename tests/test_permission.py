@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sgm_tui.config import Config, GithubConfig, RepositoryConfig
+from sgm_tui.config.schema import Config, GithubConfig, RepositoryConfig
 from sgm_tui.errors import RefusedError
 from sgm_tui.forge.github import GithubForge
 from sgm_tui.gitops.repository import Repository

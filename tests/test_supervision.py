@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from sgm_tui import supervision, wiring
-from sgm_tui.config import Config, RepositoryConfig
+from sgm_tui.config.schema import Config, RepositoryConfig
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.observation import Alive, Observation
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.source import SourceId
+from sgm_tui.fleet.updates import Alive, Observation
 from sgm_tui.operations.drift_log import DriftLog
 from sgm_tui.session import LiveSession
 from sgm_tui.supervision import StrayCancellationError, run_together

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sgm_tui.config import Config, GithubConfig, RepositoryConfig
-from sgm_tui.fleet.plan import Plan
+from sgm_tui.config.schema import Config, GithubConfig, RepositoryConfig
+from sgm_tui.fleet.plans.plan import Plan
 from sgm_tui.forge.github import GithubForge
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit

@@ -11,8 +11,8 @@ from typing import Any
 from sgm_tui.commands import output
 from sgm_tui.commands.arguments import count
 from sgm_tui.commands.common import load_config, nearest, one_of
-from sgm_tui.fleet.tables import align
-from sgm_tui.fleet.text import clean
+from sgm_tui.report.tables import align
+from sgm_tui.untrusted_text import clean
 
 _WORDS = 60
 

@@ -17,16 +17,16 @@ from sgm_tui.commands.arguments import positive
 from sgm_tui.commands.common import may_write
 from sgm_tui.commands.following import already_there, follow, line_of, until_its_turn
 from sgm_tui.errors import RefusedError, UsageError
-from sgm_tui.fleet.change_report import Result, document, text, why
 from sgm_tui.fleet.model import Version, is_version
-from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
-from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Override, Preview, Progress, Terms
-from sgm_tui.fleet.strategy import extras_of
-from sgm_tui.fleet.text import one_line
+from sgm_tui.fleet.plans.plan import Change, Plan, Refusal, Staged
+from sgm_tui.fleet.plans.proposal import ENDED, UNWRITTEN, Override, Preview, Progress, Terms
+from sgm_tui.fleet.plans.strategy import extras_of
 from sgm_tui.permission import Consent
+from sgm_tui.report.changes import Result, document, text, why
+from sgm_tui.untrusted_text import one_line
 
 if TYPE_CHECKING:
-    from sgm_tui.config import Config
+    from sgm_tui.config.schema import Config
     from sgm_tui.fleet.gate import Gate
     from sgm_tui.session import LiveSession
 

@@ -16,7 +16,7 @@ from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 from sgm_tui.fleet.completeness import EVERYTHING, UNCONFIGURED, Selection, git_is_silent
 
 if TYPE_CHECKING:
-    from sgm_tui.config import Config
+    from sgm_tui.config.schema import Config
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.session import LiveSession
 
@@ -37,7 +37,7 @@ async def load_config(arguments: argparse.Namespace) -> Config:
     Raises:
         ConfigError: there is none, or it cannot be used.
     """
-    from sgm_tui.config_file import load
+    from sgm_tui.config.file import load
     from sgm_tui.threads import Lane, run_in
 
     return await run_in(Lane.CREDENTIALS, load, arguments.config, flags=flags_of(arguments), environ=os.environ)

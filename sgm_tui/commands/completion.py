@@ -17,7 +17,7 @@ from sgm_tui.commands.common import load_config
 from sgm_tui.errors import SgmError, UsageError
 
 if TYPE_CHECKING:
-    from sgm_tui.config import Config
+    from sgm_tui.config.schema import Config
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 _KINDS = {"SERVICE": "services", "STAGE": "stages", "C": "clusters", "CLUSTER": "clusters"}

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from sgm_tui.commands import output
 from sgm_tui.fleet.cell import Journey
-from sgm_tui.fleet.change_report import why
-from sgm_tui.fleet.following import has_arrived, move_of, unseen
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Refusal
-from sgm_tui.fleet.proposal import Progress
+from sgm_tui.fleet.plans.following import has_arrived, move_of, unseen
+from sgm_tui.fleet.plans.plan import Refusal
+from sgm_tui.fleet.plans.proposal import Progress
+from sgm_tui.report.changes import why
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.cell import Cell
     from sgm_tui.fleet.gate import Gate
-    from sgm_tui.fleet.proposal import Preview
+    from sgm_tui.fleet.plans.proposal import Preview
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.session import LiveSession
 

@@ -14,10 +14,10 @@ from sgm_tui.commands.arguments import count
 from sgm_tui.commands.common import check_names, check_places, must_know_git, settled_session
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.completeness import Selection
-from sgm_tui.fleet.history import Past
+from sgm_tui.fleet.history.cell_history import Past
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.report import in_order, time_text
-from sgm_tui.fleet.tables import align
+from sgm_tui.report.status import in_order, time_text
+from sgm_tui.report.tables import align
 
 if TYPE_CHECKING:
     from sgm_tui.session import LiveSession

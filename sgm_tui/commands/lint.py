@@ -15,8 +15,8 @@ from sgm_tui.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from sgm_tui.config import Config
-    from sgm_tui.gitops.lint.findings import Report
+    from sgm_tui.config.schema import Config
+    from sgm_tui.lint.findings import Report
 
 _FORMATS = ("text", "json", "sarif", "github")
 _TEAM_FILE = "sgm.yaml"
@@ -45,8 +45,8 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser], shared: argparse.A
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings; 1 when there is an error (with `--strict` a warning), 0 otherwise."""
-    from sgm_tui.gitops.checkout import on_disk
-    from sgm_tui.gitops.lint.run import lint
+    from sgm_tui.lint.checkout import on_disk
+    from sgm_tui.lint.run import lint
 
     _check_rules([*arguments.rule, *arguments.ignore])
     folder = _root(arguments)
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_rules(names: Sequence[str]) -> None:
-    from sgm_tui.gitops.lint.catalogue import BY_ID
+    from sgm_tui.lint.catalogue import BY_ID
 
     for name in names:
         one_of("rule", name, BY_ID)
@@ -92,7 +92,7 @@ def _root(arguments: argparse.Namespace) -> Path:
 
 def _config(file: Path) -> Config | ConfigError:
     """The team file as it is written: what a repository says must not depend on who looks."""
-    from sgm_tui.config_file import load
+    from sgm_tui.config.file import load
 
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SGM_")}
     try:
@@ -112,8 +112,8 @@ def _where_paths_count_from(folder: Path, config: Config | ConfigError) -> Path:
 
 
 def _fits(root: Path, config: Config) -> bool:
-    from sgm_tui.gitops.checkout import on_disk
     from sgm_tui.gitops.tree import Tree
+    from sgm_tui.lint.checkout import on_disk
 
     return bool(Tree(config).places(dict.fromkeys(on_disk(root).files, "")))
 
@@ -123,7 +123,7 @@ def _git_root(folder: Path) -> Path:
 
 
 def _rendered(report: Report, root: Path, arguments: argparse.Namespace) -> str:
-    from sgm_tui.gitops.lint import render, sarif
+    from sgm_tui.lint import render, sarif
 
     form = arguments.output
     if form == "json":

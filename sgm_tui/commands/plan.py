@@ -12,14 +12,14 @@ from sgm_tui.commands import changes, output
 from sgm_tui.commands.common import may_write, must_know_git, settled_session
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.ages import age
-from sgm_tui.fleet.plan import Staged
-from sgm_tui.fleet.proposal import ENDED
-from sgm_tui.fleet.report import time_text
-from sgm_tui.fleet.tables import align
-from sgm_tui.fleet.wave_report import wave_document
+from sgm_tui.fleet.plans.plan import Staged
+from sgm_tui.fleet.plans.proposal import ENDED
+from sgm_tui.report.status import time_text
+from sgm_tui.report.tables import align
+from sgm_tui.report.waves import wave_document
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.proposal import Progress, Unfinished
+    from sgm_tui.fleet.plans.proposal import Progress, Unfinished
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.session import LiveSession
 

@@ -18,8 +18,8 @@ from sgm_tui.commands.common import (
 )
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.model import ServiceName, StageName
-from sgm_tui.fleet.plan import Staged
-from sgm_tui.fleet.staging import behind, cells_of, promotions_into
+from sgm_tui.fleet.plans.plan import Staged
+from sgm_tui.fleet.plans.staging import behind, cells_of, promotions_into
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.snapshot import FleetSnapshot

@@ -15,11 +15,11 @@ from sgm_tui.commands.common import check_names, may_write, must_have_answered, 
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.completeness import Selection
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.pulls import WORDS, PullAction, changes_protected, why_not
-from sgm_tui.fleet.report import time_text
-from sgm_tui.fleet.tables import align
+from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.pull_request_actions import WORDS, PullAction, changes_protected, why_not
 from sgm_tui.permission import Consent
+from sgm_tui.report.status import time_text
+from sgm_tui.report.tables import align
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.snapshot import FleetSnapshot

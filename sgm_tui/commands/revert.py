@@ -14,10 +14,10 @@ from sgm_tui.commands.common import check_names, check_places, may_write, must_k
 from sgm_tui.errors import UnreachableError, UsageError
 from sgm_tui.fleet.completeness import Selection, sources_of
 from sgm_tui.fleet.model import ServiceName, StageName
-from sgm_tui.fleet.plan import Change, Refusal, Staged
-from sgm_tui.fleet.reverting import affected, scope_of, wider_scope
-from sgm_tui.fleet.staging import cells_of
-from sgm_tui.fleet.text import one_line
+from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
+from sgm_tui.fleet.plans.staging import cells_of
+from sgm_tui.fleet.reverts.targets import affected, scope_of, wider_scope
+from sgm_tui.untrusted_text import one_line
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.snapshot import FleetSnapshot

@@ -13,12 +13,12 @@ from sgm_tui.commands.common import check_names, may_write, must_have_answered, 
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 from sgm_tui.fleet.completeness import Selection
 from sgm_tui.fleet.model import CellKey, ServiceName
-from sgm_tui.fleet.rollout_actions import WHAT_IT_DOES, RolloutAction, consequence, why_not
+from sgm_tui.fleet.rollouts.actions import WHAT_IT_DOES, RolloutAction, consequence, why_not
 from sgm_tui.permission import Consent
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.cell import Cell
-    from sgm_tui.fleet.observed import Rollout
+    from sgm_tui.fleet.facts import Rollout
     from sgm_tui.fleet.snapshot import FleetSnapshot
 
 _ACTIONS: tuple[RolloutAction, ...] = tuple(WHAT_IT_DOES)

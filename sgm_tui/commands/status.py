@@ -16,11 +16,11 @@ from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.completeness import Selection, gaps
 
 if TYPE_CHECKING:
-    from sgm_tui.config import Config
-    from sgm_tui.fleet.assertion import Assertion
+    from sgm_tui.config.schema import Config
     from sgm_tui.fleet.model import CellKey
-    from sgm_tui.fleet.report import Document
     from sgm_tui.fleet.snapshot import FleetSnapshot
+    from sgm_tui.report.assertion import Assertion
+    from sgm_tui.report.status import Document
 
     ConfigLoader = Callable[[], Awaitable[Config]]
 
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def look(load: ConfigLoader, arguments: argparse.Namespace) -> int:
     """`sgm status`: wait until every source has answered or given up, print, judge."""
-    from sgm_tui.fleet.assertion import parse
+    from sgm_tui.report.assertion import parse
     from sgm_tui.wiring import open_session
 
     claims = [parse(text) for text in arguments.assertions]
@@ -137,8 +137,8 @@ def _check_together(
 async def _rendered(
     snapshot: FleetSnapshot, keys: frozenset[CellKey], form: str, theme: str, missing: Sequence[str]
 ) -> str:
-    from sgm_tui.fleet import tables
-    from sgm_tui.fleet.report import report
+    from sgm_tui.report import tables
+    from sgm_tui.report.status import report
 
     if form == "json":
         return json.dumps(report(snapshot, keys, missing), indent=2, ensure_ascii=False)
@@ -164,7 +164,7 @@ def _yaml(document: Document) -> str:
 
 def _untrue(snapshot: FleetSnapshot, keys: frozenset[CellKey], claims: Sequence[Assertion]) -> list[str]:
     """Every claim that does not hold, of which cell, and what is there instead."""
-    from sgm_tui.fleet.report import cell_report, in_order
+    from sgm_tui.report.status import cell_report, in_order
 
     cells = [(cell.key, cell_report(cell)) for cell in in_order(snapshot) if cell.key in keys]
     if not cells:

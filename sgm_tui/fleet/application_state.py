@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from sgm_tui.fleet.cell import CellFacts, Journey
+from sgm_tui.fleet.facts import Application, Condition
 from sgm_tui.fleet.finding import DRIFT_GRACE_SECONDS, Finding, drift_grace
-from sgm_tui.fleet.observed import Application, Condition
 
 _NAMED = 3
 """How many differing resources a reason names."""

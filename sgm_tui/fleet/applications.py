@@ -6,8 +6,8 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sgm_tui.fleet.facts import Application
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.observed import Application
 from sgm_tui.fleet.source import SourceId
 
 

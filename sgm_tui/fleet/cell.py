@@ -15,7 +15,7 @@ from sgm_tui.fleet.model import CellKey, Version
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.desired import Desired
-    from sgm_tui.fleet.observed import Alert, Application, Metrics, Pending, Rollout, Scaling
+    from sgm_tui.fleet.facts import Alert, Application, Metrics, Pending, Rollout, Scaling
     from sgm_tui.fleet.soak import Soak
 
 

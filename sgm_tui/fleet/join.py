@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from sgm_tui.fleet.application_state import application_finding
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
+from sgm_tui.fleet.facts import UNREADABLE, Application, Rollout
 from sgm_tui.fleet.finding import DRIFT_GRACE_SECONDS, UNSEEN_GRACE_SECONDS, Finding, drift_grace
-from sgm_tui.fleet.observed import UNREADABLE, Application, Rollout
+from sgm_tui.fleet.rollouts.weights import percent_text
 from sgm_tui.fleet.soak import with_soak
 from sgm_tui.fleet.standstill import with_standstill
 from sgm_tui.fleet.versions import is_same_image
-from sgm_tui.fleet.weights import percent_text
 
 __all__ = ["DRIFT_GRACE_SECONDS", "UNSEEN_GRACE_SECONDS", "join"]
 

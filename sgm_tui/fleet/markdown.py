@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sgm_tui.fleet.text import one_line
+from sgm_tui.untrusted_text import one_line
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~]|:(?=[\w+-]+:)|&(?=#|\w+;))")
 """What means something to GitHub Flavored Markdown; a colon and an ampersand only in `:emoji:` and `&entity;`."""

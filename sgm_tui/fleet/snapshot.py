@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import CellKey, Fleet, ServiceName, Version
-from sgm_tui.fleet.plan import Plan
+from sgm_tui.fleet.plans.plan import Plan
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.observed import Alert, PullRequest
+    from sgm_tui.fleet.facts import Alert, PullRequest
     from sgm_tui.fleet.source import SourceHealth
 
 

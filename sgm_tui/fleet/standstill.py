@@ -15,7 +15,7 @@ from sgm_tui.fleet.versions import is_same_image
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.cell import Cell, CellFacts
-    from sgm_tui.fleet.observed import Rollout
+    from sgm_tui.fleet.facts import Rollout
 
 DOWN_AFTER = timedelta(minutes=2)
 """How long none of the pods may be ready before the cell has failed: a restart or a rescheduling takes less."""

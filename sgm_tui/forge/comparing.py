@@ -5,10 +5,10 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from sgm_tui.errors import RefusedError
-from sgm_tui.fleet.proposal import Between
-from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.plans.proposal import Between
 from sgm_tui.forge.connection import Connection, StatusError
 from sgm_tui.forge.wire import Comparison
+from sgm_tui.untrusted_text import clean
 
 _MOST_COMMITS = 20
 

@@ -7,11 +7,11 @@ from datetime import datetime
 
 import msgspec
 
+from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.history.trailers import Mark
 from sgm_tui.fleet.model import ServiceName, Version
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.text import clean
-from sgm_tui.fleet.trailers import Mark
 from sgm_tui.forge.wire import CheckRun, Commit, CommitStatus, Pull, Review
+from sgm_tui.untrusted_text import clean
 
 _BAD = frozenset(
     {"failure", "error", "cancelled", "timed_out", "action_required", "startup_failure", "stale"}

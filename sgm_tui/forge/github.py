@@ -24,13 +24,12 @@ from github import Auth
 from github.GithubException import GithubException
 from github.Requester import HTTPRequestsConnectionClass, Requester
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.ages import seconds_waited
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.proposal import Between, ClosedEarlier, Proposal
-from sgm_tui.fleet.text import clean, harmless
-from sgm_tui.fleet.trailers import Mark
+from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.history.trailers import Mark
+from sgm_tui.fleet.plans.proposal import Between, ClosedEarlier, Proposal
 from sgm_tui.forge.actions import PullActions
 from sgm_tui.forge.comparing import between
 from sgm_tui.forge.conditional import Answer, Conditional
@@ -39,19 +38,13 @@ from sgm_tui.forge.documents import marks_of, pull_of, was_merged_as
 from sgm_tui.forge.listing import Brought, Listing, Proposed, Proposes, open_ones
 from sgm_tui.forge.opening import Opening
 from sgm_tui.forge.quota import Quota, limit_of
-from sgm_tui.forge.refusals import (
-    document_of,
-    expiry_note,
-    expiry_of,
-    is_counted,
-    is_page,
-    unanswered,
-)
+from sgm_tui.forge.refusals import document_of, expiry_note, expiry_of, is_counted, is_page, unanswered
 from sgm_tui.forge.wire import Account, GraphqlAnswer, Kind, Pull, decode
 from sgm_tui.permission import NO_CONSENT, Consent, WritePermission
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.transport.blocking import AnswerRefusedError, BoundedSession
 from sgm_tui.transport.limits import Limits
+from sgm_tui.untrusted_text import clean, harmless
 
 Result = TypeVar("Result")
 

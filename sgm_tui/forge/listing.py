@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from sgm_tui.errors import UnreachableError
+from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.observed import PullRequest
 from sgm_tui.forge.conditional import PAGE, Ask, Conditional, Page, plain
 from sgm_tui.forge.documents import (
     change_of_commit,

@@ -8,13 +8,13 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.proposal import ClosedEarlier, Proposal
-from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.plans.proposal import ClosedEarlier, Proposal
+from sgm_tui.forge.assignment import dress, is_dressed
 from sgm_tui.forge.connection import LOST, Connection, StatusError, is_lost
 from sgm_tui.forge.documents import pull_of, time_of
-from sgm_tui.forge.dressing import dress, is_dressed
 from sgm_tui.forge.wire import Issue, Pull
+from sgm_tui.untrusted_text import clean
 
 _HINT = "Check github.api_url: the server there may not be GitHub."
 

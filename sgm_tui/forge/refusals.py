@@ -10,7 +10,7 @@ from typing import Any
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.ages import seconds_waited
-from sgm_tui.fleet.text import clean
+from sgm_tui.untrusted_text import clean
 
 _LONGEST = 1 << 16
 _WARN = timedelta(days=7)

@@ -17,12 +17,12 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from sgm_tui.config import RegistryConfig
+from sgm_tui.config.schema import RegistryConfig
 from sgm_tui.errors import system_words
-from sgm_tui.fleet.text import clean
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.transport.limits import size_text
 from sgm_tui.transport.streaming import read_whole
+from sgm_tui.untrusted_text import clean
 
 _DEADLINE = 10.0
 """Seconds for one image, token and all."""

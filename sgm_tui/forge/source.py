@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.observation import Lost, Observation, PullRequestsListed
-from sgm_tui.fleet.observed import Besides, PullRequest
+from sgm_tui.fleet.facts import Besides, PullRequest
 from sgm_tui.fleet.source import SourceId
+from sgm_tui.fleet.updates import Lost, Observation, PullRequestsListed
 from sgm_tui.forge.listing import Brought, Proposes
 from sgm_tui.forge.quota import PausedError
 from sgm_tui.threads import Lane, run_in

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from sgm_tui.config import Config, is_loopback
+from sgm_tui.config.schema import Config, is_loopback
 from sgm_tui.errors import UnreachableError
 
 _SECONDS = 10

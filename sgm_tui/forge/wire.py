@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.text import clean
+from sgm_tui.untrusted_text import clean
 
 Kind = TypeVar("Kind")
 Name = Annotated[str, msgspec.Meta(min_length=1)]

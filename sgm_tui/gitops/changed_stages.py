@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sgm_tui.fleet.model import Fleet, StageName
-from sgm_tui.fleet.pulls import protected_stages
-from sgm_tui.gitops.besides import BesidesReader
+from sgm_tui.fleet.pull_request_actions import protected_stages
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
+from sgm_tui.gitops.unrelated_changes import BesidesReader
 
 
 class ChangedStages:

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from threading import Lock
 
-from sgm_tui.config import Config
-from sgm_tui.fleet.history import Past, PastKind
-from sgm_tui.fleet.last_promotion import LastPromotion, last_promotion, newest_promotion
-from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.fleet.text import clean
-from sgm_tui.fleet.trailers import (
+from sgm_tui.config.schema import Config
+from sgm_tui.fleet.history.cell_history import Past, PastKind
+from sgm_tui.fleet.history.last_promotion import LastPromotion, last_promotion, newest_promotion
+from sgm_tui.fleet.history.trailers import (
     CHANGE,
     KNOWN_BAD,
     LET_GO,
@@ -24,8 +22,10 @@ from sgm_tui.fleet.trailers import (
     marks_in,
     who,
 )
+from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.gitops.repository import Commit, Repository
-from sgm_tui.gitops.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.untrusted_text import clean
 
 _REVERT = re.compile(r"revert(?:\([^)]*\))?!?:|Revert \"", re.IGNORECASE)
 _PROMOTION = re.compile(r".*(?:->|→|\bpromote)", re.IGNORECASE)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from sgm_tui.fleet.desired import DesiredState
 from sgm_tui.fleet.model import ServiceName, Version
-from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.repository import Repository
-from sgm_tui.gitops.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.untrusted_text import clean
 
 _MOST_READ = 2_000
 """So many files of earlier commits are read, the newest first: a version that is not among them is not counted."""

@@ -29,13 +29,13 @@ import git
 from git.cmd import Git
 
 from sgm_tui.errors import ConfigError, RefusedError, UnreachableError, system_words
-from sgm_tui.fleet.text import clean, harmless
-from sgm_tui.fleet.trailers import Message
+from sgm_tui.fleet.history.trailers import Message
 from sgm_tui.gitops.batch import batch, batch_in_order
 from sgm_tui.gitops.credentials import RemoteCredentials
 from sgm_tui.permission import NO_CONSENT, Consent, WritePermission
 from sgm_tui.private_files import make_private_directory, open_private
 from sgm_tui.threads import Lane, run_in
+from sgm_tui.untrusted_text import clean, harmless
 
 ABSENT = "0" * 40
 """What a ref that does not exist points to."""

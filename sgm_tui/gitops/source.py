@@ -10,11 +10,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.desired import DesiredState
-from sgm_tui.fleet.observation import Alive, DesiredObserved, DesiredRemembered, Lost, Observation
 from sgm_tui.fleet.source import SourceId
+from sgm_tui.fleet.updates import Alive, DesiredObserved, DesiredRemembered, Lost, Observation
 from sgm_tui.gitops.releases import knows_all, releases_in
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree

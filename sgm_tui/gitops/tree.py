@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.fleet.desired import Desired, DesiredState
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.fleet.text import clean
 from sgm_tui.gitops.repository import Commit, Repository
-from sgm_tui.gitops.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.untrusted_text import clean
 
 _MOST_PROPOSALS = 500
 _LINK = ""

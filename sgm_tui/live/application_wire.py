@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from sgm_tui.fleet.observed import Application, Condition, Operation
-from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.facts import Application, Condition, Operation
 from sgm_tui.live.wire import ListMetadata, Metadata, Wire, cleaned, moment
+from sgm_tui.untrusted_text import clean
 
 _MESSAGE = 1024
 _DIFFERING = 20

@@ -14,8 +14,10 @@ from collections.abc import Callable
 import msgspec
 
 from sgm_tui.errors import SgmError
+from sgm_tui.fleet.facts import Application
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.observation import (
+from sgm_tui.fleet.source import SourceId
+from sgm_tui.fleet.updates import (
     Alive,
     ApplicationChanged,
     ApplicationGone,
@@ -25,14 +27,12 @@ from sgm_tui.fleet.observation import (
     Observation,
     Off,
 )
-from sgm_tui.fleet.observed import Application
-from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.text import clean
 from sgm_tui.live.application_wire import ApplicationWire, Table, application, decode_application, rows
 from sgm_tui.live.connection import AbsentError, ClusterConnection, beat, decode
 from sgm_tui.live.naming import IsService, Naming
 from sgm_tui.live.watch import Beat, Changed, Collection, Listed, Trouble, follow, unhurried, unreadable
 from sgm_tui.supervision import run_together
+from sgm_tui.untrusted_text import clean
 
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 UNREADABLE = "Unreadable"

@@ -28,11 +28,11 @@ from kubernetes.aio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, Kube
 
 from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableError, system_words
 from sgm_tui.fleet.ages import seconds_waited
-from sgm_tui.fleet.text import clean
 from sgm_tui.live.wire import Status
 from sgm_tui.permission import NO_CONSENT, Consent, WritePermission
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.transport.streaming import RedirectRefusedError, read_start, read_whole, refuse_redirects
+from sgm_tui.untrusted_text import clean
 
 JSON = "application/json"
 _NAMES = f"{JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,{JSON}"

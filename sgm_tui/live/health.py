@@ -10,13 +10,13 @@ import asyncio
 import math
 from datetime import UTC, datetime, timedelta
 
-from sgm_tui.config import ClusterConfig, Config
+from sgm_tui.config.schema import ClusterConfig, Config
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.health import Samples
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.live.aside import Aside
+from sgm_tui.fleet.reverts.health import Samples
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.prometheus import Rows, asking, number, told
+from sgm_tui.live.single_call_thread import Aside
 
 QUERY = "healthy"
 """Its name under `prometheus.queries`."""

@@ -13,18 +13,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sgm_tui.config import MetricsConfig
+from sgm_tui.config.schema import MetricsConfig
 from sgm_tui.errors import SgmError
+from sgm_tui.fleet.facts import Alert, Metrics
 from sgm_tui.fleet.model import CellKey, ClusterName
-from sgm_tui.fleet.observation import AlertsListed, Lost, MetricsListed, Observation
-from sgm_tui.fleet.observed import Alert, Metrics
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.text import clean
-from sgm_tui.live.aside import Aside
+from sgm_tui.fleet.updates import AlertsListed, Lost, MetricsListed, Observation
 from sgm_tui.live.naming import Naming
+from sgm_tui.live.polling import Moves, always, rest
 from sgm_tui.live.prometheus import Asking, asking, number, told
-from sgm_tui.live.rest import Moves, always, rest
+from sgm_tui.live.single_call_thread import Aside
 from sgm_tui.live.wire import moment
+from sgm_tui.untrusted_text import clean
 
 _PATIENCE = 30.0
 """Seconds for all requests of one look; a slow trickle is not silence."""

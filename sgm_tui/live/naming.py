@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sgm_tui.config import ClusterConfig, Config
+from sgm_tui.config.schema import ClusterConfig, Config
 from sgm_tui.fleet.git_urls import same_repository
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 

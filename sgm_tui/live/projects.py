@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.text import clean
 from sgm_tui.live.connection import AbsentError, ClusterConnection, ForbiddenError, decode
 from sgm_tui.live.wire import Wire
+from sgm_tui.untrusted_text import clean
 
 _API = "/apis/argoproj.io/v1alpha1"
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")

@@ -23,14 +23,14 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 from urllib3.util.retry import Retry
 
-from sgm_tui.config import MetricsConfig
+from sgm_tui.config.schema import MetricsConfig
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.source import INCOMPLETE
-from sgm_tui.fleet.text import clean
 from sgm_tui.live.prometheus_access import authorities, basic_auth_for, headers_for
 from sgm_tui.transport.blocking import AnswerRefusedError, BoundedSession
 from sgm_tui.transport.limits import Limits
+from sgm_tui.untrusted_text import clean
 
 _LIMITS = Limits(silence=5.0, total=10.0, size=32 << 20)
 """A series of one value is 200 bytes, one of the trend 700: room for every service of a cluster many times over."""

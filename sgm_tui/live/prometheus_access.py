@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sgm_tui.config import MetricsConfig
+from sgm_tui.config.schema import MetricsConfig
 from sgm_tui.errors import UnreachableError
 
 

@@ -7,11 +7,11 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from sgm_tui.fleet.facts import AnalysisRun
 from sgm_tui.fleet.model import ClusterName
-from sgm_tui.fleet.observed import AnalysisRun
-from sgm_tui.fleet.rollout import DEADLINE_SECONDS, Condition, ReplicaSetObject, RolloutObject, Step
-from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.rollouts.rollout import DEADLINE_SECONDS, Condition, ReplicaSetObject, RolloutObject, Step
 from sgm_tui.live.wire import Metadata, Wire, cleaned, moment, whole
+from sgm_tui.untrusted_text import clean
 
 HASH_LABEL = "rollouts-pod-template-hash"
 REVISION = "rollout.argoproj.io/revision"

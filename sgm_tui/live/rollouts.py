@@ -15,21 +15,11 @@ from typing import Any, Literal
 import msgspec
 
 from sgm_tui.errors import RefusedError
+from sgm_tui.fleet.facts import UNREADABLE, AnalysisRun, Rollout
 from sgm_tui.fleet.model import CellKey, ClusterName
-from sgm_tui.fleet.observation import (
-    Alive,
-    Arriving,
-    Lost,
-    Observation,
-    Off,
-    RolloutChanged,
-    RolloutGone,
-    RolloutsListed,
-)
-from sgm_tui.fleet.observed import UNREADABLE, AnalysisRun, Rollout
-from sgm_tui.fleet.rollout import ReplicaSetObject, RolloutObject, derive
+from sgm_tui.fleet.rollouts.rollout import ReplicaSetObject, RolloutObject, derive
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.updates import Alive, Arriving, Lost, Observation, Off, RolloutChanged, RolloutGone, RolloutsListed
 from sgm_tui.live.connection import AbsentError, ClusterConnection, beat
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollout_wire import (
@@ -46,6 +36,7 @@ from sgm_tui.live.rollout_wire import (
 from sgm_tui.live.watch import Beat, Changed, Collection, Listed, Trouble, follow, unhurried, unreadable
 from sgm_tui.live.wire import Metadata
 from sgm_tui.supervision import run_together
+from sgm_tui.untrusted_text import clean
 
 _log = logging.getLogger("sgm.rollouts")
 

@@ -9,17 +9,17 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from sgm_tui.errors import SgmError
+from sgm_tui.fleet.facts import Scaling
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.observation import Lost, Observation, Off, ScalingListed
-from sgm_tui.fleet.observed import Scaling
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.text import clean
+from sgm_tui.fleet.updates import Lost, Observation, Off, ScalingListed
 from sgm_tui.live.connection import AbsentError, ClusterConnection
 from sgm_tui.live.naming import Naming
-from sgm_tui.live.rest import Moves, always, rest
+from sgm_tui.live.polling import Moves, always, rest
 from sgm_tui.live.rollout_wire import tracked_by
 from sgm_tui.live.watch import Backoff, list_all
 from sgm_tui.live.wire import Metadata, Wire
+from sgm_tui.untrusted_text import clean
 
 _PATH = "/apis/autoscaling/v2/horizontalpodautoscalers"
 _SECONDS = 20.0

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.text import clean
 from sgm_tui.live.connection import (
     BrokenError,
     BusyError,
@@ -28,6 +27,7 @@ from sgm_tui.live.connection import (
     refusal,
 )
 from sgm_tui.live.wire import Envelope, Metadata, RawEvent, RawList, Status
+from sgm_tui.untrusted_text import clean
 
 _PAGE = 500
 _FEWEST = 8

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from sgm_tui.fleet.text import clean
+from sgm_tui.untrusted_text import clean
 
 
 class Wire(msgspec.Struct, rename="camel", gc=False, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 
-from sgm_tui.fleet.text import one_line
+from sgm_tui.untrusted_text import one_line
 
 _LONGEST = 100
 """Characters of a name."""

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sgm_tui.fleet.text import harmless
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.files import locked, unusable, write_whole
 from sgm_tui.operations.journal import append, encoded, now
+from sgm_tui.untrusted_text import harmless
 
 _START = "0" * 64
 

@@ -10,18 +10,18 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
 from sgm_tui.fleet.markdown import markdown_text as plain
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Change
-from sgm_tui.fleet.proposal import FileEdit, Override, Superseded
-from sgm_tui.fleet.report import time_text
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.plans.proposal import FileEdit, Override, Superseded
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.text import one_line
 from sgm_tui.operations.proposal import identity_of
+from sgm_tui.report.status import time_text
+from sgm_tui.untrusted_text import one_line
 
 SCHEMA = 1
 _FILES = 5

@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from sgm_tui.fleet.plan import Plan
-from sgm_tui.fleet.plan_document import document_of, plan_of
+from sgm_tui.fleet.plans.document import document_of, plan_of
+from sgm_tui.fleet.plans.plan import Plan
 from sgm_tui.operations.files import locked, unusable, write_whole
 
 

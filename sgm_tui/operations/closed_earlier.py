@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.proposal import ClosedEarlier, Proposal
+from sgm_tui.fleet.plans.proposal import ClosedEarlier, Proposal
 
 _SECONDS = 10.0
 """A plan does not wait longer than that to be shown."""

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.plans.proposal import Progress, Proposal
 from sgm_tui.fleet.policy import Policy
-from sgm_tui.fleet.proposal import Progress, Proposal
 from sgm_tui.operations.rivals import Claim, Commits, claims, stops
 from sgm_tui.threads import Lane, run_in
 

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from sgm_tui.fleet.text import clean
+from sgm_tui.untrusted_text import clean
 
 _CONTEXT = 3
 _LONGEST = 20_000

@@ -11,16 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.evidence import Evidence, image_of
+from sgm_tui.fleet.gates.evidence import Evidence, image_of
 from sgm_tui.fleet.images import parse_image
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.plans.plan import Change, Plan
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.versions import is_same_image
-from sgm_tui.gitops.image_values import image_in
-from sgm_tui.gitops.values import UnreadableError, string_in
+from sgm_tui.gitops.yaml.image_values import image_in
+from sgm_tui.gitops.yaml.values import UnreadableError, string_in
 from sgm_tui.operations.platform import Platform
 from sgm_tui.operations.projects import Hubs, projects_of
 from sgm_tui.operations.reading import CommitReader, Trees

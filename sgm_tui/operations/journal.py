@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sgm_tui.fleet.text import harmless
 from sgm_tui.operations.files import locked, unusable
 from sgm_tui.private_files import append_line
+from sgm_tui.untrusted_text import harmless
 
 BEGINS = frozenset({"commit", "act"})
 """Steps with which an operation begins: a write, and an action on a pull request."""

@@ -11,10 +11,10 @@ from typing import Any
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import ServiceName, Version
-from sgm_tui.fleet.text import clean
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.files import locked, unusable, write_whole
 from sgm_tui.operations.journal import now
+from sgm_tui.untrusted_text import clean
 
 _SCHEMA = 1
 

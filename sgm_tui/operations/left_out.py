@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sgm_tui.config import Config
-from sgm_tui.fleet.plan import Change
-from sgm_tui.fleet.strategy import steps_key
-from sgm_tui.gitops.compare import differing, same_value
-from sgm_tui.gitops.edits import EditRefusedError
+from sgm_tui.config.schema import Config
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.plans.strategy import steps_key
 from sgm_tui.gitops.history import History
-from sgm_tui.gitops.undo import undo_merge
-from sgm_tui.gitops.values import UnreadableError
+from sgm_tui.gitops.yaml.compare import differing, same_value
+from sgm_tui.gitops.yaml.edits import EditRefusedError
+from sgm_tui.gitops.yaml.undo import undo_merge
+from sgm_tui.gitops.yaml.values import UnreadableError
 from sgm_tui.operations.writing import Files, without_strategy
 
 _NONE = "[]"

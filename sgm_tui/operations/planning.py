@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Change, Plan, Refusal
-from sgm_tui.fleet.strategy import extras_of
+from sgm_tui.fleet.plans.plan import Change, Plan, Refusal
+from sgm_tui.fleet.plans.strategy import extras_of
 from sgm_tui.operations.cart import Cart
 from sgm_tui.operations.files import beside
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from sgm_tui.config import Config
-from sgm_tui.fleet.evidence import Admission
+from sgm_tui.config.schema import Config
+from sgm_tui.fleet.argo.globs import matches
+from sgm_tui.fleet.argo.objects import IN_CLUSTER, Application, AppProject, SyncWindow
+from sgm_tui.fleet.argo.schedule import ScheduleError, check_sync_window, schedule
+from sgm_tui.fleet.argo.windows import Window
+from sgm_tui.fleet.facts import Application as Live
+from sgm_tui.fleet.gates.evidence import Admission
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.observed import Application as Live
-from sgm_tui.fleet.text import clean
-from sgm_tui.fleet.windows import Window
-from sgm_tui.gitops.argo_objects import IN_CLUSTER, Application, AppProject, SyncWindow
-from sgm_tui.gitops.globs import matches
-from sgm_tui.gitops.lint.subject import Checkout, Subject
+from sgm_tui.lint.subject import Checkout, Subject
 from sgm_tui.live.naming import Naming
-from sgm_tui.schedule import ScheduleError, check_sync_window, schedule
+from sgm_tui.untrusted_text import clean
 
 _BUILT_IN = "default"
 """The project Argo CD makes by itself."""

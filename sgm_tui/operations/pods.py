@@ -11,19 +11,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sgm_tui.config import Config
-from sgm_tui.fleet.plan import Change
-from sgm_tui.fleet.reverting import Template
-from sgm_tui.fleet.text import clean
-from sgm_tui.gitops.argo_objects import Application, Source, value_paths
+from sgm_tui.config.schema import Config
+from sgm_tui.fleet.argo.objects import Application, Source, value_paths
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.reverts.targets import Template
 from sgm_tui.gitops.chart import pod_values, reaching
-from sgm_tui.gitops.compare import differing
-from sgm_tui.gitops.edits import EditRefusedError
 from sgm_tui.gitops.history import History
-from sgm_tui.gitops.values import UnreadableError
+from sgm_tui.gitops.yaml.compare import differing
+from sgm_tui.gitops.yaml.edits import EditRefusedError
+from sgm_tui.gitops.yaml.values import UnreadableError
 from sgm_tui.operations.platform import Platform
 from sgm_tui.operations.reading import CommitReader, Trees
 from sgm_tui.operations.writing import Files, written
+from sgm_tui.untrusted_text import clean
 
 _FIXED = re.compile(r"v?\d+\.\d+\.\d+[-+.\w]*|[0-9a-f]{40}")
 """Revisions that always mean the same: an exact version, or a commit."""

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sgm_tui.fleet.evidence import ProjectRead
+from sgm_tui.fleet.argo.objects import AppProject, ArgoObjects, read_object
+from sgm_tui.fleet.facts import Application as Live
+from sgm_tui.fleet.gates.evidence import ProjectRead
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.observed import Application as Live
-from sgm_tui.fleet.text import clean
-from sgm_tui.gitops.argo_objects import AppProject, ArgoObjects, read_object
 from sgm_tui.operations.platform import Platform, Project
+from sgm_tui.untrusted_text import clean
 
 
 class Hubs(Protocol):

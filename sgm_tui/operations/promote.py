@@ -13,21 +13,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.fleet.codeowners import PLACES, Owners
-from sgm_tui.fleet.evidence import Evidence
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.gates import judge
-from sgm_tui.fleet.history import WayBack
+from sgm_tui.fleet.gates.evaluation import judge
+from sgm_tui.fleet.gates.evidence import Evidence
+from sgm_tui.fleet.history.cell_history import WayBack
 from sgm_tui.fleet.model import CellKey, StageName, Version
-from sgm_tui.fleet.plan import Change, Plan, Refusal
-from sgm_tui.fleet.proposal import ENDED, Adopted, Between, FileEdit, Preview, Progress, Proposal, Superseded, Terms
+from sgm_tui.fleet.plans.plan import Change, Plan, Refusal
+from sgm_tui.fleet.plans.proposal import (
+    ENDED,
+    Adopted,
+    Between,
+    FileEdit,
+    Preview,
+    Progress,
+    Proposal,
+    Superseded,
+    Terms,
+)
+from sgm_tui.fleet.plans.strategy import steps_of
+from sgm_tui.fleet.plans.superseding import replaceable
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.strategy import steps_of
-from sgm_tui.fleet.superseding import replaceable
-from sgm_tui.gitops.compare import staying, travelling
-from sgm_tui.gitops.edits import EditRefusedError
-from sgm_tui.gitops.values import UnreadableError
+from sgm_tui.gitops.yaml.compare import staying, travelling
+from sgm_tui.gitops.yaml.edits import EditRefusedError
+from sgm_tui.gitops.yaml.values import UnreadableError
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.body import body_of
 from sgm_tui.operations.closed_earlier import with_closed_earlier

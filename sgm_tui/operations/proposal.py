@@ -11,12 +11,12 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.history.trailers import BY, KNOWN_BAD, PROMOTION
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.plans.proposal import Adopted, FileEdit, Override, Proposal
+from sgm_tui.fleet.plans.waves import split
 from sgm_tui.fleet.policy import Policy
-from sgm_tui.fleet.proposal import Adopted, FileEdit, Override, Proposal
-from sgm_tui.fleet.text import one_line
-from sgm_tui.fleet.trailers import BY, KNOWN_BAD, PROMOTION
-from sgm_tui.fleet.waves import split
+from sgm_tui.untrusted_text import one_line
 
 _TITLE = 72
 _NAMED = 3

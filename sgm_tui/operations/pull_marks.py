@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from sgm_tui.errors import SgmError
+from sgm_tui.fleet.history.trailers import Mark
 from sgm_tui.fleet.model import ServiceName, Version
-from sgm_tui.fleet.trailers import Mark
 from sgm_tui.gitops.history import History
 from sgm_tui.threads import Lane, run_in
 

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
+from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import StageName
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.proposal import Progress, Proposal, Unfinished
-from sgm_tui.fleet.pulls import WORDS, PullAction
+from sgm_tui.fleet.plans.proposal import Progress, Proposal, Unfinished
+from sgm_tui.fleet.pull_request_actions import WORDS, PullAction
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside
 from sgm_tui.operations.journal import Entry, Journal

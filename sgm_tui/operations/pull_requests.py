@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from sgm_tui.errors import RefusedError
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.pulls import PullAction
+from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.pull_request_actions import PullAction
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside, change_file, locked
 from sgm_tui.operations.journal import Journal

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.codeowners import PLACES, Owners
-from sgm_tui.fleet.text import clean
 from sgm_tui.operations.platform import Platform, platform_of
+from sgm_tui.untrusted_text import clean
 
 _YAML = (".yaml", ".yml")
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Protocol
 
 from sgm_tui.errors import RefusedError, SgmError, UsageError
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Plan
-from sgm_tui.fleet.plan_document import plan_of
-from sgm_tui.fleet.proposal import FileEdit, Override, Preview, Progress, Proposal, Superseded, Terms, Unfinished
+from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.plans.document import plan_of
+from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.fleet.plans.proposal import FileEdit, Override, Preview, Progress, Proposal, Superseded, Terms, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.gitops.edits import EditRefusedError
+from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside, change_file, is_held
 from sgm_tui.operations.journal import Entry, Journal

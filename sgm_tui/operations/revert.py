@@ -9,16 +9,16 @@ from datetime import datetime
 from typing import Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
-from sgm_tui.fleet.health import Samples, with_health
-from sgm_tui.fleet.history import Past, WayBack
-from sgm_tui.fleet.last_promotion import LastPromotion
+from sgm_tui.fleet.history.cell_history import Past, WayBack
+from sgm_tui.fleet.history.last_promotion import LastPromotion
+from sgm_tui.fleet.history.trailers import LET_GO
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
-from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.promotion_revert import PromotionRevert, by_stage, promotion_revert
-from sgm_tui.fleet.reverting import affected, already_reverted, chosen, nothing_standing, revert_change, way_back
+from sgm_tui.fleet.plans.plan import Change, Refusal
+from sgm_tui.fleet.plans.staging import cells_of
+from sgm_tui.fleet.reverts.health import Samples, with_health
+from sgm_tui.fleet.reverts.promotion import PromotionRevert, by_stage, promotion_revert
+from sgm_tui.fleet.reverts.targets import affected, already_reverted, chosen, nothing_standing, revert_change, way_back
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.staging import cells_of
-from sgm_tui.fleet.trailers import LET_GO
 from sgm_tui.gitops.history import History
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside

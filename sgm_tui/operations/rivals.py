@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.plans.plan import Change, Refusal
+from sgm_tui.fleet.plans.proposal import Adopted
 from sgm_tui.fleet.policy import Policy
-from sgm_tui.fleet.proposal import Adopted
-from sgm_tui.gitops.edits import EditRefusedError
-from sgm_tui.gitops.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.edits import EditRefusedError
+from sgm_tui.gitops.yaml.values import UnreadableError, version_in
 from sgm_tui.operations.proposal import Group, branch_of
 from sgm_tui.operations.writing import written
 

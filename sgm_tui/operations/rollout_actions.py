@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.model import CellKey, ClusterName
-from sgm_tui.fleet.rollout import derive
-from sgm_tui.fleet.rollout_actions import Patch, RolloutAction, moved, outcome, patches, why_not
+from sgm_tui.fleet.rollouts.actions import Patch, RolloutAction, moved, outcome, patches, why_not
+from sgm_tui.fleet.rollouts.rollout import derive
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside
 from sgm_tui.permission import NO_CONSENT, Consent
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.observed import Rollout
+    from sgm_tui.fleet.facts import Rollout
     from sgm_tui.live.rollout_actor import Current, RolloutActor
 
 _TRIES = 3

@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.errors import RefusedError, SgmError
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Plan
-from sgm_tui.fleet.plan_document import document_of
-from sgm_tui.fleet.proposal import Between, Progress, Proposal
-from sgm_tui.fleet.trailers import SGM
-from sgm_tui.gitops.edits import EditRefusedError
+from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.history.trailers import SGM
+from sgm_tui.fleet.plans.document import document_of
+from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.fleet.plans.proposal import Between, Progress, Proposal
+from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.closed_earlier import Closed

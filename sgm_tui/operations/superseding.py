@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
-from sgm_tui.fleet.proposal import Proposal, Superseded
+from sgm_tui.fleet.plans.proposal import Proposal, Superseded
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside
 from sgm_tui.operations.journal import Journal

@@ -17,17 +17,17 @@ from typing import Any, Protocol
 from sgm_tui.crash import kind_of
 from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.model import StageName
-from sgm_tui.fleet.plan import Plan
-from sgm_tui.fleet.plan_document import change_of
+from sgm_tui.fleet.plans.document import change_of
+from sgm_tui.fleet.plans.plan import Plan
+from sgm_tui.fleet.plans.proposal import ENDED, Adopted, Override, Preview, Progress, Proposal, Terms
+from sgm_tui.fleet.plans.waves import WavePlan, next_step, soak_of
 from sgm_tui.fleet.policy import Policy
-from sgm_tui.fleet.proposal import ENDED, Adopted, Override, Preview, Progress, Proposal, Terms
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.text import one_line
-from sgm_tui.fleet.waves import WavePlan, next_step, soak_of
 from sgm_tui.operations.files import beside, locked, write_whole
 from sgm_tui.operations.proposal import identity_of
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
+from sgm_tui.untrusted_text import one_line
 
 _SCHEMA = 1
 _TRY_AGAIN = timedelta(seconds=30)

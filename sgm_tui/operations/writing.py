@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Change
-from sgm_tui.gitops.compare import same_value
-from sgm_tui.gitops.edits import EditRefusedError, edit
-from sgm_tui.gitops.structured import remove, replace
-from sgm_tui.gitops.undo import undo_merge
-from sgm_tui.gitops.values import UnreadableError, version_in
-from sgm_tui.gitops.yaml_style import Value
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.gitops.yaml.compare import same_value
+from sgm_tui.gitops.yaml.edits import EditRefusedError, edit
+from sgm_tui.gitops.yaml.structured import remove, replace
+from sgm_tui.gitops.yaml.style import Value
+from sgm_tui.gitops.yaml.undo import undo_merge
+from sgm_tui.gitops.yaml.values import UnreadableError, version_in
 
 
 class Files(Protocol):

@@ -26,9 +26,11 @@ from typing import Any
 
 from aiohttp import web
 
-from sgm_tui.sandbox import github_api, kube_api, prometheus_api, registry_api
-from sgm_tui.sandbox.kube_access import is_loopback
-from sgm_tui.sandbox.kube_tls import LoopbackTls, persistent_tls
+from sgm_tui.sandbox.github import api as github_api
+from sgm_tui.sandbox.kubernetes import api as kube_api
+from sgm_tui.sandbox.kubernetes.access import is_loopback
+from sgm_tui.sandbox.kubernetes.tls import LoopbackTls, persistent_tls
+from sgm_tui.sandbox.prometheus import api as prometheus_api
 from sgm_tui.sandbox.ready import (
     HUB,
     Address,
@@ -40,9 +42,10 @@ from sgm_tui.sandbox.ready import (
     token_in,
     write_private,
 )
-from sgm_tui.sandbox.registry_api import Registry
+from sgm_tui.sandbox.registry import api as registry_api
+from sgm_tui.sandbox.registry.api import Registry
 from sgm_tui.sandbox.team_file import team_file
-from sgm_tui.sandbox.world import STEP_SECONDS, World
+from sgm_tui.sandbox.world.world import STEP_SECONDS, World
 
 _HOST = "127.0.0.1"
 _HEALTH = ("/healthz", "/livez", "/readyz")

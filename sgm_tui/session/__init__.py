@@ -4,7 +4,7 @@ A session exists at once and empty; `wiring` connects it in the background and t
 everything that writes. Reading never waits for writing, and read-only refuses at one place, before anything is sent.
 """
 
-from sgm_tui.session.desk import Desk
 from sgm_tui.session.live import LiveSession
+from sgm_tui.session.write_services import Desk
 
 __all__ = ["Desk", "LiveSession"]

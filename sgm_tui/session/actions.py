@@ -10,9 +10,9 @@ from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session.connected import ConnectedSession
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.observed import Rollout
-    from sgm_tui.fleet.pulls import PullAction
-    from sgm_tui.fleet.rollout_actions import RolloutAction
+    from sgm_tui.fleet.facts import Rollout
+    from sgm_tui.fleet.pull_request_actions import PullAction
+    from sgm_tui.fleet.rollouts.actions import RolloutAction
 
 
 class ActionIntents(ConnectedSession):

@@ -12,12 +12,12 @@ from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.completeness import EVERYTHING, Selection
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.permission import Permitted
-from sgm_tui.session.desk import Desk, Refreshable
+from sgm_tui.session.write_services import Desk, Refreshable
 from sgm_tui.store import Store
 from sgm_tui.waiting import complete_snapshot
 
 if TYPE_CHECKING:
-    from sgm_tui.config import Config
+    from sgm_tui.config.schema import Config
 
 logger = logging.getLogger("sgm")
 

@@ -7,22 +7,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.gates import judge_pull
+from sgm_tui.fleet.gates.evaluation import judge_pull
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
-from sgm_tui.fleet.plan import Change, Plan, Refusal, Staged
-from sgm_tui.fleet.proposal import ENDED, UNWRITTEN, Terms
+from sgm_tui.fleet.plans.plan import Change, Plan, Refusal, Staged
+from sgm_tui.fleet.plans.proposal import ENDED, UNWRITTEN, Terms
+from sgm_tui.fleet.plans.staging import behind, promotion_into, promotions_into
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.staging import behind, promotion_into, promotions_into
 from sgm_tui.operations.planning import edited
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session.connected import ConnectedSession
-from sgm_tui.session.desk import Desk
+from sgm_tui.session.write_services import Desk
 from sgm_tui.threads import Lane, run_in
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate
-    from sgm_tui.fleet.proposal import Preview, Progress, Terms
-    from sgm_tui.policy import Policy
+    from sgm_tui.fleet.plans.proposal import Preview, Progress, Terms
+    from sgm_tui.fleet.policy import Policy
 
 
 class PlanIntents(ConnectedSession):

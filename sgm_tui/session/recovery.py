@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from sgm_tui.fleet.proposal import ENDED
+from sgm_tui.fleet.plans.proposal import ENDED
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session.plans import PlanIntents
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.proposal import Progress, Unfinished
+    from sgm_tui.fleet.plans.proposal import Progress, Unfinished
 
 
 class RecoveryIntents(PlanIntents):

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
-from sgm_tui.fleet.plan import Change, Refusal, Staged
+from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
 from sgm_tui.session.plans import PlanIntents
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.history import Past, WayBack
-    from sgm_tui.fleet.promotion_revert import PromotionRevert
+    from sgm_tui.fleet.history.cell_history import Past, WayBack
+    from sgm_tui.fleet.reverts.promotion import PromotionRevert
 
 
 class RevertIntents(PlanIntents):

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sgm_tui.fleet.completeness import gaps
-from sgm_tui.fleet.waves import WavePlan, WaveStep, next_step
+from sgm_tui.fleet.plans.waves import WavePlan, WaveStep, next_step
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session.connected import ConnectedSession
 from sgm_tui.threads import Lane, run_in
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.proposal import Progress
+    from sgm_tui.fleet.plans.proposal import Progress
 
 
 class WaveIntents(ConnectedSession):

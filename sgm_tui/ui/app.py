@@ -24,17 +24,18 @@ from textual.widgets.input import Selection
 
 from sgm_tui.errors import UsageError
 from sgm_tui.resources import styles
-from sgm_tui.ui import keys, terminal, themes
-from sgm_tui.ui.canvas import Canvas
-from sgm_tui.ui.driver import LastingDriver
+from sgm_tui.ui import keys, themes
 from sgm_tui.ui.navigation import Navigation
 from sgm_tui.ui.present.glyphs import AsciiTable
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.screens.matrix import WIDE
 from sgm_tui.ui.session import Session
+from sgm_tui.ui.terminal import capabilities as terminal
+from sgm_tui.ui.terminal.canvas import Canvas
+from sgm_tui.ui.terminal.driver import LastingDriver
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.proposal import Progress
+    from sgm_tui.fleet.plans.proposal import Progress
 
 logger = logging.getLogger("sgm")
 

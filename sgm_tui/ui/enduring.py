@@ -27,7 +27,7 @@ from textual.worker import WorkerFailed
 from sgm_tui import __version__
 from sgm_tui.crash import one_line, write_report
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.text import clean
+from sgm_tui.untrusted_text import clean
 
 logger = logging.getLogger("sgm")
 

@@ -34,7 +34,7 @@ from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
 if TYPE_CHECKING:
-    from sgm_tui.ui.present.course import Course
+    from sgm_tui.ui.present.progress import Course
 
 
 class Navigation(Enduring):
@@ -70,7 +70,7 @@ class Navigation(Enduring):
     @on(PlanRequested)
     def open_plan(self) -> None:
         """What is planned."""
-        from sgm_tui.ui.present.course import Course
+        from sgm_tui.ui.present.progress import Course
         from sgm_tui.ui.screens.plan import PlanScreen
 
         if not isinstance(self.screen, PlanScreen):
@@ -137,7 +137,7 @@ class Navigation(Enduring):
     @on(RolloutRequested)
     def begin_acting(self, message: RolloutRequested) -> None:
         """Ask, and do it to the rollout that was asked about."""
-        from sgm_tui.ui.acting import act_on_rollout
+        from sgm_tui.ui.rollout_actions import act_on_rollout
 
         self.run_worker(act_on_rollout(self, message), group="acting")
 

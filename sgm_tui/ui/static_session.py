@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
-from sgm_tui.fleet.plan import Change, Refusal, Staged
-from sgm_tui.fleet.proposal import Preview, Progress
+from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
+from sgm_tui.fleet.plans.proposal import Preview, Progress
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.permission import NO_CONSENT, Consent
 
 if TYPE_CHECKING:
+    from sgm_tui.fleet.facts import Rollout
     from sgm_tui.fleet.gate import Gate
-    from sgm_tui.fleet.history import Past, WayBack
-    from sgm_tui.fleet.observed import Rollout
-    from sgm_tui.fleet.promotion_revert import PromotionRevert
-    from sgm_tui.fleet.proposal import Terms, Unfinished
-    from sgm_tui.fleet.pulls import PullAction
-    from sgm_tui.fleet.rollout_actions import RolloutAction
-    from sgm_tui.fleet.waves import WavePlan, WaveStep
+    from sgm_tui.fleet.history.cell_history import Past, WayBack
+    from sgm_tui.fleet.plans.proposal import Terms, Unfinished
+    from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
+    from sgm_tui.fleet.pull_request_actions import PullAction
+    from sgm_tui.fleet.reverts.promotion import PromotionRevert
+    from sgm_tui.fleet.rollouts.actions import RolloutAction
 
 _PICTURE = "this is a static snapshot of the fleet"
 

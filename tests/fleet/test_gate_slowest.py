@@ -9,13 +9,13 @@ import pytest
 from builders import NOW, ago, application, cell, key, pull_request, rollout, snapshot
 
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.gates import Evidence, judge, judge_pull
+from sgm_tui.fleet.facts import Metrics
+from sgm_tui.fleet.gates.evaluation import Evidence, judge, judge_pull
 from sgm_tui.fleet.model import Cluster, ClusterName, StageName, Version
-from sgm_tui.fleet.observed import Metrics
-from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.plans.waves import WavePlan, next_step, soak_of
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.waves import WavePlan, next_step, soak_of
 
 OLD, NEW = Version("v2.8.0"), Version("v2.8.1")
 EU, US, AP = (key("cart", f"prod-{where}") for where in ("eu1", "us1", "ap1"))

@@ -11,14 +11,14 @@ import pytest
 from builders import NOW, ago, application, cell, key, pull_request, rolling, rollout, snapshot, source, sources
 
 from sgm_tui.fleet.cell import Cell, Journey
+from sgm_tui.fleet.facts import Alert, Metrics, Operation, PullRequest
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.gates import Evidence, judge, judge_pull
+from sgm_tui.fleet.gates.evaluation import Evidence, judge, judge_pull
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
-from sgm_tui.fleet.observed import Alert, Metrics, Operation, PullRequest
-from sgm_tui.fleet.plan import Change, ChangeKind
+from sgm_tui.fleet.plans.plan import Change, ChangeKind
+from sgm_tui.fleet.plans.superseding import replaceable
 from sgm_tui.fleet.policy import Policy, Rules, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.superseding import replaceable
 from sgm_tui.fleet.versions import order_of
 
 OLD, NEW = "v2.8.0", "v2.8.1"

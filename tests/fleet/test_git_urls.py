@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sgm_tui.config import Config, GithubConfig, RepositoryConfig
+from sgm_tui.config.schema import Config, GithubConfig, RepositoryConfig
 from sgm_tui.fleet.git_urls import same_repository
-from sgm_tui.gitops.lint.subject import Checkout, Subject
+from sgm_tui.lint.subject import Checkout, Subject
 from sgm_tui.live.naming import Naming
 from sgm_tui.operations.platform import platform_of
 

@@ -9,9 +9,9 @@ import builders
 import pytest
 
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.health import Samples, best_target, with_health
-from sgm_tui.fleet.history import Past, RanHealthy
+from sgm_tui.fleet.history.cell_history import Past, RanHealthy
 from sgm_tui.fleet.model import Version
+from sgm_tui.fleet.reverts.health import Samples, best_target, with_health
 
 WHERE = builders.key("cart", "prod-eu1")
 HOUR = 3600.0

@@ -9,9 +9,9 @@ import pytest
 
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
+from sgm_tui.fleet.facts import Alert, Application, Condition, Metrics, Operation, Pending, Rollout
 from sgm_tui.fleet.join import DRIFT_GRACE_SECONDS, UNSEEN_GRACE_SECONDS, join
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.fleet.observed import Alert, Application, Condition, Metrics, Operation, Pending, Rollout
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 KEY = CellKey(ServiceName("checkout"), StageName("prod"), ClusterName("prod-eu1"))

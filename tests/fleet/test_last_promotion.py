@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgm_tui.fleet.history import Past, PastKind
-from sgm_tui.fleet.last_promotion import LastPromotion, last_promotion, returns, went_back
+from sgm_tui.fleet.history.cell_history import Past, PastKind
+from sgm_tui.fleet.history.last_promotion import LastPromotion, last_promotion, returns, went_back
 from sgm_tui.fleet.model import CellKey, Version
 
 EU, US, AP = (builders.key("cart", f"prod-{where}") for where in ("eu1", "us1", "ap1"))

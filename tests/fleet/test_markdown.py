@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgm_tui.fleet import tables
 from sgm_tui.fleet.markdown import markdown_text
+from sgm_tui.report import tables
 
 SPECIAL = "\\`*_{}[]<>|#~"
 

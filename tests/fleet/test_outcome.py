@@ -11,11 +11,11 @@ import pytest
 
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.desired import Desired
-from sgm_tui.fleet.following import Outcome, outcome_of
+from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change
-from sgm_tui.fleet.proposal import FileEdit, Progress, ProgressStep, Proposal
+from sgm_tui.fleet.plans.following import Outcome, outcome_of
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.plans.proposal import FileEdit, Progress, ProgressStep, Proposal
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
 EU, US = builders.key("cart", "prod-eu1"), builders.key("cart", "prod-us1")

@@ -7,12 +7,12 @@ from dataclasses import replace
 import builders
 import pytest
 
-from sgm_tui.fleet.change_report import text
 from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
 from sgm_tui.fleet.model import ServiceName, Version
-from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.plan_standing import not_opened, standings, tally, tally_of, why_not_written
-from sgm_tui.fleet.proposal import Adopted, FileEdit, Override, Preview, Proposal
+from sgm_tui.fleet.plans.plan import Change, Refusal
+from sgm_tui.fleet.plans.proposal import Adopted, FileEdit, Override, Preview, Proposal
+from sgm_tui.fleet.plans.standing import not_opened, standings, tally, tally_of, why_not_written
+from sgm_tui.report.changes import text
 
 
 def change(service: str) -> Change:

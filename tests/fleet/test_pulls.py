@@ -8,9 +8,9 @@ from typing import Any
 import builders
 import pytest
 
+from sgm_tui.fleet.facts import Besides, PullRequest
 from sgm_tui.fleet.model import StageName, Version
-from sgm_tui.fleet.observed import Besides, PullRequest
-from sgm_tui.fleet.pulls import WORDS, PullAction, changes_protected
+from sgm_tui.fleet.pull_request_actions import WORDS, PullAction, changes_protected
 
 DEV, STAGING, PROD = (builders.key("cart", name) for name in ("dev-eu1", "staging-eu1", "prod-eu1"))
 MERGING = {"merge", "auto-merge"}

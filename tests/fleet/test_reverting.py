@@ -9,13 +9,13 @@ import builders
 import pytest
 
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.history import Past
+from sgm_tui.fleet.facts import Pending
+from sgm_tui.fleet.history.cell_history import Past
 from sgm_tui.fleet.model import ServiceName, Version
-from sgm_tui.fleet.observed import Pending
-from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.reverting import Template, affected, chosen, revert_change, way_back
+from sgm_tui.fleet.plans.plan import Change, Refusal
+from sgm_tui.fleet.plans.strategy import extras_of
+from sgm_tui.fleet.reverts.targets import Template, affected, chosen, revert_change, way_back
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.strategy import extras_of
 
 WHERE = builders.key("cart", "prod-eu1")
 

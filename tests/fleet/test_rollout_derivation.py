@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sgm_tui.fleet.model import ClusterName
-from sgm_tui.fleet.rollout import (
+from sgm_tui.fleet.rollouts.rollout import (
     Condition,
     ReplicaSetObject,
     RolloutObject,
@@ -20,7 +20,7 @@ from sgm_tui.fleet.rollout import (
     set_weight,
     version_of,
 )
-from sgm_tui.fleet.weights import percent_text
+from sgm_tui.fleet.rollouts.weights import percent_text
 
 STEPS = (Step("setWeight", weight=20), Step("pause"), Step("setWeight", weight=50), Step("pause", duration="10m"))
 SETTLED = RolloutObject(

@@ -10,9 +10,11 @@ import pytest
 
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired, DesiredState
+from sgm_tui.fleet.facts import Application, Condition, Metrics, Operation, PullRequest, Rollout
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
-from sgm_tui.fleet.observation import (
+from sgm_tui.fleet.source import SourceId
+from sgm_tui.fleet.updates import (
     Alive,
     ApplicationGone,
     ApplicationsListed,
@@ -24,10 +26,8 @@ from sgm_tui.fleet.observation import (
     RolloutGone,
     RolloutsListed,
 )
-from sgm_tui.fleet.observed import Application, Condition, Metrics, Operation, PullRequest, Rollout
-from sgm_tui.fleet.report import report
-from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.tables import table
+from sgm_tui.report.status import report
+from sgm_tui.report.tables import table
 from sgm_tui.store import DEADLINES, Store
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)

@@ -9,16 +9,16 @@ from typing import Any
 import builders
 import pytest
 
-from sgm_tui.fleet.assertion import parse
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
-from sgm_tui.fleet.gate_travel import running_since
+from sgm_tui.fleet.facts import Alert, Pending
+from sgm_tui.fleet.gates.travel import running_since
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, StageName, Version
-from sgm_tui.fleet.observed import Alert, Pending
 from sgm_tui.fleet.policy import Policy, RuleSet
-from sgm_tui.fleet.report import cell_report
 from sgm_tui.fleet.soak import Soak, soak_of
+from sgm_tui.report.assertion import parse
+from sgm_tui.report.status import cell_report
 
 NOW = builders.NOW
 STAGING = builders.key("cart", "staging-eu1")

@@ -10,12 +10,12 @@ from builders import calm, cell, key, snapshot
 
 from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
 from sgm_tui.fleet.model import ServiceName, StageName, Version
-from sgm_tui.fleet.plan import Change, Extra, Plan, Refusal
-from sgm_tui.fleet.plan_document import document_of, plan_of
-from sgm_tui.fleet.proposal import Override
+from sgm_tui.fleet.plans.document import document_of, plan_of
+from sgm_tui.fleet.plans.plan import Change, Extra, Plan, Refusal
+from sgm_tui.fleet.plans.proposal import Override
+from sgm_tui.fleet.plans.staging import behind, cells_of, promotion_into, promotions_into, row
+from sgm_tui.fleet.plans.strategy import extras_of
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.staging import behind, cells_of, promotion_into, promotions_into, row
-from sgm_tui.fleet.strategy import extras_of
 from sgm_tui.fleet.versions import newest_first
 
 PROD, STAGING = StageName("prod"), StageName("staging")

@@ -10,10 +10,10 @@ import builders
 import pytest
 
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
+from sgm_tui.fleet.facts import AnalysisRun, Rollout
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import ClusterName, Version
-from sgm_tui.fleet.observed import AnalysisRun, Rollout
-from sgm_tui.fleet.rollout import Condition, ReplicaSetObject, RolloutObject, Step, derive
+from sgm_tui.fleet.rollouts.rollout import Condition, ReplicaSetObject, RolloutObject, Step, derive
 from sgm_tui.fleet.standstill import DOWN_AFTER, IDLE_AFTER
 
 NOW = builders.NOW

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 import pytest
 from builders import NOW, application, cell, key, snapshot
 
-from sgm_tui.fleet.evidence import Evidence
+from sgm_tui.fleet.argo.schedule import schedule
+from sgm_tui.fleet.argo.windows import Window, standing
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.gates import judge
+from sgm_tui.fleet.gates.evaluation import judge
+from sgm_tui.fleet.gates.evidence import Evidence
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Change, ChangeKind
+from sgm_tui.fleet.plans.plan import Change, ChangeKind
 from sgm_tui.fleet.policy import Freeze, Policy, RuleSet
-from sgm_tui.fleet.windows import Window, standing
-from sgm_tui.schedule import schedule
 
 PROD = key("cart", "prod-eu1")
 MONDAY = datetime(2026, 11, 23, 14, 3, 20, tzinfo=UTC)

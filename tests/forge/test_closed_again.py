@@ -15,11 +15,11 @@ from test_supersede import FIRST, SECOND, Desk, _desk, opened
 
 from sgm_tui.commands import changes
 from sgm_tui.errors import RefusedError
-from sgm_tui.fleet.change_report import document, text
+from sgm_tui.fleet.plans.proposal import Preview, Progress
 from sgm_tui.fleet.policy import Policy
-from sgm_tui.fleet.proposal import Preview, Progress
 from sgm_tui.operations.waves import Waves
 from sgm_tui.permission import Consent
+from sgm_tui.report.changes import document, text
 from sgm_tui.ui.present.plans import preview_parts, question_lines
 
 

@@ -15,17 +15,17 @@ from test_github import TOKEN, Lab, _lab, nothing
 from test_supersede import ONLY_PULLS, KilledError, Killer
 
 from sgm_tui.errors import RefusedError
+from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.fleet.plans.proposal import Preview, Progress
 from sgm_tui.fleet.policy import Policy, RuleSet
-from sgm_tui.fleet.proposal import Preview, Progress
-from sgm_tui.fleet.pulls import PullAction
+from sgm_tui.fleet.pull_request_actions import PullAction
 from sgm_tui.forge.github import GithubForge
-from sgm_tui.gitops.besides import BesidesReader
 from sgm_tui.gitops.changed_stages import ChangedStages
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
+from sgm_tui.gitops.unrelated_changes import BesidesReader
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.promote import Promoter
 from sgm_tui.operations.pull_requests import PullRequests

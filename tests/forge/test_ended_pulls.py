@@ -11,7 +11,7 @@ from test_github import TOKEN
 from test_supersede import CART, FIRST, Desk, _desk, opened
 
 from sgm_tui.commands.prs import _document, _row
-from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.forge.github import GithubForge
 from sgm_tui.gitops.tree import Tree
 from sgm_tui.ui.present.pulls import pull_row

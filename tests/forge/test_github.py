@@ -14,16 +14,16 @@ from aiohttp import web
 from origin import DEV, FILES, STAGING, STARTED, cell, config_of, origin_in, with_version
 from plain_server import mounted
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.errors import RefusedError, UnreachableError
 from sgm_tui.fleet.model import CellKey, StageName, Version
-from sgm_tui.fleet.proposal import Proposal
+from sgm_tui.fleet.plans.proposal import Proposal
 from sgm_tui.forge.github import GithubForge
 from sgm_tui.forge.token import github_token
-from sgm_tui.sandbox import github_api
 from sgm_tui.sandbox.clock import Clock
-from sgm_tui.sandbox.github_state import GitHub
-from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.sandbox.git.repository import Repository as Origin
+from sgm_tui.sandbox.github import api as github_api
+from sgm_tui.sandbox.github.state import GitHub
 
 TOKEN = "ghp_thetokenofthistest"
 BRANCH = "sgm/dev/cart-v9.0.0-0123456789ab"

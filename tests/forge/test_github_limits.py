@@ -16,8 +16,8 @@ from origin import DEV, STAGING
 from test_github import BRANCH, TOKEN, Lab, _lab, nothing, proposal
 
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
-from sgm_tui.fleet.observation import Lost, Observation, PullRequestsListed
-from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.updates import Lost, Observation, PullRequestsListed
 from sgm_tui.forge.github import GithubForge
 from sgm_tui.forge.listing import Brought, Proposes
 from sgm_tui.forge.quota import PausedError

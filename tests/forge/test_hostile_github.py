@@ -11,7 +11,7 @@ import pytest
 from origin import config_of, origin_in
 from test_github import BRANCH
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.errors import SgmError, UnreachableError
 from sgm_tui.forge import github
 from sgm_tui.forge.github import GithubForge

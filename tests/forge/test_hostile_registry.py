@@ -8,7 +8,7 @@ import socket
 import hostile
 import pytest
 
-from sgm_tui.config import RegistryConfig
+from sgm_tui.config.schema import RegistryConfig
 from sgm_tui.forge import registry
 from sgm_tui.forge.registry import Registry
 

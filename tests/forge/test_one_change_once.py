@@ -10,12 +10,12 @@ import pytest
 from origin import DEV, FILES, PROD, STARTED, cell, with_version
 from test_supersede import CART, FIRST, OLD, SECOND, Desk, KilledError, _desk
 
-from sgm_tui.fleet.change_report import document, text
+from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Extra, Plan
+from sgm_tui.fleet.plans.plan import Change, Extra, Plan
+from sgm_tui.fleet.plans.proposal import Override, Preview, Progress, Terms
 from sgm_tui.fleet.policy import RuleSet
-from sgm_tui.fleet.proposal import Override, Preview, Progress, Terms
+from sgm_tui.report.changes import document, text
 
 OTHER = next(path for path in sorted(FILES) if path.startswith("dev/app-service/") and path != DEV)
 OTHERS = cell(OTHER.split("/")[2], "dev", "eu1")

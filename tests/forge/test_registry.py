@@ -13,10 +13,10 @@ from aiohttp import web
 from origin import origin_in
 from plain_server import mounted
 
-from sgm_tui.config import RegistryConfig
+from sgm_tui.config.schema import RegistryConfig
 from sgm_tui.forge import registry as registry_module
 from sgm_tui.forge.registry import Registry
-from sgm_tui.sandbox import registry_api
+from sgm_tui.sandbox.registry import api as registry_api
 
 IMAGE = "ghcr.io/acme/cart"
 

@@ -13,12 +13,11 @@ import pytest
 from origin import DEV, FILES, STARTED, cell, with_version
 from test_github import Lab, _lab, nothing
 
-from sgm_tui.fleet.change_report import document, text
+from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.fleet.plans.proposal import Preview, Progress, Terms
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
-from sgm_tui.fleet.proposal import Preview, Progress, Terms
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.forge.github import GithubForge
 from sgm_tui.gitops.repository import Repository
@@ -26,6 +25,7 @@ from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Promoter
 from sgm_tui.operations.recovery import Recovery
+from sgm_tui.report.changes import document, text
 
 OLD, FIRST, SECOND = (Version(one) for one in ("v2.8.1", "v3.0.0", "v3.0.1"))
 CART = cell("cart", "dev", "eu1")

@@ -10,8 +10,8 @@ import pytest
 from test_supersede import CART, FIRST, Desk, KilledError, _desk, opened
 
 from sgm_tui.errors import RefusedError
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.pulls import PullAction
+from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.pull_request_actions import PullAction
 from sgm_tui.operations.pull_recovery import happened_to
 from sgm_tui.operations.pull_requests import PullRequests
 

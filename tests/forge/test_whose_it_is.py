@@ -11,7 +11,7 @@ from origin import DEV, STARTED, with_version
 from test_github import BRANCH, Lab, _lab, nothing, proposal
 from test_supersede import FIRST, SECOND, Desk, _desk, comments, opened
 
-from sgm_tui.fleet.observed import PullRequest
+from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.forge.github import GithubForge
 
 FORGED = "sgm/dev/cart-v3.0.0-0123456789ab"

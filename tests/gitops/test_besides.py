@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from origin import FILES, PROD, STAGING, STARTED, config_of, origin_in, with_version
 
-from sgm_tui.fleet.observed import Besides
-from sgm_tui.gitops.besides import BesidesReader
+from sgm_tui.fleet.facts import Besides
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
-from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.gitops.unrelated_changes import BesidesReader
+from sgm_tui.sandbox.git.repository import Repository as Origin
 
 OWN = {
     "dev/app-service/cart/values.yaml": "dev",

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from sgm_tui.gitops.edits import EditRefusedError, edit
-from sgm_tui.gitops.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.edits import EditRefusedError, edit
+from sgm_tui.gitops.yaml.values import UnreadableError, version_in
 
 TAG, HELM, KUSTOMIZE = "image.tag", "spec.values.image.tag", "images[name=shop/x].newTag"
 RELEASE = (

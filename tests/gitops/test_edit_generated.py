@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from sgm_tui.gitops.edits import EditRefusedError, descend, edit, plain
-from sgm_tui.yaml_nodes import Node, YamlError, compose
+from sgm_tui.gitops.yaml.edits import EditRefusedError, descend, edit, plain
+from sgm_tui.yaml_reader.nodes import Node, YamlError, compose
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SCALARS = (

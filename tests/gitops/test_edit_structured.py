@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from sgm_tui.gitops.edits import EditRefusedError
-from sgm_tui.gitops.structured import remove, replace
-from sgm_tui.gitops.yaml_style import Value
-from sgm_tui.sandbox.seed import seed
+from sgm_tui.gitops.yaml.edits import EditRefusedError
+from sgm_tui.gitops.yaml.structured import remove, replace
+from sgm_tui.gitops.yaml.style import Value
+from sgm_tui.sandbox.git.seed import seed
 
 STEPS: Value = [{"setWeight": 10}, {"pause": {"duration": "1m"}}, {"analysis": {}}]
 KEY = "rollout.steps"

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from sgm_tui.gitops.edits import EditRefusedError, edit
-from sgm_tui.gitops.values import UnreadableError, version_in
-from sgm_tui.sandbox.seed import seed
+from sgm_tui.gitops.yaml.edits import EditRefusedError, edit
+from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.sandbox.git.seed import seed
 
 KEPT = {
     "plain": ("image:\n  tag: v1\n", "image:\n  tag: v2\n"),

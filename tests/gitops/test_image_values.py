@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from lint_repository import DEV, PROD_1, changed, findings
 
-from sgm_tui.gitops.edits import EditRefusedError, edit
-from sgm_tui.gitops.image_values import image_in
-from sgm_tui.gitops.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.edits import EditRefusedError, edit
+from sgm_tui.gitops.yaml.image_values import image_in
+from sgm_tui.gitops.yaml.values import UnreadableError, version_in
 
 SHA = "sha256:" + "0a" * 32
 OTHER = "sha256:" + "1b" * 32

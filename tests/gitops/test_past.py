@@ -13,7 +13,7 @@ from origin import FILES, PROD, STAGING, STARTED, cell, config_of, origin_in, wi
 from sgm_tui.fleet.model import ServiceName
 from sgm_tui.gitops.history import History
 from sgm_tui.gitops.repository import Repository
-from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.sandbox.git.repository import Repository as Origin
 
 WHERE = cell("cart", "prod", "eu1")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from origin import DEV, FILES, STARTED, cell, config_of, origin_in, with_version
 
 from sgm_tui.fleet.desired import DesiredState
-from sgm_tui.fleet.observation import Alive, DesiredObserved, DesiredRemembered, Lost, Observation
+from sgm_tui.fleet.updates import Alive, DesiredObserved, DesiredRemembered, Lost, Observation
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.source import GitSource
 from sgm_tui.gitops.tree import Tree

@@ -12,13 +12,13 @@ import builders
 import pytest
 from origin import DEV, FILES, PROD, STAGING, STARTED, cell, config_of, origin_in, with_version
 
-from sgm_tui.config import Config, LayoutConfig
+from sgm_tui.config.schema import Config, LayoutConfig
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Refusal
-from sgm_tui.fleet.staging import promotion_into
+from sgm_tui.fleet.plans.plan import Refusal
+from sgm_tui.fleet.plans.staging import promotion_into
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
-from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.sandbox.git.repository import Repository as Origin
 
 PLACES = (("dev", "eu1"), ("staging", "eu1"), ("prod", "eu1"), ("prod", "us1"), ("prod", "ap1"))
 CELLS = {cell(service, stage, location) for service in ("cart", "catalog") for stage, location in PLACES}

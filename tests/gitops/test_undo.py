@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgm_tui.gitops.edits import EditRefusedError
-from sgm_tui.gitops.undo import undo_merge
+from sgm_tui.gitops.yaml.edits import EditRefusedError
+from sgm_tui.gitops.yaml.undo import undo_merge
 
 BEFORE = b"a: 1\ntag: v1\nb: 2\nc: 3\nd: 4\n"
 AFTER = BEFORE.replace(b"v1", b"v2")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sgm_tui.gitops.flat import flattened
-from sgm_tui.gitops.values import UnreadableError, version_in
-from sgm_tui.sandbox.seed import seed
+from sgm_tui.gitops.yaml.flat import flattened
+from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.sandbox.git.seed import seed
 
 
 def test_a_values_file_becomes_a_table_of_dotted_keys() -> None:

@@ -13,7 +13,7 @@ import yaml
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.operations.body import dashboard_url
 from sgm_tui.resources import gitops_repository
-from sgm_tui.sandbox.render import render
+from sgm_tui.sandbox.helm.render import render
 
 ROOT = gitops_repository()
 VALUES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("**/app-service/*/values.yaml"))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sgm_tui.config_file import load
+from sgm_tui.config.file import load
 from sgm_tui.resources import gitops_repository, styles
 
 ROOT = gitops_repository()

@@ -11,7 +11,7 @@ import yaml
 from object_fields import unfit_fields
 
 from sgm_tui.resources import gitops_repository
-from sgm_tui.sandbox.render import render
+from sgm_tui.sandbox.helm.render import render
 
 ROOT = gitops_repository()
 VALUES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("**/app-service/*/values.yaml"))

@@ -16,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from sgm_tui import __version__, cli
-from sgm_tui.config_file import load
+from sgm_tui.config.file import load
 from sgm_tui.errors import UsageError
 from sgm_tui.resources import gitops_repository
 

@@ -18,9 +18,9 @@ import pytest
 
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey
 from sgm_tui.fleet.desired import Desired, DesiredState
+from sgm_tui.fleet.facts import Application
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.fleet.observed import Application
 from sgm_tui.live.application_wire import application, decode_application
 
 SHARED = Path(__file__).parents[3] / "shared" / "fixtures" / "argocd"

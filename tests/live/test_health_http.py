@@ -11,9 +11,9 @@ from typing import Any
 from aiohttp import web
 from test_metrics_http import CHECKOUT, CONFIG, Prometheus, always, good
 
-from sgm_tui.config import ClusterConfig, Config, MetricsConfig, StageConfig
-from sgm_tui.fleet.health import Samples
+from sgm_tui.config.schema import ClusterConfig, Config, MetricsConfig, StageConfig
 from sgm_tui.fleet.model import ServiceName
+from sgm_tui.fleet.reverts.health import Samples
 from sgm_tui.live.health import HealthHistory, step_for
 
 UNTIL = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)

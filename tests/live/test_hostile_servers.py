@@ -11,7 +11,7 @@ from pathlib import Path
 import hostile
 import pytest
 
-from sgm_tui.config import MetricsConfig
+from sgm_tui.config.schema import MetricsConfig
 from sgm_tui.errors import UnreachableError
 from sgm_tui.live import connection, prometheus
 from sgm_tui.live.connection import ClusterConnection, Pace

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from sgm_tui.config import ClusterConfig, Config, MetricsConfig, RepositoryConfig, StageConfig
+from sgm_tui.config.schema import ClusterConfig, Config, MetricsConfig, RepositoryConfig, StageConfig
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
-from sgm_tui.fleet.observation import AlertsListed, Lost, MetricsListed, Observation
-from sgm_tui.live.aside import Aside
+from sgm_tui.fleet.updates import AlertsListed, Lost, MetricsListed, Observation
 from sgm_tui.live.metrics import MetricsSource
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.prometheus import number
 from sgm_tui.live.prometheus_access import authorities, basic_auth_for
+from sgm_tui.live.single_call_thread import Aside
 
 Answer = Callable[[web.Request], Awaitable[web.Response]]
 

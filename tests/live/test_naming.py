@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sgm_tui.config import ArgoConfig, ClusterConfig, Config, RepositoryConfig, RolloutConfig, StageConfig
+from sgm_tui.config.schema import ArgoConfig, ClusterConfig, Config, RepositoryConfig, RolloutConfig, StageConfig
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.live.naming import Naming
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sgm_tui.live.rest import rest
+from sgm_tui.live.polling import rest
 
 
 class Cluster:

@@ -11,16 +11,16 @@ import pytest
 from test_sources_http import CHECKOUT, QUICK, connected, new_store, placed, served
 
 from sgm_tui.errors import ConflictError, RefusedError, UnreachableError
+from sgm_tui.fleet.facts import Rollout
 from sgm_tui.fleet.model import ClusterName
-from sgm_tui.fleet.observed import Rollout
-from sgm_tui.fleet.rollout import derive
-from sgm_tui.fleet.rollout_actions import Patch, RolloutAction
+from sgm_tui.fleet.rollouts.actions import Patch, RolloutAction
+from sgm_tui.fleet.rollouts.rollout import derive
 from sgm_tui.live.connection import ClusterConnection
 from sgm_tui.live.rollout_actor import Current, RolloutActor
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.rollout_actions import RolloutActions
 from sgm_tui.permission import NO_CONSENT, Consent
-from sgm_tui.sandbox.objects import ObjectStore
+from sgm_tui.sandbox.kubernetes.objects import ObjectStore
 
 EU = ClusterName("prod-eu1")
 ACTIONS: tuple[RolloutAction, ...] = ("promote", "abort")

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from sgm_tui.fleet.facts import AnalysisRun, ReplicaSet, Rollout
 from sgm_tui.fleet.model import ClusterName
-from sgm_tui.fleet.observed import AnalysisRun, ReplicaSet, Rollout
-from sgm_tui.fleet.rollout import ReplicaSetObject, RolloutObject, derive
+from sgm_tui.fleet.rollouts.rollout import ReplicaSetObject, RolloutObject, derive
 from sgm_tui.live.rollout_wire import (
     AnalysisRunWire,
     Owned,

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from sgm_tui.config import ClusterConfig, Config, RepositoryConfig, StageConfig
+from sgm_tui.config.schema import ClusterConfig, Config, RepositoryConfig, StageConfig
 from sgm_tui.fleet.cell import CellFacts, Journey, Verdict
+from sgm_tui.fleet.facts import Application
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
-from sgm_tui.fleet.observation import Alive, Lost, Observation, Off, RolloutChanged, RolloutGone, RolloutsListed
-from sgm_tui.fleet.observed import Application
+from sgm_tui.fleet.updates import Alive, Lost, Observation, Off, RolloutChanged, RolloutGone, RolloutsListed
 from sgm_tui.live.connection import ClusterConnection, Pace
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollouts import RolloutSource

@@ -11,10 +11,10 @@ import pytest
 
 from sgm_tui.fleet.cell import CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
+from sgm_tui.fleet.facts import Application, Rollout
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.fleet.observed import Application, Rollout
-from sgm_tui.fleet.rollout import derive
+from sgm_tui.fleet.rollouts.rollout import derive
 from sgm_tui.live.rollout_wire import RolloutWire, rollout_object
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)

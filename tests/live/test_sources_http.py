@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from kube_server import Served, new_store, owned_by, rollout, served
 
-from sgm_tui.config import ArgoConfig, ClusterConfig, Config, HubConfig, RepositoryConfig, StageConfig
+from sgm_tui.config.schema import ArgoConfig, ClusterConfig, Config, HubConfig, RepositoryConfig, StageConfig
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
-from sgm_tui.fleet.observation import (
+from sgm_tui.fleet.updates import (
     Alive,
     ApplicationChanged,
     ApplicationGone,
@@ -32,7 +32,7 @@ from sgm_tui.live.connection import ClusterConnection, Pace
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollouts import RolloutSource
 from sgm_tui.live.scaling import ScalingSource
-from sgm_tui.sandbox.objects import KubeObject, ObjectStore
+from sgm_tui.sandbox.kubernetes.objects import KubeObject, ObjectStore
 
 CONFIG = Config(
     RepositoryConfig("https://github.com/acme/gitops.git"),

@@ -20,13 +20,13 @@ from typing import Any
 
 import builders
 
-from sgm_tui.config import ClusterConfig as ClusterValues
-from sgm_tui.config import Config, GithubConfig, LayoutConfig, RepositoryConfig, StageConfig
+from sgm_tui.config.schema import ClusterConfig as ClusterValues
+from sgm_tui.config.schema import Config, GithubConfig, LayoutConfig, RepositoryConfig, StageConfig
+from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.fleet.plans.proposal import ClosedEarlier, Proposal, Terms
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
-from sgm_tui.fleet.proposal import ClosedEarlier, Proposal, Terms
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import locked
@@ -34,8 +34,8 @@ from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Promoter
 from sgm_tui.operations.recovery import Recovery
 from sgm_tui.permission import NO_CONSENT, Consent
-from sgm_tui.sandbox.history import CommitSpec
-from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.sandbox.git.history import CommitSpec
+from sgm_tui.sandbox.git.repository import Repository as Origin
 
 _STEPS = ("note commit", "make", "note push", "push", "record push", "note open", "open", "record open", "note done")
 POINTS = (*(f"{when} {step}" for step in _STEPS for when in ("before", "after")), "after auto-merge")

@@ -12,7 +12,7 @@ from holder import held_elsewhere
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import ServiceName, Version
-from sgm_tui.fleet.plan import Plan
+from sgm_tui.fleet.plans.plan import Plan
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.cart import Cart
 from sgm_tui.operations.files import beside

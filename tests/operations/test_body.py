@@ -8,12 +8,12 @@ from typing import Any
 
 import builders
 
-from sgm_tui.config import Config, RepositoryConfig
+from sgm_tui.config.schema import Config, RepositoryConfig
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.history import WayBack
+from sgm_tui.fleet.history.cell_history import WayBack
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Change
-from sgm_tui.fleet.proposal import Between, FileEdit, Override
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.plans.proposal import Between, FileEdit, Override
 from sgm_tui.operations.body import body_of
 from sgm_tui.operations.proposal import branch_of, message_of, title_of
 

@@ -9,7 +9,7 @@ import pytest
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.fleet.plan import Change, Extra
+from sgm_tui.fleet.plans.plan import Change, Extra
 from sgm_tui.operations.cart import Cart
 
 

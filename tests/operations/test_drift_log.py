@@ -14,8 +14,8 @@ from builders import NOW
 
 from sgm_tui.fleet.applications import Applications, Sighting
 from sgm_tui.fleet.cell import Cell, Journey
+from sgm_tui.fleet.facts import Application, Operation
 from sgm_tui.fleet.join import join
-from sgm_tui.fleet.observed import Application, Operation
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.operations.drift_log import DriftLog

@@ -13,17 +13,17 @@ import pytest
 from origin import FILES, PROD, STAGING, STARTED, cell, config_of, origin_in
 from plain_server import mounted
 
-from sgm_tui.config import Config, RegistryConfig
-from sgm_tui.fleet.evidence import Evidence, image_of
-from sgm_tui.fleet.gates import judge
+from sgm_tui.config.schema import Config, RegistryConfig
+from sgm_tui.fleet.gates.evaluation import judge
+from sgm_tui.fleet.gates.evidence import Evidence, image_of
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.plans.plan import Change, Plan
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.forge.registry import Registry
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.evidence import Investigator
-from sgm_tui.sandbox import registry_api
-from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.sandbox.git.repository import Repository as Origin
+from sgm_tui.sandbox.registry import api as registry_api
 
 DIGEST = "sha256:" + "a" * 64
 PROJECT = "argocd/projects/default-project.yaml"

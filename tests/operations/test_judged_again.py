@@ -14,12 +14,12 @@ import pytest
 from origin import FILES, STAGING, STARTED, cell, config_of, origin_in, with_version
 
 from sgm_tui.fleet.cell import Journey
-from sgm_tui.fleet.evidence import Evidence
+from sgm_tui.fleet.facts import Alert, PullRequest
+from sgm_tui.fleet.gates.evidence import Evidence
 from sgm_tui.fleet.model import CellKey, ClusterName, Version
-from sgm_tui.fleet.observed import Alert, PullRequest
-from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.fleet.plans.proposal import Between, ClosedEarlier, Proposal, Terms
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
-from sgm_tui.fleet.proposal import Between, ClosedEarlier, Proposal, Terms
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
@@ -27,7 +27,7 @@ from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Promoter
 from sgm_tui.operations.waves import Waves
 from sgm_tui.permission import NO_CONSENT, Consent
-from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.sandbox.git.repository import Repository as Origin
 
 OLD, NEW = "v2.8.1", "v3.0.0"
 PATHS = {where: f"prod/prod-{where}/app-service/cart/values.yaml" for where in ("eu1", "us1", "ap1")}

@@ -13,7 +13,7 @@ import pytest
 from killed import POINTS, Desk, FolderForge, Killer, change_of, path_of, seeded
 from prepared import Started, prepared_python
 
-from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.plans.plan import Change
 
 OLD, NEW = "v1.0.0", "v1.1.0"
 

@@ -15,19 +15,19 @@ from kube_server import Served, new_store, served
 from origin import PROD, STARTED, cell, config_of, origin_in
 from ruamel.yaml import YAML
 
-from sgm_tui.config import ArgoConfig, Config, HubConfig
-from sgm_tui.fleet.evidence import Evidence
+from sgm_tui.config.schema import ArgoConfig, Config, HubConfig
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.gates import judge
+from sgm_tui.fleet.gates.evaluation import judge
+from sgm_tui.fleet.gates.evidence import Evidence
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.plans.plan import Change, Plan
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.live.connection import ClusterConnection, Pace
 from sgm_tui.live.projects import ProjectReader
 from sgm_tui.operations.evidence import Investigator
-from sgm_tui.sandbox.objects import ObjectStore
-from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.sandbox.git.repository import Repository as Origin
+from sgm_tui.sandbox.kubernetes.objects import ObjectStore
 
 PROJECT = "argocd/projects/default-project.yaml"
 WHERE = cell("cart", "prod", "eu1")

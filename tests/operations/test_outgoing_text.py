@@ -11,17 +11,17 @@ import pytest
 from killed import Desk, change_of, path_of, seeded
 from test_killed_writes import branches
 
+from sgm_tui.fleet.history.trailers import Message, marks_in, who
 from sgm_tui.fleet.markdown import markdown_text as plain
 from sgm_tui.fleet.model import ServiceName, Version
-from sgm_tui.fleet.plan import Plan
-from sgm_tui.fleet.proposal import Override, Terms
-from sgm_tui.fleet.text import LONGEST_WORDS, harmless, one_line
-from sgm_tui.fleet.trailers import Message, marks_in, who
+from sgm_tui.fleet.plans.plan import Plan
+from sgm_tui.fleet.plans.proposal import Override, Terms
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.body import code
 from sgm_tui.operations.known_bad import KnownBad
 from sgm_tui.operations.proposal import message_of
+from sgm_tui.untrusted_text import LONGEST_WORDS, harmless, one_line
 
 HOSTILE = {
     "half of a character": "slow \udcff checkout",

@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 from origin import DEV, FILES, PROD, STAGING, STARTED, cell, config_of, origin_in, with_version
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
-from sgm_tui.fleet import change_report
+from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Plan
-from sgm_tui.fleet.proposal import Between, ClosedEarlier, Override, Preview, Progress, Proposal, Terms
+from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.fleet.plans.proposal import Between, ClosedEarlier, Override, Preview, Progress, Proposal, Terms
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations import promote as promote_module
 from sgm_tui.operations.actor import actor
@@ -27,7 +26,8 @@ from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Forge, Promoter
 from sgm_tui.operations.proposal import message_of
 from sgm_tui.permission import NO_CONSENT, Consent
-from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.report import changes as change_report
+from sgm_tui.sandbox.git.repository import Repository as Origin
 
 OLD, NEW = "v2.8.1", "v3.0.0"
 DEV_CELL, STAGING_CELL, PROD_CELL = (cell("cart", stage, "eu1") for stage in ("dev", "staging", "prod"))

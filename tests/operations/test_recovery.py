@@ -11,13 +11,13 @@ import builders
 import pytest
 from origin import FILES, STAGING, STARTED, cell, config_of, origin_in, with_version
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError, UsageError
+from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.fleet.plans.proposal import Between, ClosedEarlier, Progress, Proposal, Unfinished
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
-from sgm_tui.fleet.proposal import Between, ClosedEarlier, Progress, Proposal, Unfinished
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import change_file, locked
@@ -25,7 +25,7 @@ from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.promote import Promoter
 from sgm_tui.operations.recovery import Recovery
 from sgm_tui.permission import NO_CONSENT, Consent
-from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.sandbox.git.repository import Repository as Origin
 
 OLD, NEW = "v2.8.1", "v3.0.0"
 WHERE = cell("cart", "staging", "eu1")

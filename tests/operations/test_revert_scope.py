@@ -13,10 +13,10 @@ from origin import FILES, STARTED, cell, config_of, origin_in, with_version
 
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.desired import Desired
-from sgm_tui.fleet.history import Past
+from sgm_tui.fleet.history.cell_history import Past
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
-from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.reverting import scope_of, wider_scope
+from sgm_tui.fleet.plans.plan import Change, Refusal
+from sgm_tui.fleet.reverts.targets import scope_of, wider_scope
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.history import History
 from sgm_tui.gitops.repository import Repository
@@ -26,7 +26,7 @@ from sgm_tui.operations.pods import PodTemplates
 from sgm_tui.operations.proposal import message_of
 from sgm_tui.operations.reading import CommitReader
 from sgm_tui.operations.revert import Reverter
-from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.sandbox.git.repository import Repository as Origin
 
 CART, PROD = ServiceName("cart"), StageName("prod")
 CELLS = {where: cell("cart", "prod", where) for where in ("eu1", "us1", "ap1")}

@@ -13,17 +13,17 @@ import builders
 import pytest
 from origin import FILES, PROD, STARTED, cell, config_of, origin_in, with_version
 
-from sgm_tui.config import Config
+from sgm_tui.config.schema import Config
 from sgm_tui.errors import RefusedError, UnreachableError
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.desired import Desired
-from sgm_tui.fleet.health import Samples
-from sgm_tui.fleet.history import WayBack
+from sgm_tui.fleet.history.cell_history import WayBack
+from sgm_tui.fleet.history.trailers import Mark
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Change, Extra, Plan, Refusal
-from sgm_tui.fleet.plan_document import document_of, plan_of
-from sgm_tui.fleet.strategy import extras_of
-from sgm_tui.fleet.trailers import Mark
+from sgm_tui.fleet.plans.document import document_of, plan_of
+from sgm_tui.fleet.plans.plan import Change, Extra, Plan, Refusal
+from sgm_tui.fleet.plans.strategy import extras_of
+from sgm_tui.fleet.reverts.health import Samples
 from sgm_tui.gitops.history import History
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
@@ -35,7 +35,7 @@ from sgm_tui.operations.pull_marks import PullMarks, Pulls
 from sgm_tui.operations.reading import CommitReader
 from sgm_tui.operations.revert import HealthRecord, Reverter
 from sgm_tui.operations.writing import written
-from sgm_tui.sandbox.repository import Repository as Origin
+from sgm_tui.sandbox.git.repository import Repository as Origin
 
 CHART = "charts/microservice"
 SET = "argocd/applicationsets/app-service.yaml"

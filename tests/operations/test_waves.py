@@ -13,17 +13,17 @@ import pytest
 
 from sgm_tui.errors import RefusedError, UnreachableError
 from sgm_tui.fleet.cell import Journey
+from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import ServiceName, Version
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.plan import Change, Plan
+from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.fleet.plans.proposal import Adopted, ClosedEarlier, FileEdit, Override, Preview, Progress, Proposal, Terms
+from sgm_tui.fleet.plans.waves import WavePlan, next_step, soak_of, split, standing_of
 from sgm_tui.fleet.policy import GroupBy, Policy, RuleSet
-from sgm_tui.fleet.proposal import Adopted, ClosedEarlier, FileEdit, Override, Preview, Progress, Proposal, Terms
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.wave_report import wave_document
-from sgm_tui.fleet.waves import WavePlan, next_step, soak_of, split, standing_of
 from sgm_tui.operations.proposal import grouped, title_of
 from sgm_tui.operations.waves import Waves
 from sgm_tui.permission import NO_CONSENT, Consent
+from sgm_tui.report.waves import wave_document
 
 POLICY = Policy(
     stages={"prod": RuleSet(waves=(("prod-eu1",), ("prod-us1",), ("prod-ap1",)), wave_soak_seconds=900)},

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.fleet.plan import Change, Extra, Refusal
-from sgm_tui.fleet.strategy import extras_of
-from sgm_tui.gitops.compare import differing, staying, travelling
-from sgm_tui.gitops.edits import EditRefusedError
-from sgm_tui.gitops.values import UnreadableError
+from sgm_tui.fleet.plans.plan import Change, Extra, Refusal
+from sgm_tui.fleet.plans.strategy import extras_of
+from sgm_tui.gitops.yaml.compare import differing, staying, travelling
+from sgm_tui.gitops.yaml.edits import EditRefusedError
+from sgm_tui.gitops.yaml.values import UnreadableError
 from sgm_tui.operations.writing import written
 
 OLD = b"""# cart

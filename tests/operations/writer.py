@@ -11,8 +11,8 @@ from pathlib import Path
 
 from killed import Desk, change_of
 
-from sgm_tui.fleet.plan import Plan
-from sgm_tui.fleet.proposal import Terms
+from sgm_tui.fleet.plans.plan import Plan
+from sgm_tui.fleet.plans.proposal import Terms
 from sgm_tui.operations import audit
 
 

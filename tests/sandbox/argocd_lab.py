@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sgm_tui.sandbox.argocd import ArgoController
-from sgm_tui.sandbox.argocd_context import Target
+from sgm_tui.sandbox.argocd.context import Target
+from sgm_tui.sandbox.argocd.controller import ArgoController
 from sgm_tui.sandbox.clock import Clock
-from sgm_tui.sandbox.objects import KubeObject, ObjectStore
-from sgm_tui.sandbox.rollouts import RolloutsController
+from sgm_tui.sandbox.kubernetes.objects import KubeObject, ObjectStore
+from sgm_tui.sandbox.rollouts.controller import RolloutsController
 
 STEP = 0.05
 _KINDS = (

@@ -16,10 +16,10 @@ import aiohttp
 from aiohttp import web
 
 from sgm_tui.sandbox.clock import Clock
-from sgm_tui.sandbox.kube_api import routes
-from sgm_tui.sandbox.kube_faults import KubeFaults
-from sgm_tui.sandbox.kube_tls import LoopbackTls, loopback_tls
-from sgm_tui.sandbox.objects import ObjectStore
+from sgm_tui.sandbox.kubernetes.api import routes
+from sgm_tui.sandbox.kubernetes.faults import KubeFaults
+from sgm_tui.sandbox.kubernetes.objects import ObjectStore
+from sgm_tui.sandbox.kubernetes.tls import LoopbackTls, loopback_tls
 
 TOKEN = "an-open-secret"
 STARTED = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

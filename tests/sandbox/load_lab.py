@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sgm_tui.sandbox.clock import Clock
-from sgm_tui.sandbox.load import ClusterLoad, Defect, Load
-from sgm_tui.sandbox.objects import ObjectStore
+from sgm_tui.sandbox.kubernetes.objects import ObjectStore
+from sgm_tui.sandbox.prometheus.server import ClusterLoad, Defect, Load
 
 STARTED = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 HASH = "rollouts-pod-template-hash"

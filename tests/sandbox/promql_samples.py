@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from sgm_tui.sandbox.promql_values import NAME, Labels, Matcher, RecordedSeries, Series, labels_of
+from sgm_tui.sandbox.promql.values import NAME, Labels, Matcher, RecordedSeries, Series, labels_of
 
 BEGIN = 1_795_440_000.0
 """Unix time of the first sample; the last is an hour later."""

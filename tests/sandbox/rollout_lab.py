@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
+from sgm_tui.fleet.facts import AnalysisRun, Rollout
 from sgm_tui.fleet.model import ClusterName
-from sgm_tui.fleet.observed import AnalysisRun, Rollout
-from sgm_tui.fleet.rollout import ReplicaSetObject, derive
+from sgm_tui.fleet.rollouts.rollout import ReplicaSetObject, derive
 from sgm_tui.live.rollout_wire import (
     AnalysisRunWire,
     Owned,
@@ -25,8 +25,8 @@ from sgm_tui.live.rollout_wire import (
     rollout_object,
 )
 from sgm_tui.sandbox.clock import Clock
-from sgm_tui.sandbox.objects import KubeObject, ObjectStore
-from sgm_tui.sandbox.rollouts import RolloutsController
+from sgm_tui.sandbox.kubernetes.objects import KubeObject, ObjectStore
+from sgm_tui.sandbox.rollouts.controller import RolloutsController
 
 STARTED = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
 STEP = 0.1

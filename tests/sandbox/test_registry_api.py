@@ -13,10 +13,10 @@ import aiohttp
 import pytest
 from plain_server import mounted
 
-from sgm_tui.sandbox import registry_api
-from sgm_tui.sandbox.history import history
-from sgm_tui.sandbox.repository import Repository
-from sgm_tui.sandbox.seed import seed
+from sgm_tui.sandbox.git.history import history
+from sgm_tui.sandbox.git.repository import Repository
+from sgm_tui.sandbox.git.seed import seed
+from sgm_tui.sandbox.registry import api as registry_api
 
 STARTED = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 FILES = seed(2)

@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from sgm_tui.resources import gitops_repository
-from sgm_tui.sandbox.render import RenderError, render
+from sgm_tui.sandbox.helm.render import RenderError, render
 
 ROOT = gitops_repository()
 CHART = "charts/microservice"

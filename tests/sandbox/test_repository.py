@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sgm_tui.sandbox.history import history
-from sgm_tui.sandbox.repository import GitError, MergeConflictError, Repository, git_environment
-from sgm_tui.sandbox.seed import seed
+from sgm_tui.sandbox.git.history import history
+from sgm_tui.sandbox.git.repository import GitError, MergeConflictError, Repository, git_environment
+from sgm_tui.sandbox.git.seed import seed
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 VALUES = "dev/app-service/cart/values.yaml"

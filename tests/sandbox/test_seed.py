@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from sgm_tui.sandbox.fleet_files import version_in
-from sgm_tui.sandbox.history import CommitSpec, history
-from sgm_tui.sandbox.render import render
-from sgm_tui.sandbox.seed import bundled, seed, service_names
+from sgm_tui.sandbox.git.fleet_files import version_in
+from sgm_tui.sandbox.git.history import CommitSpec, history
+from sgm_tui.sandbox.git.seed import bundled, seed, service_names
+from sgm_tui.sandbox.helm.render import render
 
 
 def test_the_default_size_is_the_bundled_repository_as_it_is() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sgm_tui.sandbox.fleet_files import FleetFiles
-from sgm_tui.sandbox.scenarios import SCENARIOS
-from sgm_tui.sandbox.world import World
+from sgm_tui.sandbox.git.fleet_files import FleetFiles
+from sgm_tui.sandbox.world.scenarios import SCENARIOS
+from sgm_tui.sandbox.world.world import World
 
 STARTED = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 MakeWorld = Callable[..., World]

@@ -11,8 +11,13 @@ import pytest
 
 from sgm_tui.fleet.cell import Journey, Verdict
 from sgm_tui.fleet.desired import Desired, DesiredState
+from sgm_tui.fleet.facts import Application, Metrics, PullRequest, Rollout, Scaling
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
-from sgm_tui.fleet.observation import (
+from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.fleet.policy import Policy, RuleSet
+from sgm_tui.fleet.source import SourceId, SourceKind
+from sgm_tui.fleet.standstill import DOWN_AFTER
+from sgm_tui.fleet.updates import (
     AlertsListed,
     Alive,
     ApplicationChanged,
@@ -29,13 +34,8 @@ from sgm_tui.fleet.observation import (
     RolloutsListed,
     ScalingListed,
 )
-from sgm_tui.fleet.observed import Application, Metrics, PullRequest, Rollout, Scaling
-from sgm_tui.fleet.plan import Change, Plan
-from sgm_tui.fleet.policy import Policy, RuleSet
-from sgm_tui.fleet.report import source_report
-from sgm_tui.fleet.source import SourceId, SourceKind
-from sgm_tui.fleet.standstill import DOWN_AFTER
-from sgm_tui.fleet.tables import table
+from sgm_tui.report.status import source_report
+from sgm_tui.report.tables import table
 from sgm_tui.store import DEADLINES, Store
 
 STAGING, PROD = StageName("staging"), StageName("prod")

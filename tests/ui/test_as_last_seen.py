@@ -9,11 +9,11 @@ import builders
 import pytest
 
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey
+from sgm_tui.fleet.facts import AnalysisRun
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.observed import AnalysisRun
-from sgm_tui.fleet.plan import Change
-from sgm_tui.fleet.reverting import Template, way_back
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.reverts.targets import Template, way_back
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.present.cells import cell_line
 from sgm_tui.ui.present.detail import heading, sections

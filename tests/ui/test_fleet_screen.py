@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from sgm_tui.fleet.cell import Journey
-from sgm_tui.fleet.plan import Plan
+from sgm_tui.fleet.plans.plan import Plan
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.cell import CellScreen

@@ -11,8 +11,8 @@ from holder import held_elsewhere
 from textual.pilot import Pilot
 
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Change, Refusal, Staged
-from sgm_tui.fleet.staging import promotion_into, promotions_into
+from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
+from sgm_tui.fleet.plans.staging import promotion_into, promotions_into
 from sgm_tui.operations.cart import Cart
 from sgm_tui.operations.planning import Planning
 from sgm_tui.ui.app import SgmApp

@@ -9,15 +9,15 @@ import pytest
 from test_hostile_text import HOSTILE, fleet_named, text_of
 
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.history import Past, WayBack
-from sgm_tui.fleet.last_promotion import LastPromotion
+from sgm_tui.fleet.history.cell_history import Past, WayBack
+from sgm_tui.fleet.history.last_promotion import LastPromotion
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Refusal
-from sgm_tui.fleet.proposal import Between, Preview, Unfinished
+from sgm_tui.fleet.plans.plan import Refusal
+from sgm_tui.fleet.plans.proposal import Between, Preview, Unfinished
+from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.text import clean
-from sgm_tui.fleet.waves import WavePlan, WaveStep
 from sgm_tui.ui.app import SgmApp
+from sgm_tui.untrusted_text import clean
 
 PAGES = (("y",), ("v",), ("space", "v"), ("c",), ("c", "e"), ("c", "o"), ("c", "U"), ("c", "W"), ("o",), ("o", "m"))
 """The keys that lead from the matrix to each page."""

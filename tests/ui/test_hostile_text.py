@@ -8,11 +8,11 @@ import builders
 import pytest
 
 from sgm_tui.fleet.cell import Journey
+from sgm_tui.fleet.facts import Condition
 from sgm_tui.fleet.model import ServiceName, Version
-from sgm_tui.fleet.observed import Condition
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.text import clean
 from sgm_tui.ui.app import SgmApp
+from sgm_tui.untrusted_text import clean
 
 HOSTILE = (
     "[red]x[/]",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from textual import events
 from textual.message import Message
 
-from sgm_tui.ui.intake import LONGEST, WINDOW, Intake
+from sgm_tui.ui.terminal.intake import LONGEST, WINDOW, Intake
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 

@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.plan import Plan, Refusal, Staged
+from sgm_tui.fleet.plans.plan import Plan, Refusal, Staged
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.palette import Palette
 from sgm_tui.ui.screens import revert, why

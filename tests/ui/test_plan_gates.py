@@ -15,10 +15,10 @@ from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Change, Plan
-from sgm_tui.fleet.proposal import FileEdit, Preview
+from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.fleet.plans.proposal import FileEdit, Preview
+from sgm_tui.fleet.plans.staging import promotion_into
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.staging import promotion_into
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.confirm import ConfirmScreen
 from sgm_tui.ui.screens.plan import PlanScreen

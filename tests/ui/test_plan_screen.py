@@ -16,13 +16,13 @@ from textual.widgets import Input
 
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.plan import Change, Plan, Refusal
-from sgm_tui.fleet.proposal import Preview, Progress, ProgressStep, Superseded
+from sgm_tui.fleet.plans.plan import Change, Plan, Refusal
+from sgm_tui.fleet.plans.proposal import Preview, Progress, ProgressStep, Superseded
+from sgm_tui.fleet.plans.staging import promotion_into
+from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.staging import promotion_into
-from sgm_tui.fleet.waves import WavePlan, WaveStep
 from sgm_tui.ui.app import SgmApp
-from sgm_tui.ui.present.course import Course
+from sgm_tui.ui.present.progress import Course
 from sgm_tui.ui.screens import ask
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.confirm import ConfirmScreen

@@ -14,11 +14,11 @@ from textual.color import Color
 
 import sgm_tui.ui
 from sgm_tui.fleet.cell import Cell, Journey
+from sgm_tui.fleet.facts import Alert, Metrics, Operation, Rollout, Scaling
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import ClusterName, Version
-from sgm_tui.fleet.observed import Alert, Metrics, Operation, Rollout, Scaling
-from sgm_tui.fleet.report import report
-from sgm_tui.ui import terminal, themes
+from sgm_tui.report.status import report
+from sgm_tui.ui import themes
 from sgm_tui.ui.present.cells import cell_line, folded_line
 from sgm_tui.ui.present.detail import heading, sections
 from sgm_tui.ui.present.empty import nothing_to_show
@@ -31,6 +31,7 @@ from sgm_tui.ui.present.sources import health_line, source_line
 from sgm_tui.ui.present.summary import summary
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.rows import View, visible_services
+from sgm_tui.ui.terminal import capabilities as terminal
 
 RELEASE = builders.release()
 CELLS = {

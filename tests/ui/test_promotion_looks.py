@@ -14,10 +14,10 @@ from test_pulls_screen import ready, session_with
 from test_revert_screen import Session as RevertSession
 from test_why_screen import FINE, FIRM, SILENT, SOAKING, gate, judged
 
-from sgm_tui.fleet.plan import Change
-from sgm_tui.fleet.proposal import Unfinished
-from sgm_tui.fleet.staging import promotion_into
-from sgm_tui.fleet.waves import WavePlan, WaveStep
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.plans.proposal import Unfinished
+from sgm_tui.fleet.plans.staging import promotion_into
+from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.session import Session
 

@@ -10,11 +10,11 @@ import pytest
 from textual.pilot import Pilot
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.history import Past, PastKind
-from sgm_tui.fleet.last_promotion import LastPromotion
+from sgm_tui.fleet.history.cell_history import Past, PastKind
+from sgm_tui.fleet.history.last_promotion import LastPromotion
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Refusal
-from sgm_tui.fleet.promotion_revert import PromotionRevert
+from sgm_tui.fleet.plans.plan import Refusal
+from sgm_tui.fleet.reverts.promotion import PromotionRevert
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.screens.promotion_revert import PromotionRevertScreen

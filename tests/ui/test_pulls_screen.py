@@ -14,9 +14,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sgm_tui.errors import RefusedError
+from sgm_tui.fleet.facts import Besides, PullRequest
 from sgm_tui.fleet.model import StageName
-from sgm_tui.fleet.observed import Besides, PullRequest
-from sgm_tui.fleet.pulls import PullAction, why_not
+from sgm_tui.fleet.pull_request_actions import PullAction, why_not
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.present.pulls import readiness
 from sgm_tui.ui.present.tones import Tone

@@ -22,11 +22,11 @@ from textual import events
 from textual.geometry import Size
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.history import Past, RanHealthy
+from sgm_tui.fleet.history.cell_history import Past, RanHealthy
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Change, Plan, Refusal
-from sgm_tui.fleet.proposal import Preview, Progress, Unfinished
-from sgm_tui.fleet.waves import WavePlan, WaveStep
+from sgm_tui.fleet.plans.plan import Change, Plan, Refusal
+from sgm_tui.fleet.plans.proposal import Preview, Progress, Unfinished
+from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens import pulls

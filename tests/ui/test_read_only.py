@@ -12,12 +12,12 @@ from textual.binding import Binding
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from sgm_tui.fleet.history import Past
+from sgm_tui.fleet.history.cell_history import Past
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Plan
-from sgm_tui.fleet.proposal import Unfinished
+from sgm_tui.fleet.plans.plan import Plan
+from sgm_tui.fleet.plans.proposal import Unfinished
+from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.waves import WavePlan, WaveStep
 from sgm_tui.session import LiveSession
 from sgm_tui.ui import keys
 from sgm_tui.ui.app import SgmApp

@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.history import Past, PastKind, RanHealthy, WayBack
+from sgm_tui.fleet.history.cell_history import Past, PastKind, RanHealthy, WayBack
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plan import Change, Refusal, Staged
+from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.screens.fleet import FleetScreen

@@ -12,11 +12,11 @@ from textual.geometry import Size
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from sgm_tui.ui import canvas
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.confirm import ConfirmScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
+from sgm_tui.ui.terminal import canvas
 
 UTF8 = {"LANG": "C.UTF-8"}
 CHECKOUT_IN_PROD = ("j", "j", "3", "l", "p")

@@ -10,9 +10,9 @@ import builders
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from sgm_tui.fleet.plan import Change
-from sgm_tui.fleet.staging import promotion_into
-from sgm_tui.fleet.waves import WavePlan, WaveStep
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.plans.staging import promotion_into
+from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.waves import WavesScreen

@@ -14,7 +14,7 @@ from textual.widgets import Input
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
 from sgm_tui.fleet.model import StageName, Version
-from sgm_tui.fleet.proposal import Preview, Unfinished
+from sgm_tui.fleet.plans.proposal import Preview, Unfinished
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.present.gates import gate_lines

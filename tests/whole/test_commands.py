@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from prepared import prepared_python
 
-from sgm_tui.config_file import load
+from sgm_tui.config.file import load
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.cart import Cart

@@ -26,11 +26,11 @@ import pytest
 from test_commands import Fleet
 
 from sgm_tui.commands.common import load_config
-from sgm_tui.config import Config
-from sgm_tui.fleet.history import Past
+from sgm_tui.config.schema import Config
+from sgm_tui.fleet.history.cell_history import Past
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.fleet.plan import Change, Plan
-from sgm_tui.fleet.proposal import Override, Terms
+from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.fleet.plans.proposal import Override, Terms
 from sgm_tui.permission import Consent
 from sgm_tui.session import LiveSession
 from sgm_tui.wiring import open_session

@@ -11,7 +11,7 @@ import pytest
 from kube_server import new_store, served
 from origin import config_of, origin_in
 
-from sgm_tui.config import ArgoConfig, HubConfig
+from sgm_tui.config.schema import ArgoConfig, HubConfig
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.session import LiveSession
 from sgm_tui.wiring import open_session

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from test_commands import Fleet
 
-from sgm_tui.config import Config
-from sgm_tui.config_file import load
+from sgm_tui.config.file import load
+from sgm_tui.config.schema import Config
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
-from sgm_tui.fleet.plan import Change, Plan
-from sgm_tui.fleet.proposal import Override, Terms
+from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.fleet.plans.proposal import Override, Terms
 from sgm_tui.permission import Consent
 from sgm_tui.session import LiveSession
 from sgm_tui.wiring import open_session

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.cell import Cell, Journey, Verdict, failing_version
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.weights import percent_text
+from sgm_tui.fleet.rollouts.weights import percent_text
 from sgm_tui.ui.present.fit import Piece, fit, short_version
 from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, SKEWED, sparkline
 from sgm_tui.ui.present.marks import NONE, Marks

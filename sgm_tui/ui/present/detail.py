@@ -13,19 +13,11 @@ from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.fit import Loose, settled
 from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, sparkline
 from sgm_tui.ui.present.pulls import is_in_doubt, readiness
-from sgm_tui.ui.present.rollouts import (
-    analysis_lines,
-    phase_lines,
-    set_line,
-    step_line,
-    step_list,
-    tag_of,
-    weight_line,
-)
+from sgm_tui.ui.present.rollouts import analysis_lines, phase_lines, set_line, step_line, step_list, tag_of, weight_line
 from sgm_tui.ui.present.tones import Line, Part, Tone, tone_of
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.observed import Application, PullRequest, Rollout
+    from sgm_tui.fleet.facts import Application, PullRequest, Rollout
 
 _SYNC = {"Synced": Tone.GOOD, "OutOfSync": Tone.ATTENTION}
 _HEALTH = {

@@ -7,15 +7,15 @@ from datetime import datetime
 
 from rich.cells import cell_len
 
-from sgm_tui.fleet.following import Outcome
 from sgm_tui.fleet.model import Fleet, StageName
-from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.plan_standing import Standing, Tally
-from sgm_tui.fleet.proposal import FileEdit, Preview, Progress, ProgressStep, Proposal
+from sgm_tui.fleet.plans.following import Outcome
+from sgm_tui.fleet.plans.plan import Change, Refusal
+from sgm_tui.fleet.plans.proposal import FileEdit, Preview, Progress, ProgressStep, Proposal
+from sgm_tui.fleet.plans.standing import Standing, Tally
 from sgm_tui.ui.present.fit import hung, shorten
 from sgm_tui.ui.present.gates import gate_lines, summary
 from sgm_tui.ui.present.glyphs import ARROW, RULE
-from sgm_tui.ui.present.pasts import way_lines
+from sgm_tui.ui.present.history import way_lines
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 _STRATEGY = 32

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from sgm_tui.fleet.ages import age
-from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.ui.present.fit import hung, pad
 from sgm_tui.ui.present.glyphs import ARROW
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.last_promotion import LastPromotion
-    from sgm_tui.fleet.promotion_revert import CellRevert, PromotionRevert
+    from sgm_tui.fleet.history.last_promotion import LastPromotion
+    from sgm_tui.fleet.reverts.promotion import CellRevert, PromotionRevert
 
 _REVERTS: Part = ("← revert   ", Tone.STAGED)
 _STAYS: Part = ("· stays    ", Tone.QUIET)

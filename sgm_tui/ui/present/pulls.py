@@ -15,7 +15,7 @@ from sgm_tui.ui.present.glyphs import ARROW
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.observed import PullRequest
+    from sgm_tui.fleet.facts import PullRequest
     from sgm_tui.fleet.source import SourceHealth
 
 HEADINGS = ("", "title", "by", "changes", "checks", "state", "age")

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sgm_tui.fleet.images import parse_image
-from sgm_tui.fleet.weights import percent_text
+from sgm_tui.fleet.rollouts.weights import percent_text
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.fit import wrapped
 from sgm_tui.ui.present.glyphs import CURRENT, DONE, EMPTY, FULL, TODO
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.observed import AnalysisRun, ReplicaSet, Rollout
+    from sgm_tui.fleet.facts import AnalysisRun, ReplicaSet, Rollout
 
 _MESSAGE_LINES = 4
 """So many lines a message of a controller gets: why something failed is what one came for."""

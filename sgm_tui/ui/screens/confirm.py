@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sgm_tui.fleet.model import Fleet
-from sgm_tui.fleet.proposal import Preview
+from sgm_tui.fleet.plans.proposal import Preview
 from sgm_tui.ui.present.plans import question_lines
 from sgm_tui.ui.screens.ask import AskScreen
 

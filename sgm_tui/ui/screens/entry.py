@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.getters import query_one
 from textual.widgets import Input, Static
 
-from sgm_tui.fleet.plan import Change, Refusal
+from sgm_tui.fleet.plans.plan import Change, Refusal
 from sgm_tui.resources import styles
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.dialog import ROOMY, Dialog

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.ui.present.narrowed import narrowed
+from sgm_tui.ui.present.filters import narrowed
 from sgm_tui.ui.present.tones import page
 from sgm_tui.ui.rows import View
 from sgm_tui.ui.screens.base import FleetPage

@@ -18,18 +18,18 @@ from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.plan import Change
-from sgm_tui.fleet.plan_standing import Standing, not_opened, standings, tally, why_not_written
-from sgm_tui.fleet.proposal import Override, Preview, Terms, Unfinished
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.plans.proposal import Override, Preview, Terms, Unfinished
+from sgm_tui.fleet.plans.standing import Standing, not_opened, standings, tally, why_not_written
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
-from sgm_tui.ui.judged import Judged
+from sgm_tui.ui.gate_basis import Judged
 from sgm_tui.ui.messages import UnfinishedRequested, WavesRequested
-from sgm_tui.ui.present.course import Course
 from sgm_tui.ui.present.gates import gate_lines
 from sgm_tui.ui.present.plans import change_line, preview_parts, title_line
+from sgm_tui.ui.present.progress import Course
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.confirm import ConfirmScreen

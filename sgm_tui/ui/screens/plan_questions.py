@@ -6,7 +6,7 @@ from typing import Any
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.entry import EntryScreen, until_taken
 from sgm_tui.ui.screens.leavable import LeavableScreen

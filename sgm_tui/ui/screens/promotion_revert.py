@@ -15,8 +15,8 @@ from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Change
-from sgm_tui.fleet.promotion_revert import PromotionRevert
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.reverts.promotion import PromotionRevert
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys

@@ -14,8 +14,8 @@ from textual.getters import query_one
 from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.observed import PullRequest
-from sgm_tui.fleet.pulls import WORDS, PullAction, changes_protected, why_not
+from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.pull_request_actions import WORDS, PullAction, changes_protected, why_not
 from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys

@@ -13,14 +13,14 @@ from textual.reactive import var
 from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.health import best_target
-from sgm_tui.fleet.history import Past
-from sgm_tui.fleet.last_promotion import went_back
+from sgm_tui.fleet.history.cell_history import Past
+from sgm_tui.fleet.history.last_promotion import went_back
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Refusal
+from sgm_tui.fleet.plans.plan import Refusal
+from sgm_tui.fleet.reverts.health import best_target
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
-from sgm_tui.ui.present.pasts import FLEXIBLE, HEADINGS, past_lines, past_row, way_lines
+from sgm_tui.ui.present.history import FLEXIBLE, HEADINGS, past_lines, past_row, way_lines
 from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.base import FleetPage

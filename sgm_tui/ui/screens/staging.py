@@ -8,7 +8,7 @@ from textual import work
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Change, Refusal, Staged
+from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
 from sgm_tui.ui.messages import PromotionRevertRequested, RevertRequested
 from sgm_tui.ui.screens.matrix import MatrixPage
 from sgm_tui.ui.session import Session
@@ -39,7 +39,7 @@ class StagingPage(MatrixPage):
 
     def action_promote_row(self) -> None:
         """Stage this service along its stages: each gets what the stage before wants now."""
-        from sgm_tui.fleet.staging import row
+        from sgm_tui.fleet.plans.staging import row
 
         if (cell := self.grid.selected) is not None:
             keys = row(self.snapshot, cell.service)
@@ -47,7 +47,7 @@ class StagingPage(MatrixPage):
 
     def action_promote_location(self) -> None:
         """Stage this service for every cluster of this stage that is where the cursor's is."""
-        from sgm_tui.fleet.staging import cells_of
+        from sgm_tui.fleet.plans.staging import cells_of
 
         cell = self.grid.selected
         cluster = self.snapshot.fleet.cluster(cell.cluster) if cell is not None else None

@@ -15,12 +15,12 @@ from textual.widgets import Static
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.model import Fleet, StageName
-from sgm_tui.fleet.proposal import Unfinished
+from sgm_tui.fleet.plans.proposal import Unfinished
 from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
-from sgm_tui.ui.present.course import Course
 from sgm_tui.ui.present.plans import is_protected
+from sgm_tui.ui.present.progress import Course
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage

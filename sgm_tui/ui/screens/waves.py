@@ -16,9 +16,9 @@ from textual.widgets import Static
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.model import StageName
-from sgm_tui.fleet.plan import Change
+from sgm_tui.fleet.plans.plan import Change
+from sgm_tui.fleet.plans.waves import WavePlan, WaveStep, standing_of
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.waves import WavePlan, WaveStep, standing_of
 from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys

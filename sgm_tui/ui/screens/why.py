@@ -17,8 +17,8 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plan import Change, Refusal
-from sgm_tui.fleet.staging import promotion_into
+from sgm_tui.fleet.plans.plan import Change, Refusal
+from sgm_tui.fleet.plans.staging import promotion_into
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.ages import ago

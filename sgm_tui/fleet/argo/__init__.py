@@ -1,0 +1,1 @@
+"""Pure rules of Argo CD: sync windows and cron, globs, Go templates, and the expansion of ApplicationSets."""

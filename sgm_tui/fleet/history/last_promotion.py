@@ -1,0 +1,95 @@
+"""The last promotion of a service into a stage: which clusters it reached, and in which of them git still has it.
+
+A rollback without further words reverts exactly this (the platform design's `rollback.yaml`), so it has to be told
+apart from the promotions before it: reverting the same stage twice must not take a cluster one promotion further back,
+and a cluster the promotion never reached stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sgm_tui.fleet.history.cell_history import Past
+from sgm_tui.fleet.model import CellKey
+from sgm_tui.fleet.versions import compare
+
+
+@dataclass(frozen=True, slots=True)
+class LastPromotion:
+    """The newest promotion of one service into one stage."""
+
+    past: Past
+    """Its newest commit, as one of its cells has it."""
+    current: tuple[CellKey, ...]
+    """The cells in which git still has what it brought."""
+    reverted: tuple[CellKey, ...]
+    """The cells that have gone back from it since."""
+    untouched: tuple[CellKey, ...]
+    """The cells of the stage it never reached."""
+
+
+def returns(pasts: Sequence[Past]) -> tuple[bool, ...]:
+    """Tell for each version of a cell, newest first, whether its commit went back to an earlier version.
+
+    A commit that calls itself a revert did. Any other did where its version was here before and is older than the one
+    it replaced; versions without an order went back unless they bring again what a revert had just taken away.
+    """
+    flags: list[bool] = []
+    earlier: set[str] = set()
+    oldest_first = list(reversed(pasts))
+    for at, past in enumerate(oldest_first):
+        previous = oldest_first[at - 1] if at else None
+        if previous is None:
+            flags.append(False)
+        elif past.kind == "revert":
+            flags.append(True)
+        elif past.version not in earlier:
+            flags.append(False)
+        elif (order := compare(past.version, previous.version)) is not None:
+            flags.append(order < 0)
+        else:
+            undoes_a_revert = flags[at - 1] and at > 1 and oldest_first[at - 2].version == past.version
+            flags.append(not undoes_a_revert)
+        earlier.add(past.version)
+    return tuple(reversed(flags))
+
+
+def went_back(pasts: Sequence[Past]) -> bool:
+    """Whether the newest version of a cell came by going back."""
+    return bool(pasts) and returns(pasts)[0]
+
+
+def newest_promotion(pasts: Sequence[Past]) -> Past | None:
+    """The newest version of a cell that came by going forward; None where it only ever had its first one."""
+    flags = returns(pasts)
+    return next((past for past, back in zip(pasts[:-1], flags[:-1], strict=True) if not back), None)
+
+
+def last_promotion(
+    pasts: Mapping[CellKey, Sequence[Past]], order: Mapping[str, int], names: Mapping[str, Collection[str]]
+) -> LastPromotion | None:
+    """Find the last promotion among the cells of one service in one stage; None where git has none.
+
+    Args:
+        pasts: the versions of each cell, newest first.
+        order: commit → its place on the branch, the newest last.
+        names: commit → the identities its message gives the promotion it belongs to. Commits that share one are one
+            promotion (waves, a pull request for each cluster); a commit without any stands alone.
+    """
+    newest = {key: past for key, those in pasts.items() if (past := newest_promotion(those)) is not None}
+    if not newest:
+        return None
+    last = max(newest.values(), key=lambda past: order.get(past.revision, -1))
+    identities = frozenset(names.get(last.revision, ()))
+    reached = {
+        key
+        for key, past in newest.items()
+        if past.revision == last.revision or not identities.isdisjoint(names.get(past.revision, ()))
+    }
+    return LastPromotion(
+        past=last,
+        current=tuple(key for key in pasts if key in reached and pasts[key][0] is newest[key]),
+        reverted=tuple(key for key in pasts if key in reached and pasts[key][0] is not newest[key]),
+        untouched=tuple(key for key in pasts if key not in reached),
+    )

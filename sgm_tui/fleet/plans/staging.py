@@ -1,0 +1,137 @@
+"""What a wish means: the changes that a key press or a command stages, or why there are none.
+
+The version of a promotion is the one git wants in the stage before, never the one that happens to run there: what is
+not in git cannot be promoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version, is_version
+from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.versions import is_older
+from sgm_tui.untrusted_text import clean
+
+
+def promotion_into(
+    snapshot: FleetSnapshot, key: CellKey, version: Version | None = None, source: StageName | None = None
+) -> Change | Refusal:
+    """The promotion of `version` into a cell; of what git wants in `source`, or the stage before, when not given.
+
+    Where the cell's file serves its whole stage, the change moves every cell of that stage.
+    """
+    cell = snapshot.cells.get(key)
+    desired = cell.facts.desired if cell else None
+    if cell is None or desired is None:
+        return Refusal("", f"{key.service} is not in git for {key.cluster}: there is no file to change")
+    if desired.version is None:
+        return Refusal(desired.path, desired.error or "the version there cannot be read")
+    if version is None:
+        found = _version_of(snapshot, key, source)
+        if isinstance(found, Refusal):
+            return found
+        version = found
+    elif not is_version(version):
+        return Refusal(desired.path, f"{clean(version)!r} is not an image tag or digest")
+    if version == desired.version:
+        return Refusal(desired.path, f"already at {version}, nothing to promote", nothing=True)
+    return Change(
+        kind="promotion",
+        service=key.service,
+        stage=key.stage,
+        cluster=None if desired.whole_stage else key.cluster,
+        path=desired.path,
+        key=desired.key,
+        from_version=desired.version,
+        to_version=version,
+        cells=cells_of_file(snapshot, cell),
+    )
+
+
+def promotions_into(
+    snapshot: FleetSnapshot,
+    keys: Iterable[CellKey],
+    version: Version | None = None,
+    source: StageName | None = None,
+) -> Staged:
+    """The promotions into many cells; one change a file, however many of its cells are meant."""
+    changes: dict[tuple[str, str], Change] = {}
+    refusals: list[Refusal] = []
+    for key in keys:
+        change = promotion_into(snapshot, key, version, source)
+        if isinstance(change, Change):
+            changes[change.path, change.key] = change
+        else:
+            where = str(key)
+            refusals.append(change if change.path else replace(change, path=where))
+    return Staged(tuple(changes.values()), tuple(dict.fromkeys(refusals)))
+
+
+def row(snapshot: FleetSnapshot, service: ServiceName) -> tuple[CellKey, ...]:
+    """The cells of a service that a promotion along its stages moves: all but those of the first stage."""
+    return tuple(key for stage in snapshot.fleet.stages[1:] for key in cells_of(snapshot, stage.name, service=service))
+
+
+def behind(snapshot: FleetSnapshot, stage: StageName) -> tuple[CellKey, ...]:
+    """Every cell of a stage that is behind the stage before: "all that staging has and prod not".
+
+    A cell that is ahead (a hotfix) is not behind, and is left where it is; versions that have no order are as far
+    behind as they differ.
+    """
+    found = (promotion_into(snapshot, key) for key in cells_of(snapshot, stage))
+    forward = (one for one in found if isinstance(one, Change) and not is_older(one.to_version, one.from_version))
+    moved = {key for change in forward for key in change.cells}
+    return tuple(key for key in cells_of(snapshot, stage) if key in moved)
+
+
+def cells_of(
+    snapshot: FleetSnapshot,
+    stage: StageName,
+    *,
+    service: ServiceName | None = None,
+    clusters: Iterable[str] = (),
+    location: str = "",
+) -> tuple[CellKey, ...]:
+    """The cells of a stage, narrowed to a service, some clusters or one location, in matrix order."""
+    wanted = frozenset(clusters)
+    columns = [
+        cluster.name
+        for cluster in snapshot.fleet.clusters_of(stage)
+        if (not wanted or cluster.name in wanted) and (not location or cluster.location == location)
+    ]
+    services = snapshot.services if service is None else (service,)
+    keys = (CellKey(name, stage, cluster) for name in services for cluster in columns)
+    return tuple(key for key in keys if key in snapshot.cells)
+
+
+def cells_of_file(snapshot: FleetSnapshot, cell: Cell) -> tuple[CellKey, ...]:
+    """Every cell that an edit of this cell's file moves."""
+    desired = cell.facts.desired
+    if desired is None or not desired.whole_stage:
+        return (cell.key,)
+    keys = cells_of(snapshot, cell.key.stage, service=cell.key.service)
+    return tuple(key for key in keys if _same_file(snapshot.cells[key], desired.path))
+
+
+def _same_file(cell: Cell, path: str) -> bool:
+    return cell.facts.desired is not None and cell.facts.desired.path == path
+
+
+def _version_of(snapshot: FleetSnapshot, key: CellKey, source: StageName | None) -> Version | Refusal:
+    if source is None:
+        before = snapshot.fleet.stage_before(key.stage)
+        if before is None:
+            return Refusal("", f"{key.stage} is the first stage: the build promotes into it")
+        source = before.name
+    cells = (snapshot.cells[one] for one in cells_of(snapshot, source, service=key.service))
+    versions = {cell.desired_version for cell in cells if cell.desired_version is not None}
+    if not versions:
+        return Refusal("", f"{key.service} is not deployed in {source}, so there is no version to promote")
+    if len(versions) > 1:
+        both = ", ".join(sorted(versions))
+        return Refusal("", f"{source} has several versions of {key.service} ({both}): choose one")
+    return versions.pop()

@@ -1,0 +1,142 @@
+"""What the gates say of each change of a plan: how many block it, and why it cannot be written yet.
+
+A change of a later wave is not judged with the others: it is opened when its turn comes, and judged then. While the
+wave before it is under way its gates are closed for that very reason, which is no reason to hold up the first wave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sgm_tui.fleet.gate import worst_first
+from sgm_tui.fleet.plans.plan import Change, Refusal
+from sgm_tui.fleet.plans.proposal import Preview, Proposal
+
+Standing = Literal["passing", "warning", "queued", "nothing", "unknown", "blocked"]
+"""queued: for a later wave. nothing: git has it already, or an open pull request brings it. unknown: a gate that has to
+pass could not be evaluated, which blocks like a no."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStanding:
+    """How one change stands."""
+
+    standing: Standing
+    reason: str = ""
+    """Why it cannot be written as it is; "" when it can."""
+    heading: str = ""
+    """The file under which the page shows it: the first of its pull request, whose gates stand there."""
+    overridable: bool = False
+    """An override with a reason would let it pass."""
+
+    @property
+    def stops(self) -> bool:
+        """Nothing of the plan is written while it stands like this."""
+        return self.standing in {"blocked", "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many changes a plan has, and how many of them stop it."""
+
+    changes: int
+    blocked: int
+    unknown: int
+
+    @property
+    def text(self) -> str:
+        """In words: "17 changes, 3 blocked, 2 unknown"."""
+        counted = [(self.blocked, "blocked"), (self.unknown, "unknown")]
+        stopping = [f"{count} {word}" for count, word in counted if count]
+        return ", ".join([f"{self.changes} change{'' if self.changes == 1 else 's'}", *(stopping or ["none blocked"])])
+
+
+@dataclass(frozen=True, slots=True)
+class NotOpened:
+    """Why a plan is not opened, for whoever pressed the key."""
+
+    title: str
+    reason: str
+    at: int | None = None
+    """The first change that stops it, by its place in the plan; None where no single one does."""
+    heading: str = ""
+    """The file under which the page shows that change."""
+
+
+def standings(changes: Sequence[Change], preview: Preview) -> tuple[ChangeStanding, ...]:
+    """How each change of a plan stands in a preview of it, in the order of the plan."""
+    proposals = {
+        (edit.change.path, edit.change.key): proposal for proposal in preview.proposals for edit in proposal.edits
+    }
+    refusals = {refusal.path: refusal for refusal in preview.refusals}
+    return tuple(_standing(change, proposals.get((change.path, change.key)), refusals) for change in changes)
+
+
+def tally(changes: Sequence[ChangeStanding]) -> Tally:
+    """Count the changes of a plan and those that stop it."""
+    words = [one.standing for one in changes]
+    return Tally(len(words), words.count("blocked"), words.count("unknown"))
+
+
+def tally_of(preview: Preview) -> Tally:
+    """Count everything a preview would write or refuses."""
+    stands = standings([edit.change for proposal in preview.proposals for edit in proposal.edits], preview)
+    counted = tally(stands)
+    refused = sum(not refusal.nothing for refusal in preview.refusals)
+    return Tally(counted.changes + refused, counted.blocked + refused, counted.unknown)
+
+
+def why_not_written(changes: Sequence[Change], preview: Preview) -> str:
+    """Why a preview as a whole cannot be written: what stops it, or that there is nothing to write; "" when it can."""
+    stopping = [(change, one) for change, one in zip(changes, standings(changes, preview), strict=True) if one.stops]
+    if stopping and any(proposal.refused for proposal in preview.proposals):
+        change, first = stopping[0]
+        more = f"\nand {len(stopping) - 1} more" if len(stopping) > 1 else ""
+        return f"{change.service} {change.place}: {first.reason}{more}"
+    if preview.proposals:
+        return ""
+    reasons = [refusal.reason for refusal in preview.refusals if not refusal.nothing]
+    return reasons[0] if reasons else "git or an open pull request already has all of it"
+
+
+def not_opened(changes: Sequence[Change], preview: Preview | None) -> NotOpened:
+    """Why a plan that cannot be written is not opened.
+
+    Args:
+        changes: what is staged.
+        preview: the plan against git; None where it could not be compared.
+    """
+    if not changes:
+        return NotOpened("not opened", "nothing is staged: press p on a cell to stage a promotion")
+    if preview is None:
+        return NotOpened("not opened", "the plan could not be compared with git: press r to retry")
+    stands, reason = standings(changes, preview), why_not_written(changes, preview)
+    first = next((at for at, one in enumerate(stands) if one.stops), None)
+    if first is None:
+        return NotOpened("nothing to write", reason)
+    if stands[first].overridable:
+        reason += "\npress o to override the gates, with a reason"
+    return NotOpened(f"not opened: {tally(stands).text}", reason, first, stands[first].heading)
+
+
+def _standing(change: Change, proposal: Proposal | None, refusals: Mapping[str, Refusal]) -> ChangeStanding:
+    if proposal is None:
+        refusal = refusals.get(change.path)
+        if refusal is None or refusal.nothing:
+            return ChangeStanding("nothing")
+        return ChangeStanding("blocked", refusal.reason, change.path)
+    heading = proposal.edits[0].change.path
+    if proposal.wave:
+        return ChangeStanding("queued", heading=heading)
+    if proposal.unwritable:
+        return ChangeStanding("blocked", proposal.unwritable, heading)
+    own = [gate for gate in proposal.gates if gate.cell in change.cells]
+    stopping = worst_first(gate for gate in proposal.blocked if gate.cell in change.cells)
+    if stopping:
+        worst = stopping[0]
+        word: Standing = "blocked" if any(gate.result == "block" for gate in stopping) else "unknown"
+        overridable = all(gate.level != "never" for gate in stopping)
+        return ChangeStanding(word, f"{worst.gate}: {worst.reason}", heading, overridable)
+    return ChangeStanding("passing" if all(gate.result == "pass" for gate in own) else "warning", heading=heading)

@@ -1,0 +1,111 @@
+"""Rollout strategies by name: what is written to the values that the chart reads (platform design §3.2).
+
+`canary10-30-60` is a canary whose weights are those numbers, each followed by a pause and the chart's analysis;
+`bluegreen` is blue-green; `[…]` are the steps themselves, as Argo Rollouts writes them. A team gives further names
+to the keys they stand for in `policy.strategies`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+
+from sgm_tui.durations import DurationError, pause_seconds
+from sgm_tui.fleet.plans.plan import Change, Extra, Refusal
+
+_CANARY = re.compile(r"canary(\d{1,3}(?:-\d{1,3})*)")
+_STEPS = frozenset({"setWeight", "pause", "analysis", "setCanaryScale", "setHeaderRoute", "setMirrorRoute"})
+_PAUSE = {"duration": "1m"}
+
+
+def steps_key(image_key: str) -> str:
+    """Where the values hold the steps of a canary; next to the key of the version, as everything the chart reads."""
+    return f"{_prefix(image_key)}rollout.steps"
+
+
+def steps_of(change: Change) -> list[dict[str, object]] | None:
+    """The steps a change writes; None where it leaves those there are."""
+    written = next((one.value for one in change.extras if one.key.endswith("rollout.steps")), "")
+    return list(json.loads(written)) if written else None
+
+
+def extras_of(
+    name: str, image_key: str = "image.tag", named: Mapping[str, Mapping[str, str]] | None = None
+) -> tuple[Extra, ...] | Refusal:
+    """The keys a strategy writes, or why it cannot be had.
+
+    Args:
+        name: what a person asked for.
+        image_key: the key of the version; `spec.values.image.tag` moves every other key below `spec.values` too.
+        named: the team's own strategies: name → dotted key → value as JSON text.
+    """
+    known = named or {}
+    if name in known:
+        values = dict(known[name])
+    elif name in {"bluegreen", "blueGreen"}:
+        values = {"rollout.strategy": json.dumps("blueGreen")}
+    else:
+        steps = _steps(name, tuple(known))
+        if isinstance(steps, Refusal):
+            return steps
+        values = {"rollout.strategy": json.dumps("canary"), "rollout.steps": json.dumps(steps)}
+    prefix = _prefix(image_key)
+    return tuple(Extra(prefix + key, value, f"strategy {name}") for key, value in values.items())
+
+
+def _prefix(image_key: str) -> str:
+    return image_key.removesuffix("image.tag") if image_key.endswith(".image.tag") else ""
+
+
+def _steps(name: str, own: tuple[str, ...]) -> list[dict[str, object]] | Refusal:
+    if name.lstrip().startswith("["):
+        return _written_steps(name)
+    match = _CANARY.fullmatch(name)
+    if match is None:
+        return Refusal("", f"there is no strategy {name}: {_choice(name, own)}")
+    weights = [int(one) for one in match[1].split("-")]
+    if any(not 0 < one <= 100 for one in weights) or weights != sorted(set(weights)):
+        return Refusal("", f"{name}: weights have to grow from 1 to 100")
+    steps: list[dict[str, object]] = []
+    for weight in weights:
+        steps += [{"setWeight": weight}, {"pause": dict(_PAUSE)}, {"analysis": {}}]
+    return steps
+
+
+def _choice(name: str, own: tuple[str, ...]) -> str:
+    """What there is instead: the nearest, and all of it, the team's own by name."""
+    meant = difflib.get_close_matches(name, ("canary10-30-60", "bluegreen", *own), n=1)
+    near = f"did you mean {meant[0]}? " if meant else ""
+    team = f"{', '.join(own)} (policy.strategies), " if own else ""
+    return f"{near}use {team}canary10-30-60, bluegreen, or the steps as a JSON list"
+
+
+def _written_steps(text: str) -> list[dict[str, object]] | Refusal:
+    try:
+        steps = json.loads(text)
+    except ValueError as error:
+        return Refusal("", f"the steps are not valid JSON: {error}")
+    wrong = next((why for why in map(_not_a_step, steps) if why), "")
+    return Refusal("", wrong) if wrong else list(steps)
+
+
+def _not_a_step(step: object) -> str:
+    """Why Argo Rollouts would not take it; "" when it would."""
+    if not isinstance(step, dict) or len(step) != 1 or next(iter(step)) not in _STEPS:
+        return f"{json.dumps(step)} is not a step: use one of {', '.join(sorted(_STEPS))}"
+    weight = step.get("setWeight", 0)
+    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= 100:
+        return f"setWeight {json.dumps(weight)} is not from 0 to 100"
+    pause = step.get("pause", {})
+    if not isinstance(pause, dict) or pause.keys() - {"duration"}:
+        return f"pause {json.dumps(pause)} has keys other than duration"
+    length = pause.get("duration", 0)
+    if isinstance(length, bool) or not isinstance(length, int | str):
+        return f"a pause of {json.dumps(length)} is not a duration: write it like 30, 30s, 5m or 1h30m"
+    try:
+        pause_seconds(str(length))
+    except DurationError as error:
+        return f"pause: {error}"
+    return ""

@@ -1,0 +1,84 @@
+"""What can be done to a pull request now, and why the rest cannot (GitHub's own rules, said before it says them)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Literal
+
+from sgm_tui.fleet.facts import Besides, PullRequest
+from sgm_tui.fleet.model import Fleet, StageName
+
+PullAction = Literal["approve", "merge", "auto-merge", "stop-auto-merge", "update", "close"]
+
+WORDS: Mapping[PullAction, str] = {
+    "approve": "approve",
+    "merge": "merge",
+    "auto-merge": "enable auto-merge",
+    "stop-auto-merge": "disable auto-merge",
+    "update": "update its branch",
+    "close": "close without merging",
+}
+
+
+def why_not(request: PullRequest, action: PullAction) -> str:
+    """Why an action cannot be done now; "" when it can."""
+    if request.state != "open":
+        return f"it is {request.state}"
+    match action:
+        case "approve":
+            return "it already has every required approval" if request.approved and not request.reviewers else ""
+        case "merge":
+            return _why_not_merge(request)
+        case "auto-merge":
+            return "auto-merge is already on" if request.auto_merge else _draft(request)
+        case "stop-auto-merge":
+            return "" if request.auto_merge else "auto-merge is not on"
+        case "update" | "close":
+            return ""
+
+
+def protected_by(request: PullRequest, fleet: Fleet) -> tuple[StageName, ...]:
+    """The protected stages its merge would change, in the fleet's order.
+
+    All of them where it changes what stages share (a chart, an ApplicationSet, CODEOWNERS: whatever lies outside the
+    folders of the stages), and where it is not known what it changes.
+    """
+    besides = None if "proposes" in request.unknown else request.besides
+    return protected_stages({key.stage for key, _ in request.proposes}, besides, fleet)
+
+
+def protected_stages(
+    proposes: Iterable[StageName], besides: Collection[Besides] | None, fleet: Fleet
+) -> tuple[StageName, ...]:
+    """The protected stages that a branch changes, in the fleet's order.
+
+    Args:
+        proposes: the stages whose versions it changes.
+        besides: what else it changes; None where that is unknown, which may be anything.
+        fleet: the stages there are.
+    """
+    is_shared = besides is None or any(one.stage is None for one in besides)
+    touched = {*proposes, *(one.stage for one in besides or ())}
+    return tuple(stage.name for stage in fleet.stages if stage.protected and (is_shared or stage.name in touched))
+
+
+def changes_protected(request: PullRequest, action: PullAction, fleet: Fleet) -> tuple[StageName, ...]:
+    """The protected stages an action may change: by merging it, or by giving it what its auto-merge waits for."""
+    merges = action in {"merge", "auto-merge"} or (action in {"approve", "update"} and request.auto_merge)
+    return protected_by(request, fleet) if merges else ()
+
+
+def _why_not_merge(request: PullRequest) -> str:
+    if request.draft:
+        return _draft(request)
+    if request.mergeable is False:
+        return "it has conflicts with the branch"
+    if request.checks == "failing":
+        return "its checks are failing"
+    if request.checks == "pending":
+        return "its checks are still running"
+    return "" if request.approved else "it is not approved"
+
+
+def _draft(request: PullRequest) -> str:
+    return "it is a draft" if request.draft else ""

@@ -1,0 +1,254 @@
+"""The way back: which change brings a cell to a version of its past, and what will happen when it is merged.
+
+What happens is decided by the controller, and recorded (protocols §J): setting the stable pod template while a canary
+is in flight, or after an abort, ends at once without steps and without analysis; any other template is a new revision
+and walks every step. Blue-green goes back at once to a ReplicaSet that is still up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sgm_tui.durations import DurationError, pause_seconds
+from sgm_tui.fleet.cell import Cell, Journey
+from sgm_tui.fleet.facts import Rollout
+from sgm_tui.fleet.history.cell_history import Past, WayBack
+from sgm_tui.fleet.history.last_promotion import LastPromotion, went_back
+from sgm_tui.fleet.images import parse_image
+from sgm_tui.fleet.model import CellKey, ServiceName, Version
+from sgm_tui.fleet.plans.plan import Change, Refusal
+from sgm_tui.fleet.plans.staging import cells_of_file
+from sgm_tui.fleet.plans.strategy import steps_of
+from sgm_tui.fleet.reverts.health import best_target
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.fleet.versions import is_same_image
+
+_PAUSE = "pause: "
+_NO_STEPS = "rollout.steps: [] comes with it: new pods take over as soon as they are ready, no steps, no analysis"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Whether the pod template after a revert is the stable one again."""
+
+    same: bool | None
+    """None: it cannot be told; `reason` says why."""
+    differs: tuple[str, ...] = ()
+    """The keys that make the difference."""
+    reason: str = ""
+
+
+def revert_change(
+    snapshot: FleetSnapshot, key: CellKey, pasts: Sequence[Past], target: Past | None = None
+) -> Change | Refusal:
+    """The change that brings a cell back to `target`, or to the last version nothing is known against.
+
+    It undoes every change of the version since, newest first, and not only the version: what a promotion brought
+    along goes back with it.
+    """
+    if (gap := history_gap(snapshot, key, pasts)) is not None:
+        return gap
+    cell = snapshot.cells[key]
+    desired = cell.facts.desired
+    if desired is None or desired.version is None:
+        return _no_version(key)
+    if target is None:
+        target = best_target(pasts)
+    if target is None:
+        return Refusal(desired.path, f"{key}: no earlier version that was not reverted or marked bad")
+    if target.version == desired.version:
+        return Refusal(desired.path, f"git already has {desired.version}", nothing=True)
+    return Change(
+        kind="revert",
+        service=key.service,
+        stage=key.stage,
+        cluster=None if desired.whole_stage else key.cluster,
+        path=desired.path,
+        key=desired.key,
+        from_version=desired.version,
+        to_version=target.version,
+        cells=cells_of_file(snapshot, cell),
+        undoes=tuple(past.revision for past in pasts[: pasts.index(target)]),
+    )
+
+
+def history_gap(snapshot: FleetSnapshot, key: CellKey, pasts: Sequence[Past]) -> Refusal | None:
+    """Why the history of a cell does not say what a revert of it is; None where it does."""
+    cell = snapshot.cells.get(key)
+    desired = cell.facts.desired if cell else None
+    if desired is None or desired.version is None:
+        return _no_version(key)
+    if not pasts or pasts[0].version != desired.version:
+        return Refusal(desired.path, f"{desired.version} is new and its history is not read yet; try again")
+    return None
+
+
+def _no_version(key: CellKey) -> Refusal:
+    return Refusal("", f"{key.service} has no version in git for {key.cluster}: there is nothing to revert")
+
+
+def already_reverted(pasts: Sequence[Past]) -> Refusal | None:
+    """Why a cell whose newest version came by going back is not taken further back unasked; None for any other."""
+    if not went_back(pasts):
+        return None
+    newest = pasts[0]
+    return Refusal(
+        newest.path,
+        f"nothing to revert: {newest.key} went back to {newest.version} with {commit_name(newest)}; "
+        "--to-version or --to-revision goes further back",
+        nothing=True,
+    )
+
+
+def nothing_standing(last: LastPromotion) -> Refusal:
+    """Why the last promotion of a stage is not reverted: every cell it reached has left it already."""
+    service, stage = last.past.key.service, last.past.key.stage
+    return Refusal(
+        "",
+        f"nothing to revert: the last promotion of {service} into {stage}, {last.past.version} "
+        f"with {commit_name(last.past)}, is already reverted; "
+        "--cluster with --to-version or --to-revision goes further back",
+        nothing=True,
+    )
+
+
+def scope_of(last: LastPromotion) -> str:
+    """Which promotion is reverted, where, and which cells of the stage stay as they are."""
+    where = ", ".join(key.cluster for key in last.current)
+    text = (
+        f"reverts the last promotion of {last.past.key.service} into {last.past.key.stage}: "
+        f"{last.past.version} with {commit_name(last.past)}, in {where}"
+    )
+    rest = [
+        (last.reverted, "already reverted in"),
+        (last.untouched, "not part of it and unchanged:"),
+    ]
+    return "; ".join([text, *(f"{how} {', '.join(key.cluster for key in keys)}" for keys, how in rest if keys)])
+
+
+def wider_scope(last: LastPromotion, changes: Sequence[Change]) -> str:
+    """Which cells these reverts take back although the last promotion did not bring what they have; "" for none."""
+    wider = [key for change in changes for key in change.cells if key not in last.current]
+    if not wider:
+        return ""
+    where = ", ".join(key.cluster for key in wider)
+    return (
+        f"also reverts {where}, which the last promotion of {last.past.key.service} into {last.past.key.stage} "
+        f"({last.past.version}, {last.past.revision[:8]}) did not change"
+    )
+
+
+def commit_name(past: Past) -> str:
+    """Name a commit as people look it up: its hash, its pull request where it has one, its subject."""
+    number, subject = f"#{past.number}, " if past.number else "", past.subject.removesuffix(f"(#{past.number})")
+    return f"{past.revision[:8]} ({number}{subject.rstrip()})"
+
+
+def chosen(pasts: Sequence[Past], version: str) -> Past | None:
+    """The newest earlier entry of a version."""
+    return next((past for past in pasts[1:] if past.version == version), None)
+
+
+def affected(snapshot: FleetSnapshot, service: ServiceName, version: Version) -> tuple[CellKey, ...]:
+    """Every cell that runs a version, wants it, or is about to; the last stage first, for there it hurts most."""
+    found: list[CellKey] = []
+    for stage in reversed(snapshot.fleet.stages):
+        for cluster in snapshot.fleet.clusters_of(stage.name):
+            cell = snapshot.cells.get(CellKey(service, stage.name, cluster.name))
+            if cell is not None and any(one and is_same_image(one, version) for one in _versions(cell)):
+                found.append(cell.key)
+    return tuple(found)
+
+
+def _versions(cell: Cell) -> set[Version | None]:
+    pending = {one.version for one in cell.facts.pending}
+    return {cell.live_version, cell.new_version, cell.desired_version, cell.facts.staged} | pending
+
+
+def way_back(cell: Cell, change: Change, template: Template) -> WayBack:
+    """What will happen to a cell when its revert is merged."""
+    rollout = cell.facts.rollout
+    if "rollouts" in cell.facts.unanswered and rollout is not None:
+        return WayBack(None, f"what runs there cannot be seen from here: {_silence(cell)}")
+    if rollout is None and cell.journey is Journey.UNKNOWN:
+        return WayBack(None, f"the running version is unknown: {cell.reason}")
+    if rollout is None:
+        return WayBack(None, "no Rollout is known here: the workload goes back as its own strategy says")
+    if rollout.strategy == "BlueGreen":
+        if steps_of(change) is not None:
+            return WayBack(None, "with it blue-green becomes a canary: the controller's behaviour is not predictable")
+        return _blue_green(rollout, change, template)
+    steps = steps_of(change)
+    in_flight = rollout.new_version is not None or rollout.aborted
+    stable = rollout.stable_version
+    if not in_flight or stable is None or not is_same_image(stable, change.to_version):
+        stable = stable or Version("another version")
+        if steps == []:
+            return WayBack(True, _NO_STEPS)
+        return WayBack(False, f"{stable} is the stable one here: {_walk(rollout, steps)}", _shorter(rollout))
+    if template.same is None and steps != []:
+        return WayBack(None, f"{_doubt(template)}; if the pods become other ones, {_walk(rollout, steps)}")
+    if template.same:
+        what = "the canary was aborted" if rollout.aborted else "the canary is still in flight"
+        return WayBack(True, f"{what} and the pods become the stable ones again: no steps, no analysis")
+    if steps == []:
+        return WayBack(True, _NO_STEPS)
+    return WayBack(
+        False,
+        f"{', '.join(template.differs[:3])} makes other pods than the stable ones: {_walk(rollout, steps)}",
+        (f"set {', '.join(template.differs[:3])} back in the same change: then it is at once"),
+    )
+
+
+def _silence(cell: Cell) -> str:
+    """Why its cluster cannot be asked; the reason may be about another source that does not respond either."""
+    reason = cell.facts.stale_reason
+    return reason if reason.startswith("rollouts ") else f"rollouts {cell.key.cluster} does not respond"
+
+
+def _doubt(template: Template) -> str:
+    return template.reason or "cannot tell whether anything but the version changes the pods"
+
+
+def _blue_green(rollout: Rollout, change: Change, template: Template) -> WayBack:
+    kept = [
+        one
+        for one in rollout.replica_sets
+        if one.current > 0 and one.images and is_same_image(parse_image(one.images[0]).version, change.to_version)
+    ]
+    if kept and template.same:
+        return WayBack(True, "the pods of that version are still up: traffic is switched back without a pause")
+    if kept and template.same is None:
+        return WayBack(None, f"{_doubt(template)}; if the pods become other ones, new ones are started")
+    return WayBack(False, "new pods are started and wait at the gate like any new version")
+
+
+def _walk(rollout: Rollout, written: Sequence[Mapping[str, object]] | None) -> str:
+    """How long the whole canary takes, as far as its steps tell: those the revert writes, or those of the cluster."""
+    names = rollout.step_names if written is None else tuple(map(_name, written))
+    pauses = [one.removeprefix(_PAUSE) for one in names if one.startswith(_PAUSE)]
+    try:
+        seconds = sum(map(pause_seconds, pauses))
+    except DurationError as error:
+        return f"Argo Rollouts refuses its steps: {error}"
+    gates = sum(one == "pause" for one in names)
+    steps = len(names) or (rollout.steps if written is None else 0) or 0
+    if not steps:
+        return "it is rolled out like a new version"
+    by_hand = f" and {gates} manual gate{'s' if gates > 1 else ''}" if gates else ""
+    walks = f"all {steps} steps again" if written is None else f"the {steps} steps that come with it"
+    return f"it walks {walks}, at least {max(1, round(seconds / 60))} min{by_hand}"
+
+
+def _name(step: Mapping[str, object]) -> str:
+    """A step as the cluster's own are named, as far as time goes."""
+    kind, value = next(iter(step.items()))
+    length = value.get("duration") if kind == "pause" and isinstance(value, Mapping) else None
+    return kind if length is None else f"{_PAUSE}{length}"
+
+
+def _shorter(rollout: Rollout) -> str:
+    if not rollout.steps:
+        return ""
+    return "without steps (--strategy '[]', or s and [] in the plan); the next promotion puts the steps back"

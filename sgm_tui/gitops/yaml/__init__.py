@@ -1,0 +1,1 @@
+"""YAML values files: one reader of values, one editor that changes single bytes, and one proof of each edit."""

@@ -1,0 +1,198 @@
+"""Values no chart reads: keys that neither the chart's schema, its defaults nor its templates know.
+
+A key counts as known as soon as any of the three knows it, or as soon as a template takes the mapping around it as a
+whole; what cannot be seen (a remote chart, the library a chart depends on) is not judged.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sgm_tui.lint.findings import Finding, Said, Skipped, found, several
+from sgm_tui.lint.subject import Subject
+from sgm_tui.yaml_reader.marked import Place, place_of
+
+_REFERENCE = re.compile(r"\.Values((?:\.[A-Za-z_][\w]*)*)")
+_INDEX = re.compile(r"index\s+\$?\.Values((?:\s+\"[^\"]+\")+)")
+_WHOLE = re.compile(r"\.Values(?![\w.])(?!\s+\")")
+_MANY = 4
+"""So many keys of one file are one finding."""
+_ANYTHING = frozenset({"global", "tags"})
+_UNJUDGED = ("$ref", "allOf", "anyOf", "oneOf", "patternProperties", "if")
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    """What one chart knows."""
+
+    folder: str
+    schema: Mapping[str, Any] | None
+    defaults: Any
+    read: frozenset[Key]
+    """What templates read, as keys."""
+    free: frozenset[str]
+    """Top-level keys that belong to somebody else: subcharts and Helm itself."""
+    unseen: bool
+    """A dependency is not in the repository, and might read anything."""
+
+
+def check(subject: Subject) -> Said:
+    """Every values file an Application gives to a chart of this repository, and the values of umbrella charts."""
+    given = _given(subject)
+    if not given:
+        yield Skipped(("values-unread",), "no Application gives values to a chart of this repository")
+    charts: dict[str, _Chart | None] = {}
+    for path, folders in sorted(given.items()):
+        for folder in sorted(folders):
+            if folder not in charts:
+                charts[folder] = _chart(subject, folder)
+            chart = charts[folder]
+            if chart is not None and path in subject.checkout.files:
+                documents = [one for one in subject.parsed(path).values[:1] if isinstance(one, Mapping)]
+                yield from _together([one for values in documents for one in _unread(chart, values, path)], folder)
+
+
+def _together(findings: Sequence[Finding], folder: str) -> Iterator[Finding]:
+    """Many keys of one file that a chart does not read are one fact: it is meant for something else."""
+    loose = [one for one in findings if one.severity == "warning"]
+    yield from (one for one in findings if one not in loose or len(loose) < _MANY)
+    if len(loose) >= _MANY:
+        names = [one.message.rpartition(" ")[2] for one in loose]
+        message = f"chart {folder} does not read {len(loose)} keys: {several(names, 3)}"
+        yield replace(found("values-unread", loose[0].place, message), asked=tuple(one.place for one in loose[1:]))
+
+
+def _given(subject: Subject) -> dict[str, set[str]]:
+    """Values file → folders of the charts it is given to."""
+    given: dict[str, set[str]] = defaultdict(set)
+    for one in subject.applications:
+        for source, path in subject.value_files(one):
+            folder = source.path.strip("/")
+            if folder in subject.charts and subject.here(source) and not source.chart:
+                given[path].add(folder)
+    for folder in subject.charts:
+        # An umbrella chart only wraps its dependencies: its own values are meant for them.
+        if not _templates(subject, folder) and f"{folder}/values.yaml" in subject.checkout.files:
+            given[f"{folder}/values.yaml"].add(folder)
+    return given
+
+
+def _templates(subject: Subject, folder: str) -> list[str]:
+    return [path for path in subject.paths if path.startswith(f"{folder}/templates/")]
+
+
+def _chart(subject: Subject, folder: str) -> _Chart | None:
+    """None for a chart that takes its values as a whole, so that every key is known."""
+    dependencies = _dependencies(subject, folder)
+    text = "\n".join(
+        subject.checkout.files[path].decode("utf-8", "replace")
+        for path in subject.paths
+        if path.startswith((f"{folder}/templates/", f"{folder}/charts/")) and "/templates/" in path
+    )
+    if _WHOLE.search(_INDEX.sub("", text)):
+        return None
+    references = [tuple(one.split(".")[1:]) for one in _REFERENCE.findall(text)]
+    references += [tuple(re.findall(r"\"([^\"]+)\"", one)) for one in _INDEX.findall(text)]
+    conditions = ",".join(str(one.get("condition") or "") for one in dependencies).split(",")
+    own = _templates(subject, folder)
+    return _Chart(
+        folder=folder,
+        schema=_schema(subject, folder),
+        defaults=_first(subject, f"{folder}/values.yaml") if own else {},
+        read=frozenset(one for one in (*references, *(tuple(one.strip().split(".")) for one in conditions)) if one),
+        free=_ANYTHING | {str(one.get("alias") or one.get("name")) for one in dependencies},
+        unseen=bool(own) and any(not _vendored(subject, folder, one) for one in dependencies),
+    )
+
+
+def _dependencies(subject: Subject, folder: str) -> list[Mapping[str, Any]]:
+    """The charts a chart depends on, by its Chart.yaml or, as Helm 2 had it, its requirements.yaml."""
+    files = (_first(subject, f"{folder}/{name}") for name in ("Chart.yaml", "requirements.yaml"))
+    listed = (file.get("dependencies") for file in files if isinstance(file, Mapping))
+    return [one for entries in listed if isinstance(entries, list) for one in entries if isinstance(one, Mapping)]
+
+
+def _first(subject: Subject, path: str) -> Any:
+    values = subject.parsed(path).values if path in subject.checkout.files else ()
+    return values[0] if values else {}
+
+
+def _schema(subject: Subject, folder: str) -> Mapping[str, Any] | None:
+    data = subject.checkout.files.get(f"{folder}/values.schema.json")
+    if data is None:
+        return None
+    try:
+        schema = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return schema if isinstance(schema, dict) else None
+
+
+def _vendored(subject: Subject, folder: str, dependency: Mapping[str, Any]) -> bool:
+    return f"{folder}/charts/{dependency.get('name')}" in subject.charts
+
+
+def _unread(chart: _Chart, values: Mapping[str, Any], path: str) -> Iterator[Finding]:
+    top = {key: value for key, value in values.items() if key not in chart.free}
+    yield from _walk(chart, top, (), chart.schema, chart.defaults, path)
+
+
+def _walk(
+    chart: _Chart, values: Mapping[str, Any], above: Key, schema: Mapping[str, Any] | None, defaults: Any, path: str
+) -> Iterator[Finding]:
+    declared, closed = _declared(schema)
+    known = {*declared, *(defaults if isinstance(defaults, Mapping) else ()), *_read_below(chart, above)}
+    for key, value in values.items():
+        here = (*above, str(key))
+        if key in declared or (not closed and key in known):
+            inner_schema = declared.get(key)
+            inner_defaults = defaults.get(key) if isinstance(defaults, Mapping) else None
+            if isinstance(value, Mapping) and not _takes_anything(chart, here, inner_schema, inner_defaults):
+                narrower = inner_schema if isinstance(inner_schema, Mapping) else None
+                yield from _walk(chart, value, here, narrower, inner_defaults, path)
+            continue
+        names = {*declared} if closed else {*known, *(chart.free if not above else ())}
+        nearest = difflib.get_close_matches(str(key), sorted(names), n=1, cutoff=0.8 if chart.unseen else 0.6)
+        if chart.unseen and not nearest and not closed:
+            continue
+        yield _finding(chart, here, nearest, place_of(key, path), closed=closed)
+
+
+def _finding(chart: _Chart, key: Key, nearest: Sequence[str], place: Place, *, closed: bool) -> Finding:
+    name = ".".join(key)
+    verdict = "does not allow" if closed else "does not read"
+    fix = f"Did you mean {'.'.join((*key[:-1], nearest[0]))}?" if nearest else ""
+    message = f"chart {chart.folder} {verdict} {name}"
+    return found("values-unread", place, message, fix, severity="error" if closed else "warning")
+
+
+def _declared(schema: Mapping[str, Any] | None) -> tuple[Mapping[str, Any], bool]:
+    """The properties a schema names, and whether it refuses all others."""
+    if schema is None:
+        return {}, False
+    properties = schema.get("properties")
+    closed = schema.get("additionalProperties") is False and not any(word in schema for word in _UNJUDGED)
+    return (properties if isinstance(properties, Mapping) else {}), closed
+
+
+def _read_below(chart: _Chart, above: Key) -> set[str]:
+    return {key[len(above)] for key in chart.read if len(key) > len(above) and key[: len(above)] == above}
+
+
+def _takes_anything(chart: _Chart, key: Key, schema: Any, defaults: Any) -> bool:
+    """Whether what is inside a mapping is the chart's business at all."""
+    if any(key[: len(one)] == one for one in chart.read):
+        # A template takes it, or something around it, as a whole.
+        return not (isinstance(schema, Mapping) and _declared(schema)[1])
+    if isinstance(schema, Mapping):
+        return not schema.get("properties") or any(word in schema for word in _UNJUDGED)
+    if schema is True:
+        return True
+    return not _read_below(chart, key) and (not isinstance(defaults, Mapping) or not defaults)

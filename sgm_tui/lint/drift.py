@@ -1,0 +1,57 @@
+"""Values of a service that should be the same in every stage, and are not."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from sgm_tui.gitops.yaml.image_values import image_in
+from sgm_tui.lint.findings import Finding, Said, Skipped, found, several
+from sgm_tui.lint.image_key import locate
+from sgm_tui.lint.subject import Subject, node_place
+from sgm_tui.yaml_reader.marked import Place
+from sgm_tui.yaml_reader.nodes import ScalarNode
+
+
+def check(subject: Subject) -> Said:
+    """Every service over all its values files."""
+    if subject.config is None or not subject.cells_of:
+        yield Skipped(("stage-drift",), "no values file is known")
+        return
+    files: dict[str, dict[str, str]] = defaultdict(dict)
+    for cluster in subject.config.clusters:
+        for cell, path in subject.cells.items():
+            if cell.cluster == cluster.name and path in subject.cells_of:
+                files[cell.service].setdefault(path, cell.stage)
+    for service in sorted(files):
+        for key in _matching(subject.config.layout.image_key):
+            yield from _drift(subject, files[service], key, subject.config.layout.image_key)
+
+
+def _matching(image_key: str) -> tuple[str, ...]:
+    """The repository beside the version or in it, and the team."""
+    parent, _, name = image_key.rpartition(".")
+    return (f"{parent}.repository", "team") if parent and name in {"tag", "digest"} else (image_key, "team")
+
+
+def _compared(value: str, key: str, image_key: str) -> str:
+    """What should be the same everywhere: of the image key the image alone, and nothing of a bare version."""
+    return image_in(value, key) if key == image_key else value
+
+
+def _drift(subject: Subject, files: dict[str, str], key: str, image_key: str) -> Iterator[Finding]:
+    values: dict[str, tuple[str, Place]] = {}
+    for path in files:
+        node = locate(subject.parsed(path).nodes, key).node
+        if isinstance(node, ScalarNode) and (value := _compared(node.value, key, image_key)):
+            values[path] = (value, node_place(node, path))
+    # Of equally frequent values the first wins, and files come in the order of stages.
+    usual = Counter(value for value, _ in values.values()).most_common(1)
+    for path, (value, place) in values.items():
+        if value != usual[0][0]:
+            others = _stages(files, [other for other, (its, _) in values.items() if its == usual[0][0]])
+            yield found("stage-drift", place, f"{key} is {value} in {files[path]}, and {usual[0][0]} in {others}")
+
+
+def _stages(files: dict[str, str], paths: Sequence[str]) -> str:
+    return several(list(dict.fromkeys(files[path] for path in paths)), 3)

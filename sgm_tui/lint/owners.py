@@ -1,0 +1,111 @@
+"""CODEOWNERS: values files nobody owns, and lines that do not do what they look like."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from sgm_tui.fleet.codeowners import OWNER, PLACES, OwnerRule, Owners
+from sgm_tui.lint.findings import Finding, Said, Skipped, found
+from sgm_tui.lint.subject import Subject
+from sgm_tui.yaml_reader.marked import Place
+
+_RULES = ("codeowners-gap", "codeowners-syntax", "codeowners-hidden", "codeowners-stale", "codeowners-ignored")
+
+
+def check(subject: Subject) -> Said:
+    """The one file GitHub reads."""
+    present = [path for path in PLACES if path in subject.checkout.files]
+    if not present:
+        yield Skipped(_RULES, "there is no CODEOWNERS")
+        return
+    path = present[0]
+    for other in present[1:]:
+        yield found("codeowners-ignored", Place(other), f"GitHub reads {path} and never this file")
+    text = subject.checkout.files[path].decode("utf-8-sig", "replace")
+    mistakes = list(_syntax(text, path))
+    yield from mistakes
+    unread = {one.place.line for one in mistakes}
+    owners = Owners("\n".join("" if number in unread else line for number, line in enumerate(text.splitlines(), 1)))
+    yield from _idle(owners, subject.paths, path)
+    if subject.cells_of:
+        yield from _gaps(owners, sorted(subject.cells_of), path)
+
+
+def _syntax(text: str, path: str) -> Iterator[Finding]:
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split("#", 1)[0].split()
+        if not words:
+            continue
+        if words[0].startswith("!"):
+            yield found("codeowners-syntax", Place(path, number), f"{words[0]}: CODEOWNERS has no negation")
+        elif "[" in words[0]:
+            yield found("codeowners-syntax", Place(path, number), f"{words[0]}: CODEOWNERS has no character ranges")
+        for word in words[1:]:
+            if not OWNER.fullmatch(word):
+                place = Place(path, number, line.index(word) + 1)
+                yield found("codeowners-syntax", place, f"{word} is no @user, no @org/team and no e-mail")
+
+
+def _idle(owners: Owners, paths: Sequence[str], path: str) -> Iterator[Finding]:
+    """Lines that never decide, and lines that match nothing that is there."""
+    for index, rule in enumerate(owners.rules):
+        mine = [one for one in paths if rule.matches(one)]
+        hiding = next((later for later in owners.rules[index + 1 :] if _hides(later, rule, mine)), None)
+        if hiding is not None:
+            message = f"{rule.pattern} never decides: line {hiding.line} ({hiding.pattern}) comes later and matches all"
+            yield found("codeowners-hidden", Place(path, rule.line), message)
+        elif not mine:
+            yield found("codeowners-stale", Place(path, rule.line), f"{rule.pattern} matches no file")
+
+
+def _hides(later: OwnerRule, rule: OwnerRule, mine: Sequence[str]) -> bool:
+    """A later line takes every file this one has, and files it could have too."""
+    return all(later.matches(one) for one in (*mine, *_probes(rule.pattern)))
+
+
+def _probes(pattern: str) -> list[str]:
+    """Paths nobody has that a pattern matches: below it, and at any depth where it is not rooted."""
+    name = "sgm-probe"
+    concrete = re.sub(r"\*+|\?", name, pattern.strip("/"))
+    below = [f"{concrete}/{name}", f"{concrete}/{name}/{name}"]
+    found_paths = below if pattern.endswith("/") else [concrete] if pattern.endswith("/*") else [concrete, *below]
+    rooted = "/" in pattern.rstrip("/")
+    return found_paths if rooted else [*found_paths, *(f"{name}/{one}" for one in found_paths)]
+
+
+def _gaps(owners: Owners, values: Sequence[str], path: str) -> Iterator[Finding]:
+    """Unowned values files, by the line that takes ownership away or the highest folder that has no owner at all."""
+    by_line: dict[int, list[str]] = defaultdict(list)
+    unowned: list[str] = []
+    for one in values:
+        rule = owners.rule_of(one)
+        if rule is None:
+            unowned.append(one)
+        elif not rule.owners:
+            by_line[rule.line].append(one)
+    for line, files in sorted(by_line.items()):
+        message = f"this line takes every owner from {_count(files)}, {files[0]} for one"
+        yield found("codeowners-gap", Place(path, line), message, "Name owners on the line.")
+    owned = [one for one in values if one not in set(unowned)]
+    folders: dict[str, list[str]] = defaultdict(list)
+    for one in unowned:
+        folders[_highest(one, owned)].append(one)
+    for folder, files in sorted(folders.items()):
+        message = f"no owner for {_count(files)} under /{folder}"
+        yield found("codeowners-gap", Place(path), message, f"Add a line: /{folder} @org/team")
+
+
+def _highest(one: str, owned: Sequence[str]) -> str:
+    """The highest folder above a file in which no values file has an owner."""
+    parts = one.split("/")
+    for end in range(1, len(parts)):
+        folder = "/".join(parts[:end]) + "/"
+        if not any(other.startswith(folder) for other in owned):
+            return folder
+    return one
+
+
+def _count(files: Sequence[str]) -> str:
+    return f"{len(files)} values files" if len(files) > 1 else "the values file"

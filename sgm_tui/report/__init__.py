@@ -1,0 +1,1 @@
+"""Documents people and scripts read: status JSON, tables, Markdown, and assertions."""

@@ -1,0 +1,1 @@
+"""The simulated Argo CD: Applications, ApplicationSets, comparison, sync and health."""

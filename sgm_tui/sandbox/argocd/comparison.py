@@ -1,0 +1,105 @@
+"""Holding an Application against its cluster: sync status, health and the list of its objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sgm_tui.sandbox.argocd.applications import Comparison
+from sgm_tui.sandbox.argocd.context import Context, Target
+from sgm_tui.sandbox.argocd.fields import differs
+from sgm_tui.sandbox.argocd.health import Health, Named, health_of, named, overall
+from sgm_tui.sandbox.argocd.manifests import ManifestError
+from sgm_tui.sandbox.argocd.sync import images_of, tracked_by
+from sgm_tui.sandbox.kubernetes.objects import KubeObject
+
+
+def compare(context: Context, application: KubeObject, target: Target, revision: str) -> Comparison:
+    """What Argo CD finds when it holds the cluster against a commit."""
+    spec = application["spec"]
+    try:
+        desired = context.manifests.of(application, revision)
+    except ManifestError as error:
+        return _unknown(application, str(error))
+    before = last_applied(context, application)
+    resources: list[KubeObject] = []
+    parts: list[tuple[Named, Health | None]] = []
+    images: dict[str, None] = {}
+    for obj in desired:
+        metadata = obj["metadata"]
+        live = target.store.get(obj["kind"], metadata.get("namespace", ""), metadata["name"])
+        out = live is None or differs(obj, live, before.get(named(obj)))
+        resources.append(resource_entry(obj, "OutOfSync" if out else "Synced"))
+        parts.append((named(obj), Health("Missing") if live is None else health_of(live)))
+        images |= dict.fromkeys(_live_images(target, live))
+    for obj in obsolete(application, target, desired):
+        resources.append({**resource_entry(obj, "OutOfSync"), "requiresPruning": True})
+        parts.append((named(obj), health_of(obj)))
+    drifted = any(one["status"] != "Synced" for one in resources)
+    return Comparison(
+        sync="OutOfSync" if drifted else "Synced",
+        revision=revision,
+        resources=resources,
+        health=overall(parts),
+        images=list(images),
+        source_type=context.manifests.source_type(spec, revision),
+    )
+
+
+def last_applied(context: Context, application: KubeObject) -> Mapping[object, KubeObject]:
+    """What git asked for at the last successful sync: fields it has given up since count as drift."""
+    revision = context.applied.get(application["metadata"]["name"])
+    if revision is None:
+        return {}
+    try:
+        return {named(obj): obj for obj in context.manifests.of(application, revision)}
+    except ManifestError:
+        return {}  # the commit can no longer be rendered; then only what is set now can be compared
+
+
+def obsolete(application: KubeObject, target: Target, desired: Sequence[KubeObject]) -> list[KubeObject]:
+    """Live objects the Application has deployed and no longer wants."""
+    wanted = {named(obj) for obj in desired}
+    found: list[KubeObject] = []
+    for entry in (application.get("status") or {}).get("resources") or ():
+        name = Named(entry.get("group", ""), entry["kind"], entry.get("namespace", ""), entry["name"])
+        if name not in wanted:
+            live = target.store.get(name.kind, name.namespace, name.name)
+            if live is not None and tracked_by(live) == application["metadata"]["name"]:
+                found.append(live)
+    return found
+
+
+def resource_entry(obj: KubeObject, status: str) -> dict[str, Any]:
+    """One line of `status.resources`; health is not among it since Argo CD 3 (protocols §A2)."""
+    name = named(obj)
+    entry: dict[str, Any] = {"group": name.group} if name.group else {}
+    entry |= {"kind": name.kind, "name": name.name}
+    entry |= {"namespace": name.namespace} if name.namespace else {}
+    return {**entry, "status": status, "version": str(obj.get("apiVersion", "v1")).rpartition("/")[2]}
+
+
+def _unknown(application: KubeObject, reason: str) -> Comparison:
+    """A broken manifest: sync Unknown at the branch's name, health as it was (protocols §J)."""
+    status = application.get("status") or {}
+    spec = application["spec"]
+    sources = spec.get("sources") or [spec.get("source") or {}]
+    resources = [{**one, "requiresPruning": True, "status": "Unknown"} for one in status.get("resources") or ()]
+    return Comparison(
+        sync="Unknown",
+        revision=sources[0].get("targetRevision", ""),
+        resources=resources or None,
+        health=None if (status.get("health") or {}).get("status") else Health("Healthy"),
+        condition=("ComparisonError", reason),
+    )
+
+
+def _live_images(target: Target, live: KubeObject | None) -> list[str]:
+    """The images of the pods a workload has: both versions while one replaces the other."""
+    if live is None or not images_of(live):
+        return []
+    found: dict[str, None] = {}
+    for child in target.store.owned("ReplicaSet", live["metadata"]["uid"]):
+        if (child.get("spec") or {}).get("replicas"):
+            found |= dict.fromkeys(images_of(child))
+    return list(found) or images_of(live)

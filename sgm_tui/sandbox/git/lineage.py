@@ -1,0 +1,110 @@
+"""Where the versions of today came from: how each travelled dev, staging, prod, told backwards from the files.
+
+All places of a service share one line of versions, as they would: a version reaches dev first and the others later or
+never, prod cluster by prod cluster in the order of `sgm.yaml`, and now and then one is taken back in the first of them
+and the others never see it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sgm_tui.sandbox.git.fleet_files import FleetFiles, Place, order, version_in
+
+DAY = 86_400.0
+_LAGS = {"dev": 0.0, "staging": 0.6 * DAY, "prod": 1.2 * DAY}
+_SPREAD = 0.6 * DAY
+"""Between the first and the last prod cluster. Lag and spread stay under the age of the newest version."""
+_TAKEN_BACK = 0.4
+"""Share of services of which one version was bad."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A version coming to one place, or being taken back there."""
+
+    age: float
+    """Seconds before the start."""
+    place: Place
+    old: str
+    new: str
+    reverts: bool = False
+
+
+def arrivals(files: dict[str, bytes], chance: random.Random, most: int) -> list[Arrival]:
+    """Every arrival, oldest first; at most so many, the newest ones."""
+    fleet = FleetFiles(files)
+    services = fleet.services
+    older = max(1, min(3, most // max(1, len(fleet.places))))
+    found = [one for service in services for one in _of_service(fleet.places, files, service, older, chance)]
+    return sorted(found, key=lambda one: one.age, reverse=True)[-most:]
+
+
+def _of_service(
+    places: Sequence[Place], files: Mapping[str, bytes], service: str, older: int, chance: random.Random
+) -> list[Arrival]:
+    now = {place: version_in(files[place.path]) for place in places if place.service == service}
+    now = {place: version for place, version in now.items() if version}
+    if not now:
+        return []
+    line = _line(set(now.values()), older)
+    ages = [chance.uniform(2.0, 9.0) * DAY]
+    for _ in line[1:]:
+        ages.append(ages[-1] + chance.uniform(6.0, 14.0) * DAY)
+    rank = files["sgm.yaml"].find
+    prod = sorted(
+        (place for place in now if place.stage == "prod"), key=lambda place: rank(f"- name: {place.where}\n".encode())
+    )
+    bad = _bad_version(line, [now[place] for place in prod], chance)
+    found: list[Arrival] = []
+    for place, version in now.items():
+        late = _LAGS[place.stage] + (_SPREAD * prod.index(place) / len(prod) if place in prod else 0.0)
+        first = bool(prod) and place == prod[0]
+        reached = range(len(line) - 2, line.index(version) - 1, -1)
+        known = [index for index in reached if index != bad or place not in prod or first]
+        found += _at_place(
+            place, line, [(ages[index] - late, index) for index in known], bad if first else None, chance
+        )
+    return found
+
+
+def _at_place(
+    place: Place, line: Sequence[str], steps: Sequence[tuple[float, int]], bad: int | None, chance: random.Random
+) -> list[Arrival]:
+    """One place's arrivals, oldest first, each beginning from the version that stood there."""
+    found: list[Arrival] = []
+    standing = line[-1]
+    for planned, index in steps:
+        age = planned - chance.uniform(0.0, 0.15) * DAY
+        found.append(Arrival(age, place, standing, line[index]))
+        if index == bad:
+            found.append(Arrival(age - chance.uniform(0.05, 0.15) * DAY, place, line[index], standing, reverts=True))
+        else:
+            standing = line[index]
+    return found
+
+
+def _line(present: set[str], older: int) -> list[str]:
+    """The service's versions, newest first: those that stand somewhere, and some before them."""
+    line = sorted(present, key=order, reverse=True)
+    for _ in range(older):
+        line.append(_before(line[-1]))
+    return line
+
+
+def _bad_version(line: Sequence[str], in_prod: Sequence[str], chance: random.Random) -> int | None:
+    """Which version was taken back: one that prod has left behind since, and not the one everything began with."""
+    candidates = range(max((line.index(version) for version in in_prod), default=len(line)) + 1, len(line) - 1)
+    return chance.choice(candidates) if candidates and chance.random() < _TAKEN_BACK else None
+
+
+def _before(version: str) -> str:
+    """A version that may well have come before."""
+    major, minor, patch = order(version)
+    if patch:
+        return f"v{major}.{minor}.{patch - 1}"
+    if minor:
+        return f"v{major}.{minor - 1}.{(minor * 7 + major) % 5}"
+    return f"v{max(0, major - 1)}.{9 + major % 3}.{major % 4}"

@@ -1,0 +1,128 @@
+"""What happens to a pull request by itself: checks run, owners are asked and agree, auto-merge merges.
+
+Owners take the longer the more is at stake, look only at what its checks have passed, and never speak for themselves.
+"""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sgm_tui.sandbox.agenda import Agenda
+from sgm_tui.sandbox.github.checks import CHECKS, findings
+from sgm_tui.sandbox.github.pulls import CheckRun, GitHubError, Method, PullRequest, members, obstacle
+
+if TYPE_CHECKING:
+    from sgm_tui.sandbox.github.state import GitHub
+
+_MERGEABLE_AFTER = 2.0
+_ASKED_AFTER = 1.0
+_PATIENCE = {"dev": 6.0, "staging": 20.0, "prod": 40.0}
+"""Virtual seconds until an owner has looked at a change of a stage."""
+_ELSEWHERE = 30.0
+_LOOK_AGAIN = 8.0
+
+
+class Course:
+    """The course of the pull requests of one repository."""
+
+    def __init__(self, github: GitHub, seed: str) -> None:
+        self._github = github
+        self._agenda = Agenda(github.clock)
+        self._random = random.Random(f"{seed}:github")
+
+    def run(self) -> None:
+        """Do what is due."""
+        self._agenda.run()
+
+    def pushed(self, pull: PullRequest) -> None:
+        """A head nobody has looked at: checks begin, merging is tried, owners are asked."""
+        if pull.head_sha not in self._github.runs:
+            self._github.runs[pull.head_sha] = self._checks(pull)
+        for run in self._github.runs[pull.head_sha]:
+            self._agenda.after(max(0.0, run.completed - self._github.clock.now) + 0.1, lambda: self._merge_itself(pull))
+        self.try_later(pull)
+        if not pull.draft:
+            self.ask_owners(pull)
+
+    def _checks(self, pull: PullRequest) -> list[CheckRun]:
+        found = findings(lambda path: self._github.repository.read(pull.head_sha, path), self._github.files(pull))
+        now = self._github.clock.now + 1.0
+        runs: list[CheckRun] = []
+        for number, name in enumerate(CHECKS):
+            started = now + 2.0 + number + self._random.uniform(0.0, 2.0)
+            completed = started + 10.0 + number * 6.0 + self._random.uniform(0.0, 8.0)
+            one = found[name]
+            runs.append(
+                CheckRun(self._github.new_id(), name, now, started, completed, one.conclusion, one.title, one.summary)
+            )
+        return runs
+
+    def try_later(self, pull: PullRequest) -> None:
+        """Whether it can be merged is not known any more, and soon again."""
+        pull.mergeable = None
+        self._agenda.after(_MERGEABLE_AFTER, lambda: self._try(pull))
+
+    def _try(self, pull: PullRequest) -> None:
+        if pull.closed is None and pull.mergeable is None and self._github.repository.head(pull.head):
+            pull.mergeable = self._github.repository.mergeable(pull.base, pull.head_sha)
+            self._merge_itself(pull)
+
+    def ask_owners(self, pull: PullRequest) -> None:
+        """Reviews are requested from the owners of its files, who look at it when they find the time."""
+        head = pull.head_sha
+        self._agenda.after(_ASKED_AFTER, lambda: self._request(pull))
+        for number, owners in enumerate(self._github.owners(pull)):
+            patience = self._patience(pull) * self._random.uniform(0.7, 1.3) + 3.0 * number
+            self._agenda.after(patience, partial(self._consider, pull, head, owners))
+
+    def _patience(self, pull: PullRequest) -> float:
+        return max(
+            (_PATIENCE.get(path.partition("/")[0], _ELSEWHERE) for path in self._github.files(pull)), default=_ELSEWHERE
+        )
+
+    def _request(self, pull: PullRequest) -> None:
+        if pull.closed is not None or pull.draft:
+            return
+        for owner in (one for owners in self._github.owners(pull) for one in owners):
+            _, slash, slug = owner.partition("/")
+            asked, name = (pull.requested_teams, slug) if slash else (pull.requested_users, owner.removeprefix("@"))
+            if name not in asked and name != pull.login:
+                asked.append(name)
+
+    def _consider(self, pull: PullRequest, head: str, owners: tuple[str, ...]) -> None:
+        """Somebody who may speak for these owners looks at it, and agrees unless a check has failed."""
+        if pull.closed is not None or pull.draft or pull.head_sha != head:
+            return
+        found = self._github.standing(pull)
+        if owners not in found.owners_missing:
+            return
+        if found.checks_failed:
+            return
+        if found.checks_missing:
+            self._agenda.after(_LOOK_AGAIN, lambda: self._consider(pull, head, owners))
+            return
+        able = sorted(members(owners, self._github.teams) - {pull.login})
+        if able:
+            self._github.review(pull, self._random.choice(able), "APPROVED")
+            self._merge_itself(pull)
+
+    def _merge_itself(self, pull: PullRequest) -> None:
+        wanted = pull.auto_merge
+        if wanted is None or pull.closed is not None or pull.mergeable is None:
+            return
+        if obstacle(pull, self._github.standing(pull)) or pull.queued_by:
+            return
+        if self._github.queue.enabled:
+            self._github.queue.add(pull, wanted.login)
+        else:
+            method: Method = (
+                "squash" if wanted.method == "SQUASH" else "rebase" if wanted.method == "REBASE" else "merge"
+            )
+            try:
+                self._github.merge(pull, wanted.login, method, title=wanted.title, message=wanted.message)
+            except GitHubError as error:
+                # A conflict that came up since it was tried: it stays open and says so.
+                self._github.comment(pull, "github-actions", f"Auto-merge failed: {error.message}")
+                pull.auto_merge = None

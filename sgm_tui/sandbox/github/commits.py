@@ -1,0 +1,127 @@
+"""Commits as GitHub shows them: who, when, what, and the files with their patches; commits never change, so kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sgm_tui.sandbox.git.repository import GitError, Repository
+
+_FORMAT = "%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B%x01"
+_KEPT = 2048
+_LONGEST_PATCH = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An author or a committer."""
+
+    name: str
+    email: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit."""
+
+    sha: str
+    tree: str
+    parents: tuple[str, ...]
+    author: Person
+    committer: Person
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file of a change."""
+
+    path: str
+    status: str
+    """added, removed or modified; GitHub's renames are two of these here."""
+    additions: int
+    deletions: int
+    patch: str
+    blob: str
+
+
+class Commits:
+    """Reads commits of one repository."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._known: dict[str, Commit] = {}
+        self._changes: dict[tuple[str, str], list[FileChange]] = {}
+
+    def resolve(self, reference: str) -> str | None:
+        """The commit a branch, a full or a short id means."""
+        branch = reference.removeprefix("refs/").removeprefix("heads/")
+        head = self._repository.head(branch)
+        if head:
+            return head
+        if not (len(reference) >= 7 and all(one in "0123456789abcdef" for one in reference)):
+            return None
+        try:
+            return self._repository.ask("rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}")
+        except GitError:
+            return None
+
+    def one(self, sha: str) -> Commit:
+        """One commit by its full id."""
+        known = self._known.get(sha)
+        return known if known is not None else self.listed("-1", sha)[0]
+
+    def listed(self, *arguments: str) -> list[Commit]:
+        """What `git log` lists, newest first."""
+        if len(self._known) > _KEPT:
+            self._known.clear()
+        found: list[Commit] = []
+        for entry in self._repository.ask("log", f"--format={_FORMAT}", *arguments, "--").split("\x01"):
+            fields = entry.lstrip("\n").split("\0")
+            if len(fields) < 10:
+                continue
+            sha, tree, parents, *people, message = fields
+            commit = Commit(
+                sha, tree, tuple(parents.split()), Person(*people[:3]), Person(*people[3:]), message.rstrip("\n")
+            )
+            self._known[sha] = commit
+            found.append(commit)
+        return found
+
+    def history(self, start: str, path: str = "") -> list[Commit]:
+        """Everything a commit is built on, newest first; of one path where one is given."""
+        fields = ["--end-of-options", start]
+        listed = self._repository.ask("rev-list", *fields, "--", *([path] if path else []))
+        return [self.one(sha) for sha in listed.split()[:250]]
+
+    def changes(self, base: str, head: str) -> Sequence[FileChange]:
+        """Files that differ between two commits."""
+        known = self._changes.get((base, head))
+        if known is None:
+            if len(self._changes) > _KEPT:
+                self._changes.clear()
+            known = self._changes[base, head] = self._compared(base, head)
+        return known
+
+    def _compared(self, base: str, head: str) -> list[FileChange]:
+        before, after = self._repository.blobs(base), self._repository.blobs(head)
+        patches = self._patches(base, head)
+        found: list[FileChange] = []
+        for path in sorted(self._repository.changed(base, head)):
+            status = "added" if path not in before else "removed" if path not in after else "modified"
+            patch = patches.get(path, "")
+            lines = patch.split("\n")
+            added = sum(line.startswith("+") for line in lines)
+            removed = sum(line.startswith("-") for line in lines)
+            found.append(FileChange(path, status, added, removed, patch, after.get(path) or before[path]))
+        return found
+
+    def _patches(self, base: str, head: str) -> dict[str, str]:
+        """Each file's hunks, without git's header."""
+        found: dict[str, str] = {}
+        for part in self._repository.ask("diff", "--no-color", "--no-renames", base, head).split("diff --git a/")[1:]:
+            path = part.partition(" b/")[0]
+            _, marker, hunks = part.partition("\n@@")
+            found[path] = (f"@@{hunks}".rstrip("\n") if marker else "")[:_LONGEST_PATCH]
+        return found

@@ -1,0 +1,126 @@
+"""The few GraphQL operations that have no REST form: auto-merge and drafts, and a look at one pull request.
+
+Selections are not evaluated: an answer holds everything there is, which is more than was asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sgm_tui.sandbox.github.pulls import AutoMerge, GitHubError, PullRequest
+from sgm_tui.sandbox.github.state import OPERATOR, GitHub
+
+_MUTATION = re.compile(r"mutation[^{]*\{\s*(\w+)")
+_NUMBER = re.compile(r"pullRequest\s*\(\s*number:\s*(\d+|\$\w+)")
+
+Document = dict[str, Any]
+Mutation = Callable[[GitHub, PullRequest, Mapping[str, Any]], None]
+
+
+def answer(github: GitHub, query: str, variables: Mapping[str, Any]) -> Document:
+    """Everything GraphQL answers is 200; what went wrong is in `errors`."""
+    try:
+        mutation = _MUTATION.search(query)
+        if mutation is not None:
+            return {"data": {mutation[1]: _mutated(github, mutation[1], variables)}}
+        return {"data": _queried(github, query, variables)}
+    except GitHubError as error:
+        kind = {404: "NOT_FOUND", 422: "UNPROCESSABLE"}.get(error.status, "FORBIDDEN")
+        return {"data": None, "errors": [{"type": kind, "path": [], "message": error.message}]}
+
+
+def _mutated(github: GitHub, name: str, variables: Mapping[str, Any]) -> Document:
+    given: Mapping[str, Any] = variables.get("input") or variables
+    mutation = _MUTATIONS.get(name)
+    if mutation is None:
+        raise GitHubError(422, f"Field '{name}' doesn't exist on type 'Mutation'")
+    pull = _node(github, str(given.get("pullRequestId", "")))
+    mutation(github, pull, given)
+    actor = {
+        "login": OPERATOR,
+        "avatarUrl": "",
+        "resourcePath": f"/{OPERATOR}",
+        "url": f"https://github.com/{OPERATOR}",
+    }
+    return {"actor": actor, "clientMutationId": given.get("clientMutationId"), "pullRequest": _seen(github, pull)}
+
+
+def _node(github: GitHub, node: str) -> PullRequest:
+    number = node.removeprefix("PR_")
+    pull = github.pulls.get(int(number)) if number.isdigit() else None
+    if pull is None:
+        raise GitHubError(404, f"Could not resolve to a node with the global id of '{node}'.")
+    return pull
+
+
+def _enable(github: GitHub, pull: PullRequest, given: Mapping[str, Any]) -> None:
+    wanted = AutoMerge(
+        OPERATOR, str(given.get("mergeMethod") or "MERGE"), str(given.get("commitHeadline") or ""),
+        str(given.get("commitBody") or ""),
+    )  # fmt: skip
+    github.enable_auto_merge(pull, wanted, str(given.get("expectedHeadOid") or ""))
+
+
+def _disable(_github: GitHub, pull: PullRequest, _given: Mapping[str, Any]) -> None:
+    if pull.auto_merge is None:
+        raise GitHubError(422, "Can't disable auto-merge for this pull request.")
+    pull.auto_merge = None
+
+
+def _enqueue(github: GitHub, pull: PullRequest, given: Mapping[str, Any]) -> None:
+    github.queue.add(pull, OPERATOR, str(given.get("expectedHeadOid") or ""))
+
+
+_MUTATIONS: Mapping[str, Mutation] = {
+    "enablePullRequestAutoMerge": _enable,
+    "disablePullRequestAutoMerge": _disable,
+    "enqueuePullRequest": _enqueue,
+    "markPullRequestReadyForReview": lambda github, pull, _: github.ready(pull, draft=False),
+    "convertPullRequestToDraft": lambda github, pull, _: github.ready(pull, draft=True),
+}
+
+
+def _queried(github: GitHub, query: str, variables: Mapping[str, Any]) -> Document:
+    if "node(" in query:
+        return {"node": {"__typename": "PullRequest", **_seen(github, _node(github, str(variables.get("id", ""))))}}
+    found: Document = {}
+    if "viewer" in query:
+        found["viewer"] = {"login": OPERATOR, "name": github.people[OPERATOR]}
+    number = _NUMBER.search(query)
+    if number is not None:
+        wanted = variables.get(number[1].removeprefix("$")) if number[1].startswith("$") else number[1]
+        pull = github.pulls.get(int(str(wanted)))
+        if pull is None:
+            raise GitHubError(404, f"Could not resolve to a PullRequest with the number of {wanted}.")
+        found["repository"] = {"nameWithOwner": github.name, "pullRequest": _seen(github, pull)}
+    if not found:
+        raise GitHubError(422, "This query is not supported by this GitHub.")
+    return found
+
+
+def _seen(github: GitHub, pull: PullRequest) -> Document:
+    """A pull request as GraphQL names its parts."""
+    found = github.standing(pull)
+    decision = (
+        "CHANGES_REQUESTED" if found.changes_requested else "REVIEW_REQUIRED" if found.owners_missing else "APPROVED"
+    )
+    mergeable = {True: "MERGEABLE", False: "CONFLICTING", None: "UNKNOWN"}[pull.mergeable]
+    auto = pull.auto_merge
+    return {
+        "id": f"PR_{pull.number}",
+        "number": pull.number,
+        "title": pull.title,
+        "url": f"https://github.com/{github.name}/pull/{pull.number}",
+        "isDraft": pull.draft,
+        "state": "MERGED" if pull.merged is not None else pull.state.upper(),
+        "headRefName": pull.head,
+        "headRefOid": pull.head_sha,
+        "reviewDecision": decision,
+        "mergeable": mergeable,
+        "mergeStateStatus": github.state_of(pull).upper(),
+        "isInMergeQueue": bool(pull.queued_by),
+        "isMergeQueueEnabled": github.queue.enabled,
+        "autoMergeRequest": {"enabledBy": {"login": auto.login}, "mergeMethod": auto.method} if auto else None,
+    }

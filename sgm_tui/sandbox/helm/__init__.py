@@ -1,0 +1,1 @@
+"""Rendering the bundled Helm chart without helm."""

@@ -1,0 +1,1 @@
+"""The embedded Kubernetes: API servers over HTTP, object storage, and the built-in controllers."""

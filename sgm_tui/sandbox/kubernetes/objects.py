@@ -1,0 +1,317 @@
+"""The objects of one embedded API server: what etcd and the registry keep, and the rules of writing to them.
+
+Controllers call this store directly, people's writes come to it through HTTP; both are seen by the listeners and
+by every watch. Objects are never changed in place, not here and by nobody: a write replaces the whole object, and
+unchanged parts are shared, which is what makes comparing, watching and going back in time cheap.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sgm_tui.sandbox.clock import Clock
+from sgm_tui.sandbox.kubernetes.kinds import BY_KIND, Generation, Resource
+from sgm_tui.sandbox.kubernetes.revisions import Change, KubeObject, Shelf, Version
+from sgm_tui.sandbox.kubernetes.status import (
+    ApiError,
+    already_exists,
+    bad_request,
+    immutable,
+    modified_since,
+    not_found,
+    precondition_failed,
+)
+
+__all__ = ["ApiError", "KubeObject", "ObjectStore"]
+
+_SERVERS_OWN = (
+    "uid", "creationTimestamp", "generation", "resourceVersion", "namespace",
+    "deletionTimestamp", "deletionGracePeriodSeconds",
+)  # fmt: skip
+
+_WRITES_PER_SECOND = 10_000
+"""More than any store ever does over its whole life."""
+
+Objects = list[KubeObject]
+
+Listener = Callable[[str, str, KubeObject], None]
+
+
+def _key(namespace: str, name: str) -> str:
+    return f"{namespace}/{name}"
+
+
+def _resource(kind: str) -> Resource:
+    resource = BY_KIND.get(kind)
+    if resource is None:
+        raise ApiError(404, "NotFound", f'no matches for kind "{kind}"')
+    return resource
+
+
+class ObjectStore:
+    """Everything one API server stores.
+
+    Listeners are called after a change is stored, in the order of changes; they note what to do and do it in their
+    own step, they do not write while being told.
+    """
+
+    def __init__(self, clock: Clock, *, seed: str, window: int = 4096) -> None:
+        """Start empty; `window` is how many changes of a kind a watch may be behind before it has expired."""
+        self.clock = clock
+        self._window = window
+        self._random = random.Random(f"{seed}:objects")
+        # Revisions of a store started later are higher: what a client still holds from an earlier one has expired.
+        self._revision = int(clock.started_at.timestamp()) * _WRITES_PER_SECOND
+        self._origin = self._revision
+        self._shelves: dict[str, Shelf] = {}
+        self._dependents: dict[str, dict[tuple[str, str], None]] = {}
+        self.listeners: list[Listener] = []
+
+    @property
+    def revision(self) -> int:
+        """The resourceVersion of the newest change."""
+        return self._revision
+
+    def get(self, kind: str, namespace: str, name: str) -> KubeObject | None:
+        """The object of that name, or None."""
+        version = self.version(kind, namespace, name)
+        return version.object if version else None
+
+    def list(self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> Objects:
+        """All objects of a kind, of one namespace or of all, that carry these labels, in name order."""
+        objects = [version.object for version in self.shelf(kind).versions(namespace)]
+        if not labels:
+            return objects
+        wanted = labels.items()
+        return [obj for obj in objects if wanted <= (obj["metadata"].get("labels") or {}).items()]
+
+    def owned(self, kind: str, uid: str) -> Objects:
+        """The objects of a kind that name this uid among their owners, in the order they came."""
+        return [version.object for resource, version in self._dependents_of(uid) if resource.kind == kind]
+
+    def version(self, kind: str, namespace: str, name: str) -> Version | None:
+        """The newest version of one object, or None."""
+        return self.shelf(kind).get(_key(namespace, name))
+
+    def shelf(self, kind: str) -> Shelf:
+        """All of one kind with its recent past: what lists and watches are served from.
+
+        Raises:
+            ApiError: no such kind.
+        """
+        shelf = self._shelves.get(kind)
+        if shelf is None:
+            _resource(kind)
+            shelf = self._shelves[kind] = Shelf(self._window, self._origin)
+        return shelf
+
+    def compact(self) -> None:
+        """Forget all history: every watch that has not seen the newest change expires, as after an etcd compaction."""
+        for kind in BY_KIND:
+            self.shelf(kind).compact(self._revision)
+
+    def create(self, kind: str, obj: KubeObject, *, dry_run: bool = False) -> KubeObject:
+        """Store a new object; sets uid, resourceVersion, generation 1 and, unless given, creationTimestamp.
+
+        The status is kept, so a controller can create a thing as it stands after months; HTTP drops it before.
+
+        Raises:
+            ApiError: AlreadyExists, or BadRequest: no name, no namespace.
+        """
+        resource = _resource(kind)
+        metadata = dict(obj.get("metadata") or {})
+        name = metadata.get("name") or self._generated_name(metadata)
+        if not name:
+            raise bad_request("name or generateName is required")
+        namespace = metadata.get("namespace", "") if resource.namespaced else ""
+        if resource.namespaced and not namespace:
+            raise bad_request("an empty namespace may not be set during creation")
+        if self.version(kind, namespace, name) is not None:
+            raise already_exists(resource, name)
+        metadata.update(name=name, uid=self.new_uid())
+        metadata.setdefault("creationTimestamp", self.clock.stamp())
+        for part in ("generation", "resourceVersion", "deletionTimestamp"):
+            metadata.pop(part, None)
+        if resource.generation is not Generation.ABSENT:
+            metadata["generation"] = 1
+        if not resource.namespaced:
+            metadata.pop("namespace", None)
+        head = {"apiVersion": resource.api_version, "kind": kind, "metadata": metadata}
+        stored = {**head, **{part: value for part, value in obj.items() if part not in head}}
+        return stored if dry_run else self._store(resource, _key(namespace, name), stored, None)
+
+    def write(self, kind: str, obj: KubeObject, *, subresource: str = "", dry_run: bool = False) -> KubeObject:
+        """Replace an object: all of it, or with subresource "status" only its status.
+
+        A resourceVersion in `obj` must be the newest one. A write that changes nothing keeps the resourceVersion and
+        is no event. Taking the last finalizer off an object being deleted deletes it.
+
+        Raises:
+            ApiError: NotFound, Conflict (somebody wrote in between: read again), or Invalid (another uid).
+        """
+        resource = _resource(kind)
+        previous = self._current(resource, obj["metadata"])
+        old = previous.object
+        if subresource == "status":
+            rest = {part: value for part, value in old.items() if part != "status"}
+            obj = {**rest, "status": obj["status"]} if "status" in obj else rest
+        metadata = self._merged_metadata(old, obj)
+        replacement = {**obj, "apiVersion": old["apiVersion"], "kind": kind, "metadata": metadata}
+        if replacement == old:
+            return old
+        if resource.generation is not Generation.ABSENT and _raises_generation(resource, old, replacement):
+            metadata["generation"] = old["metadata"].get("generation", 0) + 1
+        if dry_run:
+            return replacement
+        if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
+            return self._remove(resource, previous, replacement)
+        return self._store(resource, previous.key, replacement, previous)
+
+    def delete(
+        self, kind: str, namespace: str, name: str, *, propagation: str = "Background",
+        uid: str = "", resource_version: str = "",
+    ) -> KubeObject:  # fmt: skip
+        """Delete an object, or mark it as being deleted while it has finalizers; returns its last state.
+
+        What it owns goes with it (Background after it, Foreground before it), or is left without an owner (Orphan).
+
+        Raises:
+            ApiError: NotFound, or Conflict when uid or resourceVersion are another object's.
+        """
+        resource = _resource(kind)
+        previous = self.version(kind, namespace, name)
+        if previous is None:
+            raise not_found(resource, name)
+        old = previous.object
+        found = old["metadata"]
+        if uid and uid != found["uid"]:
+            raise precondition_failed(resource, name, field="UID", wanted=uid, found=found["uid"])
+        if resource_version and resource_version != found["resourceVersion"]:
+            newest = found["resourceVersion"]
+            raise precondition_failed(resource, name, field="ResourceVersion", wanted=resource_version, found=newest)
+        if propagation == "Orphan":
+            self._orphan(found["uid"])
+        elif propagation == "Foreground":
+            self._collect(found["uid"])
+        if kind == "Namespace":
+            self._empty_namespace(name)
+        if not found.get("finalizers"):
+            return self._remove(resource, previous, old)
+        if "deletionTimestamp" in found:
+            return old
+        metadata = {**found, "deletionTimestamp": self.clock.stamp(), "deletionGracePeriodSeconds": 0}
+        if "generation" in found:
+            metadata["generation"] = found["generation"] + 1
+        return self._store(resource, previous.key, {**old, "metadata": metadata}, previous)
+
+    def new_uid(self) -> str:
+        """The next uid; the same seed gives the same ones."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def _generated_name(self, metadata: Mapping[str, Any]) -> str:
+        prefix: str = metadata.get("generateName") or ""
+        if not prefix:
+            return prefix
+        # The alphabet of the real server: no vowels, nothing that reads like another character.
+        return prefix + "".join(self._random.choices("bcdfghjklmnpqrstvwxz2456789", k=5))
+
+    def _current(self, resource: Resource, metadata: Mapping[str, Any]) -> Version:
+        name = metadata["name"]
+        current = self.version(resource.kind, metadata.get("namespace", "") if resource.namespaced else "", name)
+        if current is None:
+            raise not_found(resource, name)
+        found = current.object["metadata"]
+        if metadata.get("uid", found["uid"]) != found["uid"]:
+            raise immutable(resource, name, "metadata.uid", metadata["uid"])
+        if metadata.get("resourceVersion", found["resourceVersion"]) != found["resourceVersion"]:
+            raise modified_since(resource, name)
+        return current
+
+    @staticmethod
+    def _merged_metadata(old: KubeObject, obj: KubeObject) -> dict[str, Any]:
+        """The writer's metadata with the parts only the server may set as they were."""
+        metadata = dict(obj["metadata"])
+        for part in _SERVERS_OWN:
+            metadata.pop(part, None)
+            if part in old["metadata"]:
+                metadata[part] = old["metadata"][part]
+        return metadata
+
+    def _store(self, resource: Resource, key: str, obj: KubeObject, previous: Version | None) -> KubeObject:
+        self._revision += 1
+        obj["metadata"]["resourceVersion"] = str(self._revision)
+        change = Change("MODIFIED" if previous else "ADDED", Version(obj, key, self._revision), previous)
+        self._reindex(resource.kind, key, previous.object if previous else None, obj)
+        self._publish(resource.kind, change)
+        return obj
+
+    def _remove(self, resource: Resource, previous: Version, last: KubeObject) -> KubeObject:
+        self._revision += 1
+        gone = {**last, "metadata": {**last["metadata"], "resourceVersion": str(self._revision)}}
+        self._reindex(resource.kind, previous.key, previous.object, None)
+        self._publish(resource.kind, Change("DELETED", Version(gone, previous.key, self._revision), previous))
+        self._collect(gone["metadata"]["uid"])
+        return gone
+
+    def _publish(self, kind: str, change: Change) -> None:
+        shelf = self.shelf(kind)
+        shelf.record(change)
+        for listener in tuple(self.listeners):
+            listener(change.type, kind, change.version.object)
+        shelf.wake()
+
+    def _reindex(self, kind: str, key: str, old: KubeObject | None, new: KubeObject | None) -> None:
+        before = _owner_uids(old)
+        after = _owner_uids(new)
+        for uid in before - after:
+            dependents = self._dependents[uid]
+            del dependents[(kind, key)]
+            if not dependents:
+                del self._dependents[uid]
+        for uid in after - before:
+            self._dependents.setdefault(uid, {})[(kind, key)] = None
+
+    def _dependents_of(self, uid: str) -> Sequence[tuple[Resource, Version]]:
+        found = ((BY_KIND[kind], self.shelf(kind).get(key)) for kind, key in self._dependents.get(uid, ()))
+        return [(resource, version) for resource, version in found if version is not None]
+
+    def _collect(self, uid: str) -> None:
+        """Delete what this owner alone owned; who has another owner only forgets this one."""
+        for resource, version in self._dependents_of(uid):
+            metadata = version.object["metadata"]
+            others = [owner for owner in metadata["ownerReferences"] if owner["uid"] != uid]
+            if others:
+                self.write(resource.kind, {**version.object, "metadata": {**metadata, "ownerReferences": others}})
+            else:
+                self.delete(resource.kind, metadata.get("namespace", ""), metadata["name"])
+
+    def _orphan(self, uid: str) -> None:
+        for resource, version in self._dependents_of(uid):
+            metadata = dict(version.object["metadata"])
+            owners = [owner for owner in metadata.pop("ownerReferences") if owner["uid"] != uid]
+            if owners:
+                metadata["ownerReferences"] = owners
+            self.write(resource.kind, {**version.object, "metadata": metadata})
+
+    def _empty_namespace(self, namespace: str) -> None:
+        for kind, shelf in tuple(self._shelves.items()):
+            if not BY_KIND[kind].namespaced:
+                continue
+            for version in shelf.versions(namespace):
+                if version.key in shelf:  # an owner deleted before may have taken it along
+                    self.delete(kind, namespace, version.object["metadata"]["name"])
+
+
+def _owner_uids(obj: KubeObject | None) -> set[str]:
+    if obj is None:
+        return set()
+    return {owner["uid"] for owner in obj["metadata"].get("ownerReferences") or ()}
+
+
+def _raises_generation(resource: Resource, old: KubeObject, new: KubeObject) -> bool:
+    if resource.generation is Generation.SPEC:
+        return bool(old.get("spec") != new.get("spec"))
+    return {**old, "metadata": None} != {**new, "metadata": None}

@@ -1,0 +1,1 @@
+"""Simulated traffic: how much each service gets, and how it is split between versions."""

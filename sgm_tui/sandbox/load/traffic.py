@@ -1,0 +1,259 @@
+"""The traffic of one service in one cluster: which version gets how much of it, and what that version makes of it.
+
+Each pod template hash is a stream of pieces; within a piece its share, errors and speed do not change, so counters are
+sums over whole pieces and a rest. Pieces are kept as long as anybody may ask about them.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sgm_tui.sandbox.load.curve import Curve
+
+BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.5, 5.0, math.inf)
+"""Upper bounds of the latency histogram's buckets, in seconds."""
+ALWAYS = -40.0 * 86_400.0
+"""What stands when a world is laid out has stood since then, as far as metrics go."""
+_NOT_FOUND = 0.012
+"""Share of requests for what is not there."""
+_SLOW_FACTOR = 4.0
+_SLOW_SHARE = 0.03
+"""Some requests are this much slower; how many varies, which moves the percentiles."""
+_REMEMBERED = 64
+_STEEPNESS = 3.2
+"""Of the log-logistic distribution of latencies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What one version does with its part of the traffic; a dead one (`share` None) is not scraped."""
+
+    share: float | None
+    """Of the service's requests, 0–1; a preview's requests come on top."""
+    error_ratio: float = 0.0
+    latency: float = 0.05
+    """The median, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many requests there have been, and how many of them failed or were slow."""
+
+    requests: float = 0.0
+    errors: float = 0.0
+    slow: float = 0.0
+
+
+@dataclass(slots=True)
+class _Piece:
+    behaviour: Behaviour
+    before: Counts
+    """At the piece's beginning."""
+    buckets: tuple[float, ...]
+    """The histogram at the piece's beginning."""
+    fast: tuple[float, ...] = field(default=())
+    slow: tuple[float, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        self.fast = _distribution(self.behaviour.latency)
+        self.slow = _distribution(self.behaviour.latency * _SLOW_FACTOR)
+
+
+def _distribution(median: float) -> tuple[float, ...]:
+    """Which part of the requests is answered within each bound."""
+    return tuple(1.0 if math.isinf(bound) else 1.0 / (1.0 + (bound / median) ** -_STEEPNESS) for bound in BOUNDS)
+
+
+class Stream:
+    """One pod template hash of a service."""
+
+    def __init__(self, traffic: Traffic, pod_hash: str) -> None:
+        self.pod_hash = pod_hash
+        self._traffic = traffic
+        self._starts: list[float] = []
+        self._pieces: list[_Piece] = []
+        self._known: dict[float, tuple[float, ...]] = {}
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """What it does now."""
+        return self._pieces[-1].behaviour
+
+    @property
+    def since(self) -> float:
+        """When it began to do so."""
+        return self._starts[-1]
+
+    def turn(self, behaviour: Behaviour, at: float) -> None:
+        """Behave otherwise from this moment on."""
+        if not self._pieces:
+            piece = _Piece(behaviour, Counts(), (0.0,) * len(BOUNDS))
+        elif self._pieces[-1].behaviour == behaviour:
+            return
+        else:
+            piece = _Piece(behaviour, self.counts(at), self.buckets(at))
+        self._starts.append(at)
+        self._pieces.append(piece)
+        self._known.clear()
+
+    def forget(self, before: float) -> bool:
+        """Drop what ended before that moment; whether nothing is left."""
+        while len(self._starts) > 1 and self._starts[1] < before:
+            del self._starts[0], self._pieces[0]
+        return self._pieces[-1].behaviour.share is None and self._starts[-1] < before
+
+    def alive(self, at: float) -> bool:
+        """Whether it is scraped at a moment."""
+        found = self._piece(at)
+        return found is not None and found[1].behaviour.share is not None
+
+    def lifetime(self, start: float, end: float) -> tuple[float, float] | None:
+        """The part of [start, end] in which it is scraped, None when it is not."""
+        if self._starts[-1] <= start:
+            return (start, end) if self._pieces[-1].behaviour.share is not None else None
+        low = high = -math.inf
+        for number, (begin, piece) in enumerate(zip(self._starts, self._pieces, strict=True)):
+            until = self._starts[number + 1] if number + 1 < len(self._starts) else math.inf
+            if piece.behaviour.share is None or until <= start or begin > end:
+                continue
+            low = max(start, begin) if low == -math.inf else low
+            high = min(end, until)
+        return None if low == -math.inf else (low, high)
+
+    def counts(self, at: float) -> Counts:
+        """Its counters at a moment."""
+        found = self._piece(at)
+        if found is None:
+            return Counts()
+        start, piece = found
+        share, before = piece.behaviour.share, piece.before
+        if not share:
+            return before
+        traffic = self._traffic
+        requests = share * traffic.requests_between(start, at)
+        errors = min(requests, share * piece.behaviour.error_ratio * traffic.errors_between(start, at))
+        slow = share * _SLOW_SHARE * traffic.slow_between(start, at)
+        return Counts(before.requests + requests, before.errors + errors, before.slow + slow)
+
+    def increase(self, start: float, end: float) -> tuple[float, float]:
+        """Requests and errors in between, without counting from the beginning while nothing has turned."""
+        first, last = self._piece(start), self._piece(end)
+        if last is None:
+            return 0.0, 0.0
+        if first is None or first[1] is not last[1]:
+            before, after = self.counts(start), self.counts(end)
+            return after.requests - before.requests, after.errors - before.errors
+        behaviour = last[1].behaviour
+        if not behaviour.share:
+            return 0.0, 0.0
+        requests = behaviour.share * self._traffic.requests_between(start, end)
+        return requests, behaviour.share * behaviour.error_ratio * self._traffic.errors_between(start, end)
+
+    def coded(self, code: str, at: float) -> float:
+        """How many requests were answered with a code."""
+        counts = self.counts(at)
+        if code == "500":
+            return counts.errors
+        missing = counts.requests * _NOT_FOUND
+        return missing if code == "404" else counts.requests - counts.errors - missing
+
+    def buckets(self, at: float) -> tuple[float, ...]:
+        """Its histogram at a moment, remembered for the moments asked last: every bucket is a series of its own."""
+        found = self._piece(at)
+        if found is None:
+            return (0.0,) * len(BOUNDS)
+        known = self._known.get(at)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            piece, now = found[1], self.counts(at)
+            slow = now.slow - piece.before.slow
+            fast = now.requests - piece.before.requests - slow
+            known = self._known[at] = tuple(
+                before + fast * quick + slow * late
+                for before, quick, late in zip(piece.buckets, piece.fast, piece.slow, strict=True)
+            )
+        return known
+
+    def bucket_increase(self, start: float, end: float) -> Sequence[float]:
+        """By how much each bucket grew, without building both histograms while nothing has turned in between."""
+        first, last = self._piece(start), self._piece(end)
+        if first is None or last is None or first[1] is not last[1]:
+            return [after - before for before, after in zip(self.buckets(start), self.buckets(end), strict=True)]
+        piece = last[1]
+        share = piece.behaviour.share or 0.0
+        slow = share * _SLOW_SHARE * self._traffic.slow_between(start, end)
+        fast = share * self._traffic.requests_between(start, end) - slow
+        return [fast * quick + slow * late for quick, late in zip(piece.fast, piece.slow, strict=True)]
+
+    def _piece(self, at: float) -> tuple[float, _Piece] | None:
+        number = bisect_right(self._starts, at) - 1
+        return None if number < 0 else (self._starts[number], self._pieces[number])
+
+
+class Traffic:
+    """One service in one cluster."""
+
+    def __init__(self, namespace: str, service: str, mean: float, chance: random.Random, day_starts: float) -> None:
+        self.namespace = namespace
+        self.service = service
+        self.mean = mean
+        self._requests = Curve(mean, chance, day_starts)
+        self._errors = Curve(mean, chance, day_starts)
+        self._slow = Curve(mean, chance, day_starts)
+        self.streams: dict[str, Stream] = {}
+
+    def requests_between(self, start: float, end: float) -> float:
+        """How many requests the whole service gets."""
+        return self._requests.total(end) - self._requests.total(start)
+
+    def errors_between(self, start: float, end: float) -> float:
+        """The same number with ripples of its own, to be made errors of."""
+        return self._errors.total(end) - self._errors.total(start)
+
+    def slow_between(self, start: float, end: float) -> float:
+        """The same number with ripples of its own, to be made slow requests of."""
+        return self._slow.total(end) - self._slow.total(start)
+
+    def turn(self, behaviours: Mapping[str, Behaviour], at: float) -> bool:
+        """Split the traffic otherwise from this moment on; whether a stream has come, gone or come back."""
+        changed = False
+        for pod_hash, behaviour in behaviours.items():
+            stream = self.streams.get(pod_hash)
+            if stream is None:
+                stream = self.streams[pod_hash] = Stream(self, pod_hash)
+                changed = True
+            stream.turn(behaviour, at)
+        for pod_hash, stream in self.streams.items():
+            if pod_hash not in behaviours:
+                stream.turn(Behaviour(None), at)
+        return changed
+
+    def forget(self, before: float) -> bool:
+        """Drop what ended before that moment; whether a stream is gone."""
+        gone = [pod_hash for pod_hash, stream in self.streams.items() if stream.forget(before)]
+        for pod_hash in gone:
+            del self.streams[pod_hash]
+        return bool(gone)
+
+    def counts_between(self, start: float, end: float) -> Counts:
+        """What all versions together counted."""
+        requests = errors = 0.0
+        for stream in self.streams.values():
+            more, failed = stream.increase(start, end)
+            requests += more
+            errors += failed
+        return Counts(requests, errors)
+
+    def buckets_between(self, start: float, end: float) -> list[float]:
+        """Their histogram, all together."""
+        parts = [stream.bucket_increase(start, end) for stream in self.streams.values()]
+        return list(parts[0]) if len(parts) == 1 else [sum(column) for column in zip(*parts, strict=True)]
+
+    def alive_within(self, start: float, end: float) -> bool:
+        """Whether any version was scraped in [start, end]."""
+        return any(stream.lifetime(start, end) is not None for stream in self.streams.values())

@@ -1,0 +1,1 @@
+"""The embedded Prometheus: series, alerting rules, and the HTTP API."""

@@ -1,0 +1,268 @@
+"""Alerting rules of one cluster, read from its PrometheusRules and evaluated as Prometheus does: pending, then firing.
+
+Rules of services where nothing happens are looked at less often; what already holds when a world begins has held for
+as long as the expression says so.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from promql_parser import parse_duration
+
+from sgm_tui.sandbox.kubernetes.objects import KubeObject, ObjectStore
+from sgm_tui.sandbox.prometheus.series import Family, Gauge
+from sgm_tui.sandbox.promql.compiler import VectorNode
+from sgm_tui.sandbox.promql.engine import number_text, vector_of
+from sgm_tui.sandbox.promql.values import NAME, Labels, PromqlError, Source, labels_of, without_name
+
+EVALUATION = 15.0
+"""Virtual seconds between two evaluations."""
+_QUIET_ROUNDS = 16
+_BACK = (60.0, 300.0, 900.0, 3600.0, 6 * 3600.0)
+"""How far back an alert that holds at the beginning is followed, in seconds."""
+_KEPT = 64
+_TEMPLATE = re.compile(r"\{\{\s*\$(labels\.(\w+)|value)\s*(?:\|\s*(\w+)\s*)?\}\}")
+
+
+@dataclass(slots=True)
+class Alert:
+    """One element of a rule's vector while it is there."""
+
+    labels: Labels
+    annotations: Mapping[str, str]
+    since: float
+    """Virtual moment of the first evaluation it was there."""
+    value: float
+    fired: float | None = None
+    """When it had been there for long enough."""
+    ended: float | None = None
+
+    @property
+    def state(self) -> str:
+        """pending or firing."""
+        return "pending" if self.fired is None else "firing"
+
+    def written(self, stamp: Callable[[float], str]) -> dict[str, Any]:
+        """As the HTTP API has it."""
+        return {
+            "labels": dict(self.labels),
+            "annotations": dict(self.annotations),
+            "state": self.state,
+            "activeAt": stamp(self.since),
+            "value": scientific(self.value),
+        }
+
+
+@dataclass(slots=True)
+class Rule:
+    """One rule of a group."""
+
+    namespace: str
+    name: str
+    expression: str
+    records: bool
+    hold: float = 0.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    evaluate: VectorNode | None = None
+    error: str = ""
+    evaluated: float = 0.0
+    active: dict[Labels, Alert] = field(default_factory=dict)
+
+    @property
+    def state(self) -> str:
+        """The strongest state of its alerts."""
+        states = {one.state for one in self.active.values()}
+        return "firing" if "firing" in states else "pending" if states else "inactive"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules evaluated together."""
+
+    name: str
+    file: str
+    rules: list[Rule]
+
+
+class Alerts:
+    """The rule manager of one cluster's Prometheus."""
+
+    def __init__(self, source: Source, store: ObjectStore, lively: Callable[[str], bool]) -> None:
+        """`lively` tells whether something unusual goes on in a namespace."""
+        self._source = source
+        self._store = store
+        self._lively = lively
+        self._groups: dict[tuple[str, str], list[Group]] = {}
+        self._round = 0
+        self._due = -math.inf
+        self._began = False
+        self._past: list[Alert] = []
+        store.listeners.append(self._note)
+        for obj in store.list("PrometheusRule"):
+            self._note("ADDED", "PrometheusRule", obj)
+
+    @property
+    def groups(self) -> list[Group]:
+        """Every group of rules, in the order of their files."""
+        return [group for _, groups in sorted(self._groups.items()) for group in groups]
+
+    @property
+    def active(self) -> list[Alert]:
+        """Everything pending or firing."""
+        return [alert for rule in self._rules() for alert in rule.active.values()]
+
+    def families(self) -> dict[str, Family]:
+        """The synthetic series of alerts."""
+        return {"ALERTS": self._states, "ALERTS_FOR_STATE": self._beginnings}
+
+    def step(self, now: float) -> None:
+        """Evaluate what is due."""
+        if now < self._due:
+            return
+        self._due = (math.floor(now / EVALUATION) + 1) * EVALUATION
+        self._round += 1
+        for number, rule in enumerate(self._rules()):
+            turn = not self._began or (self._round + number) % _QUIET_ROUNDS == 0
+            if turn or rule.active or self._lively(rule.namespace):
+                self._evaluate(rule, now)
+        self._began = True
+
+    def _rules(self) -> Iterator[Rule]:
+        for groups in self._groups.values():
+            for group in groups:
+                yield from (rule for rule in group.rules if not rule.records)
+
+    def _note(self, event: str, kind: str, obj: KubeObject) -> None:
+        if kind != "PrometheusRule":
+            return
+        key = (obj["metadata"]["namespace"], obj["metadata"]["name"])
+        before = {rule.name: rule for group in self._groups.pop(key, []) for rule in group.rules if not rule.records}
+        if event == "DELETED":
+            self._past += [alert for rule in before.values() for alert in rule.active.values()]
+            return
+        groups = [self._group(one, *key) for one in (obj.get("spec") or {}).get("groups") or ()]
+        for rule in (rule for group in groups for rule in group.rules):
+            if rule.name in before and not rule.records:
+                rule.active = before[rule.name].active
+        self._groups[key] = groups
+
+    def _group(self, group: Mapping[str, Any], namespace: str, name: str) -> Group:
+        file = f"/etc/prometheus/rules/prometheus-rulefiles-0/{namespace}-{name}.yaml"
+        return Group(str(group.get("name", "")), file, [self._rule(one, namespace) for one in group.get("rules") or ()])
+
+    def _rule(self, given: Mapping[str, Any], namespace: str) -> Rule:
+        expression = str(given.get("expr", "")).strip()
+        rule = Rule(
+            namespace,
+            str(given.get("alert") or given.get("record")),
+            expression,
+            records="record" in given,
+            hold=_duration(given.get("for")),
+            labels={**(given.get("labels") or {}), "namespace": namespace},
+            annotations=given.get("annotations") or {},
+        )
+        if not rule.records:
+            # What the chart records is computed directly; other recordings are only listed.
+            try:
+                rule.evaluate = vector_of(self._source, expression)
+            except PromqlError as error:
+                rule.error = error.message
+        return rule
+
+    def _evaluate(self, rule: Rule, now: float) -> None:
+        rule.evaluated = now
+        vector = self._asked(rule, now)
+        found = {self._alert_labels(rule, labels): value for labels, value in vector}
+        for labels in rule.active.keys() - found.keys():
+            over = rule.active.pop(labels)
+            over.ended = now
+            self._past = [*self._past, over][-_KEPT:]
+        for labels, value in found.items():
+            alert = rule.active.get(labels)
+            if alert is None:
+                since = now if self._began else self._followed_back(rule, labels, now)
+                alert = rule.active[labels] = Alert(labels, self._annotations(rule, labels, value), since, value)
+            alert.value = value
+            if alert.fired is None and now - alert.since >= rule.hold:
+                alert.fired = alert.since + rule.hold
+                alert.annotations = self._annotations(rule, labels, value)
+
+    def _asked(self, rule: Rule, at: float) -> Iterable[tuple[Labels, float]]:
+        if rule.evaluate is None:
+            return ()
+        try:
+            return rule.evaluate(at)
+        except PromqlError as error:
+            rule.error = error.message
+            return ()
+
+    def _followed_back(self, rule: Rule, labels: Labels, now: float) -> float:
+        since = now
+        for seconds in _BACK:
+            there = {self._alert_labels(rule, one) for one, _ in self._asked(rule, now - seconds)}
+            if labels not in there:
+                break
+            since = now - seconds
+        return since
+
+    @staticmethod
+    def _alert_labels(rule: Rule, labels: Labels) -> Labels:
+        return labels_of({**dict(without_name(labels)), **rule.labels, "alertname": rule.name})
+
+    @staticmethod
+    def _annotations(rule: Rule, labels: Labels, value: float) -> dict[str, str]:
+        found = dict(labels)
+
+        def filled(match: re.Match[str]) -> str:
+            if match[2]:
+                return found.get(match[2], "")
+            return f"{value * 100:.4g}%" if match[3] == "humanizePercentage" else number_text(value)
+
+        return {name: _TEMPLATE.sub(filled, str(text)) for name, text in rule.annotations.items()}
+
+    def _states(self, namespace: str | None) -> Iterator[Gauge]:
+        for alert in (*self.active, *self._past):
+            labels = dict(alert.labels)
+            if namespace not in {None, labels.get("namespace")}:
+                continue
+            ended = math.inf if alert.ended is None else alert.ended
+            fired = ended if alert.fired is None else alert.fired
+            for state, start, end in (("pending", alert.since, fired), ("firing", fired, ended)):
+                if start < end:
+                    named = labels_of({**labels, NAME: "ALERTS", "alertstate": state})
+                    yield Gauge(named, _while(start, end, 1.0))
+
+    def _beginnings(self, namespace: str | None) -> Iterator[Gauge]:
+        for alert in (*self.active, *self._past):
+            labels = dict(alert.labels)
+            if namespace in {None, labels.get("namespace")}:
+                ended = math.inf if alert.ended is None else alert.ended
+                named = labels_of({**labels, NAME: "ALERTS_FOR_STATE"})
+                yield Gauge(named, _while(alert.since, ended, self._source.wall(alert.since)))
+
+
+def _duration(text: object) -> float:
+    """Seconds of a Prometheus duration; what is none holds at once."""
+    try:
+        return float(parse_duration(str(text)).total_seconds()) if text else 0.0
+    except ValueError:
+        return 0.0
+
+
+def _while(start: float, end: float, value: float) -> Callable[[float], float | None]:
+    return lambda at: value if start - EVALUATION < at < end else None
+
+
+def scientific(value: float) -> str:
+    """A number as the HTTP API writes an alert's value: 4e-01."""
+    if not math.isfinite(value):
+        return number_text(value)
+    mantissa, _, exponent = f"{Decimal(repr(value)).normalize():e}".partition("e")
+    return f"{mantissa}e{exponent[0]}{exponent[1:].zfill(2)}"

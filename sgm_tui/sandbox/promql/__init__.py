@@ -1,0 +1,1 @@
+"""A PromQL engine: parser, compiler and functions."""

@@ -1,0 +1,100 @@
+"""PromQL aggregations: many elements of a vector become one a group, or the few that stand out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from sgm_tui.sandbox.promql.range_functions import quantile, variance
+from sgm_tui.sandbox.promql.values import NAME, Labels, Vector, labels_of
+
+Grouping = Callable[[Labels], Labels]
+
+
+def grouping(labels: Sequence[str], *, without: bool) -> Grouping:
+    """What a `by` or `without` clause leaves of an element's labels, remembered an element."""
+    chosen = frozenset(labels)
+    known: dict[Labels, Labels] = {}
+
+    def group(element: Labels) -> Labels:
+        found = known.get(element)
+        if found is None:
+            found = known[element] = tuple(
+                pair for pair in element if (pair[0] in chosen) != without and not (without and pair[0] == NAME)
+            )
+        return found
+
+    return group
+
+
+def _sum(values: Sequence[float]) -> float:
+    # fsum refuses to add opposite infinities, floating point has an answer.
+    total = sum(values)
+    return math.fsum(values) if math.isfinite(total) else total
+
+
+def _least(values: Sequence[float]) -> float:
+    return min((value for value in values if not math.isnan(value)), default=math.nan)
+
+
+def _greatest(values: Sequence[float]) -> float:
+    return max((value for value in values if not math.isnan(value)), default=math.nan)
+
+
+REDUCTIONS: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "sum": _sum,
+    "avg": lambda values: _sum(values) / len(values),
+    "min": _least,
+    "max": _greatest,
+    "count": lambda values: float(len(values)),
+    "group": lambda _: 1.0,
+    "stddev": lambda values: math.sqrt(variance(values)),
+    "stdvar": variance,
+}
+"""Aggregations without a parameter."""
+
+
+def grouped(vector: Vector, group: Grouping) -> dict[Labels, list[float]]:
+    """The values of each group, in the order the groups appear."""
+    groups: dict[Labels, list[float]] = {}
+    for labels, value in vector:
+        key = group(labels)
+        found = groups.get(key)
+        if found is None:
+            groups[key] = [value]
+        else:
+            found.append(value)
+    return groups
+
+
+def reduced(vector: Vector, group: Grouping, reduce: Callable[[Sequence[float]], float]) -> Vector:
+    """One element a group."""
+    return [(labels, reduce(values)) for labels, values in grouped(vector, group).items()]
+
+
+def quantiles(vector: Vector, group: Grouping, fraction: float) -> Vector:
+    """The quantile of each group."""
+    return [(labels, quantile(fraction, values)) for labels, values in grouped(vector, group).items()]
+
+
+def outstanding(vector: Vector, group: Grouping, count: float, *, greatest: bool) -> Vector:
+    """`topk` and `bottomk`: the elements themselves, the most extreme of each group first."""
+    wanted = 0 if math.isnan(count) else max(0, int(count))
+    groups: dict[Labels, Vector] = {}
+    for element in vector:
+        groups.setdefault(group(element[0]), []).append(element)
+
+    def order(element: tuple[Labels, float]) -> float:
+        value = element[1]
+        return math.inf if math.isnan(value) else -value if greatest else value
+
+    return [element for members in groups.values() for element in sorted(members, key=order)[:wanted]]
+
+
+def counted(vector: Vector, group: Grouping, label: str, write: Callable[[float], str]) -> Vector:
+    """`count_values`: how many elements of a group have each value."""
+    counts: dict[Labels, float] = {}
+    for labels, value in vector:
+        key = labels_of({**dict(group(labels)), label: write(value)})
+        counts[key] = counts.get(key, 0.0) + 1.0
+    return list(counts.items())

@@ -1,0 +1,164 @@
+"""PromQL functions of an instant vector: arithmetic, label changes, histograms and calendars."""
+
+from __future__ import annotations
+
+import calendar
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from sgm_tui.sandbox.promql.values import Labels, PromqlError, Vector, distinct, labels_of, without_name
+
+Number = Callable[[float], float]
+
+
+def _guarded(function: Number, impossible: float = math.nan) -> Number:
+    """Where mathematics has no answer, floating point has one."""
+
+    def guarded(value: float) -> float:
+        try:
+            return function(value)
+        except (ValueError, OverflowError):
+            return impossible
+
+    return guarded
+
+
+def _logarithm(function: Number) -> Number:
+    return lambda value: -math.inf if value == 0 else math.nan if value < 0 or math.isnan(value) else function(value)
+
+
+def _sign(value: float) -> float:
+    return value if value == 0 or math.isnan(value) else math.copysign(1.0, value)
+
+
+def _whole(function: Callable[[float], int]) -> Number:
+    return lambda value: value if not math.isfinite(value) else float(function(value))
+
+
+NUMBERS: Mapping[str, Number] = {
+    "abs": abs,
+    "ceil": _whole(math.ceil),
+    "floor": _whole(math.floor),
+    "exp": _guarded(math.exp, math.inf),
+    "ln": _logarithm(math.log),
+    "log2": _logarithm(math.log2),
+    "log10": _logarithm(math.log10),
+    "sqrt": _guarded(math.sqrt),
+    "sgn": _sign,
+}
+"""Functions of each value by itself."""
+
+
+def mapped(vector: Vector, function: Number) -> Vector:
+    """Every value through a function; the names go."""
+    return distinct([(without_name(labels), function(value)) for labels, value in vector])
+
+
+def rounded(to: float) -> Number:
+    """To the nearest multiple, halves up."""
+    inverse = 1.0 / to if to else math.nan
+    return lambda value: value if not math.isfinite(value) else math.floor(value * inverse + 0.5) / inverse
+
+
+def clamped(low: float, high: float) -> Number:
+    """Into an interval; what is no number stays none."""
+
+    def clamp(value: float) -> float:
+        known = not (math.isnan(value) or math.isnan(low) or math.isnan(high))
+        return max(low, min(high, value)) if known else math.nan
+
+    return clamp
+
+
+def label_replace(vector: Vector, target: str, replacement: str, source: str, pattern: str) -> Vector:
+    """Set a label from what a regular expression found in another one."""
+    try:
+        expression = re.compile(f"^(?:{pattern})$")
+    except re.error as error:
+        raise PromqlError("execution", f'invalid regular expression in label_replace(): "{pattern}": {error}') from None
+    template = re.sub(r"\$\{?(\w+)\}?", r"\\g<\1>", replacement.replace("\\", r"\\"))
+    out: Vector = []
+    for labels, value in vector:
+        found = dict(labels)
+        match = expression.match(found.get(source, ""))
+        if match is not None:
+            found[target] = match.expand(template)
+        out.append((labels_of(found), value))
+    return distinct(out)
+
+
+def label_join(vector: Vector, target: str, separator: str, sources: Sequence[str]) -> Vector:
+    """Set a label to several others put together."""
+    out: Vector = []
+    for labels, value in vector:
+        found = dict(labels)
+        found[target] = separator.join(found.get(name, "") for name in sources)
+        out.append((labels_of(found), value))
+    return distinct(out)
+
+
+def histogram_quantile(fraction: float, vector: Vector) -> Vector:
+    """The quantile of classic histograms, interpolated inside its bucket."""
+    histograms: dict[Labels, list[tuple[float, float]]] = {}
+    for labels, count in vector:
+        bound = next((value for name, value in labels if name == "le"), None)
+        if bound is None:
+            continue
+        try:
+            upper = float(bound)
+        except ValueError:
+            continue
+        rest = tuple(pair for pair in without_name(labels) if pair[0] != "le")
+        histograms.setdefault(rest, []).append((upper, count))
+    return [(labels, bucket_quantile(fraction, sorted(buckets))) for labels, buckets in histograms.items()]
+
+
+def bucket_quantile(fraction: float, buckets: Sequence[tuple[float, float]]) -> float:
+    """The quantile of one histogram: upper bounds, rising, with what is counted up to each."""
+    if math.isnan(fraction):
+        return math.nan
+    if not 0 <= fraction <= 1:
+        return math.copysign(math.inf, fraction - 0.5)
+    if buckets[-1][0] != math.inf or len(buckets) < 2:
+        return math.nan
+    counts = _rising([count for _, count in buckets])
+    if counts[-1] == 0 or math.isnan(counts[-1]):
+        return math.nan
+    rank = fraction * counts[-1]
+    number = next(index for index, count in enumerate(counts) if count >= rank)
+    if number == len(buckets) - 1:
+        return buckets[-2][0]
+    upper = buckets[number][0]
+    if number == 0:
+        return upper if upper <= 0 else upper * rank / counts[0]
+    lower, below = buckets[number - 1][0], counts[number - 1]
+    return lower + (upper - lower) * (rank - below) / (counts[number] - below)
+
+
+def _rising(counts: Sequence[float]) -> list[float]:
+    """Buckets are scraped one after the other; a later one can be a little behind."""
+    highest = -math.inf
+    out: list[float] = []
+    for count in counts:
+        highest = max(highest, count)
+        out.append(highest)
+    return out
+
+
+def _moment(value: float) -> datetime:
+    return datetime.fromtimestamp(value, UTC)
+
+
+CALENDAR: Mapping[str, Number] = {
+    "minute": lambda value: _moment(value).minute,
+    "hour": lambda value: _moment(value).hour,
+    "day_of_week": lambda value: (_moment(value).weekday() + 1) % 7,
+    "day_of_month": lambda value: _moment(value).day,
+    "day_of_year": lambda value: _moment(value).timetuple().tm_yday,
+    "days_in_month": lambda value: calendar.monthrange(_moment(value).year, _moment(value).month)[1],
+    "month": lambda value: _moment(value).month,
+    "year": lambda value: _moment(value).year,
+}
+"""Functions of a Unix time."""

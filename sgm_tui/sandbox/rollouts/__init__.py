@@ -1,0 +1,1 @@
+"""The simulated Argo Rollouts controller: canary, blue-green and analysis."""

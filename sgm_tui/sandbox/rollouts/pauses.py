@@ -1,0 +1,88 @@
+"""What one round decides about pausing and aborting, applied to the status at its end."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from sgm_tui.durations import pause_seconds
+from sgm_tui.sandbox.kubernetes.work_queue import Marks
+from sgm_tui.sandbox.rollouts.objects import Rollout
+
+CANARY_PAUSE = "CanaryPauseStep"
+BLUE_GREEN_PAUSE = "BlueGreenPause"
+INCONCLUSIVE = "InconclusiveAnalysisRun"
+
+
+class Pauses:
+    """Pauses to add, to remove or to clear; an abort to begin or to end."""
+
+    def __init__(self, rollout: Rollout, marks: Marks) -> None:
+        self._rollout = rollout
+        self._marks = marks
+        self.added: list[str] = []
+        self.removed: set[str] = set()
+        self.cleared = False
+        self.abort_message: str | None = None
+        """Why the round aborts; None when it does not."""
+        self.abort_ended = False
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the update is off."""
+        return not self.abort_ended and (self.abort_message is not None or self._rollout.aborted)
+
+    def resume(self) -> None:
+        """Forget pauses and abort: an update that starts anew, or one that is over."""
+        self.cleared = True
+        self.abort_ended = True
+
+    def started(self, pause: dict[str, str]) -> float:
+        """The virtual moment a pause began, in whole seconds: so the real one counts, and ends it that much early."""
+        return math.floor(self._marks.moment(self._rollout.uid, pause["reason"], pause["startTime"]))
+
+    def remaining(self, pause: dict[str, str], duration: float) -> float:
+        """Virtual seconds until a pause is over; not positive when it is."""
+        return self.started(pause) + duration - self._marks.now
+
+    def step_is_over(self, step: dict[str, Any]) -> bool:
+        """Whether a canary's pause step is done: its time is up, or a person resumed it."""
+        pause = self._rollout.pause(CANARY_PAUSE)
+        if pause is None:
+            return self._rollout.controller_pause
+        duration = step.get("duration")
+        return duration is not None and self.remaining(pause, pause_seconds(str(duration))) <= 0.0
+
+    def switch_is_free(self) -> bool:
+        """Whether a blue-green update need not wait (any longer) before it switches."""
+        strategy = self._rollout.blue_green or {}
+        pause = self._rollout.pause(BLUE_GREEN_PAUSE)
+        if self.added:
+            return False
+        if self._rollout.preview_passed:
+            return True
+        if strategy.get("autoPromotionEnabled", True):
+            wait = float(strategy.get("autoPromotionSeconds", 0))
+            return wait == 0.0 or (pause is not None and self.remaining(pause, wait) <= 0.0)
+        return self._rollout.controller_pause and pause is None
+
+    def apply(self, status: dict[str, Any]) -> None:
+        """Write abort and pause fields."""
+        if self.abort_message is not None or (not self.abort_ended and self._rollout.aborted):
+            status["abort"] = True
+            status["abortedAt"] = self._rollout.status.get("abortedAt") or self._marks.stamp()
+            return
+        for part in ("abort", "abortedAt"):
+            status.pop(part, None)
+        if self.cleared:
+            return
+        pauses = [one for one in self._rollout.pauses if one["reason"] not in self.removed]
+        known = {one["reason"] for one in self._rollout.pauses}
+        controller_pause = self._rollout.controller_pause
+        for reason in self.added:
+            if reason not in known:
+                pauses.append({"reason": reason, "startTime": self._marks.note(self._rollout.uid, reason)})
+                controller_pause = True
+        if pauses:
+            status["controllerPause"] = controller_pause
+            status["pauseConditions"] = pauses

@@ -1,0 +1,325 @@
+"""One round of the Rollouts controller over one Rollout: what it found, and the writes every strategy shares.
+
+A round reads once and reckons with what it read; every write makes an event, and the event makes the next round.
+That is how the real controller works, and why its states come in the order they do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sgm_tui.sandbox.kubernetes.objects import KubeObject
+from sgm_tui.sandbox.kubernetes.template_hash import steps_hash, template_hash
+from sgm_tui.sandbox.kubernetes.work_queue import Workshop
+from sgm_tui.sandbox.rollouts.conditions import Conditions
+from sgm_tui.sandbox.rollouts.objects import (
+    DESIRED_REPLICAS,
+    HASH_LABEL,
+    REVISION,
+    REVISION_HISTORY,
+    SCALE_DOWN_DEADLINE,
+    ReplicaSet,
+    Rollout,
+)
+from sgm_tui.sandbox.rollouts.pauses import Pauses
+
+_NOT_COPIED = frozenset(
+    {"kubectl.kubernetes.io/last-applied-configuration", REVISION, REVISION_HISTORY, DESIRED_REPLICAS}
+)
+
+
+_SOONEST = 0.01
+"""Virtual seconds between two rounds at least: a round never waits for itself within one moment."""
+
+
+@dataclass
+class Runs:
+    """The analysis runs of a Rollout: the current one of each kind, and all others."""
+
+    step: KubeObject | None = None
+    background: KubeObject | None = None
+    pre: KubeObject | None = None
+    post: KubeObject | None = None
+    others: list[KubeObject] = field(default_factory=list)
+
+    def current(self) -> list[KubeObject]:
+        """Those that are current."""
+        return [run for run in (self.post, self.pre, self.step, self.background) if run is not None]
+
+
+class Round:
+    """What one look at a Rollout found, and what it decides."""
+
+    def __init__(self, shop: Workshop, rollout: Rollout) -> None:
+        self.shop = shop
+        self.rollout = rollout
+        self.hash = template_hash(rollout.template, rollout.status.get("collisionCount"))
+        self.steps_hash = steps_hash(rollout.steps) if rollout.canary is not None else ""
+        found = shop.store.owned("ReplicaSet", rollout.uid)
+        self.all = [ReplicaSet.of(obj) for obj in found]
+        self.new = next((one for one in self.all if one.hash == self.hash), None)
+        self.pauses = Pauses(rollout, shop.marks)
+        self.runs = Runs()
+        self.run_statuses: dict[str, dict[str, str]] = {}
+        """`current…AnalysisRunStatus` by field name, for the status at the end."""
+        self.weights: dict[str, Any] | None = (rollout.status.get("canary") or {}).get("weights")
+        self.restarted_at: str | None = rollout.status.get("restartedAt")
+        self.new_is_delayed = self.new is not None and self.remaining(self.new) > 0.0
+        """Whether the new ReplicaSet still waits for its scale down: it was the stable one a moment ago."""
+
+    @property
+    def older(self) -> list[ReplicaSet]:
+        """All but the new ReplicaSet."""
+        return [one for one in self.all if self.new is None or one.uid != self.new.uid]
+
+    @property
+    def stable(self) -> ReplicaSet | None:
+        """The stable ReplicaSet; None before the first deployment is done."""
+        wanted = self.rollout.stable_hash
+        return next((one for one in self.all if wanted and one.hash == wanted), None)
+
+    @property
+    def others(self) -> list[ReplicaSet]:
+        """Neither new nor stable."""
+        stable = self.stable
+        return [one for one in self.older if stable is None or one.uid != stable.uid]
+
+    def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+        """Tell of something on the Rollout."""
+        self.shop.events.record(self.rollout.obj, reason, message, warning=warning)
+
+    def look_again(self, delay: float) -> None:
+        """Have this Rollout looked at so many virtual seconds later, whatever happens until then."""
+        self.shop.queue.add(("rollout", self.rollout.namespace, self.rollout.name), max(delay, _SOONEST))
+
+    @property
+    def template_changed(self) -> bool:
+        """Whether the pod template is another one than the status speaks of."""
+        current = self.rollout.current_hash
+        return bool(current) and current != (self.new.hash if self.new else self.hash)
+
+    @property
+    def update_changed(self) -> bool:
+        """Whether the template or the canary steps are other ones."""
+        return self.template_changed or self.rollout.status.get("currentStepHash", "") != self.steps_hash
+
+    @property
+    def is_rollback(self) -> bool:
+        """Whether the template is the stable one, or an older one."""
+        if self.new is None or self.stable is None:
+            return False
+        return self.new.hash == self.rollout.stable_hash or self._created(self.new) < self._created(self.stable)
+
+    @property
+    def within_window(self) -> bool:
+        """Whether the rollback window allows to skip the steps."""
+        window = (self.rollout.spec.get("rollbackWindow") or {}).get("revisions", 0)
+        if not window or self.new is None or self.stable is None:
+            return False
+        first, last = self._created(self.new), self._created(self.stable)
+        return first < last and sum(first < self._created(one) < last for one in self.all) < window
+
+    @property
+    def is_fast_rollback(self) -> bool:
+        """Whether going back may skip pauses and analysis; also so of a Rollout long promoted."""
+        if not self.is_rollback or self.new is None:
+            return False
+        delayed = self.new_is_delayed and self.rollout.blue_green is not None
+        return self.within_window or delayed or self.new.hash == self.rollout.stable_hash
+
+    @property
+    def halted(self) -> bool:
+        """Whether nothing may be scaled or switched: a person stopped it, or its analysis is inconclusive."""
+        return self.rollout.paused or self.rollout.pause("InconclusiveAnalysisRun") is not None
+
+    @property
+    def delays_abort(self) -> bool:
+        """Whether the new ReplicaSet stays up for a while after an abort."""
+        rollout = self.rollout
+        if not self.pauses.aborted or self.stable is None or (rollout.canary is not None and not rollout.routed):
+            return False
+        if rollout.abort_scale_down_delay() is None:
+            return False
+        return not rollout.dynamic_stable or rollout.waits_long_after_abort
+
+    def is_saturated(self, one: ReplicaSet) -> bool:
+        """Whether a ReplicaSet has all pods the Rollout wants, and they are available."""
+        replicas = self.rollout.replicas
+        return one.wanted == replicas and one.desired == replicas and one.available == replicas
+
+    def remaining(self, one: ReplicaSet) -> float:
+        """Virtual seconds until a ReplicaSet is scaled down; 0 when no deadline is set or it is past."""
+        if not one.deadline:
+            return 0.0
+        return max(0.0, self.shop.marks.moment(one.uid, SCALE_DOWN_DEADLINE, one.deadline) - self.shop.marks.now)
+
+    def _created(self, one: ReplicaSet) -> float:
+        return self.shop.marks.moment(one.uid, "created", one.obj["metadata"]["creationTimestamp"])
+
+    def annotate(self, one: ReplicaSet, changes: dict[str, str | None], *, wanted: int | None = None) -> ReplicaSet:
+        """Write annotations (None takes one away) and, if given, the size of a ReplicaSet."""
+        obj = self.as_written(one).obj
+        metadata = obj["metadata"]
+        notes = {**(metadata.get("annotations") or {}), **changes}
+        kept = {key: value for key, value in notes.items() if value is not None}
+        spec = obj["spec"] if wanted is None else {**obj["spec"], "replicas": wanted}
+        changed = {**obj, "metadata": {**metadata, "annotations": kept}, "spec": spec}
+        return ReplicaSet.of(self.shop.store.write("ReplicaSet", changed))
+
+    def as_written(self, one: ReplicaSet) -> ReplicaSet:
+        """A ReplicaSet with what this round has written to it."""
+        obj = self.shop.store.get("ReplicaSet", self.rollout.namespace, one.name)
+        return one if obj is None else ReplicaSet.of(obj)
+
+    def replace(self, old: ReplicaSet, new: ReplicaSet) -> None:
+        """Go on with a newer version of a ReplicaSet."""
+        self.all = [new if one.uid == old.uid else one for one in self.all]
+        if self.new is not None and self.new.uid == old.uid:
+            self.new = new
+
+    def scale(self, one: ReplicaSet, wanted: int) -> bool:
+        """Resize a ReplicaSet; whether its size changed. The round goes on with the size it found."""
+        replicas = self.rollout.replicas
+        stale_note = one.desired != replicas or (replicas == 0 and bool(one.deadline))
+        if one.wanted == wanted and not stale_note:
+            return False
+        changes: dict[str, str | None] = {DESIRED_REPLICAS: str(replicas)}
+        if wanted == 0 and not self.delays_abort:
+            changes[SCALE_DOWN_DEADLINE] = None
+        written = self.annotate(one, changes, wanted=wanted)
+        if written.wanted == one.wanted:
+            return False
+        way = "up" if one.wanted < wanted else "down"
+        message = f"Scaled {way} ReplicaSet {one.name} (revision {written.revision}) from {one.wanted} to {wanted}"
+        self.event("ScalingReplicaSet", message)
+        return True
+
+    def set_deadline(self, one: ReplicaSet, delay: float) -> None:
+        """Have a ReplicaSet scaled down so many virtual seconds later; 0 takes a deadline away."""
+        if delay:
+            deadline = self.shop.marks.note(one.uid, SCALE_DOWN_DEADLINE, delay)
+            self.annotate(one, {SCALE_DOWN_DEADLINE: deadline})
+        elif one.deadline:
+            self.annotate(one, {SCALE_DOWN_DEADLINE: None})
+
+    def drop_deadlines(self) -> None:
+        """The new and the stable ReplicaSet are in use again: neither is to be scaled down."""
+        kept = [] if self.new is None or self.delays_abort else [self.new]
+        if self.stable is not None and all(one.uid != self.stable.uid for one in kept):
+            kept.append(self.stable)
+        for one in kept:
+            if one.deadline:
+                self.replace(one, self.annotate(one, {SCALE_DOWN_DEADLINE: None}))
+
+    def create_replica_set(self) -> None:
+        """Make the ReplicaSet of a new template, and say so in the Rollout's conditions."""
+        revision = str(max((one.revision for one in self.older), default=0) + 1)
+        self.all.append(ReplicaSet.of(self.shop.store.create("ReplicaSet", self._desired_replica_set(revision))))
+        created = self.all[-1]
+        self.shop.marks.note(created.uid, "created")
+        self.set_revision(revision)
+        self.event("NewReplicaSetCreated", f"Created ReplicaSet {created.name} (revision {revision})")
+        self.note_progress("NewReplicaSetCreated", f'Created new replica set "{created.name}"')
+
+    def _desired_replica_set(self, revision: str) -> KubeObject:
+        rollout = self.rollout
+        template = rollout.template
+        labels = {**((template.get("metadata") or {}).get("labels") or {}), HASH_LABEL: self.hash}
+        notes = {key: value for key, value in rollout.annotations.items() if key not in _NOT_COPIED}
+        metadata = {
+            "name": f"{rollout.name}-{self.hash}",
+            "namespace": rollout.namespace,
+            "creationTimestamp": self.shop.marks.stamp(),
+            "labels": labels,
+            "annotations": {**notes, DESIRED_REPLICAS: str(rollout.replicas), REVISION: revision},
+            "ownerReferences": [owner_of(rollout.obj)],
+        }
+        spec: dict[str, Any] = {
+            "replicas": 0,
+            "selector": {"matchLabels": {**rollout.match_labels, HASH_LABEL: self.hash}},
+            "template": pod_template(template, labels),
+        }
+        if rollout.spec.get("minReadySeconds"):
+            spec["minReadySeconds"] = rollout.spec["minReadySeconds"]
+        return {"metadata": metadata, "spec": spec, "status": {"replicas": 0}}
+
+    def sync_revision(self) -> None:
+        """Give the new ReplicaSet the newest revision, and the Rollout the same."""
+        if self.new is None:
+            return
+        newest = max((one.revision for one in self.older), default=0) + 1
+        present = self.new.obj["metadata"].get("annotations") or {}
+        changes: dict[str, str | None] = {
+            key: value
+            for key, value in self.rollout.annotations.items()
+            if key not in _NOT_COPIED and present.get(key) != value
+        }
+        if self.new.revision < newest:
+            changes[REVISION] = str(newest)
+        if changes:
+            if REVISION in present:
+                served = [*filter(None, present.get(REVISION_HISTORY, "").split(",")), present[REVISION]]
+                changes[REVISION_HISTORY] = ",".join(served)
+            self.replace(self.new, self.annotate(self.new, changes))
+            return
+        self.set_revision(present.get(REVISION, ""))
+        if self.rollout.condition("Progressing") is None:
+            self.note_progress("FoundNewReplicaSet", f'Found new replica set "{self.new.name}"')
+
+    def set_revision(self, revision: str) -> None:
+        """Write the revision on the Rollout."""
+        rollout = self.rollout
+        if rollout.annotations.get(REVISION) == revision:
+            return
+        metadata = {**rollout.metadata, "annotations": {**rollout.annotations, REVISION: revision}}
+        written = self.shop.store.write("Rollout", {**rollout.obj, "metadata": metadata})
+        self.go_on_with(written)
+        self.event("RolloutUpdated", f"Rollout updated to revision {revision}")
+
+    def note_progress(self, reason: str, message: str) -> None:
+        """Write a Progressing condition at once."""
+        conditions = Conditions(self.rollout.conditions, self.shop.marks, self.rollout.uid)
+        conditions.set("Progressing", "True", reason, message)
+        self.write_status({"blueGreen": {}, "canary": {}, **self.rollout.status, "conditions": conditions.all})
+
+    def go_on_with(self, obj: KubeObject) -> None:
+        """Go on with a newer version of the Rollout."""
+        self.rollout = Rollout(obj, self.rollout.spec)
+
+    def write_status(self, status: dict[str, Any]) -> None:
+        """Write the Rollout's status, sorted by name as an API server returns custom resources."""
+        ordered = {key: status[key] for key in sorted(status)}
+        self.go_on_with(self.shop.store.write("Rollout", {**self.rollout.obj, "status": ordered}, subresource="status"))
+
+
+def owner_of(obj: KubeObject) -> dict[str, Any]:
+    """The ownerReference to a controlling object."""
+    return {
+        "apiVersion": obj["apiVersion"],
+        "kind": obj["kind"],
+        "name": obj["metadata"]["name"],
+        "uid": obj["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def pod_template(template: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    """A pod template with its labels and what the API server fills in."""
+    spec = template.get("spec") or {}
+    defaults = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+                "imagePullPolicy": "IfNotPresent"}  # fmt: skip
+    filled = {
+        **spec,
+        "containers": [{**defaults, **one, "resources": one.get("resources") or {}} for one in spec["containers"]],
+    }
+    for key, value in (
+        ("restartPolicy", "Always"),
+        ("terminationGracePeriodSeconds", 30),
+        ("dnsPolicy", "ClusterFirst"),
+        ("securityContext", {}),
+        ("schedulerName", "default-scheduler"),
+    ):
+        filled.setdefault(key, value)
+    return {"metadata": {**(template.get("metadata") or {}), "labels": labels}, "spec": filled}

@@ -1,0 +1,207 @@
+"""How many pods the stable and the new ReplicaSet of a canary should have: the controller's own arithmetic.
+
+Without a traffic router the share of pods is the share of traffic, so maxSurge and maxUnavailable bound every move;
+with one, the canary is sized by its weight and the stable ReplicaSet stays whole (or shrinks, when asked to).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from sgm_tui.sandbox.rollouts.objects import ReplicaSet, Rollout, total_available, total_wanted
+
+Counts = tuple[int, int]
+"""Pods of the new ReplicaSet, pods of the stable one."""
+
+
+def set_weight(rollout: Rollout) -> int:
+    """The weight the steps ask for, up to the one under way."""
+    if rollout.aborted:
+        return 0
+    index = rollout.step_index
+    if rollout.step is None or index is None:
+        return rollout.full_weight
+    weights = [step["setWeight"] for step in rollout.steps[: index + 1] if step.get("setWeight") is not None]
+    return int(weights[-1]) if weights else 0
+
+
+def wanted_weight(rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None) -> int:
+    """The same, but an abort that shrinks the canary step by step goes back the way it came."""
+    if not (rollout.aborted and rollout.dynamic_stable and new and stable):
+        return set_weight(rollout)
+    missing = rollout.replicas - stable.available
+    canary = missing if rollout.waits_long_after_abort else max(missing, new.available)
+    for step in reversed(rollout.steps):
+        weight = step.get("setWeight")
+        if weight is not None and _by_weight(rollout, weight) < canary:
+            return int(weight)
+    return 0
+
+
+def counts(
+    rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None, others: Sequence[ReplicaSet],
+    weights: dict[str, dict[str, int]] | None,
+) -> Counts:  # fmt: skip
+    """The sizes a canary should have now."""
+    if rollout.routed:
+        return _routed_counts(rollout, new, stable, weights)
+    return _basic_counts(rollout, new, stable, others)
+
+
+def at_wanted_counts(
+    rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None, others: Sequence[ReplicaSet],
+    weights: dict[str, dict[str, int]] | None,
+) -> bool:  # fmt: skip
+    """Whether the pods are there: what a setWeight step waits for."""
+    new_count, stable_count = counts(rollout, new, stable, others, weights)
+    if new is None or not (new.wanted == new_count and new.available == new_count):
+        return False
+    if not (rollout.routed and rollout.dynamic_stable) and not (
+        stable is not None and stable.wanted == stable_count and stable.actual == stable_count
+    ):
+        return False
+    return rollout.routed or total_available(others) == 0
+
+
+def _asked(rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None) -> tuple[int | None, int]:
+    """A number of pods set by a setCanaryScale step, and else the weight."""
+    if rollout.promote_full or not rollout.stable_hash or rollout.promoted:
+        return None, rollout.full_weight
+    scale = _canary_scale(rollout)
+    if scale is not None and scale.get("replicas") is not None:
+        return int(scale["replicas"]), 0
+    if scale is not None and scale.get("weight") is not None:
+        return None, int(scale["weight"])
+    return None, wanted_weight(rollout, new, stable)
+
+
+def _canary_scale(rollout: Rollout) -> dict[str, int] | None:
+    index = rollout.step_index
+    if not rollout.routed or rollout.step is None or index is None:
+        return None
+    if rollout.aborted and rollout.abort_scale_down_delay() is not None:
+        return None
+    for step in reversed(rollout.steps[: index + 1]):
+        scale: dict[str, int] | None = step.get("setCanaryScale")
+        if scale is not None:
+            return None if scale.get("matchTrafficWeight") else scale
+    return None
+
+
+def _by_weight(rollout: Rollout, weight: int) -> int:
+    return math.ceil(weight * rollout.replicas / rollout.full_weight)
+
+
+def _routed_counts(
+    rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None, weights: dict[str, dict[str, int]] | None
+) -> Counts:
+    set_replicas, weight = _asked(rollout, new, stable)
+    canary = _by_weight(rollout, weight) if set_replicas is None else set_replicas
+    if set_replicas is None:
+        canary = _at_least(rollout, canary)
+    if not rollout.dynamic_stable:
+        return canary, rollout.replicas
+    kept = _by_weight(rollout, rollout.full_weight - weight)
+    if weights is not None:
+        kept = max(kept, _by_weight(rollout, weights["stable"]["weight"]))
+        if rollout.aborted:
+            canary = max(canary, _by_weight(rollout, weights["canary"]["weight"]))
+    return _at_least(rollout, canary), _at_least(rollout, kept)
+
+
+def _at_least(rollout: Rollout, count: int) -> int:
+    least = (rollout.canary or {}).get("minPodsPerReplicaSet")
+    return count if count == 0 or least is None else max(count, min(int(least), rollout.replicas))
+
+
+def _basic_counts(
+    rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None, others: Sequence[ReplicaSet]
+) -> Counts:
+    surge, missing = rollout.fences
+    _, weight = _asked(rollout, new, stable)
+    new_goal, stable_goal = _nearest(rollout.replicas, weight, rollout.full_weight, surge)
+    two = stable is not None and (new is None or new.name != stable.name)
+    if not two:
+        new_goal, stable_goal = rollout.replicas, 0
+    new_now = new.wanted if new else 0
+    stable_now = stable.wanted if stable and two else 0
+    most = rollout.replicas + surge
+    new_count, stable_count = _scaled_up(
+        (new_now, new_goal), (stable_now, stable_goal), most - total_wanted(others) - new_now - stable_now
+    )
+    if total_wanted(others) > 0:
+        return new_count, stable_count  # what is older goes first
+    least = rollout.replicas - missing
+    growing = new is None or new_goal >= new.wanted
+    spare = _standing(new, any_state=not growing) + _standing(stable, any_state=growing) - least
+    if spare <= 0:
+        return new_count, stable_count
+    if not growing:
+        new_count = _drained(new, new_goal, spare, new_count)
+        return _within_limits(new, stable, new_count, stable_count, most, least)
+    if two:
+        stable_count = _drained(stable, stable_goal, spare, stable_count)
+        stable_count, new_count = _within_limits(stable, new, stable_count, new_count, most, least)
+    return new_count, stable_count
+
+
+def _scaled_up(new: tuple[int, int], stable: tuple[int, int], room: int) -> Counts:
+    """Grow the stable ReplicaSet first, then the new one, into the room there is."""
+    new_count, stable_count = new[0], stable[0]
+    if stable_count < stable[1] and room > 0:
+        step = min(room, stable[1] - stable_count)
+        stable_count += step
+        room -= step
+    if new_count < new[1] and room > 0:
+        new_count += min(room, new[1] - new_count)
+    return new_count, stable_count
+
+
+def _nearest(replicas: int, weight: int, full: int, surge: int) -> Counts:
+    """The whole numbers of pods whose share comes nearest to a weight; one pod more may be used when surging."""
+    if replicas == 0:
+        return 0, 0
+    up, down = math.ceil(replicas * weight / full), replicas * weight // full
+    zero_allowed = weight in {full, 0} or (replicas == 1 and surge == 0)
+    options: list[tuple[int, int]] = []
+    if up < replicas or zero_allowed:
+        options.append((up, replicas))
+    if not _tied(weight, full, replicas) and (down != 0 or zero_allowed):
+        options.append((down, replicas))
+    if surge > 0:
+        options.append((up, replicas + 1))
+        if not _tied(weight, full, replicas + 1) and (down != 0 or zero_allowed):
+            options.append((down, replicas + 1))
+    if not options:
+        return 0, replicas
+    canary, total = min(options, key=lambda option: abs(option[0] * full / option[1] - weight))
+    return canary, total - canary
+
+
+def _tied(weight: int, full: int, total: int) -> bool:
+    return math.modf(total * (weight / full))[0] == 0.5
+
+
+def _standing(one: ReplicaSet | None, *, any_state: bool) -> int:
+    """Pods that count on when others are taken away; those of the side being drained count in any state."""
+    if one is None:
+        return 0
+    return one.wanted if any_state or one.wanted < one.available else one.available
+
+
+def _drained(one: ReplicaSet | None, goal: int, spare: int, count: int) -> int:
+    return max(goal, one.wanted - spare) if one is not None and one.wanted > goal else count
+
+
+def _within_limits(
+    drained: ReplicaSet | None, other: ReplicaSet | None, drained_count: int, other_count: int, most: int, least: int
+) -> Counts:
+    """Keep the sum under the surge limit without going below the least that must be available."""
+    if other is None:
+        return drained_count, other_count
+    adjusted = other_count - max(0, other_count + drained_count - most)
+    available = min(other.available, adjusted) + (min(drained.available, drained_count) if drained else 0)
+    lost = max(0, other.available - adjusted)
+    adjusted += min(lost, max(0, least - available))
+    return drained_count - max(0, adjusted + drained_count - most), adjusted

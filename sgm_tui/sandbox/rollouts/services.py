@@ -1,0 +1,77 @@
+"""The Services of a Rollout: which ReplicaSet they select is how traffic is switched without a router."""
+
+from __future__ import annotations
+
+from sgm_tui.sandbox.kubernetes.objects import KubeObject
+from sgm_tui.sandbox.rollouts.objects import HASH_LABEL, MANAGED_BY, ReplicaSet
+from sgm_tui.sandbox.rollouts.reconciliation import Round
+
+
+def service(look: Round, name: str | None) -> KubeObject | None:
+    """A Service of the Rollout's namespace, if it has that name."""
+    return look.shop.store.get("Service", look.rollout.namespace, name) if name else None
+
+
+def selected_hash(found: KubeObject | None) -> str:
+    """The pod template hash a Service selects; "" when it selects none."""
+    return str((found["spec"].get("selector") or {}).get(HASH_LABEL, "")) if found else ""
+
+
+def switch(look: Round, name: str, wanted: str) -> None:
+    """Let a Service select the pods of one ReplicaSet."""
+    found = service(look, name)
+    if found is None:
+        return
+    selected = selected_hash(found)
+    metadata = found["metadata"]
+    notes = metadata.get("annotations") or {}
+    if selected == wanted and MANAGED_BY in notes:
+        return
+    managed = {**metadata, "annotations": {MANAGED_BY: look.rollout.name, **notes}}
+    selector = {**(found["spec"].get("selector") or {}), HASH_LABEL: wanted}
+    look.shop.store.write("Service", {**found, "metadata": managed, "spec": {**found["spec"], "selector": selector}})
+    look.event("SwitchService", f"Switched selector for service '{name}' from '{selected}' to '{wanted}'")
+
+
+def point(look: Round, name: str | None, target: ReplicaSet | None, *, only_if_available: bool = True) -> None:
+    """Let a canary's Service follow a ReplicaSet, once that can answer."""
+    found = service(look, name)
+    if name is None or found is None or target is None or selected_hash(found) == target.hash:
+        return
+    if only_if_available:
+        adopted = MANAGED_BY in (found["metadata"].get("annotations") or {})
+        enough = target.available > 0 and (adopted or 0 < target.wanted <= target.available)
+        if not enough:
+            return
+    switch(look, name, target.hash)
+
+
+def point_canary_services(look: Round) -> None:
+    """Stable and canary Service of a canary."""
+    canary = look.rollout.canary or {}
+    point(look, canary.get("stableService"), look.stable)
+    if look.pauses.aborted and not look.rollout.routed:
+        point(look, canary.get("canaryService"), look.stable)
+    elif not is_shrinking_back(look):
+        point(look, canary.get("canaryService"), look.new)
+
+
+def is_shrinking_back(look: Round) -> bool:
+    """Whether a canary with a shrunken stable ReplicaSet is going back to it, which is not whole yet."""
+    rollout = look.rollout
+    weights = (rollout.status.get("canary") or {}).get("weights")
+    if not (rollout.promoted and rollout.routed and rollout.dynamic_stable) or weights is None or look.new is None:
+        return False
+    return weights["canary"].get("podTemplateHash", "") != look.new.hash and look.new.available < rollout.replicas
+
+
+def is_referenced(look: Round, one: ReplicaSet) -> bool:
+    """Whether a ReplicaSet still gets traffic, so that it must not be scaled down."""
+    rollout = look.rollout
+    weights = (rollout.status.get("canary") or {}).get("weights") or {}
+    hashes = {rollout.stable_hash, rollout.current_hash, rollout.active_hash, rollout.preview_hash}
+    hashes |= {weights.get(name, {}).get("podTemplateHash", "") for name in ("canary", "stable")}
+    strategy = rollout.canary if rollout.canary is not None else rollout.blue_green or {}
+    names = ("canaryService", "stableService", "activeService", "previewService")
+    hashes |= {selected_hash(service(look, strategy.get(name))) for name in names}
+    return one.hash in hashes

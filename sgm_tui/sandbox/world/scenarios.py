@@ -1,0 +1,209 @@
+"""What is going on in a world when it starts: six stories, told with the means people have — commits, edits, faults.
+
+A story shapes the files before they become history, then plays in the virtual minutes before the start; what is in
+flight at the start got there by the same controllers that go on with it. Services are chosen by what they can do,
+so every story works for every size of fleet; in each, one service can be promoted cleanly from every stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from sgm_tui.sandbox.agenda import Script
+from sgm_tui.sandbox.git.fleet_files import FleetFiles, Place, next_version
+from sgm_tui.sandbox.prometheus.server import Defect
+
+if TYPE_CHECKING:
+    from sgm_tui.sandbox.world.world import World
+
+_STAGES = ("dev", "staging", "prod")
+_EVERYWHERE = frozenset(_STAGES)
+_UNDER_LOAD = frozenset({"staging", "prod"})
+"""A defect that shows only under real traffic looks fine in dev."""
+_SET = "argocd/applicationsets/app-service.yaml"
+
+_STORM = 90
+"""Places at once: as many as there are people to look at them, however big the fleet."""
+
+_Wanted = tuple[Place, str]
+
+
+class Scenario:
+    """A story; this one is `calm`: nothing in flight, a few versions waiting to be promoted."""
+
+    warm_up = 5.0
+    """Virtual seconds played before the start."""
+
+    def shape(self, world: World) -> None:
+        """Change the files before they become history: leave something to promote between every two stages."""
+        files = FleetFiles(world.files)
+        if not files.waiting("staging", "prod"):
+            files.advance(files.services[-1], _STAGES[:2])
+        if not files.waiting("dev", "staging"):
+            files.advance(files.services[0], _STAGES[:1])
+
+    def play(self, world: World) -> Script:
+        """What happens, as a script over virtual time."""
+        del world
+        yield 0.0
+
+
+class Release(Scenario):
+    """Things in flight: canaries rolling, one at its gate, a blue-green awaiting promotion, open pull requests."""
+
+    warm_up = 260.0
+
+    def play(self, world: World) -> Script:
+        """The slow ones first, so that all are under way at the start."""
+        files = FleetFiles(world.files)
+        waiting = files.waiting("staging", "prod")
+        taken: list[_Wanted] = []
+        gated = _first(waiting, taken, lambda place: "pause: {}" in files.text(place))
+        manual = _first(waiting, taken, lambda place: "autoPromotion: false" in files.text(place))
+        rolling = [_first(waiting, taken, lambda place: not _waits_for_people(files.text(place))) for _ in range(3)]
+        world.deliver(gated)
+        yield 140.0
+        world.deliver(manual)
+        yield 60.0
+        for one in rolling[:2]:
+            world.deliver(one)
+            yield 25.0
+        behind = files.waiting("dev", "staging")
+        if len(behind) > 1:
+            world.deliver(behind[-1])
+        for one in [*rolling[2:], *[other for other in waiting if other not in taken][-2:-1]]:
+            world.propose(one)
+            yield 2.0
+
+
+class BadCanary(Scenario):
+    """A canary the analysis has aborted while git still asks for it; the next bad version waits in dev."""
+
+    warm_up = 260.0
+
+    def shape(self, world: World) -> None:
+        """A service's version in dev is defective, another's next version in prod too."""
+        super().shape(world)
+        files = FleetFiles(world.files)
+        if len({place.service for place, _ in files.waiting("dev", "staging")}) < 2:
+            files.advance(files.services[len(files.services) // 2], _STAGES[:1])
+        place, version = _analysed(files, files.waiting("dev", "staging"))[0]
+        world.defects[place.service, version] = Defect(_UNDER_LOAD, error_ratio=0.22, latency_factor=1.6)
+
+    def play(self, world: World) -> Script:
+        """The bad version reaches one prod cluster and is stopped there."""
+        files = FleetFiles(world.files)
+        defective = {service for service, _ in world.defects}
+        waiting = _analysed(files, files.waiting("staging", "prod"))
+        fit = [one for one in waiting if one[0].service not in defective]
+        chosen = next((one for one in fit if not _waits_for_people(files.text(one[0]))), None)
+        place = chosen[0] if chosen else files.of(files.services[0], "prod")[0]
+        version = next_version(files.version(place), 2)
+        world.defects[place.service, version] = Defect(_UNDER_LOAD, error_ratio=0.31, latency_factor=2.2)
+        world.deliver((place, version))
+        yield 0.0
+
+
+class Drift(Scenario):
+    """Self-heal is off and people have edited the clusters by hand: OutOfSync stays."""
+
+    warm_up = 60.0
+
+    def shape(self, world: World) -> None:
+        """Switch self-heal off where git does."""
+        super().shape(world)
+        FleetFiles(world.files).replace(_SET, "selfHeal: true", "selfHeal: false")
+
+    def play(self, world: World) -> Script:
+        """One edit of an autoscaler, one of an image, one of a variable."""
+        files = FleetFiles(world.files)
+        promotable = {place.path for place, _ in files.waiting("staging", "prod")}
+        quiet = [place for place in files.places if place.stage == "prod" and place.path not in promotable]
+        for number, place in enumerate((quiet or files.places[-1:])[:: max(1, len(quiet) // 3)][:3]):
+            if number == 1:
+                world.edit_image(place, next_version(files.version(place)))
+            else:
+                world.edit_scaling(place, 2 + number)
+            yield 10.0
+
+
+class Outage(Scenario):
+    """A prod cluster does not answer any more; the hub goes on saying Synced and Healthy of it."""
+
+    warm_up = 45.0
+
+    def play(self, world: World) -> Script:
+        """The last cluster goes silent a moment ago."""
+        yield 20.0
+        prod = [one for one in world.clusters if one.stage == "prod"]
+        # The only prod cluster stays: there would be no way left to promote anything to.
+        world.cut_off(prod[-1].name if len(prod) > 1 else world.clusters[0].name)
+
+
+class Storm(Scenario):
+    """Everything at once: rollouts in every cluster, a bad version among them, alerts."""
+
+    warm_up = 75.0
+
+    def shape(self, world: World) -> None:
+        """One service has been bad in prod for a while: its alerts fire."""
+        super().shape(world)
+        files = FleetFiles(world.files)
+        service = files.services[len(files.services) // 3]
+        for place in files.of(service, "prod"):
+            world.defects[service, files.version(place)] = Defect(frozenset({"prod"}), 0.09, 1.9)
+
+    def play(self, world: World) -> Script:
+        """Two thirds of the fleet get a version, a few at a time."""
+        files = FleetFiles(world.files)
+        left_alone = (*files.waiting("staging", "prod")[-1:], *files.waiting("dev", "staging")[-1:])
+        quiet = {place.service for place, _ in left_alone}
+        wanted = [(place, next_version(files.version(place))) for place in files.places if place.service not in quiet]
+        wanted = [one for number, one in enumerate(wanted) if number % 3][:_STORM]
+        if wanted:
+            bad = wanted[0]
+            world.defects[bad[0].service, bad[1]] = Defect(_EVERYWHERE, error_ratio=0.4, latency_factor=3.0)
+        groups = [wanted[start::8] for start in range(8)]
+        for group in groups:
+            world.deliver(*group)
+            yield 7.0
+
+
+SCENARIOS: dict[str, type[Scenario]] = {
+    "calm": Scenario,
+    "release": Release,
+    "bad-canary": BadCanary,
+    "drift": Drift,
+    "outage": Outage,
+    "storm": Storm,
+}
+"""Every story by the name `--scenario` takes."""
+
+
+def _first(waiting: Sequence[_Wanted], taken: list[_Wanted], fits: Callable[[Place], bool]) -> _Wanted | None:
+    """The first place nobody has taken that fits; the last one is always left for people to promote."""
+    if len(taken) + 1 >= len(waiting):
+        return None
+    services = {place.service for place, _ in taken}
+    free = [one for one in waiting if one not in taken and one[0].service not in services and fits(one[0])]
+    if not free:
+        return None
+    # Clusters in turn, so that not everything happens in the first.
+    chosen = free[len(taken) % len([one for one in free if one[0].service == free[0][0].service])]
+    taken.append(chosen)
+    return chosen
+
+
+def _analysed(files: FleetFiles, waiting: Sequence[_Wanted]) -> list[_Wanted]:
+    """Canaries with an analysis among their steps; the chart's default steps have one."""
+
+    def judged(place: Place) -> bool:
+        text = files.text(place)
+        return "blueGreen" not in text and ("steps:" not in text or "analysis: {}" in text)
+
+    return [one for one in waiting if judged(one[0])] or list(waiting)
+
+
+def _waits_for_people(text: str) -> bool:
+    return "pause: {}" in text or "autoPromotion: false" in text

@@ -1,0 +1,39 @@
+"""What is about to be done to a rollout, so that a yes is given to it and nothing else."""
+
+from __future__ import annotations
+
+from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.facts import Rollout
+from sgm_tui.fleet.rollouts.actions import WHAT_IT_DOES, RolloutAction, consequence
+from sgm_tui.fleet.rollouts.weights import percent_text
+from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.ui.present.detail import heading
+from sgm_tui.ui.present.fit import hung
+from sgm_tui.ui.present.glyphs import ARROW
+from sgm_tui.ui.present.rollouts import phase_lines
+from sgm_tui.ui.present.tones import Line, Tone
+
+VERBS = {"promote": "Resume this rollout", "abort": "Abort this rollout"}
+"""The question, of what has a key."""
+
+
+def acting_lines(
+    cell: Cell, rollout: Rollout, action: RolloutAction, snapshot: FleetSnapshot, width: int
+) -> list[Line]:
+    """The cell, how its rollout stands, what will happen, and what follows from it."""
+    step = f"step {rollout.step}/{rollout.steps}  " if rollout.steps and rollout.step is not None else ""
+    weight = f"{percent_text(rollout.actual_weight)} of the traffic" if rollout.actual_weight is not None else ""
+    wanted = cell.facts.desired.version if cell.facts.desired is not None else None
+    lines: list[Line] = [
+        heading(cell, snapshot),
+        *phase_lines(rollout, width),
+        (
+            (f"{rollout.stable_version or '?'} {ARROW} {rollout.new_version or '?'}  ", Tone.STAGED),
+            (f"{step}{weight}", Tone.TEXT),
+        ),
+        (),
+        *hung((), f"{rollout.namespace}/{rollout.name}: {WHAT_IT_DOES[action]}.", Tone.STRONG, width),
+    ]
+    if follows := consequence(rollout, action, wanted or ""):
+        lines += hung((), follows, Tone.ATTENTION, width)
+    return lines

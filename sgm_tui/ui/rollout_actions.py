@@ -1,0 +1,40 @@
+"""Letting a rollout go on, or aborting it, from whatever screen its key was pressed on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sgm_tui.errors import SgmError
+from sgm_tui.fleet.rollouts.actions import RolloutAction, why_not
+from sgm_tui.permission import Consent
+from sgm_tui.ui.present.rollout_actions import VERBS, acting_lines
+from sgm_tui.ui.screens.ask import AskScreen
+from sgm_tui.ui.screens.entry import explained_width
+from sgm_tui.ui.screens.leavable import ask
+
+if TYPE_CHECKING:
+    from sgm_tui.ui.messages import RolloutRequested
+    from sgm_tui.ui.navigation import Navigation
+
+
+async def act_on_rollout(app: Navigation, wish: RolloutRequested) -> None:
+    """Ask about what is on the screen now, and do it to exactly that."""
+    snapshot, key = app.snapshot, wish.key
+    action: RolloutAction = "promote" if wish.action == "promote" else "abort"
+    cell = snapshot.cells.get(key)
+    rollout = cell.facts.rollout if cell is not None else None
+    why = why_not(rollout, action)
+    if why or cell is None or rollout is None:
+        app.notify(f"{key}: {why}", title=f"not done: {VERBS[action].lower()}", severity="warning", markup=False)
+        return
+    stage = snapshot.fleet.stage(key.stage)
+    locked = (key.stage,) if stage is not None and stage.protected else ()
+    lines = acting_lines(cell, rollout, action, snapshot, explained_width(app.size.width))
+    if not await ask(app, AskScreen(VERBS[action], lines, locked)):
+        return
+    try:
+        said = await app.session.act_on_rollout(key, rollout, action, consent=Consent.to(locked))
+    except SgmError as error:
+        app.notify(error.hint, title=error.message, severity="error", markup=False)
+    else:
+        app.notify("follow it in the cell", title=said, markup=False)

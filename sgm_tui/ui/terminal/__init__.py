@@ -1,0 +1,1 @@
+"""The terminal: its capabilities, Textual's driver for it, the screen canvas, and filtering of its input."""

@@ -1,0 +1,409 @@
+"""The one reader of YAML files that people wrote: bounded in size, depth, values and what aliases unfold to.
+
+The grammar is libyaml's, which Helm, Argo CD and kubectl use in its Go translation; scalars are typed by
+`yaml_scalars`. Any text is read within a second and 50 MB, or refused with the reason. What is not asked for is
+counted and checked but not kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+)
+
+from sgm_tui.yaml_reader.scalars import Scalar, ScalarError, type_of, value_of
+
+LARGEST = 1 << 20
+"""Bytes of a file; what is larger was written by a program."""
+DEEPEST = 100
+"""Lists and mappings around a value."""
+MOST_VALUES = 100_000
+"""Values of a file that are looked at."""
+MOST_NODES = 60_000
+"""Values of a file that are kept in memory."""
+MOST_UNFOLDED = 5_000
+"""Values that the aliases of a file stand for, merge keys included; of a long text each 100 characters count."""
+_MOST_DIRECTIVES = 16
+"""Lines that start with %; libyaml compares each with all before."""
+_TOO_DEEP = f"the file is nested deeper than {DEEPEST}"
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+
+Path = Sequence[str | tuple[str, str]]
+"""The way to a value: names of keys, and pairs that select the entry of a list."""
+_Parser: Any = getattr(getattr(yaml, "cyaml", None), "CParser", None) or yaml.SafeLoader
+"""libyaml where PyYAML was built with it, as its wheels are."""
+
+
+class Event(NamedTuple):
+    """What two texts that read the same have in common at one place."""
+
+    kind: str
+    value: str | None = None
+    anchor: str | None = None
+    tag: str | None = None
+    is_plain: bool = False
+
+
+class YamlError(Exception):
+    """A text that cannot be read; `line` and `column` count from 1."""
+
+    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.column = column
+
+
+class TooLargeError(YamlError):
+    """A text that is beyond one of the limits; the reason is about the whole file."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One value and where it is written. Marks have `index`, `line` and `column`, all from 0."""
+
+    start_mark: Any
+    end_mark: Any
+    tag: str
+    """The tag as written, "" for none."""
+    anchor: str
+    """The name of its anchor, "" for none."""
+
+
+@dataclass(slots=True, eq=False)
+class ScalarNode(Node):
+    """A single value."""
+
+    value: str
+    style: str
+    """The quote or block sign it is written with, "" for none."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it stands without quotes."""
+        return not self.style
+
+    @property
+    def type(self) -> str:
+        """ "" for a string, else what it is instead (`yaml_scalars.type_of`)."""
+        return type_of(self.value, self.tag, is_plain=self.is_plain)
+
+    @property
+    def scalar(self) -> Scalar:
+        """What a Go program reads."""
+        return value_of(self.value, self.tag, is_plain=self.is_plain)
+
+
+@dataclass(slots=True, eq=False)
+class SequenceNode(Node):
+    """A list."""
+
+    value: list[Node]
+    flow_style: bool
+
+
+@dataclass(slots=True, eq=False)
+class MappingNode(Node):
+    """A mapping; its keys are always scalars."""
+
+    value: list[tuple[ScalarNode, Node]]
+    flow_style: bool
+
+
+@dataclass(slots=True)
+class Work:
+    """What reading a text has cost."""
+
+    values: int = 0
+    nodes: int = 0
+    unfolded: int = 0
+
+
+def text_of(data: bytes) -> str:
+    """Return the text of a file, without its byte order mark.
+
+    Raises:
+        YamlError: it is larger than 1 MB, or not UTF-8.
+    """
+    if len(data) > LARGEST:
+        raise TooLargeError("the file is larger than 1 MB")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise YamlError("the file is not UTF-8", data[: error.start].count(b"\n") + 1) from None
+
+
+def compose(text: str, path: Path | None = None, *, work: Work | None = None) -> list[Node]:
+    """Return the documents of a text as nodes.
+
+    Args:
+        text: the whole file.
+        path: keep only what decides about this key, of every document, and its top-level `kind`; None keeps all.
+        work: counts what was done.
+
+    Raises:
+        YamlError: it is no YAML, no YAML that Go programs take, or beyond a limit.
+    """
+    with _readable(text):
+        return _Composer(text, work or Work()).documents(path)
+
+
+def events(text: str) -> Iterator[tuple[int, Event]]:
+    """Yield where each event of a text starts, and the event.
+
+    Raises:
+        YamlError: it is no YAML.
+    """
+    with _readable(text):
+        parser = _Parser(text)
+        while (event := parser.get_event()) is not None:
+            kind, start = type(event).__name__, event.start_mark.index
+            if isinstance(event, ScalarEvent):
+                yield start, Event(kind, event.value, event.anchor, event.tag, not event.style)
+            else:
+                yield start, Event(kind, None, getattr(event, "anchor", None), getattr(event, "tag", None))
+
+
+@contextlib.contextmanager
+def _readable(text: str) -> Iterator[None]:
+    """Refuse a text that would cost too much before it is parsed; say in our words what the parser refuses."""
+    if len(text) > LARGEST:
+        raise TooLargeError("the file is larger than 1 MB")
+    if sum(line.startswith("%") for line in text.split("\n")) > _MOST_DIRECTIVES:
+        raise TooLargeError(f"the file has more than {_MOST_DIRECTIVES} directives")
+    try:
+        yield
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        last = text.count("\n") + 1  # the end of a text without a line end is said to be on the line behind it
+        place = (min(mark.line + 1, last), mark.column + 1) if mark else (1, 1)
+        problem = str(error.problem or error.context)
+        if "nesting depth" in problem:
+            raise TooLargeError(_TOO_DEEP) from error
+        raise YamlError(problem, *place) from error
+    except yaml.reader.ReaderError as error:
+        before, _, _ = text.partition(chr(_code_of(error.character)))
+        raise YamlError("a control character", before.count("\n") + 1) from error
+    except UnicodeEncodeError as error:
+        raise YamlError("half of a character", text.count("\n", 0, error.start) + 1) from error
+    except yaml.YAMLError as error:
+        raise YamlError(str(error)) from error
+
+
+def is_merge(key: ScalarNode) -> bool:
+    """Whether a key stands for the content of other mappings (`<<`)."""
+    return key.value == "<<" and (key.tag == _MERGE_TAG or (key.is_plain and not key.tag))
+
+
+def entries(node: MappingNode) -> dict[str, Node]:
+    """Return what a mapping holds, merge keys included: of several values for a key the last one counts.
+
+    Raises:
+        YamlError: a merge key stands for something else than mappings.
+    """
+    found: dict[str, Node] = {}
+    for key, value in node.value:
+        if is_merge(key):
+            found |= _merged(value)
+        else:
+            found[key.value] = value
+    return found
+
+
+def plain(node: Node) -> Any:
+    """Return a node as the dictionaries, lists and scalars a Go program reads.
+
+    Raises:
+        YamlError: a merge key stands for something else than mappings.
+    """
+    if isinstance(node, MappingNode):
+        return {name: plain(value) for name, value in entries(node).items()}
+    if isinstance(node, SequenceNode):
+        return [plain(value) for value in node.value]
+    return node.scalar if isinstance(node, ScalarNode) else None
+
+
+def load_all(data: bytes | str) -> list[Any]:
+    """Return every document of a file as plain values.
+
+    Raises:
+        YamlError: it cannot be read.
+    """
+    return [plain(node) for node in compose(data if isinstance(data, str) else text_of(data))]
+
+
+def load(data: bytes | str) -> Any:
+    """Return the first document of a file as plain values, None for an empty file: Go programs read no other.
+
+    Raises:
+        YamlError: it cannot be read.
+    """
+    documents = compose(data if isinstance(data, str) else text_of(data))
+    return plain(documents[0]) if documents else None
+
+
+def _merged(value: Node) -> dict[str, Node]:
+    if isinstance(value, MappingNode):
+        return entries(value)
+    if not isinstance(value, SequenceNode) or not all(isinstance(one, MappingNode) for one in value.value):
+        mark = value.start_mark
+        raise YamlError("a merge key (<<) needs a mapping or a list of mappings", mark.line + 1, mark.column + 1)
+    found: dict[str, Node] = {}
+    for one in reversed(value.value):
+        found |= _merged(one)
+    return found
+
+
+def _code_of(character: object) -> int:
+    return character if isinstance(character, int) else ord(str(character)[:1] or "\0")
+
+
+class _Composer:
+    """Turns the events of one text into nodes, counting all it does."""
+
+    def __init__(self, text: str, work: Work) -> None:
+        self._next = _Parser(text).get_event
+        self._work = work
+        self._anchors: dict[str, tuple[Node | None, int, Any]] = {}
+        """Name → the node (None while it is being read), the number of values it stands for, its first event."""
+
+    def documents(self, path: Path | None) -> list[Node]:
+        """Read the whole text."""
+        found: list[Node] = []
+        while not isinstance(event := self._next(), StreamEndEvent):
+            if isinstance(event, StreamStartEvent | DocumentEndEvent):
+                continue
+            if isinstance(event, DocumentStartEvent):
+                if event.version not in {None, (1, 1)}:
+                    raise _at(event, "a version of YAML that Go programs refuse")
+                self._anchors.clear()
+                continue
+            node, _ = self._value(event, path, 0)
+            if node is not None:
+                found.append(node)
+        return found
+
+    def _value(self, event: Any, path: Path | None, depth: int, *, keep: bool = True) -> tuple[Node | None, int]:
+        """Read one value: the node, None where it is not kept, and how many values it stands for.
+
+        Args:
+            event: its first event.
+            path: what of it matters; None for all of it.
+            depth: lists and mappings around it.
+            keep: whether a node is wanted; what has an anchor is kept all the same.
+        """
+        if isinstance(event, AliasEvent):
+            return self._alias(event)
+        if depth > DEEPEST:
+            raise TooLargeError(_TOO_DEEP)
+        anchor = event.anchor or ""
+        if anchor:
+            keep, path = True, None
+            self._anchors[anchor] = (None, 0, event)
+        self._count(keep=keep)
+        if isinstance(event, ScalarEvent):
+            scalar = self._scalar(event) if keep or event.tag else None
+            node: Node | None = scalar if keep else None
+            size = 1 + len(event.value) // 100
+        elif isinstance(event, MappingStartEvent):
+            node, size = self._mapping(event, path, depth, keep=keep)
+        else:
+            node, size = self._sequence(event, path, depth, keep=keep)
+        if anchor and node is not None:
+            self._anchors[anchor] = (node, size, event)
+        return node, size
+
+    def _count(self, *, keep: bool) -> None:
+        self._work.values += 1
+        self._work.nodes += keep
+        if self._work.values > MOST_VALUES or self._work.nodes > MOST_NODES:
+            most = MOST_VALUES if self._work.values > MOST_VALUES else MOST_NODES
+            raise TooLargeError(f"the file has more than {most} values")
+
+    def _alias(self, event: Any) -> tuple[Node, int]:
+        if event.anchor not in self._anchors:
+            raise _at(event, f"an alias without its anchor: {event.anchor[:40]}")
+        node, size, anchored = self._anchors[event.anchor]
+        if node is None:
+            raise _at(anchored, "an alias contains itself")
+        self._work.unfolded += size
+        if self._work.unfolded > MOST_UNFOLDED:
+            raise TooLargeError(f"the file unfolds to more than {MOST_UNFOLDED} values through its aliases")
+        return node, size
+
+    def _scalar(self, event: Any) -> ScalarNode:
+        style = event.style or ""
+        node = ScalarNode(event.start_mark, event.end_mark, event.tag or "", event.anchor or "", event.value, style)
+        if node.tag:
+            try:
+                value_of(node.value, node.tag, is_plain=node.is_plain)
+            except ScalarError as error:
+                raise _at(event, str(error)) from error
+        return node
+
+    def _sequence(self, event: Any, path: Path | None, depth: int, *, keep: bool) -> tuple[Node | None, int]:
+        items: list[Node] = []
+        size = 1
+        wanted = None if path is None or (path and isinstance(path[0], tuple)) else ()
+        while not isinstance(entry := self._next(), SequenceEndEvent):
+            node, inner = self._value(entry, None, depth + 1, keep=keep and wanted is None)
+            size += inner
+            if keep and node is not None and wanted is None:
+                items.append(node)
+        if not keep:
+            return None, size
+        flow = bool(event.flow_style)
+        return SequenceNode(event.start_mark, entry.end_mark, event.tag or "", event.anchor or "", items, flow), size
+
+    def _mapping(self, event: Any, path: Path | None, depth: int, *, keep: bool) -> tuple[Node | None, int]:
+        pairs: list[tuple[ScalarNode, Node]] = []
+        size = 1
+        while not isinstance(entry := self._next(), MappingEndEvent):
+            key = self._key(entry, depth + 1)
+            matters, below = _matters(key, path, depth) if keep else (False, ())
+            self._work.nodes -= not matters
+            value, inner = self._value(self._next(), below, depth + 1, keep=matters)
+            size += 1 + inner
+            if matters and value is not None:
+                pairs.append((key, value))
+        if not keep:
+            return None, size
+        flow = bool(event.flow_style)
+        return MappingNode(event.start_mark, entry.end_mark, event.tag or "", event.anchor or "", pairs, flow), size
+
+    def _key(self, event: Any, depth: int) -> ScalarNode:
+        node, _ = self._value(event, None, depth)
+        if not isinstance(node, ScalarNode):
+            raise _at(event, "a mapping or list where a key has to be")
+        if node.is_plain and not node.tag and node.scalar is None:
+            raise _at(event, "a key that is null")
+        return node
+
+
+def _matters(key: ScalarNode, path: Path | None, depth: int) -> tuple[bool, Path | None]:
+    """Whether the value of a key decides about a path, and what of the value does."""
+    if path is None or is_merge(key):
+        return True, None
+    if not depth and key.value == "kind" and path[:1] != ["kind"]:
+        return True, None
+    if not path or path[0] != key.value:
+        return False, ()
+    return True, path[1:] or None
+
+
+def _at(event: Any, message: str) -> YamlError:
+    return YamlError(message, event.start_mark.line + 1, event.start_mark.column + 1)
