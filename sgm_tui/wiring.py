@@ -18,13 +18,13 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sgm_tui.crash import kind_of
 from sgm_tui.errors import ConfigError, SgmError, UnreachableError
 from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, Stage, StageName
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.updates import Lost, Observation, Off
+from sgm_tui.fleet.updates import Lost, Off
 from sgm_tui.private_files import make_private_directory
 from sgm_tui.session import Desk, LiveSession
 from sgm_tui.supervision import supervise, uncancelled
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from sgm_tui.operations.revert import Reverter
     from sgm_tui.operations.rollout_actions import RolloutActions
     from sgm_tui.permission import WritePermission
+    from sgm_tui.sources import Source
     from sgm_tui.store import Store
 
 logger = logging.getLogger("sgm")
@@ -70,28 +71,10 @@ _SOURCE_RESTART_SECONDS = 5.0
 _FETCHED_SECONDS = 10.0
 """How long pull requests wait for what has been pushed since the clone was there last."""
 
-Publish = Callable[[Observation], None]
 Hubs = Sequence[tuple["ClusterConnection", str]]
 """The connection to each hub, and the namespace of its Argo CD."""
 Clusters = Mapping[str, "ClusterConnection"]
 """The connection to each workload cluster, by its name."""
-
-
-class Source(Protocol):
-    """Something observed: it publishes facts and troubles for ever, and looks again when asked."""
-
-    @property
-    def source(self) -> SourceId:
-        """Who it is."""
-        ...
-
-    async def run(self, publish: Publish) -> None:
-        """Publish until cancelled."""
-        ...
-
-    def refresh(self) -> None:
-        """Look again now."""
-        ...
 
 
 class Connection:

@@ -16,7 +16,7 @@ PACKAGE = Path(sgm_tui.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ONLY_HERE = {
-    "kubernetes": "live/connection.py",
+    "kubernetes": "live/kubeconfig.py",
     "prometheus_api_client": "live/prometheus.py",
     "github": "forge/github.py",
     "git": "gitops/repository.py",

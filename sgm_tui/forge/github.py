@@ -35,7 +35,7 @@ from sgm_tui.forge.comparing import between
 from sgm_tui.forge.conditional import Answer, Conditional
 from sgm_tui.forge.connection import StatusError, refusal_of, rows_of
 from sgm_tui.forge.documents import marks_of, pull_of, was_merged_as
-from sgm_tui.forge.listing import Brought, Listing, Proposed, Proposes, open_ones
+from sgm_tui.forge.listing import Listing, MergedChanges, Proposed, ProposedChanges, open_ones
 from sgm_tui.forge.opening import Opening
 from sgm_tui.forge.quota import Quota, limit_of
 from sgm_tui.forge.refusals import document_of, expiry_note, expiry_of, is_counted, is_page, unanswered
@@ -317,7 +317,9 @@ class GithubForge:
         expires = expiry_note(self._connection.expires, self._now())
         return "; ".join(one for one in (expires, self._listing.note, self._connection.unsent) if one)
 
-    async def pull_requests(self, proposes: Proposes, brought: Brought = _nobody_knows) -> tuple[PullRequest, ...]:
+    async def pull_requests(
+        self, proposes: ProposedChanges, brought: MergedChanges = _nobody_knows
+    ) -> tuple[PullRequest, ...]:
         """Open pull requests against our branch, and those merged or closed within a day.
 
         Raises:

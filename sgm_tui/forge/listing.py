@@ -29,8 +29,8 @@ from sgm_tui.forge.documents import (
 from sgm_tui.forge.wire import CheckRuns, CombinedStatus, Commit, Pull, Review
 
 Proposed = tuple[tuple[CellKey, Version], ...]
-Proposes = Callable[[str], Proposed]
-Brought = Callable[[str], Proposed | None]
+ProposedChanges = Callable[[str], Proposed]
+MergedChanges = Callable[[str], Proposed | None]
 
 _MOST_OPEN = 300
 _MOST_LISTED = 5000
@@ -65,7 +65,7 @@ class Listing:
         self.note = ""
         """What is left out; "" when nothing is."""
 
-    def look(self, proposes: Proposes, brought: Brought) -> tuple[PullRequest, ...]:
+    def look(self, proposes: ProposedChanges, brought: MergedChanges) -> tuple[PullRequest, ...]:
         """Open pull requests, and those merged or closed within a day.
 
         Args:
@@ -83,7 +83,7 @@ class Listing:
         self._ended = {number: one for number, one in self._ended.items() if number in numbers}
         return tuple(listed)
 
-    def _looked_at(self, request: PullRequest, change: str, proposes: Proposes) -> PullRequest:
+    def _looked_at(self, request: PullRequest, change: str, proposes: ProposedChanges) -> PullRequest:
         """An open one with everything its list entry does not hold."""
         path = f"{self._root}/pulls/{request.number}"
         looked = self._with_checks_and_reviews(request)
@@ -128,7 +128,7 @@ class Listing:
         commits, cut = self._reads.rows(f"{path}/commits", tuple[Commit, ...], plain, change_of_commit, PAGE)
         return not cut and bool(commits) and all(one == change for one in commits)
 
-    def _ended_lately(self, proposes: Proposes, brought: Brought) -> list[PullRequest]:
+    def _ended_lately(self, proposes: ProposedChanges, brought: MergedChanges) -> list[PullRequest]:
         since = self._now() - _RECENT
         path = f"{self._root}/pulls?state=closed&{self._base}&sort=updated&direction=desc&per_page={_MOST_CLOSED}"
         closed = self._reads.get(path, tuple[Pull, ...], lambda rows: tuple(pull_of(one) for one in rows))

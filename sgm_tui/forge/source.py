@@ -1,8 +1,7 @@
-"""Pull requests as a source: polled, because GitHub has nothing to watch."""
+"""The source of pull requests: polled, because GitHub has nothing to watch."""
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -11,89 +10,90 @@ from typing import Protocol
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.facts import Besides, PullRequest
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.updates import Lost, Observation, PullRequestsListed
-from sgm_tui.forge.listing import Brought, Proposes
+from sgm_tui.fleet.updates import Lost, PullRequestsListed
+from sgm_tui.forge.listing import MergedChanges, ProposedChanges
 from sgm_tui.forge.quota import PausedError
+from sgm_tui.sources import Backoff, PollLoop, Publish
 from sgm_tui.threads import Lane, run_in
 
-_RETRY_MOST = 300.0
+_LONGEST_RETRY = 300.0
+_AFTER_LIMIT = (0.5, 3.0)
+"""Least and most seconds to wait after GitHub's limit has ended: many terminals must not all return in one second."""
 
 
 class Lister(Protocol):
-    """What can list pull requests."""
+    """Lists pull requests."""
 
     @property
     def note(self) -> str:
-        """What a person should know though everything works."""
+        """A remark to show although everything works; "" for none."""
         ...
 
-    async def pull_requests(self, proposes: Proposes, brought: Brought) -> tuple[PullRequest, ...]:
-        """Open ones, and those that ended lately."""
+    async def pull_requests(self, proposes: ProposedChanges, merged: MergedChanges) -> tuple[PullRequest, ...]:
+        """Return the open pull requests, and those that ended within a day."""
         ...
 
 
 class PullRequestSource:
-    """Follows the pull requests of one repository."""
+    """Polls the pull requests of one repository."""
 
     def __init__(
         self,
         forge: Lister,
-        proposes: Proposes,
-        brought: Brought,
+        proposes: ProposedChanges,
+        merged: MergedChanges,
         besides: Callable[[str], tuple[Besides, ...] | None],
         seconds: float,
         after: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        """Follow them, once `after` is over: what a pull request proposes can only be told from a clone."""
+        """Poll nothing yet.
+
+        Args:
+            forge: lists the pull requests.
+            proposes: returns what the head of a pull request would change.
+            merged: returns what a merge commit changed.
+            besides: returns what else a head changes; None where its commits are not in the clone.
+            seconds: between two polls.
+            after: awaited before the first poll: what a pull request proposes is read from the clone.
+        """
         self.source = SourceId("forge")
         self._forge = forge
         self._proposes = proposes
-        self._brought = brought
+        self._merged = merged
         self._besides = besides
-        self._seconds = seconds
         self._after = after
-        self._wake = asyncio.Event()
-        self._chance = random.Random()
+        self._polling = PollLoop(seconds, Backoff(seconds, _LONGEST_RETRY), requested_pause=_pause_of_limit)
 
     def refresh(self) -> None:
-        """Look now."""
-        self._wake.set()
+        """Poll now."""
+        self._polling.wake()
 
-    async def run(self, publish: Callable[[Observation], None]) -> None:
-        """Publish every pull request that matters, for ever; troubles are published, never raised."""
-        failures = 0
+    async def run(self, publish: Publish) -> None:
+        """Publish every open or recently ended pull request until cancelled; failures are published, never raised."""
+
+        async def look() -> None:
+            requests = await self._forge.pull_requests(self._proposes, self._merged)
+            requests = await run_in(Lane.GIT_READS, self._with_besides, requests)
+            publish(PullRequestsListed(self.source, requests, self._forge.note))
+
         if self._after is not None:
             await self._after()
-        while True:
-            try:
-                found = await self._forge.pull_requests(self._proposes, self._brought)
-                found = await run_in(Lane.GIT_READS, self._whole, found)
-                publish(PullRequestsListed(self.source, found, self._forge.note))
-                failures = 0
-                pause = self._seconds * self._chance.uniform(0.9, 1.1)
-            except PausedError as error:
-                # It says itself when; a moment later, so that many terminals do not all come back in one second.
-                pause = error.seconds + self._chance.uniform(0.5, 3.0)
-                publish(Lost(self.source, error.message, pause))
-            except SgmError as error:
-                failures += 1
-                pause = min(self._seconds * 2 ** (failures - 1), _RETRY_MOST) * self._chance.uniform(0.9, 1.1)
-                publish(Lost(self.source, error.message, pause))
-            try:
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-            self._wake.clear()
+        await self._polling.run(look, lambda error, pause: publish(Lost(self.source, error.message, pause)))
 
-    def _whole(self, requests: Sequence[PullRequest]) -> tuple[PullRequest, ...]:
-        return tuple(map(self._with_besides, requests))
+    def _with_besides(self, requests: Sequence[PullRequest]) -> tuple[PullRequest, ...]:
+        """Add what else each open pull request changes.
 
-    def _with_besides(self, request: PullRequest) -> PullRequest:
-        """With what else an open one changes; one whose commits are not in the clone (of a fork) is unknown."""
-        if request.state != "open":
-            return request
+        One whose commits are not in the clone, such as a fork's, has that marked as unknown.
+        """
+        return tuple(self._with_besides_of_one(one) if one.state == "open" else one for one in requests)
+
+    def _with_besides_of_one(self, request: PullRequest) -> PullRequest:
         besides = self._besides(request.head)
         if besides is None:
             return replace(request, unknown=request.unknown | {"proposes"})
         return replace(request, besides=besides)
+
+
+def _pause_of_limit(error: SgmError) -> float | None:
+    """Return the seconds until GitHub's limit ends, and a moment more; None for any other error."""
+    return error.seconds + random.uniform(*_AFTER_LIMIT) if isinstance(error, PausedError) else None

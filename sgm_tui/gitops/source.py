@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -14,10 +12,11 @@ from sgm_tui.config.schema import Config
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.desired import DesiredState
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.updates import Alive, DesiredObserved, DesiredRemembered, Lost, Observation
+from sgm_tui.fleet.updates import Alive, DesiredObserved, DesiredRemembered, Lost
 from sgm_tui.gitops.releases import knows_all, releases_in
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
+from sgm_tui.sources import Backoff, PollLoop, Publish
 from sgm_tui.threads import Lane, run_in
 
 _NEAR_SECONDS = 2.0
@@ -45,32 +44,29 @@ class GitSource:
         """The state has more in it than was published, though the head is the same."""
         self._stamp = repository.path / "sgm-fetched"
         """Its time says when the clone was last up to date."""
-        self._seconds = _NEAR_SECONDS if near else _FAR_SECONDS
-        self._wake = asyncio.Event()
-        self._chance = random.Random()
+        seconds = _NEAR_SECONDS if near else _FAR_SECONDS
+        self._polling = PollLoop(seconds, Backoff(seconds, _RETRY_MOST))
 
     def refresh(self) -> None:
         """Look now."""
-        self._wake.set()
+        self._polling.wake()
 
-    async def run(self, publish: Callable[[Observation], None]) -> None:
+    async def run(self, publish: Publish) -> None:
         """Publish desired state whenever the branch moved, for ever; troubles are published, never raised."""
-        failures = 0
-        await self._remember(publish)
-        while True:
-            try:
-                await self._look(publish)
-                failures = 0
-                pause = self._seconds
-            except SgmError as error:
-                failures += 1
-                pause = min(self._seconds * 2 ** (failures - 1), _RETRY_MOST)
-                publish(Lost(self.source, error.message, pause))
+
+        async def look() -> None:
+            await self._look(publish)
             self.looked.set()
             await self._list_releases()
-            await self._pause(pause * self._chance.uniform(0.9, 1.1))
 
-    async def _look(self, publish: Callable[[Observation], None]) -> None:
+        def report(error: SgmError, pause: float) -> None:
+            publish(Lost(self.source, error.message, pause))
+            self.looked.set()
+
+        await self._remember(publish)
+        await self._polling.run(look, report)
+
+    async def _look(self, publish: Publish) -> None:
         if self.state is not None:
             # Every branch is compared: what a pull request proposes is read from its branch. The clone is shared, so
             # that it holds a commit does not say that it was read here: whoever fetched it may have been another.
@@ -111,7 +107,7 @@ class GitSource:
         except OSError as error:
             _log.info("when git was read last cannot be recorded: %s", error)
 
-    async def _remember(self, publish: Callable[[Observation], None]) -> None:
+    async def _remember(self, publish: Publish) -> None:
         """Publish what an earlier run fetched, which counts as old until the server has answered."""
         try:
             state = await run_in(Lane.GIT_READS, self._last_fetched)
@@ -131,11 +127,3 @@ class GitSource:
         except OSError:
             fetched_at = state.committed_at
         return replace(state, fetched_at=fetched_at)
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            return
-        self._wake.clear()

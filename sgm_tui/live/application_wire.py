@@ -1,4 +1,4 @@
-"""Argo CD Applications as the API server writes them: a Table row first, the object behind it."""
+"""Argo CD Applications as the API server writes them, as a Table or as objects, and their conversion to the domain."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from sgm_tui.fleet.facts import Application, Condition, Operation
-from sgm_tui.live.wire import ListMetadata, Metadata, Wire, cleaned, moment
+from sgm_tui.live.wire import MALFORMED, ListMetadata, Metadata, Wire, clean_all, parse_time
 from sgm_tui.untrusted_text import clean
 
 _MESSAGE = 1024
+"""Characters of a message that are kept."""
 _DIFFERING = 20
-"""So many of the resources that differ are kept by name."""
+"""Resources that are OutOfSync and kept by name, at most."""
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 IsRepository = Callable[[str], bool]
-"""Whether a URL is the GitOps repository's."""
+"""Returns whether a URL is the GitOps repository's."""
 
 
 class _Helm(Wire, frozen=True):
@@ -144,7 +145,7 @@ class _Status(Wire, frozen=True):
     reconciled_at: str | None = None
     summary: _Summary = _Summary()
     resources: msgspec.Raw = msgspec.Raw(b"null")
-    """Read only where something differs: most Applications are in sync and have dozens."""
+    """Decoded only where the Application is OutOfSync: most are in sync and have dozens of resources."""
     source_hydrator: _Hydrator | None = None
 
 
@@ -158,7 +159,7 @@ class ApplicationWire(Wire, frozen=True):
 
     @property
     def destination(self) -> str:
-        """Cluster name or server URL it deploys to."""
+        """The cluster name or server URL it deploys to."""
         return self.spec.destination.name or self.spec.destination.server
 
     @property
@@ -174,13 +175,13 @@ class TableColumn(Wire, frozen=True):
 
 
 class TableRow(Wire, frozen=True):
-    """One row; cells are printed text."""
+    """One row of printed cells."""
 
     cells: tuple[object, ...] = ()
 
 
 class Table(Wire, frozen=True):
-    """`meta.k8s.io/v1` Table, without objects."""
+    """A `meta.k8s.io/v1` Table without objects."""
 
     metadata: ListMetadata = ListMetadata()
     column_definitions: tuple[TableColumn, ...] = ()
@@ -188,18 +189,14 @@ class Table(Wire, frozen=True):
     kind: str = ""
 
 
-def _nobodys(_: str) -> bool:
-    return False
-
-
-def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys, hub: str = "") -> Application:
-    """The domain's view of an Application object; of several sources the GitOps repository's revision counts."""
+def to_application(wire: ApplicationWire, is_repository: IsRepository = lambda _: False, hub: str = "") -> Application:
+    """Convert an Application object; of several sources, the revision of the GitOps repository's one counts."""
     status, policy = wire.status, wire.spec.sync_policy
     automated = policy.automated if policy else None
     newest = status.history[-1] if status.history else _History()
     hydrated = (status.source_hydrator or _Hydrator()).last_successful_operation or _Hydrated()
     compared = (status.sync.compared_to.sources if status.sync.compared_to else None) or wire.spec.sources
-    differing = _differing(status.resources) if status.sync.status == "OutOfSync" else ()
+    differing = _out_of_sync(status.resources) if status.sync.status == "OutOfSync" else ()
     return Application(
         name=clean(wire.metadata.name),
         namespace=clean(wire.metadata.namespace),
@@ -207,84 +204,86 @@ def application(wire: ApplicationWire, is_repository: IsRepository = _nobodys, h
         sync=clean(status.sync.status),
         health=clean(status.health.status),
         revision=clean(
-            _written(status.sync.revision, hydrated) or _ours(status.sync.revisions, compared, is_repository)
+            _gitops_revision(status.sync.revision, status.sync.revisions, compared, is_repository, hydrated)
         ),
         detailed=True,
         health_message=clean(status.health.message, _MESSAGE),
-        health_since=moment(status.health.last_transition_time),
+        health_since=parse_time(status.health.last_transition_time),
         requested=wire.operation is not None,
         deleting=bool(wire.metadata.deletion_timestamp),
         operation=_operation(status.operation_state, is_repository) if status.operation_state else None,
-        conditions=_conditions(status.conditions or ()),
+        conditions=tuple(map(_to_condition, status.conditions or ())),
         differing=differing[:_DIFFERING],
         differing_count=len(differing),
         auto_sync=automated is not None and automated.enabled is not False,
         self_heal=bool(automated and automated.self_heal),
         deployed_revision=clean(
-            _written(newest.revision, hydrated) or _ours(newest.revisions, newest.sources, is_repository)
+            _gitops_revision(newest.revision, newest.revisions, newest.sources, is_repository, hydrated)
         ),
-        deployed_at=moment(newest.deployed_at),
-        reconciled_at=moment(status.reconciled_at),
-        images=cleaned(status.summary.images or ()),
+        deployed_at=parse_time(newest.deployed_at),
+        reconciled_at=parse_time(status.reconciled_at),
+        images=clean_all(status.summary.images or ()),
         destination=clean(wire.destination),
         destination_namespace=clean(wire.namespace),
         project=clean(wire.spec.project),
         hub=hub,
-        follows=clean(_follows(wire.spec, is_repository)),
+        follows=clean(_target_revision(wire.spec, is_repository)),
     )
 
 
-def _conditions(conditions: Sequence[_Condition]) -> tuple[Condition, ...]:
-    return tuple(
-        Condition(clean(one.type), clean(one.message, _MESSAGE), moment(one.last_transition_time)) for one in conditions
-    )
+def _to_condition(wire: _Condition) -> Condition:
+    return Condition(clean(wire.type), clean(wire.message, _MESSAGE), parse_time(wire.last_transition_time))
 
 
-def _differing(raw: msgspec.Raw) -> tuple[str, ...]:
-    """What is OutOfSync, as "Deployment cart"; () where that cannot be read."""
+def _out_of_sync(raw: msgspec.Raw) -> tuple[str, ...]:
+    """Return the resources that are OutOfSync, as "Deployment cart"; () where they cannot be read."""
     try:
         resources = msgspec.json.decode(raw, type=tuple[_Resource, ...] | None, strict=False) or ()
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except MALFORMED:
         return ()
     return tuple(
-        clean(f"{one.kind} {one.name}") + (" (to be pruned)" if one.requires_pruning else "")
-        for one in resources
-        if one.status == "OutOfSync"
+        clean(f"{resource.kind} {resource.name}") + (" (to be pruned)" if resource.requires_pruning else "")
+        for resource in resources
+        if resource.status == "OutOfSync"
     )
 
 
-def _follows(spec: _Spec, is_repository: IsRepository) -> str:
+def _target_revision(spec: _Spec, is_repository: IsRepository) -> str:
+    """Return the branch, tag or commit that an Application follows in the GitOps repository."""
     sources = spec.sources or (() if spec.source is None else (spec.source,))
-    index = _deciding(sources, is_repository)
+    index = _find_values_source(sources, is_repository)
     return "" if index is None else sources[index].target_revision
 
 
-def _deciding(sources: Sequence[_Source], is_repository: IsRepository) -> int | None:
-    """Which source says what git wants: of those in the GitOps repository the one `$values` are read from, which may
-    follow another revision than the chart; None where none is there."""
+def _find_values_source(sources: Sequence[_Source], is_repository: IsRepository) -> int | None:
+    """Return the index of the source that has the desired version; None where none is in the GitOps repository.
+
+    Of the sources in the GitOps repository it is the one `$values` are read from, which may follow another revision
+    than the chart.
+    """
     referenced = {
         path[1:].partition("/")[0]
-        for one in sources
-        if one.helm is not None
-        for path in one.helm.value_files or ()
+        for source in sources
+        if source.helm is not None
+        for path in source.helm.value_files or ()
         if path.startswith("$")
     }
-    ours = [index for index, one in enumerate(sources) if is_repository(one.repo_url)]
-    by_rank = sorted(ours, key=lambda at: (sources[at].ref not in referenced, not sources[at].ref))
+    in_repository = [index for index, source in enumerate(sources) if is_repository(source.repo_url)]
+    by_rank = sorted(in_repository, key=lambda index: (sources[index].ref not in referenced, not sources[index].ref))
     return next(iter(by_rank), None)
 
 
-def rows(table: Table, namespace: str, hub: str = "") -> list[Application]:
-    """The Applications of a Table without objects: name, sync, health and revision, by the columns' names."""
+def applications_of(table: Table, namespace: str, hub: str = "") -> list[Application]:
+    """Convert the rows of a Table: name, sync, health and revision, by the names of the columns."""
     position = {column.name: index for index, column in enumerate(table.column_definitions)}
-    found: list[Application] = []
+    applications: list[Application] = []
     for row in table.rows or ():
         texts = {name: clean(row.cells[index]) for name, index in position.items() if index < len(row.cells)}
         if texts.get("Name"):
             sync, health = texts.get("Sync Status", ""), texts.get("Health Status", "")
             revision = texts.get("Revision", "")
-            found.append(Application(texts["Name"], namespace, sync, health, revision=revision, hub=hub))
-    return found
+            applications.append(Application(texts["Name"], namespace, sync, health, revision=revision, hub=hub))
+    return applications
 
 
 def _operation(state: _OperationState, is_repository: IsRepository) -> Operation:
@@ -293,29 +292,40 @@ def _operation(state: _OperationState, is_repository: IsRepository) -> Operation
     return Operation(
         phase=clean(state.phase),
         message=clean(state.message, _MESSAGE),
-        revision=clean(result.revision or _ours(result.revisions, result.sources, is_repository)),
+        revision=clean(_gitops_revision(result.revision, result.revisions, result.sources, is_repository)),
         retry_count=state.retry_count or 0,
         retry_limit=(state.operation.retry.limit if state.operation.retry else None) or 0,
-        started_at=moment(state.started_at),
-        finished_at=moment(state.finished_at),
+        started_at=parse_time(state.started_at),
+        finished_at=parse_time(state.finished_at),
         automated=bool(initiated.automated),
         username=clean(initiated.username),
     )
 
 
-def _written(revision: str, hydrated: _Hydrated) -> str:
-    """The commit people wrote, where Argo CD's hydrator has made this one of it on a branch of its own."""
-    return hydrated.dry_sha if revision and revision == hydrated.hydrated_sha else revision
+def _gitops_revision(
+    revision: str,
+    revisions: Sequence[str] | None,
+    sources: Sequence[_Source] | None,
+    is_repository: IsRepository,
+    hydrated: _Hydrated | None = None,
+) -> str:
+    """Return the commit of the GitOps repository.
 
+    Where several revisions are given and none is known to be the repository's, it is the first that is a commit: the
+    revision of a chart is its version.
 
-def _ours(revisions: Sequence[str] | None, sources: Sequence[_Source] | None, is_repository: IsRepository) -> str:
-    """The GitOps repository's among the revisions of several sources, else the first commit: a chart has a version."""
-    known = revisions or ()
-    index = _deciding((sources or ())[: len(known)], is_repository)
-    named = () if index is None else (known[index],)
-    return next(iter((*named, *filter(_COMMIT.fullmatch, known), *known)), "")
-
-
-def decode_application(raw: bytes | msgspec.Raw) -> ApplicationWire:
-    """One Application; raises msgspec.MsgspecError for what is none."""
-    return msgspec.json.decode(raw, type=ApplicationWire, strict=False)
+    Args:
+        revision: of an Application with one source; "" where it has several.
+        revisions: of its several sources.
+        sources: the sources of the revisions.
+        is_repository: returns whether a URL is the GitOps repository's.
+        hydrated: the commit people wrote and the one that Argo CD's hydrator rendered it into on another branch.
+    """
+    if hydrated is not None and revision == hydrated.hydrated_sha:
+        revision = hydrated.dry_sha
+    if revision:
+        return revision
+    candidates = revisions or ()
+    index = _find_values_source((sources or ())[: len(candidates)], is_repository)
+    own = () if index is None else (candidates[index],)
+    return next(iter((*own, *filter(_COMMIT.fullmatch, candidates), *candidates)), "")

@@ -1,4 +1,4 @@
-"""Argo CD's Applications of one hub: rows first, because they come fourteen times sooner, details behind.
+"""The Argo CD Applications of one hub: a Table first, because it comes fourteen times sooner, then the full list.
 
 A real API server needs seven seconds to list thirty thousand Applications and half a second for the same as a Table
 without objects (performance.md §7); the Table has what a matrix needs first.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
 
 import msgspec
 
@@ -24,32 +23,38 @@ from sgm_tui.fleet.updates import (
     ApplicationsListed,
     Arriving,
     Lost,
-    Observation,
     Off,
 )
-from sgm_tui.live.application_wire import ApplicationWire, Table, application, decode_application, rows
-from sgm_tui.live.connection import AbsentError, ClusterConnection, beat, decode
+from sgm_tui.live.application_wire import ApplicationWire, Table, applications_of, to_application
+from sgm_tui.live.connection import AbsentError, ClusterConnection, decode, probe
 from sgm_tui.live.naming import IsService, Naming
-from sgm_tui.live.watch import Beat, Changed, Collection, Listed, Trouble, follow, unhurried, unreadable
+from sgm_tui.live.watch import Changed, Collection, Heartbeat, Listed, Trouble, follow, in_batches
+from sgm_tui.live.wire import Unreadable, read_object
+from sgm_tui.sources import Publish
 from sgm_tui.supervision import run_together
 from sgm_tui.untrusted_text import clean
 
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 UNREADABLE = "Unreadable"
-"""Stands where a controller's word would: no rule takes it for good."""
+"""Stands in for a sync or health status that cannot be read: no rule takes it for a good one."""
 _log = logging.getLogger("sgm.argocd")
-
-Publish = Callable[[Observation], None]
 
 
 class ApplicationSource:
-    """Follows the Applications of a hub's namespace."""
+    """Follows the Applications of one namespace of a hub."""
 
     def __init__(
         self, connection: ClusterConnection, namespace: str, naming: Naming, *, is_service: IsService, scope: str = ""
     ) -> None:
-        """`is_service` tells which names git knows as services: a Table row has no labels to ask. `scope` is what the
-        source is called after, where that is not the hub alone."""
+        """Follow nothing yet.
+
+        Args:
+            connection: to the hub.
+            namespace: of the Applications.
+            naming: finds the cell of an Application.
+            is_service: returns whether git knows a service of that name: the rows of a Table have no labels.
+            scope: the name of the source, where that is not just the hub's.
+        """
         self.source = SourceId("argocd", scope or connection.context)
         self._connection = connection
         self._namespace = namespace
@@ -60,128 +65,135 @@ class ApplicationSource:
         self._claims: defaultdict[CellKey, dict[str, Application]] = defaultdict(dict)
         """The Applications of each cell by name: a service's database may carry its label too."""
         self._wake = asyncio.Event()
-        self._following = False
-        """The list is here and its watch has not failed since."""
-        self._missed = False
-        """The last beat was not answered: a bookmark alone, which a server makes from memory, is no sign of life."""
+        self._is_following = False
+        """The list has been read and its watch has not failed since."""
+        self._has_missed_probe = False
+        """The last probe failed: bookmarks, which a server makes from memory, then prove nothing."""
 
     def refresh(self) -> None:
-        """Try again now, if it is waiting to."""
+        """Try again now, if the source waits after a failure."""
         self._wake.set()
 
     async def run(self, publish: Publish) -> None:
-        """Publish what Argo CD says, for ever; troubles are published, never raised."""
-        await run_together(self._follow(publish), self._beat(publish))
+        """Publish what Argo CD reports until cancelled; failures are published, never raised."""
+        await run_together(self._follow(publish), self._probe_regularly(publish))
 
     async def _follow(self, publish: Publish) -> None:
-        await self._rows_first(publish)
-        collection = Collection(self._connection, self._path, arrived=lambda: publish(Arriving(self.source)))
+        await self._publish_table(publish)
+        collection = Collection(
+            self._connection, self._path, ApplicationWire, arrived=lambda: publish(Arriving(self.source))
+        )
         async for event in follow(collection, wake=self._wake):
             match event:
                 case Listed():
-                    publish(ApplicationsListed(self.source, await self._listed(event.items)))
-                case Changed(kind, raw):
-                    self._changed(kind, raw, publish)
-                case Beat() if not self._missed:
+                    publish(ApplicationsListed(self.source, await self._read_list(event.items)))
+                case Changed(change, wire):
+                    self._apply_change(change, wire, publish)
+                case Heartbeat() if not self._has_missed_probe:
                     publish(Alive(self.source))
                 case Trouble(AbsentError(), _):
                     publish(Off(self.source, f"Argo CD is not installed on {self._connection.context}"))
                 case Trouble(error, pause):
                     publish(Lost(self.source, error.message, pause))
-            self._following = not isinstance(event, Trouble)
+            self._is_following = not isinstance(event, Trouble)
 
-    async def _beat(self, publish: Publish) -> None:
-        """A silent hub is noticed sooner than its watch's idle deadline would, and its return sooner than a retry."""
+    async def _probe_regularly(self, publish: Publish) -> None:
+        """Notice that a hub stopped responding sooner than its watch would, and its return sooner than a retry."""
         while True:
-            error = await beat(self._connection, self._path)
-            missed, self._missed = self._missed, error is not None
+            error = await probe(self._connection, self._path)
+            had_missed, self._has_missed_probe = self._has_missed_probe, error is not None
             if error is not None:
-                publish(Lost(self.source, error.message, self._connection.pace.beat))
-            elif self._following:
+                publish(Lost(self.source, error.message, self._connection.pace.probe))
+            elif self._is_following:
                 publish(Alive(self.source))
-            elif missed:
+            elif had_missed:
                 self.refresh()
-            await asyncio.sleep(self._connection.pace.beat)
+            await asyncio.sleep(self._connection.pace.probe)
 
-    async def _rows_first(self, publish: Publish) -> None:
-        """One Table, if the server makes them; what fails here, the list behind will say."""
+    async def _publish_table(self, publish: Publish) -> None:
+        """Publish the Applications of a Table; where there is none, the list that follows reports the error."""
         try:
             data = await self._connection.get(self._path, {"includeObject": "None"}, accept=_TABLE)
             table = decode(data, Table, self._connection)
         except SgmError as error:
             _log.info("no Table from %s: %s", self._connection.context, error.message)
             return
-        found: dict[CellKey, Application] = {}
-        for row in rows(table, self._namespace, self._connection.context):
-            key = self._naming.of_application(row.name)
+        applications: dict[CellKey, Application] = {}
+        for application in applications_of(table, self._namespace, self._connection.context):
+            key = self._naming.of_application(application.name)
             if key is not None and self._is_service(key.service):
-                found[key] = row
-        if found:
-            publish(ApplicationsListed(self.source, found))
+                applications[key] = application
+        if applications:
+            publish(ApplicationsListed(self.source, applications))
 
-    async def _listed(self, items: list[msgspec.Raw]) -> dict[CellKey, Application]:
+    async def _read_list(self, items: list[msgspec.Raw]) -> dict[CellKey, Application]:
         keys: dict[str, CellKey] = {}
         claims: defaultdict[CellKey, dict[str, Application]] = defaultdict(dict)
-        async for raw in unhurried(items):
-            name, key, seen = self._read(raw)
-            if key is not None and seen is not None:
+        async for raw in in_batches(items):
+            name, key, application = self._convert(read_object(raw, ApplicationWire))
+            if key is not None and application is not None:
                 keys[name] = key
-                claims[key][name] = seen
+                claims[key][name] = application
         self._keys, self._claims = keys, claims
-        return {key: claimed[self._holder(key)] for key, claimed in claims.items()}
+        return {key: applications[self._representative(key)] for key, applications in claims.items()}
 
-    def _holder(self, key: CellKey) -> str:
-        """The one that stands for a cell: the one whose name says so, else the first by name."""
+    def _representative(self, key: CellKey) -> str:
+        """Return which Application stands for a cell: one named after it, else the first by name."""
         return min(self._claims[key], key=lambda name: (not self._naming.is_called_after(name, key), name))
 
-    def _changed(self, kind: str, raw: msgspec.Raw, publish: Publish) -> None:
-        name, key, seen = self._read(raw)
+    def _apply_change(self, change: str, wire: ApplicationWire | Unreadable, publish: Publish) -> None:
+        name, key, application = self._convert(wire)
         before = self._keys.get(name)
-        if before is not None and (kind == "DELETED" or before != key):
-            self._let_go(name, before, publish)
-        if key is None or seen is None or kind == "DELETED":
+        if before is not None and (change == "DELETED" or before != key):
+            self._remove_from_cell(name, before, publish)
+        if key is None or application is None or change == "DELETED":
             publish(Alive(self.source))
             return
         self._keys[name] = key
-        self._claims[key][name] = seen
-        holder = self._holder(key)
-        publish(ApplicationChanged(self.source, key, self._claims[key][holder]))
+        self._claims[key][name] = application
+        publish(ApplicationChanged(self.source, key, self._claims[key][self._representative(key)]))
 
-    def _let_go(self, name: str, key: CellKey, publish: Publish) -> None:
-        """It is in that cell no longer: another takes its place there, or nothing does."""
+    def _remove_from_cell(self, name: str, key: CellKey, publish: Publish) -> None:
+        """Forget an Application of a cell, and publish which other one stands for the cell, or that none does."""
         del self._keys[name]
         del self._claims[key][name]
         if self._claims[key]:
-            publish(ApplicationChanged(self.source, key, self._claims[key][self._holder(key)]))
+            publish(ApplicationChanged(self.source, key, self._claims[key][self._representative(key)]))
         else:
             publish(ApplicationGone(self.source, key))
 
-    def _read(self, raw: msgspec.Raw) -> tuple[str, CellKey | None, Application | None]:
-        """Name, cell and value; what cannot be read is a value that says so, never the one from before."""
-        try:
-            wire = decode_application(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            _log.warning("an Application of %s cannot be read: %s", self._connection.context, error)
-            found = unreadable(raw)
-            if found is None:
-                return "", None, None
-            key = self._naming.of_application(found.name, service=found.label("service")) or self._keys.get(found.name)
-            why, hub = clean(error), self._connection.context
-            name = clean(found.name)
-            return (
-                found.name,
-                key,
-                Application(name, self._namespace, UNREADABLE, UNREADABLE, detailed=True, health_message=why, hub=hub),
-            )
-        key = self._key(wire)
-        hub = self._connection.context
-        return wire.metadata.name, key, None if key is None else application(wire, self._naming.is_repository, hub)
+    def _convert(self, wire: ApplicationWire | Unreadable) -> tuple[str, CellKey | None, Application | None]:
+        """Return name, cell and value of an Application.
 
-    def _key(self, wire: ApplicationWire) -> CellKey | None:
-        return self._naming.of_application(
+        One that cannot be read has a value that shows so, never its previous one.
+        """
+        hub = self._connection.context
+        if isinstance(wire, Unreadable):
+            return self._convert_unreadable(wire)
+        key = self._naming.of_application(
             wire.metadata.name,
             service=wire.metadata.label("service"),
             destination=wire.destination,
-            hub=self._connection.context,
+            hub=hub,
             namespace=wire.namespace,
         )
+        application = None if key is None else to_application(wire, self._naming.is_repository, hub)
+        return wire.metadata.name, key, application
+
+    def _convert_unreadable(self, wire: Unreadable) -> tuple[str, CellKey | None, Application | None]:
+        hub, metadata = self._connection.context, wire.metadata
+        _log.warning("an Application of %s cannot be read: %s", hub, wire.reason)
+        if metadata is None:
+            return "", None, None
+        service = metadata.label("service")
+        key = self._naming.of_application(metadata.name, service=service) or self._keys.get(metadata.name)
+        application = Application(
+            clean(metadata.name),
+            self._namespace,
+            UNREADABLE,
+            UNREADABLE,
+            detailed=True,
+            health_message=wire.reason,
+            hub=hub,
+        )
+        return metadata.name, key, application

@@ -1,7 +1,7 @@
-"""How a cell's Rollout fared in the past: one range query of its cluster's Prometheus, asked when somebody looks.
+"""The past health of a cell's Rollout: one range query of its cluster's Prometheus, sent on demand.
 
-The Rollouts controller exports `rollout_info`, one series a phase, and only the one the Rollout is in. So the query
-has to yield 1 where it was healthy, 0 where it was something else, and nothing where nobody looked.
+The Rollouts controller exports `rollout_info` with the phase as a label, for the current phase only. So the query has
+to yield 1 where the Rollout was healthy, 0 where it was not, and nothing where it was not scraped.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.reverts.health import Samples
 from sgm_tui.live.naming import Naming
-from sgm_tui.live.prometheus import Rows, asking, number, told
-from sgm_tui.live.single_call_thread import Aside
+from sgm_tui.live.prometheus import Rows, connect, finite_number, translate_errors
+from sgm_tui.live.single_call_thread import SingleCallThread
 
 QUERY = "healthy"
 """Its name under `prometheus.queries`."""
@@ -31,54 +31,54 @@ _ANY = (
     ' or rollout_info{namespace="{namespace}",name="{rollout}"}'
 )
 DEFAULT = f"max({_HEALTHY}) or 0 * max({_ANY})"
-_POINTS = 10_000
-"""At most; Prometheus refuses more than 11 000."""
-_FINEST = 30.0
-"""Seconds from one point to the next, at least: about as often as Prometheus itself looks."""
-_FURTHEST = timedelta(days=90)
-"""So far back is asked: further, the points would lie too far apart to see a rollout between them."""
-_PATIENCE = 6.0
-_SILENT = 15.0
-"""Seconds in which a Prometheus that gave no answer is not asked again: every cell of its cluster would wait for it."""
-_WHAT = "its health history"
+_MOST_POINTS = 10_000
+"""Prometheus refuses more than 11 000."""
+_SHORTEST_STEP = 30.0
+"""Seconds from one point to the next, at least: about the usual scrape interval."""
+_LONGEST_RANGE = timedelta(days=90)
+"""The points of a longer range would lie too far apart to show a rollout between them."""
+_DEADLINE = 6.0
+_RETRY_SECONDS = 15.0
+"""Seconds until a Prometheus that failed is queried again: every cell of its cluster would wait for it."""
+_SUBJECT = "its health history"
 
 
 class HealthHistory:
-    """Asks each cluster's Prometheus."""
+    """Queries the past health of Rollouts from the Prometheus of their clusters."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._naming = Naming(config)
-        self._silent: dict[str, tuple[float, str]] = {}
-        """Cluster → until when it is not asked, and why."""
+        self._failures: dict[str, tuple[float, str]] = {}
+        """Cluster → when its Prometheus may be queried again (seconds of the loop's clock), and why not sooner."""
 
     async def samples(self, key: CellKey, since: datetime, until: datetime) -> Samples | str:
-        """Whether the Rollout of a cell was healthy, at regular moments; or why nobody knows."""
+        """Return whether the Rollout of a cell was healthy at regular times, or why that is unknown."""
         cluster = self._naming.clusters.get(key.cluster)
         if cluster is None or not cluster.prometheus:
             return f"no prometheus is configured for {key.cluster}"
         now = asyncio.get_running_loop().time()
-        until_then, why = self._silent.get(key.cluster, (now, ""))
-        if until_then > now:
-            return why
-        aside = Aside(cluster.prometheus, _PATIENCE)
+        retry_at, reason = self._failures.get(key.cluster, (now, ""))
+        if retry_at > now:
+            return reason
+        thread = SingleCallThread(cluster.prometheus, _DEADLINE)
         try:
-            return await aside.result_of(lambda: self._asked(cluster, key, since, until))
+            return await thread.run(lambda: self._query_samples(cluster, key, since, until))
         except SgmError as error:
-            self._silent[key.cluster] = now + _SILENT, error.message
+            self._failures[key.cluster] = now + _RETRY_SECONDS, error.message
             return error.message
         finally:
-            aside.end()
+            thread.end()
 
-    def _asked(self, cluster: ClusterConfig, key: CellKey, since: datetime, until: datetime) -> Samples | str:
-        begin = max(since, until - _FURTHEST).timestamp()
-        step = step_for(until.timestamp() - begin)
-        # On whole steps, so that the same moments are asked for again and again: Prometheus may know the answer.
-        start = math.floor(begin / step) * step
-        moments = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(until.timestamp(), UTC)
-        with asking(cluster.prometheus.rstrip("/"), self._config.metrics) as prometheus:
-            rows = prometheus.over(_WHAT, self._query(key), *moments, step)
-        with told(f"{cluster.prometheus}: {_WHAT}"):
+    def _query_samples(self, cluster: ClusterConfig, key: CellKey, since: datetime, until: datetime) -> Samples | str:
+        first = max(since, until - _LONGEST_RANGE).timestamp()
+        step = step_for(until.timestamp() - first)
+        # On whole steps, so that repeated queries are for the same times, which Prometheus may have cached.
+        start = math.floor(first / step) * step
+        times = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(until.timestamp(), UTC)
+        with connect(cluster.prometheus.rstrip("/"), self._config.metrics) as prometheus:
+            rows = prometheus.query_range(_SUBJECT, self._query(key), *times, step)
+        with translate_errors(f"{cluster.prometheus}: {_SUBJECT}"):
             return _samples(rows, start, step, math.floor((until.timestamp() - start) / step) + 1)
 
     def _query(self, key: CellKey) -> str:
@@ -95,8 +95,8 @@ class HealthHistory:
 
 
 def step_for(seconds: float) -> int:
-    """Whole seconds from one point to the next, so that so many seconds have few enough of them."""
-    return math.ceil(max(_FINEST, seconds / _POINTS))
+    """Return the whole seconds from one point to the next, for a range of so many seconds."""
+    return math.ceil(max(_SHORTEST_STEP, seconds / _MOST_POINTS))
 
 
 def _samples(rows: Rows, start: float, step: int, count: int) -> Samples | str:
@@ -104,12 +104,12 @@ def _samples(rows: Rows, start: float, step: int, count: int) -> Samples | str:
         return f"prometheus.queries.{QUERY} yields {len(rows)} series, not one"
     values: list[bool | None] = [None] * count
     for at, text in rows[0]["values"] if rows else ():
-        index, value = round((float(at) - start) / step), number(text)
+        index, value = round((float(at) - start) / step), finite_number(text)
         if 0 <= index < count and value is not None:
             values[index] = value >= 1
     return Samples(start, float(step), tuple(values))
 
 
 def _quoted(text: str) -> str:
-    """Inside of the quotes of PromQL: a folder of a repository may be called anything."""
+    """Escape a text for a PromQL string: a service is named after a folder, which may be called anything."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,6 +1,6 @@
-"""AppProjects as the hubs have them: read when somebody asks, never watched.
+"""AppProjects as the hubs have them, read on demand and never watched.
 
-Git says what a project shall be; the hub says what Argo CD goes by now.
+Git has the desired project; the hub has the one that Argo CD applies now.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
 
 
 class _Spec(Wire, frozen=True):
-    """What decides who may deploy what, where and when; roles and their tokens are never looked at."""
+    """The rules about what may be deployed from where, to where and when; roles and their tokens are not read."""
 
     source_repos: list[str] | None = None
     destinations: list[dict[str, Any]] | None = None
@@ -42,46 +42,45 @@ class _Kinds(Wire, frozen=True):
 
 
 class ProjectReader:
-    """Reads AppProjects, one request each."""
+    """Fetches AppProjects, one request each."""
 
     def __init__(self, hubs: Iterable[tuple[ClusterConnection, str]]) -> None:
-        """`hubs`: the connection to each, and a namespace of its Argo CD; several where it is named several times."""
+        """Take the connection to each hub and a namespace of its Argo CD; a hub may be there once per namespace."""
         self._hubs: defaultdict[str, list[tuple[ClusterConnection, str]]] = defaultdict(list)
         for connection, namespace in hubs:
             self._hubs[connection.context].append((connection, namespace))
 
     async def read(self, hub: str, name: str) -> Mapping[str, Any] | str | None:
-        """The manifest of a project, as far as it decides anything; None: the hub has none of that name; or why
-        nobody knows."""
+        """Return the manifest of a project with its rules.
+
+        None means that the hub has no project of that name; a text says why that is unknown.
+        """
         if hub not in self._hubs:
             return f"{hub} is not one of argocd.hubs"
         if not _NAME.fullmatch(name):
             return f"{clean(name) or '(none)'} is no name an AppProject can have"
         answer: Mapping[str, Any] | str | None = None
         for connection, namespace in self._hubs[hub]:
-            found = await self._in(connection, namespace, name)
-            if isinstance(found, Mapping):
-                return found
-            answer = answer or found
+            try:
+                manifest = await _fetch_manifest(connection, namespace, name)
+            except ForbiddenError:
+                answer = answer or f"{connection.context} does not let you `get appprojects` in {namespace}"
+            except SgmError as error:
+                answer = answer or error.message
+            else:
+                if manifest is not None:
+                    return manifest
         return answer
 
-    async def _in(self, connection: ClusterConnection, namespace: str, name: str) -> Mapping[str, Any] | str | None:
-        try:
-            return await _manifest(connection, namespace, name)
-        except ForbiddenError:
-            return f"{connection.context} does not let you `get appprojects` in {namespace}"
-        except SgmError as error:
-            return error.message
 
-
-async def _manifest(connection: ClusterConnection, namespace: str, name: str) -> Mapping[str, Any] | None:
+async def _fetch_manifest(connection: ClusterConnection, namespace: str, name: str) -> Mapping[str, Any] | None:
     path, deadline = f"{_API}/namespaces/{namespace}/appprojects/{name}", connection.pace.connect
     try:
         data = await connection.get(path, deadline=deadline)
     except AbsentError:
         # The same 404 means that there is no such project, and that there is no Argo CD at all.
         kinds: _Kinds = decode(await connection.get(_API, deadline=deadline), _Kinds, connection)
-        if any(one.name == "appprojects" for one in kinds.resources):
+        if any(kind.name == "appprojects" for kind in kinds.resources):
             return None
         raise
     project: _Project = decode(data, _Project, connection)

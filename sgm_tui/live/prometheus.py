@@ -1,7 +1,7 @@
-"""One Prometheus over HTTP: queries at a moment, over a range, and its alerts.
+"""The client of one Prometheus: instant queries, range queries and alerts.
 
-The client library asks, in whatever thread it is called in, with deadlines and without retries of its own; it never
-follows a proxy or a netrc. Everything it raises becomes one error of ours that says who was asked what.
+The client library blocks its thread, with deadlines and without retries of its own; it uses neither a proxy nor a
+netrc. Everything it raises is translated into an UnreachableError that names the server and the query.
 """
 
 from __future__ import annotations
@@ -33,18 +33,21 @@ from sgm_tui.transport.limits import Limits
 from sgm_tui.untrusted_text import clean
 
 _LIMITS = Limits(silence=5.0, total=10.0, size=32 << 20)
-"""A series of one value is 200 bytes, one of the trend 700: room for every service of a cluster many times over."""
-_ONCE = Retry(total=0, raise_on_status=False)
+"""A series of one value is 200 bytes, one of the trend 700: enough for every service of a cluster many times over."""
+_NO_RETRY = Retry(total=0, raise_on_status=False)
 _LONGEST_REFUSAL = 1 << 16
 _REMARK = 160
-"""Characters of one warning."""
+"""Characters of one warning, at most."""
 _MOST_REMARKS = 20
-_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
+_ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 _BODY = re.compile(r"\((b['\"].*)\)$", re.DOTALL)
+
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+"""What reading a series of another shape than Prometheus' may raise."""
 
 
 class _Result(msgspec.Struct, frozen=True):
-    """The data of a query; each series is read for itself."""
+    """The data of a query; each series is decoded on its own."""
 
     result: list[msgspec.Raw]
 
@@ -70,7 +73,7 @@ class _Alerted(msgspec.Struct, frozen=True):
 
 
 class _NotPrometheusError(AnswerRefusedError):
-    """The answer is no JSON at all: a page, nothing, half of it."""
+    """The answer is not JSON: a page, nothing, or half a document."""
 
 
 Rows = Sequence[Mapping[str, Any]]
@@ -78,14 +81,14 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 class _Remarks:
-    """The `warnings` and `infos` of answers, which the client library leaves out."""
+    """The `warnings` and `infos` of answers, which the client library drops."""
 
     def __init__(self) -> None:
         self._warnings: dict[str, None] = {}
         self._infos: dict[str, None] = {}
 
-    def hear(self, answer: requests.Response, **_: object) -> None:
-        """Take in what an answer says besides its data; an answer nobody can read has its own error."""
+    def collect(self, answer: requests.Response, **_: object) -> None:
+        """Collect the remarks of an answer; one that is not JSON is reported as an error elsewhere."""
         if b'"warnings"' not in answer.content and b'"infos"' not in answer.content:
             return
         try:
@@ -93,69 +96,70 @@ class _Remarks:
         except (ValueError, RecursionError):
             return
         if isinstance(document, Mapping):
-            self._warnings |= _texts(document.get("warnings"))
-            self._infos |= _texts(document.get("infos"))
+            self._warnings |= _texts_in(document.get("warnings"))
+            self._infos |= _texts_in(document.get("infos"))
 
     @property
     def note(self) -> str:
-        """Warnings say that something may be missing (a partial response); infos that a query is not right."""
+        """The warnings (a partial response may be incomplete), else the infos (a query may be wrong), else ""."""
         if self._warnings:
-            return f"{INCOMPLETE}: {_listed(self._warnings)}"
-        return f"Prometheus remarks: {_listed(self._infos)}" if self._infos else ""
+            return f"{INCOMPLETE}: {_summary(self._warnings)}"
+        return f"Prometheus remarks: {_summary(self._infos)}" if self._infos else ""
 
 
-def _texts(written: object) -> dict[str, None]:
-    known = written if isinstance(written, Sequence) and not isinstance(written, str | bytes) else ()
-    return dict.fromkeys(clean(one, _REMARK) for one in known[:_MOST_REMARKS] if isinstance(one, str))
+def _texts_in(value: object) -> dict[str, None]:
+    """Return the texts of a list, without duplicates and in order; none for anything but a list."""
+    items = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else ()
+    return dict.fromkeys(clean(item, _REMARK) for item in items[:_MOST_REMARKS] if isinstance(item, str))
 
 
-def _listed(remarks: Mapping[str, None]) -> str:
-    first, *others = remarks
-    return first + (f" (and {len(others)} more)" if others else "")
+def _summary(remarks: Mapping[str, None]) -> str:
+    first, *further = remarks
+    return first + (f" (and {len(further)} more)" if further else "")
 
 
-class Asking:
-    """One connection to a Prometheus; not to be shared between threads."""
+class PrometheusClient:
+    """A connection to one Prometheus; not to be shared between threads."""
 
     def __init__(self, url: str, session: requests.Session) -> None:
         self._url = url
         self._session = session
         self._remarks = _Remarks()
-        session.hooks["response"].append(self._remarks.hear)
-        self._client = PrometheusConnect(url, session=session, retry=_ONCE, timeout=_LIMITS.silence)
+        session.hooks["response"].append(self._remarks.collect)
+        self._client = PrometheusConnect(url, session=session, retry=_NO_RETRY, timeout=_LIMITS.silence)
 
     @property
     def note(self) -> str:
-        """What the answers so far said besides their data: that it may be incomplete, or a hint; "" for nothing."""
+        """The remarks of the answers so far: that data may be incomplete, or a hint about a query; "" for none."""
         return self._remarks.note
 
-    def now(self, name: str, query: str) -> Rows:
-        """The vector of a query now; `name` is what is measured, for what is said when it fails.
+    def query(self, name: str, query: str) -> Rows:
+        """Return the vector of an instant query; `name` says what is measured, for errors.
 
         Raises:
-            UnreachableError: why there is none.
+            UnreachableError: the query failed.
         """
-        with told(f"{self._url}: {name}"):
-            found: Rows = self._client.custom_query(query)
-            return found
+        with translate_errors(f"{self._url}: {name}"):
+            rows: Rows = self._client.custom_query(query)
+            return rows
 
-    def over(self, name: str, query: str, start: datetime, end: datetime, step: int) -> Rows:
-        """The matrix of a query from `start` to `end`, every `step` seconds.
+    def query_range(self, name: str, query: str, start: datetime, end: datetime, step: int) -> Rows:
+        """Return the matrix of a range query from `start` to `end`, every `step` seconds.
 
         Raises:
-            UnreachableError: why there is none.
+            UnreachableError: the query failed.
         """
-        with told(f"{self._url}: {name}"):
-            found: Rows = self._client.custom_query_range(query, start, end, step=f"{step}")
-            return found
+        with translate_errors(f"{self._url}: {name}"):
+            rows: Rows = self._client.custom_query_range(query, start, end, step=f"{step}")
+            return rows
 
     def alerts(self) -> Rows:
-        """Every alert that is pending or fires.
+        """Return every alert that is pending or firing.
 
         Raises:
-            UnreachableError: why they are not known.
+            UnreachableError: the request failed.
         """
-        with told(self._url):
+        with translate_errors(self._url):
             answer = self._session.get(f"{self._url}/api/v1/alerts", timeout=_LIMITS.silence)
             if answer.status_code != requests.codes.ok:
                 raise UnreachableError(f"Prometheus answered {answer.status_code} about its alerts ({self._url})")
@@ -163,23 +167,23 @@ class Asking:
 
 
 @contextlib.contextmanager
-def asking(url: str, config: MetricsConfig) -> Iterator[Asking]:
+def connect(url: str, config: MetricsConfig) -> Iterator[PrometheusClient]:
     """Connect to a Prometheus for the length of the block.
 
     Raises:
         UnreachableError: a credential or certificate file cannot be read.
     """
-    with BoundedSession(_LIMITS, _ONCE) as session:
+    with BoundedSession(_LIMITS, _NO_RETRY) as session:
         session.trust_env = False
         session.hooks["response"].append(_must_be_prometheus)
         session.headers.update(headers_for(url, config))
         session.auth = basic_auth_for(url, config)
         session.verify = authorities(config)
-        yield Asking(url, session)
+        yield PrometheusClient(url, session)
 
 
-def number(text: object) -> float | None:
-    """A finite number as Prometheus writes it; None for NaN, infinities and what is none."""
+def finite_number(text: object) -> float | None:
+    """Return a number as Prometheus writes it; None for NaN, infinities and anything else."""
     try:
         value = float(str(text))
     except ValueError:
@@ -188,32 +192,36 @@ def number(text: object) -> float | None:
 
 
 @contextlib.contextmanager
-def told(what: str) -> Iterator[None]:
-    """Everything the library may raise, and a strange answer make of us, becomes one error of ours.
+def translate_errors(subject: str) -> Iterator[None]:
+    """Translate whatever the library or an unexpected answer raises in the block.
 
-    What happened comes first and who was asked last: where there is little room an address says nothing.
+    The message begins with what happened and ends with `subject`, server and query: where space is short, that part
+    can be cut off.
+
+    Raises:
+        UnreachableError: for each of those.
     """
-    begun = time.monotonic()
+    start = time.monotonic()
     try:
         yield
     except PrometheusApiClientException as error:
-        raise UnreachableError(f"Prometheus refused: {_cause(str(error))} ({what})") from error
+        raise UnreachableError(f"Prometheus refused: {_cause(str(error))} ({subject})") from error
     except requests.Timeout as error:
-        raise UnreachableError(f"Prometheus did not answer within {_waited(begun)} ({what})") from error
+        raise UnreachableError(f"Prometheus did not answer within {_time_since(start)} ({subject})") from error
     except (requests.JSONDecodeError, _NotPrometheusError) as error:
-        raise UnreachableError(f"the server is not Prometheus ({what})") from error
+        raise UnreachableError(f"the server is not Prometheus ({subject})") from error
     except requests.RequestException as error:
-        raise UnreachableError(f"Prometheus {_reason(error, _waited(begun))} ({what})") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
-        # An answer of another shape than Prometheus': a proxy's, or a version's from the future.
-        raise UnreachableError(f"Prometheus gave an answer that cannot be read: {clean(error)} ({what})") from error
+        raise UnreachableError(f"Prometheus {_reason(error, _time_since(start))} ({subject})") from error
+    except (*MALFORMED, RecursionError) as error:
+        # An answer of another shape than Prometheus': a proxy's, or a future version's.
+        raise UnreachableError(f"Prometheus gave an answer that cannot be read: {clean(error)} ({subject})") from error
 
 
 def _must_be_prometheus(response: requests.Response, **_options: Any) -> None:
-    """Return if a successful answer has the shape of Prometheus'; a redirect and a refusal are judged elsewhere.
+    """Check that a successful answer has the shape of Prometheus'; redirects and refusals are handled elsewhere.
 
     Raises:
-        AnswerRefusedError: it has another shape, so that "no series" would be a guess.
+        AnswerRefusedError: it has another shape, so that it must not be taken for "no series".
     """
     if response.status_code != requests.codes.ok:
         return
@@ -227,7 +235,7 @@ def _must_be_prometheus(response: requests.Response, **_options: Any) -> None:
 
 
 def _cause(text: str) -> str:
-    """Prometheus' own words, dug out of the library's message; those of a proxy before it are no JSON."""
+    """Return the message of Prometheus itself, or of a proxy in front of it, without that of the library."""
     match = _BODY.search(text) if len(text) <= _LONGEST_REFUSAL else None
     if match is None:
         return clean(text)
@@ -238,19 +246,19 @@ def _cause(text: str) -> str:
     return clean(text)
 
 
-def _waited(begun: float) -> str:
-    return seconds_waited(time.monotonic() - begun)
+def _time_since(start: float) -> str:
+    return seconds_waited(time.monotonic() - start)
 
 
 def _reason(error: requests.RequestException, waited: str) -> str:
-    """Why there is no answer, dug out of the library's wrapping."""
+    """Return why there is no answer, without the wrapping of the libraries."""
     if isinstance(error, AnswerRefusedError):
         return str(error)
     cause = error.args[0] if error.args else error
     if isinstance(cause, MaxRetryError) and cause.reason is not None:
         cause = cause.reason
     if isinstance(cause, NewConnectionError):
-        return f"cannot be reached: {_NUMBER.sub('', clean(cause, 160).rpartition(': ')[2])}"
+        return f"cannot be reached: {_ERROR_NUMBER.sub('', clean(cause, 160).rpartition(': ')[2])}"
     if isinstance(cause, Urllib3TimeoutError):
         return f"did not answer within {waited}"
     if isinstance(cause, SSLError):

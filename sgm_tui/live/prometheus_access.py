@@ -1,4 +1,4 @@
-"""How a Prometheus is reached: credentials, tenant headers and trusted certificates of `prometheus` in sgm.yaml."""
+"""Credentials, tenant headers and trusted certificates for a Prometheus, from `prometheus` in sgm.yaml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sgm_tui.errors import UnreachableError
 
 
 def headers_for(url: str, config: MetricsConfig) -> dict[str, str]:
-    """Return the headers of every query: tenant and the like, and a bearer token where one may be sent to this host.
+    """Return the headers of every query: the configured ones, and a bearer token if it may be sent to this host.
 
     Raises:
         UnreachableError: the token file cannot be read.
@@ -24,7 +24,7 @@ def headers_for(url: str, config: MetricsConfig) -> dict[str, str]:
 
 
 def basic_auth_for(url: str, config: MetricsConfig) -> tuple[str, str] | None:
-    """Return user and password; None where there are none, or they may not be sent to this host.
+    """Return user and password; None where none are configured, or they may not be sent to this host.
 
     Raises:
         UnreachableError: the file cannot be read, or holds no `user:password`.

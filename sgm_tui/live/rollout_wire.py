@@ -1,4 +1,4 @@
-"""Rollouts, ReplicaSets and AnalysisRuns as the API server writes them, and as the domain's rules read them."""
+"""Rollouts, ReplicaSets and AnalysisRuns as the API server writes them, and their conversion to the domain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from sgm_tui.fleet.facts import AnalysisRun
 from sgm_tui.fleet.model import ClusterName
 from sgm_tui.fleet.rollouts.rollout import DEADLINE_SECONDS, Condition, ReplicaSetObject, RolloutObject, Step
-from sgm_tui.live.wire import Metadata, Wire, cleaned, moment, whole
+from sgm_tui.live.wire import Metadata, Wire, clean_all, parse_revision, parse_time
 from sgm_tui.untrusted_text import clean
 
 HASH_LABEL = "rollouts-pod-template-hash"
@@ -21,7 +21,7 @@ _ENDED = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
 _STEPS = (
     "setWeight", "pause", "experiment", "analysis", "setCanaryScale", "plugin", "setHeaderRoute", "setMirrorRoute",
 )  # fmt: skip
-"""What a step is when an invalid one is several things: the first of these, as the kubectl plugin reads it."""
+"""Kinds of steps in the order that decides for an invalid step with several of them, as the kubectl plugin does."""
 
 
 class _Container(Wire, frozen=True):
@@ -77,7 +77,7 @@ class _Condition(Wire, frozen=True):
 
 
 class _Empty(Wire, frozen=True, forbid_unknown_fields=True):
-    """`{}`, which some clients write for an empty list."""
+    """The `{}` that some clients write for an empty list."""
 
 
 class _PauseCondition(Wire, frozen=True):
@@ -101,7 +101,7 @@ class _CanaryStatus(Wire, frozen=True):
     weights: _Weights | None = None
     current_step_analysis_run_status: _RunStatus | None = None
     stable_rs: str | None = msgspec.field(default=None, name="stableRS")
-    """Where controllers before 0.8 kept `status.stableRS`."""
+    """The stable hash of controllers before 0.8, which had no `status.stableRS`."""
 
 
 class _BlueGreenStatus(Wire, frozen=True):
@@ -186,14 +186,14 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Owned(Generic[Value]):
-    """Something a Rollout owns, and the Rollout's uid."""
+    """A value that belongs to a Rollout, and the Rollout's uid."""
 
     owner: str
     value: Value
 
 
-def rollout_object(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
-    """A Rollout as the domain's rules read it."""
+def to_rollout(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
+    """Convert a Rollout."""
     status = wire.status or _RolloutStatus()
     colours = status.blue_green or _BlueGreenStatus()
     canary = status.canary or _CanaryStatus()
@@ -201,17 +201,17 @@ def rollout_object(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
     weights = canary.weights
     pauses = status.pause_conditions or ()
     return replace(
-        _wanted(wire, cluster),
+        _convert_spec(wire, cluster),
         has_status=wire.status is not None,
-        post_promotion_analysis=_analysing(wire.spec.strategy.blue_green, colours),
+        post_promotion_analysis=_is_analysing(wire.spec.strategy.blue_green, colours),
         phase=clean(status.phase),
         message=clean(status.message, 1024),
         observed_generation=str(status.observed_generation or ""),
         workload_observed_generation=str(status.workload_observed_generation or ""),
         aborted=bool(status.abort),
         controller_pause=bool(status.controller_pause),
-        pause_reasons=tuple(clean(one.reason) for one in pauses),
-        pause_starts=tuple(moment(one.start_time) for one in pauses),
+        pause_reasons=tuple(clean(pause.reason) for pause in pauses),
+        pause_starts=tuple(parse_time(pause.start_time) for pause in pauses),
         step_analysis_phase=clean(step_run.status) if step_run else "",
         current_hash=clean(status.current_pod_hash),
         stable_hash=clean(canary.stable_rs if status.stable_rs is None else status.stable_rs),
@@ -224,12 +224,12 @@ def rollout_object(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
         available=status.available_replicas or 0,
         restarted_at=status.restarted_at or "",
         canary_weight=((weights.canary.weight if weights.canary else None) or 0) if weights else None,
-        conditions=tuple(map(_condition, status.conditions if isinstance(status.conditions, tuple) else ())),
+        conditions=tuple(map(_to_condition, status.conditions if isinstance(status.conditions, tuple) else ())),
     )
 
 
-def _wanted(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
-    """What it is called and what its spec asks for."""
+def _convert_spec(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
+    """Convert the metadata and the spec of a Rollout."""
     metadata, spec = wire.metadata, wire.spec
     canary, blue_green = spec.strategy.canary, spec.strategy.blue_green
     routing = canary.traffic_routing if canary else None
@@ -242,7 +242,7 @@ def _wanted(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
         generation=metadata.generation or 0,
         workload_generation=clean(metadata.annotation(WORKLOAD_GENERATION)),
         strategy="Canary" if canary is not None else "BlueGreen" if blue_green is not None else "",
-        steps=tuple(_step(one) for one in (canary.steps if canary else None) or ()),
+        steps=tuple(map(_to_step, (canary.steps if canary else None) or ())),
         traffic_routed=routing is not None,
         full_weight=(routing.max_traffic_weight if routing else None) or 100,
         auto_promotion_enabled=blue_green is None or blue_green.auto_promotion_enabled is not False,
@@ -257,29 +257,33 @@ def _wanted(wire: RolloutWire, cluster: ClusterName) -> RolloutObject:
     )
 
 
-def _analysing(wanted: _BlueGreen | None, status: _BlueGreenStatus) -> bool:
-    """Whether the analysis after a blue-green promotion is still to end."""
-    if wanted is None or wanted.post_promotion_analysis is None:
+def _is_analysing(spec: _BlueGreen | None, status: _BlueGreenStatus) -> bool:
+    """Return whether the analysis after a blue-green promotion has not ended yet."""
+    if spec is None or spec.post_promotion_analysis is None:
         return False
     run = status.post_promotion_analysis_run_status
     return run is None or run.status not in _ENDED
 
 
 def tracked_by(metadata: Metadata) -> str:
-    """The Application that owns an object; one outside Argo CD's own namespace is written `namespace_name` (A3)."""
+    """Return the name of the Application that owns an object, "" for none.
+
+    The tracking id has one outside Argo CD's own namespace as `namespace_name` (protocols §A3).
+    """
     return metadata.annotation(_TRACKING).partition(":")[0].rpartition("_")[2]
 
 
-def replica_set_object(wire: ReplicaSetWire) -> Owned[ReplicaSetObject]:
-    """A ReplicaSet as the domain's rules read it."""
+def to_replica_set(wire: ReplicaSetWire) -> Owned[ReplicaSetObject]:
+    """Convert a ReplicaSet."""
     metadata, spec, status = wire.metadata, wire.spec, wire.status
-    failing = any(one.type == "ReplicaFailure" and one.status == "True" for one in status.conditions or ())
+    conditions = status.conditions or ()
+    is_failing = any(condition.type == "ReplicaFailure" and condition.status == "True" for condition in conditions)
     return Owned(
         metadata.owner,
         ReplicaSetObject(
             name=clean(metadata.name),
             hash=clean(metadata.label(HASH_LABEL)),
-            revision=whole(metadata.annotation(REVISION)),
+            revision=parse_revision(metadata.annotation(REVISION)),
             images=_images(spec.template, ""),
             generation=metadata.generation or 0,
             observed_generation=status.observed_generation or 0,
@@ -287,14 +291,14 @@ def replica_set_object(wire: ReplicaSetWire) -> Owned[ReplicaSetObject]:
             current=status.replicas or 0,
             ready=status.ready_replicas or 0,
             available=status.available_replicas or 0,
-            failing=failing,
-            containers=cleaned([one.name for one in spec.template.spec.containers or ()]),
+            failing=is_failing,
+            containers=clean_all(container.name for container in spec.template.spec.containers or ()),
         ),
     )
 
 
-def analysis_run(wire: AnalysisRunWire) -> Owned[AnalysisRun]:
-    """An AnalysisRun as the domain knows it; measurements are counted over all its metrics, dry runs too."""
+def to_analysis_run(wire: AnalysisRunWire) -> Owned[AnalysisRun]:
+    """Convert an AnalysisRun; measurements are counted over all its metrics, dry runs included."""
     metadata, status = wire.metadata, wire.status
     results = status.metric_results or ()
     return Owned(
@@ -305,49 +309,50 @@ def analysis_run(wire: AnalysisRunWire) -> Owned[AnalysisRun]:
             kind=clean(metadata.label("rollout-type")),
             phase=clean(status.phase),
             message=clean(status.message, 1024),
-            revision=whole(metadata.annotation(REVISION)),
-            successful=sum(one.successful or 0 for one in results),
-            failed=sum(one.failed or 0 for one in results),
-            inconclusive=sum(one.inconclusive or 0 for one in results),
-            error=sum(one.error or 0 for one in results),
-            started_at=moment(status.started_at) or moment(metadata.creation_timestamp),
+            revision=parse_revision(metadata.annotation(REVISION)),
+            successful=sum(result.successful or 0 for result in results),
+            failed=sum(result.failed or 0 for result in results),
+            inconclusive=sum(result.inconclusive or 0 for result in results),
+            error=sum(result.error or 0 for result in results),
+            started_at=parse_time(status.started_at) or parse_time(metadata.creation_timestamp),
         ),
     )
 
 
 def _images(template: _Template | None, service: str) -> tuple[str, ...]:
-    """Images of a pod template, the container named like the service first."""
+    """Return the images of a pod template, that of the container named like the service first."""
     containers = (template.spec.containers or ()) if template else ()
-    ordered = sorted(containers, key=lambda one: one.name != service) if service else containers
-    return cleaned([one.image for one in ordered])
+    ordered = sorted(containers, key=lambda container: container.name != service) if service else containers
+    return clean_all(container.image for container in ordered)
 
 
-def _condition(wire: _Condition) -> Condition:
+def _to_condition(wire: _Condition) -> Condition:
     return Condition(
         clean(wire.type),
         clean(wire.status),
         clean(wire.reason),
         clean(wire.message, 1024),
-        moment(wire.last_transition_time),
-        moment(wire.last_update_time),
+        parse_time(wire.last_transition_time),
+        parse_time(wire.last_update_time),
     )
 
 
-def _step(step: dict[str, Any]) -> Step:
-    kind = next((one for one in _STEPS if step.get(one) is not None), next(iter(step), ""))
+def _to_step(step: dict[str, Any]) -> Step:
+    kind = next((kind for kind in _STEPS if step.get(kind) is not None), next(iter(step), ""))
     weight, value = step.get("setWeight"), step.get(kind)
-    asked = value if isinstance(value, dict) else {}
+    settings = value if isinstance(value, dict) else {}
     return Step(
         clean(kind),
         weight if isinstance(weight, int) else None,
-        clean(asked["duration"]) if kind == "pause" and asked.get("duration") is not None else None,
-        _scale(asked) if kind == "setCanaryScale" else clean(asked.get("name")),
+        clean(settings["duration"]) if kind == "pause" and settings.get("duration") is not None else None,
+        _canary_scale(settings) if kind == "setCanaryScale" else clean(settings.get("name")),
     )
 
 
-def _scale(asked: dict[str, Any]) -> str:
-    if asked.get("weight") is not None:
-        return clean(f"weight: {asked['weight']}")
-    if asked.get("matchTrafficWeight"):
+def _canary_scale(settings: dict[str, Any]) -> str:
+    """Return the setting of a setCanaryScale step as "weight: 25"."""
+    if settings.get("weight") is not None:
+        return clean(f"weight: {settings['weight']}")
+    if settings.get("matchTrafficWeight"):
         return "matchTrafficWeight: true"
-    return "" if asked.get("replicas") is None else clean(f"replicas: {asked['replicas']}")
+    return "" if settings.get("replicas") is None else clean(f"replicas: {settings['replicas']}")

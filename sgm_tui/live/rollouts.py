@@ -1,7 +1,7 @@
 """The Rollouts of one cluster with the ReplicaSets and AnalysisRuns they own, joined and derived.
 
-Three collections are followed side by side; nothing is published before the ones that decide have been listed, so a
-Rollout is never shown with half of what it owns. AnalysisRuns only explain: a cluster that forbids them still shows.
+Three collections are followed side by side; nothing is published before all of them have been listed, so that no
+Rollout is shown with half of what it owns. AnalysisRuns only explain: a cluster that forbids them is still shown.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -19,8 +18,8 @@ from sgm_tui.fleet.facts import UNREADABLE, AnalysisRun, Rollout
 from sgm_tui.fleet.model import CellKey, ClusterName
 from sgm_tui.fleet.rollouts.rollout import ReplicaSetObject, RolloutObject, derive
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.updates import Alive, Arriving, Lost, Observation, Off, RolloutChanged, RolloutGone, RolloutsListed
-from sgm_tui.live.connection import AbsentError, ClusterConnection, beat
+from sgm_tui.fleet.updates import Alive, Arriving, Lost, Off, RolloutChanged, RolloutGone, RolloutsListed
+from sgm_tui.live.connection import AbsentError, ClusterConnection, probe
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollout_wire import (
     HASH_LABEL,
@@ -28,19 +27,19 @@ from sgm_tui.live.rollout_wire import (
     Owned,
     ReplicaSetWire,
     RolloutWire,
-    analysis_run,
-    replica_set_object,
-    rollout_object,
+    to_analysis_run,
+    to_replica_set,
+    to_rollout,
     tracked_by,
 )
-from sgm_tui.live.watch import Beat, Changed, Collection, Listed, Trouble, follow, unhurried, unreadable
-from sgm_tui.live.wire import Metadata
+from sgm_tui.live.watch import Changed, Collection, Heartbeat, Listed, Trouble, follow, in_batches
+from sgm_tui.live.wire import Metadata, Unreadable, read_object
+from sgm_tui.sources import Publish
 from sgm_tui.supervision import run_together
 from sgm_tui.untrusted_text import clean
 
 _log = logging.getLogger("sgm.rollouts")
 
-Publish = Callable[[Observation], None]
 Kind = Literal["rollouts", "replicasets", "analysisruns"]
 
 _PATHS: dict[Kind, str] = {
@@ -48,14 +47,90 @@ _PATHS: dict[Kind, str] = {
     "replicasets": "/apis/apps/v1/replicasets",
     "analysisruns": "/apis/argoproj.io/v1alpha1/analysisruns",
 }
-_DECISIVE: frozenset[Kind] = frozenset({"rollouts", "replicasets"})
+_REQUIRED: frozenset[Kind] = frozenset({"rollouts", "replicasets"})
+"""The collections without which the state of a Rollout is unknown."""
 _SELECTORS: dict[Kind, dict[str, str]] = {"replicasets": {"labelSelector": HASH_LABEL}}
-"""The ReplicaSets of Deployments are none of ours, and most of what there is."""
+"""The ReplicaSets of Deployments are left out: they are most of a cluster's."""
 _WIRES: dict[Kind, type[Any]] = {
     "rollouts": RolloutWire,
     "replicasets": ReplicaSetWire,
     "analysisruns": AnalysisRunWire,
 }
+
+
+class _OwnedObjects:
+    """The objects of one cluster, indexed by what they belong to."""
+
+    def __init__(self, naming: Naming) -> None:
+        self._naming = naming
+        self.rollouts: dict[str, tuple[CellKey, RolloutObject]] = {}
+        """Rollouts by uid, each with its cell."""
+        self._replica_sets: dict[str, Owned[ReplicaSetObject]] = {}
+        self._runs: dict[str, Owned[AnalysisRun]] = {}
+        self.claims: defaultdict[CellKey, set[str]] = defaultdict(set)
+        """The uids of the Rollouts of each cell: an Application may contain a worker beside its service."""
+        self._sets_of: defaultdict[str, set[str]] = defaultdict(set)
+        self._runs_of: defaultdict[str, dict[str, None]] = defaultdict(dict)
+
+    def replace_all(self, kind: Kind, objects: dict[str, Any]) -> None:
+        """Replace every object of a kind; `objects` are values by uid."""
+        match kind:
+            case "rollouts":
+                self.rollouts = objects
+                self.claims.clear()
+                for uid, (key, _) in self.rollouts.items():
+                    self.claims[key].add(uid)
+            case "replicasets":
+                self._replica_sets = objects
+                self._sets_of.clear()
+                for uid, owned in self._replica_sets.items():
+                    self._sets_of[owned.owner].add(uid)
+            case "analysisruns":
+                self._runs = dict(sorted(objects.items(), key=lambda item: _start_time(item[1].value)))
+                self._runs_of.clear()
+                for uid, run in self._runs.items():
+                    self._runs_of[run.owner][uid] = None
+
+    def replace(self, kind: Kind, uid: str, value: Any, owner: str) -> None:
+        """Replace one object; None removes it."""
+        match kind:
+            case "rollouts":
+                if uid in self.rollouts:
+                    self.claims[self.rollouts[uid][0]].discard(uid)
+                _put(self.rollouts, uid, value)
+                if value is not None:
+                    self.claims[value[0]].add(uid)
+            case "replicasets":
+                _put(self._replica_sets, uid, value)
+                self._sets_of[owner].discard(uid)
+                if value is not None:
+                    self._sets_of[owner].add(uid)
+            case "analysisruns":
+                _put(self._runs, uid, value)
+                if value is None:
+                    self._runs_of[owner].pop(uid, None)
+                else:
+                    self._runs_of[owner][uid] = None
+
+    def representative(self, key: CellKey) -> str:
+        """Return the uid of the Rollout that stands for a cell: the one with the configured name, else the first."""
+        configured = self._naming.rollout_of(key.service)
+
+        def rank(uid: str) -> tuple[bool, str, str]:
+            rollout = self.rollouts[uid][1]
+            return rollout.name != configured, rollout.name, rollout.namespace
+
+        return min(self.claims[key], key=rank)
+
+    def derive(self, uid: str) -> Rollout:
+        """Return the state of a Rollout, from it and what it owns."""
+        replica_sets = [self._replica_sets[owned].value for owned in self._sets_of.get(uid, ())]
+        runs = [self._runs[owned].value for owned in self._runs_of.get(uid, ())]
+        return derive(self.rollouts[uid][1], replica_sets, runs)
+
+    def derive_all(self) -> dict[CellKey, Rollout]:
+        """Return the state of every cell's Rollout."""
+        return {key: self.derive(self.representative(key)) for key, claims in self.claims.items() if claims}
 
 
 class RolloutSource:
@@ -66,205 +141,155 @@ class RolloutSource:
         self._connection = connection
         self._cluster = ClusterName(cluster)
         self._naming = naming
-        self._rollouts: dict[str, tuple[CellKey, RolloutObject]] = {}
-        self._replica_sets: dict[str, Owned[ReplicaSetObject]] = {}
-        self._runs: dict[str, Owned[AnalysisRun]] = {}
-        self._claims: defaultdict[CellKey, set[str]] = defaultdict(set)
-        """The Rollouts of each cell: an Application may hold a worker beside its service."""
-        self._sets_of: defaultdict[str, set[str]] = defaultdict(set)
-        self._runs_of: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._objects = _OwnedObjects(naming)
         self._listed: set[Kind] = set()
-        self._troubled: dict[Kind, str] = {}
-        self._missed = False
-        """The last beat was not answered: a bookmark alone, which a server makes from memory, is no sign of life."""
+        self._failing: dict[Kind, str] = {}
+        """Required collections that cannot be followed now, each with the reason."""
+        self._has_missed_probe = False
+        """The last probe failed: bookmarks, which a server makes from memory, then prove nothing."""
         self._missing = ""
-        """Why there are no AnalysisRuns: they only explain, so the rest is as fresh as ever."""
+        """Why there are no AnalysisRuns; the rest is as fresh as ever."""
         self._wakes: dict[Kind, asyncio.Event] = {kind: asyncio.Event() for kind in _PATHS}
 
     def refresh(self) -> None:
-        """Try again now, wherever it is waiting to."""
+        """Try again now every collection that waits after a failure."""
         for wake in self._wakes.values():
             wake.set()
 
     async def run(self, publish: Publish) -> None:
-        """Publish what the cluster says, for ever; troubles are published, never raised."""
-        await run_together(*(self._follow(kind, publish) for kind in _PATHS), self._beat(publish))
+        """Publish the Rollouts of the cluster until cancelled; failures are published, never raised."""
+        await run_together(*(self._follow(kind, publish) for kind in _PATHS), self._probe_regularly(publish))
 
     async def _follow(self, kind: Kind, publish: Publish) -> None:
         collection = Collection(
-            self._connection, _PATHS[kind], _SELECTORS.get(kind, {}), arrived=lambda: publish(Arriving(self.source))
+            self._connection,
+            _PATHS[kind],
+            _WIRES[kind],
+            _SELECTORS.get(kind, {}),
+            arrived=lambda: publish(Arriving(self.source)),
         )
         async for event in follow(collection, wake=self._wakes[kind]):
             match event:
                 case Listed():
                     if kind == "analysisruns":
                         self._missing = ""
-                    await self._list(kind, event.items, publish)
-                case Changed(what, raw):
-                    self._change(kind, what, raw, publish)
-                case Beat():
-                    self._alive(publish)
+                    await self._read_list(kind, event.items, publish)
+                case Changed(change, wire):
+                    self._apply_change(kind, change, wire, publish)
+                case Heartbeat():
+                    self._publish_alive(publish)
                 case Trouble():
-                    await self._trouble(kind, event, publish)
+                    await self._publish_trouble(kind, event, publish)
 
-    async def _beat(self, publish: Publish) -> None:
-        """A silent cluster is noticed sooner than its watches' idle deadline would, its return sooner than a retry."""
+    async def _probe_regularly(self, publish: Publish) -> None:
+        """Notice that the cluster stopped responding sooner than its watches do, and its return sooner than a retry."""
         while True:
-            error = await beat(self._connection, _PATHS["rollouts"])
-            missed, self._missed = self._missed, error is not None
+            error = await probe(self._connection, _PATHS["rollouts"])
+            had_missed, self._has_missed_probe = self._has_missed_probe, error is not None
             if error is not None:
-                publish(Lost(self.source, error.message, self._connection.pace.beat))
-            elif missed and self._troubled:
+                publish(Lost(self.source, error.message, self._connection.pace.probe))
+            elif had_missed and self._failing:
                 self.refresh()
             else:
-                self._alive(publish)
-            await asyncio.sleep(self._connection.pace.beat)
+                self._publish_alive(publish)
+            await asyncio.sleep(self._connection.pace.probe)
 
-    def _alive(self, publish: Publish) -> None:
-        """Alive only while every collection that decides is followed, and the server can read."""
-        if self._listed >= _DECISIVE and not self._troubled and not self._missed:
+    def _publish_alive(self, publish: Publish) -> None:
+        """Publish Alive, but only while every required collection is followed and the last probe succeeded."""
+        if self._listed >= _REQUIRED and not self._failing and not self._has_missed_probe:
             publish(Alive(self.source, self._missing))
 
-    async def _trouble(self, kind: Kind, event: Trouble, publish: Publish) -> None:
-        if kind in _DECISIVE:
-            self._troubled[kind] = event.error.message
-        if kind == "rollouts" and isinstance(event.error, AbsentError):
+    async def _publish_trouble(self, kind: Kind, trouble: Trouble, publish: Publish) -> None:
+        message = trouble.error.message
+        if kind in _REQUIRED:
+            self._failing[kind] = message
+        if kind == "rollouts" and isinstance(trouble.error, AbsentError):
             publish(Off(self.source, f"Argo Rollouts is not installed on {self._cluster}"))
             return
         if kind == "analysisruns":
-            _log.info("no AnalysisRuns from %s: %s", self._cluster, event.error.message)
-            if isinstance(event.error, RefusedError):
-                self._missing = event.error.message
+            _log.info("no AnalysisRuns from %s: %s", self._cluster, message)
+            if isinstance(trouble.error, RefusedError):
+                self._missing = message
             if kind not in self._listed:
-                await self._list(kind, [], publish)
-            self._alive(publish)
+                await self._read_list(kind, [], publish)
+            self._publish_alive(publish)
             return
-        publish(Lost(self.source, event.error.message, event.retry_in))
+        publish(Lost(self.source, message, trouble.retry_in))
 
-    async def _list(self, kind: Kind, items: list[msgspec.Raw], publish: Publish) -> None:
-        known: dict[str, Any] = {}
-        async for raw in unhurried(items):
-            metadata, value = self._read(kind, raw)
+    async def _read_list(self, kind: Kind, items: list[msgspec.Raw], publish: Publish) -> None:
+        objects: dict[str, Any] = {}
+        async for raw in in_batches(items):
+            metadata, value = self._convert(kind, read_object(raw, _WIRES[kind]))
             if metadata is not None and value is not None:
-                known[metadata.uid] = value
-        self._troubled.pop(kind, None)
+                objects[metadata.uid] = value
+        self._failing.pop(kind, None)
         self._listed.add(kind)
-        match kind:
-            case "rollouts":
-                self._rollouts = known
-                self._claims.clear()
-                for uid, (key, _) in self._rollouts.items():
-                    self._claims[key].add(uid)
-            case "replicasets":
-                self._replica_sets = known
-                self._sets_of.clear()
-                for uid, owned in self._replica_sets.items():
-                    self._sets_of[owned.owner].add(uid)
-            case "analysisruns":
-                self._runs = dict(sorted(known.items(), key=lambda one: _started(one[1].value)))
-                self._runs_of.clear()
-                for uid, run in self._runs.items():
-                    self._runs_of[run.owner][uid] = None
-        if len(self._listed) == len(_PATHS) and not self._troubled:
-            self._alive(publish)
-            publish(RolloutsListed(self.source, self._everything()))
+        self._objects.replace_all(kind, objects)
+        if len(self._listed) == len(_PATHS) and not self._failing:
+            self._publish_alive(publish)
+            publish(RolloutsListed(self.source, self._objects.derive_all()))
 
-    def _everything(self) -> dict[CellKey, Rollout]:
-        return {key: self._derived(self._holder(key)) for key, claims in self._claims.items() if claims}
-
-    def _holder(self, key: CellKey) -> str:
-        """The one that stands for a cell: called as the configuration says, else the first by name."""
-        usual = self._naming.rollout_of(key.service)
-
-        def place(uid: str) -> tuple[bool, str, str]:
-            rollout = self._rollouts[uid][1]
-            return rollout.name != usual, rollout.name, rollout.namespace
-
-        return min(self._claims[key], key=place)
-
-    def _change(self, kind: Kind, what: str, raw: msgspec.Raw, publish: Publish) -> None:
-        metadata, value = self._read(kind, raw)
+    def _apply_change(self, kind: Kind, change: str, wire: Any, publish: Publish) -> None:
+        metadata, value = self._convert(kind, wire)
         if metadata is None:
             return
-        uid = metadata.uid
-        owner = uid if kind == "rollouts" else metadata.owner
-        before = self._rollouts.get(owner)
-        self._put(kind, uid, None if what == "DELETED" else value, owner)
+        objects = self._objects
+        owner = metadata.uid if kind == "rollouts" else metadata.owner
+        before = objects.rollouts.get(owner)
+        objects.replace(kind, metadata.uid, None if change == "DELETED" else value, owner)
         if len(self._listed) < len(_PATHS):
             return
-        after = self._rollouts.get(owner)
-        for key in dict.fromkeys(one[0] for one in (before, after) if one is not None):
-            if not self._claims[key]:
+        after = objects.rollouts.get(owner)
+        for key in dict.fromkeys(entry[0] for entry in (before, after) if entry is not None):
+            if not objects.claims[key]:
                 publish(RolloutGone(self.source, key))
-            elif (holder := self._holder(key)) == owner or kind == "rollouts":
-                publish(RolloutChanged(self.source, key, self._derived(holder)))
+            elif (representative := objects.representative(key)) == owner or kind == "rollouts":
+                publish(RolloutChanged(self.source, key, objects.derive(representative)))
 
-    def _put(self, kind: Kind, uid: str, value: Any, owner: str) -> None:
-        """Keep or forget one object, and who owns it."""
+    def _convert(self, kind: Kind, wire: Any) -> tuple[Metadata | None, Any]:
+        """Return the metadata and value of an object.
+
+        A Rollout that cannot be read has a value that shows so, never its previous one; any other has None.
+        """
+        if isinstance(wire, Unreadable):
+            _log.warning("one of the %s of %s cannot be read: %s", kind, self._cluster, wire.reason)
+            is_shown = kind == "rollouts" and wire.metadata is not None
+            return wire.metadata, self._unreadable_rollout(wire) if is_shown else None
         match kind:
             case "rollouts":
-                if uid in self._rollouts:
-                    self._claims[self._rollouts[uid][0]].discard(uid)
-                _keep(self._rollouts, uid, value)
-                if value is not None:
-                    self._claims[value[0]].add(uid)
+                return wire.metadata, self._with_cell(to_rollout(wire, self._cluster))
             case "replicasets":
-                _keep(self._replica_sets, uid, value)
-                self._sets_of[owner].discard(uid)
-                if value is not None:
-                    self._sets_of[owner].add(uid)
+                return wire.metadata, to_replica_set(wire)
             case "analysisruns":
-                _keep(self._runs, uid, value)
-                if value is None:
-                    self._runs_of[owner].pop(uid, None)
-                else:
-                    self._runs_of[owner][uid] = None
+                return wire.metadata, to_analysis_run(wire)
 
-    def _derived(self, uid: str) -> Rollout:
-        sets = [self._replica_sets[one].value for one in self._sets_of.get(uid, ())]
-        runs = [self._runs[one].value for one in self._runs_of.get(uid, ())]
-        return derive(self._rollouts[uid][1], sets, runs)
-
-    def _read(self, kind: Kind, raw: msgspec.Raw) -> tuple[Metadata | None, Any]:
-        """An object's metadata and value; a Rollout that cannot be read is one that says so, not the one before."""
-        try:
-            wire = msgspec.json.decode(raw, type=_WIRES[kind], strict=False)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            _log.warning("one of the %s of %s cannot be read: %s", kind, self._cluster, error)
-            found = unreadable(raw)
-            return found, self._unread(found, clean(error)) if found is not None and kind == "rollouts" else None
-        match kind:
-            case "rollouts":
-                return wire.metadata, self._placed(rollout_object(wire, self._cluster))
-            case "replicasets":
-                return wire.metadata, replica_set_object(wire)
-            case "analysisruns":
-                return wire.metadata, analysis_run(wire)
-
-    def _placed(self, rollout: RolloutObject) -> tuple[CellKey, RolloutObject] | None:
+    def _with_cell(self, rollout: RolloutObject) -> tuple[CellKey, RolloutObject] | None:
+        """Return a Rollout with its cell; None where it belongs to none."""
         key = self._naming.of_rollout(self._cluster, rollout.namespace, rollout.name, rollout.application)
         return None if key is None else (key, rollout)
 
-    def _unread(self, found: Metadata, why: str) -> tuple[CellKey, RolloutObject] | None:
-        return self._placed(
+    def _unreadable_rollout(self, wire: Unreadable) -> tuple[CellKey, RolloutObject] | None:
+        metadata = wire.metadata or Metadata()
+        return self._with_cell(
             RolloutObject(
-                name=clean(found.name),
-                namespace=clean(found.namespace),
+                name=clean(metadata.name),
+                namespace=clean(metadata.namespace),
                 cluster=self._cluster,
-                uid=clean(found.uid),
-                application=clean(tracked_by(found)),
+                uid=clean(metadata.uid),
+                application=clean(tracked_by(metadata)),
                 phase=UNREADABLE,
-                message=why,
+                message=wire.reason,
             )
         )
 
 
-def _keep(known: dict[str, Any], uid: str, value: Any) -> None:
+def _put(objects: dict[str, Any], uid: str, value: Any) -> None:
+    """Store a value; None removes it."""
     if value is None:
-        known.pop(uid, None)
+        objects.pop(uid, None)
     else:
-        known[uid] = value
+        objects[uid] = value
 
 
-def _started(run: AnalysisRun) -> float:
+def _start_time(run: AnalysisRun) -> float:
     return run.started_at.timestamp() if run.started_at else 0.0

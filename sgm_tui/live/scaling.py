@@ -1,30 +1,29 @@
-"""The autoscalers of one cluster: bounds and wishes, looked at now and then because they change slowly."""
+"""The autoscalers of one cluster: replica bounds and targets, polled because they change slowly."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from sgm_tui.errors import SgmError
 from sgm_tui.fleet.facts import Scaling
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.updates import Lost, Observation, Off, ScalingListed
+from sgm_tui.fleet.updates import Lost, Off, ScalingListed
 from sgm_tui.live.connection import AbsentError, ClusterConnection
 from sgm_tui.live.naming import Naming
-from sgm_tui.live.polling import Moves, always, rest
 from sgm_tui.live.rollout_wire import tracked_by
-from sgm_tui.live.watch import Backoff, list_all
-from sgm_tui.live.wire import Metadata, Wire
+from sgm_tui.live.watch import backoff_of, list_all
+from sgm_tui.live.wire import Metadata, Unreadable, Wire, read_object
+from sgm_tui.sources import IsActive, PollLoop, Publish
 from sgm_tui.untrusted_text import clean
 
 _PATH = "/apis/autoscaling/v2/horizontalpodautoscalers"
-_SECONDS = 20.0
-_QUIET = 60.0
-"""Seconds between two looks at a cluster in which nothing moves."""
+_INTERVAL = 20.0
+_IDLE_INTERVAL = 60.0
+"""Seconds between two polls of a cluster in which nothing is changing."""
+_SHORTEST_RETRY = 1.0
 _MESSAGE = 400
 """Characters of a message that are kept."""
 _log = logging.getLogger("sgm.scaling")
@@ -63,68 +62,68 @@ class _Autoscaler(Wire, frozen=True):
 class ScalingSource:
     """Polls the HorizontalPodAutoscalers that scale Rollouts."""
 
-    def __init__(self, connection: ClusterConnection, cluster: str, naming: Naming, moves: Moves = always) -> None:
+    def __init__(
+        self, connection: ClusterConnection, cluster: str, naming: Naming, is_active: IsActive = lambda: True
+    ) -> None:
+        """Poll nothing yet; `is_active` returns whether anything in the cluster is changing."""
         self.source = SourceId("scaling", cluster)
         self._connection = connection
         self._cluster = cluster
         self._naming = naming
-        self._moves = moves
-        self._wake = asyncio.Event()
+        backoff = backoff_of(connection.pace)
+        backoff.shortest = _SHORTEST_RETRY
+        self._polling = PollLoop(_INTERVAL, backoff, idle_interval=_IDLE_INTERVAL, is_active=is_active)
 
     def refresh(self) -> None:
-        """Look now."""
-        self._wake.set()
+        """Poll now."""
+        self._polling.wake()
 
-    async def run(self, publish: Callable[[Observation], None]) -> None:
-        """Publish every autoscaler of a Rollout, for ever."""
-        waits = Backoff(self._connection.pace)
-        while True:
-            pause, quiet = _SECONDS, _QUIET
+    async def run(self, publish: Publish) -> None:
+        """Publish every autoscaler of a Rollout until cancelled; failures are published, never raised."""
+
+        async def look() -> None:
             try:
                 items, _ = await list_all(self._connection, _PATH, deadline=self._connection.pace.unary)
-                waits.reset()
-                publish(ScalingListed(self.source, self._scaling(items)))
             except AbsentError as error:
                 publish(Off(self.source, error.message))
-            except SgmError as error:
-                pause, quiet = max(waits.next(), 1.0), 0.0
-                publish(Lost(self.source, error.message, pause))
-            await rest(self._wake, pause, quiet=quiet, moves=self._moves)
+            else:
+                publish(ScalingListed(self.source, self._scaling_by_cell(items)))
 
-    def _scaling(self, items: list[msgspec.Raw]) -> dict[CellKey, Scaling]:
-        found: dict[CellKey, Scaling] = {}
+        await self._polling.run(look, lambda error, pause: publish(Lost(self.source, error.message, pause)))
+
+    def _scaling_by_cell(self, items: list[msgspec.Raw]) -> dict[CellKey, Scaling]:
+        scaling: dict[CellKey, Scaling] = {}
         for raw in items:
-            try:
-                one = msgspec.json.decode(raw, type=_Autoscaler, strict=False)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                _log.warning("an autoscaler of %s cannot be read: %s", self._cluster, error)
+            autoscaler: _Autoscaler | Unreadable = read_object(raw, _Autoscaler)
+            if isinstance(autoscaler, Unreadable):
+                _log.warning("an autoscaler of %s cannot be read: %s", self._cluster, autoscaler.reason)
                 continue
-            target = one.spec.scale_target_ref
-            application = tracked_by(one.metadata)
-            key = self._naming.of_rollout(self._cluster, one.metadata.namespace, target.name, application)
+            metadata, target = autoscaler.metadata, autoscaler.spec.scale_target_ref
+            key = self._naming.of_rollout(self._cluster, metadata.namespace, target.name, tracked_by(metadata))
             if key is not None and target.kind == "Rollout":
-                found[key] = _domain(one)
-        return found
+                scaling[key] = _to_scaling(autoscaler)
+        return scaling
 
 
-def _domain(one: _Autoscaler) -> Scaling:
-    limited = any(
+def _to_scaling(autoscaler: _Autoscaler) -> Scaling:
+    spec, status = autoscaler.spec, autoscaler.status
+    conditions, desired = status.conditions or (), status.desired_replicas or 0
+    is_limited = any(
         condition.type == "ScalingLimited" and condition.status == "True" and condition.reason == "TooManyReplicas"
-        for condition in one.status.conditions or ()
+        for condition in conditions
     )
-    desired = one.status.desired_replicas or 0
     return Scaling(
-        minimum=1 if one.spec.min_replicas is None else one.spec.min_replicas,
-        maximum=one.spec.max_replicas,
-        current=one.status.current_replicas or 0,
+        minimum=1 if spec.min_replicas is None else spec.min_replicas,
+        maximum=spec.max_replicas,
+        current=status.current_replicas or 0,
         desired=desired,
-        maxed=limited and desired >= one.spec.max_replicas,
-        trouble=_trouble(one.status.conditions or ()),
+        maxed=is_limited and desired >= spec.max_replicas,
+        trouble=_failure(conditions),
     )
 
 
-def _trouble(conditions: Sequence[_Condition]) -> str:
-    """What it fails to do, to scale or to read its metrics; one that is switched off (zero replicas) has none."""
+def _failure(conditions: Sequence[_Condition]) -> str:
+    """Return why the autoscaler cannot scale or read its metrics; "" where it can, or is off (zero replicas)."""
     failing = (
         condition.message or condition.reason
         for condition in conditions

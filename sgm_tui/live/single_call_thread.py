@@ -1,4 +1,4 @@
-"""Blocking calls beside the event loop, in a thread that holds up nobody."""
+"""Blocking calls in a thread of their own, which neither delays the event loop nor the end of the program."""
 
 from __future__ import annotations
 
@@ -16,50 +16,53 @@ from sgm_tui.untrusted_text import clean
 Value = TypeVar("Value")
 
 
-class Aside:
-    """One blocking call at a time in a thread of its own: neither a deadline nor the end of the program waits for it.
+class SingleCallThread:
+    """A thread that runs one blocking call at a time, each with a deadline.
 
-    The thread is started once and kept: starting one waits for it to run, and the screen would wait along.
+    The thread is started with the first call and kept: starting one waits until it runs, and the screen would wait
+    with it. It is a daemon, so the end of the program does not wait for a call that hangs.
     """
 
     def __init__(self, url: str, deadline: float) -> None:
-        """`url` is who is asked, for what is said of it; `deadline` is in seconds."""
+        """Start nothing yet; `url` names the server in errors, `deadline` is in seconds."""
         self._url = url
         self._deadline = deadline
-        self._asking = False
-        self._work: SimpleQueue[Callable[[], None] | None] | None = None
+        self._is_busy = False
+        self._calls: SimpleQueue[Callable[[], None] | None] | None = None
 
-    async def result_of(self, ask: Callable[[], Value]) -> Value:
-        """What `ask` returns or raises; a call that outlives its deadline is left to its own time-outs.
+    async def run(self, call: Callable[[], Value]) -> Value:
+        """Return or raise what `call` does; a call that outlives the deadline goes on until its own timeouts end it.
 
         Raises:
-            UnreachableError: it takes too long, or an earlier one still does.
+            UnreachableError: the call takes longer than the deadline, or an earlier one still runs.
         """
-        if self._asking:
+        if self._is_busy:
             raise UnreachableError(f"still no answer ({self._url})")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Value] = loop.create_future()
 
-        def tell(settle: Callable[[], None]) -> None:
+        def settle_unless_done(settle: Callable[[], None]) -> None:
             if not answer.done():
                 settle()
 
         def work() -> None:
             try:
-                value = ask()
+                value = call()
             except (SgmError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
-                # What a library may stumble over, too, must not leave the source waiting, or end it.
-                told = error if isinstance(error, SgmError) else UnreachableError(f"{clean(repr(error))} ({self._url})")
-                settle = partial(answer.set_exception, told)
+                # A bug in a library must neither leave the source waiting nor end it.
+                is_ours = isinstance(error, SgmError)
+                settle = partial(
+                    answer.set_exception, error if is_ours else UnreachableError(f"{clean(repr(error))} ({self._url})")
+                )
             else:
                 settle = partial(answer.set_result, value)
             finally:
-                self._asking = False
-            with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile: nobody waits any more.
-                loop.call_soon_threadsafe(tell, settle)
+                self._is_busy = False
+            with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile: nothing waits any more.
+                loop.call_soon_threadsafe(settle_unless_done, settle)
 
-        self._asking = True
-        self._started().put(work)
+        self._is_busy = True
+        self._start().put(work)
         try:
             async with asyncio.timeout(self._deadline):
                 return await answer
@@ -67,18 +70,19 @@ class Aside:
             raise UnreachableError(f"no answer within {self._deadline:.0f} s ({self._url})") from error
 
     def end(self) -> None:
-        """Let the thread go once it has nothing left to do."""
-        if self._work is not None:
-            self._work.put(None)
-            self._work = None
+        """End the thread once its current call has returned."""
+        if self._calls is not None:
+            self._calls.put(None)
+            self._calls = None
 
-    def _started(self) -> SimpleQueue[Callable[[], None] | None]:
-        if self._work is None:
-            self._work = SimpleQueue()
-            threading.Thread(target=_carry_out, args=(self._work,), name="sgm-aside", daemon=True).start()
-        return self._work
+    def _start(self) -> SimpleQueue[Callable[[], None] | None]:
+        """Return the queue of the thread, which is started if it does not run."""
+        if self._calls is None:
+            self._calls = SimpleQueue()
+            threading.Thread(target=_run_calls, args=(self._calls,), name="sgm-single-call", daemon=True).start()
+        return self._calls
 
 
-def _carry_out(work: SimpleQueue[Callable[[], None] | None]) -> None:
-    while (call := work.get()) is not None:
+def _run_calls(calls: SimpleQueue[Callable[[], None] | None]) -> None:
+    while (call := calls.get()) is not None:
         call()

@@ -1,16 +1,15 @@
-"""Following a collection for ever: list → watch → 410 → back-off as one endless stream that never raises.
+"""Following a collection: list, watch, relist after 410 and back off, as one endless stream that never raises.
 
-A UI can tell *empty* from *loading* by `Listed`, and learns of every trouble as data.
+`Listed` tells an empty collection from one that is still loading, and every failure is an item of the stream.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -26,80 +25,62 @@ from sgm_tui.live.connection import (
     decode,
     refusal,
 )
-from sgm_tui.live.wire import Envelope, Metadata, RawEvent, RawList, Status
+from sgm_tui.live.wire import MALFORMED, Envelope, Event, RawList, Status, read_object
+from sgm_tui.sources import Backoff, wait_or_wake
 from sgm_tui.untrusted_text import clean
 
 _PAGE = 500
-_FEWEST = 8
-"""Objects a page is asked for at least; no object is larger than 1.5 MB."""
-_MOST_ASKED = 60.0
-"""Seconds a server may ask to be left alone."""
+_SMALLEST_PAGE = 8
+"""Objects of a page, at least; no object is larger than 1.5 MB."""
+_LONGEST_REQUESTED_PAUSE = 60.0
+"""Seconds of a server's Retry-After that are honoured at most."""
 _MOST_SILENT = 4
-"""Watches without a byte, one after the other, before a list tells whether nothing happened or nothing gets through."""
-_SHORT = 1.0
-"""Seconds; a watch that ends sooner is not worth asking again at once."""
+"""Watches in a row without a byte, after which a list shows whether nothing happened or nothing gets through."""
+_SHORT_WATCH = 1.0
+"""Seconds; a watch that ends sooner is not started again at once."""
 _BATCH = 200
-"""Objects decoded at a stretch: some ten milliseconds."""
+"""Objects decoded without a break: some ten milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Everything there is now, still raw."""
+    """The whole collection as it is now, its items still undecoded."""
 
     items: list[msgspec.Raw]
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One object came, changed or went."""
+    """One object was added, modified or deleted."""
 
     type: str
-    object: msgspec.Raw
+    object: Any
+    """The object as the `kind` of its collection, or an Unreadable."""
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
-    """Nothing new, and the server said so."""
+class Heartbeat:
+    """Nothing has changed, and the server confirmed it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """It does not work; the next try comes in `retry_in` seconds."""
+    """A list or watch failed; the next attempt comes in `retry_in` seconds."""
 
     error: SgmError
     retry_in: float
 
 
-Followed = Listed | Changed | Beat | Trouble
-
-
-@dataclass(slots=True)
-class Backoff:
-    """Growing, jittered waits; a success starts over, and so does a while without trouble."""
-
-    pace: Pace
-    chance: random.Random = field(default_factory=random.Random)
-    clock: Callable[[], float] = time.monotonic
-    failures: int = 0
-    forgiven_at: float = 0.0
-
-    def next(self) -> float:
-        """Seconds to wait before the next try."""
-        now = self.clock()
-        if now > self.forgiven_at:
-            self.failures = 0
-        self.forgiven_at = now + 3 * self.pace.retry_most
-        self.failures += 1
-        longest = min(self.pace.retry_most, self.pace.retry_first * 2 ** (self.failures - 1))
-        return self.chance.uniform(longest / 2, longest)
-
-    def reset(self) -> None:
-        """It works again."""
-        self.failures = 0
+Followed = Listed | Changed | Heartbeat | Trouble
 
 
 def _ignore() -> None:
     """Do nothing."""
+
+
+def backoff_of(pace: Pace) -> Backoff:
+    """Return the backoff of a cluster's requests, with the wide jitter that client-go uses for a watch."""
+    return Backoff(pace.retry_first, pace.retry_most, jitter=(0.5, 1.0))
 
 
 async def list_all(
@@ -110,9 +91,14 @@ async def list_all(
     deadline: float | None = None,
     arrived: Callable[[], None] = _ignore,
 ) -> tuple[list[msgspec.Raw], str]:
-    """Every item of a collection, page by page (each within `deadline` seconds), and the revision of the list.
+    """Fetch every item of a collection page by page, and the revision of the list.
 
-    `arrived` is called after each page but the last.
+    Args:
+        connection: to the cluster.
+        path: of the collection.
+        selector: query parameters, such as `labelSelector`.
+        deadline: seconds for each page.
+        arrived: called after each page but the last.
     """
     items: list[msgspec.Raw] = []
     limit = _PAGE
@@ -121,9 +107,9 @@ async def list_all(
         try:
             data = await connection.get(path, params, deadline=deadline or connection.pace.list_page)
         except TooLargeError:
-            if limit <= _FEWEST:
+            if limit <= _SMALLEST_PAGE:
                 raise
-            limit = max(_FEWEST, limit // 4)
+            limit = max(_SMALLEST_PAGE, limit // 4)
             params = {**params, "limit": str(limit)}
             continue
         page = decode(data, RawList, connection)
@@ -136,27 +122,30 @@ async def list_all(
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What is followed, and by which cluster's API."""
+    """A collection of a cluster's API."""
 
     connection: ClusterConnection
     path: str
+    kind: type[Any]
+    """The type its objects are decoded as; it has `metadata`."""
     selector: Mapping[str, str] = field(default_factory=dict)
-    """`labelSelector`, where the server can leave out what we would throw away."""
+    """`labelSelector`, where the server can leave out what sgm would discard."""
     arrived: Callable[[], None] = _ignore
-    """Called for every page of its list but the last."""
+    """Called after every page of its list but the last."""
 
 
 async def follow(
     collection: Collection, backoff: Backoff | None = None, *, wake: asyncio.Event | None = None
 ) -> AsyncIterator[Followed]:
-    """List and watch a collection for ever; troubles are items of the stream, not exceptions.
+    """List and watch a collection until cancelled; failures are items of the stream, not exceptions.
 
     Args:
         collection: what to follow.
-        backoff: how troubles are paced.
-        wake: set it to end a back-off early.
+        backoff: the pauses after failures.
+        wake: set it to end a pause early.
     """
-    waits = backoff or Backoff(collection.connection.pace)
+    waits = backoff or backoff_of(collection.connection.pace)
+    wake = wake or asyncio.Event()
     while True:
         try:
             items, version = await list_all(
@@ -170,31 +159,23 @@ async def follow(
                     yield event
         except ExpiredError:
             # The revision is too old: list anew, but never in a tight loop.
-            await _wait(waits.next(), wake)
+            await wait_or_wake(wake, waits.next())
         except SgmError as error:
-            pause = max(waits.next(), min(error.retry_after, _MOST_ASKED) if isinstance(error, BusyError) else 0.0)
+            requested = error.retry_after if isinstance(error, BusyError) else 0.0
+            pause = max(waits.next(), min(requested, _LONGEST_REQUESTED_PAUSE))
             yield Trouble(error, pause)
-            await _wait(pause, wake)
+            await wait_or_wake(wake, pause)
 
 
-async def _wait(seconds: float, wake: asyncio.Event | None) -> None:
-    if wake is None:
-        await asyncio.sleep(seconds)
-        return
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await wake.wait()
-    wake.clear()
+async def _watch(collection: Collection, version: str, waits: Backoff) -> AsyncGenerator[Changed | Heartbeat, None]:
+    """Watch from a revision, again and again from where the last watch ended; return only by an exception.
 
-
-async def _watch(collection: Collection, version: str, waits: Backoff) -> AsyncGenerator[Changed | Beat, None]:
-    """Watches one after the other, each going on where the last one ended; returns only by an exception.
-
-    A connection that breaks after it brought something is taken up again at once: routers and load balancers cut
-    streams all the time, and a new list of everything is what they must not cost.
+    A connection that breaks after it delivered an event is opened again at once: routers and load balancers cut
+    streams all the time, and that must not cost a new list of everything.
     """
     connection = collection.connection
-    silent = 0
+    reader = _EventReader(collection)
+    silent_watches = 0
     while True:
         params = {
             **collection.selector,
@@ -203,53 +184,68 @@ async def _watch(collection: Collection, version: str, waits: Backoff) -> AsyncG
             "resourceVersion": version,
             "timeoutSeconds": str(connection.pace.watch),
         }
-        seen, began = False, waits.clock()
+        has_delivered, start = False, waits.clock()
         try:
             async with contextlib.aclosing(connection.lines(collection.path, params)) as lines:
                 async for line in lines:
-                    event, version = _event(line, version, collection)
-                    seen, silent = True, 0
+                    event, version = reader.read(line, version)
+                    has_delivered, silent_watches = True, 0
                     waits.reset()
                     yield event
         except SilentError:
-            # Quiet, or cut off unnoticed: a new connection tells, and whether the server is there its beat does. What
-            # holds back streams and lets answers through (some proxies do) only a list tells.
-            silent += 1
-            if silent >= _MOST_SILENT:
-                raise ExpiredError(f"{connection.context} sent nothing in {silent} watches") from None
+            # Nothing happened, or the connection is half-open: reconnect. After _MOST_SILENT silent watches list
+            # again; some proxies buffer streams and let plain responses through.
+            silent_watches += 1
+            if silent_watches >= _MOST_SILENT:
+                raise ExpiredError(f"{connection.context} sent nothing in {silent_watches} watches") from None
             continue
         except BrokenError:
-            if not seen:
+            if not has_delivered:
                 raise
-        if not seen or waits.clock() - began < _SHORT:
-            # A watch that ends at once would be asked again hundreds of times a second.
+        if not has_delivered or waits.clock() - start < _SHORT_WATCH:
+            # A watch that ends at once would be started again hundreds of times a second.
             await asyncio.sleep(waits.next())
-        yield Beat()
+        yield Heartbeat()
 
 
-def _event(line: bytes, version: str, collection: Collection) -> tuple[Changed | Beat, str]:
-    """What a line says, and the revision it brings us to."""
-    connection = collection.connection
-    event = decode(line, RawEvent, connection)
-    if event.type == "ERROR":
-        status = decode(event.object, Status, connection)
-        raise refusal(status.code or 500, clean(status.message), collection.path, connection.context)
-    envelope = decode(event.object, Envelope, connection)
-    version = envelope.metadata.resource_version or version
-    return (Beat() if event.type == "BOOKMARK" else Changed(event.type, event.object)), version
+class _EventReader:
+    """Decodes the lines of a watch, each once; only what is malformed, or an error, is read again."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        event: Any = Event
+        self._decoder = msgspec.json.Decoder(event[collection.kind], strict=False)
+
+    def read(self, line: bytes, version: str) -> tuple[Changed | Heartbeat, str]:
+        """Return the event of a line, and the revision to continue from: its own, or `version` where it has none.
+
+        Raises:
+            SgmError: the line is not an event, or is the server's error.
+        """
+        try:
+            event = self._decoder.decode(line)
+        except MALFORMED:
+            return self._read_malformed(line, version)
+        if event.type == "ERROR":
+            return self._read_malformed(line, version)
+        version = event.object.metadata.resource_version or version
+        return (Heartbeat() if event.type == "BOOKMARK" else Changed(event.type, event.object)), version
+
+    def _read_malformed(self, line: bytes, version: str) -> tuple[Changed | Heartbeat, str]:
+        connection = self._collection.connection
+        event = decode(line, Event[msgspec.Raw], connection)
+        if event.type == "ERROR":
+            status = decode(event.object, Status, connection)
+            raise refusal(status.code or 500, clean(status.message), self._collection.path, connection.context)
+        version = decode(event.object, Envelope, connection).metadata.resource_version or version
+        if event.type == "BOOKMARK":
+            return Heartbeat(), version
+        return Changed(event.type, read_object(event.object, self._collection.kind)), version
 
 
-async def unhurried(items: Sequence[msgspec.Raw]) -> AsyncIterator[msgspec.Raw]:
-    """The items of a long list, letting keys and frames through between them: thirty thousand take a second."""
+async def in_batches(items: Sequence[msgspec.Raw]) -> AsyncIterator[msgspec.Raw]:
+    """Yield the items of a long list, and let the event loop run in between: thirty thousand take a second."""
     for number, raw in enumerate(items, 1):
         yield raw
         if number % _BATCH == 0:
             await asyncio.sleep(0)
-
-
-def unreadable(raw: msgspec.Raw) -> Metadata | None:
-    """Whose object it is that cannot be read, so that its cell can say so; None when not even that can be."""
-    try:
-        return msgspec.json.decode(raw, type=Envelope, strict=False).metadata
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None

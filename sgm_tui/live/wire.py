@@ -1,24 +1,31 @@
-"""The wire's common parts: metadata, times and lists, decoded into typed fields from raw bytes and nothing else.
+"""The common parts of Kubernetes documents: metadata, times and lists, decoded from raw bytes into typed fields.
 
-Lists keep their items raw, so that one object nobody can read costs one object, not the list. Unknown fields are
-never looked at; every foreign string is cleaned where it becomes a domain value.
+Lists keep their items raw, so that an unreadable object costs one object and not the list. Unknown fields are skipped;
+every foreign string is cleaned where it becomes a domain value.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from sgm_tui.untrusted_text import clean
 
+MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not what they should be."""
+
+Kind = TypeVar("Kind")
+
 
 class Wire(msgspec.Struct, rename="camel", gc=False, frozen=True):
-    """Base of everything decoded: camelCase names, no cyclic garbage collection."""
+    """Base of every decoded type: camelCase names, no cyclic garbage collection."""
 
 
 class OwnerReference(Wire, frozen=True):
-    """Who owns an object."""
+    """An entry of `metadata.ownerReferences`."""
 
     uid: str = ""
     kind: str = ""
@@ -27,7 +34,7 @@ class OwnerReference(Wire, frozen=True):
 
 
 class Metadata(Wire, frozen=True):
-    """`metadata`, the parts that decide anything."""
+    """The fields of `metadata` that sgm uses."""
 
     name: str = ""
     namespace: str = ""
@@ -41,43 +48,43 @@ class Metadata(Wire, frozen=True):
     owner_references: tuple[OwnerReference, ...] | None = None
 
     def label(self, key: str) -> str:
-        """A label's value, "" when there is none."""
+        """Return the value of a label, "" when there is none."""
         return (self.labels or {}).get(key, "")
 
     def annotation(self, key: str) -> str:
-        """An annotation's value, "" when there is none."""
+        """Return the value of an annotation, "" when there is none."""
         return (self.annotations or {}).get(key, "")
 
     @property
     def owner(self) -> str:
         """The uid of the controlling owner, "" when there is none."""
         owners = self.owner_references or ()
-        return next((one.uid for one in owners if one.controller), owners[0].uid if owners else "")
+        return next((owner.uid for owner in owners if owner.controller), owners[0].uid if owners else "")
 
 
 class ListMetadata(Wire, frozen=True):
-    """`metadata` of a list."""
+    """The `metadata` of a list."""
 
     resource_version: str = ""
     continue_: str = msgspec.field(default="", name="continue")
 
 
 class RawList(Wire, frozen=True):
-    """Any list, its items not looked at yet."""
+    """A list of any kind, with its items still undecoded."""
 
     metadata: ListMetadata = ListMetadata()
     items: list[msgspec.Raw] | None = None
 
 
-class RawEvent(Wire, frozen=True):
-    """One line of a watch."""
+class Event(Wire, Generic[Kind], frozen=True):
+    """One line of a watch: the type of the change, and the object."""
 
     type: str
-    object: msgspec.Raw
+    object: Kind
 
 
 class Envelope(Wire, frozen=True):
-    """Any object, only its metadata."""
+    """The metadata of an object of any kind."""
 
     metadata: Metadata = Metadata()
 
@@ -90,8 +97,28 @@ class Status(Wire, frozen=True):
     code: int = 0
 
 
-def moment(text: str | None) -> datetime | None:
-    """An RFC 3339 time as an aware UTC datetime; None for what is none."""
+class Unreadable(NamedTuple):
+    """An object that cannot be decoded."""
+
+    metadata: Metadata | None
+    """Its metadata, so that its cell can show the error; None where not even that can be decoded."""
+    reason: str
+
+
+def read_object(raw: bytes | msgspec.Raw, kind: type[Any]) -> Any:
+    """Decode an object as `kind`; return an Unreadable where it is malformed."""
+    try:
+        return msgspec.json.decode(raw, type=kind, strict=False)
+    except MALFORMED as error:
+        reason = clean(error)
+    try:
+        return Unreadable(msgspec.json.decode(raw, type=Envelope, strict=False).metadata, reason)
+    except MALFORMED:
+        return Unreadable(None, reason)
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Parse an RFC 3339 time into an aware UTC datetime; return None for anything else."""
     if not text:
         return None
     try:
@@ -101,11 +128,11 @@ def moment(text: str | None) -> datetime | None:
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
-def whole(text: str) -> int:
-    """A revision annotation as a number; 0 for what is none."""
+def parse_revision(text: str) -> int:
+    """Parse a revision annotation; return 0 for anything but a decimal number."""
     return int(text) if text.isdecimal() else 0
 
 
-def cleaned(texts: tuple[str, ...] | list[str]) -> tuple[str, ...]:
-    """Every string made harmless."""
+def clean_all(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return every text without control characters."""
     return tuple(clean(text) for text in texts)

@@ -19,7 +19,7 @@ from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.updates import Lost, Observation, PullRequestsListed
 from sgm_tui.forge.github import GithubForge
-from sgm_tui.forge.listing import Brought, Proposes
+from sgm_tui.forge.listing import MergedChanges, ProposedChanges
 from sgm_tui.forge.quota import PausedError
 from sgm_tui.forge.source import PullRequestSource
 
@@ -233,7 +233,7 @@ class Limited:
     def __init__(self, *answers: SgmError | tuple[PullRequest, ...]) -> None:
         self._answers = list(answers)
 
-    async def pull_requests(self, _proposes: Proposes, _brought: Brought) -> tuple[PullRequest, ...]:
+    async def pull_requests(self, _proposes: ProposedChanges, _brought: MergedChanges) -> tuple[PullRequest, ...]:
         found = self._answers.pop(0)
         if isinstance(found, SgmError):
             raise found

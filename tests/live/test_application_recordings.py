@@ -21,7 +21,8 @@ from sgm_tui.fleet.desired import Desired, DesiredState
 from sgm_tui.fleet.facts import Application
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.live.application_wire import application, decode_application
+from sgm_tui.live.application_wire import ApplicationWire, to_application
+from sgm_tui.live.wire import read_object
 
 SHARED = Path(__file__).parents[3] / "shared" / "fixtures" / "argocd"
 EXCERPTS = Path(__file__).parent.parent / "data" / "argocd_applications"
@@ -82,7 +83,7 @@ def played(recording: Path) -> Iterator[Moment]:
         if kind == "DELETED":
             cells.pop(name, None)
             continue
-        seen = application(decode_application(raw))
+        seen = to_application(read_object(raw, ApplicationWire))
         wanted = [commit for moment, commit in committed(recording, name) if moment <= at + 0.05]
         position = next((index for one, index in positions.items() if wanted and one.startswith(wanted[-1][:7])), 0)
         desired = Desired("values.yaml", "image.tag", Version("v1"), position=position, committed_at=START)

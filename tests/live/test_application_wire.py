@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sgm_tui.live.application_wire import application, decode_application
+from sgm_tui.live.application_wire import ApplicationWire, to_application
+from sgm_tui.live.wire import read_object
 
 RECORDED = Path(__file__).parent.parent / "data" / "argocd" / "multi-source.json"
 COMMIT = "2cc9184f013d7de96e658633a423fe9afa5ff3d3"
@@ -15,7 +16,7 @@ OTHER = "7a2b82400000000000000000000000000000cafe"
 
 
 def test_the_revision_of_several_sources_is_the_commit_and_not_the_charts_version() -> None:
-    seen = application(decode_application(RECORDED.read_bytes()))
+    seen = to_application(read_object(RECORDED.read_bytes(), ApplicationWire))
     assert (seen.revision, seen.deployed_revision) == (COMMIT, COMMIT)
     assert seen.operation is not None
     assert seen.operation.revision == COMMIT
@@ -28,8 +29,8 @@ def test_of_two_repositories_the_gitops_one_counts(order: int) -> None:
     sources = [{"repoURL": "https://git.example.com/acme/charts"}, ours]
     document["spec"]["sources"] = sources[::order]
     document["status"]["sync"]["revisions"] = [OTHER, COMMIT][::order]
-    wire = decode_application(json.dumps(document).encode())
-    seen = application(wire, lambda url: url.endswith("gitops"))
+    wire = read_object(json.dumps(document).encode(), ApplicationWire)
+    seen = to_application(wire, lambda url: url.endswith("gitops"))
     assert (seen.revision, seen.follows) == (COMMIT, "release-7")
 
 
@@ -41,10 +42,10 @@ def test_what_the_hydrator_made_counts_as_the_commit_it_was_made_of() -> None:
         "sourceHydrator": {"lastSuccessfulOperation": {"drySHA": written, "hydratedSHA": made}},
     }
     document = {"metadata": {"name": "a"}, "status": status}
-    seen = application(decode_application(json.dumps(document).encode()))
+    seen = to_application(read_object(json.dumps(document).encode(), ApplicationWire))
     assert (seen.revision, seen.deployed_revision) == (written, written)
     status["history"] = [{"revision": older}]
-    seen = application(decode_application(json.dumps(document).encode()))
+    seen = to_application(read_object(json.dumps(document).encode(), ApplicationWire))
     assert seen.deployed_revision == older
 
 
@@ -92,7 +93,7 @@ def test_of_several_sources_the_one_the_values_are_read_from_counts(sources: lis
             "operationState": {"phase": "Succeeded", "syncResult": {"revisions": revisions, "sources": sources}},
         },
     }
-    seen = application(decode_application(json.dumps(document).encode()), lambda url: url == OURS)
+    seen = to_application(read_object(json.dumps(document).encode(), ApplicationWire), lambda url: url == OURS)
     assert (seen.follows, seen.revision, seen.deployed_revision) == ("main", COMMIT, COMMIT)
     assert seen.operation is not None
     assert seen.operation.revision == COMMIT
@@ -133,7 +134,7 @@ def with_resources(resources: object, sync: str = "OutOfSync") -> bytes:
 def test_which_resources_differ_is_read_and_bounded(
     resources: object, sync: str, count: int, names: tuple[str, ...] | None
 ) -> None:
-    seen = application(decode_application(with_resources(resources, sync)))
+    seen = to_application(read_object(with_resources(resources, sync), ApplicationWire))
     assert seen.differing_count == count
     assert len(seen.differing) <= 20
     assert names is None or seen.differing == names

@@ -15,13 +15,13 @@ from sgm_tui.config.schema import MetricsConfig
 from sgm_tui.errors import UnreachableError
 from sgm_tui.live import connection, prometheus
 from sgm_tui.live.connection import ClusterConnection, Pace
-from sgm_tui.live.prometheus import Asking, asking
+from sgm_tui.live.prometheus import PrometheusClient
 from sgm_tui.transport.limits import Limits
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
-QUESTIONS: dict[str, Callable[[Asking], object]] = {
-    "now": lambda one: one.now("requests", "up"),
-    "over": lambda one: one.over("requests", "up", NOW, NOW, 60),
+QUESTIONS: dict[str, Callable[[PrometheusClient], object]] = {
+    "now": lambda one: one.query("requests", "up"),
+    "over": lambda one: one.query_range("requests", "up", NOW, NOW, 60),
     "alerts": lambda one: one.alerts(),
 }
 PAGE = hostile.whole(b"<html>Sign in</html>")
@@ -71,7 +71,7 @@ def test_the_limits_of_prometheus_bound_time_and_memory(monkeypatch: pytest.Monk
     ],
 )
 def test_what_prometheus_does_not_say_is_not_none(question: str, answer: hostile.Answer) -> None:
-    with hostile.serving(answer) as (url, _), asking(url, MetricsConfig()) as one:
+    with hostile.serving(answer) as (url, _), prometheus.connect(url, MetricsConfig()) as one:
         started = time.monotonic()
         with pytest.raises(UnreachableError, match="Prometheus"):
             QUESTIONS[question](one)
@@ -85,10 +85,10 @@ def test_no_credential_follows_a_redirect_to_another_server(tmp_path: Path) -> N
     with (
         hostile.serving(PAGE) as (other, there),
         hostile.serving(hostile.elsewhere(other)) as (url, _),
-        asking(url, MetricsConfig(token_file=token)) as one,
+        prometheus.connect(url, MetricsConfig(token_file=token)) as one,
         refused,
     ):
-        one.now("requests", "up")
+        one.query("requests", "up")
     assert there == []
 
 

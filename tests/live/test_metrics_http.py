@@ -21,9 +21,9 @@ from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.updates import AlertsListed, Lost, MetricsListed, Observation
 from sgm_tui.live.metrics import MetricsSource
 from sgm_tui.live.naming import Naming
-from sgm_tui.live.prometheus import number
+from sgm_tui.live.prometheus import finite_number
 from sgm_tui.live.prometheus_access import authorities, basic_auth_for
-from sgm_tui.live.single_call_thread import Aside
+from sgm_tui.live.single_call_thread import SingleCallThread
 
 Answer = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -303,17 +303,17 @@ async def test_the_credential_goes_to_the_server_and_to_no_other(tmp_path: Any) 
 
 async def test_a_look_that_never_ends_is_given_up_and_not_asked_twice() -> None:
     release = threading.Event()
-    aside = Aside("http://prometheus", deadline=0.05)
+    thread = SingleCallThread("http://prometheus", deadline=0.05)
     with pytest.raises(UnreachableError, match="no answer within"):
-        await aside.result_of(release.wait)
+        await thread.run(release.wait)
     with pytest.raises(UnreachableError, match="still"):
-        await aside.result_of(release.wait)
+        await thread.run(release.wait)
     release.set()
 
 
 @pytest.mark.parametrize("text", ["NaN", "+Inf", "-Inf", "", "1e400", "twelve", None])
 def test_what_is_no_finite_number_is_no_data(text: object) -> None:
-    assert number(text) is None
+    assert finite_number(text) is None
 
 
 async def test_credentials_and_headers_go_with_every_query_and_only_to_hosts_that_may_have_them(tmp_path: Path) -> None:

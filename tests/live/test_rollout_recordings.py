@@ -19,9 +19,9 @@ from sgm_tui.live.rollout_wire import (
     Owned,
     ReplicaSetWire,
     RolloutWire,
-    analysis_run,
-    replica_set_object,
-    rollout_object,
+    to_analysis_run,
+    to_replica_set,
+    to_rollout,
 )
 
 EXCERPTS = Path(__file__).parent.parent / "data" / "rollouts"
@@ -54,11 +54,11 @@ class Replay:
         if event["type"] == "DELETED":
             known[kind].pop(uid, None)
         elif kind == "rollouts":
-            self.rollouts[uid] = rollout_object(msgspec.json.decode(raw, type=RolloutWire), ClusterName("c"))
+            self.rollouts[uid] = to_rollout(msgspec.json.decode(raw, type=RolloutWire), ClusterName("c"))
         elif kind == "replicasets":
-            self.replica_sets[uid] = replica_set_object(msgspec.json.decode(raw, type=ReplicaSetWire))
+            self.replica_sets[uid] = to_replica_set(msgspec.json.decode(raw, type=ReplicaSetWire))
         else:
-            self.runs[uid] = analysis_run(msgspec.json.decode(raw, type=AnalysisRunWire))
+            self.runs[uid] = to_analysis_run(msgspec.json.decode(raw, type=AnalysisRunWire))
         return uid
 
     def derived(self, uid: str) -> Rollout:
@@ -163,7 +163,7 @@ def test_steps_are_called_as_the_plugin_calls_them() -> None:
     ]  # fmt: skip
     document = {"metadata": {"name": "a"}, "spec": {"strategy": {"canary": {"steps": steps}}}}
     wire = msgspec.json.decode(json.dumps(document).encode(), type=RolloutWire)
-    assert [step.text for step in rollout_object(wire, ClusterName("c")).steps] == [
+    assert [step.text for step in to_rollout(wire, ClusterName("c")).steps] == [
         "setWeight: 20", "setCanaryScale{weight: 25}", "setCanaryScale{replicas: 0}",
         "setCanaryScale{matchTrafficWeight: true}", "setHeaderRoute: beta", "plugin: p", "analysis", "pause: 30",
     ]  # fmt: skip

@@ -21,7 +21,7 @@ from sgm_tui.fleet.updates import Alive, Lost, Observation, Off, RolloutChanged,
 from sgm_tui.live.connection import ClusterConnection, Pace
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollouts import RolloutSource
-from sgm_tui.live.wire import moment
+from sgm_tui.live.wire import parse_time
 
 CONFIG = Config(
     RepositoryConfig("https://github.com/acme/gitops.git"),
@@ -29,7 +29,7 @@ CONFIG = Config(
 )
 CHECKOUT = CellKey(ServiceName("checkout"), StageName("prod"), ClusterName("prod-eu1"))
 CART = CellKey(ServiceName("cart"), StageName("prod"), ClusterName("prod-eu1"))
-QUICK = Pace(connect=1.0, unary=1.0, list_page=1.0, idle=30.0, beat=0.05, retry_first=0.02, retry_most=0.05)
+QUICK = Pace(connect=1.0, unary=1.0, list_page=1.0, idle=30.0, probe=0.05, retry_first=0.02, retry_most=0.05)
 
 
 class Api:
@@ -217,7 +217,7 @@ async def test_a_rollout_that_cannot_be_read_is_unknown_in_its_own_cell_only(tmp
     async with following(api, tmp_path) as seen:
         rollouts = (await seen.next(RolloutsListed)).rollouts
     assert rollouts[CART].phase == "Healthy"
-    now = moment("2026-11-23T09:00:00Z")
+    now = parse_time("2026-11-23T09:00:00Z")
     assert now is not None
     cell = join(CellFacts(CHECKOUT, rollout=rollouts[CHECKOUT]), None, now)
     assert cell.verdict is Verdict.UNKNOWN
@@ -240,7 +240,7 @@ async def test_the_cell_says_why_its_rollout_cannot_be_read(tmp_path: Path, fiel
     api.items["rollouts"] = [rollout("checkout", **fields)]
     async with following(api, tmp_path) as seen:
         found = (await seen.next(RolloutsListed)).rollouts[CHECKOUT]
-    now = moment("2026-11-23T09:00:00Z")
+    now = parse_time("2026-11-23T09:00:00Z")
     assert now is not None
     cell = join(CellFacts(CHECKOUT, rollout=found), None, now)
     assert (cell.journey, cell.verdict) == (Journey.UNKNOWN, Verdict.UNKNOWN)

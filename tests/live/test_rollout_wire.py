@@ -15,7 +15,7 @@ from sgm_tui.fleet.facts import Application, Rollout
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.rollouts.rollout import derive
-from sgm_tui.live.rollout_wire import RolloutWire, rollout_object
+from sgm_tui.live.rollout_wire import RolloutWire, to_rollout
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 KEY = CellKey(ServiceName("web"), StageName("prod"), ClusterName("prod-eu1"))
@@ -31,7 +31,7 @@ def read(spec: dict[str, Any], status: Any, generation: int = 4, annotations: An
         "status": status,
     }
     wire = msgspec.json.decode(json.dumps(document).encode(), type=RolloutWire, strict=False)
-    return derive(rollout_object(wire, ClusterName("prod-eu1")))
+    return derive(to_rollout(wire, ClusterName("prod-eu1")))
 
 
 def journey(rollout: Rollout) -> Journey:

@@ -42,7 +42,7 @@ CONFIG = Config(
 NAMING = Naming(CONFIG)
 CHECKOUT = CellKey(ServiceName("checkout"), StageName("prod"), ClusterName("prod-eu1"))
 CART = CellKey(ServiceName("cart"), StageName("prod"), ClusterName("prod-eu1"))
-QUICK = Pace(connect=2.0, unary=2.0, list_page=5.0, idle=1.0, watch=30, beat=0.2, retry_first=0.02, retry_most=0.1)
+QUICK = Pace(connect=2.0, unary=2.0, list_page=5.0, idle=1.0, watch=30, probe=0.2, retry_first=0.02, retry_most=0.1)
 PATIENT = 90.0
 
 

@@ -51,7 +51,7 @@ async def test_a_cluster_that_does_not_answer(
 @pytest.mark.parametrize(("waited", "said"), [(5.0, "5 s"), (9.6, "10 s")])
 def test_a_prometheus_that_does_not_answer(clock: Clock, waited: float, said: str) -> None:
     def ask() -> None:
-        with prometheus.told("requests_per_second"):
+        with prometheus.translate_errors("requests_per_second"):
             clock.now += waited
             raise requests.ReadTimeout
 

@@ -18,8 +18,10 @@ import pytest
 from aiohttp import web
 
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
-from sgm_tui.live.connection import AbsentError, BusyError, ClusterConnection, ForbiddenError, Pace, beat
-from sgm_tui.live.watch import Backoff, Beat, Changed, Collection, Followed, Listed, Trouble, follow, list_all
+from sgm_tui.live.connection import AbsentError, BusyError, ClusterConnection, ForbiddenError, Pace, probe
+from sgm_tui.live.watch import Changed, Collection, Followed, Heartbeat, Listed, Trouble, backoff_of, follow, list_all
+from sgm_tui.live.wire import Metadata, Wire
+from sgm_tui.sources import Backoff
 
 PATH = "/apis/argoproj.io/v1alpha1/rollouts"
 QUICK = Pace(connect=1.0, unary=0.5, list_page=0.5, idle=0.4, watch=30, retry_first=0.01, retry_most=0.05)
@@ -168,10 +170,24 @@ def kubeconfig(folder: Path, url: str, user: dict[str, Any] | None = None) -> Pa
     return path
 
 
+class Counter(Wire, frozen=True):
+    """An object of the collection that is followed here."""
+
+    metadata: Metadata
+    spec: dict[str, int]
+
+
+def seeded(pace: Pace, chance: random.Random) -> Backoff:
+    """Return the backoff of a watch whose jitter a test can repeat."""
+    backoff = backoff_of(pace)
+    backoff.chance = chance
+    return backoff
+
+
 async def until(connection: ClusterConnection, enough: Callable[[list[Followed]], bool]) -> list[Followed]:
     """What the stream brings until it is enough."""
     seen: list[Followed] = []
-    events = follow(Collection(connection, PATH), Backoff(connection.pace, random.Random(1)))
+    events = follow(Collection(connection, PATH, Counter), seeded(connection.pace, random.Random(1)))
     async with asyncio.timeout(60):
         async for one in events:
             seen.append(one)
@@ -360,9 +376,9 @@ async def test_a_server_without_time_is_there(tmp_path: Path) -> None:
     server = Server()
     server.lists = [refuses(429, "too many requests")]
     async with connected(tmp_path, server) as connection:
-        assert await beat(connection, PATH) is None
+        assert await probe(connection, PATH) is None
         server.lists = [refuses(503, "no backend")]
-        assert await beat(connection, PATH) is not None
+        assert await probe(connection, PATH) is not None
 
 
 async def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(
@@ -405,7 +421,7 @@ async def test_what_a_server_says_reaches_no_terminal_as_it_is(tmp_path: Path) -
 
 async def test_waits_grow_while_it_fails_and_start_over_after_a_while_without_trouble() -> None:
     now = [0.0]
-    waits = Backoff(Pace(retry_first=1.0, retry_most=8.0), random.Random(1), clock=lambda: now[0])
+    waits = Backoff(1.0, 8.0, jitter=(0.5, 1.0), chance=random.Random(1), clock=lambda: now[0])
     grown = [waits.next() for _ in range(6)]
     assert all(longest / 2 <= one <= longest for one, longest in zip(grown, (1, 2, 4, 8, 8, 8), strict=True))
     now[0] = 60.0
@@ -447,18 +463,17 @@ async def test_after_two_hundred_disconnects_and_expiries_we_know_what_the_serve
     server.watches = [*[disturbed] * 200, server.news, quiet]
     pace = Pace(idle=5.0, retry_first=0.001, retry_most=0.001)
     async with connected(tmp_path, server, pace) as connection, asyncio.timeout(60):
-        async for one in follow(Collection(connection, PATH), Backoff(pace, chance)):
+        async for one in follow(Collection(connection, PATH, Counter), seeded(pace, chance)):
             match one:
                 case Listed(items):
                     known = {
                         raw["metadata"]["name"]: raw["spec"]["replicas"] for raw in map(json.loads, map(bytes, items))
                     }
-                case Changed(what, raw):
-                    changed = json.loads(bytes(raw))
-                    known.pop(changed["metadata"]["name"], None)
+                case Changed(what, changed):
+                    known.pop(changed.metadata.name, None)
                     if what != "DELETED":
-                        known[changed["metadata"]["name"]] = changed["spec"]["replicas"]
-                case Beat() | Trouble():
+                        known[changed.metadata.name] = changed.spec["replicas"]
+                case Heartbeat() | Trouble():
                     pass
             if len(server.watches) == 1:
                 break

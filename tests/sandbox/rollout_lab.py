@@ -20,9 +20,9 @@ from sgm_tui.live.rollout_wire import (
     Owned,
     ReplicaSetWire,
     RolloutWire,
-    analysis_run,
-    replica_set_object,
-    rollout_object,
+    to_analysis_run,
+    to_replica_set,
+    to_rollout,
 )
 from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.kubernetes.objects import KubeObject, ObjectStore
@@ -143,18 +143,18 @@ class Lab:
         if kind != "Rollout" or change == "DELETED" or obj["metadata"]["name"] != "app":
             return
         wire = msgspec.json.decode(json.dumps(obj), type=RolloutWire)
-        self.seen.append(derive(rollout_object(wire, ClusterName("c")), self._replica_sets(), self._runs()))
+        self.seen.append(derive(to_rollout(wire, ClusterName("c")), self._replica_sets(), self._runs()))
 
     def _replica_sets(self) -> Sequence[ReplicaSetObject]:
         found = self.store.list("ReplicaSet", self.namespace)
         wires = [msgspec.json.decode(json.dumps(one), type=ReplicaSetWire) for one in found]
-        owned: list[Owned[ReplicaSetObject]] = [replica_set_object(one) for one in wires]
+        owned: list[Owned[ReplicaSetObject]] = [to_replica_set(one) for one in wires]
         return [one.value for one in owned]
 
     def _runs(self) -> Sequence[AnalysisRun]:
         found = self.store.list("AnalysisRun", self.namespace)
         wires = [msgspec.json.decode(json.dumps(one), type=AnalysisRunWire) for one in found]
-        return [analysis_run(one).value for one in wires]
+        return [to_analysis_run(one).value for one in wires]
 
 
 @contextmanager

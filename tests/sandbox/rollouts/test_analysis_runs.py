@@ -13,7 +13,7 @@ from rollout_lab import Lab, rollout, service
 
 from sgm_tui.fleet.model import ClusterName
 from sgm_tui.fleet.rollouts.actions import patches
-from sgm_tui.live.rollout_wire import RolloutWire, rollout_object
+from sgm_tui.live.rollout_wire import RolloutWire, to_rollout
 from sgm_tui.sandbox.kubernetes.objects import KubeObject
 
 QUERY = 'errors{service="cart"}'
@@ -138,7 +138,7 @@ def test_an_inconclusive_background_run_halts_a_timed_pause_and_promoting_skips_
     assert lab.replica_sets() == {"v1.0.0": 4, "v1.1.0": 1}
 
     wire = msgspec.json.decode(json.dumps(lab.rollout), type=RolloutWire)
-    sent = patches(rollout_object(wire, ClusterName("c")), "promote", datetime.now(UTC))
+    sent = patches(to_rollout(wire, ClusterName("c")), "promote", datetime.now(UTC))
     assert [(one.subresource, one.body) for one in sent] == [("status", {"status": {"pauseConditions": None}})]
     lab.patch(sent[0].body, subresource="status")
     lab.run(10.0)
