@@ -26,9 +26,9 @@ CONFIG = Config(
 Send = Callable[[Any], Awaitable[object]]
 FORGE: dict[str, Send] = {
     "approve": lambda forge: forge.approve(7, HEAD),
-    "auto-merge": lambda forge: forge.auto_merge(7, HEAD),
-    "let merge": lambda forge: forge.let_merge(7, HEAD),
-    "stop auto-merge": lambda forge: forge.stop_auto_merge(7),
+    "auto-merge": lambda forge: forge.try_auto_merge(7, HEAD),
+    "let merge": lambda forge: forge.enable_auto_merge(7, HEAD),
+    "stop auto-merge": lambda forge: forge.disable_auto_merge(7),
     "update": lambda forge: forge.update_branch(7, HEAD),
     "close": lambda forge: forge.close(7),
     "supersede": lambda forge: forge.supersede(7, HEAD, "#8"),

@@ -70,7 +70,7 @@ async def test_twenty_slow_github_reads_do_not_delay_the_journal_audit_or_plan(
 ) -> None:
     forge = GithubForge(CONFIG, "")
     monkeypatch.setattr(forge._listing, "look", gate.wait)
-    hanging(lambda: forge.pull_requests(lambda _: None))
+    hanging(lambda: forge.list_recent(lambda _: None))
     await asyncio.to_thread(gate.entered.acquire)
     shown: list[Plan] = []
     async with asyncio.timeout(PATIENCE):
@@ -87,7 +87,7 @@ async def test_a_write_to_github_does_not_wait_behind_its_reads(
     forge = GithubForge(CONFIG, "")
     monkeypatch.setattr(forge._listing, "look", gate.wait)
     monkeypatch.setattr(forge._actions, "close", lambda number: f"#{number} is closed")
-    hanging(lambda: forge.pull_requests(lambda _: None))
+    hanging(lambda: forge.list_recent(lambda _: None))
     await asyncio.to_thread(gate.entered.acquire)
     async with asyncio.timeout(PATIENCE):
         assert await forge.close(7) == "#7 is closed"

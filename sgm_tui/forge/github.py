@@ -317,7 +317,7 @@ class GithubForge:
         expires = expiry_note(self._connection.expires, self._now())
         return "; ".join(one for one in (expires, self._listing.note, self._connection.unsent) if one)
 
-    async def pull_requests(
+    async def list_recent(
         self, proposes: ProposedChanges, brought: MergedChanges = _nobody_knows
     ) -> tuple[PullRequest, ...]:
         """Open pull requests against our branch, and those merged or closed within a day.
@@ -327,31 +327,31 @@ class GithubForge:
         """
         return await self._asked(lambda: self._listing.look(proposes, brought))
 
-    async def opened(self) -> tuple[PullRequest, ...]:
+    async def list_open(self) -> tuple[PullRequest, ...]:
         """Every open pull request against our branch as the list has it now; `ours` where we opened it with sgm."""
         return await self._sent(self._opened)
 
-    async def standing(self, number: int) -> PullRequest:
+    async def fetch(self, number: int) -> PullRequest:
         """One as it is now; `approved` says whether we ourselves approved its head."""
         return await self._sent(lambda: self._standing(number))
 
-    async def find(self, branch: str) -> PullRequest | None:
+    async def find_open(self, branch: str) -> PullRequest | None:
         """The open pull request of a branch of ours."""
         return await self._sent(lambda: self._opening.find(branch))
 
-    async def ended(self, branch: str) -> PullRequest | None:
+    async def find_ended(self, branch: str) -> PullRequest | None:
         """The newest pull request of a branch of ours that was merged or closed."""
         return await self._sent(lambda: self._opening.find(branch, "closed"))
 
-    async def closed_earlier(self, branch: str) -> ClosedEarlier | None:
+    async def find_closed(self, branch: str) -> ClosedEarlier | None:
         """The newest pull request of a branch of ours, if somebody closed it without merging it."""
         return await self._sent(lambda: self._opening.closed_earlier(branch))
 
-    async def marks_of(self, number: int, commit: str) -> tuple[Mark, ...]:
+    async def fetch_marks(self, number: int, commit: str) -> tuple[Mark, ...]:
         """The versions a pull request of ours, merged as this commit, marks as known bad."""
         return await self._asked(lambda: self._marks_of(number, commit))
 
-    async def number_of(self, commit: str) -> int:
+    async def find_merged(self, commit: str) -> int:
         """The pull request that was merged as this commit; 0 when none was."""
         return await self._asked(lambda: self._number_of(commit))
 
@@ -359,11 +359,11 @@ class GithubForge:
         """The pull request for a pushed branch: found or made. Whether it was made, and what was left undone."""
         return await self._changed(head, consent, lambda: self._opening.open(proposal, head))
 
-    async def auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
+    async def try_auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         """Let it merge by itself once checks and owners agree; "" or why that was left undone."""
         return await self._changed(head, consent, lambda: self._actions.auto_merge(number, head))
 
-    async def between(self, source: str, old: str, new: str) -> Between:
+    async def compare(self, source: str, old: str, new: str) -> Between:
         """The commits between two versions (tags) of a service's own repository; never raises, it says why not."""
         try:
             return await self._asked(lambda: between(self._connection, source, old, new))
@@ -386,11 +386,11 @@ class GithubForge:
         await self._until_known(number, head)
         return await self._written(lambda: self._actions.merge(number, head))
 
-    async def let_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
+    async def enable_auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         """Let this head merge by itself once checks and owners agree."""
         return await self._changed(head, consent, lambda: self._actions.let_merge(number, head))
 
-    async def stop_auto_merge(self, number: int) -> str:
+    async def disable_auto_merge(self, number: int) -> str:
         """Let it not merge by itself."""
         return await self._written(lambda: self._actions.stop_auto_merge(number))
 

@@ -29,7 +29,7 @@ class Lister(Protocol):
         """A remark to show although everything works; "" for none."""
         ...
 
-    async def pull_requests(self, proposes: ProposedChanges, merged: MergedChanges) -> tuple[PullRequest, ...]:
+    async def list_recent(self, proposes: ProposedChanges, merged: MergedChanges) -> tuple[PullRequest, ...]:
         """Return the open pull requests, and those that ended within a day."""
         ...
 
@@ -72,7 +72,7 @@ class PullRequestSource:
         """Publish every open or recently ended pull request until cancelled; failures are published, never raised."""
 
         async def look() -> None:
-            requests = await self._forge.pull_requests(self._proposes, self._merged)
+            requests = await self._forge.list_recent(self._proposes, self._merged)
             requests = await run_in(Lane.GIT_READS, self._with_besides, requests)
             publish(PullRequestsListed(self.source, requests, self._forge.note))
 

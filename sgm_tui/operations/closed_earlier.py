@@ -20,7 +20,7 @@ _SECONDS = 10.0
 class Closed(Protocol):
     """Where pull requests are looked up."""
 
-    async def closed_earlier(self, branch: str) -> ClosedEarlier | None:
+    async def find_closed(self, branch: str) -> ClosedEarlier | None:
         """The newest pull request of a branch of ours, if somebody closed it without merging it."""
         ...
 
@@ -43,7 +43,7 @@ async def _with_one(forge: Closed, proposal: Proposal, open_branches: Collection
         return proposal
     try:
         async with asyncio.timeout(_SECONDS):
-            earlier = await forge.closed_earlier(proposal.branch)
+            earlier = await forge.find_closed(proposal.branch)
     except SgmError as error:
         earlier = ClosedEarlier(0, reason=error.message)
     except TimeoutError:

@@ -29,7 +29,7 @@ class Clone(Commits, Protocol):
 class Opened(Protocol):
     """Where pull requests are."""
 
-    async def opened(self) -> tuple[PullRequest, ...]:
+    async def list_open(self) -> tuple[PullRequest, ...]:
         """Every open one against the deployed branch, as it is now; `marked` as sgm's, `ours` if we opened it."""
         ...
 
@@ -47,7 +47,7 @@ class Contest:
         if not self._changes(proposal):
             return ()
         taken = {one.number for one in proposal.supersedes}
-        return tuple(one for one in await self._forge.opened() if one.number not in taken)
+        return tuple(one for one in await self._forge.list_open() if one.number not in taken)
 
     async def before(self, proposal: Proposal, head: str, others: Sequence[PullRequest]) -> Progress | None:
         """How it ends without being pushed, for another one changes the same place; None where none does.

@@ -252,7 +252,7 @@ class Promoter:
         if self._forge is not None and new:
             try:
                 async with asyncio.timeout(_TOLD_SECONDS):
-                    found = await asyncio.gather(*(self._forge.between(*key) for key in new))
+                    found = await asyncio.gather(*(self._forge.compare(*key) for key in new))
                 self._between.update(zip(new, found, strict=True))
             except TimeoutError:
                 late = Between(reason=f"no answer within {_TOLD_SECONDS:.0f} s")

@@ -19,11 +19,11 @@ from sgm_tui.threads import Lane, run_in
 class Pulls(Protocol):
     """Where pull requests are looked up."""
 
-    async def number_of(self, commit: str) -> int:
+    async def find_merged(self, commit: str) -> int:
         """The one that was merged as this commit; 0 when none was."""
         ...
 
-    async def marks_of(self, number: int, commit: str) -> tuple[Mark, ...]:
+    async def fetch_marks(self, number: int, commit: str) -> tuple[Mark, ...]:
         """The versions one of ours, merged as this commit, marks as known bad."""
         ...
 
@@ -59,6 +59,6 @@ class PullMarks:
     async def _answer(self, commit: str, named: int) -> tuple[int, tuple[Mark, ...]]:
         """The pull request a commit came from, 0 for none, and what it marks."""
         if commit not in self._answered:
-            number = named or await self._pulls.number_of(commit)
-            self._answered[commit] = number, await self._pulls.marks_of(number, commit) if number else ()
+            number = named or await self._pulls.find_merged(commit)
+            self._answered[commit] = number, await self._pulls.fetch_marks(number, commit) if number else ()
         return self._answered[commit]

@@ -28,7 +28,7 @@ Happened = Literal["yes", "no", "never"]
 class Standing(Forge, Protocol):
     """Where pull requests live and are looked at."""
 
-    async def standing(self, number: int) -> PullRequest:
+    async def fetch(self, number: int) -> PullRequest:
         """One as it is now; `approved` says whether we ourselves approved its head."""
         ...
 
@@ -48,7 +48,7 @@ class PullRecovery:
             SgmError: the forge does not answer, or the journal makes no sense.
         """
         action, number, head = _what(entries[0])
-        request = await self._forge.standing(number)
+        request = await self._forge.fetch(number)
         happened = happened_to(action, request, head)
         explained = {
             "yes": "already done: only the record is missing",
@@ -74,7 +74,7 @@ class PullRecovery:
             RefusedError: it cannot be done any more; it is still listed.
         """
         action, number, head = _what(entries[0])
-        request = await self._forge.standing(number)
+        request = await self._forge.fetch(number)
         happened = happened_to(action, request, head)
         if happened == "never":
             raise RefusedError(f"#{number} is {request.state} or has new commits: nothing was done", "sgm plan discard")

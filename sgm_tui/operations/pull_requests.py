@@ -27,11 +27,11 @@ class Forge(Protocol):
         """Merge this head."""
         ...
 
-    async def let_merge(self, number: int, head: str, consent: Consent) -> str:
+    async def enable_auto_merge(self, number: int, head: str, consent: Consent) -> str:
         """Let this head merge by itself."""
         ...
 
-    async def stop_auto_merge(self, number: int) -> str:
+    async def disable_auto_merge(self, number: int) -> str:
         """Let it not merge by itself."""
         ...
 
@@ -112,9 +112,9 @@ async def done(forge: Forge, number: int, head: str, action: PullAction, consent
         case "merge":
             return await forge.merge(number, head, consent)
         case "auto-merge":
-            return await forge.let_merge(number, head, consent)
+            return await forge.enable_auto_merge(number, head, consent)
         case "stop-auto-merge":
-            return await forge.stop_auto_merge(number)
+            return await forge.disable_auto_merge(number)
         case "update":
             return await forge.update_branch(number, head, consent)
         case "close":

@@ -34,11 +34,11 @@ from sgm_tui.threads import Lane, run_in
 class Finder(Closer, Standing, Protocol):
     """Where pull requests are looked for."""
 
-    async def find(self, branch: str) -> PullRequest | None:
+    async def find_open(self, branch: str) -> PullRequest | None:
         """The open pull request of a branch of ours."""
         ...
 
-    async def ended(self, branch: str) -> PullRequest | None:
+    async def find_ended(self, branch: str) -> PullRequest | None:
         """The newest pull request of a branch of ours that was merged or closed."""
         ...
 
@@ -172,7 +172,7 @@ class Recovery:
 
     async def _proposed(self, branch: str) -> PullRequest | None:
         ours = branch and branch != self._repository.branch
-        return await self._forge.find(branch) if self._forge is not None and ours else None
+        return await self._forge.find_open(branch) if self._forge is not None and ours else None
 
     def _pull_actions(self) -> PullRecovery:
         if self._pulls is None:
@@ -222,7 +222,7 @@ class Recovery:
             )
         if not left:
             return replace(made, found="git has the change", advice="close", explained="finished elsewhere")
-        ended = await self._forge.ended(branch) if self._forge is not None and entries[-1]["step"] != "commit" else None
+        ended = await self._forge.find_ended(branch) if self._forge and entries[-1]["step"] != "commit" else None
         if ended is not None and ended.head == _commit(entries):
             # Somebody looked at it and said no, or it was merged and taken back since: it is not proposed again.
             said = f"pull request #{ended.number} ({ended.state})"

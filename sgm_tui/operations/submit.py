@@ -93,7 +93,7 @@ class Forge(Closed, Closer, Opened, Protocol):
         """Find or make the pull request of a pushed branch: it, whether it was made, what was left undone."""
         ...
 
-    async def auto_merge(self, number: int, head: str, consent: Consent) -> str:
+    async def try_auto_merge(self, number: int, head: str, consent: Consent) -> str:
         """Let it merge by itself; "" or why not."""
         ...
 
@@ -101,7 +101,7 @@ class Forge(Closed, Closer, Opened, Protocol):
         """Close one of ours and take its branch away; what was done, in words."""
         ...
 
-    async def between(self, source: str, old: str, new: str) -> Between:
+    async def compare(self, source: str, old: str, new: str) -> Between:
         """The commits between two versions of a service's own repository."""
         ...
 
@@ -263,7 +263,7 @@ class Submission:
             left = _together(left, await self._superseded(identity, proposal, f"#{request.number}"))
         if proposal.stage in self._config.github.auto_merge:
             await beside(self._journal.note, identity, "auto-merge", number=request.number)
-            refused = await forge.auto_merge(request.number, commit, attempt.consent)
+            refused = await forge.try_auto_merge(request.number, commit, attempt.consent)
             await self._record("auto-merge", identity, proposal, number=request.number, refused=refused)
             left = _together(left, refused)
         await beside(self._journal.note, identity, "done", number=request.number)

@@ -61,7 +61,7 @@ class Desk:
         self.lab.origin.commit(branch, {path: data}, "feat: by hand", at=STARTED)
         self.lab.state.open(branch, "feat: theirs", login="mia")
         await self.clone.fetch()
-        return next(one for one in await self.forge.pull_requests(nothing) if one.branch == branch)
+        return next(one for one in await self.forge.list_recent(nothing) if one.branch == branch)
 
     async def preview(self, *, direct: bool = False) -> Preview:
         change = Change("promotion", CART.service, CART.stage, CART.cluster, PROD, "image.tag", self.old, NEW, (CART,))
@@ -133,7 +133,7 @@ async def test_a_head_that_is_not_in_the_clone_may_change_anything(desk: Desk) -
 @pytest.mark.parametrize("action", ["approve", "update"])
 async def test_what_an_auto_merge_waits_for_takes_consent_as_the_merge_does(desk: Desk, action: PullAction) -> None:
     request = await desk.proposed(PROD)
-    await desk.forge.let_merge(request.number, request.head, PROD_ONLY)
+    await desk.forge.enable_auto_merge(request.number, request.head, PROD_ONLY)
     before = desk.sent()
     with pytest.raises(RefusedError, match="prod is protected"):
         await desk.pulls.act(request, action)
@@ -165,7 +165,7 @@ async def test_a_branch_that_is_there_is_not_opened_without_consent(desk: Desk) 
     with pytest.raises(RefusedError, match="prod is protected"):
         await desk.forge.open(preview.proposals[0], head)
     with pytest.raises(RefusedError, match="prod is protected"):
-        await desk.forge.auto_merge(1, head)
+        await desk.forge.try_auto_merge(1, head)
     assert desk.sent() == []
 
 

@@ -35,7 +35,7 @@ async def seen_elsewhere(desk: Desk, number: int) -> PullRequest:
     """As a process sees it that began after it had ended."""
     tree, forge = Tree(desk.config), GithubForge(desk.config, TOKEN, desk.lab.state.clock.wall)
     await desk.clone.fetch()
-    found = await forge.pull_requests(
+    found = await forge.list_recent(
         lambda head: tree.proposals(desk.clone, head), lambda commit: tree.brought(desk.clone, commit)
     )
     return next(one for one in found if one.number == number)
@@ -58,7 +58,7 @@ async def test_what_nobody_can_tell_is_unknown_and_not_none(desk: Desk) -> None:
     request = await opened(desk, FIRST)
     merged(desk, request.number)
     forge = GithubForge(desk.config, TOKEN, desk.lab.state.clock.wall)
-    (ended,) = await forge.pull_requests(lambda _: ())
+    (ended,) = await forge.list_recent(lambda _: ())
     assert json.loads(json.dumps(_document(ended)))["proposes"] is None
     assert pull_row(ended, desk.snapshot.generated_at)[3][0] == "unknown"
     assert _row(ended, desk.snapshot.generated_at)[2:4] == ("-", "-")

@@ -134,10 +134,10 @@ async def test_a_pull_request_is_made_with_labels_and_reviewers(lab: Lab) -> Non
     pull = lab.state.pulls[request.number]
     assert (pull.labels, pull.body) == (["promotion"], "why")
     assert request.url.endswith(f"/pull/{request.number}")
-    found = await lab.forge.find(BRANCH)
+    found = await lab.forge.find_open(BRANCH)
     assert found is not None
     assert (found.number, found.labels) == (request.number, ("promotion",))
-    assert await lab.forge.find("sgm/dev") is None
+    assert await lab.forge.find_open("sgm/dev") is None
 
 
 async def test_owners_of_every_kind_are_asked_but_its_author_and_whom_nobody_can_ask(lab: Lab) -> None:
@@ -148,7 +148,7 @@ async def test_owners_of_every_kind_are_asked_but_its_author_and_whom_nobody_can
     assert left == "@other/team is no team of acme; ops@acme.example is an e-mail: GitHub asks its account itself"
     pull = lab.state.pulls[request.number]
     assert (pull.requested_users, pull.requested_teams, pull.assignees) == (["mei"], ["sre"], ["mei"])
-    found = await lab.forge.find(BRANCH)
+    found = await lab.forge.find_open(BRANCH)
     assert found is not None
     assert found.reviewers == ("@mei", "@acme/sre")
 
@@ -213,8 +213,8 @@ async def test_a_head_that_moved_meanwhile_is_told(lab: Lab) -> None:
 async def test_auto_merge_waits_for_checks_and_owners(lab: Lab) -> None:
     head = lab.push()
     request, _, _ = await lab.forge.open(proposal(), head)
-    assert await lab.forge.auto_merge(request.number, head) == ""
-    waiting = await lab.forge.find(BRANCH)
+    assert await lab.forge.try_auto_merge(request.number, head) == ""
+    waiting = await lab.forge.find_open(BRANCH)
     assert waiting is not None
     assert waiting.auto_merge
     lab.pass_time(90)
@@ -226,7 +226,7 @@ async def test_auto_merge_of_what_waits_for_nothing_is_a_merge(lab: Lab) -> None
     head = lab.push()
     request, _, _ = await lab.forge.open(proposal(), head)
     lab.pass_time(90)
-    assert await lab.forge.auto_merge(request.number, head) == ""
+    assert await lab.forge.try_auto_merge(request.number, head) == ""
     assert lab.state.pulls[request.number].merged
 
 
@@ -235,7 +235,7 @@ async def test_auto_merge_that_is_refused_says_why(lab: Lab) -> None:
     request, _, _ = await lab.forge.open(proposal(), head)
     lab.push(version="v9.0.1")
     lab.pass_time(90)
-    assert "refused" in await lab.forge.auto_merge(request.number, head)
+    assert "refused" in await lab.forge.try_auto_merge(request.number, head)
     assert not lab.state.pulls[request.number].merged
 
 
@@ -250,7 +250,7 @@ async def test_the_list_has_checks_reviews_mergeability_and_what_is_proposed(lab
         return wanted
 
     async def listed() -> tuple[str, bool, bool | None]:
-        (one,) = [one for one in await lab.forge.pull_requests(proposes) if one.state == "open"]
+        (one,) = [one for one in await lab.forge.list_recent(proposes) if one.state == "open"]
         assert (one.number, one.head, one.proposes) == (request.number, head, wanted)
         return one.checks, one.approved, one.mergeable
 
@@ -259,8 +259,8 @@ async def test_the_list_has_checks_reviews_mergeability_and_what_is_proposed(lab
     lab.pass_time(60)
     assert await listed() == ("passing", True, True)
     assert set(asked) == {head}
-    await lab.forge.auto_merge(request.number, head)
-    (merged,) = [one for one in await lab.forge.pull_requests(proposes) if one.number == request.number]
+    await lab.forge.try_auto_merge(request.number, head)
+    (merged,) = [one for one in await lab.forge.list_recent(proposes) if one.number == request.number]
     assert (merged.state, merged.merge_commit, merged.proposes) == ("merged", lab.origin.head(), wanted)
     assert merged.merged_at is not None
 
@@ -270,7 +270,7 @@ async def test_every_check_and_status_is_known_by_its_name(lab: Lab) -> None:
     lab.pass_time(60)
     statuses = [{"context": "ci/jenkins\x1b[31m", "state": "pending"}]
     lab.answers["GET", "status"] = [web.json_response({"state": "pending", "total_count": 1, "statuses": statuses})]
-    (request,) = [one for one in await lab.forge.pull_requests(nothing) if one.state == "open"]
+    (request,) = [one for one in await lab.forge.list_recent(nothing) if one.state == "open"]
     *runs, (context, state) = request.results
     assert runs == [("lint", "success"), ("render", "success"), ("policy", "success")]
     assert (context.startswith("ci/jenkins"), "\x1b" in context, state) == (True, False, "pending")
@@ -284,7 +284,7 @@ async def test_a_conflict_and_failed_checks_are_in_the_list(lab: Lab) -> None:
         await lab.forge.open(proposal(branch), lab.origin.head(branch))
     lab.push("main", STAGING, "v8.0.0")
     lab.pass_time(60)
-    found = {one.branch: one for one in await lab.forge.pull_requests(nothing) if one.state == "open"}
+    found = {one.branch: one for one in await lab.forge.list_recent(nothing) if one.state == "open"}
     assert (found["broken"].head, found["broken"].checks, found["broken"].approved) == (broken, "failing", False)
     assert found["conflict"].mergeable is False
 
@@ -292,7 +292,7 @@ async def test_a_conflict_and_failed_checks_are_in_the_list(lab: Lab) -> None:
 async def test_a_bad_token_is_refused_with_advice(lab: Lab) -> None:
     forge = GithubForge(lab.config, "ghp_somethingelse")
     with pytest.raises(RefusedError, match="Bad credentials") as refused:
-        await forge.find(BRANCH)
+        await forge.find_open(BRANCH)
     assert "GH_TOKEN" in refused.value.hint
     assert "ghp_somethingelse" not in str(refused.value)
 
@@ -300,14 +300,14 @@ async def test_a_bad_token_is_refused_with_advice(lab: Lab) -> None:
 async def test_another_repository_is_refused_with_advice(lab: Lab) -> None:
     other = replace(lab.config, github=replace(lab.config.github, repository="acme/other"))
     with pytest.raises(RefusedError, match="acme/other: not found or no access") as refused:
-        await GithubForge(other, TOKEN).pull_requests(nothing)
+        await GithubForge(other, TOKEN).list_recent(nothing)
     assert "github.repository" in refused.value.hint
 
 
 async def test_reads_are_tried_again_and_writes_are_not(lab: Lab) -> None:
     head = lab.push()
     lab.answers["GET", "pulls"] = [(502, "Bad Gateway")]
-    assert await lab.forge.find(BRANCH) is None
+    assert await lab.forge.find_open(BRANCH) is None
     lab.answers["POST", "pulls"] = [(502, "Bad Gateway")]
     with pytest.raises(UnreachableError, match="GitHub answered 502"):
         await lab.forge.open(proposal(), head)
@@ -319,7 +319,7 @@ async def test_a_server_that_is_gone_is_unreachable(tmp_path: Path) -> None:
     async with _lab(tmp_path) as made:
         forge = made.forge
     with pytest.raises(UnreachableError, match="connection refused"):
-        await asyncio.wait_for(forge.find(BRANCH), 30)
+        await asyncio.wait_for(forge.find_open(BRANCH), 30)
 
 
 def test_the_token_comes_from_its_file_before_the_environment(lab: Lab, tmp_path: Path) -> None:
@@ -339,19 +339,19 @@ async def test_a_merged_pull_request_of_ours_still_says_what_it_marks_and_for_th
     block = {"change_id": "0123456789ab", "changes": [{"service": "cart", "from": "v9.0.0", "known_bad": "it loses"}]}
     body = f"words\n\n<!-- sgm: {json.dumps(block)} -->"
     request, _, _ = await lab.forge.open(replace(proposal(), body=body), lab.origin.heads()[BRANCH])
-    assert await lab.forge.marks_of(request.number, "0" * 40) == ()
+    assert await lab.forge.fetch_marks(request.number, "0" * 40) == ()
     pull = lab.state.pulls[request.number]
     pull.merged, pull.merge_commit = lab.state.clock.now, "f" * 40
-    (mark,) = await lab.forge.marks_of(request.number, "f" * 40)
+    (mark,) = await lab.forge.fetch_marks(request.number, "f" * 40)
     assert (mark.service, mark.version, mark.reason, mark.by) == ("cart", "v9.0.0", "it loses", "operator")
-    assert await lab.forge.marks_of(request.number, "0" * 40) == ()
-    assert await lab.forge.marks_of(9999, "f" * 40) == ()
+    assert await lab.forge.fetch_marks(request.number, "0" * 40) == ()
+    assert await lab.forge.fetch_marks(9999, "f" * 40) == ()
 
 
 async def test_a_commit_whose_message_names_no_pull_request_is_traced_to_the_one_merged_as_it(lab: Lab) -> None:
     head = lab.push()
     request, _, _ = await lab.forge.open(proposal(), head)
-    assert await lab.forge.number_of(head) == 0, "it is in it, and was not merged as it"
+    assert await lab.forge.find_merged(head) == 0, "it is in it, and was not merged as it"
     pull = lab.state.pulls[request.number]
     pull.merged, pull.merge_commit = lab.state.clock.now, head
-    assert await lab.forge.number_of(head) == request.number
+    assert await lab.forge.find_merged(head) == request.number

@@ -64,8 +64,8 @@ async def test_what_is_merged_already_is_not_merged_again(lab: Lab) -> None:
 
 async def test_merging_by_itself_is_turned_on_and_off(lab: Lab) -> None:
     number, head = await opened(lab)
-    assert "will auto-merge" in await lab.forge.let_merge(number, head)
-    assert "auto-merge is off" in await lab.forge.stop_auto_merge(number)
+    assert "will auto-merge" in await lab.forge.enable_auto_merge(number, head)
+    assert "auto-merge is off" in await lab.forge.disable_auto_merge(number)
     lab.pass_time(600)
     assert lab.origin.read("main", DEV) == FILES[DEV]
 
@@ -82,10 +82,10 @@ async def test_a_branch_is_brought_up_to_date_and_says_when_it_is_already(lab: L
 async def test_closing_ours_takes_its_branch_along_and_leaves_the_branches_of_others(lab: Lab) -> None:
     ours = "sgm/dev/cart-v9-1f3a"
     number, _ = await opened(lab, ours)
-    assert await lab.forge.ended(ours) is None
+    assert await lab.forge.find_ended(ours) is None
     assert "closed" in await lab.forge.close(number)
     assert ours not in lab.origin.heads()
-    ended = await lab.forge.ended(ours)
+    ended = await lab.forge.find_ended(ours)
     assert ended is not None
     assert (ended.number, ended.state) == (number, "closed")
     number, _ = await others(lab)
@@ -94,10 +94,10 @@ async def test_closing_ours_takes_its_branch_along_and_leaves_the_branches_of_ot
 
 
 async def test_the_commits_between_two_versions_of_a_service_are_told_or_why_not(lab: Lab) -> None:
-    between = await lab.forge.between("acme/cart", "v2.8.0", "v2.8.1")
+    between = await lab.forge.compare("acme/cart", "v2.8.0", "v2.8.1")
     assert between.total == len(between.commits) > 0
     assert between.url == "https://github.com/acme/cart/compare/v2.8.0...v2.8.1"
-    assert between == await lab.forge.between("acme/cart", "v2.8.0", "v2.8.1")
-    unknown = await lab.forge.between("acme/nowhere", "v2.8.0", "v2.8.1")
+    assert between == await lab.forge.compare("acme/cart", "v2.8.0", "v2.8.1")
+    unknown = await lab.forge.compare("acme/nowhere", "v2.8.0", "v2.8.1")
     assert unknown.commits == ()
     assert unknown.reason

@@ -42,10 +42,10 @@ async def test_looking_again_at_a_quiet_repository_costs_nothing(lab: Lab) -> No
         branch = f"{BRANCH}{number}"
         await lab.forge.open(proposal(branch), lab.push(branch, path))
     lab.pass_time(60)
-    first = await lab.forge.pull_requests(nothing)
+    first = await lab.forge.list_recent(nothing)
     before = await spent(lab)
     for _ in range(20):
-        assert await lab.forge.pull_requests(nothing) == first
+        assert await lab.forge.list_recent(nothing) == first
     assert await spent(lab) - before == 1  # the question itself
 
 
@@ -53,18 +53,18 @@ async def test_a_check_that_is_run_again_is_seen_though_the_pull_request_stands_
     head = lab.push()
     await lab.forge.open(proposal(), head)
     lab.pass_time(60)
-    (passing,) = [one for one in await lab.forge.pull_requests(nothing) if one.state == "open"]
+    (passing,) = [one for one in await lab.forge.list_recent(nothing) if one.state == "open"]
     lab.state.runs[head][0].conclusion = "failure"
-    (failing,) = [one for one in await lab.forge.pull_requests(nothing) if one.state == "open"]
+    (failing,) = [one for one in await lab.forge.list_recent(nothing) if one.state == "open"]
     assert (passing.checks, failing.checks) == ("passing", "failing")
     assert passing.updated_at == failing.updated_at
 
 
 async def test_what_has_ended_is_not_kept_for_ever(lab: Lab) -> None:
     request, _, _ = await lab.forge.open(proposal(), lab.push())
-    await lab.forge.pull_requests(nothing)
+    await lab.forge.list_recent(nothing)
     await lab.forge.close(request.number)
-    await lab.forge.pull_requests(nothing)
+    await lab.forge.list_recent(nothing)
     assert [path for path in lab.forge._listing._reads._kept if "check-runs" in path or "reviews" in path] == []
 
 
@@ -74,7 +74,7 @@ async def test_more_than_a_page_is_read_whole_though_no_header_links_the_pages(l
         branch = f"sgm/dev/many-{number}"
         lab.origin.update(branch, head, "")
         lab.state.open(branch, f"feat: {number}")
-    found = await lab.forge.pull_requests(nothing)
+    found = await lab.forge.list_recent(nothing)
     assert len([one for one in found if one.state == "open"]) == 130
     assert lab.forge.note == ""
 
@@ -84,7 +84,7 @@ async def test_what_is_more_than_sgm_looks_at_is_said(lab: Lab, monkeypatch: pyt
     for number in range(2):
         lab.push(f"{BRANCH}{number}", version=f"v9.0.{number}")
         lab.state.open(f"{BRANCH}{number}", "feat")
-    found = await lab.forge.pull_requests(nothing)
+    found = await lab.forge.list_recent(nothing)
     assert len([one for one in found if one.state == "open"]) == 1
     assert lab.forge.note == "only the newest 1 open pull requests are looked at"
 
@@ -98,7 +98,7 @@ def limited(lab: Lab, status: int, headers: Mapping[str, str], body: str, *, pag
 
 async def refused(lab: Lab) -> PausedError:
     with pytest.raises(PausedError) as caught:
-        await lab.forge.pull_requests(nothing)
+        await lab.forge.list_recent(nothing)
     return caught.value
 
 
@@ -123,7 +123,7 @@ async def test_a_used_up_limit_says_until_when_and_nothing_is_sent_until_then(la
         await lab.forge.open(proposal(), lab.push())
     assert lab.seen == []
     lab.pass_time(1202)
-    assert await lab.forge.pull_requests(nothing) is not None
+    assert await lab.forge.list_recent(nothing) is not None
 
 
 async def test_the_last_request_of_the_hour_is_the_last_one(lab: Lab) -> None:
@@ -155,7 +155,7 @@ async def test_a_secondary_limit_that_names_no_time_is_waited_for_twice_as_long_
         waited.append((await refused(lab)).seconds)
         lab.pass_time(waited[-1] + 1)
     assert waited == pytest.approx([60, 120, 240], abs=1)
-    await lab.forge.pull_requests(nothing)
+    await lab.forge.list_recent(nothing)
     limited(lab, status, {}, body, page=page)
     assert (await refused(lab)).seconds == pytest.approx(60, abs=1)
 
@@ -168,14 +168,14 @@ async def test_a_missing_permission_is_named_and_is_no_limit(lab: Lab) -> None:
     with pytest.raises(RefusedError, match="the token needs pull_requests=write"):
         await lab.forge.open(proposal(), lab.push())
     assert [method for method, _ in lab.seen].count("POST") == 1
-    assert await lab.forge.pull_requests(nothing) is not None
+    assert await lab.forge.list_recent(nothing) is not None
 
 
 async def test_a_token_that_was_renewed_meanwhile_is_read_again(lab: Lab) -> None:
     forge = GithubForge(lab.config, "ghp_expired", lab.state.clock.wall, again=lambda: TOKEN)
-    assert await forge.find(BRANCH) is None
+    assert await forge.find_open(BRANCH) is None
     lab.seen.clear()
-    assert await forge.find(BRANCH) is None
+    assert await forge.find_open(BRANCH) is None
     assert len(lab.seen) == 1
 
 
@@ -183,7 +183,7 @@ async def test_a_token_that_was_renewed_meanwhile_is_read_again(lab: Lab) -> Non
 async def test_a_token_that_expires_soon_is_said(lab: Lab, days: int, note: str) -> None:
     at = lab.state.clock.wall().astimezone(UTC) + timedelta(days=days, hours=1)
     limited(lab, 200, {"GitHub-Authentication-Token-Expiration": f"{at:%Y-%m-%d %H:%M:%S} UTC"}, "[]")
-    assert await lab.forge.find(BRANCH) is None
+    assert await lab.forge.find_open(BRANCH) is None
     assert lab.forge.note == note
 
 
@@ -233,7 +233,7 @@ class Limited:
     def __init__(self, *answers: SgmError | tuple[PullRequest, ...]) -> None:
         self._answers = list(answers)
 
-    async def pull_requests(self, _proposes: ProposedChanges, _brought: MergedChanges) -> tuple[PullRequest, ...]:
+    async def list_recent(self, _proposes: ProposedChanges, _brought: MergedChanges) -> tuple[PullRequest, ...]:
         found = self._answers.pop(0)
         if isinstance(found, SgmError):
             raise found
@@ -293,4 +293,4 @@ async def test_nobody_waits_longer_than_the_hour_github_counts_in(
     limited(lab, 403, headers, body)
     assert (await refused(lab)).seconds == pytest.approx(3600, abs=1)
     lab.pass_time(3602)
-    assert await lab.forge.pull_requests(nothing) is not None
+    assert await lab.forge.list_recent(nothing) is not None

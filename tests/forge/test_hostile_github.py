@@ -53,7 +53,7 @@ async def test_an_answer_without_end_ends(config: Config, answer: hostile.Answer
     with hostile.serving(answer) as (url, _):
         started = time.monotonic()
         with pytest.raises(UnreachableError, match=words):
-            await forge_at(config, url).find(BRANCH)
+            await forge_at(config, url).find_open(BRANCH)
         assert time.monotonic() - started < 10
 
 
@@ -63,7 +63,7 @@ async def test_no_read_and_no_write_leads_to_another_server(config: Config, stat
         with hostile.serving(hostile.elsewhere(other, status)) as (url, lines):
             forge = forge_at(config, url)
             with pytest.raises(UnreachableError, match="redirects to another server"):
-                await forge.find(BRANCH)
+                await forge.find_open(BRANCH)
             with pytest.raises(SgmError, match="redirects"):
                 await forge._asked(lambda: forge._connection.write("PATCH", "/repos/acme/gitops/pulls/1", {}))
         assert [line.split()[0] for line in lines] == ["GET", "PATCH"]
@@ -76,12 +76,12 @@ async def test_a_repository_that_was_renamed_is_followed_with_its_filters(config
         hostile.whole(b"[]"),
     ]
     with hostile.serving(lambda connection, head: answers.pop(0)(connection, head)) as (url, lines):
-        assert await forge_at(config, url).find(BRANCH) is None
+        assert await forge_at(config, url).find_open(BRANCH) is None
     assert lines[1] == "GET /api/v3/repositories/7/pulls?state=open HTTP/1.1"
 
 
 async def test_an_answer_that_is_for_ever_being_prepared_is_none(config: Config) -> None:
     preparing = pytest.raises(UnreachableError, match="still preparing its answer")
     with hostile.serving(hostile.whole(b"{}", "202 Accepted")) as (url, lines), preparing:
-        await forge_at(config, url).find(BRANCH)
+        await forge_at(config, url).find_open(BRANCH)
     assert len(lines) == 1

@@ -119,7 +119,7 @@ async def test_what_still_waits_for_its_checks_joins_the_queue_by_itself(lab: La
 async def test_auto_merge_of_what_waits_for_nothing_goes_into_the_queue_too(lab: Lab) -> None:
     lab.state.queue.enabled = True
     number, head = await ready(lab)
-    assert await lab.forge.auto_merge(number, head) == ""
+    assert await lab.forge.try_auto_merge(number, head) == ""
     lab.pass_time(30)
     assert lab.origin.read(lab.origin.head(), DEV) == NEW
 
@@ -190,10 +190,10 @@ async def test_auto_merge_whose_answer_got_lost_is_read(lab: Lab) -> None:
     head = lab.push()
     request, _, _ = await lab.forge.open(proposal(), head)
     lab.lost.add(("POST", "graphql"))
-    assert await lab.forge.auto_merge(request.number, head) == ""
+    assert await lab.forge.try_auto_merge(request.number, head) == ""
     assert lab.state.pulls[request.number].auto_merge is not None
     lab.unreadable.add(("POST", "graphql"))
-    assert "auto-merge is off" in await lab.forge.stop_auto_merge(request.number)
+    assert "auto-merge is off" in await lab.forge.disable_auto_merge(request.number)
     assert [path.rpartition("/")[2] for _, path in lab.seen].count("graphql") == 2
 
 
@@ -202,5 +202,5 @@ async def test_a_mutation_whose_answer_says_nothing_is_not_done(lab: Lab) -> Non
     request, _, _ = await lab.forge.open(proposal(), head)
     lab.answers["POST", "graphql"] = [web.json_response({"data": {"enablePullRequestAutoMerge": None}})]
     with pytest.raises(UnreachableError, match="does not show whether it succeeded"):
-        await lab.forge.auto_merge(request.number, head)
+        await lab.forge.try_auto_merge(request.number, head)
     assert BRANCH in lab.origin.heads()

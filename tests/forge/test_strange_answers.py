@@ -61,26 +61,26 @@ STRANGE: Mapping[str, Callable[[Any], str]] = {
 Operation = Callable[[Lab, int, str], Awaitable[object]]
 
 READS: Mapping[str, tuple[str, Operation]] = {
-    "find": ("pulls", lambda lab, _number, _head: lab.forge.find(BRANCH)),
-    "ended": ("pulls", lambda lab, _number, _head: lab.forge.ended(BRANCH)),
-    "opened": ("pulls", lambda lab, _number, _head: lab.forge.opened()),
-    "opened, by whom": ("user", lambda lab, _number, _head: lab.forge.opened()),
-    "list": ("pulls", lambda lab, _number, _head: lab.forge.pull_requests(nothing)),
-    "list, checks": ("check-runs", lambda lab, _number, _head: lab.forge.pull_requests(nothing)),
-    "list, statuses": ("status", lambda lab, _number, _head: lab.forge.pull_requests(nothing)),
-    "list, reviews": ("reviews", lambda lab, _number, _head: lab.forge.pull_requests(nothing)),
-    "list, one": ("{number}", lambda lab, _number, _head: lab.forge.pull_requests(nothing)),
-    "standing": ("{number}", lambda lab, number, _head: lab.forge.standing(number)),
-    "standing, reviews": ("reviews", lambda lab, number, _head: lab.forge.standing(number)),
-    "standing, me": ("user", lambda lab, number, _head: lab.forge.standing(number)),
-    "marks": ("{number}", lambda lab, number, head: lab.forge.marks_of(number, head)),
-    "number": ("pulls", lambda lab, _number, head: lab.forge.number_of(head)),
+    "find": ("pulls", lambda lab, _number, _head: lab.forge.find_open(BRANCH)),
+    "ended": ("pulls", lambda lab, _number, _head: lab.forge.find_ended(BRANCH)),
+    "opened": ("pulls", lambda lab, _number, _head: lab.forge.list_open()),
+    "opened, by whom": ("user", lambda lab, _number, _head: lab.forge.list_open()),
+    "list": ("pulls", lambda lab, _number, _head: lab.forge.list_recent(nothing)),
+    "list, checks": ("check-runs", lambda lab, _number, _head: lab.forge.list_recent(nothing)),
+    "list, statuses": ("status", lambda lab, _number, _head: lab.forge.list_recent(nothing)),
+    "list, reviews": ("reviews", lambda lab, _number, _head: lab.forge.list_recent(nothing)),
+    "list, one": ("{number}", lambda lab, _number, _head: lab.forge.list_recent(nothing)),
+    "standing": ("{number}", lambda lab, number, _head: lab.forge.fetch(number)),
+    "standing, reviews": ("reviews", lambda lab, number, _head: lab.forge.fetch(number)),
+    "standing, me": ("user", lambda lab, number, _head: lab.forge.fetch(number)),
+    "marks": ("{number}", lambda lab, number, head: lab.forge.fetch_marks(number, head)),
+    "number": ("pulls", lambda lab, _number, head: lab.forge.find_merged(head)),
     "open": ("pulls", lambda lab, _number, head: lab.forge.open(proposal(), head)),
     "approve": ("{number}", lambda lab, number, head: lab.forge.approve(number, head)),
     "merge": ("{number}", lambda lab, number, head: lab.forge.merge(number, head)),
-    "let merge": ("{number}", lambda lab, number, head: lab.forge.let_merge(number, head)),
-    "auto-merge": ("{number}", lambda lab, number, head: lab.forge.auto_merge(number, head)),
-    "stop auto-merge": ("{number}", lambda lab, number, _head: lab.forge.stop_auto_merge(number)),
+    "let merge": ("{number}", lambda lab, number, head: lab.forge.enable_auto_merge(number, head)),
+    "auto-merge": ("{number}", lambda lab, number, head: lab.forge.try_auto_merge(number, head)),
+    "stop auto-merge": ("{number}", lambda lab, number, _head: lab.forge.disable_auto_merge(number)),
     "update": ("{number}", lambda lab, number, head: lab.forge.update_branch(number, head)),
     "close": ("{number}", lambda lab, number, _head: lab.forge.close(number)),
     "supersede": ("{number}", lambda lab, number, head: lab.forge.supersede(number, head, "#99")),
@@ -178,14 +178,14 @@ async def test_a_page_that_links_another_is_not_the_last_though_it_is_not_full(l
     documents = await rows(lab, 40)
     pages = {1: json.dumps(documents[:30]), 2: json.dumps(documents[30:])}
     listed(lab, pages, {1: '<http://elsewhere.example/pulls?page=2>; rel="next"'})
-    assert len(await lab.forge.opened()) == 40
+    assert len(await lab.forge.list_open()) == 40
     assert all(path.endswith("/repos/acme/gitops/pulls") for _, path in lab.seen[-2:])
 
 
 async def test_a_full_page_without_a_link_is_followed_by_the_next(lab: Lab) -> None:
     documents = await rows(lab, 130)
     listed(lab, {1: json.dumps(documents[:100]), 2: json.dumps(documents[100:])}, {})
-    assert len(await lab.forge.opened()) == 130
+    assert len(await lab.forge.list_open()) == 130
 
 
 @pytest.mark.parametrize("count", [30, 100])
@@ -194,20 +194,20 @@ async def test_pages_that_repeat_themselves_are_no_list(lab: Lab, count: int) ->
     link = '<http://127.0.0.1/pulls?page=1>; rel="next"'
     listed(lab, dict.fromkeys(range(1, 60), page), dict.fromkeys(range(1, 60), link))
     with pytest.raises(UnreachableError, match="every page of a list with the same rows"):
-        await lab.forge.opened()
+        await lab.forge.list_open()
     assert [path.rpartition("/")[2] for _, path in lab.seen[-2:]] == ["pulls", "pulls"]
 
 
 async def test_a_second_page_that_cannot_be_read_leaves_no_half_of_a_list(lab: Lab) -> None:
     listed(lab, {1: json.dumps(await rows(lab, 100)), 2: HTML}, {})
     with pytest.raises(UnreachableError, match="cannot be read"):
-        await lab.forge.opened()
+        await lab.forge.list_open()
 
 
 async def test_an_answer_about_other_branches_is_not_none(lab: Lab) -> None:
     listed(lab, {1: json.dumps(await rows(lab, 5))}, {})
     with pytest.raises(UnreachableError, match=f"about the branch {BRANCH} lists #1 of feature/1"):
-        await lab.forge.find(BRANCH)
+        await lab.forge.find_open(BRANCH)
 
 
 async def test_checks_that_were_not_all_listed_do_not_pass(lab: Lab) -> None:
@@ -215,7 +215,7 @@ async def test_checks_that_were_not_all_listed_do_not_pass(lab: Lab) -> None:
     lab.pass_time(60)
     runs = [{"name": "lint", "status": "completed", "conclusion": "success"}]
     lab.answers["GET", "check-runs"] = [web.json_response({"total_count": 3, "check_runs": runs})]
-    (request,) = [one for one in await lab.forge.pull_requests(nothing) if one.state == "open"]
+    (request,) = [one for one in await lab.forge.list_recent(nothing) if one.state == "open"]
     assert request.checks == "pending"
 
 
@@ -223,7 +223,7 @@ async def test_checks_that_were_not_all_listed_do_not_pass(lab: Lab) -> None:
 async def test_another_success_than_200_is_no_answer_to_a_read(lab: Lab, status: int) -> None:
     lab.answers["GET", "pulls"] = [web.Response(status=status, text="" if status == 204 else "[]")]
     with pytest.raises(UnreachableError):
-        await lab.forge.find(BRANCH)
+        await lab.forge.find_open(BRANCH)
 
 
 async def test_an_unreadable_answer_to_a_write_is_looked_up_and_not_sent_again(lab: Lab) -> None:

@@ -84,7 +84,7 @@ class Desk:
 
     async def look(self) -> tuple[PullRequest, ...]:
         """Look at GitHub as the source does."""
-        found = await self.lab.forge.pull_requests(lambda head: ((CART, self._version_at(head)),))
+        found = await self.lab.forge.list_recent(lambda head: ((CART, self._version_at(head)),))
         self.shown = tuple(one for one in found if one.state == "open")
         return self.shown
 
@@ -291,4 +291,4 @@ async def test_the_same_change_again_is_adopted_and_supersedes_nothing(desk: Des
     (*_, last) = await desk.promote(FIRST, supersede=True)
     assert (last.step, last.number) == ("adopted", old.number)
     assert isinstance(desk.lab.forge, GithubForge)
-    assert [one.number for one in await desk.lab.forge.pull_requests(nothing) if one.state == "open"] == [old.number]
+    assert [one.number for one in await desk.lab.forge.list_recent(nothing) if one.state == "open"] == [old.number]

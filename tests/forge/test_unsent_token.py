@@ -31,7 +31,7 @@ def forge_of(lab: Lab, environ: dict[str, str], token: str = "") -> GithubForge:
 @pytest.mark.parametrize("status", [401, 403, 404])
 @pytest.mark.parametrize(
     "ask",
-    [lambda one: one.pull_requests(nothing), lambda one: one.find("sgm/x"), lambda one: one.close(7)],
+    [lambda one: one.list_recent(nothing), lambda one: one.find_open("sgm/x"), lambda one: one.close(7)],
     ids=["list", "find", "close"],
 )
 async def test_what_is_refused_says_that_the_token_was_not_sent(
@@ -49,7 +49,7 @@ async def test_what_is_refused_says_that_the_token_was_not_sent(
 
 async def test_where_no_token_is_withheld_nothing_is_said_of_one(lab: Lab) -> None:
     with pytest.raises(RefusedError) as refused:
-        await forge_of(lab, {}).pull_requests(nothing)
+        await forge_of(lab, {}).list_recent(nothing)
     assert "is not sent" not in str(refused.value)
     assert forge_of(lab, {}).note == ""
 

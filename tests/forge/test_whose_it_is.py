@@ -80,8 +80,8 @@ async def test_where_github_does_not_say_who_we_are_nothing_is_ours(desk: Desk) 
 
 async def test_who_we_are_is_asked_once(lab: Lab) -> None:
     for _ in range(3):
-        await lab.forge.opened()
-        await lab.forge.pull_requests(nothing)
+        await lab.forge.list_open()
+        await lab.forge.list_recent(nothing)
     assert [path.rpartition("/")[2] for _, path in lab.seen].count("user") == 1
 
 
@@ -104,7 +104,7 @@ async def test_the_pull_request_of_a_fork_is_not_the_one_of_our_branch(lab: Lab)
     lab.push()
     pull = lab.state.open(BRANCH, "feat: from a fork of the same owner")
     pull.fork = "acme/gitops-fork"
-    assert await lab.forge.find(BRANCH) is None
+    assert await lab.forge.find_open(BRANCH) is None
 
 
 async def test_a_branch_that_was_merged_is_left_to_github(lab: Lab) -> None:

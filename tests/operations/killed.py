@@ -109,12 +109,12 @@ class FolderForge:
         """Every pull request ever opened."""
         return [json.loads(one.read_text(encoding="utf-8")) for one in sorted(self._folder.glob("*.json"))]
 
-    async def find(self, branch: str) -> PullRequest | None:
+    async def find_open(self, branch: str) -> PullRequest | None:
         """The open pull request of a branch."""
         found = next((one for one in self.all() if one["branch"] == branch), None)
         return None if found is None else PullRequest(found["number"], "", "", "", branch, found["head"], "open")
 
-    async def opened(self) -> tuple[PullRequest, ...]:
+    async def list_open(self) -> tuple[PullRequest, ...]:
         """Every open one; all are marked as sgm's, and ours."""
         return tuple(
             PullRequest(
@@ -135,7 +135,7 @@ class FolderForge:
         origin = str(self._folder.parent / "origin.git")
         subprocess.run(["git", "--git-dir", origin, "update-ref", "-d", f"refs/heads/{branch}"], check=True)
 
-    async def ended(self, branch: str) -> PullRequest | None:
+    async def find_ended(self, branch: str) -> PullRequest | None:
         """None ever is."""
         return None
 
@@ -143,7 +143,7 @@ class FolderForge:
         """Find or make it, as GitHub refuses a second one of the same branch."""
         self._killer.around("open", "before")
         with locked(self._folder / "lock.json"):
-            known = await self.find(proposal.branch)
+            known = await self.find_open(proposal.branch)
             if known is not None:
                 return known, False, ""
             number = 1 + max((int(one.stem) for one in self._folder.glob("*.json") if one.stem.isdigit()), default=0)
@@ -154,11 +154,11 @@ class FolderForge:
         self._killer.around("open", "after")
         return PullRequest(number, proposal.title, "", "", proposal.branch, head, "open"), True, ""
 
-    async def closed_earlier(self, branch: str) -> ClosedEarlier | None:
+    async def find_closed(self, branch: str) -> ClosedEarlier | None:
         """Nobody closed anything here."""
         return None
 
-    async def auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
+    async def try_auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         """Always."""
         self._killer.around("auto-merge", "after")
         return ""

@@ -49,20 +49,20 @@ class Forge:
         self.world.meanwhile()
         return made, True, ""
 
-    async def opened(self) -> tuple[PullRequest, ...]:
+    async def list_open(self) -> tuple[PullRequest, ...]:
         return tuple(self.pulls.values())
 
     async def close(self, number: int) -> str:
         raise AssertionError(number)
 
-    async def closed_earlier(self, branch: str) -> ClosedEarlier | None:
+    async def find_closed(self, branch: str) -> ClosedEarlier | None:
         """Nobody closed anything here."""
         return None
 
-    async def between(self, source: str, old: str, new: str) -> Between:
+    async def compare(self, source: str, old: str, new: str) -> Between:
         return Between()
 
-    async def auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
+    async def try_auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         return ""
 
 

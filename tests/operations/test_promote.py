@@ -61,7 +61,7 @@ class Pulls:
         self.pulls[proposal.branch] = PullRequest(number, proposal.title, url, "ana", proposal.branch, head, "open")
         return self.pulls[proposal.branch], True, self.left
 
-    async def opened(self) -> tuple[PullRequest, ...]:
+    async def list_open(self) -> tuple[PullRequest, ...]:
         """All of them."""
         return tuple(self.pulls.values())
 
@@ -69,15 +69,15 @@ class Pulls:
         """Nobody is ever first here."""
         raise AssertionError(number)
 
-    async def between(self, source: str, old: str, new: str) -> Between:
+    async def compare(self, source: str, old: str, new: str) -> Between:
         """Two commits."""
         return Between((f"1234567 fix: in {source} (Mia)",), 2, f"https://github.com/{source}/compare/{old}...{new}")
 
-    async def closed_earlier(self, branch: str) -> ClosedEarlier | None:
+    async def find_closed(self, branch: str) -> ClosedEarlier | None:
         """Nobody closed anything here."""
         return None
 
-    async def auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
+    async def try_auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         """Note that it was asked for."""
         self.merging.append((number, head))
         return self.unmerged
@@ -537,7 +537,7 @@ async def test_the_commits_between_two_versions_are_not_waited_for_long(
         raise AssertionError
 
     monkeypatch.setattr(promote_module, "_TOLD_SECONDS", 0.05)
-    monkeypatch.setattr(lab.forge, "between", silent)
+    monkeypatch.setattr(lab.forge, "compare", silent)
     (proposal,) = (await lab.promoter().preview(plan())).proposals
     between = proposal.edits[0].between
     assert between is not None

@@ -47,11 +47,11 @@ class Pulls:
     crash: str = ""
     failure: SgmError | None = None
 
-    async def find(self, branch: str) -> PullRequest | None:
+    async def find_open(self, branch: str) -> PullRequest | None:
         """The open pull request of a branch."""
         return self.pulls.get(branch)
 
-    async def ended(self, branch: str) -> PullRequest | None:
+    async def find_ended(self, branch: str) -> PullRequest | None:
         """The one that was closed."""
         return self.closed.get(branch)
 
@@ -66,7 +66,7 @@ class Pulls:
             raise CrashError
         return self.pulls[proposal.branch], made, ""
 
-    async def opened(self) -> tuple[PullRequest, ...]:
+    async def list_open(self) -> tuple[PullRequest, ...]:
         """All of them."""
         return tuple(self.pulls.values())
 
@@ -74,15 +74,15 @@ class Pulls:
         """Nobody is ever first here."""
         raise AssertionError(number)
 
-    async def between(self, source: str, old: str, new: str) -> Between:
+    async def compare(self, source: str, old: str, new: str) -> Between:
         """Two commits."""
         return Between((f"1234567 fix: in {source} (Mia)",), 2, f"https://github.com/{source}/compare/{old}...{new}")
 
-    async def closed_earlier(self, branch: str) -> ClosedEarlier | None:
+    async def find_closed(self, branch: str) -> ClosedEarlier | None:
         """Nobody closed anything here."""
         return None
 
-    async def auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
+    async def try_auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         """Always."""
         return ""
 

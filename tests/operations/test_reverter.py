@@ -268,13 +268,13 @@ class Told:
         self.looked_up: list[str] = []
         self.asked: list[tuple[int, str]] = []
 
-    async def number_of(self, commit: str) -> int:
+    async def find_merged(self, commit: str) -> int:
         self.looked_up.append(commit)
         if self.silent:
             raise UnreachableError("GitHub did not answer within 10 s")
         return self.number
 
-    async def marks_of(self, number: int, commit: str) -> tuple[Mark, ...]:
+    async def fetch_marks(self, number: int, commit: str) -> tuple[Mark, ...]:
         self.asked.append((number, commit))
         if self.silent:
             raise UnreachableError("GitHub did not answer within 10 s")
