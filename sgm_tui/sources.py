@@ -15,9 +15,9 @@ from typing import Protocol
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.updates import Observation
+from sgm_tui.fleet.updates import SourceUpdate
 
-Publish = Callable[[Observation], None]
+Publish = Callable[[SourceUpdate], None]
 """Hands one observation to the store."""
 IsActive = Callable[[], bool]
 """Returns whether anything is changing in a cluster, so that polling it soon is worthwhile."""

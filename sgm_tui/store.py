@@ -16,32 +16,32 @@ from typing import TypeVar, assert_never
 from sgm_tui.fleet.applications import Applications
 from sgm_tui.fleet.cell import Cell, CellFacts
 from sgm_tui.fleet.desired import Desired, DesiredState
-from sgm_tui.fleet.facts import Alert, Application, Metrics, Pending, PullRequest, Rollout, Scaling
+from sgm_tui.fleet.facts import Alert, Application, Metrics, PendingVersion, PullRequest, Rollout, Scaling
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, Fleet, ServiceName, Version
 from sgm_tui.fleet.plans.plan import Plan
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.fleet.soak import soak_of
+from sgm_tui.fleet.soak import required_soak
 from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind
 from sgm_tui.fleet.updates import (
     AlertsListed,
-    Alive,
+    AnswerArriving,
     ApplicationChanged,
-    ApplicationGone,
+    ApplicationDeleted,
     ApplicationsListed,
-    Arriving,
-    DesiredObserved,
-    DesiredRemembered,
-    Lost,
+    DesiredStateCached,
+    DesiredStateRead,
     MetricsListed,
-    Observation,
-    Off,
     PullRequestsListed,
     RolloutChanged,
-    RolloutGone,
+    RolloutDeleted,
     RolloutsListed,
     ScalingListed,
+    SourceAnswered,
+    SourceOff,
+    SourceUnreachable,
+    SourceUpdate,
 )
 
 FRAME_SECONDS = 0.1
@@ -115,7 +115,7 @@ class Store:
         self._metrics: dict[CellKey, Metrics] = {}
         self._alerts: dict[SourceId, tuple[Alert, ...]] = {}
         self._pull_requests: tuple[PullRequest, ...] = ()
-        self._pending: dict[CellKey, tuple[Pending, ...]] = {}
+        self._pending: dict[CellKey, tuple[PendingVersion, ...]] = {}
         self._plan = Plan()
         self._staged: dict[CellKey, Version] = {}
         self._troubled: tuple[SourceHealth, ...] = ()
@@ -166,27 +166,27 @@ class Store:
         self._snapshot = replace(self._snapshot, problem=problem, generated_at=self._clock())
         self._changed.set()
 
-    def apply(self, observation: Observation) -> None:
+    def apply(self, observation: SourceUpdate) -> None:
         """Take in one observation; the next frame shows it."""
         match observation:
-            case Arriving(source):
+            case AnswerArriving(source):
                 self.arrivals[source] += 1
                 return
-            case Lost(source, reason):
+            case SourceUnreachable(source, reason):
                 self._mark(source, "stale", reason)
-            case Off(source, reason):
+            case SourceOff(source, reason):
                 self._mark(source, "off", reason)
-            case DesiredRemembered():
+            case DesiredStateCached():
                 pass  # what was fetched before says nothing of the server now
-            case DesiredObserved() | PullRequestsListed() | MetricsListed() | AlertsListed() | Alive():
+            case DesiredStateRead() | PullRequestsListed() | MetricsListed() | AlertsListed() | SourceAnswered():
                 self._mark(observation.source, "fresh", "", observation.note)
             case _:
                 self._mark(observation.source, "fresh", "", None)
         self._absorb(observation)
 
-    def _absorb(self, observation: Observation) -> None:
+    def _absorb(self, observation: SourceUpdate) -> None:
         match observation:
-            case DesiredObserved(_, state) | DesiredRemembered(_, state):
+            case DesiredStateRead(_, state) | DesiredStateCached(_, state):
                 self._desire(state)
             case ApplicationsListed(source, applications):
                 listed_all = self.applications.lists_all(source)
@@ -196,7 +196,7 @@ class Store:
             case ApplicationChanged(source, key, application):
                 if self.applications.change(source, key, application):
                     self._touch((key,))
-            case ApplicationGone(source, key):
+            case ApplicationDeleted(source, key):
                 if self.applications.remove(source, key, self._clock()):
                     self._touch((key,))
             case RolloutsListed(source, rollouts):
@@ -206,7 +206,7 @@ class Store:
                 self._rollouts[key] = rollout
                 self._ran.add(key)
                 self._touch((key,))
-            case RolloutGone(_, key):
+            case RolloutDeleted(_, key):
                 self._rollouts.pop(key, None)
                 self._touch((key,))
             case ScalingListed(source, scaling):
@@ -217,10 +217,10 @@ class Store:
                 self._list_alerts(source, alerts)
             case PullRequestsListed(_, requests, _):
                 self._list_pull_requests(requests)
-            case Off():
+            case SourceOff():
                 for left in _nothing_left(observation.source):
                     self._absorb(left)
-            case Alive() | Arriving() | Lost():
+            case SourceAnswered() | AnswerArriving() | SourceUnreachable():
                 return
             case _:
                 assert_never(observation)
@@ -377,10 +377,10 @@ class Store:
             alerts=tuple(one for one in alerts if one.service == key.service),
             pending=self._pending.get(key, ()),
             staged=self._staged.get(key),
-            soak=soak_of(self._fleet, self._policy, self._desired.cells, key),
+            soak=required_soak(self._fleet, self._policy, self._desired.cells, key),
             stale=stale,
             stale_since=decisive.since if decisive else None,
-            stale_reason=f"{decisive.name}: {decisive.told}" if decisive else "",
+            stale_reason=f"{decisive.name}: {decisive.short_reason}" if decisive else "",
             loading=bool(awaited := _awaited(related)),
             awaited=awaited,
         )
@@ -402,7 +402,7 @@ def _is_due(cell: Cell, now: datetime) -> bool:
     return cell.suspect_since is not None or (cell.check_at is not None and cell.check_at <= now)
 
 
-def _nothing_left(source: SourceId) -> tuple[Observation, ...]:
+def _nothing_left(source: SourceId) -> tuple[SourceUpdate, ...]:
     """What is not there any more says nothing any more: a cluster made anew without Rollouts runs none of them."""
     match source.kind:
         case "argocd":
@@ -415,13 +415,13 @@ def _nothing_left(source: SourceId) -> tuple[Observation, ...]:
             return ()
 
 
-def _pending_by_cell(requests: Iterable[PullRequest]) -> dict[CellKey, tuple[Pending, ...]]:
+def _pending_by_cell(requests: Iterable[PullRequest]) -> dict[CellKey, tuple[PendingVersion, ...]]:
     """Return what the open pull requests propose for each cell."""
-    pending: dict[CellKey, list[Pending]] = defaultdict(list)
+    pending: dict[CellKey, list[PendingVersion]] = defaultdict(list)
     for request in requests:
         if request.state == "open":
             for key, version in request.proposes:
-                pending[key].append(Pending(version, request.number, request.url, request.created_at))
+                pending[key].append(PendingVersion(version, request.number, request.url, request.created_at))
     return {key: tuple(values) for key, values in pending.items()}
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 
-from sgm_tui.fleet.completeness import Selection, gaps, sources_of
+from sgm_tui.fleet.completeness import Selection, find_gaps, sources_of
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.source import SourceHealth
 from sgm_tui.store import Store
@@ -27,7 +27,7 @@ async def complete_snapshot(store: Store, seconds: float | None, selection: Sele
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             async for snapshot in store.snapshots():
-                missing = gaps(snapshot, selection)
+                missing = find_gaps(snapshot, selection)
                 if snapshot.problem or not missing:
                     return snapshot
                 sources = sources_of(snapshot, selection)

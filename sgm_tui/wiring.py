@@ -24,7 +24,7 @@ from sgm_tui.crash import kind_of
 from sgm_tui.errors import ConfigError, SgmError, UnreachableError
 from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, Stage, StageName
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.updates import Lost, Off
+from sgm_tui.fleet.updates import SourceOff, SourceUnreachable
 from sgm_tui.private_files import make_private_directory
 from sgm_tui.session import Desk, LiveSession
 from sgm_tui.supervision import supervise, uncancelled
@@ -135,7 +135,7 @@ class Connection:
                 # Whatever it is, one source must not take the screen or the other sources with it.
                 logger.exception("source %s failed", source.source)
                 reason = f"a bug in sgm: {kind_of(error)}"
-                self._session.store.apply(Lost(source.source, reason, _SOURCE_RESTART_SECONDS))
+                self._session.store.apply(SourceUnreachable(source.source, reason, _SOURCE_RESTART_SECONDS))
                 self._report(error)
             await asyncio.sleep(_SOURCE_RESTART_SECONDS)
 
@@ -162,18 +162,20 @@ class Connection:
         permission = self._session.permission
         repository = Repository(config.repository.url, config.repository.branch, clones, token=lambda: git_token)
         repository.permission = permission
-        besides = BesidesReader(config, tree, repository)
-        permission.protected_stages_of = ChangedStages(fleet_of(config), tree, repository, besides).protected_by
+        unrelated_changes = BesidesReader(config, tree, repository)
+        permission.protected_stages_of = ChangedStages(
+            fleet_of(config), tree, repository, unrelated_changes
+        ).protected_by
         git = GitSource(repository, tree, config)
         hubs = _hubs(config, stack, permission)
         clusters = {
             one.name: _connected(config, one.context, stack, permission, _protected(config, one.stage))
             for one in config.clusters
         }
-        offs: list[Off] = []
+        offs: list[SourceOff] = []
         store = self._session.store
         self._sources = [git, *_cluster_sources(config, hubs, git_knows(git), store, clusters, offs)]
-        forge = self._forge(config, repository, tree, git, token, offs, besides)
+        forge = self._forge(config, repository, tree, git, token, offs, unrelated_changes)
         self._session.sources = list(self._sources)
         store.configure(
             fleet_of(config),
@@ -192,15 +194,15 @@ class Connection:
         tree: Tree,
         git: GitSource,
         token: str,
-        offs: list[Off],
-        besides: BesidesReader,
+        offs: list[SourceOff],
+        unrelated_changes: BesidesReader,
     ) -> GithubForge | None:
         from sgm_tui.forge.github import GithubForge
         from sgm_tui.forge.source import PullRequestSource
         from sgm_tui.forge.token import why_no_token
 
         if not config.github.repository:
-            offs.append(Off(SourceId("forge"), "github.repository is not configured"))
+            offs.append(SourceOff(SourceId("forge"), "github.repository is not configured"))
             return None
         forge = GithubForge(
             config,
@@ -214,7 +216,7 @@ class Connection:
                 forge,
                 lambda head: tree.proposals(repository, head),
                 lambda commit: tree.brought(repository, commit),
-                besides.of,
+                unrelated_changes.of,
                 config.github.interval_seconds,
                 lambda: _read_once(git, repository),
             )
@@ -384,7 +386,7 @@ def _cluster_sources(
     is_service: Callable[[str], bool],
     store: Store,
     clusters: Clusters,
-    offs: list[Off],
+    offs: list[SourceOff],
 ) -> Iterable[Source]:
     from sgm_tui.live.argocd import ApplicationSource
     from sgm_tui.live.metrics import MetricsSource
@@ -399,7 +401,7 @@ def _cluster_sources(
         named.add(connection.context)
         yield ApplicationSource(connection, namespace, naming, is_service=is_service, scope=scope)
     if not hubs:
-        offs.append(Off(SourceId("argocd"), "argocd.hubs is not configured"))
+        offs.append(SourceOff(SourceId("argocd"), "argocd.hubs is not configured"))
     for cluster in config.clusters:
         connection, moves = clusters[cluster.name], functools.partial(store.moves, cluster.name)
         yield RolloutSource(connection, cluster.name, naming)
@@ -408,8 +410,8 @@ def _cluster_sources(
             yield MetricsSource(cluster.prometheus, cluster.name, config.metrics, naming, moves)
         else:
             reason = f"no prometheus is configured for {cluster.name}"
-            offs.append(Off(SourceId("metrics", cluster.name), reason))
-            offs.append(Off(SourceId("alerts", cluster.name), reason))
+            offs.append(SourceOff(SourceId("metrics", cluster.name), reason))
+            offs.append(SourceOff(SourceId("alerts", cluster.name), reason))
 
 
 async def _read_once(git: GitSource, repository: Repository) -> None:

@@ -18,22 +18,22 @@ from sgm_tui.fleet.facts import (
     Condition,
     Metrics,
     Operation,
-    Pending,
+    PendingVersion,
     PullRequest,
     ReplicaSet,
     Rollout,
     Scaling,
 )
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.history.cell_history import Past, RanHealthy, WayBack
+from sgm_tui.fleet.history.cell_history import HealthyTime, PastVersion, RevertForecast
 from sgm_tui.fleet.history.last_promotion import LastPromotion
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
-from sgm_tui.fleet.plans.plan import Change, Plan, Refusal, Staged
-from sgm_tui.fleet.plans.proposal import FileEdit, Preview, Progress, Proposal, Terms, Unfinished
-from sgm_tui.fleet.plans.staging import behind, promotion_into, promotions_into
+from sgm_tui.fleet.plans.plan import Change, Plan, Refusal, StagingResult
+from sgm_tui.fleet.plans.proposal import FileEdit, Preview, Progress, Proposal, UnfinishedWrite, WriteOptions
+from sgm_tui.fleet.plans.staging import find_cells_behind, plan_promotion, plan_promotions
 from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.fleet.pull_request_actions import PullAction
-from sgm_tui.fleet.reverts.promotion import PromotionRevert, by_stage, promotion_revert
+from sgm_tui.fleet.reverts.promotion import PromotionRevert, group_by_stage, plan_promotion_revert
 from sgm_tui.fleet.rollouts.actions import RolloutAction
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.source import SourceHealth, SourceId, SourceKind, SourceState
@@ -381,7 +381,7 @@ def _in_flight() -> list[Cell]:
             "v5.0.3",
             Journey.PROPOSED,
             since=1860,
-            pending=(Pending(Version("v5.1.0"), 42, "https://github.com/acme/gitops/pull/42"),),
+            pending=(PendingVersion(Version("v5.1.0"), 42, "https://github.com/acme/gitops/pull/42"),),
             reason="#42 wants v5.1.0",
         ),
         cell("catalog", "prod-ap1", "v5.0.3"),
@@ -462,7 +462,7 @@ def _in_flight() -> list[Cell]:
             "v1.10.1",
             Journey.PROPOSED,
             since=300,
-            pending=(Pending(Version("v1.11.0"), 41, "https://github.com/acme/gitops/pull/41"),),
+            pending=(PendingVersion(Version("v1.11.0"), 41, "https://github.com/acme/gitops/pull/41"),),
         ),
         cell(
             "shipping",
@@ -529,12 +529,12 @@ class ScriptedSession:
         self.refusal: Refusal | None = None
         self.previewed: Callable[[FleetSnapshot], Preview] = preview
         self.gates: tuple[Gate, ...] | Refusal = ()
-        self.pasts: tuple[Past, ...] = ()
+        self.pasts: tuple[PastVersion, ...] = ()
         self.last_promotions: dict[tuple[ServiceName, StageName], LastPromotion] = {}
-        self.histories: dict[CellKey, tuple[Past, ...]] = {}
-        self.reverts = Staged(refusals=(Refusal("", "scripted"),))
-        self.fared: dict[str, RanHealthy] = {}
-        self.begun: tuple[Unfinished, ...] = ()
+        self.histories: dict[CellKey, tuple[PastVersion, ...]] = {}
+        self.reverts = StagingResult(refusals=(Refusal("", "scripted"),))
+        self.fared: dict[str, HealthyTime] = {}
+        self.begun: tuple[UnfinishedWrite, ...] = ()
         self.wave_plans: tuple[tuple[WavePlan, WaveStep], ...] = ()
         self.resumed: tuple[Progress, ...] = ()
         self.known_versions: tuple[Version, ...] = ()
@@ -561,21 +561,21 @@ class ScriptedSession:
 
     async def stage_promotion(self, where: CellKey, version: Version | None = None) -> Change | Refusal:
         """By the real rule."""
-        staged = promotion_into(self.snapshot, where, version)
+        staged = plan_promotion(self.snapshot, where, version)
         if isinstance(staged, Change):
             self.plan(self.snapshot.plan.with_change(staged))
         return staged
 
-    async def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+    async def stage_promotions(self, keys: Iterable[CellKey]) -> StagingResult:
         """By the real rule."""
-        staged = promotions_into(self.snapshot, keys)
+        staged = plan_promotions(self.snapshot, keys)
         if staged.changes:
             self.plan(self.snapshot.plan.with_change(*staged.changes))
         return staged
 
-    async def stage_behind(self, stage: StageName) -> Staged:
+    async def stage_behind(self, stage: StageName) -> StagingResult:
         """By the real rule."""
-        return await self.stage_promotions(behind(self.snapshot, stage))
+        return await self.stage_promotions(find_cells_behind(self.snapshot, stage))
 
     async def edit(
         self, change: Change, version: Version | None = None, strategy: str | None = None
@@ -598,7 +598,7 @@ class ScriptedSession:
 
     async def undo(self) -> None:
         """Take the newest change back."""
-        self.plan(self.snapshot.plan.undone())
+        self.plan(self.snapshot.plan.before_last_step())
 
     async def drop(self, change: Change) -> None:
         """Take one change back."""
@@ -610,7 +610,7 @@ class ScriptedSession:
             raise self.failure
         return preview(self.snapshot)
 
-    async def preview(self, terms: Terms) -> Preview:
+    async def preview(self, terms: WriteOptions) -> Preview:
         """One proposal a stage, or the failure."""
         if self.failure is not None:
             raise self.failure
@@ -648,11 +648,11 @@ class ScriptedSession:
         """What a test says."""
         return self.gates
 
-    async def past(self, where: CellKey) -> tuple[Past, ...]:
+    async def past(self, where: CellKey) -> tuple[PastVersion, ...]:
         """What a test says."""
         return self.pasts
 
-    async def measured(self, pasts: Sequence[Past]) -> tuple[Past, ...]:
+    async def measured(self, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
         """As a test says they fared."""
         return tuple(replace(one, healthy=self.fared.get(one.version)) for one in pasts)
 
@@ -661,31 +661,33 @@ class ScriptedSession:
         self.asked.append(("revert", where, to))
         return Refusal("", "scripted")
 
-    async def stage_revert_of(self, service: ServiceName, version: Version) -> Staged:
+    async def stage_revert_of(self, service: ServiceName, version: Version) -> StagingResult:
         """Kept."""
         self.asked.append(("revert of", service, version))
         return self.reverts
 
     async def promotion_reverts(self, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
         """What a test says, of the last promotion of each cell's stage, by the real rule."""
-        shown, groups = self.snapshot, by_stage(tuple(keys))
+        shown, groups = self.snapshot, group_by_stage(tuple(keys))
         return tuple(
-            PromotionRevert(*group, last := self.last_promotions.get(group), promotion_revert(shown, last, histories))
+            PromotionRevert(
+                *group, last := self.last_promotions.get(group), plan_promotion_revert(shown, last, histories)
+            )
             for group, cells in groups.items()
             for histories in [{key: self.histories.get(key, ()) for key in cells}]
         )
 
-    async def stage_reverts(self, changes: Iterable[Change]) -> Staged:
+    async def stage_reverts(self, changes: Iterable[Change]) -> StagingResult:
         """Staged, unless a test has it refused."""
         if self.refusal is not None:
-            return Staged(refusals=(self.refusal,))
-        staged = Staged(tuple(changes))
+            return StagingResult(refusals=(self.refusal,))
+        staged = StagingResult(tuple(changes))
         self.plan(self.snapshot.plan.with_change(*staged.changes))
         return staged
 
-    async def way_back(self, where: CellKey, to: str | None) -> WayBack | Refusal:
+    async def forecast_revert(self, where: CellKey, to: str | None) -> RevertForecast | Refusal:
         """At once."""
-        return WayBack(True, "the pod template equals the stable one")
+        return RevertForecast(True, "the pod template equals the stable one")
 
     async def mark_bad(self, service: ServiceName, version: Version, reason: str) -> None:
         """Kept."""
@@ -726,7 +728,7 @@ class ScriptedSession:
         """Kept."""
         self.asked.append(("drop", identity))
 
-    async def unfinished(self) -> tuple[Unfinished, ...]:
+    async def unfinished(self) -> tuple[UnfinishedWrite, ...]:
         """What a test says."""
         return self.begun
 

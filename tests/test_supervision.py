@@ -16,7 +16,7 @@ from sgm_tui.config.schema import Config, RepositoryConfig
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.updates import Alive, Observation
+from sgm_tui.fleet.updates import SourceAnswered, SourceUpdate
 from sgm_tui.operations.drift_log import DriftLog
 from sgm_tui.session import LiveSession
 from sgm_tui.supervision import StrayCancellationError, run_together
@@ -171,7 +171,7 @@ class Flawed:
     async def run(self, publish: Publish) -> None:
         if self.defects:
             await self.defects.pop()()
-        publish(Alive(GIT))
+        publish(SourceAnswered(GIT))
         await asyncio.Event().wait()
 
     def refresh(self) -> None:
@@ -183,14 +183,14 @@ class FlawedPart(Flawed):
 
     async def run(self, publish: Publish) -> None:
         async def beat() -> None:
-            publish(Alive(GIT))
+            publish(SourceAnswered(GIT))
             await asyncio.Event().wait()
 
         async def follow() -> None:
             if self.defects:
                 await asyncio.sleep(0)
                 await self.defects.pop()()
-            publish(Alive(GIT, "followed"))
+            publish(SourceAnswered(GIT, "followed"))
             await asyncio.Event().wait()
 
         await run_together(follow(), beat())
@@ -202,13 +202,13 @@ async def test_a_source_that_fails_is_stale_at_once_and_starts_again(
     made: type[Flawed], defect: Defect, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = LiveSession()
-    shown, source, observed = Shown(session), made(defect), list[Observation]()
+    shown, source, observed = Shown(session), made(defect), list[SourceUpdate]()
     connection = Connection(session)
     again = asyncio.Event()
 
-    def apply(observation: Observation) -> None:
+    def apply(observation: SourceUpdate) -> None:
         observed.append(observation)
-        if not source.defects and isinstance(observation, Alive) and shown.bugs:
+        if not source.defects and isinstance(observation, SourceAnswered) and shown.bugs:
             again.set()
 
     monkeypatch.setattr(session.store, "apply", apply)

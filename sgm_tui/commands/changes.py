@@ -18,8 +18,8 @@ from sgm_tui.commands.common import may_write
 from sgm_tui.commands.following import already_there, follow, line_of, until_its_turn
 from sgm_tui.errors import RefusedError, UsageError
 from sgm_tui.fleet.model import Version, is_version
-from sgm_tui.fleet.plans.plan import Change, Plan, Refusal, Staged
-from sgm_tui.fleet.plans.proposal import ENDED, UNWRITTEN, Override, Preview, Progress, Terms
+from sgm_tui.fleet.plans.plan import Change, Plan, Refusal, StagingResult
+from sgm_tui.fleet.plans.proposal import ENDED, UNWRITTEN, Override, Preview, Progress, WriteOptions
 from sgm_tui.fleet.plans.strategy import extras_of
 from sgm_tui.permission import Consent
 from sgm_tui.report.changes import Result, document, text, why
@@ -87,7 +87,7 @@ def add_strategy(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def with_strategy(staged: Staged, name: str, config: Config) -> Staged:
+def with_strategy(staged: StagingResult, name: str, config: Config) -> StagingResult:
     """What is staged, each change with a rollout strategy; "" and keep leave each file its own.
 
     Raises:
@@ -98,7 +98,7 @@ def with_strategy(staged: Staged, name: str, config: Config) -> Staged:
     extras = extras_of(name, config.layout.image_key, config.policy.strategies)
     if isinstance(extras, Refusal):
         raise UsageError(f"--strategy: {extras.reason}")
-    return Staged(tuple(replace(one, strategy=name, extras=extras) for one in staged.changes), staged.refusals)
+    return StagingResult(tuple(replace(one, strategy=name, extras=extras) for one in staged.changes), staged.refusals)
 
 
 def version(text: str) -> Version:
@@ -110,7 +110,7 @@ def version(text: str) -> Version:
 
 async def carry_out(
     session: LiveSession,
-    staged: Staged,
+    staged: StagingResult,
     arguments: argparse.Namespace,
     agreed: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
@@ -169,8 +169,8 @@ async def _agree_and_write(
     return result, happened
 
 
-async def _previewed(session: LiveSession, staged: Staged, arguments: argparse.Namespace) -> Preview:
-    terms = Terms(_override(arguments), arguments.reason, arguments.direct, arguments.supersede)
+async def _previewed(session: LiveSession, staged: StagingResult, arguments: argparse.Namespace) -> Preview:
+    terms = WriteOptions(_override(arguments), arguments.reason, arguments.direct, arguments.supersede)
     preview = await session.preview_of(Plan().with_change(*staged.changes), terms)
     return replace(preview, refusals=(*staged.refusals, *preview.refusals))
 
@@ -266,9 +266,9 @@ def _asked(preview: Preview) -> bool:
     return output.asked(f"Write {'this proposal' if count == 1 else f'these {count} proposals'}?")
 
 
-def only_changes(found: Sequence[Change | Refusal]) -> Staged:
+def only_changes(found: Sequence[Change | Refusal]) -> StagingResult:
     """What was found, sorted into what can be written and why not for the rest."""
-    return Staged(
+    return StagingResult(
         tuple(one for one in found if isinstance(one, Change)),
         tuple(one for one in found if isinstance(one, Refusal)),
     )

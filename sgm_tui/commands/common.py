@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sgm_tui.commands import output
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
-from sgm_tui.fleet.completeness import EVERYTHING, UNCONFIGURED, Selection, git_is_silent
+from sgm_tui.fleet.completeness import EVERYTHING, UNCONFIGURED, Selection, git_unavailable_reason
 
 if TYPE_CHECKING:
     from sgm_tui.config.schema import Config
@@ -71,7 +71,7 @@ async def settled_session(
 async def _say_if_cloning(session: LiveSession) -> None:
     """Tell a person why nothing happens: the first time the repository is fetched whole."""
     await asyncio.sleep(_CLONE_NOTE_SECONDS)
-    if git_is_silent(session.store.snapshot):
+    if git_unavailable_reason(session.store.snapshot):
         output.note("sgm: still fetching the repository (the first fetch is a full clone)")
 
 
@@ -157,7 +157,7 @@ def must_have_answered(snapshot: FleetSnapshot, what: str) -> None:
     Raises:
         UnreachableError: whether `what` is so is not known, because git has not answered.
     """
-    if reason := git_is_silent(snapshot):
+    if reason := git_unavailable_reason(snapshot):
         raise UnreachableError(f"whether {what} is not known: {reason}", "Nothing was changed. Try again.")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sgm_tui.commands import output
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plans.following import has_arrived, move_of, unseen
+from sgm_tui.fleet.plans.following import describe_progress, has_arrived, unobservable_reason
 from sgm_tui.fleet.plans.plan import Refusal
 from sgm_tui.fleet.plans.proposal import Progress
 from sgm_tui.report.changes import why
@@ -73,7 +73,11 @@ def _is_over(snapshot: FleetSnapshot, preview: Preview) -> bool:
     moved = {
         (one.change.service, one.change.stage, one.change.to_version) for p in preview.proposals for one in p.edits
     }
-    cells = (cell for cell in snapshot.cells.values() if cell.journey is Journey.FAILED or unseen(snapshot, cell))
+    cells = (
+        cell
+        for cell in snapshot.cells.values()
+        if cell.journey is Journey.FAILED or unobservable_reason(snapshot, cell)
+    )
     return any((cell.key.service, cell.key.stage, cell.desired_version) in moved for cell in cells)
 
 
@@ -129,10 +133,10 @@ def _move(snapshot: FleetSnapshot, key: CellKey, version: Version) -> str:
     cell = snapshot.cells.get(key)
     if cell is None:
         return ""
-    if reason := unseen(snapshot, cell):
+    if reason := unobservable_reason(snapshot, cell):
         merged = "merged; the rest" if cell.desired_version == version else "everything but the merge"
         return f"{merged} cannot be observed from here: {reason}"
-    return move_of(cell, version)
+    return describe_progress(cell, version)
 
 
 def _ended(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], numbers: set[int]) -> int | None:
@@ -144,7 +148,7 @@ def _ended(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], numbers: 
     there = {key: cell for key, cell in arrived.items() if cell.desired_version == wanted[key]}
     if any(cell.journey is Journey.FAILED for cell in there.values()):
         return 1
-    blind = [cell for cell in there.values() if unseen(snapshot, cell)]
+    blind = [cell for cell in there.values() if unobservable_reason(snapshot, cell)]
     done = all(cell in blind or has_arrived(cell) for cell in there.values())
     if blind and done and not _is_to_come(snapshot, wanted, numbers, there):
         _say_blind(wanted, there, blind)

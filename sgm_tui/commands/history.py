@@ -14,7 +14,7 @@ from sgm_tui.commands.arguments import count
 from sgm_tui.commands.common import check_names, check_places, must_know_git, settled_session
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.completeness import Selection
-from sgm_tui.fleet.history.cell_history import Past
+from sgm_tui.fleet.history.cell_history import PastVersion
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.report.status import in_order, time_text
 from sgm_tui.report.tables import align
@@ -79,10 +79,10 @@ async def _history(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _pasts(session: LiveSession, keys: Sequence[CellKey], limit: int, *, measured: bool) -> list[Past]:
+async def _pasts(session: LiveSession, keys: Sequence[CellKey], limit: int, *, measured: bool) -> list[PastVersion]:
     few = asyncio.Semaphore(_AT_ONCE)
 
-    async def of(key: CellKey) -> tuple[Past, ...]:
+    async def of(key: CellKey) -> tuple[PastVersion, ...]:
         async with few:
             pasts = (await session.past(key))[:limit]
             return await session.measured(pasts) if measured else pasts
@@ -90,7 +90,7 @@ async def _pasts(session: LiveSession, keys: Sequence[CellKey], limit: int, *, m
     return [past for pasts in await asyncio.gather(*map(of, keys)) for past in pasts]
 
 
-def _row(past: Past, now: datetime) -> tuple[str, ...]:
+def _row(past: PastVersion, now: datetime) -> tuple[str, ...]:
     note = f"  ✖ {past.known_bad}" if past.known_bad else ""
     lasted = age(timedelta(seconds=past.lasted(now))) + ("" if past.until else " (now)")
     since = age(now - past.at) + " ago"
@@ -109,7 +109,7 @@ def _row(past: Past, now: datetime) -> tuple[str, ...]:
     return (*words, past.revision[:8], past.subject + note)
 
 
-def _document(past: Past, now: datetime) -> dict[str, Any]:
+def _document(past: PastVersion, now: datetime) -> dict[str, Any]:
     healthy = past.healthy
     return {
         "service": past.key.service,

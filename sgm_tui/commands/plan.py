@@ -12,14 +12,14 @@ from sgm_tui.commands import changes, output
 from sgm_tui.commands.common import may_write, must_know_git, settled_session
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.ages import age
-from sgm_tui.fleet.plans.plan import Staged
+from sgm_tui.fleet.plans.plan import StagingResult
 from sgm_tui.fleet.plans.proposal import ENDED
 from sgm_tui.report.status import time_text
 from sgm_tui.report.tables import align
 from sgm_tui.report.waves import wave_document
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.plans.proposal import Progress, Unfinished
+    from sgm_tui.fleet.plans.proposal import Progress, UnfinishedWrite
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.session import LiveSession
 
@@ -71,7 +71,7 @@ async def _plan(arguments: argparse.Namespace) -> int:
         if not snapshot.plan.changes:
             output.note("sgm: press p on a cell of the dashboard to stage a promotion")
         if snapshot.plan.changes or arguments.output == "json":
-            code = await changes.carry_out(session, Staged(snapshot.plan.changes), arguments)
+            code = await changes.carry_out(session, StagingResult(snapshot.plan.changes), arguments)
         else:
             output.data("the plan is empty")
             code = 0
@@ -137,7 +137,7 @@ def _done(arguments: argparse.Namespace, result: str, said: str, **more: object)
     return 0
 
 
-def _list(found: tuple[Unfinished, ...], snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
+def _list(found: tuple[UnfinishedWrite, ...], snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
     if arguments.output == "json":
         rows = [{**asdict(one), "began_at": time_text(one.began_at)} for one in found]
         output.data(json.dumps({"schema": 1, "unfinished": rows}, indent=2, ensure_ascii=False))

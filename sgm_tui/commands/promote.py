@@ -18,8 +18,8 @@ from sgm_tui.commands.common import (
 )
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.model import ServiceName, StageName
-from sgm_tui.fleet.plans.plan import Staged
-from sgm_tui.fleet.plans.staging import behind, cells_of, promotions_into
+from sgm_tui.fleet.plans.plan import StagingResult
+from sgm_tui.fleet.plans.staging import cells_of, find_cells_behind, plan_promotions
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -59,7 +59,7 @@ async def _promote(arguments: argparse.Namespace) -> int:
         return await changes.carry_out(session, staged, arguments)
 
 
-def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
+def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> StagingResult:
     """The changes these arguments ask for.
 
     Raises:
@@ -74,7 +74,7 @@ def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
         one_of("location", arguments.location, {one.location for one in snapshot.fleet.clusters_of(stage)})
     narrow: dict[str, Any] = {"clusters": arguments.cluster or (), "location": arguments.location or ""}
     if arguments.all:
-        late = frozenset(behind(snapshot, stage))
+        late = frozenset(find_cells_behind(snapshot, stage))
         keys = [key for key in cells_of(snapshot, stage, **narrow) if key in late]
     else:
         of = {name: cells_of(snapshot, stage, service=ServiceName(name), **narrow) for name in arguments.services}
@@ -83,4 +83,4 @@ def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
                 must_have_answered(snapshot, f"{name} is deployed there")
                 raise UsageError(f"{name} is not deployed there", "Run sgm status to see where it is deployed.")
         keys = [key for found in of.values() for key in found]
-    return promotions_into(snapshot, keys, arguments.version, StageName(arguments.source) if arguments.source else None)
+    return plan_promotions(snapshot, keys, arguments.version, StageName(arguments.source) if arguments.source else None)

@@ -16,7 +16,7 @@ from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.completeness import Selection
 from sgm_tui.fleet.facts import PullRequest
-from sgm_tui.fleet.pull_request_actions import WORDS, PullAction, changes_protected, why_not
+from sgm_tui.fleet.pull_request_actions import ACTION_NAMES, PullAction, changes_protected, refusal_reason
 from sgm_tui.permission import Consent
 from sgm_tui.report.status import time_text
 from sgm_tui.report.tables import align
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _NAMED = 3
 """So many shared files are named."""
-_ACTIONS: tuple[PullAction, ...] = tuple(WORDS)
+_ACTIONS: tuple[PullAction, ...] = tuple(ACTION_NAMES)
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -63,7 +63,7 @@ async def _prs(arguments: argparse.Namespace) -> int:
             must_have_answered(snapshot, f"pull request #{arguments.number} touches the fleet")
             raise UsageError(f"there is no pull request #{arguments.number} that touches the fleet", "sgm prs")
         may_write(arguments, session)
-        reason = why_not(request, arguments.what)
+        reason = refusal_reason(request, arguments.what)
         if reason:
             _say(request, arguments, "refused", reason)
             output.note(f"sgm: #{request.number} {request.title}: not done: {reason}")
@@ -91,13 +91,13 @@ def _say(request: PullRequest, arguments: argparse.Namespace, result: str, said:
 
 def _asked(request: PullRequest, action: PullAction, locked: Sequence[str]) -> bool:
     """Ask for a yes, or for the names of the protected stages it changes, as the dashboard does."""
-    question = f"#{request.number} {request.title} by {request.author}: {WORDS[action]}?"
+    question = f"#{request.number} {request.title} by {request.author}: {ACTION_NAMES[action]}?"
     return output.typed(question, " ".join(locked)) if locked else output.asked(question)
 
 
 def _why_protected(request: PullRequest, locked: Sequence[str]) -> str:
     """Which protected stages change, and through which files that other stages share."""
-    shared = [one.path for one in request.besides if one.stage is None]
+    shared = [one.path for one in request.unrelated_changes if one.stage is None]
     more = f" and {len(shared) - _NAMED} more" if len(shared) > _NAMED else ""
     through = f" through {', '.join(shared[:_NAMED])}{more}, which every stage shares" if shared else ""
     merges = ", and auto-merge is on" if request.auto_merge else ""
@@ -133,7 +133,7 @@ def _wanted(request: PullRequest, names: dict[str, str | None]) -> bool:
 
 
 def _row(request: PullRequest, now: datetime) -> tuple[str, ...]:
-    stopped = why_not(request, "merge")
+    stopped = refusal_reason(request, "merge")
     since = request.merged_at or request.created_at
     return (
         f"#{request.number}",
@@ -173,8 +173,10 @@ def _document(request: PullRequest) -> dict[str, Any]:
         "merged_at": time_text(request.merged_at),
         "merge_commit": request.merge_commit or None,
         "proposes": None if "proposes" in request.unknown else _proposes(request),
-        "besides": [{"path": one.path, "keys": list(one.keys), "how": one.how or None} for one in request.besides],
-        "not_mergeable_because": why_not(request, "merge") or None,
+        "besides": [
+            {"path": one.path, "keys": list(one.keys), "how": one.how or None} for one in request.unrelated_changes
+        ],
+        "not_mergeable_because": refusal_reason(request, "merge") or None,
     }
 
 

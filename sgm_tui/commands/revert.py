@@ -14,9 +14,9 @@ from sgm_tui.commands.common import check_names, check_places, may_write, must_k
 from sgm_tui.errors import UnreachableError, UsageError
 from sgm_tui.fleet.completeness import Selection, sources_of
 from sgm_tui.fleet.model import ServiceName, StageName
-from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
+from sgm_tui.fleet.plans.plan import Change, Refusal, StagingResult
 from sgm_tui.fleet.plans.staging import cells_of
-from sgm_tui.fleet.reverts.targets import affected, scope_of, wider_scope
+from sgm_tui.fleet.reverts.targets import describe_scope, describe_wider_scope, find_affected_cells
 from sgm_tui.untrusted_text import one_line
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def _revert(arguments: argparse.Namespace) -> int:
         check_names(snapshot, {**names, "stage": [arguments.stage] if arguments.stage else ()})
         check_places(snapshot, arguments.service, arguments.stage, arguments.cluster or ())
         agreed, unknown = None, await _unknown(session, snapshot, arguments)
-        staged = Staged(refusals=(unknown,)) if unknown else await _stage_reverts(session, snapshot, arguments)
+        staged = StagingResult(refusals=(unknown,)) if unknown else await _stage_reverts(session, snapshot, arguments)
         if arguments.bad_version and not unknown:
             agreed = functools.partial(_mark, session, arguments)
         staged = changes.with_strategy(staged, arguments.strategy, session.config)
@@ -73,7 +73,7 @@ async def _revert(arguments: argparse.Namespace) -> int:
 async def _unknown(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Refusal | None:
     """Why a bad version is none anybody knows: a slip of the finger is neither reverted nor marked."""
     service, version = ServiceName(arguments.service), arguments.bad_version
-    if version is None or affected(snapshot, service, version):
+    if version is None or find_affected_cells(snapshot, service, version):
         return None
     known = await session.versions(service)
     if version in known:
@@ -90,10 +90,10 @@ def _silent_clusters(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> 
     stages = (arguments.stage,) if arguments.stage else ()
     selection = Selection(stages=stages, clusters=tuple(arguments.cluster or ()), kinds=frozenset({"rollouts"}))
     silent = [one for one in sources_of(snapshot, selection) if one.state in {"waiting", "stale"}]
-    return "; ".join(f"{one.source.scope} ({one.told or 'no answer yet'})" for one in silent)
+    return "; ".join(f"{one.source.scope} ({one.short_reason or 'no answer yet'})" for one in silent)
 
 
-async def _stage_reverts(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
+async def _stage_reverts(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> StagingResult:
     service = ServiceName(arguments.service)
     if arguments.bad_version:
         return await _away_from(session, snapshot, arguments)
@@ -101,16 +101,16 @@ async def _stage_reverts(session: LiveSession, snapshot: FleetSnapshot, argument
     last, found = await session.desk.reverter.last_promotion(snapshot, service, stage)
     if target is None and not arguments.cluster:
         if last is not None and last.current:
-            output.note(f"sgm: {scope_of(last)}")
+            output.note(f"sgm: {describe_scope(last)}")
         return changes.only_changes(found)
     keys = cells_of(snapshot, stage, service=service, clusters=arguments.cluster or ())
     staged = changes.only_changes(list(dict.fromkeys([await session.revert_of(key, target) for key in keys])))
-    if last is not None and (scope := wider_scope(last, staged.changes)):
+    if last is not None and (scope := describe_wider_scope(last, staged.changes)):
         output.note(f"sgm: {scope}")
     return staged
 
 
-async def _away_from(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> Staged:
+async def _away_from(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> StagingResult:
     """Revert every selected cell, each commit marking the version as known bad."""
     service, version = ServiceName(arguments.service), arguments.bad_version
     found = [

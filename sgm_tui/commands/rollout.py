@@ -13,7 +13,7 @@ from sgm_tui.commands.common import check_names, may_write, must_have_answered, 
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 from sgm_tui.fleet.completeness import Selection
 from sgm_tui.fleet.model import CellKey, ServiceName
-from sgm_tui.fleet.rollouts.actions import WHAT_IT_DOES, RolloutAction, consequence, why_not
+from sgm_tui.fleet.rollouts.actions import ACTION_EFFECTS, RolloutAction, consequence, refusal_reason
 from sgm_tui.permission import Consent
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.facts import Rollout
     from sgm_tui.fleet.snapshot import FleetSnapshot
 
-_ACTIONS: tuple[RolloutAction, ...] = tuple(WHAT_IT_DOES)
+_ACTIONS: tuple[RolloutAction, ...] = tuple(ACTION_EFFECTS)
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
     parser = commands.add_parser("rollout", parents=[shared], help="resume, abort, retry, pause or restart a rollout")
     parser.add_argument(
-        "action", choices=_ACTIONS, help="action: " + "; ".join(f"{a}: {WHAT_IT_DOES[a]}" for a in _ACTIONS)
+        "action", choices=_ACTIONS, help="action: " + "; ".join(f"{a}: {ACTION_EFFECTS[a]}" for a in _ACTIONS)
     )
     parser.add_argument("service", metavar="SERVICE", type=name, help="service of the rollout")
     parser.add_argument("--cluster", metavar="C", type=name, required=True, help="cluster of the rollout")
@@ -50,7 +50,7 @@ async def _rollout(arguments: argparse.Namespace) -> int:
         cell = _cell(snapshot, arguments)
         rollout = cell.facts.rollout
         _must_see(snapshot, cell)
-        why = why_not(rollout, arguments.action)
+        why = refusal_reason(rollout, arguments.action)
         if why or rollout is None:
             _say(cell, arguments, "refused", why)
             output.note(f"sgm: {cell.key}: not done: {why}")
@@ -99,7 +99,7 @@ def _asked(cell: Cell, rollout: Rollout, action: RolloutAction) -> bool:
     moves = f"{rollout.stable_version or '?'} → {rollout.new_version or rollout.spec_version or '?'}"
     if follows:
         output.note(follows)
-    return output.asked(f"{cell.key} {rollout.phase} {moves}: {WHAT_IT_DOES[action]}?")
+    return output.asked(f"{cell.key} {rollout.phase} {moves}: {ACTION_EFFECTS[action]}?")
 
 
 def _say(cell: Cell, arguments: argparse.Namespace, result: str, said: str) -> None:

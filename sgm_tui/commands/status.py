@@ -13,7 +13,7 @@ from sgm_tui.commands import output
 from sgm_tui.commands.arguments import positive
 from sgm_tui.commands.common import check_names, check_places, load_config
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.completeness import Selection, gaps
+from sgm_tui.fleet.completeness import Selection, find_gaps
 
 if TYPE_CHECKING:
     from sgm_tui.config.schema import Config
@@ -79,7 +79,7 @@ async def look(load: ConfigLoader, arguments: argparse.Namespace) -> int:
         snapshot = await session.settled(arguments.timeout, selection)
     if session.error is not None:
         raise session.error
-    missing = gaps(snapshot, selection)
+    missing = find_gaps(snapshot, selection)
     keys = _selected(snapshot, selection) if snapshot.sources else frozenset()
     untrue = _untrue(snapshot, keys, claims)
     if not (missing and not keys and arguments.output in _FOR_PEOPLE):

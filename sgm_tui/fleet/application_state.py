@@ -22,18 +22,18 @@ def application_finding(facts: CellFacts, application: Application) -> Finding |
     if operation is not None and operation.failing and not _is_history(facts, application):
         return Finding(Journey.FAILED, _failing(application), operation.finished_at or operation.started_at)
     if facts.desired is not None and facts.synced is False:
-        if application.operating:
+        if application.is_operating:
             return Finding(Journey.SYNCING, _operating(application), operation.started_at if operation else None)
         reason = f"Argo CD has not seen commit {facts.desired.revision[:7]} yet"
         return Finding(Journey.MERGED, reason, facts.desired.committed_at)
-    if application.operating:
+    if application.is_operating:
         return Finding(Journey.SYNCING, _operating(application), operation.started_at if operation else None)
     if application.sync == "OutOfSync":
         return _out_of_sync(facts, application)
     return None
 
 
-def differing(application: Application) -> str:
+def describe_differences(application: Application) -> str:
     """Which resources differ, in a few words; "" where Argo CD does not say."""
     names = application.differing
     if not names:
@@ -101,7 +101,7 @@ def _out_of_sync(facts: CellFacts, application: Application) -> Finding:
 
 def _out_of_sync_without_git(facts: CellFacts, application: Application, refused: Condition | None) -> Finding:
     """Git is not responding, or does not have the cell any more."""
-    if "git" not in facts.unanswered:
+    if "git" not in facts.unavailable_kinds:
         return Finding(Journey.SYNCING, "no longer in git", grace=DRIFT_GRACE_SECONDS)
     applied = facts.synced and facts.deployed  # the newest commit that could be read, which the cluster has
     if refused is not None or applied or application.revision == application.deployed_revision:
@@ -115,7 +115,7 @@ def _drift(application: Application, refused: Condition | None, grace: float) ->
     operation = application.operation
     synced = operation is not None and operation.phase == "Succeeded"
     parts.append("synced, still OutOfSync" if synced else "OutOfSync: the cluster differs from git")
-    parts.extend(filter(None, (differing(application),)))
+    parts.extend(filter(None, (describe_differences(application),)))
     since = refused.since if refused is not None else None
     return Finding(Journey.SYNCING, "; ".join(parts), since, grace=grace, needs_person=refused is not None)
 

@@ -12,7 +12,7 @@ from sgm_tui.fleet.source import SourceId
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class DriftSighting:
     """When an Application was first seen drifted."""
 
     since: datetime
@@ -28,7 +28,7 @@ class Applications:
         self._hubs: dict[CellKey, SourceId] = {}
         self._rows_only: set[SourceId] = set()
         self._missing: dict[CellKey, datetime] = {}
-        self._sightings: Mapping[CellKey, Sighting] = {}
+        self._sightings: Mapping[CellKey, DriftSighting] = {}
 
     @property
     def cells(self) -> Set[CellKey]:
@@ -52,7 +52,7 @@ class Applications:
         """Whether what a hub does not list is not there: Table rows have no labels to find every Application by."""
         return hub not in self._rows_only
 
-    def remember_drift(self, sightings: Mapping[CellKey, Sighting]) -> None:
+    def remember_drift(self, sightings: Mapping[CellKey, DriftSighting]) -> None:
         """Take in what an earlier run of this program saw drifted."""
         self._sightings = sightings
 

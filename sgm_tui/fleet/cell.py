@@ -15,7 +15,7 @@ from sgm_tui.fleet.model import CellKey, Version
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.desired import Desired
-    from sgm_tui.fleet.facts import Alert, Application, Metrics, Pending, Rollout, Scaling
+    from sgm_tui.fleet.facts import Alert, Application, Metrics, PendingVersion, Rollout, Scaling
     from sgm_tui.fleet.soak import Soak
 
 
@@ -72,7 +72,7 @@ class CellFacts:
     scaling: Scaling | None = None
     metrics: Metrics | None = None
     alerts: tuple[Alert, ...] = ()
-    pending: tuple[Pending, ...] = ()
+    pending: tuple[PendingVersion, ...] = ()
     staged: Version | None = None
     soak: Soak | None = None
     """What the next stage requires of the version here; None where it requires nothing."""
@@ -104,12 +104,12 @@ class CellFacts:
         return errors if errors is not None and errors > most else None
 
     @property
-    def silent_kinds(self) -> frozenset[str]:
+    def stale_kinds(self) -> frozenset[str]:
         """The kinds of sources that do not respond: what came from them is as last seen."""
         return frozenset(name.partition(" ")[0] for name in self.stale)
 
     @property
-    def unanswered(self) -> frozenset[str]:
+    def unavailable_kinds(self) -> frozenset[str]:
         """The kinds of sources this cell cannot be fully judged without and that do not respond."""
         kinds = frozenset(name.partition(" ")[0] for name in (*self.stale, *self.awaited)) & _DECISIVE
         unnamed = (self.loading or self.stale_since is not None) and not kinds
@@ -117,7 +117,7 @@ class CellFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class StandstillWatch:
     """Since when what only time proves has been so; None while it is not."""
 
     unobserved_since: datetime | None = None
@@ -139,7 +139,7 @@ class Cell:
     """One line: why it stands so ("canary paused at step 3/8 by a manual gate")."""
     suspect_since: datetime | None = None
     """Since when it has looked drifted without an operation near; it is called drifted only when that lasts."""
-    watched: Watched = Watched()
+    watched: StandstillWatch = StandstillWatch()
     check_at: datetime | None = None
     """When time alone may decide it anew; None when it cannot."""
 

@@ -60,7 +60,7 @@ def sources_of(snapshot: FleetSnapshot, selection: Selection = EVERYTHING) -> tu
     )
 
 
-def gaps(snapshot: FleetSnapshot, selection: Selection = EVERYTHING) -> tuple[str, ...]:
+def find_gaps(snapshot: FleetSnapshot, selection: Selection = EVERYTHING) -> tuple[str, ...]:
     """Return one line for everything that is still to come; none when the snapshot is complete.
 
     A source that is lost or not configured has answered: its state says what is missing.
@@ -72,7 +72,7 @@ def gaps(snapshot: FleetSnapshot, selection: Selection = EVERYTHING) -> tuple[st
     return (*silent, *_undetailed(snapshot, selection, related))
 
 
-def git_is_silent(snapshot: FleetSnapshot) -> str:
+def git_unavailable_reason(snapshot: FleetSnapshot) -> str:
     """Return why names git knows cannot be checked; "" where git has answered."""
     if not snapshot.sources:
         return UNCONFIGURED

@@ -107,7 +107,7 @@ class Application:
     """`targetRevision` of its source in the GitOps repository: a branch, a tag, a commit, HEAD; "" where unknown."""
 
     @property
-    def operating(self) -> bool:
+    def is_operating(self) -> bool:
         """An operation is requested or under way."""
         return self.requested or (self.operation is not None and self.operation.in_flight)
 
@@ -267,7 +267,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Besides:
+class UnrelatedChange:
     """A file that a pull request changes in more than the version it holds."""
 
     path: str
@@ -312,7 +312,7 @@ class PullRequest:
     """We opened it with sgm, and everything on its branch is sgm's: a newer change may take its place."""
     proposes: tuple[tuple[CellKey, Version], ...] = ()
     """What the matrix would want after the merge."""
-    besides: tuple[Besides, ...] = ()
+    unrelated_changes: tuple[UnrelatedChange, ...] = ()
     """What else it changes, while it is open."""
     unknown: frozenset[str] = frozenset()
     """Fields nobody could read, of one that ended before it was looked at: "checks", "approved", "proposes"; and
@@ -320,7 +320,7 @@ class PullRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingVersion:
     """What one open pull request wants of one cell."""
 
     version: Version

@@ -32,4 +32,4 @@ class Finding:
 def drift_grace(facts: CellFacts) -> float:
     """Seconds for which what looks like drift may be our clone that is behind Argo CD."""
     unseen = facts.application is not None and bool(facts.application.revision) and facts.synced is None
-    return UNSEEN_GRACE_SECONDS if unseen and "git" not in facts.unanswered else DRIFT_GRACE_SECONDS
+    return UNSEEN_GRACE_SECONDS if unseen and "git" not in facts.unavailable_kinds else DRIFT_GRACE_SECONDS

@@ -43,7 +43,7 @@ def worst_first(gates: Iterable[Gate]) -> list[Gate]:
     return sorted(gates, key=lambda gate: (_ORDER[gate.result], gate.cell, gate.gate))
 
 
-def passing(gates: Iterable[Gate]) -> str:
+def passing_gates(gates: Iterable[Gate]) -> str:
     """The names of those that pass in every cell, each once."""
     results: dict[str, bool] = {}
     for gate in gates:

@@ -20,7 +20,7 @@ _SSH_HOSTS = {
 
 
 @lru_cache(maxsize=4096)
-def same_repository(one: str, other: str) -> bool:
+def is_same_repository(one: str, other: str) -> bool:
     """Whether two URLs mean one repository: over any protocol, with or without user, `.git`, a slash at the end or a
     default port, in any case. Ports are compared only between URLs of one protocol: ssh has another than https."""
     (family, host, port, path), (other_family, other_host, other_port, other_path) = _parts(one), _parts(other)

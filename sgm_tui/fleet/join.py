@@ -55,7 +55,7 @@ def join(facts: CellFacts, previous: Cell | None, now: datetime) -> Cell:
         suspect_since=suspect_since,
     )
     # What a cluster that does not respond said last proves nothing about now.
-    return cell if "rollouts" in facts.unanswered else with_soak(with_standstill(cell, previous, now), now)
+    return cell if "rollouts" in facts.unavailable_kinds else with_soak(with_standstill(cell, previous, now), now)
 
 
 def _suspect_since(facts: CellFacts, previous: Cell | None, now: datetime) -> datetime:
@@ -115,7 +115,7 @@ def _in_the_words_of_git(facts: CellFacts) -> CellFacts:
 def _stays_so(facts: CellFacts, now: datetime) -> bool:
     """Whether one look is enough: nothing heals by itself here, and the last operation has long ended."""
     application = facts.application
-    if application is None or not application.detailed or application.operating:
+    if application is None or not application.detailed or application.is_operating:
         return False
     if application.auto_sync and application.self_heal:
         return False
@@ -178,7 +178,7 @@ def _with_intent(facts: CellFacts, finding: Finding) -> Finding:
 
 def _decide(facts: CellFacts, now: datetime) -> Finding:
     """Decide by the sources that respond. One that does not takes away what it alone knows, and nothing else."""
-    unanswered = facts.unanswered
+    unanswered = facts.unavailable_kinds
     if not unanswered:
         return _decide_tracked(facts, now)
     finding = _decide_tracked(_without(facts, unanswered), now)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
-from sgm_tui.fleet.facts import Besides, PullRequest
+from sgm_tui.fleet.facts import PullRequest, UnrelatedChange
 from sgm_tui.fleet.model import Fleet, StageName
 
 PullAction = Literal["approve", "merge", "auto-merge", "stop-auto-merge", "update", "close"]
 
-WORDS: Mapping[PullAction, str] = {
+ACTION_NAMES: Mapping[PullAction, str] = {
     "approve": "approve",
     "merge": "merge",
     "auto-merge": "enable auto-merge",
@@ -20,7 +20,7 @@ WORDS: Mapping[PullAction, str] = {
 }
 
 
-def why_not(request: PullRequest, action: PullAction) -> str:
+def refusal_reason(request: PullRequest, action: PullAction) -> str:
     """Why an action cannot be done now; "" when it can."""
     if request.state != "open":
         return f"it is {request.state}"
@@ -43,12 +43,12 @@ def protected_by(request: PullRequest, fleet: Fleet) -> tuple[StageName, ...]:
     All of them where it changes what stages share (a chart, an ApplicationSet, CODEOWNERS: whatever lies outside the
     folders of the stages), and where it is not known what it changes.
     """
-    besides = None if "proposes" in request.unknown else request.besides
-    return protected_stages({key.stage for key, _ in request.proposes}, besides, fleet)
+    unrelated_changes = None if "proposes" in request.unknown else request.unrelated_changes
+    return protected_stages({key.stage for key, _ in request.proposes}, unrelated_changes, fleet)
 
 
 def protected_stages(
-    proposes: Iterable[StageName], besides: Collection[Besides] | None, fleet: Fleet
+    proposes: Iterable[StageName], unrelated_changes: Collection[UnrelatedChange] | None, fleet: Fleet
 ) -> tuple[StageName, ...]:
     """The protected stages that a branch changes, in the fleet's order.
 
@@ -57,8 +57,8 @@ def protected_stages(
         besides: what else it changes; None where that is unknown, which may be anything.
         fleet: the stages there are.
     """
-    is_shared = besides is None or any(one.stage is None for one in besides)
-    touched = {*proposes, *(one.stage for one in besides or ())}
+    is_shared = unrelated_changes is None or any(one.stage is None for one in unrelated_changes)
+    touched = {*proposes, *(one.stage for one in unrelated_changes or ())}
     return tuple(stage.name for stage in fleet.stages if stage.protected and (is_shared or stage.name in touched))
 
 

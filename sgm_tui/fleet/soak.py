@@ -26,7 +26,7 @@ class Soak:
     seconds: float
 
 
-def soak_of(fleet: Fleet, policy: Policy, desired: Mapping[CellKey, Desired], key: CellKey) -> Soak | None:
+def required_soak(fleet: Fleet, policy: Policy, desired: Mapping[CellKey, Desired], key: CellKey) -> Soak | None:
     """Return what the next stage requires of a cell's version; None where it requires nothing, or has the version."""
     stage, here = fleet.stage_after(key.stage), desired.get(key)
     if stage is None or here is None:

@@ -53,7 +53,7 @@ class SourceHealth:
         return str(self.source)
 
     @property
-    def told(self) -> str:
+    def short_reason(self) -> str:
         """The reason without who it is about, where that is said already ("prod-us1 did not answer" of prod-us1)."""
         who = self.source.scope
         if who and self.reason.startswith((f"{who} ", f"{who}: ")):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sgm_tui.fleet.cell import Journey, Verdict, Watched
+from sgm_tui.fleet.cell import Journey, StandstillWatch, Verdict
 from sgm_tui.fleet.versions import is_same_image
 
 if TYPE_CHECKING:
@@ -56,16 +56,16 @@ def with_standstill(cell: Cell, previous: Cell | None, now: datetime) -> Cell:
     )
 
 
-def _watched(facts: CellFacts, rollout: Rollout, previous: Cell | None, now: datetime) -> Watched:
+def _watched(facts: CellFacts, rollout: Rollout, previous: Cell | None, now: datetime) -> StandstillWatch:
     """Return since when a cell has looked as if it stood still."""
-    before = previous.watched if previous is not None else Watched()
-    return Watched(
+    before = previous.watched if previous is not None else StandstillWatch()
+    return StandstillWatch(
         None if rollout.observed else before.unobserved_since or _unobserved_since(facts, rollout, now),
         _down_since(rollout, previous, now) if _is_down(rollout) else None,
     )
 
 
-def _standstill(rollout: Rollout, journey: Journey, watch: Watched, now: datetime) -> Standstill | None:
+def _standstill(rollout: Rollout, journey: Journey, watch: StandstillWatch, now: datetime) -> Standstill | None:
     """Return what time has proved by now; None when nothing."""
     if watch.down_since is not None and now - watch.down_since >= DOWN_AFTER:
         why = f": {rollout.message}" if rollout.message else ""
@@ -79,7 +79,7 @@ def _standstill(rollout: Rollout, journey: Journey, watch: Watched, now: datetim
     return None
 
 
-def _next_check(rollout: Rollout, watch: Watched, now: datetime) -> datetime | None:
+def _next_check(rollout: Rollout, watch: StandstillWatch, now: datetime) -> datetime | None:
     """Return when time alone may prove something next; None when never."""
     moments = (
         watch.down_since + DOWN_AFTER if watch.down_since is not None else None,

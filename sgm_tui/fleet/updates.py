@@ -16,7 +16,7 @@ from sgm_tui.fleet.source import SourceId
 
 
 @dataclass(frozen=True, slots=True)
-class Alive:
+class SourceAnswered:
     """The source answered: nothing new, but what is known is still true."""
 
     source: SourceId
@@ -30,14 +30,14 @@ class Alive:
 
 
 @dataclass(frozen=True, slots=True)
-class Arriving:
+class AnswerArriving:
     """A part of an answer has come and the rest is on its way: nothing can be concluded from it yet."""
 
     source: SourceId
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class SourceUnreachable:
     """The source does not answer; it keeps trying."""
 
     source: SourceId
@@ -48,7 +48,7 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Off:
+class SourceOff:
     """The source is not configured, or not there (no CRD); saying so is not a failure."""
 
     source: SourceId
@@ -56,7 +56,7 @@ class Off:
 
 
 @dataclass(frozen=True, slots=True)
-class DesiredObserved:
+class DesiredStateRead:
     """The repository at a (new) head."""
 
     source: SourceId
@@ -69,7 +69,7 @@ class DesiredObserved:
 
 
 @dataclass(frozen=True, slots=True)
-class DesiredRemembered:
+class DesiredStateCached:
     """The repository at the head that was fetched last, while its server does not answer: no sign of life."""
 
     source: SourceId
@@ -96,7 +96,7 @@ class ApplicationChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class ApplicationGone:
+class ApplicationDeleted:
     """One Application was deleted."""
 
     source: SourceId
@@ -121,7 +121,7 @@ class RolloutChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class RolloutGone:
+class RolloutDeleted:
     """One Rollout was deleted."""
 
     source: SourceId
@@ -166,19 +166,19 @@ class PullRequestsListed:
     """What a person should know though the source is well: how many were left out, that the token expires soon."""
 
 
-Observation = (
-    Alive
-    | Arriving
-    | Lost
-    | Off
-    | DesiredObserved
-    | DesiredRemembered
+SourceUpdate = (
+    SourceAnswered
+    | AnswerArriving
+    | SourceUnreachable
+    | SourceOff
+    | DesiredStateRead
+    | DesiredStateCached
     | ApplicationsListed
     | ApplicationChanged
-    | ApplicationGone
+    | ApplicationDeleted
     | RolloutsListed
     | RolloutChanged
-    | RolloutGone
+    | RolloutDeleted
     | ScalingListed
     | MetricsListed
     | AlertsListed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from sgm_tui.errors import RefusedError
-from sgm_tui.fleet.plans.proposal import Between
+from sgm_tui.fleet.plans.proposal import CommitRange
 from sgm_tui.forge.connection import Connection, StatusError
 from sgm_tui.forge.wire import Comparison
 from sgm_tui.untrusted_text import clean
@@ -13,7 +13,7 @@ from sgm_tui.untrusted_text import clean
 _MOST_COMMITS = 20
 
 
-def between(connection: Connection, source: str, old: str, new: str) -> Between:
+def between(connection: Connection, source: str, old: str, new: str) -> CommitRange:
     """Read the commits between two tags of a repository, the oldest first, at most 20 of them.
 
     Raises:
@@ -31,4 +31,4 @@ def between(connection: Connection, source: str, old: str, new: str) -> Between:
         f"({clean(one.commit.author.name if one.commit.author is not None else '')})"
         for one in comparison.commits[:_MOST_COMMITS]
     ]
-    return Between(tuple(commits), comparison.total_commits, clean(comparison.html_url))
+    return CommitRange(tuple(commits), comparison.total_commits, clean(comparison.html_url))

@@ -29,7 +29,7 @@ from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.history.trailers import Mark
-from sgm_tui.fleet.plans.proposal import Between, ClosedEarlier, Proposal
+from sgm_tui.fleet.plans.proposal import ClosedPullRequest, CommitRange, Proposal
 from sgm_tui.forge.actions import PullActions
 from sgm_tui.forge.comparing import between
 from sgm_tui.forge.conditional import Answer, Conditional
@@ -343,7 +343,7 @@ class GithubForge:
         """The newest pull request of a branch of ours that was merged or closed."""
         return await self._sent(lambda: self._opening.find(branch, "closed"))
 
-    async def find_closed(self, branch: str) -> ClosedEarlier | None:
+    async def find_closed(self, branch: str) -> ClosedPullRequest | None:
         """The newest pull request of a branch of ours, if somebody closed it without merging it."""
         return await self._sent(lambda: self._opening.closed_earlier(branch))
 
@@ -363,12 +363,12 @@ class GithubForge:
         """Let it merge by itself once checks and owners agree; "" or why that was left undone."""
         return await self._changed(head, consent, lambda: self._actions.auto_merge(number, head))
 
-    async def compare(self, source: str, old: str, new: str) -> Between:
+    async def compare(self, source: str, old: str, new: str) -> CommitRange:
         """The commits between two versions (tags) of a service's own repository; never raises, it says why not."""
         try:
             return await self._asked(lambda: between(self._connection, source, old, new))
         except SgmError as error:
-            return Between(reason=error.message)
+            return CommitRange(reason=error.message)
 
     async def approve(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         """Approve this head; GitHub lets nobody approve their own.

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.facts import PullRequest
-from sgm_tui.fleet.plans.proposal import ClosedEarlier, Proposal
+from sgm_tui.fleet.plans.proposal import ClosedPullRequest, Proposal
 from sgm_tui.forge.assignment import dress, is_dressed
 from sgm_tui.forge.connection import LOST, Connection, StatusError, is_lost
 from sgm_tui.forge.documents import pull_of, time_of
@@ -51,7 +51,7 @@ class Opening:
         own = (one for one in rows if one.head.ref == branch and one.is_from_its_own_repository)
         return max(own, key=lambda one: one.number, default=None)
 
-    def closed_earlier(self, branch: str) -> ClosedEarlier | None:
+    def closed_earlier(self, branch: str) -> ClosedPullRequest | None:
         """The newest pull request of a branch, if it was closed without being merged.
 
         Raises:
@@ -62,7 +62,7 @@ class Opening:
             return None
         issue = self._connection.read(f"{self._root}/issues/{pull.number}", Issue)
         by = clean(issue.closed_by.login) if issue.closed_by is not None else ""
-        return ClosedEarlier(pull.number, by, time_of(issue.closed_at), clean(pull.html_url))
+        return ClosedPullRequest(pull.number, by, time_of(issue.closed_at), clean(pull.html_url))
 
     def open(self, proposal: Proposal, head: str) -> tuple[PullRequest, bool, str]:
         """The pull request for a pushed branch: found or made. Whether it was made, and what was left undone."""

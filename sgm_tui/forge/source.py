@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.facts import Besides, PullRequest
+from sgm_tui.fleet.facts import PullRequest, UnrelatedChange
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.updates import Lost, PullRequestsListed
+from sgm_tui.fleet.updates import PullRequestsListed, SourceUnreachable
 from sgm_tui.forge.listing import MergedChanges, ProposedChanges
 from sgm_tui.forge.quota import PausedError
 from sgm_tui.sources import Backoff, PollLoop, Publish
@@ -42,7 +42,7 @@ class PullRequestSource:
         forge: Lister,
         proposes: ProposedChanges,
         merged: MergedChanges,
-        besides: Callable[[str], tuple[Besides, ...] | None],
+        unrelated_changes: Callable[[str], tuple[UnrelatedChange, ...] | None],
         seconds: float,
         after: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
@@ -60,7 +60,7 @@ class PullRequestSource:
         self._forge = forge
         self._proposes = proposes
         self._merged = merged
-        self._besides = besides
+        self._besides = unrelated_changes
         self._after = after
         self._polling = PollLoop(seconds, Backoff(seconds, _LONGEST_RETRY), requested_pause=_pause_of_limit)
 
@@ -78,7 +78,9 @@ class PullRequestSource:
 
         if self._after is not None:
             await self._after()
-        await self._polling.run(look, lambda error, pause: publish(Lost(self.source, error.message, pause)))
+        await self._polling.run(
+            look, lambda error, pause: publish(SourceUnreachable(self.source, error.message, pause))
+        )
 
     def _with_besides(self, requests: Sequence[PullRequest]) -> tuple[PullRequest, ...]:
         """Add what else each open pull request changes.
@@ -88,10 +90,10 @@ class PullRequestSource:
         return tuple(self._with_besides_of_one(one) if one.state == "open" else one for one in requests)
 
     def _with_besides_of_one(self, request: PullRequest) -> PullRequest:
-        besides = self._besides(request.head)
-        if besides is None:
+        unrelated_changes = self._besides(request.head)
+        if unrelated_changes is None:
             return replace(request, unknown=request.unknown | {"proposes"})
-        return replace(request, besides=besides)
+        return replace(request, unrelated_changes=unrelated_changes)
 
 
 def _pause_of_limit(error: SgmError) -> float | None:

@@ -12,11 +12,11 @@ from sgm_tui.gitops.unrelated_changes import BesidesReader
 class ChangedStages:
     """Compares commits with the main branch, by the rule the screens ask by: what stages share is every stage's."""
 
-    def __init__(self, fleet: Fleet, tree: Tree, repository: Repository, besides: BesidesReader) -> None:
+    def __init__(self, fleet: Fleet, tree: Tree, repository: Repository, unrelated_changes: BesidesReader) -> None:
         self._fleet = fleet
         self._tree = tree
         self._repository = repository
-        self._besides = besides
+        self._besides = unrelated_changes
 
     def protected_by(self, commit: str) -> tuple[StageName, ...]:
         """Return the protected stages that merging a commit changes; all of them where the clone does not hold it.

@@ -8,19 +8,19 @@ from dataclasses import replace
 from threading import Lock
 
 from sgm_tui.config.schema import Config
-from sgm_tui.fleet.history.cell_history import Past, PastKind
+from sgm_tui.fleet.history.cell_history import PastVersion, PastVersionKind
 from sgm_tui.fleet.history.last_promotion import LastPromotion, last_promotion, newest_promotion
 from sgm_tui.fleet.history.trailers import (
     CHANGE,
     KNOWN_BAD,
-    LET_GO,
     PROMOTION,
     SGM,
+    UNMARK,
     Marks,
     identities_in,
-    lets_go,
     marks_in,
-    who,
+    name_person,
+    unmarks_version,
 )
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.gitops.repository import Commit, Repository
@@ -41,14 +41,14 @@ class History:
         self._head = ""
         self._commits: list[Commit] = []
         self._positions: dict[str, int] = {}
-        self._pasts: dict[CellKey, tuple[Past, ...]] = {}
+        self._pasts: dict[CellKey, tuple[PastVersion, ...]] = {}
         self._marks: Marks = {}
         self._people: dict[str, str] = {}
         """Merged commit → who is behind it; a commit never changes."""
         self._ours: dict[str, bool] = {}
         self._identities: dict[str, frozenset[str]] = {}
 
-    def past_of(self, key: CellKey) -> tuple[Past, ...]:
+    def past_of(self, key: CellKey) -> tuple[PastVersion, ...]:
         """The versions of a cell, newest first, one entry for each commit that changed it.
 
         Raises:
@@ -104,31 +104,31 @@ class History:
         for cluster in self._config.clusters:
             pasts = self.past_of(CellKey(service, StageName(cluster.stage), ClusterName(cluster.name)))
             for at, past in enumerate(pasts):
-                went_back = any(past.version == older.version for older in pasts[at + 2 :])
-                if went_back and not self._is_ours(past):
+                has_gone_back = any(past.version == older.version for older in pasts[at + 2 :])
+                if has_gone_back and not self._is_ours(past):
                     found[past.revision] = past.number or 0, pasts[at + 1].version
         return found
 
     def let_go_since(self, revision: str, service: ServiceName, version: Version) -> bool:
         """Whether a commit after this one lets a version go again."""
-        later = self._repository.messages(f"{revision}..{self._repository.head()}", (LET_GO,))
-        return any(lets_go(one, service, version) for one in later)
+        later = self._repository.messages(f"{revision}..{self._repository.head()}", (UNMARK,))
+        return any(unmarks_version(one, service, version) for one in later)
 
-    def _is_ours(self, past: Past) -> bool:
+    def _is_ours(self, past: PastVersion) -> bool:
         """Whether a commit, or what it merged, still says which change of ours it is."""
         if past.revision not in self._ours:
             merged = self._repository.messages(f"{past.parent}..{past.revision}", (CHANGE,)) if past.parent else ()
             self._ours[past.revision] = bool(merged)
         return self._ours[past.revision]
 
-    def _identities_of(self, past: Past) -> frozenset[str]:
+    def _identities_of(self, past: PastVersion) -> frozenset[str]:
         """The promotion a commit, or what it merged, says it belongs to."""
         if past.revision not in self._identities:
             merged = f"{past.parent}..{past.revision}" if past.parent else past.revision
             self._identities[past.revision] = identities_in(self._repository.messages(merged, (CHANGE, PROMOTION)))
         return self._identities[past.revision]
 
-    def at_commit(self, key: CellKey, revision: str) -> Past | None:
+    def at_commit(self, key: CellKey, revision: str) -> PastVersion | None:
         """What a cell wanted at a commit, given in full or by its first characters; None when that is not known."""
         pasts = self.past_of(key)
         with self._lock:
@@ -138,7 +138,7 @@ class History:
             return None
         return next((past for past in pasts if positions.get(past.revision, found[0] + 1) <= found[0]), None)
 
-    def last_commit(self, past: Past, pasts: Sequence[Past]) -> str:
+    def last_commit(self, past: PastVersion, pasts: Sequence[PastVersion]) -> str:
         """The last commit at which git wanted a version: the one before the next version came."""
         at = pasts.index(past)
         return pasts[at - 1].parent if at else self._head
@@ -148,17 +148,17 @@ class History:
         if head != self._head:
             self._commits = self._repository.first_parents(head)
             self._positions = {commit.sha: at for at, commit in enumerate(self._commits)}
-            self._marks = marks_in(self._repository.messages(head, (KNOWN_BAD, LET_GO)))
+            self._marks = marks_in(self._repository.messages(head, (KNOWN_BAD, UNMARK)))
             self._pasts.clear()
             self._head = head
 
-    def _read(self, key: CellKey) -> tuple[Past, ...]:
+    def _read(self, key: CellKey) -> tuple[PastVersion, ...]:
         paths = self._paths(key)
         touching = [(at, one) for at, one in enumerate(self._commits) if not paths.isdisjoint(one.paths)]
         ordered = [path for path in self._templates(key) if path in paths]
         places = [(commit.sha, path) for _, commit in touching for path in ordered]
         contents = iter(self._repository.read_at(places))
-        found: list[Past] = []
+        found: list[PastVersion] = []
         for at, commit in touching:
             files = {path: data for path in ordered if (data := next(contents)) is not None}
             path = next((one for one in ordered if one in files), "")
@@ -170,11 +170,11 @@ class History:
             found = _continued(found, newest, self._who(newest) if found and newest.kind == "revert" else "")
         return tuple(reversed(found))
 
-    def _who(self, past: Past) -> str:
+    def _who(self, past: PastVersion) -> str:
         """Who is behind what was merged: not who merged it, where its commits or their messages name somebody."""
         if past.revision not in self._people and past.parent:
             merged = self._repository.messages(f"{past.parent}..{past.revision}", ())
-            named = [name for name in map(who, merged) if name != SGM]
+            named = [name for name in map(name_person, merged) if name != SGM]
             self._people[past.revision] = named[-1] if named else past.author
         return self._people.get(past.revision, past.author)
 
@@ -198,8 +198,8 @@ class History:
             return None
 
 
-def _past(key: CellKey, version: Version, commit: Commit, parent: str, path: str) -> Past:
-    return Past(
+def _past(key: CellKey, version: Version, commit: Commit, parent: str, path: str) -> PastVersion:
+    return PastVersion(
         key=key,
         version=version,
         revision=commit.sha,
@@ -214,7 +214,7 @@ def _past(key: CellKey, version: Version, commit: Commit, parent: str, path: str
     )
 
 
-def _continued(found: list[Past], newest: Past, by: str) -> list[Past]:
+def _continued(found: list[PastVersion], newest: PastVersion, by: str) -> list[PastVersion]:
     """The past with one more entry; a revert, by somebody, tells against the version it took away."""
     if not found:
         return [newest]
@@ -222,7 +222,7 @@ def _continued(found: list[Past], newest: Past, by: str) -> list[Past]:
     return [*found[:-1], replace(found[-1], until=newest.at, known_bad=bad), newest]
 
 
-def _kind(subject: str) -> PastKind:
+def _kind(subject: str) -> PastVersionKind:
     # git itself writes `Revert "…"` around what it reverts: reverting a revert brings back what was good.
     around, depth = subject, 0
     while match := _REVERT.match(around):

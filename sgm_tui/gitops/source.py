@@ -12,7 +12,7 @@ from sgm_tui.config.schema import Config
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.desired import DesiredState
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.updates import Alive, DesiredObserved, DesiredRemembered, Lost
+from sgm_tui.fleet.updates import DesiredStateCached, DesiredStateRead, SourceAnswered, SourceUnreachable
 from sgm_tui.gitops.releases import knows_all, releases_in
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
@@ -60,7 +60,7 @@ class GitSource:
             await self._list_releases()
 
         def report(error: SgmError, pause: float) -> None:
-            publish(Lost(self.source, error.message, pause))
+            publish(SourceUnreachable(self.source, error.message, pause))
             self.looked.set()
 
         await self._remember(publish)
@@ -75,7 +75,11 @@ class GitSource:
             if there == here and here.get(self._repository.branch) == self.state.revision:
                 await run_in(Lane.GIT_READS, self._record_fetch)
                 self.state = replace(self.state, fetched_at=None)
-                publish(DesiredObserved(self.source, self.state) if self._news else Alive(self.source, self.state.note))
+                publish(
+                    DesiredStateRead(self.source, self.state)
+                    if self._news
+                    else SourceAnswered(self.source, self.state.note)
+                )
                 self._news = False
                 return
         head = await self._repository.fetch()
@@ -85,7 +89,7 @@ class GitSource:
             state = await run_in(Lane.GIT_READS, self._tree.desired, self._repository, head)
             self.state = replace(state, releases=releases)
         self._news = False
-        publish(DesiredObserved(self.source, self.state))
+        publish(DesiredStateRead(self.source, self.state))
 
     async def _list_releases(self) -> None:
         """Read which versions there have been, once something is wanted that is not among them; told with the next
@@ -116,7 +120,7 @@ class GitSource:
             return
         if state is not None:
             self.state = state
-            publish(DesiredRemembered(self.source, state))
+            publish(DesiredStateCached(self.source, state))
 
     def _last_fetched(self) -> DesiredState | None:
         if not (self._repository.path / "HEAD").exists():

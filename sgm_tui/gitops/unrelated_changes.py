@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from sgm_tui.config.schema import Config
-from sgm_tui.fleet.facts import Besides
+from sgm_tui.fleet.facts import UnrelatedChange
 from sgm_tui.fleet.model import StageName
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
@@ -27,9 +27,9 @@ class BesidesReader:
         self._folders = _stage_folders(config)
         self._tree = tree
         self._repository = repository
-        self._known: dict[tuple[str, str], tuple[Besides, ...]] = {}
+        self._known: dict[tuple[str, str], tuple[UnrelatedChange, ...]] = {}
 
-    def of(self, head: str) -> tuple[Besides, ...] | None:
+    def of(self, head: str) -> tuple[UnrelatedChange, ...] | None:
         """What a branch changes besides versions, by path; None where its commit is not in the clone."""
         at = (self._repository.head(), head)
         if at in self._known:
@@ -42,7 +42,7 @@ class BesidesReader:
         self._known[at] = tuple(self._between(base, head))
         return self._known[at]
 
-    def _between(self, base: str, head: str) -> Iterator[Besides]:
+    def _between(self, base: str, head: str) -> Iterator[UnrelatedChange]:
         before, after = self._repository.tree(base), self._repository.tree(head)
         changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
         holds = {place.path for place in self._tree.places(after).values()} & before.keys()
@@ -53,9 +53,9 @@ class BesidesReader:
                 continue
             told += 1
             if told <= _MOST:
-                yield Besides(clean(path), keys or (), _how(path, before, after), self._stage_of(path))
+                yield UnrelatedChange(clean(path), keys or (), _how(path, before, after), self._stage_of(path))
         if told > _MOST:
-            yield Besides(f"{told - _MOST} more files")
+            yield UnrelatedChange(f"{told - _MOST} more files")
 
     def _other_keys(self, before: str, after: str) -> tuple[str, ...] | None:
         """The keys that differ and are not the version, nor the list that holds it; None where nobody can tell."""

@@ -21,7 +21,7 @@ from sgm_tui.fleet.argo.objects import (
     read_object,
     value_paths,
 )
-from sgm_tui.fleet.git_urls import same_repository
+from sgm_tui.fleet.git_urls import is_same_repository
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.gitops.tree import Tree
 from sgm_tui.lint.kustomize import changed_files
@@ -136,7 +136,7 @@ class Subject:
         """Whether a repository URL means this repository."""
         if self.config is None:
             return False
-        return any(same_repository(url, one) for one in self.config.repository_urls)
+        return any(is_same_repository(url, one) for one in self.config.repository_urls)
 
     def current(self, revision: str) -> bool:
         """Return whether a revision of this repository means these files: its default branch, or ours by name."""

@@ -17,13 +17,13 @@ from sgm_tui.fleet.facts import Application
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.fleet.updates import (
-    Alive,
+    AnswerArriving,
     ApplicationChanged,
-    ApplicationGone,
+    ApplicationDeleted,
     ApplicationsListed,
-    Arriving,
-    Lost,
-    Off,
+    SourceAnswered,
+    SourceOff,
+    SourceUnreachable,
 )
 from sgm_tui.live.application_wire import ApplicationWire, Table, applications_of, to_application
 from sgm_tui.live.connection import AbsentError, ClusterConnection, decode, probe
@@ -81,7 +81,7 @@ class ApplicationSource:
     async def _follow(self, publish: Publish) -> None:
         await self._publish_table(publish)
         collection = Collection(
-            self._connection, self._path, ApplicationWire, arrived=lambda: publish(Arriving(self.source))
+            self._connection, self._path, ApplicationWire, arrived=lambda: publish(AnswerArriving(self.source))
         )
         async for event in follow(collection, wake=self._wake):
             match event:
@@ -90,11 +90,11 @@ class ApplicationSource:
                 case Changed(change, wire):
                     self._apply_change(change, wire, publish)
                 case Heartbeat() if not self._has_missed_probe:
-                    publish(Alive(self.source))
+                    publish(SourceAnswered(self.source))
                 case Trouble(AbsentError(), _):
-                    publish(Off(self.source, f"Argo CD is not installed on {self._connection.context}"))
+                    publish(SourceOff(self.source, f"Argo CD is not installed on {self._connection.context}"))
                 case Trouble(error, pause):
-                    publish(Lost(self.source, error.message, pause))
+                    publish(SourceUnreachable(self.source, error.message, pause))
             self._is_following = not isinstance(event, Trouble)
 
     async def _probe_regularly(self, publish: Publish) -> None:
@@ -103,9 +103,9 @@ class ApplicationSource:
             error = await probe(self._connection, self._path)
             had_missed, self._has_missed_probe = self._has_missed_probe, error is not None
             if error is not None:
-                publish(Lost(self.source, error.message, self._connection.pace.probe))
+                publish(SourceUnreachable(self.source, error.message, self._connection.pace.probe))
             elif self._is_following:
-                publish(Alive(self.source))
+                publish(SourceAnswered(self.source))
             elif had_missed:
                 self.refresh()
             await asyncio.sleep(self._connection.pace.probe)
@@ -147,7 +147,7 @@ class ApplicationSource:
         if before is not None and (change == "DELETED" or before != key):
             self._remove_from_cell(name, before, publish)
         if key is None or application is None or change == "DELETED":
-            publish(Alive(self.source))
+            publish(SourceAnswered(self.source))
             return
         self._keys[name] = key
         self._claims[key][name] = application
@@ -160,7 +160,7 @@ class ApplicationSource:
         if self._claims[key]:
             publish(ApplicationChanged(self.source, key, self._claims[key][self._representative(key)]))
         else:
-            publish(ApplicationGone(self.source, key))
+            publish(ApplicationDeleted(self.source, key))
 
     def _convert(self, wire: ApplicationWire | Unreadable) -> tuple[str, CellKey | None, Application | None]:
         """Return name, cell and value of an Application.

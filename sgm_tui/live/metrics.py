@@ -18,7 +18,7 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.facts import Alert, Metrics
 from sgm_tui.fleet.model import CellKey, ClusterName
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.updates import AlertsListed, Lost, MetricsListed
+from sgm_tui.fleet.updates import AlertsListed, MetricsListed, SourceUnreachable
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.prometheus import MALFORMED, PrometheusClient, connect, finite_number, translate_errors
 from sgm_tui.live.single_call_thread import SingleCallThread
@@ -107,7 +107,7 @@ class MetricsSource:
         try:
             publish(MetricsListed(self.source, *await self._metrics_thread.run(self._fetch_metrics)))
         except SgmError as error:
-            publish(Lost(self.source, error.message, self._backoff.upcoming))
+            publish(SourceUnreachable(self.source, error.message, self._backoff.upcoming))
             return error
         return None
 
@@ -115,7 +115,7 @@ class MetricsSource:
         try:
             publish(AlertsListed(self.alerts, *await self._alerts_thread.run(self._fetch_alerts)))
         except SgmError as error:
-            publish(Lost(self.alerts, error.message, self._backoff.upcoming))
+            publish(SourceUnreachable(self.alerts, error.message, self._backoff.upcoming))
 
     def _fetch_metrics(self) -> tuple[dict[CellKey, Metrics], str]:
         """Query every metric; return the values of each cell, and the remarks of Prometheus ("" for none)."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sgm_tui.config.schema import ClusterConfig, Config
-from sgm_tui.fleet.git_urls import same_repository
+from sgm_tui.fleet.git_urls import is_same_repository
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 
 IsService = Callable[[str], bool]
@@ -79,7 +79,7 @@ class Naming:
 
     def is_repository(self, url: str) -> bool:
         """Return whether the URL of a source is the GitOps repository's, in any spelling."""
-        return any(same_repository(url, own) for own in self.config.repository_urls)
+        return any(is_same_repository(url, own) for own in self.config.repository_urls)
 
     def service_in(self, namespace: str) -> str | None:
         """Return the service that a namespace is for; None where its name does not match the template."""

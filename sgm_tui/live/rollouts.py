@@ -18,7 +18,15 @@ from sgm_tui.fleet.facts import UNREADABLE, AnalysisRun, Rollout
 from sgm_tui.fleet.model import CellKey, ClusterName
 from sgm_tui.fleet.rollouts.rollout import ReplicaSetObject, RolloutObject, derive
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.updates import Alive, Arriving, Lost, Off, RolloutChanged, RolloutGone, RolloutsListed
+from sgm_tui.fleet.updates import (
+    AnswerArriving,
+    RolloutChanged,
+    RolloutDeleted,
+    RolloutsListed,
+    SourceAnswered,
+    SourceOff,
+    SourceUnreachable,
+)
 from sgm_tui.live.connection import AbsentError, ClusterConnection, probe
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollout_wire import (
@@ -166,7 +174,7 @@ class RolloutSource:
             _PATHS[kind],
             _WIRES[kind],
             _SELECTORS.get(kind, {}),
-            arrived=lambda: publish(Arriving(self.source)),
+            arrived=lambda: publish(AnswerArriving(self.source)),
         )
         async for event in follow(collection, wake=self._wakes[kind]):
             match event:
@@ -187,7 +195,7 @@ class RolloutSource:
             error = await probe(self._connection, _PATHS["rollouts"])
             had_missed, self._has_missed_probe = self._has_missed_probe, error is not None
             if error is not None:
-                publish(Lost(self.source, error.message, self._connection.pace.probe))
+                publish(SourceUnreachable(self.source, error.message, self._connection.pace.probe))
             elif had_missed and self._failing:
                 self.refresh()
             else:
@@ -197,14 +205,14 @@ class RolloutSource:
     def _publish_alive(self, publish: Publish) -> None:
         """Publish Alive, but only while every required collection is followed and the last probe succeeded."""
         if self._listed >= _REQUIRED and not self._failing and not self._has_missed_probe:
-            publish(Alive(self.source, self._missing))
+            publish(SourceAnswered(self.source, self._missing))
 
     async def _publish_trouble(self, kind: Kind, trouble: Trouble, publish: Publish) -> None:
         message = trouble.error.message
         if kind in _REQUIRED:
             self._failing[kind] = message
         if kind == "rollouts" and isinstance(trouble.error, AbsentError):
-            publish(Off(self.source, f"Argo Rollouts is not installed on {self._cluster}"))
+            publish(SourceOff(self.source, f"Argo Rollouts is not installed on {self._cluster}"))
             return
         if kind == "analysisruns":
             _log.info("no AnalysisRuns from %s: %s", self._cluster, message)
@@ -214,7 +222,7 @@ class RolloutSource:
                 await self._read_list(kind, [], publish)
             self._publish_alive(publish)
             return
-        publish(Lost(self.source, message, trouble.retry_in))
+        publish(SourceUnreachable(self.source, message, trouble.retry_in))
 
     async def _read_list(self, kind: Kind, items: list[msgspec.Raw], publish: Publish) -> None:
         objects: dict[str, Any] = {}
@@ -242,7 +250,7 @@ class RolloutSource:
         after = objects.rollouts.get(owner)
         for key in dict.fromkeys(entry[0] for entry in (before, after) if entry is not None):
             if not objects.claims[key]:
-                publish(RolloutGone(self.source, key))
+                publish(RolloutDeleted(self.source, key))
             elif (representative := objects.representative(key)) == owner or kind == "rollouts":
                 publish(RolloutChanged(self.source, key, objects.derive(representative)))
 

@@ -10,7 +10,7 @@ import msgspec
 from sgm_tui.fleet.facts import Scaling
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.source import SourceId
-from sgm_tui.fleet.updates import Lost, Off, ScalingListed
+from sgm_tui.fleet.updates import ScalingListed, SourceOff, SourceUnreachable
 from sgm_tui.live.connection import AbsentError, ClusterConnection
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollout_wire import tracked_by
@@ -85,11 +85,13 @@ class ScalingSource:
             try:
                 items, _ = await list_all(self._connection, _PATH, deadline=self._connection.pace.unary)
             except AbsentError as error:
-                publish(Off(self.source, error.message))
+                publish(SourceOff(self.source, error.message))
             else:
                 publish(ScalingListed(self.source, self._scaling_by_cell(items)))
 
-        await self._polling.run(look, lambda error, pause: publish(Lost(self.source, error.message, pause)))
+        await self._polling.run(
+            look, lambda error, pause: publish(SourceUnreachable(self.source, error.message, pause))
+        )
 
     def _scaling_by_cell(self, items: list[msgspec.Raw]) -> dict[CellKey, Scaling]:
         scaling: dict[CellKey, Scaling] = {}

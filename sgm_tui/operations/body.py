@@ -13,7 +13,7 @@ from urllib.parse import quote
 from sgm_tui.config.schema import Config
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.cell import Cell
-from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
+from sgm_tui.fleet.gate import SIGNS, Gate, passing_gates, worst_first
 from sgm_tui.fleet.markdown import markdown_text as plain
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plans.plan import Change
@@ -59,7 +59,7 @@ def _commits(edits: Sequence[FileEdit]) -> Iterator[str]:
     """What lies between the two versions, once for each service."""
     seen: set[tuple[str, str, str]] = set()
     for edit in edits:
-        change, between = edit.change, edit.between
+        change, between = edit.change, edit.commit_range
         key = (change.service, change.from_version, change.to_version)
         if between is None or between.reason or key in seen:
             continue
@@ -117,7 +117,7 @@ def _gates(gates: Sequence[Gate], override: Override | None) -> str:
         for gate in ordered
         if gate.result != "pass"
     ]
-    passed = passing(ordered)
+    passed = passing_gates(ordered)
     lines = ["### Gates", ""]
     if rows:
         lines += ["| | gate | where | why |", "|---|---|---|---|", *rows, ""]
@@ -199,10 +199,11 @@ def _steps(edits: Sequence[FileEdit]) -> Iterator[str]:
 def _speed(edits: Sequence[FileEdit]) -> Iterator[str]:
     """How fast each revert will be, for whoever is asked to approve it at night."""
     lines = [
-        f"- {plain(edit.change.service)} in {plain(edit.change.place)}: **{edit.way.speed}**: {plain(edit.way.reason)}"
-        + (f". Faster: {plain(edit.way.faster)}" if edit.way.faster else "")
+        f"- {plain(edit.change.service)} in {plain(edit.change.place)}: "
+        f"**{edit.forecast.speed}**: {plain(edit.forecast.reason)}"
+        + (f". Faster: {plain(edit.forecast.faster)}" if edit.forecast.faster else "")
         for edit in edits
-        if edit.way is not None
+        if edit.forecast is not None
     ]
     if lines:
         yield "\n".join(["### Revert", "", *lines])

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.plans.proposal import ClosedEarlier, Proposal
+from sgm_tui.fleet.plans.proposal import ClosedPullRequest, Proposal
 
 _SECONDS = 10.0
 """A plan does not wait longer than that to be shown."""
@@ -20,7 +20,7 @@ _SECONDS = 10.0
 class Closed(Protocol):
     """Where pull requests are looked up."""
 
-    async def find_closed(self, branch: str) -> ClosedEarlier | None:
+    async def find_closed(self, branch: str) -> ClosedPullRequest | None:
         """The newest pull request of a branch of ours, if somebody closed it without merging it."""
         ...
 
@@ -45,7 +45,7 @@ async def _with_one(forge: Closed, proposal: Proposal, open_branches: Collection
         async with asyncio.timeout(_SECONDS):
             earlier = await forge.find_closed(proposal.branch)
     except SgmError as error:
-        earlier = ClosedEarlier(0, reason=error.message)
+        earlier = ClosedPullRequest(0, reason=error.message)
     except TimeoutError:
-        earlier = ClosedEarlier(0, reason=f"GitHub did not answer within {_SECONDS:.0f} s")
+        earlier = ClosedPullRequest(0, reason=f"GitHub did not answer within {_SECONDS:.0f} s")
     return replace(proposal, closed_earlier=earlier)

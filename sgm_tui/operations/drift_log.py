@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.applications import Sighting
+from sgm_tui.fleet.applications import DriftSighting
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -26,9 +26,9 @@ class DriftLog:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._sightings: dict[CellKey, Sighting] = {}
+        self._sightings: dict[CellKey, DriftSighting] = {}
 
-    def read(self) -> Mapping[CellKey, Sighting]:
+    def read(self) -> Mapping[CellKey, DriftSighting]:
         """Read what an earlier run saw; nothing where that cannot be read."""
         try:
             if self._file.stat().st_size <= _LARGEST:
@@ -51,7 +51,7 @@ class DriftLog:
                 except SgmError as error:
                     _log.info("what has drifted cannot be recorded: %s", error.message)
 
-    def _after(self, snapshot: FleetSnapshot) -> dict[CellKey, Sighting]:
+    def _after(self, snapshot: FleetSnapshot) -> dict[CellKey, DriftSighting]:
         """What is known after a snapshot: a cell that nobody can judge now may be drifted still."""
         unjudged = {
             key: sighting
@@ -59,13 +59,13 @@ class DriftLog:
             if (cell := snapshot.cells.get(key)) is None or cell.journey in {Journey.UNKNOWN, Journey.SYNCING}
         }
         return unjudged | {
-            key: Sighting(cell.since, cell.facts.application.uid)
+            key: DriftSighting(cell.since, cell.facts.application.uid)
             for key, cell in snapshot.cells.items()
             if cell.journey is Journey.DRIFTED and cell.facts.application is not None
         }
 
 
-def _text(sightings: Mapping[CellKey, Sighting]) -> str:
+def _text(sightings: Mapping[CellKey, DriftSighting]) -> str:
     entries = [
         {**asdict(key), "since": one.since.isoformat(), "uid": one.uid}
         for key, one in sorted(sightings.items(), key=lambda item: str(item[0]))
@@ -73,9 +73,9 @@ def _text(sightings: Mapping[CellKey, Sighting]) -> str:
     return json.dumps(entries)
 
 
-def _sighting(entry: Any) -> tuple[CellKey, Sighting]:
+def _sighting(entry: Any) -> tuple[CellKey, DriftSighting]:
     since = datetime.fromisoformat(entry["since"])
     if since.tzinfo is None:
         raise ValueError(f"{entry['since']!r} has no time zone")
     key = CellKey(ServiceName(entry["service"]), StageName(entry["stage"]), ClusterName(entry["cluster"]))
-    return key, Sighting(since, str(entry["uid"]))
+    return key, DriftSighting(since, str(entry["uid"]))

@@ -11,7 +11,7 @@ from sgm_tui.fleet.argo.objects import IN_CLUSTER, Application, AppProject, Sync
 from sgm_tui.fleet.argo.schedule import ScheduleError, check_sync_window, schedule
 from sgm_tui.fleet.argo.windows import Window
 from sgm_tui.fleet.facts import Application as Live
-from sgm_tui.fleet.gates.evidence import Admission
+from sgm_tui.fleet.gates.evidence import ProjectPermission
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.lint.subject import Checkout, Subject
 from sgm_tui.live.naming import Naming
@@ -57,17 +57,19 @@ class Platform:
         one = self.applications.get(key)
         return one.project if one is not None else live.project if live is not None else ""
 
-    def admission(self, key: CellKey, found: Project) -> Admission:
+    def admission(self, key: CellKey, found: Project) -> ProjectPermission:
         """Whether its project lets the cell's Application be what it is (protocols A10)."""
         one, project = self.applications.get(key), found.value
         if one is None:
-            return Admission(None, f"no Application of {key} is found in git")
+            return ProjectPermission(None, f"no Application of {key} is found in git")
         if project is None:
             if one.project == _BUILT_IN:
-                return Admission(None, f"project default is not {found.place}")
-            return Admission(False, f"there is no AppProject {clean(one.project) or '(none named)'} {found.place}")
+                return ProjectPermission(None, f"project default is not {found.place}")
+            return ProjectPermission(
+                False, f"there is no AppProject {clean(one.project) or '(none named)'} {found.place}"
+            )
         refusal = next(_refusals(one, project, self.destination(one)), "")
-        return Admission(not refusal, refusal or f"project {project.name} allows it")
+        return ProjectPermission(not refusal, refusal or f"project {project.name} allows it")
 
     def windows(self, key: CellKey, found: Project, live: Live | None = None) -> tuple[Window, ...] | str:
         """The sync windows of its project that speak of the cell's Application, or why they are not known.

@@ -14,7 +14,7 @@ from typing import Protocol
 from sgm_tui.config.schema import Config
 from sgm_tui.fleet.argo.objects import Application, Source, value_paths
 from sgm_tui.fleet.plans.plan import Change
-from sgm_tui.fleet.reverts.targets import Template
+from sgm_tui.fleet.reverts.targets import TemplateComparison
 from sgm_tui.gitops.chart import pod_values, reaching
 from sgm_tui.gitops.history import History
 from sgm_tui.gitops.yaml.compare import differing
@@ -65,7 +65,7 @@ class PodTemplates:
         self._history = history
         self._commits = commits
 
-    def template(self, change: Change) -> Template:
+    def template(self, change: Change) -> TemplateComparison:
         """Whether the pods after a revert are those of the version it goes back to.
 
         Raises:
@@ -76,35 +76,37 @@ class PodTemplates:
         undone = [at for at, past in enumerate(pasts) if past.revision in change.undoes]
         target = pasts[max(undone) + 1] if undone and max(undone) + 1 < len(pasts) else None
         if target is None:
-            return Template(None, reason="the creation time of the stable pods is unknown")
+            return TemplateComparison(None, reason="the creation time of the stable pods is unknown")
         made_at, head = self._history.last_commit(target, pasts), self._repository.head()
         then = self._repository.read(made_at, target.path)
         if then is None:
-            return Template(None, reason=f"{target.path} did not exist when the stable pods were created")
+            return TemplateComparison(None, reason=f"{target.path} did not exist when the stable pods were created")
         try:
             differs = differing(then, written(self._repository, head, change).after)
         except (EditRefusedError, UnreadableError) as error:
-            return Template(None, reason=clean(error))
+            return TemplateComparison(None, reason=clean(error))
         platform = self._commits.at(head).platform
         if isinstance(platform, str):
-            return Template(None, reason=platform)
+            return TemplateComparison(None, reason=platform)
         between = _Between(self._repository.tree(made_at), self._repository.tree(head))
         return self._judged(change, platform, differs, between)
 
-    def _judged(self, change: Change, platform: Platform, differs: tuple[str, ...], between: _Between) -> Template:
+    def _judged(
+        self, change: Change, platform: Platform, differs: tuple[str, ...], between: _Between
+    ) -> TemplateComparison:
         found: set[str] = set()
         for key in change.cells:
             application = platform.applications.get(key)
             if application is None:
-                return Template(None, reason=f"the source of {key} is unknown: git has no Application for it")
+                return TemplateComparison(None, reason=f"the source of {key} is unknown: git has no Application for it")
             doubt = next(self._doubts(application, platform, change.path, between), "")
             if doubt:
-                return Template(None, reason=doubt)
+                return TemplateComparison(None, reason=doubt)
             reached = self._reached(application, platform, differs, between.now)
             if isinstance(reached, str):
-                return Template(None, reason=reached)
+                return TemplateComparison(None, reason=reached)
             found.update(reached)
-        return Template(not found, tuple(clean(one) for one in sorted(found)))
+        return TemplateComparison(not found, tuple(clean(one) for one in sorted(found)))
 
     def _doubts(self, one: Application, platform: Platform, own: str, between: _Between) -> Iterator[str]:
         """Everything besides the cell's own values for which its pods may have become other ones."""

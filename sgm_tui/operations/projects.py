@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from sgm_tui.fleet.argo.objects import AppProject, ArgoObjects, read_object
 from sgm_tui.fleet.facts import Application as Live
-from sgm_tui.fleet.gates.evidence import ProjectRead
+from sgm_tui.fleet.gates.evidence import ProjectOrigin
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.operations.platform import Platform, Project
 from sgm_tui.untrusted_text import clean
@@ -28,7 +28,7 @@ class Found:
     """The project of one cell, and where it was read."""
 
     project: Project
-    read: ProjectRead | None = None
+    read: ProjectOrigin | None = None
     """None where there is no hub to ask."""
 
 
@@ -51,7 +51,7 @@ async def projects_of(
     wanted = sorted({one for one in asked.values() if all(one)})
     answers = await asyncio.gather(*(hubs.read(*one) for one in wanted))
     found = {one: _judged(platform, *one, answer) for one, answer in zip(wanted, answers, strict=True)}
-    unasked = ProjectRead("git", "the hub of its Application is unknown")
+    unasked = ProjectOrigin("git", "the hub of its Application is unknown")
     return {key: found.get(one, Found(_of_git(platform, one[1]), unasked)) for key, one in asked.items()}
 
 
@@ -62,14 +62,14 @@ def _hub(live: Live | None) -> str:
 def _judged(platform: Platform, hub: str, name: str, answer: Mapping[str, Any] | str | None) -> Found:
     of_git = _of_git(platform, name)
     if answer is None:
-        return Found(Project(name, None, f"on {hub}"), ProjectRead(hub, missing=of_git.value is not None))
+        return Found(Project(name, None, f"on {hub}"), ProjectOrigin(hub, missing=of_git.value is not None))
     live = answer if isinstance(answer, str) else _project(answer)
     if isinstance(live, str):
-        return Found(of_git, ProjectRead("git", live))
+        return Found(of_git, ProjectOrigin("git", live))
     other = of_git.value
     return Found(
         Project(name, live, f"on {hub}"),
-        ProjectRead(
+        ProjectOrigin(
             hub,
             permission_differs=other is not None and _permission(live) != _permission(other),
             windows_differ=other is not None and _windows(live) != _windows(other),

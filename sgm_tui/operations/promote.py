@@ -16,21 +16,21 @@ from typing import Protocol
 from sgm_tui.config.schema import Config
 from sgm_tui.fleet.codeowners import PLACES, Owners
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.gates.evaluation import judge
+from sgm_tui.fleet.gates.evaluation import evaluate_gates
 from sgm_tui.fleet.gates.evidence import Evidence
-from sgm_tui.fleet.history.cell_history import WayBack
+from sgm_tui.fleet.history.cell_history import RevertForecast
 from sgm_tui.fleet.model import CellKey, StageName, Version
 from sgm_tui.fleet.plans.plan import Change, Plan, Refusal
 from sgm_tui.fleet.plans.proposal import (
     ENDED,
-    Adopted,
-    Between,
+    AdoptedChange,
+    CommitRange,
     FileEdit,
     Preview,
     Progress,
     Proposal,
     Superseded,
-    Terms,
+    WriteOptions,
 )
 from sgm_tui.fleet.plans.strategy import steps_of
 from sgm_tui.fleet.plans.superseding import replaceable
@@ -65,7 +65,7 @@ class Investigator(Protocol):
 class Holder(Protocol):
     """Knows which versions must not come back, and how fast the way back is."""
 
-    async def way_back(self, snapshot: FleetSnapshot, change: Change) -> WayBack:
+    async def forecast_revert(self, snapshot: FleetSnapshot, change: Change) -> RevertForecast:
         """What will happen when a revert is merged."""
         ...
 
@@ -105,14 +105,14 @@ class Promoter:
         self._holder = holder
         self._left_out = left_out
         self._forge = forge
-        self._between: dict[tuple[str, str, str], Between] = {}
+        self._between: dict[tuple[str, str, str], CommitRange] = {}
         self._submission = Submission(config, repository, forge, journal, audit, locks)
 
     async def preview(
         self,
         plan: Plan,
         snapshot: FleetSnapshot | None = None,
-        terms: Terms | None = None,
+        terms: WriteOptions | None = None,
     ) -> Preview:
         """The plan against a freshly fetched repository, with every gate.
 
@@ -124,7 +124,7 @@ class Promoter:
         Raises:
             SgmError: the repository cannot be reached.
         """
-        terms = terms or Terms()
+        terms = terms or WriteOptions()
         head, evidence = await asyncio.gather(self._repository.fetch(), self._evidence(plan, snapshot))
         edits, refusals = await run_in(Lane.GIT_READS, self._edits, head, plan, snapshot)
         edits = await self._with_ways(await self._with_commits(edits), snapshot)
@@ -152,10 +152,10 @@ class Promoter:
         edits, refusals = await run_in(Lane.GIT_READS, self._edits, head, plan, snapshot)
         owners = await run_in(Lane.GIT_READS, self._owners, head)
         groups, adopted, more = await run_in(Lane.GIT_READS, self._groups, head, edits, snapshot)
-        proposals = tuple(self._proposal(one, owners, None, Evidence(), Terms()) for one in groups)
+        proposals = tuple(self._proposal(one, owners, None, Evidence(), WriteOptions()) for one in groups)
         return Preview(head, proposals, (*refusals, *more), adopted)
 
-    async def judge(self, change: Change, snapshot: FleetSnapshot) -> tuple[Gate, ...]:
+    async def evaluate_gates(self, change: Change, snapshot: FleetSnapshot) -> tuple[Gate, ...]:
         """Every gate of one change, the worst first."""
         evidence = await self._evidence(Plan((change,)), snapshot)
         planned = [one for one in snapshot.plan.changes if one.stage == change.stage]
@@ -230,7 +230,7 @@ class Promoter:
 
     def _groups(
         self, head: str, edits: Sequence[FileEdit], snapshot: FleetSnapshot | None, *, direct: bool = False
-    ) -> tuple[list[Group], tuple[Adopted, ...], list[Refusal]]:
+    ) -> tuple[list[Group], tuple[AdoptedChange, ...], list[Refusal]]:
         """What is opened together, what open pull requests bring already, and both told for the rest."""
         groups = list(grouped(edits, self._config.policy))
         if snapshot is None:
@@ -255,12 +255,13 @@ class Promoter:
                     found = await asyncio.gather(*(self._forge.compare(*key) for key in new))
                 self._between.update(zip(new, found, strict=True))
             except TimeoutError:
-                late = Between(reason=f"no answer within {_TOLD_SECONDS:.0f} s")
+                late = CommitRange(reason=f"no answer within {_TOLD_SECONDS:.0f} s")
                 return [
-                    edit if key is None else replace(edit, between=late) for edit, key in zip(edits, keys, strict=True)
+                    edit if key is None else replace(edit, commit_range=late)
+                    for edit, key in zip(edits, keys, strict=True)
                 ]
         return [
-            edit if key is None else replace(edit, between=self._between.get(key))
+            edit if key is None else replace(edit, commit_range=self._between.get(key))
             for edit, key in zip(edits, keys, strict=True)
         ]
 
@@ -269,8 +270,8 @@ class Promoter:
         if self._holder is None or snapshot is None:
             return list(edits)
         reverts = [edit for edit in edits if edit.change.kind == "revert"]
-        ways = await asyncio.gather(*(self._holder.way_back(snapshot, edit.change) for edit in reverts))
-        foretold = {edit.change: replace(edit, way=way) for edit, way in zip(reverts, ways, strict=True)}
+        ways = await asyncio.gather(*(self._holder.forecast_revert(snapshot, edit.change) for edit in reverts))
+        foretold = {edit.change: replace(edit, forecast=way) for edit, way in zip(reverts, ways, strict=True)}
         return [foretold.get(edit.change, edit) for edit in edits]
 
     def _versions_of(self, change: Change) -> tuple[str, str, str] | None:
@@ -304,7 +305,7 @@ class Promoter:
         return None
 
     def _proposal(
-        self, group: Group, owners: Owners, snapshot: FleetSnapshot | None, evidence: Evidence, terms: Terms
+        self, group: Group, owners: Owners, snapshot: FleetSnapshot | None, evidence: Evidence, terms: WriteOptions
     ) -> Proposal:
         edits = group.edits
         changes = [edit.change for edit in edits]
@@ -362,7 +363,7 @@ class Promoter:
         return tuple(
             gate
             for change in changes
-            for gate in judge(change, snapshot, policy, evidence, now, together=cells, supersedes=supersedes)
+            for gate in evaluate_gates(change, snapshot, policy, evidence, now, together=cells, supersedes=supersedes)
         )
 
     def _owners(self, head: str) -> Owners:

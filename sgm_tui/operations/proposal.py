@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from sgm_tui.fleet.history.trailers import BY, KNOWN_BAD, PROMOTION
 from sgm_tui.fleet.plans.plan import Change
-from sgm_tui.fleet.plans.proposal import Adopted, FileEdit, Override, Proposal
-from sgm_tui.fleet.plans.waves import split
+from sgm_tui.fleet.plans.proposal import AdoptedChange, FileEdit, Override, Proposal
+from sgm_tui.fleet.plans.waves import split_into_waves
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.untrusted_text import one_line
 
@@ -45,7 +45,7 @@ def grouped(edits: Sequence[FileEdit], policy: Policy) -> Iterator[Group]:
     for number, bundle in enumerate(bundles.values()):
         by_change = {edit.change: edit for edit in bundle}
         # A revert goes everywhere at once: the way back must not wait for another cluster to soak.
-        waves = (tuple(by_change),) if bundle[0].change.kind == "revert" else split(tuple(by_change), policy)
+        waves = (tuple(by_change),) if bundle[0].change.kind == "revert" else split_into_waves(tuple(by_change), policy)
         for at, wave in enumerate(waves):
             apart: dict[str, list[FileEdit]] = {}
             for change in wave:
@@ -103,7 +103,7 @@ def _cut(title: str) -> str:
     return one_line(title, _TITLE)
 
 
-def promotions_of(groups: Iterable[Group], adopted: Iterable[Adopted]) -> dict[int, str]:
+def promotions_of(groups: Iterable[Group], adopted: Iterable[AdoptedChange]) -> dict[int, str]:
     """Bundle → the identity its pull requests share, for each promotion that takes more than one of them."""
     parts: dict[int, list[tuple[Change, ...]]] = {}
     for group in groups:

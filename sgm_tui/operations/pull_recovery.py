@@ -13,8 +13,8 @@ from typing import Literal, Protocol
 from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import StageName
-from sgm_tui.fleet.plans.proposal import Progress, Proposal, Unfinished
-from sgm_tui.fleet.pull_request_actions import WORDS, PullAction
+from sgm_tui.fleet.plans.proposal import Progress, Proposal, UnfinishedWrite
+from sgm_tui.fleet.pull_request_actions import ACTION_NAMES, PullAction
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside
 from sgm_tui.operations.journal import Entry, Journal
@@ -41,7 +41,7 @@ class PullRecovery:
         self._journal = journal
         self._audit = audit
 
-    async def judged(self, operation: str, entries: Sequence[Entry]) -> Unfinished:
+    async def judged(self, operation: str, entries: Sequence[Entry]) -> UnfinishedWrite:
         """What became of it, and its one safe next step.
 
         Raises:
@@ -55,9 +55,9 @@ class PullRecovery:
             "no": "not done yet: resume applies it to the same head commit",
             "never": "not done, and no longer possible: review the pull request again",
         }[happened]
-        return Unfinished(
+        return UnfinishedWrite(
             operation=operation,
-            title=f"#{number}: {WORDS[action]}",
+            title=f"#{number}: {ACTION_NAMES[action]}",
             branch=request.branch,
             began_at=datetime.fromisoformat(str(entries[0]["at"])),
             reached="act",
@@ -78,7 +78,7 @@ class PullRecovery:
         happened = happened_to(action, request, head)
         if happened == "never":
             raise RefusedError(f"#{number} is {request.state} or has new commits: nothing was done", "sgm plan discard")
-        said = f"#{number}: done: {WORDS[action]}"
+        said = f"#{number}: done: {ACTION_NAMES[action]}"
         if happened == "no":
             said = await done(self._forge, number, head, action, _accepted(entries[0]) | consent)
         if not await run_in(Lane.RECORDS, self._is_recorded, operation, str(entries[0]["at"])):
@@ -134,7 +134,7 @@ def _stages(entry: Entry) -> tuple[StageName, ...]:
 
 
 def _what(entry: Entry) -> tuple[PullAction, int, str]:
-    action = next((one for one in WORDS if one == entry.get("action")), None)
+    action = next((one for one in ACTION_NAMES if one == entry.get("action")), None)
     number, head = entry.get("number"), entry.get("head")
     if action is None or not isinstance(number, int) or not isinstance(head, str):
         raise SgmError("the journal entry has no operation to resume", "It was written by an older sgm: discard it.")

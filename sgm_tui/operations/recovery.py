@@ -16,7 +16,16 @@ from sgm_tui.errors import RefusedError, SgmError, UsageError
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.plans.document import plan_of
 from sgm_tui.fleet.plans.plan import Change, Plan
-from sgm_tui.fleet.plans.proposal import FileEdit, Override, Preview, Progress, Proposal, Superseded, Terms, Unfinished
+from sgm_tui.fleet.plans.proposal import (
+    FileEdit,
+    Override,
+    Preview,
+    Progress,
+    Proposal,
+    Superseded,
+    UnfinishedWrite,
+    WriteOptions,
+)
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit
@@ -68,7 +77,7 @@ class Recovery:
         self._superseding = None if forge is None else Superseding(repository, forge, journal, audit)
         self._pulls = None if forge is None else PullRecovery(forge, journal, audit)
 
-    async def unfinished(self) -> tuple[Unfinished, ...]:
+    async def unfinished(self) -> tuple[UnfinishedWrite, ...]:
         """Every write that never ended, with what the server holds of it and its one safe next step.
 
         Raises:
@@ -97,7 +106,7 @@ class Recovery:
             yield await self._pull_actions().resume(operation, entries, consent)
             return
         plan, over = _plan(entries[0]), entries[0].get("override")
-        terms = Terms(
+        terms = WriteOptions(
             override=Override(over["reason"], tuple(over["gates"])) if over else None,
             reason=str(entries[0].get("reason", "")),
             direct=bool(entries[0].get("direct")),
@@ -188,11 +197,11 @@ class Recovery:
             raise UsageError(f"there is no unfinished write {operation}", "sgm plan --unfinished lists them.")
         return found
 
-    async def _judged(self, operation: str, entries: list[Entry], head: str) -> Unfinished:
+    async def _judged(self, operation: str, entries: list[Entry], head: str) -> UnfinishedWrite:
         if entries[0]["step"] == "act":
             return await self._pull_actions().judged(operation, entries)
         branch = _branch(entries)
-        made = Unfinished(
+        made = UnfinishedWrite(
             operation=operation,
             title=str(entries[0].get("title", operation)),
             branch=branch,

@@ -9,15 +9,22 @@ from datetime import datetime
 from typing import Protocol
 
 from sgm_tui.errors import RefusedError, SgmError
-from sgm_tui.fleet.history.cell_history import Past, WayBack
+from sgm_tui.fleet.history.cell_history import PastVersion, RevertForecast
 from sgm_tui.fleet.history.last_promotion import LastPromotion
-from sgm_tui.fleet.history.trailers import LET_GO
+from sgm_tui.fleet.history.trailers import UNMARK
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plans.plan import Change, Refusal
 from sgm_tui.fleet.plans.staging import cells_of
-from sgm_tui.fleet.reverts.health import Samples, with_health
-from sgm_tui.fleet.reverts.promotion import PromotionRevert, by_stage, promotion_revert
-from sgm_tui.fleet.reverts.targets import affected, already_reverted, chosen, nothing_standing, revert_change, way_back
+from sgm_tui.fleet.reverts.health import Samples, add_healthy_time
+from sgm_tui.fleet.reverts.promotion import PromotionRevert, group_by_stage, plan_promotion_revert
+from sgm_tui.fleet.reverts.targets import (
+    find_affected_cells,
+    find_past_version,
+    forecast_revert,
+    refuse_further_revert,
+    refuse_nothing_to_revert,
+    revert_change,
+)
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.history import History
 from sgm_tui.operations.audit import Audit
@@ -57,7 +64,7 @@ class Reverter:
         self._marks = marks
         self._audit = audit
 
-    async def past(self, key: CellKey) -> tuple[Past, ...]:
+    async def past(self, key: CellKey) -> tuple[PastVersion, ...]:
         """The versions of a cell, newest first, with what is known against each.
 
         Raises:
@@ -72,7 +79,7 @@ class Reverter:
             for service in services:
                 self._from_pulls[service] = await self._pulls.of(service)
 
-    async def measured(self, snapshot: FleetSnapshot, pasts: Sequence[Past]) -> tuple[Past, ...]:
+    async def measured(self, snapshot: FleetSnapshot, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
         """The same versions of one cell, newest first, each with how long it ran healthy, as far as anybody knows."""
         if not pasts:
             return ()
@@ -80,7 +87,7 @@ class Reverter:
         samples: Samples | str = "prometheus is not configured"
         if self._health is not None:
             samples = await self._health.samples(key, pasts[-1].at, now)
-        return with_health(pasts, samples, snapshot.cells.get(key), now)
+        return add_healthy_time(pasts, samples, snapshot.cells.get(key), now)
 
     async def change(self, snapshot: FleetSnapshot, key: CellKey, to: str | None) -> Change | Refusal:
         """The revert of a cell to the last good version (None), to a version of its past, or to a commit's.
@@ -89,7 +96,7 @@ class Reverter:
         """
         if to is None:
             pasts = await self._judged(snapshot, key)
-            made = already_reverted(pasts) or revert_change(snapshot, key, pasts)
+            made = refuse_further_revert(pasts) or revert_change(snapshot, key, pasts)
         else:
             made = await run_in(Lane.GIT_READS, self._change, snapshot, key, to)
         return await run_in(Lane.GIT_READS, self._told, made)
@@ -107,7 +114,7 @@ class Reverter:
         if last is None:
             return None, (Refusal("", f"git has no promotion of {service} into {stage} to revert"),)
         if not last.current:
-            return last, (nothing_standing(last),)
+            return last, (refuse_nothing_to_revert(last),)
         pasts = await asyncio.gather(*(self._judged(snapshot, key) for key in last.current))
         found = dict.fromkeys(
             revert_change(snapshot, key, those) for key, those in zip(last.current, pasts, strict=True)
@@ -120,7 +127,7 @@ class Reverter:
         Raises:
             SgmError: the repository cannot be read.
         """
-        groups = by_stage(tuple(keys))
+        groups = group_by_stage(tuple(keys))
         return tuple([await self._promotion_revert(snapshot, *group, cells) for group, cells in groups.items()])
 
     async def _promotion_revert(
@@ -130,14 +137,14 @@ class Reverter:
         last = await run_in(Lane.GIT_READS, self._history.last_promotion, stage_keys)
         current = last.current if last is not None else ()
         pasts = await asyncio.gather(*(self._judged_or_refused(snapshot, key, measured=key in current) for key in keys))
-        cells = promotion_revert(snapshot, last, dict(zip(keys, pasts, strict=True)))
+        cells = plan_promotion_revert(snapshot, last, dict(zip(keys, pasts, strict=True)))
         outcomes = await run_in(Lane.GIT_READS, lambda: [self._told(cell.outcome) for cell in cells])
         cells = tuple(replace(cell, outcome=outcome) for cell, outcome in zip(cells, outcomes, strict=True))
         return PromotionRevert(service, stage, last, cells)
 
     async def _judged_or_refused(
         self, snapshot: FleetSnapshot, key: CellKey, *, measured: bool
-    ) -> tuple[Past, ...] | Refusal:
+    ) -> tuple[PastVersion, ...] | Refusal:
         """The versions of a cell, measured only where a target is chosen among them; or why they cannot be read."""
         try:
             return await (self._judged(snapshot, key) if measured else self.past(key))
@@ -148,7 +155,7 @@ class Reverter:
         self, snapshot: FleetSnapshot, service: ServiceName, version: Version
     ) -> tuple[Change | Refusal, ...]:
         """The reverts of every cell that runs a version, wants it or is about to; in the order they should go."""
-        keys = affected(snapshot, service, version)
+        keys = find_affected_cells(snapshot, service, version)
         wanting = [key for key in keys if snapshot.cells[key].desired_version == version]
         pasts = await asyncio.gather(*(self._judged(snapshot, key) for key in wanting))
         found = _revert_plan(snapshot, keys, version, dict(zip(wanting, pasts, strict=True)))
@@ -160,19 +167,19 @@ class Reverter:
             return made
         return replace(made, marks_bad=self._marks.reason(made.service, made.from_version))
 
-    async def _judged(self, snapshot: FleetSnapshot, key: CellKey) -> tuple[Past, ...]:
+    async def _judged(self, snapshot: FleetSnapshot, key: CellKey) -> tuple[PastVersion, ...]:
         return await self.measured(snapshot, await self.past(key))
 
-    async def way_back(self, snapshot: FleetSnapshot, change: Change) -> WayBack:
+    async def forecast_revert(self, snapshot: FleetSnapshot, change: Change) -> RevertForecast:
         """What will happen when a revert is merged; the slowest of its cells counts.
 
         Raises:
             SgmError: the repository cannot be read.
         """
         template = await run_in(Lane.GIT_READS, self._pods.template, change)
-        ways = [way_back(snapshot.cells[key], change, template) for key in change.cells if key in snapshot.cells]
+        ways = [forecast_revert(snapshot.cells[key], change, template) for key in change.cells if key in snapshot.cells]
         order = {False: 0, None: 1, True: 2}
-        return min(ways, key=lambda way: order[way.fast], default=WayBack(None, "it has no cells"))
+        return min(ways, key=lambda way: order[way.fast], default=RevertForecast(None, "it has no cells"))
 
     async def mark(self, service: ServiceName, version: Version, reason: str) -> None:
         """Hold a version back from every promotion; "" lets it go again.
@@ -187,7 +194,7 @@ class Reverter:
         if told and not reason:
             raise RefusedError(
                 f"git still marks {version} as known bad: {told}",
-                f"A commit with the line {LET_GO}{service} {version} unmarks it.",
+                f"A commit with the line {UNMARK}{service} {version} unmarks it.",
             )
 
     async def held(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
@@ -200,7 +207,7 @@ class Reverter:
         """Version → why it is known bad, by a commit of the branch or marked here."""
         return {**self._from_pulls.get(service, {}), **self._history.known_bad(service), **self._marks.of(service)}
 
-    def _past(self, key: CellKey) -> tuple[Past, ...]:
+    def _past(self, key: CellKey) -> tuple[PastVersion, ...]:
         bad = self._known_bad(key.service)
         return tuple(
             replace(past, known_bad=bad[past.version]) if past.version in bad else past
@@ -209,7 +216,7 @@ class Reverter:
 
     def _change(self, snapshot: FleetSnapshot, key: CellKey, to: str) -> Change | Refusal:
         pasts = self._past(key)
-        target = chosen(pasts, to)
+        target = find_past_version(pasts, to)
         if target is None:
             at = self._history.at_commit(key, to)
             target = next((past for past in pasts if at is not None and past.revision == at.revision), None)
@@ -232,7 +239,7 @@ class Reverter:
 
 
 def _revert_plan(
-    snapshot: FleetSnapshot, keys: Iterable[CellKey], version: Version, pasts: Mapping[CellKey, Sequence[Past]]
+    snapshot: FleetSnapshot, keys: Iterable[CellKey], version: Version, pasts: Mapping[CellKey, Sequence[PastVersion]]
 ) -> tuple[Change | Refusal, ...]:
     found: dict[tuple[str, str], Change | Refusal] = {}
     for key in keys:

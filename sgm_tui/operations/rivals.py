@@ -13,7 +13,7 @@ from typing import Protocol
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change, Refusal
-from sgm_tui.fleet.plans.proposal import Adopted
+from sgm_tui.fleet.plans.proposal import AdoptedChange
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.gitops.yaml.values import UnreadableError, version_in
@@ -95,14 +95,14 @@ def _version(commits: Commits, commit: str, change: Change) -> Version | None:
 
 def without_adopted(
     commits: Commits, head: str, requests: Sequence[PullRequest], groups: Sequence[Group]
-) -> tuple[list[Group], list[Adopted], list[Claim]]:
+) -> tuple[list[Group], list[AdoptedChange], list[Claim]]:
     """The groups without what an open pull request brings already, that, and what brings the same only in part.
 
     A group whose very branch is proposed is what an earlier try opened: it is left whole, and found when written.
     """
     proposed = {one.branch for one in requests}
     left: list[Group] = []
-    adopted: list[Adopted] = []
+    adopted: list[AdoptedChange] = []
     parts: list[Claim] = []
     for group in groups:
         changes = [edit.change for edit in group.edits]
@@ -112,7 +112,7 @@ def without_adopted(
         same = [one for one in claims(commits, head, requests, changes) if one.version == one.change.to_version]
         whole = {one.change: one.request for one in reversed(same) if one.whole}
         adopted += (
-            Adopted(change, request.number, request.branch, request.author, group.bundle, group.wave)
+            AdoptedChange(change, request.number, request.branch, request.author, group.bundle, group.wave)
             for change, request in whole.items()
         )
         parts += (one for one in same if one.change not in whole)
@@ -136,7 +136,7 @@ def in_part(claim: Claim) -> Refusal:
     )
 
 
-def told(adopted: Iterable[Adopted]) -> Iterator[Refusal]:
+def told(adopted: Iterable[AdoptedChange]) -> Iterator[Refusal]:
     """What is adopted, as what there is nothing to do about."""
     for one in adopted:
         reason = f"#{one.number} by {one.author} already proposes {one.change.to_version}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.model import CellKey, ClusterName
-from sgm_tui.fleet.rollouts.actions import Patch, RolloutAction, moved, outcome, patches, why_not
+from sgm_tui.fleet.rollouts.actions import Patch, RolloutAction, has_moved, outcome, patches, refusal_reason
 from sgm_tui.fleet.rollouts.rollout import derive
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.files import beside
@@ -86,9 +86,9 @@ def _judged(key: CellKey, seen: Rollout, current: Current, action: RolloutAction
         RefusedError: it is not what was seen any more, or there is nothing to do.
     """
     now = derive(current.rollout)
-    if moved(seen, now):
+    if has_moved(seen, now):
         raise RefusedError(f"{key} has changed meanwhile: nothing was done", "Check the cell and try again.")
-    if why := why_not(now, action):
+    if why := refusal_reason(now, action):
         raise RefusedError(f"{key}: {why}: nothing was done", "Check the cell and try again.")
     return patches(current.rollout, action, datetime.now(UTC))
 

@@ -18,7 +18,7 @@ from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.history.trailers import SGM
 from sgm_tui.fleet.plans.document import document_of
 from sgm_tui.fleet.plans.plan import Change, Plan
-from sgm_tui.fleet.plans.proposal import Between, Progress, Proposal
+from sgm_tui.fleet.plans.proposal import CommitRange, Progress, Proposal
 from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
@@ -101,7 +101,7 @@ class Forge(Closed, Closer, Opened, Protocol):
         """Close one of ours and take its branch away; what was done, in words."""
         ...
 
-    async def compare(self, source: str, old: str, new: str) -> Between:
+    async def compare(self, source: str, old: str, new: str) -> CommitRange:
         """The commits between two versions of a service's own repository."""
         ...
 

@@ -19,8 +19,8 @@ from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.model import StageName
 from sgm_tui.fleet.plans.document import change_of
 from sgm_tui.fleet.plans.plan import Plan
-from sgm_tui.fleet.plans.proposal import ENDED, Adopted, Override, Preview, Progress, Proposal, Terms
-from sgm_tui.fleet.plans.waves import WavePlan, next_step, soak_of
+from sgm_tui.fleet.plans.proposal import ENDED, AdoptedChange, Override, Preview, Progress, Proposal, WriteOptions
+from sgm_tui.fleet.plans.waves import WavePlan, next_step, wave_soak_seconds
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.operations.files import beside, locked, write_whole
@@ -44,7 +44,7 @@ def _ignore(_: Exception) -> None:
 class Writer(Protocol):
     """What turns a plan into pull requests."""
 
-    async def preview(self, plan: Plan, snapshot: FleetSnapshot, terms: Terms) -> Preview:
+    async def preview(self, plan: Plan, snapshot: FleetSnapshot, terms: WriteOptions) -> Preview:
         """The plan against the repository as it is now."""
         ...
 
@@ -97,7 +97,7 @@ class Waves:
             )
             for at in range(first.waves)
         )
-        soak = max(soak_of(wave, policy) for wave in waves)
+        soak = max(wave_soak_seconds(wave, policy) for wave in waves)
         branches = _branches(preview, lambda one: one.bundle == first.bundle and not one.wave)
         plan = WavePlan(
             identity=identity_of(waves[0]),
@@ -171,7 +171,7 @@ class Waves:
         """Open the next wave. A closed gate is waited for; what was refused, or failed, stops the plan."""
         changes = plan.waves[plan.opened]
         try:
-            terms = Terms(plan.override, plan.reason, plan.direct, promotion=plan.promotion)
+            terms = WriteOptions(plan.override, plan.reason, plan.direct, promotion=plan.promotion)
             preview = await self._writer.preview(Plan().with_change(*changes), facts(), terms)
             earlier = (one.closed_earlier for one in preview.proposals if one.closed_earlier is not None)
             if not plan.resumed and (closed := next((one for one in earlier if one.number), None)):
@@ -216,9 +216,9 @@ def _further(plan: WavePlan, opened: int, branches: tuple[str, ...]) -> WavePlan
     return replace(plan, opened=max(plan.opened, opened), branches=known, held="")
 
 
-def _branches(preview: Preview, which: Callable[[Proposal | Adopted], bool]) -> tuple[str, ...]:
+def _branches(preview: Preview, which: Callable[[Proposal | AdoptedChange], bool]) -> tuple[str, ...]:
     """The branches on which these parts of a preview are proposed, by sgm or by whoever was first."""
-    parts: list[Proposal | Adopted] = [*preview.proposals, *preview.adopted]
+    parts: list[Proposal | AdoptedChange] = [*preview.proposals, *preview.adopted]
     return tuple(dict.fromkeys(one.branch for one in parts if which(one)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sgm_tui.fleet.gate import SIGNS, Gate, passing, worst_first
+from sgm_tui.fleet.gate import SIGNS, Gate, passing_gates, worst_first
 from sgm_tui.fleet.gates.case import span
 from sgm_tui.fleet.plans.plan import Refusal
 from sgm_tui.fleet.plans.proposal import UNWRITTEN, FileEdit, Preview, Progress, Proposal
@@ -85,7 +85,7 @@ def text(preview: Preview, now: datetime) -> str:
 
 def _way_back(edit: FileEdit) -> list[str]:
     """How fast a revert goes, and what it tells everybody of the version it leaves."""
-    change, way, lines = edit.change, edit.way, []
+    change, way, lines = edit.change, edit.forecast, []
     if way is not None:
         lines.append(f"  revert: {change.service} {change.place}: {way.speed}: {way.reason}")
     if way is not None and way.faster:
@@ -97,7 +97,7 @@ def _way_back(edit: FileEdit) -> list[str]:
 
 
 def _commits(edit: FileEdit) -> list[str]:
-    between = edit.between
+    between = edit.commit_range
     if between is None or between.reason:
         return [f"  commits: unknown: {between.reason}"] if between is not None else []
     return [f"  commits: {between.total}  {between.url}", *(f"    {one}" for one in between.commits)]
@@ -110,7 +110,7 @@ def gate_lines(gates: Sequence[Gate], now: datetime) -> list[str]:
         for gate in worst_first(gates)
         if gate.result != "pass"
     ]
-    passed = passing(worst_first(gates))
+    passed = passing_gates(worst_first(gates))
     return [*(align(rows) if rows else []), *([f"  ✓ pass  {passed}"] if passed else [])]
 
 
@@ -159,7 +159,7 @@ def _unwritten(progress: Progress) -> dict[str, Any]:
 
 
 def _change(edit: FileEdit) -> dict[str, Any]:
-    change, way = edit.change, edit.way
+    change, way = edit.change, edit.forecast
     return {
         "kind": change.kind,
         "service": change.service,

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.gates.evaluation import judge_pull
+from sgm_tui.fleet.gates.evaluation import evaluate_required_checks
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
-from sgm_tui.fleet.plans.plan import Change, Plan, Refusal, Staged
-from sgm_tui.fleet.plans.proposal import ENDED, UNWRITTEN, Terms
-from sgm_tui.fleet.plans.staging import behind, promotion_into, promotions_into
+from sgm_tui.fleet.plans.plan import Change, Plan, Refusal, StagingResult
+from sgm_tui.fleet.plans.proposal import ENDED, UNWRITTEN, WriteOptions
+from sgm_tui.fleet.plans.staging import find_cells_behind, plan_promotion, plan_promotions
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.operations.planning import edited
 from sgm_tui.permission import NO_CONSENT, Consent
@@ -21,7 +21,7 @@ from sgm_tui.threads import Lane, run_in
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate
-    from sgm_tui.fleet.plans.proposal import Preview, Progress, Terms
+    from sgm_tui.fleet.plans.proposal import Preview, Progress, WriteOptions
     from sgm_tui.fleet.policy import Policy
 
 
@@ -30,29 +30,29 @@ class PlanIntents(ConnectedSession):
 
     async def stage_promotion(self, key: CellKey, version: Version | None = None) -> Change | Refusal:
         """Put the version of the stage before, or this one, into the plan for a cell."""
-        return await self._stage_one(promotion_into(self.store.snapshot, key, version))
+        return await self._stage_one(plan_promotion(self.store.snapshot, key, version))
 
-    async def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+    async def stage_promotions(self, keys: Iterable[CellKey]) -> StagingResult:
         """The same for many cells, as one step that one undo takes back."""
-        return await self._stage(promotions_into(self.store.snapshot, keys))
+        return await self._stage(plan_promotions(self.store.snapshot, keys))
 
-    async def stage_behind(self, stage: StageName) -> Staged:
+    async def stage_behind(self, stage: StageName) -> StagingResult:
         """Everything the stage before has that this one has not."""
-        return await self.stage_promotions(behind(self.store.snapshot, stage))
+        return await self.stage_promotions(find_cells_behind(self.store.snapshot, stage))
 
     async def _stage_one(self, found: Change | Refusal) -> Change | Refusal:
         if isinstance(found, Refusal):
             return found
-        staged = await self._stage(Staged((found,)))
+        staged = await self._stage(StagingResult((found,)))
         return staged.refusals[0] if staged.refusals else staged.changes[0]
 
-    async def _stage(self, staged: Staged) -> Staged:
+    async def _stage(self, staged: StagingResult) -> StagingResult:
         """Keep what was staged; where it cannot be kept nothing is staged, and it says why."""
         if staged.changes:
             try:
                 await self._plan(lambda plan: plan.with_change(*staged.changes))
             except SgmError as error:
-                return Staged(refusals=(Refusal("", str(error)),))
+                return StagingResult(refusals=(Refusal("", str(error)),))
         return staged
 
     async def _plan(self, change: Callable[[Plan], Plan]) -> None:
@@ -73,7 +73,7 @@ class PlanIntents(ConnectedSession):
 
     async def undo(self) -> None:
         """Take back the last step of the plan: staged, edited or dropped."""
-        await self._plan(lambda plan: plan.undone())
+        await self._plan(lambda plan: plan.before_last_step())
 
     async def drop(self, change: Change) -> None:
         """Take one change out of the plan."""
@@ -91,11 +91,11 @@ class PlanIntents(ConnectedSession):
         """The plan's diffs at once, against what was fetched last and without gates: to look at, never to write."""
         return await self.desk.promoter.sketch(self.store.plan, self.store.snapshot)
 
-    async def preview(self, terms: Terms) -> Preview:
+    async def preview(self, terms: WriteOptions) -> Preview:
         """The plan against a freshly fetched repository."""
         return await self.preview_of(self.store.plan, terms)
 
-    async def preview_of(self, plan: Plan, terms: Terms) -> Preview:
+    async def preview_of(self, plan: Plan, terms: WriteOptions) -> Preview:
         """Any plan against a freshly fetched repository, with every gate."""
         return await self.desk.promoter.preview(plan, self.store.snapshot, terms)
 
@@ -129,10 +129,10 @@ class PlanIntents(ConnectedSession):
         """Every gate of the change that is staged for a cell, or of the promotion that would be."""
         snapshot = self.store.snapshot
         staged = next((one for one in snapshot.plan.changes if key in one.cells), None)
-        change = staged or promotion_into(snapshot, key)
+        change = staged or plan_promotion(snapshot, key)
         if isinstance(change, Refusal):
             return change
-        gates = [gate for gate in await self.desk.promoter.judge(change, snapshot) if gate.cell == key]
+        gates = [gate for gate in await self.desk.promoter.evaluate_gates(change, snapshot) if gate.cell == key]
         return (*gates, *_on_the_way(snapshot, key, self.config.policy))
 
 
@@ -149,4 +149,4 @@ def _on_the_way(snapshot: FleetSnapshot, key: CellKey, policy: Policy) -> list[G
     """The gates of the open pull requests that change a cell."""
     numbers = {pending.number for pending in snapshot.cells[key].facts.pending}
     open_ones = [one for one in snapshot.open_pull_requests if one.number in numbers]
-    return [gate for one in open_ones for gate in judge_pull(one, policy, (key,))]
+    return [gate for one in open_ones for gate in evaluate_required_checks(one, policy, (key,))]

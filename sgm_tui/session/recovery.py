@@ -10,13 +10,13 @@ from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session.plans import PlanIntents
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.plans.proposal import Progress, Unfinished
+    from sgm_tui.fleet.plans.proposal import Progress, UnfinishedWrite
 
 
 class RecoveryIntents(PlanIntents):
     """What was begun and never finished: list, resume, discard."""
 
-    async def unfinished(self) -> tuple[Unfinished, ...]:
+    async def unfinished(self) -> tuple[UnfinishedWrite, ...]:
         """Writes that were begun and never seen to their end."""
         return await self.desk.recovery.unfinished()
 

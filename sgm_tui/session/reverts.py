@@ -6,22 +6,22 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
-from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
+from sgm_tui.fleet.plans.plan import Change, Refusal, StagingResult
 from sgm_tui.session.plans import PlanIntents
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.history.cell_history import Past, WayBack
+    from sgm_tui.fleet.history.cell_history import PastVersion, RevertForecast
     from sgm_tui.fleet.reverts.promotion import PromotionRevert
 
 
 class RevertIntents(PlanIntents):
     """What a cell had, and how it goes back to it."""
 
-    async def past(self, key: CellKey) -> tuple[Past, ...]:
+    async def past(self, key: CellKey) -> tuple[PastVersion, ...]:
         """The versions of a cell, newest first."""
         return await self.desk.reverter.past(key)
 
-    async def measured(self, pasts: Sequence[Past]) -> tuple[Past, ...]:
+    async def measured(self, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
         """The same versions of one cell, each with how long it ran healthy, as far as anybody knows."""
         return await self.desk.reverter.measured(self.store.snapshot, pasts)
 
@@ -37,27 +37,27 @@ class RevertIntents(PlanIntents):
         """Put the way back of a cell into the plan."""
         return await self._stage_one(await self.revert_of(key, to))
 
-    async def stage_revert_of(self, service: ServiceName, version: Version) -> Staged:
+    async def stage_revert_of(self, service: ServiceName, version: Version) -> StagingResult:
         """Put the reverts of every cell that runs, or is about to run, a version into the plan."""
         found = await self.reverts_of(service, version)
         found = found or (Refusal("", f"no cell runs {service} {version}, or is about to"),)
         changes = tuple(one for one in found if isinstance(one, Change))
-        return await self._stage(Staged(changes, tuple(one for one in found if isinstance(one, Refusal))))
+        return await self._stage(StagingResult(changes, tuple(one for one in found if isinstance(one, Refusal))))
 
     async def promotion_reverts(self, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
         """The last promotion of each stage of each service among these cells, and its revert in exactly these cells."""
         return await self.desk.reverter.promotion_reverts(self.store.snapshot, keys)
 
-    async def stage_reverts(self, changes: Iterable[Change]) -> Staged:
+    async def stage_reverts(self, changes: Iterable[Change]) -> StagingResult:
         """Put exactly these reverts into the plan, as one step that one undo takes back."""
-        return await self._stage(Staged(tuple(changes)))
+        return await self._stage(StagingResult(tuple(changes)))
 
-    async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:
+    async def forecast_revert(self, key: CellKey, to: str | None) -> RevertForecast | Refusal:
         """What will happen when that revert is merged."""
         change = await self.revert_of(key, to)
         if isinstance(change, Refusal):
             return change
-        return await self.desk.reverter.way_back(self.store.snapshot, change)
+        return await self.desk.reverter.forecast_revert(self.store.snapshot, change)
 
     async def mark_bad(self, service: ServiceName, version: Version, reason: str) -> None:
         """Hold a version back from every promotion; "" lets it go again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sgm_tui.fleet.completeness import gaps
+from sgm_tui.fleet.completeness import find_gaps
 from sgm_tui.fleet.plans.waves import WavePlan, WaveStep, next_step
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session.connected import ConnectedSession
@@ -27,7 +27,7 @@ class WaveIntents(ConnectedSession):
         """Open every wave that may open by the facts; nothing before every source has answered."""
         self._may_write()
         snapshot = self.store.snapshot
-        if gaps(snapshot):
+        if find_gaps(snapshot):
             return ()
         told = await self.desk.waves.step(lambda: self.store.snapshot, snapshot.generated_at, self.tell_bug)
         for progress in told:

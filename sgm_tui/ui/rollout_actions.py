@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.rollouts.actions import RolloutAction, why_not
+from sgm_tui.fleet.rollouts.actions import RolloutAction, refusal_reason
 from sgm_tui.permission import Consent
 from sgm_tui.ui.present.rollout_actions import VERBS, acting_lines
 from sgm_tui.ui.screens.ask import AskScreen
@@ -23,7 +23,7 @@ async def act_on_rollout(app: Navigation, wish: RolloutRequested) -> None:
     action: RolloutAction = "promote" if wish.action == "promote" else "abort"
     cell = snapshot.cells.get(key)
     rollout = cell.facts.rollout if cell is not None else None
-    why = why_not(rollout, action)
+    why = refusal_reason(rollout, action)
     if why or cell is None or rollout is None:
         app.notify(f"{key}: {why}", title=f"not done: {VERBS[action].lower()}", severity="warning", markup=False)
         return

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
-from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
+from sgm_tui.fleet.plans.plan import Change, Refusal, StagingResult
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.permission import NO_CONSENT, Consent
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.facts import Rollout
     from sgm_tui.fleet.gate import Gate
-    from sgm_tui.fleet.history.cell_history import Past, WayBack
-    from sgm_tui.fleet.plans.proposal import Preview, Progress, Terms, Unfinished
+    from sgm_tui.fleet.history.cell_history import PastVersion, RevertForecast
+    from sgm_tui.fleet.plans.proposal import Preview, Progress, UnfinishedWrite, WriteOptions
     from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
     from sgm_tui.fleet.pull_request_actions import PullAction
     from sgm_tui.fleet.reverts.promotion import PromotionRevert
@@ -36,11 +36,11 @@ class Session(Protocol):
         """Put the version of the stage before, or this one, into the plan for a cell (key `p`)."""
         ...
 
-    async def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+    async def stage_promotions(self, keys: Iterable[CellKey]) -> StagingResult:
         """The same for many cells, as one step that one undo takes back."""
         ...
 
-    async def stage_behind(self, stage: StageName) -> Staged:
+    async def stage_behind(self, stage: StageName) -> StagingResult:
         """Everything the stage before has that this one has not."""
         ...
 
@@ -82,7 +82,7 @@ class Session(Protocol):
         """
         ...
 
-    async def preview(self, terms: Terms) -> Preview:
+    async def preview(self, terms: WriteOptions) -> Preview:
         """The plan against a freshly fetched repository: titles, exact diffs, gates, refusals.
 
         Raises:
@@ -98,11 +98,11 @@ class Session(Protocol):
         """Every gate of the promotion that `p` would stage, or that is staged; or why there is none to judge."""
         ...
 
-    async def past(self, key: CellKey) -> tuple[Past, ...]:
+    async def past(self, key: CellKey) -> tuple[PastVersion, ...]:
         """The versions of a cell, newest first."""
         ...
 
-    async def measured(self, pasts: Sequence[Past]) -> tuple[Past, ...]:
+    async def measured(self, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
         """The same versions of one cell, each with how long it ran healthy, as far as anybody knows."""
         ...
 
@@ -110,7 +110,7 @@ class Session(Protocol):
         """Put the way back into the plan: the version before, or a version or commit of the cell's history."""
         ...
 
-    async def stage_revert_of(self, service: ServiceName, version: Version) -> Staged:
+    async def stage_revert_of(self, service: ServiceName, version: Version) -> StagingResult:
         """Put into the plan the reverts of every cell that runs, or is about to run, this version.
 
         What no revert can undo (an open pull request that brings it) is refused with what to do.
@@ -127,11 +127,11 @@ class Session(Protocol):
         """
         ...
 
-    async def stage_reverts(self, changes: Iterable[Change]) -> Staged:
+    async def stage_reverts(self, changes: Iterable[Change]) -> StagingResult:
         """Put exactly these reverts into the plan, as one step that one undo takes back."""
         ...
 
-    async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:
+    async def forecast_revert(self, key: CellKey, to: str | None) -> RevertForecast | Refusal:
         """What will happen when that revert is merged."""
         ...
 
@@ -173,7 +173,7 @@ class Session(Protocol):
         """Let a stopped wave plan go on."""
         ...
 
-    async def unfinished(self) -> tuple[Unfinished, ...]:
+    async def unfinished(self) -> tuple[UnfinishedWrite, ...]:
         """Writes that were begun and never seen to their end, each with its one safe next step."""
         ...
 

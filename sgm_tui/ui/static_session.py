@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
-from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
+from sgm_tui.fleet.plans.plan import Change, Refusal, StagingResult
 from sgm_tui.fleet.plans.proposal import Preview, Progress
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.permission import NO_CONSENT, Consent
@@ -16,8 +16,8 @@ from sgm_tui.permission import NO_CONSENT, Consent
 if TYPE_CHECKING:
     from sgm_tui.fleet.facts import Rollout
     from sgm_tui.fleet.gate import Gate
-    from sgm_tui.fleet.history.cell_history import Past, WayBack
-    from sgm_tui.fleet.plans.proposal import Terms, Unfinished
+    from sgm_tui.fleet.history.cell_history import PastVersion, RevertForecast
+    from sgm_tui.fleet.plans.proposal import UnfinishedWrite, WriteOptions
     from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
     from sgm_tui.fleet.pull_request_actions import PullAction
     from sgm_tui.fleet.reverts.promotion import PromotionRevert
@@ -46,13 +46,13 @@ class StaticSession:
         """Refused."""
         return self._no
 
-    async def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
+    async def stage_promotions(self, keys: Iterable[CellKey]) -> StagingResult:
         """Refused."""
-        return Staged(refusals=(self._no,))
+        return StagingResult(refusals=(self._no,))
 
-    async def stage_behind(self, stage: StageName) -> Staged:
+    async def stage_behind(self, stage: StageName) -> StagingResult:
         """Refused."""
-        return Staged(refusals=(self._no,))
+        return StagingResult(refusals=(self._no,))
 
     async def edit(
         self, change: Change, version: Version | None = None, strategy: str | None = None
@@ -78,7 +78,7 @@ class StaticSession:
         """Nothing would be written."""
         return Preview(base=self.snapshot.revision)
 
-    async def preview(self, terms: Terms) -> Preview:
+    async def preview(self, terms: WriteOptions) -> Preview:
         """Nothing would be written."""
         return Preview(base=self.snapshot.revision)
 
@@ -90,11 +90,11 @@ class StaticSession:
         """Nothing is judged."""
         return self._no
 
-    async def past(self, key: CellKey) -> tuple[Past, ...]:
+    async def past(self, key: CellKey) -> tuple[PastVersion, ...]:
         """Nothing is known of it."""
         return ()
 
-    async def measured(self, pasts: Sequence[Past]) -> tuple[Past, ...]:
+    async def measured(self, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
         """Nobody looks."""
         return tuple(pasts)
 
@@ -102,19 +102,19 @@ class StaticSession:
         """Refused."""
         return self._no
 
-    async def stage_revert_of(self, service: ServiceName, version: Version) -> Staged:
+    async def stage_revert_of(self, service: ServiceName, version: Version) -> StagingResult:
         """Refused."""
-        return Staged(refusals=(self._no,))
+        return StagingResult(refusals=(self._no,))
 
     async def promotion_reverts(self, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
         """Nothing is known of it."""
         raise RefusedError(self._why)
 
-    async def stage_reverts(self, changes: Iterable[Change]) -> Staged:
+    async def stage_reverts(self, changes: Iterable[Change]) -> StagingResult:
         """Refused."""
-        return Staged(refusals=(self._no,))
+        return StagingResult(refusals=(self._no,))
 
-    async def way_back(self, key: CellKey, to: str | None) -> WayBack | Refusal:
+    async def forecast_revert(self, key: CellKey, to: str | None) -> RevertForecast | Refusal:
         """Nothing is judged."""
         return self._no
 
@@ -148,7 +148,7 @@ class StaticSession:
         """Refused."""
         raise RefusedError(self._why)
 
-    async def unfinished(self) -> tuple[Unfinished, ...]:
+    async def unfinished(self) -> tuple[UnfinishedWrite, ...]:
         """Nothing was begun."""
         return ()
 

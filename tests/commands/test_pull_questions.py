@@ -9,7 +9,7 @@ import builders
 import pytest
 
 from sgm_tui.commands import prs
-from sgm_tui.fleet.facts import Besides
+from sgm_tui.fleet.facts import UnrelatedChange
 from sgm_tui.fleet.model import StageName
 
 
@@ -38,8 +38,10 @@ def test_a_protected_stage_is_typed_and_a_yes_is_not_enough(
 
 def test_it_names_the_shared_files_through_which_a_protected_stage_changes() -> None:
     paths = ("charts/a.yaml", "charts/b.yaml", "charts/c.yaml", "CODEOWNERS", "dev/x.yaml")
-    besides = tuple(Besides(path, stage=StageName("dev") if path.startswith("dev") else None) for path in paths)
-    request = builders.pull_request(57, "chore: a chart", besides=besides, auto_merge=True)
+    unrelated_changes = tuple(
+        UnrelatedChange(path, stage=StageName("dev") if path.startswith("dev") else None) for path in paths
+    )
+    request = builders.pull_request(57, "chore: a chart", unrelated_changes=unrelated_changes, auto_merge=True)
     assert prs._why_protected(request, ["prod"]) == (
         "#57 changes prod through charts/a.yaml, charts/b.yaml, charts/c.yaml and 1 more, which every stage shares, "
         "and auto-merge is on"

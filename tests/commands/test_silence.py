@@ -14,20 +14,20 @@ import builders
 import pytest
 
 from sgm_tui.cli import main
-from sgm_tui.fleet.completeness import Selection, gaps
+from sgm_tui.fleet.completeness import Selection, find_gaps
 from sgm_tui.fleet.desired import Desired, DesiredState
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.fleet.updates import (
     AlertsListed,
+    AnswerArriving,
     ApplicationsListed,
-    Arriving,
-    DesiredObserved,
-    Lost,
+    DesiredStateRead,
     MetricsListed,
     PullRequestsListed,
     RolloutsListed,
     ScalingListed,
+    SourceUnreachable,
 )
 from sgm_tui.session import LiveSession
 
@@ -134,7 +134,7 @@ class Answers:
 
     def git(self) -> None:
         cells = {key: Desired("p", "image.tag", Version("v1"), revision=REVISION) for key in keys()}
-        self.apply(DesiredObserved(SourceId("git"), DesiredState(REVISION, "main", cells, {REVISION: 0})))
+        self.apply(DesiredStateRead(SourceId("git"), DesiredState(REVISION, "main", cells, {REVISION: 0})))
 
     def forge(self) -> None:
         self.apply(PullRequestsListed(SourceId("forge"), ()))
@@ -188,8 +188,8 @@ async def test_only_the_sources_of_what_is_selected_are_waited_for(
     answers.clusters(*dead)
     async with asyncio.timeout(PATIENCE):
         snapshot = await answers.session.settled(None, selection)
-    assert gaps(snapshot, selection) == ()
-    assert {one.split()[1] for one in gaps(snapshot)} == set(dead)
+    assert find_gaps(snapshot, selection) == ()
+    assert {one.split()[1] for one in find_gaps(snapshot)} == set(dead)
 
 
 async def test_a_hub_nobody_selected_needs_no_answer_and_one_that_may_hold_a_cell_does(answers: Answers) -> None:
@@ -199,11 +199,11 @@ async def test_a_hub_nobody_selected_needs_no_answer_and_one_that_may_hold_a_cel
     )
     answers.all()
     snapshot = store.publish()
-    assert gaps(snapshot) == ()
+    assert find_gaps(snapshot) == ()
     missing = {key: replace(builders.application(key), hub="hub") for key in keys() if key.stage != "prod"}
     answers.apply(ApplicationsListed(SourceId("argocd", "hub"), missing))
-    assert gaps(store.publish()) == ("argocd b has not answered",)
-    assert gaps(store.publish(), Selection(stages=("dev",))) == ()
+    assert find_gaps(store.publish()) == ("argocd b has not answered",)
+    assert find_gaps(store.publish(), Selection(stages=("dev",))) == ()
 
 
 async def test_answers_that_are_coming_are_waited_for_however_long(
@@ -218,19 +218,19 @@ async def test_answers_that_are_coming_are_waited_for_however_long(
     pages = 0
     async for _ in answers.session.snapshots():
         # A page comes before the next look: the hub is listing thirty thousand Applications.
-        answers.apply(Arriving(SourceId("argocd", "hub")))
-        answers.apply(Lost(SourceId("metrics", "dev-eu1"), "down"))
+        answers.apply(AnswerArriving(SourceId("argocd", "hub")))
+        answers.apply(SourceUnreachable(SourceId("metrics", "dev-eu1"), "down"))
         pages += 1
         if pages == 8:
             break
     answers.hub()
     async with asyncio.timeout(PATIENCE):
-        assert gaps(await waiting) == ()
+        assert find_gaps(await waiting) == ()
 
 
 async def test_a_page_of_an_answer_concludes_nothing(answers: Answers) -> None:
-    answers.apply(Arriving(SourceId("argocd", "hub")))
-    assert "argocd hub has not answered" in gaps(answers.session.store.publish())
+    answers.apply(AnswerArriving(SourceId("argocd", "hub")))
+    assert "argocd hub has not answered" in find_gaps(answers.session.store.publish())
 
 
 def shown(
@@ -285,7 +285,7 @@ def test_a_service_is_unknown_where_git_is_lost_and_absent_where_git_has_answere
     answers.all()
     code, _, err = shown(monkeypatch, capsys, answers, "--service", "chekout")
     assert (code, "Did you mean checkout?" in err) == (2, True)
-    answers.apply(Lost(SourceId("git"), "connection refused"))
+    answers.apply(SourceUnreachable(SourceId("git"), "connection refused"))
     code, _, err = shown(monkeypatch, capsys, answers, "--service", "chekout")
     assert code == 3
     assert "whether there is a service chekout is not known: git has not answered: connection refused" in err

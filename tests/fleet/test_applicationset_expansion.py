@@ -12,7 +12,7 @@ from sgm_tui.fleet.argo.globs import matches
 from sgm_tui.fleet.argo.go_template import TemplateError, normalized, render_go, render_plain
 from sgm_tui.fleet.argo.go_values import UnsupportedError
 from sgm_tui.fleet.argo.objects import Application, AppProject, ArgoObjects, Cluster, read_object, value_paths
-from sgm_tui.fleet.git_urls import same_repository
+from sgm_tui.fleet.git_urls import is_same_repository
 from sgm_tui.resources import gitops_repository
 from sgm_tui.sandbox.argocd import expansion as sandbox_sets
 from sgm_tui.sandbox.argocd import generators as sandbox_generators
@@ -34,7 +34,7 @@ FILES = {
     "teams/many.json": b'[{"team": {"name": "one"}}, {"team": {"name": "two"}}]',
     "teams/deep/er.yaml": b"team: {name: deep}\n",
 }
-GROUND = Ground(CLUSTERS, sorted(FILES), FILES.get, lambda url: same_repository(url, OURS))
+GROUND = Ground(CLUSTERS, sorted(FILES), FILES.get, lambda url: is_same_repository(url, OURS))
 
 
 def made(generators: str, name: str, *, go: bool, more: str = "") -> Expansion:
@@ -302,7 +302,7 @@ def test_the_bundled_sets_make_what_the_simulated_argo_cd_makes() -> None:
             for document in documents((tree.read(path) or b"").decode()):
                 read_object(document, path, objects)
     theirs = [sandbox_generators.ArgoCluster(one.name, one.server, one.labels) for one in objects.clusters]
-    ground = Ground(objects.clusters, tree.paths(), tree.read, lambda url: same_repository(url, OURS))
+    ground = Ground(objects.clusters, tree.paths(), tree.read, lambda url: is_same_repository(url, OURS))
     for one in objects.sets:
         manifest = {"metadata": {"name": one.name}, "spec": one.spec}
         expected = [

@@ -10,10 +10,10 @@ from builders import NOW, ago, application, cell, key, pull_request, rollout, sn
 
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.facts import Metrics
-from sgm_tui.fleet.gates.evaluation import Evidence, judge, judge_pull
+from sgm_tui.fleet.gates.evaluation import Evidence, evaluate_gates, evaluate_required_checks
 from sgm_tui.fleet.model import Cluster, ClusterName, StageName, Version
 from sgm_tui.fleet.plans.plan import Change
-from sgm_tui.fleet.plans.waves import WavePlan, next_step, soak_of
+from sgm_tui.fleet.plans.waves import WavePlan, next_step, wave_soak_seconds
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
@@ -45,7 +45,7 @@ def two_staging_clusters(*cells: Cell) -> FleetSnapshot:
 def test_a_version_has_soaked_when_it_has_in_the_cluster_that_got_it_last(first: float, second: float) -> None:
     shown = two_staging_clusters(healthy("staging-eu1", first), healthy("staging-us1", second))
     policy = Policy(stages={"prod": RuleSet(soak_seconds=3600)}, guarded=frozenset({"prod"}))
-    (gate,) = [one for one in judge(change(), shown, policy, Evidence(), NOW) if one.gate == "soak"]
+    (gate,) = [one for one in evaluate_gates(change(), shown, policy, Evidence(), NOW) if one.gate == "soak"]
     assert (gate.result, gate.reason) == ("block", "healthy in staging for 10m of 1h")
     assert gate.eta == NOW + timedelta(minutes=50)
 
@@ -55,7 +55,7 @@ def test_a_wave_waits_for_the_cluster_of_earlier_waves_that_got_it_last(first: f
     cells = [healthy("prod-eu1", first), healthy("prod-us1", second), cell("cart", "prod-ap1", OLD)]
     waves = (("prod-eu1",), ("prod-us1",), ("prod-ap1",))
     policy = Policy(stages={"prod": RuleSet(waves=waves, wave_soak_seconds=3600)}, guarded=frozenset({"prod"}))
-    gates = judge(change("prod-ap1"), snapshot(cells), policy, Evidence(), NOW)
+    gates = evaluate_gates(change("prod-ap1"), snapshot(cells), policy, Evidence(), NOW)
     (gate,) = [one for one in gates if one.gate == "wave"]
     assert (gate.result, gate.eta) == ("block", NOW + timedelta(minutes=50))
 
@@ -74,8 +74,8 @@ def test_the_next_wave_opens_when_the_slowest_cell_of_the_opened_ones_has_soaked
 def test_the_longest_soak_any_service_of_a_wave_requires_counts() -> None:
     services = {"catalog": {"prod": RuleSet(wave_soak_seconds=7200)}}
     policy = Policy(stages={"prod": RuleSet(wave_soak_seconds=600)}, services=services)
-    assert soak_of([change(), change(service="catalog")], policy) == 7200
-    assert soak_of([change()], policy) == 600
+    assert wave_soak_seconds([change(), change(service="catalog")], policy) == 7200
+    assert wave_soak_seconds([change()], policy) == 600
 
 
 def test_every_gate_a_policy_may_name_is_evaluated_for_a_promotion_or_its_pull_request() -> None:
@@ -92,7 +92,10 @@ def test_every_gate_a_policy_may_name_is_evaluated_for_a_promotion_or_its_pull_r
         cell("cart", "prod-eu1", OLD, metrics=measured),
     ]
     request = pull_request(7, "feat(cart): prod-eu1 -> v2.8.1", proposes=((EU, NEW),))
-    gates = [*judge(change(), snapshot(cells), policy, Evidence(), NOW), *judge_pull(request, policy)]
+    gates = [
+        *evaluate_gates(change(), snapshot(cells), policy, Evidence(), NOW),
+        *evaluate_required_checks(request, policy),
+    ]
     assert {gate.gate for gate in gates} == set(GATES)
 
 
@@ -100,5 +103,5 @@ def test_one_cluster_that_cannot_be_seen_makes_the_soak_unknown_however_long_the
     unseen = replace(healthy("staging-us1", 86_400), journey=Journey.UNKNOWN, reason="timed out")
     shown = two_staging_clusters(healthy("staging-eu1", 86_400), unseen)
     policy = Policy(stages={"prod": RuleSet(soak_seconds=3600)}, guarded=frozenset({"prod"}))
-    (gate,) = [one for one in judge(change(), shown, policy, Evidence(), NOW) if one.gate == "soak"]
+    (gate,) = [one for one in evaluate_gates(change(), shown, policy, Evidence(), NOW) if one.gate == "soak"]
     assert gate.result == "unknown"

@@ -13,7 +13,7 @@ from builders import NOW, ago, application, cell, key, pull_request, rolling, ro
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.facts import Alert, Metrics, Operation, PullRequest
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.gates.evaluation import Evidence, judge, judge_pull
+from sgm_tui.fleet.gates.evaluation import Evidence, evaluate_gates, evaluate_required_checks
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plans.plan import Change, ChangeKind
 from sgm_tui.fleet.plans.superseding import replaceable
@@ -56,12 +56,12 @@ def gate_of(
     one: Change | None = None,
     evidence: Evidence | None = None,
 ) -> Gate:
-    found = judge(one or change(), shown or fleet_of(), policy or Policy(), evidence or Evidence(), NOW)
+    found = evaluate_gates(one or change(), shown or fleet_of(), policy or Policy(), evidence or Evidence(), NOW)
     return next(gate for gate in found if gate.gate == name)
 
 
 def names_of(one: Change, policy: Policy | None = None, shown: FleetSnapshot | None = None) -> set[str]:
-    return {gate.gate for gate in judge(one, shown or fleet_of(), policy or Policy(), Evidence(), NOW)}
+    return {gate.gate for gate in evaluate_gates(one, shown or fleet_of(), policy or Policy(), Evidence(), NOW)}
 
 
 REVERT = change(to="v2.7.0", kind="revert")
@@ -329,7 +329,7 @@ def in_the_way(**facts: Any) -> PullRequest:
 
 
 def pull_gate(request: PullRequest, **facts: Any) -> Gate:
-    found = judge(change(), fleet_of(pull_requests=(request,)), Policy(), Evidence(), NOW, **facts)
+    found = evaluate_gates(change(), fleet_of(pull_requests=(request,)), Policy(), Evidence(), NOW, **facts)
     return next(one for one in found if one.gate == "pull-request")
 
 
@@ -499,7 +499,7 @@ def test_an_unprotected_stage_is_only_warned_of_what_the_cluster_does() -> None:
 
 
 def test_the_way_back_does_not_wait_for_what_nobody_knows() -> None:
-    for gate in judge(REVERT, fleet_of(), Policy(), Evidence(), NOW):
+    for gate in evaluate_gates(REVERT, fleet_of(), Policy(), Evidence(), NOW):
         assert not gate.stops, gate
     never = Policy(stages={"prod": RuleSet(levels={"image": "never"})})
     assert gate_of("image", policy=never, one=REVERT).stops
@@ -509,7 +509,7 @@ def test_the_worst_comes_first_and_then_cell_by_cell() -> None:
     us1 = key("cart", "prod-us1")
     shown = fleet_of(staging(), prod(), cell("cart", "prod-us1", OLD, Journey.ROLLING))
     known = Evidence(images={NEW: True}, held={})
-    found = judge(change([PROD, us1]), shown, SOAK, known, NOW)
+    found = evaluate_gates(change([PROD, us1]), shown, SOAK, known, NOW)
     assert {gate.cell for gate in found} == {PROD, us1}
     kinds = [gate.result for gate in found]
     order = ["block", "unknown", "warn", "pass"]
@@ -539,7 +539,7 @@ REQUIRED = Policy(required_checks=("lint", "render"), stages={"prod": RuleSet(le
 
 def checks_gate(*results: tuple[str, str], overall: str = "passing") -> Gate:
     request = pull_request(42, "feat", proposes=((PROD, Version(NEW)),))
-    (gate,) = judge_pull(replace(request, checks=overall, results=results), REQUIRED)
+    (gate,) = evaluate_required_checks(replace(request, checks=overall, results=results), REQUIRED)
     return gate
 
 
@@ -584,7 +584,7 @@ def test_the_worst_of_what_reports_under_one_name_counts_and_each_missing_one_is
 
 
 def test_without_required_checks_nothing_is_asked_of_a_pull_request() -> None:
-    assert judge_pull(pull_request(42, "feat", proposes=((PROD, Version(NEW)),)), Policy()) == ()
+    assert evaluate_required_checks(pull_request(42, "feat", proposes=((PROD, Version(NEW)),)), Policy()) == ()
 
 
 def test_rules_are_the_same_whoever_asks() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sgm_tui.config.schema import Config, GithubConfig, RepositoryConfig
-from sgm_tui.fleet.git_urls import same_repository
+from sgm_tui.fleet.git_urls import is_same_repository
 from sgm_tui.lint.subject import Checkout, Subject
 from sgm_tui.live.naming import Naming
 from sgm_tui.operations.platform import platform_of
@@ -51,13 +51,13 @@ OTHERS = (
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_repository_is_known_in_all_its_spellings(spelling: str) -> None:
-    assert same_repository(spelling, SPELLINGS[0])
-    assert same_repository(SPELLINGS[0], spelling)
+    assert is_same_repository(spelling, SPELLINGS[0])
+    assert is_same_repository(SPELLINGS[0], spelling)
 
 
 @pytest.mark.parametrize("other", OTHERS)
 def test_another_repository_is_another(other: str) -> None:
-    assert not same_repository(other, SPELLINGS[0])
+    assert not is_same_repository(other, SPELLINGS[0])
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_another_repository_is_another(other: str) -> None:
     ],
 )
 def test_ssh_has_a_host_port_or_path_of_its_own(one: str, other: str) -> None:
-    assert same_repository(one, other)
+    assert is_same_repository(one, other)
 
 
 CONFIGURED = Config(

@@ -9,19 +9,19 @@ import builders
 import pytest
 
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.history.cell_history import Past, RanHealthy
+from sgm_tui.fleet.history.cell_history import HealthyTime, PastVersion
 from sgm_tui.fleet.model import Version
-from sgm_tui.fleet.reverts.health import Samples, best_target, with_health
+from sgm_tui.fleet.reverts.health import Samples, add_healthy_time, find_revert_target
 
 WHERE = builders.key("cart", "prod-eu1")
 HOUR = 3600.0
 MINUTE = 60.0
 
 
-def past(version: str, since: float, until: float | None = None, bad: str = "") -> Past:
+def past(version: str, since: float, until: float | None = None, bad: str = "") -> PastVersion:
     """A version git wanted from so many hours ago until so many hours ago."""
     end = None if until is None else builders.ago(until * HOUR)
-    return Past(
+    return PastVersion(
         WHERE, Version(version), version * 20, "", "", "mia", "", builders.ago(since * HOUR), end, known_bad=bad
     )
 
@@ -35,13 +35,15 @@ def samples(*spans: tuple[float, bool | None], step: float = MINUTE) -> Samples:
     return Samples(builders.NOW.timestamp() - len(values) * step, step, tuple(values))
 
 
-def fared(measured: Samples | str, cell: Cell | None = None, pasts: tuple[Past, ...] = PASTS) -> list[RanHealthy]:
-    found = [one.healthy for one in with_health(pasts, measured, cell, builders.NOW)]
+def fared(
+    measured: Samples | str, cell: Cell | None = None, pasts: tuple[PastVersion, ...] = PASTS
+) -> list[HealthyTime]:
+    found = [one.healthy for one in add_healthy_time(pasts, measured, cell, builders.NOW)]
     return [one for one in found if one is not None]
 
 
-def texts(measured: Samples | str, cell: Cell | None = None, pasts: tuple[Past, ...] = PASTS) -> list[str]:
-    return [one.healthy_text() for one in with_health(pasts, measured, cell, builders.NOW)]
+def texts(measured: Samples | str, cell: Cell | None = None, pasts: tuple[PastVersion, ...] = PASTS) -> list[str]:
+    return [one.healthy_text() for one in add_healthy_time(pasts, measured, cell, builders.NOW)]
 
 
 def test_a_version_is_healthy_for_as_long_as_it_was_measured_to_be_and_not_for_as_long_as_git_wanted_it() -> None:
@@ -55,7 +57,7 @@ def test_a_version_is_healthy_for_as_long_as_it_was_measured_to_be_and_not_for_a
 def test_the_health_of_the_version_before_is_not_credited_to_the_next_one() -> None:
     # v2 is merged, v1 runs on for five minutes, then v2's canary fails until v3 takes its place.
     measured = samples((5, True), (5 / 60, True), (2 - 5 / 60, False), (1, True))
-    found = with_health(PASTS, measured, None, builders.NOW)
+    found = add_healthy_time(PASTS, measured, None, builders.NOW)
     assert [one.never_healthy for one in found] == [False, True, False]
     assert found[1].healthy_text() == "never"
 
@@ -111,16 +113,16 @@ def test_a_stale_cell_tells_nothing_of_the_version_live_now() -> None:
 
 
 def test_the_way_back_passes_over_what_never_was_healthy_unless_there_is_nothing_else() -> None:
-    never, ran = RanHealthy(0.0, whole=True), RanHealthy(HOUR, whole=True)
+    never, ran = HealthyTime(0.0, whole=True), HealthyTime(HOUR, whole=True)
     now, bad, sick, good = past("v4", 1), past("v3", 2, bad="reverted"), past("v2", 3), past("v1", 4)
     judged = (now, bad, replace(sick, healthy=never), replace(good, healthy=ran))
-    assert best_target(judged) == judged[3]
-    assert best_target(judged[:3]) == judged[2]
-    assert best_target((now, bad, sick, good)) == sick
-    assert best_target((now, bad)) is None
+    assert find_revert_target(judged) == judged[3]
+    assert find_revert_target(judged[:3]) == judged[2]
+    assert find_revert_target((now, bad, sick, good)) == sick
+    assert find_revert_target((now, bad)) is None
 
 
 def test_a_future_start_of_the_samples_and_no_past_at_all_are_no_trouble() -> None:
-    assert with_health((), samples((1, True)), None, builders.NOW) == ()
+    assert add_healthy_time((), samples((1, True)), None, builders.NOW) == ()
     late = Samples((builders.NOW + timedelta(hours=1)).timestamp(), MINUTE, (True,))
     assert [one.seconds for one in fared(late)] == [None, None, None]

@@ -9,7 +9,7 @@ import pytest
 
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
-from sgm_tui.fleet.facts import Alert, Application, Condition, Metrics, Operation, Pending, Rollout
+from sgm_tui.fleet.facts import Alert, Application, Condition, Metrics, Operation, PendingVersion, Rollout
 from sgm_tui.fleet.join import DRIFT_GRACE_SECONDS, UNSEEN_GRACE_SECONDS, join
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 
@@ -73,7 +73,7 @@ CASES = {
     "staged in the plan": (replace(QUIET, staged=Version("v1.5.0")), Journey.STAGED, Verdict.GOOD),
     "staging what git already wants is nothing": (replace(QUIET, staged=V2), Journey.SETTLED, Verdict.GOOD),
     "an open pull request": (
-        replace(QUIET, pending=(Pending(Version("v1.5.0"), 42, ""),)),
+        replace(QUIET, pending=(PendingVersion(Version("v1.5.0"), 42, ""),)),
         Journey.PROPOSED,
         Verdict.BUSY,
     ),
@@ -344,12 +344,12 @@ def test_an_error_and_a_persons_pause_are_as_old_as_the_controllers_say() -> Non
 
 def test_what_is_proposed_is_as_old_as_its_pull_request() -> None:
     opened = NOW - timedelta(minutes=8)
-    facts = replace(QUIET, pending=(Pending(Version("v1.5.0"), 42, "", opened),))
+    facts = replace(QUIET, pending=(PendingVersion(Version("v1.5.0"), 42, "", opened),))
     cell = join(facts, None, NOW)
     assert (cell.journey, cell.since) == (Journey.PROPOSED, opened)
     later = join(facts, cell, NOW + timedelta(minutes=1))
     assert later.since == opened
-    unknown = join(replace(QUIET, pending=(Pending(Version("v1.5.0"), 42, ""),)), None, NOW)
+    unknown = join(replace(QUIET, pending=(PendingVersion(Version("v1.5.0"), 42, ""),)), None, NOW)
     assert join(unknown.facts, unknown, NOW + timedelta(minutes=1)).since == NOW  # first seen, where nobody tells
 
 
@@ -474,7 +474,7 @@ def test_errors_and_alerts_need_attention_whatever_is_under_way(facts: CellFacts
         case "staged":
             facts = replace(facts, staged=Version("v9"))
         case "proposed":
-            facts = replace(facts, pending=(Pending(Version("v9"), 42, ""),))
+            facts = replace(facts, pending=(PendingVersion(Version("v9"), 42, ""),))
         case "merged":
             facts = replace(facts, synced=False)
         case "rolling":

@@ -9,20 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgm_tui.fleet.history.cell_history import Past, PastKind
-from sgm_tui.fleet.history.last_promotion import LastPromotion, last_promotion, returns, went_back
+from sgm_tui.fleet.history.cell_history import PastVersion, PastVersionKind
+from sgm_tui.fleet.history.last_promotion import LastPromotion, flag_rollbacks, has_gone_back, last_promotion
 from sgm_tui.fleet.model import CellKey, Version
 
 EU, US, AP = (builders.key("cart", f"prod-{where}") for where in ("eu1", "us1", "ap1"))
-KINDS: dict[str, PastKind] = {"p": "promotion", "r": "revert", "e": "edit"}
+KINDS: dict[str, PastVersionKind] = {"p": "promotion", "r": "revert", "e": "edit"}
 
 
-def pasts_of(key: CellKey, *entries: str) -> tuple[Past, ...]:
+def pasts_of(key: CellKey, *entries: str) -> tuple[PastVersion, ...]:
     """The versions of a cell, newest first, from the oldest on: "commit kind version"."""
     found = []
     for entry in entries:
         commit, kind, version = entry.split()
-        made = Past(
+        made = PastVersion(
             key, Version(version), commit, "", "path", "mia", f"commit {commit}", builders.NOW, None, KINDS[kind]
         )
         found.append(made)
@@ -101,7 +101,7 @@ def test_reverting_the_last_promotion_twice_never_goes_one_further_back(
 ) -> None:
     """Every cell has its own commits; each revert is a commit of its own, as sgm writes it."""
     number = 0
-    pasts: dict[CellKey, tuple[Past, ...]] = {}
+    pasts: dict[CellKey, tuple[PastVersion, ...]] = {}
     for key, entries in histories.items():
         numbered = []
         for kind, version in entries:
@@ -122,9 +122,9 @@ def test_reverting_the_last_promotion_twice_never_goes_one_further_back(
 
 def test_a_history_of_thousands_of_flips_is_read_in_one_pass() -> None:
     flips = pasts_of(AP, *(f"{at} e {'abc' if at % 2 else 'def'}" for at in range(1, 4000)))
-    assert len(returns(flips)) == len(flips)
+    assert len(flag_rollbacks(flips)) == len(flips)
 
 
 def test_a_cell_without_a_past_has_not_gone_back() -> None:
-    assert went_back(()) is False
-    assert went_back(pasts_of(AP, SEED)) is False
+    assert has_gone_back(()) is False
+    assert has_gone_back(pasts_of(AP, SEED)) is False

@@ -10,7 +10,7 @@ import pytest
 from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.plans.plan import Change, Refusal
-from sgm_tui.fleet.plans.proposal import Adopted, FileEdit, Override, Preview, Proposal
+from sgm_tui.fleet.plans.proposal import AdoptedChange, FileEdit, Override, Preview, Proposal
 from sgm_tui.fleet.plans.standing import not_opened, standings, tally, tally_of, why_not_written
 from sgm_tui.report.changes import text
 
@@ -89,7 +89,7 @@ def test_a_later_wave_of_the_plan_never_blocks_its_first() -> None:
 def test_what_cannot_be_written_and_what_is_there_already_are_told_apart() -> None:
     refused = Refusal(CHANGES[0].path, "git has v3, not v1")
     already = Refusal(CHANGES[1].path, "#3 by mia already brings v2", nothing=True, number=3)
-    preview = Preview("base", (), (refused, already), (Adopted(CHANGES[1], 3, "b", "mia"),))
+    preview = Preview("base", (), (refused, already), (AdoptedChange(CHANGES[1], 3, "b", "mia"),))
     assert [one.standing for one in standings(CHANGES[:2], preview)] == ["blocked", "nothing"]
     assert why_not_written(CHANGES[:2], preview) == "git has v3, not v1"
     assert "already has all of it" in why_not_written(CHANGES[1:2], replace(preview, refusals=(already,)))

@@ -8,9 +8,9 @@ from typing import Any
 import builders
 import pytest
 
-from sgm_tui.fleet.facts import Besides, PullRequest
+from sgm_tui.fleet.facts import PullRequest, UnrelatedChange
 from sgm_tui.fleet.model import StageName, Version
-from sgm_tui.fleet.pull_request_actions import WORDS, PullAction, changes_protected
+from sgm_tui.fleet.pull_request_actions import ACTION_NAMES, PullAction, changes_protected
 
 DEV, STAGING, PROD = (builders.key("cart", name) for name in ("dev-eu1", "staging-eu1", "prod-eu1"))
 MERGING = {"merge", "auto-merge"}
@@ -24,20 +24,20 @@ def request(**facts: Any) -> PullRequest:
 CHANGES_PROD: list[dict[str, Any]] = [
     {"proposes": ((PROD, Version("v2")),)},
     {"proposes": ((DEV, Version("v2")), (PROD, Version("v2")))},
-    {"besides": (Besides("prod/notes.txt", stage=StageName("prod")),)},
-    {"besides": (Besides("charts/microservice/templates/rollout.yaml"),)},
-    {"besides": (Besides("argocd/applicationsets/app-service.yaml"),)},
-    {"besides": (Besides("CODEOWNERS"),)},
-    {"proposes": ((DEV, Version("v2")),), "besides": (Besides(".github/workflows/promote.yaml"),)},
+    {"besides": (UnrelatedChange("prod/notes.txt", stage=StageName("prod")),)},
+    {"besides": (UnrelatedChange("charts/microservice/templates/rollout.yaml"),)},
+    {"besides": (UnrelatedChange("argocd/applicationsets/app-service.yaml"),)},
+    {"besides": (UnrelatedChange("CODEOWNERS"),)},
+    {"proposes": ((DEV, Version("v2")),), "besides": (UnrelatedChange(".github/workflows/promote.yaml"),)},
     {"unknown": frozenset({"proposes"})},
 ]
 CHANGES_NO_PROD: list[dict[str, Any]] = [
     {"proposes": ((DEV, Version("v2")), (STAGING, Version("v2")))},
-    {"besides": (Besides("dev/platform/values.yaml", stage=StageName("dev")),)},
+    {"besides": (UnrelatedChange("dev/platform/values.yaml", stage=StageName("dev")),)},
 ]
 
 
-@pytest.mark.parametrize("action", WORDS)
+@pytest.mark.parametrize("action", ACTION_NAMES)
 @pytest.mark.parametrize("auto_merge", [False, True])
 @pytest.mark.parametrize("facts", CHANGES_PROD)
 def test_merging_it_or_completing_its_auto_merge_needs_the_protected_stage(
@@ -48,7 +48,7 @@ def test_merging_it_or_completing_its_auto_merge_needs_the_protected_stage(
     assert found == (("prod",) if asks else ())
 
 
-@pytest.mark.parametrize("action", WORDS)
+@pytest.mark.parametrize("action", ACTION_NAMES)
 @pytest.mark.parametrize("facts", CHANGES_NO_PROD)
 def test_what_stays_in_the_folders_of_other_stages_needs_none(facts: dict[str, Any], action: PullAction) -> None:
     assert changes_protected(request(auto_merge=True, **facts), action, builders.fleet()) == ()

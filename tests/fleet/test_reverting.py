@@ -9,20 +9,26 @@ import builders
 import pytest
 
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.facts import Pending
-from sgm_tui.fleet.history.cell_history import Past
+from sgm_tui.fleet.facts import PendingVersion
+from sgm_tui.fleet.history.cell_history import PastVersion
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.plans.plan import Change, Refusal
 from sgm_tui.fleet.plans.strategy import extras_of
-from sgm_tui.fleet.reverts.targets import Template, affected, chosen, revert_change, way_back
+from sgm_tui.fleet.reverts.targets import (
+    TemplateComparison,
+    find_affected_cells,
+    find_past_version,
+    forecast_revert,
+    revert_change,
+)
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
 WHERE = builders.key("cart", "prod-eu1")
 
 
-def past(version: str, at: int, bad: str = "") -> Past:
+def past(version: str, at: int, bad: str = "") -> PastVersion:
     revision = f"{at:x}" * 40
-    return Past(
+    return PastVersion(
         WHERE, Version(version), revision, "", "", "mia", "", builders.ago(at * 3600), None, "promotion", 0, bad
     )
 
@@ -47,7 +53,7 @@ def test_the_last_version_nothing_is_known_against_is_where_it_goes_back_to() ->
 
 
 def test_any_version_of_the_past_can_be_chosen() -> None:
-    made = revert_change(fleet(), WHERE, PASTS, chosen(PASTS, "v0"))
+    made = revert_change(fleet(), WHERE, PASTS, find_past_version(PASTS, "v0"))
     assert isinstance(made, Change)
     assert made.to_version == "v0"
     assert len(made.undoes) == 3
@@ -57,7 +63,7 @@ def test_any_version_of_the_past_can_be_chosen() -> None:
     ("pasts", "says"),
     [(PASTS[:1], "no earlier version"), (PASTS[:2], "no earlier version"), (PASTS[1:], "history is not read yet")],
 )
-def test_where_there_is_no_way_back_it_says_why(pasts: tuple[Past, ...], says: str) -> None:
+def test_where_there_is_no_way_back_it_says_why(pasts: tuple[PastVersion, ...], says: str) -> None:
     made = revert_change(fleet(), WHERE, pasts)
     assert isinstance(made, Refusal)
     assert says in made.reason
@@ -65,9 +71,9 @@ def test_where_there_is_no_way_back_it_says_why(pasts: tuple[Past, ...], says: s
 
 def test_a_canary_in_flight_goes_back_at_once_when_the_pods_become_the_stable_ones() -> None:
     cell = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rolling(WHERE, "v1", "v3"))
-    assert way_back(cell, change(), Template(True)).fast is True
-    assert way_back(cell, change(), Template(None)).fast is None
-    slow = way_back(cell, change(), Template(False, ("env.A",)))
+    assert forecast_revert(cell, change(), TemplateComparison(True)).fast is True
+    assert forecast_revert(cell, change(), TemplateComparison(None)).fast is None
+    slow = forecast_revert(cell, change(), TemplateComparison(False, ("env.A",)))
     assert slow.fast is False
     assert "env.A" in slow.reason
     assert "env.A" in slow.faster
@@ -75,13 +81,13 @@ def test_a_canary_in_flight_goes_back_at_once_when_the_pods_become_the_stable_on
 
 def test_an_aborted_canary_goes_back_at_once_too() -> None:
     rollout = replace(builders.rollout(WHERE, "v1"), aborted=True, phase="Degraded", new_version=Version("v3"))
-    way = way_back(builders.cell("cart", "prod-eu1", "v3", rollout=rollout), change(), Template(True))
+    way = forecast_revert(builders.cell("cart", "prod-eu1", "v3", rollout=rollout), change(), TemplateComparison(True))
     assert way.fast is True
     assert "aborted" in way.reason
 
 
 def test_a_version_that_is_stable_already_walks_the_whole_canary_and_says_how_long() -> None:
-    way = way_back(builders.cell("cart", "prod-eu1", "v3"), change(), Template(True))
+    way = forecast_revert(builders.cell("cart", "prod-eu1", "v3"), change(), TemplateComparison(True))
     assert way.fast is False
     assert "v3 is the stable one" in way.reason
     assert "8 steps" in way.reason
@@ -90,32 +96,43 @@ def test_a_version_that_is_stable_already_walks_the_whole_canary_and_says_how_lo
 
 def test_going_further_back_than_the_stable_one_names_what_is_stable() -> None:
     cell = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rolling(WHERE, "v2", "v3"))
-    assert "v2 is the stable one" in way_back(cell, change(), Template(True)).reason
+    assert "v2 is the stable one" in forecast_revert(cell, change(), TemplateComparison(True)).reason
 
 
 def test_blue_green_goes_back_at_once_while_the_old_pods_are_up() -> None:
     up = builders.replica_set(WHERE, "v1", 4)
     rollout = replace(builders.rollout(WHERE, "v3"), strategy="BlueGreen", replica_sets=(up,))
-    assert way_back(builders.cell("cart", "prod-eu1", "v3", rollout=rollout), change(), Template(True)).fast is True
+    assert (
+        forecast_revert(
+            builders.cell("cart", "prod-eu1", "v3", rollout=rollout), change(), TemplateComparison(True)
+        ).fast
+        is True
+    )
     gone = replace(rollout, replica_sets=(replace(up, current=0),))
-    assert way_back(builders.cell("cart", "prod-eu1", "v3", rollout=gone), change(), Template(True)).fast is False
+    assert (
+        forecast_revert(builders.cell("cart", "prod-eu1", "v3", rollout=gone), change(), TemplateComparison(True)).fast
+        is False
+    )
 
 
 def test_without_a_rollout_nobody_knows() -> None:
-    assert way_back(builders.cell("cart", "prod-eu1", "v3", rollout=None), change(), Template(True)).fast is None
+    assert (
+        forecast_revert(builders.cell("cart", "prod-eu1", "v3", rollout=None), change(), TemplateComparison(True)).fast
+        is None
+    )
 
 
 def test_a_cluster_that_cannot_be_seen_is_not_said_to_have_no_rollout() -> None:
     cell = builders.cell("cart", "prod-eu1", "v3", Journey.UNKNOWN, reason="there is no kubeconfig", rollout=None)
-    way = way_back(cell, change(), Template(True))
+    way = forecast_revert(cell, change(), TemplateComparison(True))
     assert (way.fast, way.reason) == (None, "the running version is unknown: there is no kubeconfig")
 
 
 def test_a_bad_version_is_found_wherever_it_runs_or_is_about_to_prod_first() -> None:
-    found = affected(
+    found = find_affected_cells(
         fleet(
             builders.cell("cart", "dev-eu1", "v3"),
-            builders.cell("cart", "staging-eu1", "v1", pending=(Pending(Version("v3"), 7, ""),)),
+            builders.cell("cart", "staging-eu1", "v1", pending=(PendingVersion(Version("v3"), 7, ""),)),
             builders.cell("cart", "prod-us1", "v1"),
             builders.cell("cart", "prod-eu1", "v3"),
         ),
@@ -131,28 +148,28 @@ def with_steps(text: str) -> Change:
     return change(strategy=text, extras=extras)
 
 
-@pytest.mark.parametrize("template", [Template(False, ("env.A",)), Template(None)])
-def test_without_steps_there_is_nothing_to_walk_and_it_is_foretold_so(template: Template) -> None:
+@pytest.mark.parametrize("template", [TemplateComparison(False, ("env.A",)), TemplateComparison(None)])
+def test_without_steps_there_is_nothing_to_walk_and_it_is_foretold_so(template: TemplateComparison) -> None:
     settled = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rollout(WHERE, "v3"))
-    slow = way_back(settled, change(), template)
+    slow = forecast_revert(settled, change(), template)
     assert (slow.fast, "--strategy '[]'" in slow.faster) == (False, True)
     rolling = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rolling(WHERE, "v1", "v3"))
     for cell in (settled, rolling):
-        way = way_back(cell, with_steps("[]"), template)
+        way = forecast_revert(cell, with_steps("[]"), template)
         assert (way.fast, "no steps" in way.reason, way.faster) == (True, True, "")
 
 
 def test_steps_that_come_with_it_are_the_ones_that_are_walked() -> None:
     settled = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rollout(WHERE, "v3"))
     steps = '[{"setWeight": 5}, {"pause": {"duration": "1h30m"}}, {"pause": {"duration": 60}}, {"pause": {}}]'
-    way = way_back(settled, with_steps(steps), Template(True))
+    way = forecast_revert(settled, with_steps(steps), TemplateComparison(True))
     assert "walks the 4 steps that come with it, at least 91 min and 1 manual gate" in way.reason
 
 
 def test_blue_green_that_is_to_become_a_canary_is_promised_nothing() -> None:
     rollout = replace(builders.rollout(WHERE, "v3"), strategy="BlueGreen")
     cell = builders.cell("cart", "prod-eu1", "v3", rollout=rollout)
-    assert way_back(cell, with_steps("[]"), Template(True)).fast is None
+    assert forecast_revert(cell, with_steps("[]"), TemplateComparison(True)).fast is None
 
 
 DIGEST = "sha256:" + "a" * 64
@@ -175,19 +192,19 @@ def test_blue_green_goes_back_at_once_to_pods_that_are_up_however_their_image_is
     old = builders.replica_set(WHERE, "v1", 41, 3, images=(image,))
     rollout = replace(builders.rollout(WHERE, "v3"), strategy="BlueGreen", replica_sets=(old,))
     cell = builders.cell("cart", "prod-eu1", "v3", rollout=rollout)
-    assert way_back(cell, change(to_version=Version(to_version)), Template(True)).fast is fast
+    assert forecast_revert(cell, change(to_version=Version(to_version)), TemplateComparison(True)).fast is fast
 
 
 def test_a_canary_in_flight_goes_back_at_once_to_a_stable_version_that_is_pinned() -> None:
     rolling = builders.rolling(WHERE, f"v1@{DIGEST}", "v3")
     cell = builders.cell("cart", "prod-eu1", "v3", rollout=rolling)
-    assert way_back(cell, change(), Template(True)).fast is True
+    assert forecast_revert(cell, change(), TemplateComparison(True)).fast is True
 
 
 @pytest.mark.parametrize("duration", ['"1d"', '"abc5s"', "-5"])
 def test_steps_the_controller_would_refuse_promise_no_time(duration: str) -> None:
     settled = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rollout(WHERE, "v3", step_names=("pause: 1d",)))
-    assert "Argo Rollouts refuses its steps" in way_back(settled, change(), Template(True)).reason
+    assert "Argo Rollouts refuses its steps" in forecast_revert(settled, change(), TemplateComparison(True)).reason
     refused = extras_of(f'[{{"pause": {{"duration": {duration}}}}}]')
     assert isinstance(refused, Refusal)
     assert "duration" in refused.reason

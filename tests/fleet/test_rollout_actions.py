@@ -10,7 +10,7 @@ import pytest
 
 from sgm_tui.fleet.facts import Rollout
 from sgm_tui.fleet.model import ClusterName, Version
-from sgm_tui.fleet.rollouts.actions import RolloutAction, consequence, moved, patches, why_not
+from sgm_tui.fleet.rollouts.actions import RolloutAction, consequence, has_moved, patches, refusal_reason
 from sgm_tui.fleet.rollouts.rollout import RolloutObject, Step
 
 EU = ClusterName("prod-eu1")
@@ -46,8 +46,8 @@ POSSIBLE: dict[str, tuple[Rollout, set[RolloutAction]]] = {
 @pytest.mark.parametrize(("rollout", "possible"), POSSIBLE.values(), ids=POSSIBLE.keys())
 def test_only_what_would_do_something_is_possible(rollout: Rollout, possible: set[RolloutAction]) -> None:
     actions: tuple[RolloutAction, ...] = ("promote", "abort", "retry", "pause", "restart")
-    assert {action for action in actions if not why_not(rollout, action)} == possible
-    assert why_not(None, "promote") == "there is no Rollout here"
+    assert {action for action in actions if not refusal_reason(rollout, action)} == possible
+    assert refusal_reason(None, "promote") == "there is no Rollout here"
 
 
 GATE = RolloutObject(
@@ -147,15 +147,15 @@ def test_the_patches_are_those_of_the_plugin(
     ],
 )
 def test_a_yes_is_given_to_one_update_at_one_gate(change: dict[str, Any], is_another: bool) -> None:
-    assert moved(PAUSED, replace(PAUSED, **change)) is is_another
+    assert has_moved(PAUSED, replace(PAUSED, **change)) is is_another
 
 
 def test_a_rolling_one_may_have_gone_a_step_further_when_it_is_aborted() -> None:
-    assert not moved(ROLLING, replace(ROLLING, step=2))
+    assert not has_moved(ROLLING, replace(ROLLING, step=2))
 
 
 def test_an_update_of_the_same_version_can_be_aborted() -> None:
-    assert why_not(replace(PAUSED, new_version=PAUSED.stable_version), "abort") == ""
+    assert refusal_reason(replace(PAUSED, new_version=PAUSED.stable_version), "abort") == ""
 
 
 def test_what_follows_is_said() -> None:

@@ -15,16 +15,16 @@ from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.fleet.updates import (
-    Alive,
-    ApplicationGone,
+    ApplicationDeleted,
     ApplicationsListed,
-    DesiredObserved,
-    DesiredRemembered,
-    Lost,
+    DesiredStateCached,
+    DesiredStateRead,
     MetricsListed,
     PullRequestsListed,
-    RolloutGone,
+    RolloutDeleted,
     RolloutsListed,
+    SourceAnswered,
+    SourceUnreachable,
 )
 from sgm_tui.report.status import report
 from sgm_tui.report.tables import table
@@ -124,7 +124,7 @@ def desired_state(**changes: object) -> DesiredState:
 def store_with(name: str, clock: Clock) -> Store:
     application, rollout, proposed = CELLS[name]
     store = Store(Fleet((Stage(PROD),), (Cluster(EU, PROD, "eu1"),)), sources=SOURCES.values(), clock=clock)
-    store.apply(DesiredObserved(SOURCES["git"], desired_state()))
+    store.apply(DesiredStateRead(SOURCES["git"], desired_state()))
     store.apply(ApplicationsListed(SOURCES["argocd"], {KEY: application}))
     store.apply(RolloutsListed(SOURCES["rollouts"], {KEY: rollout}))
     store.apply(MetricsListed(SOURCES["metrics"], {KEY: METRICS}))
@@ -140,12 +140,12 @@ def test_a_silent_source_takes_away_what_it_alone_knows(name: str, silent: str, 
     store = store_with(name, clock)
     store.publish()
     if silent and how == "lost":
-        store.apply(Lost(SOURCES[silent], "timed out"))
+        store.apply(SourceUnreachable(SOURCES[silent], "timed out"))
     elif silent:
         clock.now += timedelta(seconds=DEADLINES[SOURCES[silent].kind] + 1)
         for source in SOURCES.values():
             if source != SOURCES[silent]:
-                store.apply(Alive(source))
+                store.apply(SourceAnswered(source))
     snapshot = store.publish()
     cell = snapshot.cells[KEY]
     assert cell.journey is EXPECTED[name][silent]
@@ -168,8 +168,8 @@ def test_a_silent_source_takes_away_what_it_alone_knows(name: str, silent: str, 
 )
 def test_two_silent_sources_take_away_what_both_know(name: str, journey: Journey) -> None:
     store = store_with(name, Clock())
-    store.apply(Lost(SOURCES["git"], "gone"))
-    store.apply(Lost(SOURCES["argocd"], "gone"))
+    store.apply(SourceUnreachable(SOURCES["git"], "gone"))
+    store.apply(SourceUnreachable(SOURCES["argocd"], "gone"))
     assert store.publish().cells[KEY].journey is journey
 
 
@@ -177,8 +177,8 @@ def test_what_was_fetched_before_is_desired_as_of_then_while_git_does_not_respon
     store = store_with("settled", Clock())
     fresh = Store(Fleet((Stage(PROD),), (Cluster(EU, PROD, "eu1"),)), sources=SOURCES.values(), clock=Clock())
     fetched = NOW - timedelta(hours=3)
-    fresh.apply(DesiredRemembered(SOURCES["git"], desired_state(fetched_at=fetched)))
-    fresh.apply(Lost(SOURCES["git"], "cannot be reached"))
+    fresh.apply(DesiredStateCached(SOURCES["git"], desired_state(fetched_at=fetched)))
+    fresh.apply(SourceUnreachable(SOURCES["git"], "cannot be reached"))
     fresh.apply(ApplicationsListed(SOURCES["argocd"], {KEY: CELLS["degraded"][0]}))
     fresh.apply(RolloutsListed(SOURCES["rollouts"], {KEY: CELLS["degraded"][1]}))
     snapshot = fresh.publish()
@@ -206,9 +206,9 @@ class TestAnApplicationThatIsGone:
     def gone(self, clock: Clock, *, rollout: bool = True) -> Store:
         store = store_with("settled", clock)
         store.publish()
-        store.apply(ApplicationGone(SOURCES["argocd"], KEY))
+        store.apply(ApplicationDeleted(SOURCES["argocd"], KEY))
         if rollout:
-            store.apply(RolloutGone(SOURCES["rollouts"], KEY))
+            store.apply(RolloutDeleted(SOURCES["rollouts"], KEY))
         return store
 
     def cell(self, store: Store) -> Cell:
@@ -232,7 +232,7 @@ class TestAnApplicationThatIsGone:
         store.apply(RolloutsListed(SOURCES["rollouts"], {}))
         cell = self.cell(store)
         assert (cell.journey, cell.verdict) == (Journey.SYNCING, Verdict.ATTENTION)
-        store.apply(Alive(SOURCES["git"]))
+        store.apply(SourceAnswered(SOURCES["git"]))
         assert self.cell(store).verdict is Verdict.BAD
 
     def test_is_well_again_once_it_is_back(self) -> None:
@@ -243,7 +243,7 @@ class TestAnApplicationThatIsGone:
 
     def test_is_unknown_where_its_hub_does_not_respond(self) -> None:
         store = self.gone(Clock())
-        store.apply(Lost(SOURCES["argocd"], "timed out"))
+        store.apply(SourceUnreachable(SOURCES["argocd"], "timed out"))
         assert self.cell(store).verdict is Verdict.UNKNOWN
 
 
@@ -270,7 +270,7 @@ def test_a_table_row_does_not_say_which_applications_there_are_not() -> None:
     other = CellKey(ServiceName("cart"), PROD, EU)
     state = desired_state()
     old = replace(state.cells[KEY], committed_at=NOW - timedelta(days=9))
-    store.apply(DesiredObserved(SOURCES["git"], replace(state, cells={KEY: old, other: old})))
+    store.apply(DesiredStateRead(SOURCES["git"], replace(state, cells={KEY: old, other: old})))
     store.apply(ApplicationsListed(SOURCES["argocd"], {other: replace(APPLICATION, detailed=False)}))
     store.apply(RolloutsListed(SOURCES["rollouts"], {}))
     assert store.publish().cells[KEY].verdict is Verdict.UNKNOWN

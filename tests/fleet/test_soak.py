@@ -11,12 +11,12 @@ import pytest
 
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
 from sgm_tui.fleet.desired import Desired
-from sgm_tui.fleet.facts import Alert, Pending
+from sgm_tui.fleet.facts import Alert, PendingVersion
 from sgm_tui.fleet.gates.travel import running_since
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, StageName, Version
 from sgm_tui.fleet.policy import Policy, RuleSet
-from sgm_tui.fleet.soak import Soak, soak_of
+from sgm_tui.fleet.soak import Soak, required_soak
 from sgm_tui.report.assertion import parse
 from sgm_tui.report.status import cell_report
 
@@ -59,7 +59,7 @@ def test_the_gate_counts_from_the_same_moment() -> None:
     [
         ({"soak": None}, Journey.SETTLED),
         ({"staged": Version("v3")}, Journey.STAGED),
-        ({"pending": (Pending(Version("v3"), 7, ""),)}, Journey.PROPOSED),
+        ({"pending": (PendingVersion(Version("v3"), 7, ""),)}, Journey.PROPOSED),
         ({"stale_since": NOW, "stale_reason": "git: silent"}, Journey.UNKNOWN),
         ({"rollout": builders.rolling(STAGING, "v1", "v2")}, Journey.ROLLING),
         ({"application": builders.application(STAGING, detailed=False, deployed_at=None)}, Journey.SETTLED),
@@ -132,5 +132,5 @@ def wanted(**versions: str) -> dict[CellKey, Desired]:
 def test_a_version_soaks_only_for_a_stage_that_requires_it_and_has_another(
     policy: Policy, cells: dict[CellKey, Desired], key: CellKey, seconds: float | None
 ) -> None:
-    found = soak_of(FLEET, policy, cells, key)
+    found = required_soak(FLEET, policy, cells, key)
     assert (found.seconds if found is not None else None) == seconds

@@ -11,7 +11,7 @@ from builders import NOW, application, cell, key, snapshot
 from sgm_tui.fleet.argo.schedule import schedule
 from sgm_tui.fleet.argo.windows import Window, standing
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.gates.evaluation import judge
+from sgm_tui.fleet.gates.evaluation import evaluate_gates
 from sgm_tui.fleet.gates.evidence import Evidence
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change, ChangeKind
@@ -100,7 +100,7 @@ def gate(
         kind, PROD.service, PROD.stage, PROD.cluster, path, "image.tag", Version("v2.8.0"), Version("v2.8.1"), (PROD,)
     )
     evidence = Evidence() if windows is None else Evidence(windows={PROD: windows})
-    found = judge(one, snapshot(cells), policy or Policy(), evidence, NOW)
+    found = evaluate_gates(one, snapshot(cells), policy or Policy(), evidence, NOW)
     return next(one for one in found if one.gate == "window")
 
 

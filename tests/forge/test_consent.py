@@ -86,8 +86,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
             Tree(config),
             WritePermission(),
         )
-        besides = BesidesReader(config, tree, clone)
-        permission.protected_stages_of = ChangedStages(fleet_of(config), tree, clone, besides).protected_by
+        unrelated_changes = BesidesReader(config, tree, clone)
+        permission.protected_stages_of = ChangedStages(fleet_of(config), tree, clone, unrelated_changes).protected_by
         clone.permission = permission
         forge = GithubForge(config, TOKEN, lab.state.clock.wall, pause=lab.wait, permission=permission)
         journal, audit = Killer(tmp_path / "journal.jsonl"), Audit(tmp_path / "audit.jsonl")

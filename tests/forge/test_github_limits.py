@@ -17,7 +17,7 @@ from test_github import BRANCH, TOKEN, Lab, _lab, nothing, proposal
 
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.facts import PullRequest
-from sgm_tui.fleet.updates import Lost, Observation, PullRequestsListed
+from sgm_tui.fleet.updates import PullRequestsListed, SourceUnreachable, SourceUpdate
 from sgm_tui.forge.github import GithubForge
 from sgm_tui.forge.listing import MergedChanges, ProposedChanges
 from sgm_tui.forge.quota import PausedError
@@ -243,7 +243,7 @@ class Limited:
 async def test_the_source_waits_as_long_as_github_says_and_tells_what_is_noted() -> None:
     forge = Limited(PausedError("GitHub: rate limit exceeded until 14:05", 600.0), ())
     source = PullRequestSource(forge, nothing, nothing, nothing, 20.0)
-    told: list[Observation] = []
+    told: list[SourceUpdate] = []
 
     class EnoughError(Exception):
         pass
@@ -257,7 +257,7 @@ async def test_the_source_waits_as_long_as_github_says_and_tells_what_is_noted()
     with pytest.raises(EnoughError):
         await source.run(publish)
     lost, listed = told
-    assert isinstance(lost, Lost)
+    assert isinstance(lost, SourceUnreachable)
     assert lost.reason == "GitHub: rate limit exceeded until 14:05"
     assert lost.retry_in is not None
     assert lost.retry_in >= 600.0
@@ -267,7 +267,7 @@ async def test_the_source_waits_as_long_as_github_says_and_tells_what_is_noted()
 async def test_pull_requests_are_not_asked_for_before_what_they_propose_can_be_read() -> None:
     forge, cloned = Limited(()), asyncio.Event()
     source = PullRequestSource(forge, nothing, nothing, nothing, 20.0, cloned.wait)
-    told: asyncio.Queue[Observation] = asyncio.Queue()
+    told: asyncio.Queue[SourceUpdate] = asyncio.Queue()
     following = asyncio.create_task(source.run(told.put_nowait))
     await asyncio.sleep(0)
     assert told.empty()

@@ -13,7 +13,7 @@ from test_supersede import CART, FIRST, OLD, SECOND, Desk, KilledError, _desk
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change, Extra, Plan
-from sgm_tui.fleet.plans.proposal import Override, Preview, Progress, Terms
+from sgm_tui.fleet.plans.proposal import Override, Preview, Progress, WriteOptions
 from sgm_tui.fleet.policy import RuleSet
 from sgm_tui.report.changes import document, text
 
@@ -214,7 +214,7 @@ async def test_nobody_elses_pull_request_closes_ours(desk: Desk) -> None:
 async def test_who_goes_over_the_gate_with_a_reason_opens_beside_the_other(desk: Desk) -> None:
     await theirs(desk, SECOND)
     shown = await desk.promoter.preview(
-        Plan((cart(),)), desk.snapshot, Terms(Override("the other one waits for a week"))
+        Plan((cart(),)), desk.snapshot, WriteOptions(Override("the other one waits for a week"))
     )
     assert (await ended(desk, shown)).step == "opened"
     assert len(opened_now(desk)) == 2

@@ -16,7 +16,7 @@ from test_github import Lab, _lab, nothing
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change, Plan
-from sgm_tui.fleet.plans.proposal import Preview, Progress, Terms
+from sgm_tui.fleet.plans.proposal import Preview, Progress, WriteOptions
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.forge.github import GithubForge
@@ -96,7 +96,7 @@ class Desk:
         await self.look()
         versions = OLD, version
         wanted = Change("promotion", CART.service, CART.stage, None, DEV, "image.tag", *versions, (CART,))
-        return await self.promoter.preview(Plan((wanted,)), self.snapshot, Terms(**wishes))
+        return await self.promoter.preview(Plan((wanted,)), self.snapshot, WriteOptions(**wishes))
 
     async def promote(self, version: Version, **wishes: Any) -> list[Progress]:
         preview = await self.preview(version, **wishes)

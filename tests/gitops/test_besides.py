@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from origin import FILES, PROD, STAGING, STARTED, config_of, origin_in, with_version
 
-from sgm_tui.fleet.facts import Besides
+from sgm_tui.fleet.facts import UnrelatedChange
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
 from sgm_tui.gitops.unrelated_changes import BesidesReader
@@ -45,7 +45,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     origin.close()
 
 
-async def besides(lab: Lab, writes: dict[str, bytes]) -> tuple[Besides, ...] | None:
+async def unrelated_changes(lab: Lab, writes: dict[str, bytes]) -> tuple[UnrelatedChange, ...] | None:
     head = lab.origin.commit("topic", writes, "topic", at=STARTED)
     lab.origin.commit("main", {"README.md": b"meanwhile"}, "elsewhere", at=STARTED)
     await lab.clone.fetch()
@@ -53,25 +53,27 @@ async def besides(lab: Lab, writes: dict[str, bytes]) -> tuple[Besides, ...] | N
 
 
 async def test_a_version_alone_is_nothing_besides(lab: Lab) -> None:
-    assert await besides(lab, {STAGING: with_version(FILES[STAGING], "v9.0.0")}) == ()
+    assert await unrelated_changes(lab, {STAGING: with_version(FILES[STAGING], "v9.0.0")}) == ()
 
 
 async def test_other_keys_and_other_files_are_told(lab: Lab) -> None:
     sneaky = with_version(FILES[PROD], "v9.0.0") + b"\nextra: {replicas: 99}\n"
-    found = await besides(lab, {PROD: sneaky, "charts/microservice/values.yaml": b"{}", "prod/notes.txt": b"x"})
+    found = await unrelated_changes(
+        lab, {PROD: sneaky, "charts/microservice/values.yaml": b"{}", "prod/notes.txt": b"x"}
+    )
     assert found == (
-        Besides("charts/microservice/values.yaml"),
-        Besides("prod/notes.txt", how="new", stage="prod"),
-        Besides(PROD, ("extra.replicas",), stage="prod"),
+        UnrelatedChange("charts/microservice/values.yaml"),
+        UnrelatedChange("prod/notes.txt", how="new", stage="prod"),
+        UnrelatedChange(PROD, ("extra.replicas",), stage="prod"),
     )
 
 
 async def test_a_file_nobody_can_read_is_told_as_a_whole(lab: Lab) -> None:
-    assert await besides(lab, {PROD: b"{{ broken"}) == (Besides(PROD, stage="prod"),)
+    assert await unrelated_changes(lab, {PROD: b"{{ broken"}) == (UnrelatedChange(PROD, stage="prod"),)
 
 
 async def test_of_very_many_files_the_rest_is_counted(lab: Lab) -> None:
-    found = await besides(lab, {f"docs/{number:03}.md": b"x" for number in range(100)})
+    found = await unrelated_changes(lab, {f"docs/{number:03}.md": b"x" for number in range(100)})
     assert found is not None
     assert (len(found), found[-1].path) == (41, "60 more files")
 
@@ -85,7 +87,7 @@ async def test_what_is_not_in_the_clone_is_unknown(lab: Lab) -> None:
 async def test_only_what_the_layout_keeps_in_a_stages_folder_is_that_stages_own(
     lab: Lab, path: str, stage: str | None
 ) -> None:
-    found = await besides(lab, {path: b"changed: here\n"})
+    found = await unrelated_changes(lab, {path: b"changed: here\n"})
     assert found is not None
     assert [(one.path, one.stage) for one in found] == [(path, stage)]
 
@@ -105,6 +107,6 @@ async def test_a_stages_own_folder_is_where_its_layout_has_it(
     config = config_of(lab.origin, tmp_path)
     config = replace(config, layout=replace(config.layout, values=(template,)))
     lab.reader = BesidesReader(config, Tree(config), lab.clone)
-    found = await besides(lab, {path: b"changed: here\n" for path in (own, shared) if path})
+    found = await unrelated_changes(lab, {path: b"changed: here\n" for path in (own, shared) if path})
     assert found is not None
     assert {one.path: one.stage for one in found} == ({own: "dev"} if own else {}) | {shared: None}

@@ -15,7 +15,7 @@ from origin import DEV, FILES, PROD, STAGING, STARTED, cell, config_of, origin_i
 from sgm_tui.config.schema import Config, LayoutConfig
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Refusal
-from sgm_tui.fleet.plans.staging import promotion_into
+from sgm_tui.fleet.plans.staging import plan_promotion
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
 from sgm_tui.sandbox.git.repository import Repository as Origin
@@ -214,6 +214,6 @@ async def test_a_values_file_that_is_a_link_is_named_as_such_and_not_called_abse
     assert desired.error == f"{PROD}: it is a symbolic link, which sgm neither follows nor writes"
     key = builders.key("cart", "prod-eu1")
     shown = builders.snapshot([builders.cell("cart", "prod-eu1", "v1", desired=desired)])
-    refused = promotion_into(shown, key, Version("v9.9.9"))
+    refused = plan_promotion(shown, key, Version("v9.9.9"))
     assert isinstance(refused, Refusal)
     assert "symbolic link" in refused.reason

@@ -113,7 +113,7 @@ def test_settled_is_said_only_of_what_is_synced_and_well(recording: Path) -> Non
             assert seen.sync == "Synced", f"at {moment.at}: {seen}"
             assert seen.health in {"Healthy", "Suspended"}, f"at {moment.at}: {seen}"
             assert not [one for one in seen.conditions if one.type in {"ComparisonError", "InvalidSpecError"}]
-            assert not seen.operating, f"at {moment.at}: {seen}"
+            assert not seen.is_operating, f"at {moment.at}: {seen}"
             assert moment.cell.facts.synced is not False
 
 

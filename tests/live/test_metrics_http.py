@@ -18,7 +18,7 @@ from aiohttp import web
 from sgm_tui.config.schema import ClusterConfig, Config, MetricsConfig, RepositoryConfig, StageConfig
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
-from sgm_tui.fleet.updates import AlertsListed, Lost, MetricsListed, Observation
+from sgm_tui.fleet.updates import AlertsListed, MetricsListed, SourceUnreachable, SourceUpdate
 from sgm_tui.live.metrics import MetricsSource
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.prometheus import finite_number
@@ -104,8 +104,8 @@ async def looking(
 class Looked:
     def __init__(self, source: MetricsSource) -> None:
         self.source = source
-        self.queue: asyncio.Queue[Observation] = asyncio.Queue()
-        self.waiting: list[Observation] = []
+        self.queue: asyncio.Queue[SourceUpdate] = asyncio.Queue()
+        self.waiting: list[SourceUpdate] = []
 
     async def next(self, kind: type[Any], of: str = "") -> Any:
         """The first of a kind not taken yet; what comes before it waits to be asked for."""
@@ -118,7 +118,7 @@ class Looked:
         return found
 
     async def lost(self, kind: str) -> str:
-        reason: str = (await self.next(Lost, kind)).reason
+        reason: str = (await self.next(SourceUnreachable, kind)).reason
         return reason
 
 

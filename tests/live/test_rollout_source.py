@@ -17,7 +17,15 @@ from sgm_tui.fleet.cell import CellFacts, Journey, Verdict
 from sgm_tui.fleet.facts import Application
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
-from sgm_tui.fleet.updates import Alive, Lost, Observation, Off, RolloutChanged, RolloutGone, RolloutsListed
+from sgm_tui.fleet.updates import (
+    RolloutChanged,
+    RolloutDeleted,
+    RolloutsListed,
+    SourceAnswered,
+    SourceOff,
+    SourceUnreachable,
+    SourceUpdate,
+)
 from sgm_tui.live.connection import ClusterConnection, Pace
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollouts import RolloutSource
@@ -98,7 +106,7 @@ async def following(api: Api, folder: Path) -> AsyncIterator[Seen]:
 
 class Seen:
     def __init__(self) -> None:
-        self.queue: asyncio.Queue[Observation] = asyncio.Queue()
+        self.queue: asyncio.Queue[SourceUpdate] = asyncio.Queue()
 
     async def next(self, kind: type[Any], which: Callable[[Any], bool] = lambda _: True) -> Any:
         async with asyncio.timeout(60):
@@ -106,9 +114,9 @@ class Seen:
                 pass
         return found
 
-    async def several(self, kind: type[Any], number: int) -> list[Observation]:
+    async def several(self, kind: type[Any], number: int) -> list[SourceUpdate]:
         """What came until `number` of a kind had."""
-        found: list[Observation] = []
+        found: list[SourceUpdate] = []
         async with asyncio.timeout(60):
             while sum(isinstance(one, kind) for one in found) < number:
                 found.append(await self.queue.get())
@@ -120,12 +128,12 @@ async def test_forbidden_analysis_runs_blind_nothing_else(tmp_path: Path) -> Non
     api.items["rollouts"] = [rollout("checkout")]
     api.refused["analysisruns"] = 403
     async with following(api, tmp_path) as seen:
-        before = await seen.several(RolloutsListed, 1) + await seen.several(Alive, 2)
-        told = await seen.next(Alive)
+        before = await seen.several(RolloutsListed, 1) + await seen.several(SourceAnswered, 2)
+        told = await seen.next(SourceAnswered)
         del api.refused["analysisruns"]
-        assert await seen.next(Alive, lambda one: not one.missing)
+        assert await seen.next(SourceAnswered, lambda one: not one.missing)
     assert any(isinstance(one, RolloutsListed) and CHECKOUT in one.rollouts for one in before)
-    assert not any(isinstance(one, Lost) for one in before)
+    assert not any(isinstance(one, SourceUnreachable) for one in before)
     assert "no access to analysisruns" in told.missing
 
 
@@ -135,7 +143,7 @@ async def test_what_is_forbidden_is_told_before_the_first_rollout(tmp_path: Path
     api.refused["analysisruns"] = 403
     async with following(api, tmp_path) as seen:
         first = await seen.several(RolloutsListed, 1)
-    assert any(isinstance(one, Alive) and one.missing for one in first)
+    assert any(isinstance(one, SourceAnswered) and one.missing for one in first)
 
 
 async def test_a_worker_beside_a_service_never_takes_its_cell(tmp_path: Path) -> None:
@@ -146,13 +154,13 @@ async def test_a_worker_beside_a_service_never_takes_its_cell(tmp_path: Path) ->
     api.items["rollouts"] = owned
     async with following(api, tmp_path) as seen:
         assert (await seen.next(RolloutsListed)).rollouts[CHECKOUT].name == "checkout"
-        await seen.next(Alive, lambda _: "rollouts" in api.watches)
+        await seen.next(SourceAnswered, lambda _: "rollouts" in api.watches)
         await api.tell("rollouts", "MODIFIED", worker)
         assert (await seen.next(RolloutChanged)).rollout.name == "checkout"
         await api.tell("rollouts", "DELETED", owned[0])
         assert (await seen.next(RolloutChanged)).rollout.name == "worker"
         await api.tell("rollouts", "DELETED", worker)
-        assert (await seen.next(RolloutGone)).key == CHECKOUT
+        assert (await seen.next(RolloutDeleted)).key == CHECKOUT
 
 
 async def test_forbidden_replica_sets_are_lost_and_never_alive(tmp_path: Path) -> None:
@@ -160,9 +168,9 @@ async def test_forbidden_replica_sets_are_lost_and_never_alive(tmp_path: Path) -
     api.items["rollouts"] = [rollout("checkout")]
     api.refused["replicasets"] = 403
     async with following(api, tmp_path) as seen:
-        before = await seen.several(Lost, 5)
-        assert not any(isinstance(one, Alive | RolloutsListed) for one in before)
-        assert "no access to replicasets" in (await seen.next(Lost)).reason
+        before = await seen.several(SourceUnreachable, 5)
+        assert not any(isinstance(one, SourceAnswered | RolloutsListed) for one in before)
+        assert "no access to replicasets" in (await seen.next(SourceUnreachable)).reason
         del api.refused["replicasets"]
         assert CHECKOUT in (await seen.next(RolloutsListed)).rollouts
 
@@ -171,11 +179,11 @@ async def test_a_cluster_whose_rollouts_vanish_is_off_until_they_are_back(tmp_pa
     api = Api()
     api.refused["rollouts"] = 404
     async with following(api, tmp_path) as seen:
-        before = await seen.several(Off, 4)
-        assert not any(isinstance(one, Alive) for one in before)
+        before = await seen.several(SourceOff, 4)
+        assert not any(isinstance(one, SourceAnswered) for one in before)
         del api.refused["rollouts"]
         await seen.next(RolloutsListed)
-        await seen.next(Alive)
+        await seen.next(SourceAnswered)
 
 
 async def test_a_missed_beat_is_lost_and_the_next_one_alive_again(tmp_path: Path) -> None:
@@ -183,22 +191,22 @@ async def test_a_missed_beat_is_lost_and_the_next_one_alive_again(tmp_path: Path
     async with following(api, tmp_path) as seen:
         await seen.next(RolloutsListed)
         api.beats = 500
-        assert isinstance(await seen.next(Lost), Lost)
+        assert isinstance(await seen.next(SourceUnreachable), SourceUnreachable)
         api.beats = 200
-        assert isinstance(await seen.next(Alive), Alive)
+        assert isinstance(await seen.next(SourceAnswered), SourceAnswered)
 
 
 async def test_a_bookmark_of_a_server_that_cannot_read_is_no_sign_of_life(tmp_path: Path) -> None:
     api = Api()
     async with following(api, tmp_path) as seen:
         await seen.next(RolloutsListed)
-        await seen.next(Alive)
+        await seen.next(SourceAnswered)
         api.beats = 500
-        await seen.next(Lost)
+        await seen.next(SourceUnreachable)
         for _ in range(3):
             await api.tell("rollouts", "BOOKMARK", {"metadata": {"resourceVersion": "9"}})
-        since = await seen.several(Lost, 3)
-        assert not [one for one in since if isinstance(one, Alive)]
+        since = await seen.several(SourceUnreachable, 3)
+        assert not [one for one in since if isinstance(one, SourceAnswered)]
         await api.tell("rollouts", "ADDED", rollout("cart"))
         await seen.next(RolloutChanged)
 
@@ -207,7 +215,7 @@ async def test_only_replica_sets_of_rollouts_are_asked_for(tmp_path: Path) -> No
     api = Api()
     async with following(api, tmp_path) as seen:
         await seen.next(RolloutsListed)
-        await seen.next(Alive)
+        await seen.next(SourceAnswered)
     assert {selector for what, selector in api.queries if what == "replicasets"} == {"rollouts-pod-template-hash"}
 
 
@@ -256,7 +264,7 @@ async def test_a_change_that_cannot_be_read_does_not_leave_what_was_before(tmp_p
     api.items["rollouts"] = [rollout("checkout")]
     async with following(api, tmp_path) as seen:
         await seen.next(RolloutsListed)
-        await seen.next(Alive, lambda _: "rollouts" in api.watches)
+        await seen.next(SourceAnswered, lambda _: "rollouts" in api.watches)
         await api.tell("rollouts", "MODIFIED", rollout("checkout", spec=[]))
         assert (await seen.next(RolloutChanged)).rollout.phase == "Unreadable"
 
@@ -266,9 +274,9 @@ async def test_a_rollout_made_anew_is_another_one_under_the_same_name(tmp_path: 
     api.items["rollouts"] = [rollout("checkout", uid="first")]
     async with following(api, tmp_path) as seen:
         await seen.next(RolloutsListed)
-        await seen.next(Alive, lambda _: "rollouts" in api.watches)
+        await seen.next(SourceAnswered, lambda _: "rollouts" in api.watches)
         await api.tell("rollouts", "DELETED", rollout("checkout", uid="first"))
-        await seen.next(RolloutGone)
+        await seen.next(RolloutDeleted)
         await api.tell("rollouts", "ADDED", rollout("checkout", uid="second"))
         assert (await seen.next(RolloutChanged)).rollout.uid == "second"
 
@@ -278,9 +286,9 @@ async def test_a_rollout_that_leaves_its_cell_is_gone_from_it(tmp_path: Path) ->
     api.items["rollouts"] = [rollout("checkout")]
     async with following(api, tmp_path) as seen:
         await seen.next(RolloutsListed)
-        await seen.next(Alive, lambda _: "rollouts" in api.watches)
+        await seen.next(SourceAnswered, lambda _: "rollouts" in api.watches)
         moved = rollout("checkout")
         moved["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "prod-eu1-cart:argoproj.io/Rollout:a/b"}
         await api.tell("rollouts", "MODIFIED", moved)
-        assert (await seen.next(RolloutGone)).key == CHECKOUT
+        assert (await seen.next(RolloutDeleted)).key == CHECKOUT
         assert (await seen.next(RolloutChanged)).key == CART

@@ -15,17 +15,17 @@ from kube_server import Served, new_store, owned_by, rollout, served
 from sgm_tui.config.schema import ArgoConfig, ClusterConfig, Config, HubConfig, RepositoryConfig, StageConfig
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.updates import (
-    Alive,
     ApplicationChanged,
-    ApplicationGone,
+    ApplicationDeleted,
     ApplicationsListed,
-    Lost,
-    Observation,
-    Off,
     RolloutChanged,
-    RolloutGone,
+    RolloutDeleted,
     RolloutsListed,
     ScalingListed,
+    SourceAnswered,
+    SourceOff,
+    SourceUnreachable,
+    SourceUpdate,
 )
 from sgm_tui.live.argocd import ApplicationSource
 from sgm_tui.live.connection import ClusterConnection, Pace
@@ -50,14 +50,14 @@ class Seen:
     """Everything a source published, and a way to wait for something."""
 
     def __init__(self) -> None:
-        self.all: list[Observation] = []
+        self.all: list[SourceUpdate] = []
         self._changed = asyncio.Event()
 
-    def __call__(self, observation: Observation) -> None:
+    def __call__(self, observation: SourceUpdate) -> None:
         self.all.append(observation)
         self._changed.set()
 
-    async def until(self, wanted: Callable[[list[Observation]], Any]) -> Any:
+    async def until(self, wanted: Callable[[list[SourceUpdate]], Any]) -> Any:
         async with asyncio.timeout(PATIENT):
             while not (found := wanted(self.all)):
                 self._changed.clear()
@@ -138,7 +138,7 @@ async def test_a_change_of_an_application_arrives_and_so_does_its_end(tmp_path: 
         changed = await seen.first(ApplicationChanged)
         assert (changed.key, changed.application.requested) == (CHECKOUT, True)
         store.delete("Application", "argocd", "prod-eu1-checkout")
-        assert (await seen.first(ApplicationGone)).key == CHECKOUT
+        assert (await seen.first(ApplicationDeleted)).key == CHECKOUT
 
 
 async def test_another_application_with_a_services_label_neither_takes_its_cell_nor_empties_it(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ async def test_another_application_with_a_services_label_neither_takes_its_cell_
     store.create("Application", application("zoo", service="checkout"))
     async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as seen:
 
-        def detailed(all_: list[Observation]) -> Any:
+        def detailed(all_: list[SourceUpdate]) -> Any:
             lists = [one for one in all_ if isinstance(one, ApplicationsListed)]
             return next((one for one in lists if one.applications[CHECKOUT].detailed), None)
 
@@ -160,7 +160,7 @@ async def test_another_application_with_a_services_label_neither_takes_its_cell_
         left = await seen.first(ApplicationChanged, after=seen.all.index(changed) + 1)
         assert left.application.name == "a-database"
         store.delete("Application", "argocd", "a-database")
-        assert (await seen.first(ApplicationGone)).key == CHECKOUT
+        assert (await seen.first(ApplicationDeleted)).key == CHECKOUT
 
 
 async def test_one_unreadable_application_says_so_and_costs_itself_only(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ async def test_a_new_replica_set_changes_its_rollout_and_a_deleted_rollout_is_go
             ]
         )
         store.delete("Rollout", "app-checkout", "checkout")
-        assert (await seen.first(RolloutGone)).key == CHECKOUT
+        assert (await seen.first(RolloutDeleted)).key == CHECKOUT
 
 
 async def test_a_hanging_server_is_lost_with_its_reason_and_heals(tmp_path: Path) -> None:
@@ -224,11 +224,11 @@ async def test_a_hanging_server_is_lost_with_its_reason_and_heals(tmp_path: Path
     async with connected(tmp_path, c=store) as (server, connection), running(source(connection)) as seen:
         await seen.first(RolloutsListed)
         server.faults["c"].hang = True
-        lost = await seen.first(Lost)
+        lost = await seen.first(SourceUnreachable)
         assert "did not answer within" in lost.reason
         at = len(seen.all)
         server.faults["c"].hang = False
-        await seen.until(lambda all_: any(isinstance(one, RolloutsListed | Alive) for one in all_[at:]))
+        await seen.until(lambda all_: any(isinstance(one, RolloutsListed | SourceAnswered) for one in all_[at:]))
 
 
 async def test_a_server_that_is_not_there_is_lost_with_its_reason(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ async def test_a_server_that_is_not_there_is_lost_with_its_reason(tmp_path: Path
         kubeconfig = server.write_kubeconfig(tmp_path, "c")
     connection = ClusterConnection("c", kubeconfig, QUICK)
     async with running(source(connection)) as seen:
-        lost = await seen.first(Lost)
+        lost = await seen.first(SourceUnreachable)
         assert lost.reason.endswith(": Connection refused")
         assert "(" not in lost.reason  # no tuple of Python's
     await connection.close()
@@ -247,7 +247,7 @@ async def test_an_unknown_context_says_where_to_look(tmp_path: Path) -> None:
     async with connected(tmp_path, c=new_store()) as (_, connection):
         other = ClusterConnection("nowhere", tmp_path / "kubeconfig", QUICK)
         async with running(source(other)) as seen:
-            assert "context nowhere" in (await seen.first(Lost)).reason
+            assert "context nowhere" in (await seen.first(SourceUnreachable)).reason
         del connection
 
 
@@ -264,7 +264,7 @@ async def test_without_any_kubeconfig_it_says_so(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", named)
     async with running(source(ClusterConnection("hub", None, QUICK))) as seen:
-        assert (await seen.first(Lost)).reason == f"context hub: {says}"
+        assert (await seen.first(SourceUnreachable)).reason == f"context hub: {says}"
 
 
 async def test_a_refused_token_is_told(tmp_path: Path) -> None:
@@ -272,14 +272,14 @@ async def test_a_refused_token_is_told(tmp_path: Path) -> None:
         kubeconfig = server.write_kubeconfig(tmp_path, "c")
         kubeconfig.write_text(kubeconfig.read_text().replace("an-open-secret", "guessed"))
         async with running(source(connection)) as seen:
-            assert "not signed in" in (await seen.first(Lost)).reason
+            assert "not signed in" in (await seen.first(SourceUnreachable)).reason
 
 
 async def test_a_cluster_without_rollouts_is_off_not_broken(tmp_path: Path) -> None:
     async with connected(tmp_path, c=new_store()) as (server, connection):
         server.faults["c"].status = 404
         async with running(source(connection)) as seen:
-            assert "not installed" in (await seen.first(Off)).reason
+            assert "not installed" in (await seen.first(SourceOff)).reason
 
 
 @pytest.mark.parametrize("fault", ["expire", "drop", "both"])
@@ -292,7 +292,7 @@ async def test_after_any_number_of_lost_watches_the_source_knows_what_the_server
     chance = random.Random(fault)
     known: dict[CellKey, int] = {}
 
-    def replicas(seen: list[Observation]) -> None:
+    def replicas(seen: list[SourceUpdate]) -> None:
         known.clear()
         for one in seen:
             if isinstance(one, RolloutsListed):
@@ -300,7 +300,7 @@ async def test_after_any_number_of_lost_watches_the_source_knows_what_the_server
                 known.update({key: value.desired for key, value in one.rollouts.items()})
             elif isinstance(one, RolloutChanged):
                 known[one.key] = one.rollout.desired
-            elif isinstance(one, RolloutGone):
+            elif isinstance(one, RolloutDeleted):
                 known.pop(one.key, None)
 
     async with connected(tmp_path, c=store) as (server, connection), running(source(connection)) as seen:
@@ -312,7 +312,7 @@ async def test_after_any_number_of_lost_watches_the_source_knows_what_the_server
             store.write("Rollout", {**current, "spec": {**current["spec"], "replicas": number}})
         placed(store, "cart")
 
-        def agrees(all_: list[Observation]) -> bool:
+        def agrees(all_: list[SourceUpdate]) -> bool:
             replicas(all_)
             return known == {CHECKOUT: 29, CART: 2}
 

@@ -25,7 +25,7 @@ from sgm_tui.config.schema import Config, GithubConfig, LayoutConfig, Repository
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.plans.plan import Change, Plan
-from sgm_tui.fleet.plans.proposal import ClosedEarlier, Proposal, Terms
+from sgm_tui.fleet.plans.proposal import ClosedPullRequest, Proposal, WriteOptions
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
@@ -154,7 +154,7 @@ class FolderForge:
         self._killer.around("open", "after")
         return PullRequest(number, proposal.title, "", "", proposal.branch, head, "open"), True, ""
 
-    async def find_closed(self, branch: str) -> ClosedEarlier | None:
+    async def find_closed(self, branch: str) -> ClosedPullRequest | None:
         """Nobody closed anything here."""
         return None
 
@@ -225,7 +225,7 @@ class Desk:
 
     async def write(self, changes: list[Change], *, direct: bool = False) -> list[str]:
         """Write them; the steps at which each proposal ended."""
-        preview = await self.promoter.preview(Plan().with_change(*changes), terms=Terms(direct=direct))
+        preview = await self.promoter.preview(Plan().with_change(*changes), terms=WriteOptions(direct=direct))
         return [one.step async for one in self.promoter.submit(preview)]
 
     async def recover(self) -> None:

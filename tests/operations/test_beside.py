@@ -87,7 +87,7 @@ async def test_changes_of_the_plan_are_made_in_the_order_they_were_asked_for(tmp
         asked = [
             asyncio.create_task(planning.change(lambda plan: plan.with_change(first))),
             asyncio.create_task(planning.change(lambda plan: plan.with_change(second))),
-            asyncio.create_task(planning.change(lambda plan: plan.undone())),
+            asyncio.create_task(planning.change(lambda plan: plan.before_last_step())),
         ]
         assert await turns(asked[0])
         await asyncio.to_thread(let_go)

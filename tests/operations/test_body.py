@@ -10,10 +10,10 @@ import builders
 
 from sgm_tui.config.schema import Config, RepositoryConfig
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.history.cell_history import WayBack
+from sgm_tui.fleet.history.cell_history import RevertForecast
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change
-from sgm_tui.fleet.plans.proposal import Between, FileEdit, Override
+from sgm_tui.fleet.plans.proposal import CommitRange, FileEdit, Override
 from sgm_tui.operations.body import body_of
 from sgm_tui.operations.proposal import branch_of, message_of, title_of
 
@@ -60,8 +60,8 @@ def test_a_machine_reads_back_what_a_person_reads() -> None:
 
 def test_foreign_words_break_no_table_mention_nobody_and_end_no_comment() -> None:
     gates = (Gate(WHERE, "alerts", "warn", EVIL, None, "warn"),)
-    between = Between((EVIL,), 1, "javascript:alert(1)")
-    edit = FileEdit(change(to_version=Version(EVIL)), "", between=between)
+    between = CommitRange((EVIL,), 1, "javascript:alert(1)")
+    edit = FileEdit(change(to_version=Version(EVIL)), "", commit_range=between)
     text = body(edit, gates=gates, override=Override(EVIL, (EVIL,)), reason=EVIL)
     assert text.count("<!--") == text.count("-->") == 1
     assert "@acme" not in text
@@ -94,8 +94,8 @@ def test_titles_and_branches_stay_short_and_legal_whatever_the_version_is() -> N
 
 
 def test_who_approves_a_way_back_reads_how_fast_it_is_and_what_is_known_bad_from_now_on() -> None:
-    way = WayBack(False, "it walks all 8 steps again, at least 4 min", "write steps @acme/sre")
-    edit = FileEdit(change(kind="revert", marks_bad="it loses | orders"), "", way=way)
+    way = RevertForecast(False, "it walks all 8 steps again, at least 4 min", "write steps @acme/sre")
+    edit = FileEdit(change(kind="revert", marks_bad="it loses | orders"), "", forecast=way)
     text = body(edit)
     assert "- cart in prod-eu1: **step by step**: it walks all 8 steps again, at least 4 min. Faster: write" in text
     assert "**Marked as known bad in every cell:** cart `v1`: it loses \\| orders" in text

@@ -12,7 +12,7 @@ import builders
 import pytest
 from builders import NOW
 
-from sgm_tui.fleet.applications import Applications, Sighting
+from sgm_tui.fleet.applications import Applications, DriftSighting
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.facts import Application, Operation
 from sgm_tui.fleet.join import join
@@ -69,7 +69,7 @@ async def test_a_drift_is_as_old_after_a_restart_as_before(tmp_path: Path) -> No
 )
 def test_what_was_seen_before_does_not_count_for_another_past(now_there: Application | None) -> None:
     applications = Applications()
-    applications.remember_drift({KEY: Sighting(LONG_AGO, "u1")})
+    applications.remember_drift({KEY: DriftSighting(LONG_AGO, "u1")})
     applications.list(HUB, {} if now_there is None else {KEY: now_there}, NOW)
     assert applications.drifted_before(KEY) is None
 

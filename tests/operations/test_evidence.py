@@ -14,7 +14,7 @@ from origin import FILES, PROD, STAGING, STARTED, cell, config_of, origin_in
 from plain_server import mounted
 
 from sgm_tui.config.schema import Config, RegistryConfig
-from sgm_tui.fleet.gates.evaluation import judge
+from sgm_tui.fleet.gates.evaluation import evaluate_gates
 from sgm_tui.fleet.gates.evidence import Evidence, image_of
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plans.plan import Change, Plan
@@ -96,7 +96,9 @@ async def test_a_sync_window_speaks_only_of_what_it_selects(lab: Lab) -> None:
 
 async def test_a_deny_window_of_the_project_blocks_the_promotion_until_it_ends(lab: Lab) -> None:
     evidence = await lab.gathered()
-    gate = next(one for one in judge(lab.change(), shown(), Policy(), evidence, NEW_YEAR) if one.gate == "window")
+    gate = next(
+        one for one in evaluate_gates(lab.change(), shown(), Policy(), evidence, NEW_YEAR) if one.gate == "window"
+    )
     assert gate.result == "block"
     assert gate.eta == datetime(2027, 1, 1, 23, 0, tzinfo=UTC)
     assert gate.reason.endswith("a manual sync is allowed")
@@ -128,7 +130,7 @@ async def test_a_project_that_does_not_allow_the_repository_is_told(lab: Lab) ->
 
 async def test_a_window_that_cannot_be_read_blocks_with_its_reason(lab: Lab) -> None:
     await lab.rewritten("schedule: 0 12 31 12 *", "schedule: 0 12 32 12 *")
-    gates = {one.gate: one for one in judge(lab.change(), shown(), Policy(), await lab.gathered(), STARTED)}
+    gates = {one.gate: one for one in evaluate_gates(lab.change(), shown(), Policy(), await lab.gathered(), STARTED)}
     assert gates["window"].result == "block"
     assert "'32' is not between 1 and 31" in gates["window"].reason
 
@@ -137,7 +139,7 @@ async def test_a_repository_without_projects_says_that_nobody_looks(lab: Lab) ->
     lab.origin.commit("main", {PROJECT: b"nothing: here\n"}, "change", at=STARTED)
     found = await lab.gathered()
     assert set(found.off) == {"project", "window"}
-    gates = {one.gate: one for one in judge(lab.change(), shown(), Policy(), found, STARTED)}
+    gates = {one.gate: one for one in evaluate_gates(lab.change(), shown(), Policy(), found, STARTED)}
     assert (gates["window"].result, gates["project"].result) == ("warn", "warn")
 
 
@@ -160,7 +162,7 @@ async def test_a_repository_that_cannot_be_reached_is_a_reason_and_no_error(lab:
 async def test_without_a_registry_nobody_looks_and_says_so(lab: Lab) -> None:
     found = await lab.gathered(registry=None)
     assert (found.images, set(found.off)) == ({}, {"image"})
-    gate = next(one for one in judge(lab.change(), shown(), Policy(), found, STARTED) if one.gate == "image")
+    gate = next(one for one in evaluate_gates(lab.change(), shown(), Policy(), found, STARTED) if one.gate == "image")
     assert (gate.result, gate.stops) == ("warn", False)
 
 

@@ -18,7 +18,7 @@ from sgm_tui.fleet.facts import Alert, PullRequest
 from sgm_tui.fleet.gates.evidence import Evidence
 from sgm_tui.fleet.model import CellKey, ClusterName, Version
 from sgm_tui.fleet.plans.plan import Change, Plan
-from sgm_tui.fleet.plans.proposal import Between, ClosedEarlier, Proposal, Terms
+from sgm_tui.fleet.plans.proposal import ClosedPullRequest, CommitRange, Proposal, WriteOptions
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.repository import Repository
@@ -55,12 +55,12 @@ class Forge:
     async def close(self, number: int) -> str:
         raise AssertionError(number)
 
-    async def find_closed(self, branch: str) -> ClosedEarlier | None:
+    async def find_closed(self, branch: str) -> ClosedPullRequest | None:
         """Nobody closed anything here."""
         return None
 
-    async def compare(self, source: str, old: str, new: str) -> Between:
-        return Between()
+    async def compare(self, source: str, old: str, new: str) -> CommitRange:
+        return CommitRange()
 
     async def try_auto_merge(self, number: int, head: str, consent: Consent = NO_CONSENT) -> str:
         return ""
@@ -210,7 +210,7 @@ async def test_every_wave_of_one_promotion_carries_its_one_identity(first_wave: 
 
 async def test_one_pull_request_alone_names_no_promotion_it_is_a_part_of(world: World) -> None:
     promoter, forge = world.promoter(in_waves())
-    preview = await promoter.preview(Plan((INTO_PROD[0],)), world.snapshot, Terms())
+    preview = await promoter.preview(Plan((INTO_PROD[0],)), world.snapshot, WriteOptions())
     async for _ in promoter.submit(preview):
         pass
     (branch,) = forge.pulls

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from sgm_tui.config.schema import ArgoConfig, Config, HubConfig
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.gates.evaluation import judge
+from sgm_tui.fleet.gates.evaluation import evaluate_gates
 from sgm_tui.fleet.gates.evidence import Evidence
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change, Plan
@@ -70,7 +70,7 @@ class Lab:
         return await investigator.gather(Plan((CHANGE,)), shown())
 
     async def gates(self) -> dict[str, Gate]:
-        found = judge(CHANGE, shown(), Policy(), await self.evidence(), NOW)
+        found = evaluate_gates(CHANGE, shown(), Policy(), await self.evidence(), NOW)
         return {one.gate: one for one in found if one.gate in {"project", "window"}}
 
 

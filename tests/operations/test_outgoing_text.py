@@ -11,11 +11,11 @@ import pytest
 from killed import Desk, change_of, path_of, seeded
 from test_killed_writes import branches
 
-from sgm_tui.fleet.history.trailers import Message, marks_in, who
+from sgm_tui.fleet.history.trailers import Message, marks_in, name_person
 from sgm_tui.fleet.markdown import markdown_text as plain
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.plans.plan import Plan
-from sgm_tui.fleet.plans.proposal import Override, Terms
+from sgm_tui.fleet.plans.proposal import Override, WriteOptions
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.body import code
@@ -51,7 +51,7 @@ def test_a_commit_message_has_no_word_that_steers_or_pretends(words: str) -> Non
         assert marks_in([Message("a" * 40, "sgm", message)]) == {}
         assert sum(line.startswith("Sgm-By:") for line in message.splitlines()) <= 1
         assert not any(line.startswith("Sgm-Let-Go:") for line in message.splitlines())
-    assert who(Message("a", "sgm", message_of([change], None, words, "ana"))) == "ana"
+    assert name_person(Message("a", "sgm", message_of([change], None, words, "ana"))) == "ana"
 
 
 def git(origin: Path, *arguments: str) -> str:
@@ -68,7 +68,7 @@ async def test_what_is_pushed_proposed_and_recorded_is_harmless(
     origin = seeded(tmp_path, 1)
     desk = Desk(origin, tmp_path / "state")
     preview = await desk.promoter.preview(
-        Plan().with_change(change_of("service-00", "v1.0.0", "v1.1.0")), terms=Terms(reason=words)
+        Plan().with_change(change_of("service-00", "v1.0.0", "v1.1.0")), terms=WriteOptions(reason=words)
     )
     steps = [step async for step in desk.promoter.submit(preview)]
     assert steps[-1].step == "opened"
@@ -104,8 +104,8 @@ def _texts(value: object) -> list[str]:
 @CASES
 def test_the_body_of_a_pull_request_is_harmless(words: str) -> None:
     assert not STEERING.search(plain(words) + code(words))
-    assert not STEERING.search(Terms(reason=words).reason + Override(words).reason + one_line(words))
-    assert len(Terms(reason=words).reason) <= 2 * LONGEST_WORDS
+    assert not STEERING.search(WriteOptions(reason=words).reason + Override(words).reason + one_line(words))
+    assert len(WriteOptions(reason=words).reason) <= 2 * LONGEST_WORDS
     assert "\u200b" in harmless(plain("@team")), "what keeps a name from being mentioned stays"
 
 

@@ -17,7 +17,15 @@ from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plans.plan import Change, Plan
-from sgm_tui.fleet.plans.proposal import Between, ClosedEarlier, Override, Preview, Progress, Proposal, Terms
+from sgm_tui.fleet.plans.proposal import (
+    ClosedPullRequest,
+    CommitRange,
+    Override,
+    Preview,
+    Progress,
+    Proposal,
+    WriteOptions,
+)
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations import promote as promote_module
 from sgm_tui.operations.actor import actor
@@ -69,11 +77,13 @@ class Pulls:
         """Nobody is ever first here."""
         raise AssertionError(number)
 
-    async def compare(self, source: str, old: str, new: str) -> Between:
+    async def compare(self, source: str, old: str, new: str) -> CommitRange:
         """Two commits."""
-        return Between((f"1234567 fix: in {source} (Mia)",), 2, f"https://github.com/{source}/compare/{old}...{new}")
+        return CommitRange(
+            (f"1234567 fix: in {source} (Mia)",), 2, f"https://github.com/{source}/compare/{old}...{new}"
+        )
 
-    async def find_closed(self, branch: str) -> ClosedEarlier | None:
+    async def find_closed(self, branch: str) -> ClosedPullRequest | None:
         """Nobody closed anything here."""
         return None
 
@@ -267,13 +277,13 @@ async def test_without_a_forge_a_push_is_the_way_where_the_policy_allows_it(lab:
     promoter = Promoter(lab.config, lab.clone, None, Journal(lab.journal_file), lab.audit)
     (offered,) = (await promoter.preview(plan())).proposals
     assert "push it instead" in offered.unwritable
-    steps = await submitted(promoter, await promoter.preview(plan(), terms=Terms(direct=True)))
+    steps = await submitted(promoter, await promoter.preview(plan(), terms=WriteOptions(direct=True)))
     assert words(steps) == ["committing", "pushing", "pushed"]
 
 
 async def test_a_direct_proposal_says_the_branch_it_goes_to(lab: Lab) -> None:
     lab.config = replace(lab.config, policy=replace(lab.config.policy, direct=("staging",)))
-    preview = await lab.promoter().preview(plan(), terms=Terms(direct=True))
+    preview = await lab.promoter().preview(plan(), terms=WriteOptions(direct=True))
     steps = await submitted(lab.promoter(), preview)
     document = change_report.document("pushed", preview, steps[-1:])
     assert [(one["branch"], one["number"]) for one in document["pull_requests"]] == [("main", None)]
@@ -513,17 +523,17 @@ async def test_a_refusal_of_the_forge_is_told_in_its_words(lab: Lab) -> None:
 
 async def test_the_commits_between_two_versions_go_into_the_plan_and_the_pull_request(lab: Lab) -> None:
     (proposal,) = (await lab.promoter().preview(plan())).proposals
-    between = proposal.edits[0].between
+    between = proposal.edits[0].commit_range
     assert between is not None
     assert between.commits == ("1234567 fix: in acme/cart (Mia)",)
     assert f"https://github.com/acme/cart/compare/{OLD}...{NEW}" in proposal.body
     assert "and 1 more" in proposal.body
     silent = lab.promoter(source="")
-    assert (await silent.preview(plan())).proposals[0].edits[0].between is None
+    assert (await silent.preview(plan())).proposals[0].edits[0].commit_range is None
 
 
 async def test_an_override_with_nothing_in_the_way_is_none_and_leaves_no_trace(lab: Lab) -> None:
-    (proposal,) = (await lab.promoter().preview(plan(), terms=Terms(Override("incident 4711")))).proposals
+    (proposal,) = (await lab.promoter().preview(plan(), terms=WriteOptions(Override("incident 4711")))).proposals
     assert proposal.override is None
     assert "Overridden" not in proposal.body
     assert "Sgm-Gates-Overridden" not in message_of([edit.change for edit in proposal.edits], proposal.override)
@@ -532,13 +542,13 @@ async def test_an_override_with_nothing_in_the_way_is_none_and_leaves_no_trace(l
 async def test_the_commits_between_two_versions_are_not_waited_for_long(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def silent(source: str, old: str, new: str) -> Between:
+    async def silent(source: str, old: str, new: str) -> CommitRange:
         await asyncio.Event().wait()
         raise AssertionError
 
     monkeypatch.setattr(promote_module, "_TOLD_SECONDS", 0.05)
     monkeypatch.setattr(lab.forge, "compare", silent)
     (proposal,) = (await lab.promoter().preview(plan())).proposals
-    between = proposal.edits[0].between
+    between = proposal.edits[0].commit_range
     assert between is not None
     assert "no answer" in between.reason

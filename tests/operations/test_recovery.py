@@ -16,7 +16,7 @@ from sgm_tui.errors import RefusedError, SgmError, UnreachableError, UsageError
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change, Plan
-from sgm_tui.fleet.plans.proposal import Between, ClosedEarlier, Progress, Proposal, Unfinished
+from sgm_tui.fleet.plans.proposal import ClosedPullRequest, CommitRange, Progress, Proposal, UnfinishedWrite
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
@@ -74,11 +74,13 @@ class Pulls:
         """Nobody is ever first here."""
         raise AssertionError(number)
 
-    async def compare(self, source: str, old: str, new: str) -> Between:
+    async def compare(self, source: str, old: str, new: str) -> CommitRange:
         """Two commits."""
-        return Between((f"1234567 fix: in {source} (Mia)",), 2, f"https://github.com/{source}/compare/{old}...{new}")
+        return CommitRange(
+            (f"1234567 fix: in {source} (Mia)",), 2, f"https://github.com/{source}/compare/{old}...{new}"
+        )
 
-    async def find_closed(self, branch: str) -> ClosedEarlier | None:
+    async def find_closed(self, branch: str) -> ClosedPullRequest | None:
         """Nobody closed anything here."""
         return None
 
@@ -116,7 +118,7 @@ class Lab:
         promoter = self.promoter()
         return [one async for one in promoter.submit(await promoter.preview(PLAN))]
 
-    async def one(self) -> Unfinished:
+    async def one(self) -> UnfinishedWrite:
         (found,) = await self.recovery().unfinished()
         return found
 

@@ -13,10 +13,10 @@ from origin import FILES, STARTED, cell, config_of, origin_in, with_version
 
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.desired import Desired
-from sgm_tui.fleet.history.cell_history import Past
+from sgm_tui.fleet.history.cell_history import PastVersion
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plans.plan import Change, Refusal
-from sgm_tui.fleet.reverts.targets import scope_of, wider_scope
+from sgm_tui.fleet.reverts.targets import describe_scope, describe_wider_scope
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.history import History
 from sgm_tui.gitops.repository import Repository
@@ -104,7 +104,7 @@ async def test_one_cluster_of_three_is_reverted_and_the_healthy_ones_stay(lab: L
     assert await lab.reverts() == ({CELLS["ap1"]: OLD}, [])
     last, _ = await lab.reverter.last_promotion(lab.snapshot(), CART, PROD)
     assert last is not None
-    assert scope_of(last) == (
+    assert describe_scope(last) == (
         f"reverts the last promotion of cart into prod: {NEW} with {commit[:8]} (#2, {title_of('prod-ap1', NEW)}), "
         "in prod-ap1; not part of it and unchanged: prod-eu1, prod-us1"
     )
@@ -141,8 +141,10 @@ async def test_a_wider_revert_names_its_clusters_and_says_that_it_is_wider(lab: 
     assert isinstance(narrow, Change)
     last, _ = await lab.reverter.last_promotion(shown, CART, PROD)
     assert last is not None
-    assert wider_scope(last, [wide, narrow]).startswith("also reverts prod-eu1, which the last promotion of cart")
-    assert wider_scope(last, [narrow]) == ""
+    assert describe_wider_scope(last, [wide, narrow]).startswith(
+        "also reverts prod-eu1, which the last promotion of cart"
+    )
+    assert describe_wider_scope(last, [narrow]) == ""
 
 
 @pytest.mark.parametrize("how", ["squash", "merge"])
@@ -192,7 +194,7 @@ async def test_a_marked_cell_whose_history_cannot_be_read_is_unknown_and_the_res
     await lab.pushed(title_of("prod", NEW), eu1=NEW, ap1=NEW)
     readable = lab.reverter.past
 
-    async def past(key: CellKey) -> tuple[Past, ...]:
+    async def past(key: CellKey) -> tuple[PastVersion, ...]:
         if key == CELLS["eu1"]:
             raise UnreachableError("git did not answer", "Is the server up?")
         return await readable(key)

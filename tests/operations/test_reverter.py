@@ -17,7 +17,7 @@ from sgm_tui.config.schema import Config
 from sgm_tui.errors import RefusedError, UnreachableError
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.desired import Desired
-from sgm_tui.fleet.history.cell_history import WayBack
+from sgm_tui.fleet.history.cell_history import RevertForecast
 from sgm_tui.fleet.history.trailers import Mark
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plans.document import document_of, plan_of
@@ -76,12 +76,12 @@ class Lab:
         marks, audit = KnownBad(self.folder / "bad.json"), Audit(self.folder / "audit.jsonl")
         return Reverter(history, pods, marks, audit, health, PullMarks(history, forge) if forge else None)
 
-    async def way(self) -> WayBack:
+    async def way(self) -> RevertForecast:
         reverter, shown = self.reverter(), in_flight()
         change = await reverter.change(shown, WHERE, None)
         assert isinstance(change, Change)
         assert change.to_version == OLD
-        return await reverter.way_back(shown, change)
+        return await reverter.forecast_revert(shown, change)
 
 
 def in_flight() -> Any:
@@ -281,7 +281,7 @@ class Told:
         return (Mark(WHERE.service, Version(NEW), "it loses orders", "mia"),)
 
 
-async def went_back(lab: Lab, message: str) -> str:
+async def has_gone_back(lab: Lab, message: str) -> str:
     """A revert whose pull request was squashed with this message; its commit."""
     await lab.promoted()
     await lab.writes({PROD: with_version(lab.read(PROD), OLD)}, message)
@@ -292,7 +292,7 @@ STAGING = cell("cart", "staging", "eu1")
 
 
 async def test_a_mark_outlives_the_message_that_somebody_replaced(lab: Lab) -> None:
-    commit = await went_back(lab, "Back to what worked (#7)")
+    commit = await has_gone_back(lab, "Back to what worked (#7)")
     forge = Told()
     reverter = lab.reverter(forge=forge)
     for _ in range(2):
@@ -305,14 +305,14 @@ async def test_a_mark_outlives_the_message_that_somebody_replaced(lab: Lab) -> N
 
 
 async def test_whether_it_was_marked_is_not_known_while_github_is_silent_which_is_no_pass(lab: Lab) -> None:
-    await went_back(lab, "Back to what worked (#7)")
+    await has_gone_back(lab, "Back to what worked (#7)")
     held = await lab.reverter(forge=Told(silent=True)).held([STAGING])
     why = "whether #7 marked it as known bad is unknown: GitHub did not answer within 10 s"
     assert held[STAGING] == {Version(NEW): why}
 
 
 async def test_a_mark_outlives_a_message_that_names_no_pull_request_any_more(lab: Lab) -> None:
-    commit = await went_back(lab, "Back to what worked")
+    commit = await has_gone_back(lab, "Back to what worked")
     forge = Told(number=7)
     reverter = lab.reverter(forge=forge)
     for _ in range(2):
@@ -322,7 +322,7 @@ async def test_a_mark_outlives_a_message_that_names_no_pull_request_any_more(lab
 
 
 async def test_a_way_back_without_a_pull_request_marks_nothing_once_github_has_said_so(lab: Lab) -> None:
-    commit = await went_back(lab, "Back to what worked")
+    commit = await has_gone_back(lab, "Back to what worked")
     silent = (await lab.reverter(forge=Told(silent=True)).held([STAGING]))[STAGING]
     assert silent[Version(NEW)].startswith(
         f"whether the pull request of {commit[:8]} marked it as known bad is unknown"
@@ -333,7 +333,7 @@ async def test_a_way_back_without_a_pull_request_marks_nothing_once_github_has_s
 
 
 async def test_what_still_says_so_itself_asks_nobody(lab: Lab) -> None:
-    await went_back(lab, f"revert(cart): prod-eu1 -> {OLD} (#7)\n\nSgm-Change-Id: 0123\n")
+    await has_gone_back(lab, f"revert(cart): prod-eu1 -> {OLD} (#7)\n\nSgm-Change-Id: 0123\n")
     forge = Told()
     await lab.reverter(forge=forge).held([WHERE])
     assert (forge.looked_up, forge.asked) == ([], [])

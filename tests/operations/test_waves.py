@@ -16,8 +16,17 @@ from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.plans.plan import Change, Plan
-from sgm_tui.fleet.plans.proposal import Adopted, ClosedEarlier, FileEdit, Override, Preview, Progress, Proposal, Terms
-from sgm_tui.fleet.plans.waves import WavePlan, next_step, soak_of, split, standing_of
+from sgm_tui.fleet.plans.proposal import (
+    AdoptedChange,
+    ClosedPullRequest,
+    FileEdit,
+    Override,
+    Preview,
+    Progress,
+    Proposal,
+    WriteOptions,
+)
+from sgm_tui.fleet.plans.waves import WavePlan, next_step, split_into_waves, wave_soak_seconds, wave_status
 from sgm_tui.fleet.policy import GroupBy, Policy, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.operations.proposal import grouped, title_of
@@ -49,7 +58,7 @@ def change(cluster: str) -> Change:
 
 
 def plan(**facts: object) -> WavePlan:
-    made = WavePlan("1f3a", split([change(one) for one in CLUSTERS], POLICY), builders.ago(3600), 900)
+    made = WavePlan("1f3a", split_into_waves([change(one) for one in CLUSTERS], POLICY), builders.ago(3600), 900)
     return replace(made, **facts)
 
 
@@ -67,11 +76,11 @@ class Writer:
     def __init__(self) -> None:
         self.opened: list[str] = []
         self.consents: list[Consent] = []
-        self.closed_earlier: ClosedEarlier | None = None
+        self.closed_earlier: ClosedPullRequest | None = None
         self.failure: Exception | None = None
         self.closed_gate = ""
 
-    async def preview(self, planned: Plan, snapshot: FleetSnapshot, terms: Terms) -> Preview:
+    async def preview(self, planned: Plan, snapshot: FleetSnapshot, terms: WriteOptions) -> Preview:
         if self.failure is not None:
             raise self.failure
         edits = tuple(FileEdit(one, "") for one in planned.changes)
@@ -92,9 +101,9 @@ class Writer:
 
 
 def test_a_promotion_is_split_in_the_order_the_policy_names() -> None:
-    waves = split([change(one) for one in CLUSTERS], POLICY)
+    waves = split_into_waves([change(one) for one in CLUSTERS], POLICY)
     assert [[one.place for one in wave] for wave in waves] == [["prod-eu1"], ["prod-us1"], ["prod-ap1"]]
-    assert soak_of(waves[0], POLICY) == 900
+    assert wave_soak_seconds(waves[0], POLICY) == 900
 
 
 @pytest.mark.parametrize("group_by", ["stage", "cluster", "service"])
@@ -145,12 +154,12 @@ def test_a_wave_plan_is_titled_by_its_first_service_and_how_many_more_it_has() -
 
 
 def test_without_waves_everything_goes_at_once() -> None:
-    assert len(split([change(one) for one in CLUSTERS], Policy())) == 1
+    assert len(split_into_waves([change(one) for one in CLUSTERS], Policy())) == 1
 
 
 def test_a_cluster_the_policy_does_not_name_goes_last() -> None:
     policy = Policy(stages={"prod": RuleSet(waves=(("prod-us1",),))})
-    waves = split([change(one) for one in CLUSTERS], policy)
+    waves = split_into_waves([change(one) for one in CLUSTERS], policy)
     assert [one.place for one in waves[-1]] == ["prod-ap1", "prod-eu1"]
 
 
@@ -237,7 +246,7 @@ async def test_a_plan_kept_without_consent_opens_under_that_it_is_resumed_with(t
 
 async def test_a_plan_resumed_in_one_terminal_stays_resumed_in_another(tmp_path: Path) -> None:
     writer, settled = Writer(), fleet(prod_eu1=("v2", Journey.SETTLED, 1000))
-    writer.closed_earlier = ClosedEarlier(42, "mia")
+    writer.closed_earlier = ClosedPullRequest(42, "mia")
     here, there = Waves(tmp_path / "waves.json", writer), Waves(tmp_path / "waves.json", writer)
     here.add(plan())
     await there.step(lambda: settled, builders.NOW)
@@ -339,7 +348,7 @@ def test_a_preview_leaves_its_later_waves_behind_once_with_everything_that_was_g
 
 
 def test_a_first_wave_somebody_proposed_already_is_kept_and_waited_for(tmp_path: Path) -> None:
-    adopted = Adopted(change("prod-eu1"), 42, "feature/theirs", "mia")
+    adopted = AdoptedChange(change("prod-eu1"), 42, "feature/theirs", "mia")
     later = tuple(
         Proposal(one.edits[0].change.stage, f"branch-{one.wave}", "title", "", one.edits, wave=one.wave, waves=3)
         for one in grouped([FileEdit(change(one), "") for one in CLUSTERS], POLICY)
@@ -425,6 +434,6 @@ async def test_a_closed_gate_is_waited_for_and_said_and_not_asked_all_the_time(t
 def test_a_wave_is_settled_when_its_cells_are_and_not_when_it_was_opened() -> None:
     going = plan(opened=2)
     shown = fleet(prod_eu1=("v2", Journey.SETTLED, 10), prod_us1=("v1", Journey.ROLLING, 10))
-    assert [standing_of(going, at, shown) for at in range(3)] == ["settled", "opened", "later"]
-    went_back = fleet(prod_eu1=("v1", Journey.SETTLED, 10))
-    assert standing_of(going, 0, went_back) == "opened"
+    assert [wave_status(going, at, shown) for at in range(3)] == ["settled", "opened", "later"]
+    has_gone_back = fleet(prod_eu1=("v1", Journey.SETTLED, 10))
+    assert wave_status(going, 0, has_gone_back) == "opened"

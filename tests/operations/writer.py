@@ -12,7 +12,7 @@ from pathlib import Path
 from killed import Desk, change_of
 
 from sgm_tui.fleet.plans.plan import Plan
-from sgm_tui.fleet.plans.proposal import Terms
+from sgm_tui.fleet.plans.proposal import WriteOptions
 from sgm_tui.operations import audit
 
 
@@ -24,7 +24,7 @@ def main() -> None:
 async def _write(origin: str, state: str, change: str, direct: str) -> None:
     desk = Desk(Path(origin), Path(state))
     plan = Plan().with_change(change_of(**json.loads(change)))
-    preview = await desk.promoter.preview(plan, terms=Terms(direct=bool(direct)))
+    preview = await desk.promoter.preview(plan, terms=WriteOptions(direct=bool(direct)))
     steps = [step async for step in desk.promoter.submit(preview)]
     sys.stdout.write(json.dumps([steps[-1].step, steps[-1].text] if steps else ["", str(preview)]))
 

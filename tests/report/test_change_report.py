@@ -8,7 +8,7 @@ import builders
 import pytest
 
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.history.cell_history import WayBack
+from sgm_tui.fleet.history.cell_history import RevertForecast
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.fleet.plans.proposal import FileEdit, Preview, Progress, Proposal
@@ -18,12 +18,12 @@ NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 WHERE = builders.key("cart", "prod-eu1")
 
 
-def revert(way: WayBack | None, bad: str = "") -> FileEdit:
+def revert(way: RevertForecast | None, bad: str = "") -> FileEdit:
     change = Change(
         "revert", WHERE.service, WHERE.stage, WHERE.cluster, "values.yaml", "image.tag", Version("v2"), Version("v1"),
         (WHERE,), marks_bad=bad,
     )  # fmt: skip
-    return FileEdit(change, "-v2\n+v1", way=way)
+    return FileEdit(change, "-v2\n+v1", forecast=way)
 
 
 def preview(edit: FileEdit) -> Preview:
@@ -32,7 +32,9 @@ def preview(edit: FileEdit) -> Preview:
 
 
 def test_how_fast_a_way_back_is_can_be_read_by_people_and_by_machines() -> None:
-    slow = preview(revert(WayBack(False, "it walks all 8 steps again", "leave the steps out"), bad="it loses orders"))
+    slow = preview(
+        revert(RevertForecast(False, "it walks all 8 steps again", "leave the steps out"), bad="it loses orders")
+    )
     said = text(slow, builders.NOW)
     assert "revert: cart prod-eu1: step by step: it walks all 8 steps again" in said
     assert "faster: leave the steps out" in said

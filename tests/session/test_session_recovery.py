@@ -12,7 +12,7 @@ import pytest
 
 from sgm_tui.fleet.plans.plan import Change, Plan
 from sgm_tui.fleet.plans.proposal import FileEdit, Progress, ProgressStep, Proposal
-from sgm_tui.fleet.plans.staging import promotion_into
+from sgm_tui.fleet.plans.staging import plan_promotion
 from sgm_tui.operations.cart import Cart
 from sgm_tui.operations.planning import Planning
 from sgm_tui.permission import NO_CONSENT, Consent
@@ -20,7 +20,7 @@ from sgm_tui.session import Desk, LiveSession
 
 
 def change(service: str, cluster: str) -> Change:
-    found = promotion_into(builders.release(), builders.key(service, cluster))
+    found = plan_promotion(builders.release(), builders.key(service, cluster))
     assert isinstance(found, Change)
     return found
 

@@ -19,20 +19,20 @@ from sgm_tui.fleet.source import SourceId, SourceKind
 from sgm_tui.fleet.standstill import DOWN_AFTER
 from sgm_tui.fleet.updates import (
     AlertsListed,
-    Alive,
     ApplicationChanged,
-    ApplicationGone,
+    ApplicationDeleted,
     ApplicationsListed,
-    DesiredObserved,
-    Lost,
+    DesiredStateRead,
     MetricsListed,
-    Observation,
-    Off,
     PullRequestsListed,
     RolloutChanged,
-    RolloutGone,
+    RolloutDeleted,
     RolloutsListed,
     ScalingListed,
+    SourceAnswered,
+    SourceOff,
+    SourceUnreachable,
+    SourceUpdate,
 )
 from sgm_tui.report.status import source_report
 from sgm_tui.report.tables import table
@@ -92,7 +92,7 @@ def rollout(cluster: ClusterName, version: Version = V1) -> Rollout:
 
 def settle(store: Store) -> None:
     cells = {IN_EU: desired(V1, 0), IN_US: desired(V1, 0)}
-    store.apply(DesiredObserved(GIT, DesiredState(OLD, "main", cells, {OLD: 0})))
+    store.apply(DesiredStateRead(GIT, DesiredState(OLD, "main", cells, {OLD: 0})))
     store.apply(ApplicationsListed(ARGO, {IN_EU: application(), IN_US: application()}))
     store.apply(RolloutsListed(ROLLOUTS_EU, {IN_EU: rollout(EU)}))
     store.apply(RolloutsListed(ROLLOUTS_US, {IN_US: rollout(US)}))
@@ -103,7 +103,7 @@ def journeys(store: Store) -> dict[CellKey, Journey]:
 
 
 def test_a_cell_is_not_judged_before_every_source_it_needs_has_answered(store: Store) -> None:
-    store.apply(DesiredObserved(GIT, DesiredState(OLD, "main", {IN_EU: desired(V1, 0)}, {OLD: 0})))
+    store.apply(DesiredStateRead(GIT, DesiredState(OLD, "main", {IN_EU: desired(V1, 0)}, {OLD: 0})))
     store.apply(ApplicationsListed(ARGO, {IN_EU: application()}))
     assert journeys(store) == {IN_EU: Journey.UNKNOWN}
     store.apply(RolloutsListed(ROLLOUTS_EU, {IN_EU: rollout(EU)}))
@@ -111,10 +111,10 @@ def test_a_cell_is_not_judged_before_every_source_it_needs_has_answered(store: S
 
 
 def test_what_is_left_out_of_the_matrix_is_said_until_it_is_there(store: Store) -> None:
-    store.apply(DesiredObserved(GIT, DesiredState(OLD, "main", {}, {OLD: 0}, left_out=("UPPER",))))
+    store.apply(DesiredStateRead(GIT, DesiredState(OLD, "main", {}, {OLD: 0}, left_out=("UPPER",))))
     (git,) = [one for one in store.publish().sources if one.source == GIT]
     assert (git.state, git.note) == ("fresh", "not shown: UPPER: not a valid Kubernetes service name (sgm lint)")
-    store.apply(DesiredObserved(GIT, DesiredState(NEW, "main", {}, {NEW: 0})))
+    store.apply(DesiredStateRead(GIT, DesiredState(NEW, "main", {}, {NEW: 0})))
     (git,) = [one for one in store.publish().sources if one.source == GIT]
     assert git.note == ""
 
@@ -122,14 +122,14 @@ def test_what_is_left_out_of_the_matrix_is_said_until_it_is_there(store: Store) 
 def test_a_commit_elsewhere_moves_no_cell(store: Store) -> None:
     settle(store)
     cells = {IN_EU: desired(V1, 0), IN_US: desired(V1, 0)}
-    store.apply(DesiredObserved(GIT, DesiredState(NEW, "main", cells, {OLD: 0, NEW: 1})))
+    store.apply(DesiredStateRead(GIT, DesiredState(NEW, "main", cells, {OLD: 0, NEW: 1})))
     assert set(journeys(store).values()) == {Journey.SETTLED}
 
 
 def test_a_change_is_merged_until_argo_cd_compares_a_revision_that_contains_it(store: Store) -> None:
     settle(store)
     cells = {IN_EU: desired(V2, 1), IN_US: desired(V1, 0)}
-    store.apply(DesiredObserved(GIT, DesiredState(NEW, "main", cells, {OLD: 0, NEW: 1})))
+    store.apply(DesiredStateRead(GIT, DesiredState(NEW, "main", cells, {OLD: 0, NEW: 1})))
     assert journeys(store) == {IN_EU: Journey.MERGED, IN_US: Journey.SETTLED}
     store.apply(ApplicationChanged(ARGO, IN_EU, application(NEW, requested=True)))
     assert journeys(store)[IN_EU] is Journey.SYNCING
@@ -146,16 +146,16 @@ def test_a_cell_soaks_for_the_next_stage_until_its_time_is_over_or_that_stage_ha
     policy = Policy(stages={"prod": RuleSet(soak_seconds=60.0)})
     store.configure(fleet, sources=sources, policy=policy)
     cells = {here: desired(V2, 0), IN_EU: desired(V1, 0)}
-    store.apply(DesiredObserved(GIT, DesiredState(OLD, "main", cells, {OLD: 0})))
+    store.apply(DesiredStateRead(GIT, DesiredState(OLD, "main", cells, {OLD: 0})))
     deployed = application(deployed_at=clock.now - timedelta(seconds=20))
     store.apply(ApplicationsListed(ARGO, {here: deployed, IN_EU: application()}))
     store.apply(RolloutsListed(SourceId("rollouts", staging_eu), {here: rollout(staging_eu, V2)}))
     store.apply(RolloutsListed(ROLLOUTS_EU, {IN_EU: rollout(EU)}))
     assert journeys(store) == {here: Journey.SOAKING, IN_EU: Journey.SETTLED}
     clock.advance(10)
-    store.apply(DesiredObserved(GIT, DesiredState(NEW, "main", {**cells, IN_EU: desired(V2, 1)}, {OLD: 0, NEW: 1})))
+    store.apply(DesiredStateRead(GIT, DesiredState(NEW, "main", {**cells, IN_EU: desired(V2, 1)}, {OLD: 0, NEW: 1})))
     assert journeys(store)[here] is Journey.SETTLED
-    store.apply(DesiredObserved(GIT, DesiredState(NEW, "main", cells, {OLD: 0, NEW: 1})))
+    store.apply(DesiredStateRead(GIT, DesiredState(NEW, "main", cells, {OLD: 0, NEW: 1})))
     assert journeys(store)[here] is Journey.SOAKING
     clock.advance(31)
     assert journeys(store)[here] is Journey.SETTLED
@@ -172,13 +172,13 @@ def test_what_time_alone_proves_is_shown_when_its_time_has_come(store: Store, cl
     assert journeys(store)[IN_EU] is Journey.ROLLING
     clock.advance(DOWN_AFTER.total_seconds())
     for source in (GIT, ARGO, ROLLOUTS_EU, ROLLOUTS_US):
-        store.apply(Alive(source))
+        store.apply(SourceAnswered(source))
     assert journeys(store)[IN_EU] is Journey.FAILED
 
 
 def test_a_lost_cluster_makes_its_own_cells_unknown_and_no_others(store: Store) -> None:
     settle(store)
-    store.apply(Lost(ROLLOUTS_US, "timed out"))
+    store.apply(SourceUnreachable(ROLLOUTS_US, "timed out"))
     snapshot = store.publish()
     assert snapshot.cells[IN_EU].journey is Journey.SETTLED
     assert snapshot.cells[IN_US].verdict is Verdict.UNKNOWN
@@ -190,9 +190,9 @@ def test_silence_past_the_deadline_is_stale_even_if_nobody_said_lost(store: Stor
     settle(store)
     clock.advance(DEADLINES["rollouts"] + 1)
     for source in (GIT, ARGO, ROLLOUTS_EU):
-        store.apply(Alive(source))
+        store.apply(SourceAnswered(source))
     assert journeys(store) == {IN_EU: Journey.SETTLED, IN_US: Journey.UNKNOWN}
-    store.apply(Alive(ROLLOUTS_US))
+    store.apply(SourceAnswered(ROLLOUTS_US))
     assert journeys(store) == {IN_EU: Journey.SETTLED, IN_US: Journey.SETTLED}
 
 
@@ -210,34 +210,34 @@ def test_a_source_is_silent_since_its_last_answer_not_since_that_was_noticed(
         return (clock.now - (health.since or clock.now)).total_seconds()
 
     clock.advance(13)
-    store.apply(Lost(source, "did not answer within 5 s"))
+    store.apply(SourceUnreachable(source, "did not answer within 5 s"))
     assert silent() == (clock.now - asked).total_seconds() == 13
-    store.apply(Alive(source))
+    store.apply(SourceAnswered(source))
     clock.advance(13)
-    store.apply(Lost(source, "did not answer within 5 s"))
+    store.apply(SourceUnreachable(source, "did not answer within 5 s"))
     assert silent() == 13
     clock.advance(30)
-    store.apply(Lost(source, "did not answer within 5 s"))
+    store.apply(SourceUnreachable(source, "did not answer within 5 s"))
     assert silent() == 43
-    store.apply(Alive(source))
+    store.apply(SourceAnswered(source))
     clock.advance(DEADLINES[kind] + 1)
     assert silent() == DEADLINES[kind] + 1
 
 
 def test_what_a_source_may_not_tell_is_said_and_judges_nothing(store: Store) -> None:
     settle(store)
-    store.apply(Alive(ROLLOUTS_US, "no access to analysisruns"))
+    store.apply(SourceAnswered(ROLLOUTS_US, "no access to analysisruns"))
     store.apply(RolloutChanged(ROLLOUTS_US, IN_US, rollout(US)))
     health = next(one for one in store.publish().sources if one.source == ROLLOUTS_US)
     assert (health.state, health.note) == ("fresh", "no access to analysisruns")
     assert journeys(store)[IN_US] is Journey.SETTLED
-    store.apply(Alive(ROLLOUTS_US))
+    store.apply(SourceAnswered(ROLLOUTS_US))
     assert next(one for one in store.publish().sources if one.source == ROLLOUTS_US).note == ""
 
 
 def test_what_is_not_configured_is_off_and_judges_nothing(store: Store) -> None:
     settle(store)
-    store.apply(Off(SourceId("metrics", EU), "no Prometheus is configured"))
+    store.apply(SourceOff(SourceId("metrics", EU), "no Prometheus is configured"))
     snapshot = store.publish()
     assert snapshot.cells[IN_EU].journey is Journey.SETTLED
     assert {str(one.source): one.state for one in snapshot.sources}["metrics prod-eu1"] == "off"
@@ -245,11 +245,11 @@ def test_what_is_not_configured_is_off_and_judges_nothing(store: Store) -> None:
 
 def test_what_is_not_there_any_more_says_nothing_any_more(store: Store) -> None:
     settle(store)
-    store.apply(Off(ROLLOUTS_EU, "Argo Rollouts is not installed on prod-eu1"))
+    store.apply(SourceOff(ROLLOUTS_EU, "Argo Rollouts is not installed on prod-eu1"))
     cells = store.publish().cells
     assert cells[IN_EU].facts.rollout is None
     assert cells[IN_US].facts.rollout is not None
-    store.apply(Off(ARGO, "Argo CD is not installed on hub"))
+    store.apply(SourceOff(ARGO, "Argo CD is not installed on hub"))
     assert [cell.facts.application for cell in store.publish().cells.values()] == [None, None]
 
 
@@ -257,7 +257,7 @@ def test_an_application_that_moves_to_another_hub_is_not_lost_when_the_first_let
     settle(store)
     other = SourceId("argocd", "hub2")
     store.apply(ApplicationChanged(other, IN_EU, application(name="moved")))
-    store.apply(ApplicationGone(ARGO, IN_EU))
+    store.apply(ApplicationDeleted(ARGO, IN_EU))
     store.apply(ApplicationsListed(ARGO, {IN_US: application()}))
     moved = store.publish().cells[IN_EU].facts.application
     assert moved is not None
@@ -270,7 +270,7 @@ def test_a_silent_hub_blinds_its_own_cells_even_where_it_is_called_like_a_cluste
     store = Store(fleet, sources=(GIT, ARGO, in_eu, ROLLOUTS_EU, ROLLOUTS_US), clock=clock)
     settle(store)
     store.apply(ApplicationsListed(in_eu, {}))
-    store.apply(Lost(in_eu, "timed out", 1.0))
+    store.apply(SourceUnreachable(in_eu, "timed out", 1.0))
     assert journeys(store) == {IN_EU: Journey.SETTLED, IN_US: Journey.SETTLED}
 
 
@@ -278,16 +278,16 @@ def test_what_argo_cd_has_no_application_for_is_merged_where_it_answers(store: S
     settle(store)
     new = CellKey(ServiceName("cart"), PROD, EU)
     cells = {IN_EU: desired(V1, 0), IN_US: desired(V1, 0), new: desired(V1, 0)}
-    store.apply(DesiredObserved(GIT, DesiredState(OLD, "main", cells, {OLD: 0})))
+    store.apply(DesiredStateRead(GIT, DesiredState(OLD, "main", cells, {OLD: 0})))
     assert journeys(store)[new] is Journey.MERGED
-    store.apply(Off(ARGO, "argocd.hubs is not configured"))
+    store.apply(SourceOff(ARGO, "argocd.hubs is not configured"))
     assert journeys(store)[new] is Journey.UNKNOWN
 
 
 def test_what_neither_git_nor_argo_cd_wants_is_not_settled(store: Store) -> None:
     settle(store)
-    store.apply(DesiredObserved(GIT, DesiredState(OLD, "main", {IN_US: desired(V1, 0)}, {OLD: 0})))
-    store.apply(ApplicationGone(ARGO, IN_EU))
+    store.apply(DesiredStateRead(GIT, DesiredState(OLD, "main", {IN_US: desired(V1, 0)}, {OLD: 0})))
+    store.apply(ApplicationDeleted(ARGO, IN_EU))
     assert journeys(store) == {IN_EU: Journey.UNKNOWN, IN_US: Journey.SETTLED}
 
 
@@ -325,15 +325,15 @@ def test_a_staged_change_shows_and_can_be_taken_back(store: Store) -> None:
     change = Change("promotion", CHECKOUT, PROD, EU, "prod/values.yaml", "image.tag", V1, V2, (IN_EU,))
     store.set_plan(Plan().with_change(change))
     assert journeys(store) == {IN_EU: Journey.STAGED, IN_US: Journey.SETTLED}
-    store.set_plan(store.plan.undone())
+    store.set_plan(store.plan.before_last_step())
     assert journeys(store)[IN_EU] is Journey.SETTLED
 
 
 def test_a_cell_nobody_knows_any_more_is_gone(store: Store) -> None:
     settle(store)
-    store.apply(DesiredObserved(GIT, DesiredState(NEW, "main", {IN_EU: desired(V1, 0)}, {OLD: 0, NEW: 1})))
+    store.apply(DesiredStateRead(GIT, DesiredState(NEW, "main", {IN_EU: desired(V1, 0)}, {OLD: 0, NEW: 1})))
     store.apply(ApplicationsListed(ARGO, {IN_EU: application()}))
-    store.apply(RolloutGone(ROLLOUTS_US, IN_US))
+    store.apply(RolloutDeleted(ROLLOUTS_US, IN_US))
     assert set(journeys(store)) == {IN_EU}
 
 
@@ -380,15 +380,15 @@ async def test_a_slow_reader_gets_the_newest_snapshot_not_every_one(running: Sto
     "urgent",
     [
         RolloutChanged(ROLLOUTS_EU, IN_EU, rollout(EU, V2)),
-        RolloutGone(ROLLOUTS_EU, IN_EU),
+        RolloutDeleted(ROLLOUTS_EU, IN_EU),
         ApplicationChanged(ARGO, IN_EU, application(sync="OutOfSync")),
-        ApplicationGone(ARGO, IN_EU),
+        ApplicationDeleted(ARGO, IN_EU),
     ],
     ids=lambda one: type(one).__name__,
 )
 @pytest.mark.parametrize("numbers", [MetricsListed, ScalingListed], ids=lambda kind: kind.__name__)
 async def test_what_is_urgent_is_published_though_numbers_touched_the_cell_first(
-    store: Store, monkeypatch: pytest.MonkeyPatch, numbers: type[MetricsListed | ScalingListed], urgent: Observation
+    store: Store, monkeypatch: pytest.MonkeyPatch, numbers: type[MetricsListed | ScalingListed], urgent: SourceUpdate
 ) -> None:
     monkeypatch.setattr("sgm_tui.store.IDLE_SECONDS", 3600.0)
     settle(store)

@@ -13,7 +13,7 @@ from sgm_tui.fleet.facts import AnalysisRun
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change
-from sgm_tui.fleet.reverts.targets import Template, way_back
+from sgm_tui.fleet.reverts.targets import TemplateComparison, forecast_revert
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.present.cells import cell_line
 from sgm_tui.ui.present.detail import heading, sections
@@ -86,9 +86,9 @@ def test_how_fast_a_revert_is_depends_on_a_rollout_that_can_be_seen() -> None:
         to_version=Version("v2.8.0"),
         cells=(WHERE,),
     )
-    assert way_back(joined(rollout=PAUSED), change, Template(True)).fast is True
+    assert forecast_revert(joined(rollout=PAUSED), change, TemplateComparison(True)).fast is True
     for stale in (("rollouts prod-ap1",), ("git", "rollouts prod-ap1")):
-        foretold = way_back(joined(*stale, rollout=PAUSED), change, Template(True))
+        foretold = forecast_revert(joined(*stale, rollout=PAUSED), change, TemplateComparison(True))
         assert foretold.fast is None
         assert "rollouts prod-ap1" in foretold.reason
 

@@ -11,8 +11,8 @@ from holder import held_elsewhere
 from textual.pilot import Pilot
 
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
-from sgm_tui.fleet.plans.staging import promotion_into, promotions_into
+from sgm_tui.fleet.plans.plan import Change, Refusal, StagingResult
+from sgm_tui.fleet.plans.staging import plan_promotion, plan_promotions
 from sgm_tui.operations.cart import Cart
 from sgm_tui.operations.planning import Planning
 from sgm_tui.ui.app import SgmApp
@@ -30,18 +30,18 @@ class Session(builders.ScriptedSession):
         self.planning = Planning(Cart(file), self.plan)
 
     async def stage_promotion(self, where: CellKey, version: Version | None = None) -> Change | Refusal:
-        staged = promotion_into(self.snapshot, where, version)
+        staged = plan_promotion(self.snapshot, where, version)
         if isinstance(staged, Change):
             await self.planning.change(lambda plan: plan.with_change(staged))
         return staged
 
-    async def stage_promotions(self, keys: Iterable[CellKey]) -> Staged:
-        staged = promotions_into(self.snapshot, keys)
+    async def stage_promotions(self, keys: Iterable[CellKey]) -> StagingResult:
+        staged = plan_promotions(self.snapshot, keys)
         await self.planning.change(lambda plan: plan.with_change(*staged.changes))
         return staged
 
     async def undo(self) -> None:
-        await self.planning.change(lambda plan: plan.undone())
+        await self.planning.change(lambda plan: plan.before_last_step())
 
 
 async def carried_out(pilot: Pilot[None]) -> None:

@@ -9,11 +9,11 @@ import pytest
 from test_hostile_text import HOSTILE, fleet_named, text_of
 
 from sgm_tui.fleet.gate import Gate
-from sgm_tui.fleet.history.cell_history import Past, WayBack
+from sgm_tui.fleet.history.cell_history import PastVersion, RevertForecast
 from sgm_tui.fleet.history.last_promotion import LastPromotion
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plans.plan import Refusal
-from sgm_tui.fleet.plans.proposal import Between, Preview, Unfinished
+from sgm_tui.fleet.plans.proposal import CommitRange, Preview, UnfinishedWrite
 from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
@@ -31,16 +31,16 @@ class Named(builders.ScriptedSession):
         key = next(iter(self.snapshot.cells))
         gate = Gate(key, "soak", "block", word)
         self.word, self.gates = word, (gate,)
-        made = Past(key, Version(word), "a" * 40, "", word, word, word, builders.NOW, None, known_bad=word)
+        made = PastVersion(key, Version(word), "a" * 40, "", word, word, word, builders.NOW, None, known_bad=word)
         self.pasts = (made, replace(made, revision="b" * 40))
         self.last_promotions = {(key.service, key.stage): LastPromotion(made, (), (), (key,))}
         self.histories = {key: self.pasts}
-        self.begun = (Unfinished("1f3a", word, word, builders.NOW, word, word, "resume", word),)
+        self.begun = (UnfinishedWrite("1f3a", word, word, builders.NOW, word, word, "resume", word),)
         self.known_versions = (Version(word),)
 
         def previewed(shown: FleetSnapshot) -> Preview:
             plain = builders.preview(shown)
-            between = Between((word,), 1, word)
+            between = CommitRange((word,), 1, word)
             return replace(
                 plain,
                 proposals=tuple(
@@ -49,7 +49,7 @@ class Named(builders.ScriptedSession):
                         gates=(gate,),
                         title=word,
                         branch=word,
-                        edits=tuple(replace(edit, stays=(word,), between=between) for edit in one.edits),
+                        edits=tuple(replace(edit, stays=(word,), commit_range=between) for edit in one.edits),
                     )
                     for one in plain.proposals
                 ),
@@ -58,8 +58,8 @@ class Named(builders.ScriptedSession):
 
         self.previewed = previewed
 
-    async def way_back(self, where: CellKey, to: str | None) -> WayBack:
-        return WayBack(False, self.word, self.word)
+    async def forecast_revert(self, where: CellKey, to: str | None) -> RevertForecast:
+        return RevertForecast(False, self.word, self.word)
 
 
 @pytest.mark.parametrize("raw", HOSTILE, ids=range(len(HOSTILE)))

@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.plans.plan import Plan, Refusal, Staged
+from sgm_tui.fleet.plans.plan import Plan, Refusal, StagingResult
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.palette import Palette
 from sgm_tui.ui.screens import revert, why
@@ -98,13 +98,13 @@ async def lives(pilot: Pilot[None]) -> None:
 
 @pytest.mark.parametrize(
     ("key", "waits_for"),
-    [("v", "past"), ("v", "measured"), ("v", "way_back"), ("y", "why"), ("c", "unfinished"), ("c", "waves")],
+    [("v", "past"), ("v", "measured"), ("v", "forecast_revert"), ("y", "why"), ("c", "unfinished"), ("c", "waves")],
 )
 async def test_leaving_a_screen_cancels_what_it_waits_for(key: str, waits_for: str) -> None:
     session = Slow(waits_for)
     past = builders.key("checkout", "prod-us1")
     session.pasts = tuple(
-        revert.Past(past, v, v * 9, "", "f", "mia", "s", builders.ago(9), None, "promotion", 1, "")
+        revert.PastVersion(past, v, v * 9, "", "f", "mia", "s", builders.ago(9), None, "promotion", 1, "")
         for v in ("v1", "v2")
     )
     app = SgmApp(session, environ=UTF8)
@@ -386,7 +386,7 @@ async def test_marks_stay_until_they_are_staged(failure: str) -> None:
         if failure == "failed":
             session.stage_promotions = failing(UnreachableError("the plan cannot be kept"))
         elif failure == "refused":
-            session.stage_promotions = answering(Staged(refusals=(Refusal("", "read-only"),)))
+            session.stage_promotions = answering(StagingResult(refusals=(Refusal("", "read-only"),)))
         await pilot.press("p")
         if failure != "unanswered":
             await until(pilot, lambda: titles(app))

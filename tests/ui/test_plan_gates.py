@@ -17,7 +17,7 @@ from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change, Plan
 from sgm_tui.fleet.plans.proposal import FileEdit, Preview
-from sgm_tui.fleet.plans.staging import promotion_into
+from sgm_tui.fleet.plans.staging import plan_promotion
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.confirm import ConfirmScreen
@@ -57,7 +57,7 @@ def planned(count: int) -> builders.ScriptedSession:
     """So many changes in one pull request."""
     shown = builders.calm()
     keys = [key for key in shown.cells if key.stage == "prod"][:count]
-    changes = [promotion_into(shown, key, Version("v9.9.9")) for key in keys]
+    changes = [plan_promotion(shown, key, Version("v9.9.9")) for key in keys]
     return builders.ScriptedSession(replace(shown, plan=Plan(tuple(one for one in changes if isinstance(one, Change)))))
 
 

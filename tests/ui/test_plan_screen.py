@@ -18,7 +18,7 @@ from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.plans.plan import Change, Plan, Refusal
 from sgm_tui.fleet.plans.proposal import Preview, Progress, ProgressStep, Superseded
-from sgm_tui.fleet.plans.staging import promotion_into
+from sgm_tui.fleet.plans.staging import plan_promotion
 from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
@@ -398,7 +398,7 @@ async def test_nothing_said_on_the_matrix_covers_the_diff() -> None:
 
 
 def _planned() -> FleetSnapshot:
-    staged = promotion_into(builders.release(), builders.key("checkout", "prod-us1"))
+    staged = plan_promotion(builders.release(), builders.key("checkout", "prod-us1"))
     assert isinstance(staged, Change)
     return replace(builders.release(), plan=Plan((staged,)))
 

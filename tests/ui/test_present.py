@@ -331,7 +331,7 @@ def test_what_is_silent_beside_a_cluster_is_counted_and_called_by_its_kind() -> 
 
 def test_one_source_has_one_name_and_a_reason_does_not_say_it_again() -> None:
     assert builders.source("forge").name == "github"
-    assert GONE[0].told == "did not answer within 5 s"
+    assert GONE[0].short_reason == "did not answer within 5 s"
     assert "  did not answer within 5 s" in text(health_line(GONE[0], builders.NOW))
 
 

@@ -15,8 +15,8 @@ from test_revert_screen import Session as RevertSession
 from test_why_screen import FINE, FIRM, SILENT, SOAKING, gate, judged
 
 from sgm_tui.fleet.plans.plan import Change
-from sgm_tui.fleet.plans.proposal import Unfinished
-from sgm_tui.fleet.plans.staging import promotion_into
+from sgm_tui.fleet.plans.proposal import UnfinishedWrite
+from sgm_tui.fleet.plans.staging import plan_promotion
 from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.session import Session
@@ -77,7 +77,7 @@ def test_a_pull_request_is_merged_after_one_more_question(snap_compare: Compare)
 def test_what_was_never_finished(snap_compare: Compare) -> None:
     session = builders.ScriptedSession(builders.release())
     session.begun = (
-        Unfinished(
+        UnfinishedWrite(
             operation="1f3a9c0d2b77",
             title="feat(cart): prod-eu1 -> v2.8.1",
             branch="sgm/prod/cart-v2.8.1-1f3a9c0d2b77",
@@ -93,7 +93,7 @@ def test_what_was_never_finished(snap_compare: Compare) -> None:
 
 def test_waves_under_way(snap_compare: Compare) -> None:
     session = builders.ScriptedSession(builders.release())
-    staged = (promotion_into(session.snapshot, builders.key("checkout", at)) for at in ("prod-us1", "prod-ap1"))
+    staged = (plan_promotion(session.snapshot, builders.key("checkout", at)) for at in ("prod-us1", "prod-ap1"))
     first, second = (one for one in staged if isinstance(one, Change))
     plan = WavePlan("1f3a", ((first,), (second,)), builders.ago(900), 900)
     step = WaveStep("wait", "soaking", builders.NOW + timedelta(minutes=4))

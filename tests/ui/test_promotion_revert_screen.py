@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.history.cell_history import Past, PastKind
+from sgm_tui.fleet.history.cell_history import PastVersion, PastVersionKind
 from sgm_tui.fleet.history.last_promotion import LastPromotion
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plans.plan import Refusal
@@ -25,10 +25,12 @@ TO_PROD = ("j", "j", "3")
 """The cursor on checkout in the first cluster of prod."""
 
 
-def past(key: CellKey, version: str, at: int, kind: PastKind = "promotion") -> Past:
+def past(key: CellKey, version: str, at: int, kind: PastVersionKind = "promotion") -> PastVersion:
     since, until = builders.ago((at + 1) * 86400), builders.ago(at * 86400) if at else None
     subject = f"feat(checkout): prod -> {version} (#{300 + at})"
-    return Past(key, Version(version), f"{at}" * 40, "", "values.yaml", "mia", subject, since, until, kind, 300 + at)
+    return PastVersion(
+        key, Version(version), f"{at}" * 40, "", "values.yaml", "mia", subject, since, until, kind, 300 + at
+    )
 
 
 class Session(builders.ScriptedSession):
@@ -38,7 +40,7 @@ class Session(builders.ScriptedSession):
         super().__init__(builders.release())
         desired = {where: self.snapshot.cells[key].desired_version or Version("") for where, key in PROD.items()}
         for where, key in PROD.items():
-            kind: PastKind = "revert" if where == "ap1" else "promotion"
+            kind: PastVersionKind = "revert" if where == "ap1" else "promotion"
             self.histories[key] = (past(key, desired[where], 0, kind), past(key, "v1.3.0", 1))
         newest = self.histories[PROD["eu1"]][0]
         group = (PROD["eu1"].service, PROD["eu1"].stage)

@@ -14,9 +14,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sgm_tui.errors import RefusedError
-from sgm_tui.fleet.facts import Besides, PullRequest
+from sgm_tui.fleet.facts import PullRequest, UnrelatedChange
 from sgm_tui.fleet.model import StageName
-from sgm_tui.fleet.pull_request_actions import PullAction, why_not
+from sgm_tui.fleet.pull_request_actions import PullAction, refusal_reason
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.present.pulls import readiness
 from sgm_tui.ui.present.tones import Tone
@@ -155,7 +155,7 @@ async def test_it_shows_what_the_matrix_would_want() -> None:
 def test_an_action_that_would_be_refused_says_why_first(
     facts: dict[str, object], action: PullAction, says: str
 ) -> None:
-    reason = why_not(replace(ready(), **facts), action)
+    reason = refusal_reason(replace(ready(), **facts), action)
     assert says in reason
     assert bool(says) == bool(reason)
 
@@ -261,9 +261,9 @@ async def test_every_change_of_a_large_one_can_be_read() -> None:
 
 async def test_what_a_pull_request_changes_besides_versions_is_told_before_it_is_merged() -> None:
     path = "prod/prod-eu1/app-service/cart/values.yaml"
-    sneaky = Besides(path, ("autoscaling.maxReplicas",), stage=StageName("prod"))
+    sneaky = UnrelatedChange(path, ("autoscaling.maxReplicas",), stage=StageName("prod"))
     key = builders.key("catalog", "staging-eu1")
-    app = SgmApp(session_with(ready(proposes=((key, "v5.1.0"),), besides=(sneaky,))), environ=UTF8)
+    app = SgmApp(session_with(ready(proposes=((key, "v5.1.0"),), unrelated_changes=(sneaky,))), environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await open_pulls(pilot)
         assert "catalog staging v5.1.0 +" in text_of(app)
@@ -291,7 +291,7 @@ def test_one_closed_unmerged_looks_like_no_success() -> None:
 
 @pytest.mark.parametrize("path", ["charts/microservice/values.yaml", "argocd/root-apps.yaml", "CODEOWNERS"])
 async def test_what_every_stage_shares_is_merged_only_by_typing_the_protected_stage(path: str) -> None:
-    session = session_with(ready(proposes=(), besides=(Besides(path),)))
+    session = session_with(ready(proposes=(), unrelated_changes=(UnrelatedChange(path),)))
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await open_pulls(pilot)

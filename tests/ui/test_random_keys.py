@@ -22,10 +22,10 @@ from textual import events
 from textual.geometry import Size
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.history.cell_history import Past, RanHealthy
+from sgm_tui.fleet.history.cell_history import HealthyTime, PastVersion
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plans.plan import Change, Plan, Refusal
-from sgm_tui.fleet.plans.proposal import Preview, Progress, Unfinished
+from sgm_tui.fleet.plans.proposal import Preview, Progress, UnfinishedWrite
 from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.ui.app import SgmApp
@@ -52,7 +52,7 @@ ANSWERS = (
     "stage_revert_of",
     "promotion_reverts",
     "stage_reverts",
-    "way_back",
+    "forecast_revert",
     "mark_bad",
     "act_on_pull",
     "act_on_rollout",
@@ -77,12 +77,14 @@ class Unsteady(builders.ScriptedSession):
         super().__init__(builders.release())
         self.luck = luck
         self.pasts = tuple(_past(at) for at in range(3))
-        self.fared = {"v1.4.1": RanHealthy(60000.0)}
+        self.fared = {"v1.4.1": HealthyTime(60000.0)}
         self.known_versions = (Version("v1.4.3"), Version("v1.4.1"))
         changes = tuple((builders.promotion(key, "v1.5.0"),) for key in (STAGING, PROD))
         plan = WavePlan("w1", changes, builders.ago(60), 3600.0, stopped="by hand")
         self.wave_plans = ((plan, WaveStep("wait", "it soaks")),)
-        self.begun = (Unfinished("1f3a", "feat: v1.5.0", "sgm/1f3a", builders.ago(600), "push", "it", "resume", "on"),)
+        self.begun = (
+            UnfinishedWrite("1f3a", "feat: v1.5.0", "sgm/1f3a", builders.ago(600), "push", "it", "resume", "on"),
+        )
         self.plan(Plan().with_change(builders.promotion(STAGING, "v1.5.0")))
         for name in ANSWERS:
             setattr(self, name, self._unsteady(getattr(self, name)))
@@ -109,11 +111,11 @@ class Unsteady(builders.ScriptedSession):
         return await builders.ScriptedSession.stage_promotion(self, where)
 
 
-def _past(at: int) -> Past:
+def _past(at: int) -> PastVersion:
     version, commit = Version(f"v1.4.{3 - at}"), "abc"[at] * 40
     since = builders.ago((at + 1) * 86400)
     until = builders.ago(at * 86400) if at else None
-    return Past(PROD, version, commit, "", "values.yaml", "mia", "feat", since, until, "promotion", 300 + at, "")
+    return PastVersion(PROD, version, commit, "", "values.yaml", "mia", "feat", since, until, "promotion", 300 + at, "")
 
 
 class Stays(SgmApp):

@@ -12,10 +12,10 @@ from textual.binding import Binding
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from sgm_tui.fleet.history.cell_history import Past
+from sgm_tui.fleet.history.cell_history import PastVersion
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Plan
-from sgm_tui.fleet.plans.proposal import Unfinished
+from sgm_tui.fleet.plans.proposal import UnfinishedWrite
 from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.session import LiveSession
@@ -58,7 +58,7 @@ WAY_THERE = {
 """The keys that lead to each screen while it is not yet known that nothing may be written."""
 
 
-class Watched(builders.ScriptedSession):
+class StandstillWatch(builders.ScriptedSession):
     """Keeps the name of every intent that writes."""
 
     def __init__(self, first: FleetSnapshot) -> None:
@@ -71,20 +71,20 @@ class Watched(builders.ScriptedSession):
         return super().__getattribute__(name)
 
 
-def busy_session() -> Watched:
+def busy_session() -> StandstillWatch:
     """Something to do on every screen."""
     key = builders.key("checkout", "prod-us1")
     pull = builders.pull_request(57, "feat(checkout): prod-us1 -> v1.4.2", proposes=((key, "v1.4.2"),))
     shown = replace(builders.release(), pull_requests=(replace(pull, checks="passing", approved=True, mergeable=True),))
     change = builders.promotion(key, "v1.4.2")
     shown = replace(shown, plan=Plan().with_change(change))
-    session = Watched(shown)
+    session = StandstillWatch(shown)
     now = shown.generated_at
     session.pasts = tuple(
-        Past(key, Version(version), f"{at}" * 40, "", "values.yaml", "mila", "s", now - timedelta(days=at), None)
+        PastVersion(key, Version(version), f"{at}" * 40, "", "values.yaml", "mila", "s", now - timedelta(days=at), None)
         for at, version in ((1, "v1.4.1"), (2, "v1.4.0"))
     )
-    session.begun = (Unfinished("1f3a", "checkout", "sgm/prod/checkout", now, "push", "the branch", "resume"),)
+    session.begun = (UnfinishedWrite("1f3a", "checkout", "sgm/prod/checkout", now, "push", "the branch", "resume"),)
     session.wave_plans = ((WavePlan("1f3a", ((change,), (change,)), now), WaveStep("wait", "soaking")),)
     return session
 
@@ -103,7 +103,7 @@ async def go_to(pilot: Pilot[None], screen: str) -> Screen[object]:
     """Go there, then let the configuration say that nothing may be written."""
     assert isinstance(pilot.app, SgmApp)
     session = pilot.app.session
-    assert isinstance(session, Watched)
+    assert isinstance(session, StandstillWatch)
     session.push(replace(session.snapshot, read_only=False))
     await pilot.pause()
     for key in WAY_THERE[screen]:

@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.fleet.history.cell_history import Past, PastKind, RanHealthy, WayBack
+from sgm_tui.fleet.history.cell_history import HealthyTime, PastVersion, PastVersionKind, RevertForecast
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
+from sgm_tui.fleet.plans.plan import Change, Refusal, StagingResult
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
@@ -25,11 +25,13 @@ TO_PROD = ("j", "j", "3", "l")
 REVISIONS = ("a" * 40, "b" * 40, "c" * 40, "d" * 40)
 
 
-def past(version: str, days: float, kind: PastKind = "promotion", bad: str = "", at: int = 0) -> Past:
+def past(version: str, days: float, kind: PastVersionKind = "promotion", bad: str = "", at: int = 0) -> PastVersion:
     subject = f"feat(checkout): prod-us1 -> {version}"
     since, until = builders.ago(days * 86400), None if at == 0 else builders.ago((days - 1) * 86400)
     revision = REVISIONS[at]
-    return Past(PROD, Version(version), revision, "", "values.yaml", "mia", subject, since, until, kind, 300 + at, bad)
+    return PastVersion(
+        PROD, Version(version), revision, "", "values.yaml", "mia", subject, since, until, kind, 300 + at, bad
+    )
 
 
 PASTS = (
@@ -39,9 +41,9 @@ PASTS = (
 )
 OLDER = past("v1.4.0", 12, at=3)
 FARED = {
-    "v1.4.3": RanHealthy(0.0, whole=True, reason="v1.4.2 is the stable version still"),
-    "v1.4.2": RanHealthy(5400.0, whole=True),
-    "v1.4.1": RanHealthy(60000.0, reason="Prometheus knows 17h of 1d"),
+    "v1.4.3": HealthyTime(0.0, whole=True, reason="v1.4.2 is the stable version still"),
+    "v1.4.2": HealthyTime(5400.0, whole=True),
+    "v1.4.1": HealthyTime(60000.0, reason="Prometheus knows 17h of 1d"),
 }
 
 
@@ -52,9 +54,9 @@ class Session(builders.ScriptedSession):
         super().__init__(builders.release())
         self.pasts = PASTS
         self.fared = dict(FARED)
-        self.way: WayBack | Refusal = WayBack(False, "it walks all 8 steps again", "set env.A back too")
+        self.way: RevertForecast | Refusal = RevertForecast(False, "it walks all 8 steps again", "set env.A back too")
 
-    async def way_back(self, where: CellKey, to: str | None) -> WayBack | Refusal:
+    async def forecast_revert(self, where: CellKey, to: str | None) -> RevertForecast | Refusal:
         self.asked.append(("way", where, to))
         return self.way
 
@@ -107,7 +109,7 @@ async def test_each_version_says_how_long_it_ran_healthy_and_a_good_one_is_marke
 
 async def test_the_cursor_passes_over_a_version_that_never_was_healthy(session: Session) -> None:
     session.pasts = (*PASTS, OLDER)
-    session.fared["v1.4.1"] = RanHealthy(0.0, whole=True)
+    session.fared["v1.4.1"] = HealthyTime(0.0, whole=True)
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await press(pilot, *TO_PROD, "v")
@@ -124,7 +126,7 @@ async def test_a_cursor_that_was_moved_while_prometheus_was_asked_stays_where_it
 ) -> None:
     answered = asyncio.Event()
 
-    async def measured(pasts: Sequence[Past]) -> tuple[Past, ...]:
+    async def measured(pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
         await answered.wait()
         return tuple(pasts)
 
@@ -141,7 +143,7 @@ async def test_a_cursor_that_was_moved_while_prometheus_was_asked_stays_where_it
 
 
 async def test_where_nobody_measures_it_says_so(session: Session) -> None:
-    session.fared = {one.version: RanHealthy(reason="no prometheus is configured for prod-us1") for one in PASTS}
+    session.fared = {one.version: HealthyTime(reason="no prometheus is configured for prod-us1") for one in PASTS}
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await press(pilot, *TO_PROD, "v")
@@ -219,7 +221,7 @@ async def test_every_cell_of_the_version_can_be_brought_back(session: Session) -
 async def test_a_history_that_cannot_be_read_says_why_and_stays(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(where: CellKey) -> tuple[Past, ...]:
+    async def fail(where: CellKey) -> tuple[PastVersion, ...]:
         raise UnreachableError("git did not answer", "Is the server up?")
 
     monkeypatch.setattr(session, "past", fail)
@@ -232,7 +234,7 @@ async def test_a_history_that_cannot_be_read_says_why_and_stays(
 
 async def test_what_no_revert_undoes_is_said_beside_what_is_planned(session: Session) -> None:
     why = "#314 proposes v1.4.3 for checkout@prod-ap1: close that pull request"
-    session.reverts = Staged((builders.promotion(PROD, "v1.4.1"),), (Refusal("", why, nothing=True),))
+    session.reverts = StagingResult((builders.promotion(PROD, "v1.4.1"),), (Refusal("", why, nothing=True),))
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await press(pilot, *TO_PROD, "v", "E")

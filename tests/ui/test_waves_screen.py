@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sgm_tui.fleet.plans.plan import Change
-from sgm_tui.fleet.plans.staging import promotion_into
+from sgm_tui.fleet.plans.staging import plan_promotion
 from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.ask import AskScreen
@@ -33,7 +33,7 @@ async def until(pilot: Pilot[None], so: Callable[[], object]) -> None:
 
 
 def change() -> Change:
-    made = promotion_into(builders.release(), builders.key("checkout", "prod-us1"))
+    made = plan_promotion(builders.release(), builders.key("checkout", "prod-us1"))
     assert isinstance(made, Change)
     return made
 

@@ -14,7 +14,7 @@ from textual.widgets import Input
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
 from sgm_tui.fleet.model import StageName, Version
-from sgm_tui.fleet.plans.proposal import Preview, Unfinished
+from sgm_tui.fleet.plans.proposal import Preview, UnfinishedWrite
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.present.gates import gate_lines
@@ -176,7 +176,7 @@ async def test_another_strategy_is_written_down_with_the_change() -> None:
 async def test_what_a_crash_left_behind_is_shown_with_its_one_safe_next_step(advice: str, asked: str) -> None:
     session = judged()
     session.begun = (
-        Unfinished(
+        UnfinishedWrite(
             operation="1f3a",
             title="feat(cart): prod-eu1 -> v2",
             branch="sgm/prod/cart-v2-1f3a",
@@ -213,7 +213,7 @@ async def test_what_a_crash_left_behind_is_shown_with_its_one_safe_next_step(adv
 async def test_a_no_leaves_what_was_begun_as_it_is() -> None:
     session = judged()
     facts = ("sgm/prod/cart-v2-1f3a", builders.ago(600), "push", "the branch", "discard")
-    session.begun = (Unfinished("1f3a", "feat(cart): prod-eu1 -> v2", *facts),)
+    session.begun = (UnfinishedWrite("1f3a", "feat(cart): prod-eu1 -> v2", *facts),)
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await press(pilot, "c", "U", "enter")

@@ -27,10 +27,10 @@ from test_commands import Fleet
 
 from sgm_tui.commands.common import load_config
 from sgm_tui.config.schema import Config
-from sgm_tui.fleet.history.cell_history import Past
+from sgm_tui.fleet.history.cell_history import PastVersion
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.plans.plan import Change, Plan
-from sgm_tui.fleet.plans.proposal import Override, Terms
+from sgm_tui.fleet.plans.proposal import Override, WriteOptions
 from sgm_tui.permission import Consent
 from sgm_tui.session import LiveSession
 from sgm_tui.wiring import open_session
@@ -158,11 +158,11 @@ async def look(session: LiveSession) -> None:
     """What a person does who only looks."""
     await session.refresh()
     await session.why(KEY)
-    pasts: tuple[Past, ...] = await session.past(KEY)
+    pasts: tuple[PastVersion, ...] = await session.past(KEY)
     await session.measured(pasts)
     await session.versions(KEY.service)
     await session.revert_of(KEY, None)
-    await session.way_back(KEY, pasts[1].version if len(pasts) > 1 else None)
+    await session.forecast_revert(KEY, pasts[1].version if len(pasts) > 1 else None)
     await session.waves()
     await session.unfinished()
 
@@ -172,7 +172,7 @@ async def write(session: LiveSession) -> None:
     change = await session.stage_promotion(KEY)
     assert isinstance(change, Change), change
     await session.sketch()
-    preview = await session.preview_of(Plan((change,)), Terms(Override("a test of the event loop")))
+    preview = await session.preview_of(Plan((change,)), WriteOptions(Override("a test of the event loop")))
     *_, last = [one async for one in session.submit(preview, Consent.to([KEY.stage]))]
     assert last.step == "opened", last
     async for snapshot in session.snapshots():

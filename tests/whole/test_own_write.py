@@ -15,7 +15,7 @@ from sgm_tui.config.schema import Config
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.plans.plan import Change, Plan
-from sgm_tui.fleet.plans.proposal import Override, Terms
+from sgm_tui.fleet.plans.proposal import Override, WriteOptions
 from sgm_tui.permission import Consent
 from sgm_tui.session import LiveSession
 from sgm_tui.wiring import open_session
@@ -52,7 +52,7 @@ async def test_what_was_opened_and_closed_is_shown_at_once_however_seldom_is_pol
         change = await session.stage_promotion(KEY)
         assert isinstance(change, Change)
         override = Override("a test of one's own write")
-        preview = await session.preview_of(Plan((change,)), Terms(override))
+        preview = await session.preview_of(Plan((change,)), WriteOptions(override))
         *_, last = [one async for one in session.submit(preview, Consent.to([KEY.stage]))]
         assert last.step == "opened", last
         await reached(session, lambda cell: [one.number for one in cell.facts.pending] == [last.number])

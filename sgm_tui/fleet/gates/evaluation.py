@@ -16,14 +16,14 @@ from sgm_tui.fleet.gate import Gate, GateLevel
 from sgm_tui.fleet.gates import surroundings, travel
 from sgm_tui.fleet.gates.case import Case, Check, Finding
 from sgm_tui.fleet.gates.checks import required
-from sgm_tui.fleet.gates.evidence import Admission, Evidence, image_of
+from sgm_tui.fleet.gates.evidence import Evidence, image_of
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.fleet.plans.proposal import Superseded
 from sgm_tui.fleet.policy import GATES, Level, Policy, Rules
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
-__all__ = ["Admission", "Evidence", "image_of", "judge", "judge_pull"]
+__all__ = ["Evidence", "evaluate_gates", "evaluate_required_checks", "image_of"]
 
 _CHECKS: Mapping[str, Check] = {
     "held": travel.held,
@@ -46,7 +46,7 @@ _SAID_OF_A_REVERT = frozenset({"window", "owners"})
 _BADNESS = {"block": 0, "unknown": 1, "warn": 2, "pass": 3}
 
 
-def judge(
+def evaluate_gates(
     change: Change,
     snapshot: FleetSnapshot,
     policy: Policy,
@@ -73,7 +73,7 @@ def judge(
     return tuple(sorted(gates, key=_badness))
 
 
-def judge_pull(request: PullRequest, policy: Policy, cells: tuple[CellKey, ...] = ()) -> tuple[Gate, ...]:
+def evaluate_required_checks(request: PullRequest, policy: Policy, cells: tuple[CellKey, ...] = ()) -> tuple[Gate, ...]:
     """The gate of an open pull request itself: was each required check successful? Empty where none is required.
 
     Args:

@@ -11,7 +11,7 @@ from sgm_tui.fleet.plans.plan import Change
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class ProjectPermission:
     """Whether an AppProject lets the Application of a cell be what it is."""
 
     allowed: bool | None
@@ -20,7 +20,7 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectRead:
+class ProjectOrigin:
     """Where the AppProject of a cell was read, and whether git says the same."""
 
     where: str
@@ -40,11 +40,11 @@ class Evidence:
     images: Mapping[str, bool | str] = field(default_factory=dict)
     """`image_of(change)`, or just a version → True when the registry has it, False when it has not, or why nobody
     knows."""
-    projects: Mapping[CellKey, Admission] = field(default_factory=dict)
+    projects: Mapping[CellKey, ProjectPermission] = field(default_factory=dict)
     """What the AppProjects say of each cell's repository, destination and namespace."""
     windows: Mapping[CellKey, tuple[Window, ...] | str] = field(default_factory=dict)
     """The sync windows that speak of each cell, or why they are not known."""
-    read: Mapping[CellKey, ProjectRead] = field(default_factory=dict)
+    read: Mapping[CellKey, ProjectOrigin] = field(default_factory=dict)
     """Where the AppProject of each cell was read; missing where no hub is configured: then it is git's."""
     owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Path → who CODEOWNERS names for it, at the head of the branch."""

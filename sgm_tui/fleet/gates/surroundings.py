@@ -9,7 +9,7 @@ from sgm_tui.fleet.argo.windows import Standing, Window, standing
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.facts import Application
 from sgm_tui.fleet.gates.case import NOT_YET, Case, Finding, failed, passed, unknown
-from sgm_tui.fleet.gates.evidence import ProjectRead, image_of
+from sgm_tui.fleet.gates.evidence import ProjectOrigin, image_of
 
 _REFUSED = "InvalidSpecError"
 """The condition Argo CD sets when an Application may not be what it says (protocols A2)."""
@@ -46,7 +46,7 @@ def project(case: Case) -> Finding:
     return _as_read(unknown(found.reason), read, differs=differs)
 
 
-def _as_read(finding: Finding, read: ProjectRead | None, *, differs: bool) -> Finding:
+def _as_read(finding: Finding, read: ProjectOrigin | None, *, differs: bool) -> Finding:
     """The finding with where the AppProject was read. What passes by the hub's, while git wants another, is a warning:
     it will not stay so."""
     if read is None:
@@ -156,7 +156,7 @@ def _unmeasured(case: Case, what: str, where: str) -> str:
     """Why there is no number: who measures does not answer, or nobody does."""
     source = case.source("metrics", where)
     if source is not None and source.state == "stale":
-        return f"the {what} in {where} is unknown: {source.name} is not responding: {source.told}"
+        return f"the {what} in {where} is unknown: {source.name} is not responding: {source.short_reason}"
     return f"no metric for the {what} in {where}"
 
 

@@ -119,7 +119,7 @@ def in_flight(case: Case) -> Finding:
         why = case.cell.reason if case.cell else "the cell is not known"
         return unknown(f"cannot tell whether a change is in progress: {why}")
     what = _UNDER_WAY.get(case.cell.journey) or _moving(case.cell)
-    if what is None and case.cell.facts.unanswered:
+    if what is None and case.cell.facts.unavailable_kinds:
         return unknown(
             f"cannot tell whether a change is in progress: {case.cell.facts.stale_reason or 'no answer yet'}"
         )
@@ -132,7 +132,7 @@ def in_flight(case: Case) -> Finding:
 def _moving(cell: Cell) -> str | None:
     """What moves in a cell that something else is said of first (a failing sync, a broken manifest)."""
     application, rollout = cell.facts.application, cell.facts.rollout
-    if application is not None and application.operating:
+    if application is not None and application.is_operating:
         return "a sync is in progress"
     if rollout is not None and rollout.phase in {"Progressing", "Paused"}:
         return "a rollout is in progress"

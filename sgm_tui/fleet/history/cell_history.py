@@ -9,12 +9,12 @@ from typing import Literal
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.model import CellKey, Version
 
-PastKind = Literal["promotion", "revert", "edit"]
+PastVersionKind = Literal["promotion", "revert", "edit"]
 """edit: a commit that changed the version and is neither a promotion nor a revert by its subject."""
 
 
 @dataclass(frozen=True, slots=True)
-class RanHealthy:
+class HealthyTime:
     """How long a version ran healthy while git wanted it."""
 
     seconds: float | None = None
@@ -36,7 +36,7 @@ class RanHealthy:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PastVersion:
     """One version of a cell, from the commit that brought it to the one that took it away."""
 
     key: CellKey
@@ -51,12 +51,12 @@ class Past:
     at: datetime
     until: datetime | None
     """When the next version replaced it in git; None for the one git wants now."""
-    kind: PastKind = "edit"
+    kind: PastVersionKind = "edit"
     number: int = 0
     """The pull request that brought it, 0 when the commit names none."""
     known_bad: str = ""
     """Why it must not come back: it was reverted, or marked; "" when nothing is known against it."""
-    healthy: RanHealthy | None = None
+    healthy: HealthyTime | None = None
     """How long it ran healthy; None while nobody has looked."""
 
     @property
@@ -84,7 +84,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class WayBack:
+class RevertForecast:
     """What will happen when a revert is merged, said beforehand (protocols §J)."""
 
     fast: bool | None

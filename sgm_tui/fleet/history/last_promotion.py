@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sgm_tui.fleet.history.cell_history import Past
+from sgm_tui.fleet.history.cell_history import PastVersion
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.versions import compare
 
@@ -19,7 +19,7 @@ from sgm_tui.fleet.versions import compare
 class LastPromotion:
     """The newest promotion of one service into one stage."""
 
-    past: Past
+    past: PastVersion
     """Its newest commit, as one of its cells has it."""
     current: tuple[CellKey, ...]
     """The cells in which git still has what it brought."""
@@ -29,7 +29,7 @@ class LastPromotion:
     """The cells of the stage it never reached."""
 
 
-def returns(pasts: Sequence[Past]) -> tuple[bool, ...]:
+def flag_rollbacks(pasts: Sequence[PastVersion]) -> tuple[bool, ...]:
     """Tell for each version of a cell, newest first, whether its commit went back to an earlier version.
 
     A commit that calls itself a revert did. Any other did where its version was here before and is older than the one
@@ -55,19 +55,19 @@ def returns(pasts: Sequence[Past]) -> tuple[bool, ...]:
     return tuple(reversed(flags))
 
 
-def went_back(pasts: Sequence[Past]) -> bool:
+def has_gone_back(pasts: Sequence[PastVersion]) -> bool:
     """Whether the newest version of a cell came by going back."""
-    return bool(pasts) and returns(pasts)[0]
+    return bool(pasts) and flag_rollbacks(pasts)[0]
 
 
-def newest_promotion(pasts: Sequence[Past]) -> Past | None:
+def newest_promotion(pasts: Sequence[PastVersion]) -> PastVersion | None:
     """The newest version of a cell that came by going forward; None where it only ever had its first one."""
-    flags = returns(pasts)
+    flags = flag_rollbacks(pasts)
     return next((past for past, back in zip(pasts[:-1], flags[:-1], strict=True) if not back), None)
 
 
 def last_promotion(
-    pasts: Mapping[CellKey, Sequence[Past]], order: Mapping[str, int], names: Mapping[str, Collection[str]]
+    pasts: Mapping[CellKey, Sequence[PastVersion]], order: Mapping[str, int], names: Mapping[str, Collection[str]]
 ) -> LastPromotion | None:
     """Find the last promotion among the cells of one service in one stage; None where git has none.
 

@@ -18,12 +18,12 @@ CHANGE = "Sgm-Change-Id: "
 PROMOTION = "Sgm-Promotion: "
 """The promotion a commit is part of, where it takes several pull requests: waves, or one for each cluster."""
 KNOWN_BAD = "Sgm-Known-Bad: "
-LET_GO = "Sgm-Let-Go: "
+UNMARK = "Sgm-Let-Go: "
 BY = "Sgm-By: "
 """Who asked for a commit: its author is sgm, and who merged it is somebody else."""
 SGM = "sgm"
 """The author of the commits sgm makes."""
-_LINE = re.compile(rf"^({KNOWN_BAD}|{LET_GO})(\S+) +(\S+)(?: +(.*))?$", re.MULTILINE)
+_LINE = re.compile(rf"^({KNOWN_BAD}|{UNMARK})(\S+) +(\S+)(?: +(.*))?$", re.MULTILINE)
 _IDENTITY = re.compile(rf"^(?:{CHANGE}|{PROMOTION})(\S+)", re.MULTILINE)
 _BY = re.compile(rf"^{BY}(.*\S)", re.MULTILINE)
 
@@ -52,7 +52,7 @@ Marks = dict[ServiceName, dict[Version, str]]
 """Service → version → why it is known bad."""
 
 
-def who(message: Message) -> str:
+def name_person(message: Message) -> str:
     """The person behind a commit: whom its message names, else its author."""
     named = _BY.search(message.text)
     return clean(named[1] if named else message.author)
@@ -63,9 +63,9 @@ def identities_in(messages: Iterable[Message]) -> frozenset[str]:
     return frozenset(identity for message in messages for identity in _IDENTITY.findall(message.text))
 
 
-def lets_go(message: Message, service: str, version: str) -> bool:
+def unmarks_version(message: Message, service: str, version: str) -> bool:
     """Whether a commit lets a version go again."""
-    return any((kind, name, one) == (LET_GO, service, version) for kind, name, one, _ in _LINE.findall(message.text))
+    return any((kind, name, one) == (UNMARK, service, version) for kind, name, one, _ in _LINE.findall(message.text))
 
 
 def marks_in(messages: Iterable[Message]) -> Marks:
@@ -74,9 +74,9 @@ def marks_in(messages: Iterable[Message]) -> Marks:
     for message in messages:
         for kind, service, version, reason in _LINE.findall(message.text):
             of_service = marks.setdefault(ServiceName(clean(service)), {})
-            if kind == LET_GO:
+            if kind == UNMARK:
                 of_service.pop(Version(clean(version)), None)
             else:
                 why = clean(reason) or "no reason was given"
-                of_service[Version(clean(version))] = f"known bad: {why} ({who(message)}, {message.sha[:8]})"
+                of_service[Version(clean(version))] = f"known bad: {why} ({name_person(message)}, {message.sha[:8]})"
     return marks

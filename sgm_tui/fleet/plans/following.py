@@ -83,10 +83,14 @@ def _outcome_in(cell: Cell | None, key: CellKey, change: Change, merged_at: date
         return Outcome("failed", f"{key.cluster}: {cell.reason or 'failed'}")
     if cell.journey is Journey.UNKNOWN:
         return Outcome("unknown", f"{key.cluster}: {cell.reason or 'unknown'}")
-    return Outcome("arrived") if has_arrived(cell) else Outcome("merged", f"{key.cluster}: {move_of(cell, version)}")
+    return (
+        Outcome("arrived")
+        if has_arrived(cell)
+        else Outcome("merged", f"{key.cluster}: {describe_progress(cell, version)}")
+    )
 
 
-def move_of(cell: Cell, version: Version) -> str:
+def describe_progress(cell: Cell, version: Version) -> str:
     """How far a version is on its way into a cell."""
     rollout = cell.facts.rollout
     if cell.desired_version != version:
@@ -117,9 +121,11 @@ def _gate(key: CellKey, rollout: Rollout) -> str:
     return f"waiting {step}{weight}for manual approval{why}: {command}"
 
 
-def unseen(snapshot: FleetSnapshot, cell: Cell) -> str:
+def unobservable_reason(snapshot: FleetSnapshot, cell: Cell) -> str:
     """Why a cell cannot be observed from here: what tells of it has never answered; "" where it can."""
     if cell.journey is not Journey.UNKNOWN:
         return ""
     silent = (one for one in snapshot.sources if one.name in cell.facts.stale and one.source.kind in _DECISIVE)
-    return next((f"{one.name}: {one.told}" for one in silent if one.state == "stale" and one.seen_at is None), "")
+    return next(
+        (f"{one.name}: {one.short_reason}" for one in silent if one.state == "stale" and one.seen_at is None), ""
+    )

@@ -78,7 +78,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class StagingResult:
     """What one wish came to: the changes it stages, and why not for the rest."""
 
     changes: tuple[Change, ...] = ()
@@ -120,7 +120,7 @@ class Plan:
         steps = [changes for changes, _ in groupby(map(left, (*self.before, self.changes)))]
         return Plan(steps[-1], tuple(steps[:-1]))
 
-    def undone(self) -> Plan:
+    def before_last_step(self) -> Plan:
         """The plan as it was before the last step, whichever it was: staged, edited or dropped."""
         return Plan(self.before[-1], self.before[:-1]) if self.before else self
 

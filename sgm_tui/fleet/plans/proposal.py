@@ -16,7 +16,7 @@ from sgm_tui.fleet.plans.plan import Change, Refusal
 from sgm_tui.untrusted_text import LONGEST_WORDS, harmless
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.history.cell_history import WayBack
+    from sgm_tui.fleet.history.cell_history import RevertForecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class FileEdit:
     could not undo."""
     brings: tuple[str, ...] = ()
     """What comes with the version and nobody asked for by name: steps that are put back."""
-    between: Between | None = None
+    commit_range: CommitRange | None = None
     """None where the service's own repository is not configured, and for a revert."""
-    way: WayBack | None = None
+    forecast: RevertForecast | None = None
     """What will happen when a revert is merged; None for a promotion, and where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
+class CommitRange:
     """What lies between two versions of a service, in its own repository."""
 
     commits: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedEarlier:
+class ClosedPullRequest:
     """A pull request for the very same change that somebody closed without merging it."""
 
     number: int
@@ -101,7 +101,7 @@ class Superseded:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopted:
+class AdoptedChange:
     """A change that an open pull request brings already: no second one is opened, and later waves wait for it."""
 
     change: Change
@@ -113,7 +113,7 @@ class Adopted:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class WriteOptions:
     """How a plan is to be written, as far as a person has a say in it."""
 
     override: Override | None = None
@@ -165,7 +165,7 @@ class Proposal:
     """Open pull requests in the way that it may take the place of, when somebody asks for it."""
     supersedes: tuple[Superseded, ...] = ()
     """Those it does take the place of: they are closed as soon as it is there."""
-    closed_earlier: ClosedEarlier | None = None
+    closed_earlier: ClosedPullRequest | None = None
     """The newest pull request for the very same change, where somebody closed it: writing it again is asked for."""
     promotion: str = ""
     """The identity shared by every pull request of one promotion; "" where this one is all of it."""
@@ -190,7 +190,7 @@ class Preview:
     """Commit the diffs were made against."""
     proposals: tuple[Proposal, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    adopted: tuple[Adopted, ...] = ()
+    adopted: tuple[AdoptedChange, ...] = ()
     """What is not written because an open pull request brings it; the refusals tell it."""
 
     def protected_stages(self, fleet: Fleet) -> tuple[StageName, ...]:
@@ -236,7 +236,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class UnfinishedWrite:
     """A write that was begun and never seen to its end, with its one safe next step."""
 
     operation: str

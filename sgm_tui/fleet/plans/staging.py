@@ -11,13 +11,13 @@ from dataclasses import replace
 
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version, is_version
-from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
+from sgm_tui.fleet.plans.plan import Change, Refusal, StagingResult
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.versions import is_older
 from sgm_tui.untrusted_text import clean
 
 
-def promotion_into(
+def plan_promotion(
     snapshot: FleetSnapshot, key: CellKey, version: Version | None = None, source: StageName | None = None
 ) -> Change | Refusal:
     """The promotion of `version` into a cell; of what git wants in `source`, or the stage before, when not given.
@@ -52,37 +52,37 @@ def promotion_into(
     )
 
 
-def promotions_into(
+def plan_promotions(
     snapshot: FleetSnapshot,
     keys: Iterable[CellKey],
     version: Version | None = None,
     source: StageName | None = None,
-) -> Staged:
+) -> StagingResult:
     """The promotions into many cells; one change a file, however many of its cells are meant."""
     changes: dict[tuple[str, str], Change] = {}
     refusals: list[Refusal] = []
     for key in keys:
-        change = promotion_into(snapshot, key, version, source)
+        change = plan_promotion(snapshot, key, version, source)
         if isinstance(change, Change):
             changes[change.path, change.key] = change
         else:
             where = str(key)
             refusals.append(change if change.path else replace(change, path=where))
-    return Staged(tuple(changes.values()), tuple(dict.fromkeys(refusals)))
+    return StagingResult(tuple(changes.values()), tuple(dict.fromkeys(refusals)))
 
 
-def row(snapshot: FleetSnapshot, service: ServiceName) -> tuple[CellKey, ...]:
+def promotable_cells(snapshot: FleetSnapshot, service: ServiceName) -> tuple[CellKey, ...]:
     """The cells of a service that a promotion along its stages moves: all but those of the first stage."""
     return tuple(key for stage in snapshot.fleet.stages[1:] for key in cells_of(snapshot, stage.name, service=service))
 
 
-def behind(snapshot: FleetSnapshot, stage: StageName) -> tuple[CellKey, ...]:
+def find_cells_behind(snapshot: FleetSnapshot, stage: StageName) -> tuple[CellKey, ...]:
     """Every cell of a stage that is behind the stage before: "all that staging has and prod not".
 
     A cell that is ahead (a hotfix) is not behind, and is left where it is; versions that have no order are as far
     behind as they differ.
     """
-    found = (promotion_into(snapshot, key) for key in cells_of(snapshot, stage))
+    found = (plan_promotion(snapshot, key) for key in cells_of(snapshot, stage))
     forward = (one for one in found if isinstance(one, Change) and not is_older(one.to_version, one.from_version))
     moved = {key for change in forward for key in change.cells}
     return tuple(key for key in cells_of(snapshot, stage) if key in moved)

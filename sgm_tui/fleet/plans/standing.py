@@ -54,7 +54,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class NotOpened:
+class WriteRefusal:
     """Why a plan is not opened, for whoever pressed the key."""
 
     title: str
@@ -101,7 +101,7 @@ def why_not_written(changes: Sequence[Change], preview: Preview) -> str:
     return reasons[0] if reasons else "git or an open pull request already has all of it"
 
 
-def not_opened(changes: Sequence[Change], preview: Preview | None) -> NotOpened:
+def not_opened(changes: Sequence[Change], preview: Preview | None) -> WriteRefusal:
     """Why a plan that cannot be written is not opened.
 
     Args:
@@ -109,16 +109,16 @@ def not_opened(changes: Sequence[Change], preview: Preview | None) -> NotOpened:
         preview: the plan against git; None where it could not be compared.
     """
     if not changes:
-        return NotOpened("not opened", "nothing is staged: press p on a cell to stage a promotion")
+        return WriteRefusal("not opened", "nothing is staged: press p on a cell to stage a promotion")
     if preview is None:
-        return NotOpened("not opened", "the plan could not be compared with git: press r to retry")
+        return WriteRefusal("not opened", "the plan could not be compared with git: press r to retry")
     stands, reason = standings(changes, preview), why_not_written(changes, preview)
     first = next((at for at, one in enumerate(stands) if one.stops), None)
     if first is None:
-        return NotOpened("nothing to write", reason)
+        return WriteRefusal("nothing to write", reason)
     if stands[first].overridable:
         reason += "\npress o to override the gates, with a reason"
-    return NotOpened(f"not opened: {tally(stands).text}", reason, first, stands[first].heading)
+    return WriteRefusal(f"not opened: {tally(stands).text}", reason, first, stands[first].heading)
 
 
 def _standing(change: Change, proposal: Proposal | None, refusals: Mapping[str, Refusal]) -> ChangeStanding:

@@ -69,7 +69,7 @@ class WaveStep:
     """When it will go on if nothing else changes."""
 
 
-def split(changes: Sequence[Change], policy: Policy) -> tuple[tuple[Change, ...], ...]:
+def split_into_waves(changes: Sequence[Change], policy: Policy) -> tuple[tuple[Change, ...], ...]:
     """The changes wave by wave, first to last; one wave where the policy names none.
 
     A cluster the policy does not name goes last, and a file that serves its whole stage cannot be split: it goes with
@@ -87,7 +87,7 @@ def wave_of(change: Change, waves: Sequence[Sequence[str]]) -> int:
     return next((at for at, wave in enumerate(waves) if clusters & set(wave)), len(waves))
 
 
-def soak_of(changes: Sequence[Change], policy: Policy) -> float:
+def wave_soak_seconds(changes: Sequence[Change], policy: Policy) -> float:
     """Seconds between waves: the longest any of the changes asks for."""
     return max((policy.rules(one.stage, one.service).wave_soak_seconds for one in changes), default=0.0)
 
@@ -120,7 +120,7 @@ def next_step(plan: WavePlan, snapshot: FleetSnapshot, now: datetime) -> WaveSte
     return WaveStep("open", plan.held or f"wave {plan.opened + 1} of {len(plan.waves)}")
 
 
-def standing_of(plan: WavePlan, at: int, snapshot: FleetSnapshot) -> Literal["settled", "opened", "later"]:
+def wave_status(plan: WavePlan, at: int, snapshot: FleetSnapshot) -> Literal["settled", "opened", "later"]:
     """How far one wave of a plan is, by facts: what was opened is not settled before its cells say so."""
     if at >= plan.opened:
         return "later"

@@ -13,7 +13,7 @@ from datetime import datetime
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.gates.case import span
 from sgm_tui.fleet.gates.travel import running_since
-from sgm_tui.fleet.history.cell_history import Past, RanHealthy
+from sgm_tui.fleet.history.cell_history import HealthyTime, PastVersion
 from sgm_tui.fleet.versions import is_same_image
 
 _TAKEN_UP = 600.0
@@ -33,7 +33,9 @@ class Samples:
     """None where nobody measured."""
 
 
-def with_health(pasts: Sequence[Past], samples: Samples | str, cell: Cell | None, now: datetime) -> tuple[Past, ...]:
+def add_healthy_time(
+    pasts: Sequence[PastVersion], samples: Samples | str, cell: Cell | None, now: datetime
+) -> tuple[PastVersion, ...]:
     """The past of a cell, newest first, each with how long it ran healthy.
 
     Args:
@@ -49,7 +51,7 @@ def with_health(pasts: Sequence[Past], samples: Samples | str, cell: Cell | None
     return tuple(replace(past, healthy=healthy) for past, healthy in zip(pasts, found, strict=True))
 
 
-def best_target(pasts: Sequence[Past]) -> Past | None:
+def find_revert_target(pasts: Sequence[PastVersion]) -> PastVersion | None:
     """The newest earlier version nothing is known against; one that never ran healthy only where there is no other.
 
     What nobody measured is not passed over: further back is further from what data and neighbours expect.
@@ -59,10 +61,10 @@ def best_target(pasts: Sequence[Past]) -> Past | None:
     return next((past for past in free if not past.never_healthy), next(iter(free), None))
 
 
-def _measured(past: Past, samples: Samples | str, followed: bool, now: datetime) -> RanHealthy:
+def _measured(past: PastVersion, samples: Samples | str, followed: bool, now: datetime) -> HealthyTime:
     """`followed`: another version ran here before, whose health must not be taken for this one's."""
     if isinstance(samples, str):
-        return RanHealthy(reason=samples)
+        return HealthyTime(reason=samples)
     begin, end = past.at.timestamp(), (past.until or now).timestamp()
     first = max(0, -int((samples.start - begin) // samples.step))
     last = max(first, -int((samples.start - end) // samples.step))
@@ -71,14 +73,14 @@ def _measured(past: Past, samples: Samples | str, followed: bool, now: datetime)
     known = [value for value in values if value is not None]
     if not known:
         if end - begin < samples.step:
-            return RanHealthy(reason=f"in git for less than {span(samples.step)}: too short to measure")
-        return RanHealthy(reason="Prometheus has no data for that time")
+            return HealthyTime(reason=f"in git for less than {span(samples.step)}: too short to measure")
+        return HealthyTime(reason="Prometheus has no data for that time")
     healthy = sum(known) - (_of_the_one_before(values, samples.step) if followed else 0)
     seconds = min(healthy * samples.step, end - begin)
     if covers and len(known) == len(values):
-        return RanHealthy(seconds, whole=True)
+        return HealthyTime(seconds, whole=True)
     covered = f"Prometheus has {span(len(known) * samples.step)} of {span(end - begin)}"
-    return RanHealthy(seconds or None, reason=covered if seconds else f"{covered}, in which it was not healthy")
+    return HealthyTime(seconds or None, reason=covered if seconds else f"{covered}, in which it was not healthy")
 
 
 def _of_the_one_before(values: Sequence[bool | None], step: float) -> int:
@@ -88,15 +90,15 @@ def _of_the_one_before(values: Sequence[bool | None], step: float) -> int:
     return lead if lead is not None and taken_up else 0
 
 
-def _newest(past: Past, measured: RanHealthy, cell: Cell | None, now: datetime) -> RanHealthy:
+def _newest(past: PastVersion, measured: HealthyTime, cell: Cell | None, now: datetime) -> HealthyTime:
     """What is known of the version git wants now, which the cluster itself can tell of."""
     if cell is None:
         return measured
-    rollout = None if "rollouts" in cell.facts.unanswered else cell.facts.rollout
+    rollout = None if "rollouts" in cell.facts.unavailable_kinds else cell.facts.rollout
     stable = rollout.stable_version if rollout is not None else None
     if cell.journey in _ON_ITS_WAY and stable is not None and not is_same_image(stable, past.version):
-        return RanHealthy(0.0, whole=True, reason=f"{stable} is the stable version still")
+        return HealthyTime(0.0, whole=True, reason=f"{stable} is the stable version still")
     since = running_since(cell, past.version)
     if measured.seconds is not None or since is None:
         return measured
-    return RanHealthy(max(0.0, (now - max(since, past.at)).total_seconds()), reason=measured.reason)
+    return HealthyTime(max(0.0, (now - max(since, past.at)).total_seconds()), reason=measured.reason)

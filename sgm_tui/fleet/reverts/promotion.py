@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sgm_tui.fleet.history.cell_history import Past
+from sgm_tui.fleet.history.cell_history import PastVersion
 from sgm_tui.fleet.history.last_promotion import LastPromotion
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName
 from sgm_tui.fleet.plans.plan import Change, Refusal
@@ -40,10 +40,10 @@ class PromotionRevert:
         return tuple(dict.fromkeys(cell.outcome for cell in self.cells if isinstance(cell.outcome, Change)))
 
 
-def promotion_revert(
+def plan_promotion_revert(
     snapshot: FleetSnapshot,
     last: LastPromotion | None,
-    pasts: Mapping[CellKey, Sequence[Past] | Refusal],
+    pasts: Mapping[CellKey, Sequence[PastVersion] | Refusal],
 ) -> tuple[CellRevert, ...]:
     """Decide for each cell of one service in one stage whether the last promotion is reverted there.
 
@@ -62,7 +62,7 @@ def promotion_revert(
     return (*cells, *(CellRevert(key, change, is_selected=False) for key, change in shared.items()))
 
 
-def by_stage(keys: Collection[CellKey]) -> dict[tuple[ServiceName, StageName], list[CellKey]]:
+def group_by_stage(keys: Collection[CellKey]) -> dict[tuple[ServiceName, StageName], list[CellKey]]:
     """Group cells by service and stage, in the order given."""
     groups: dict[tuple[ServiceName, StageName], list[CellKey]] = {}
     for key in keys:
@@ -71,7 +71,7 @@ def by_stage(keys: Collection[CellKey]) -> dict[tuple[ServiceName, StageName], l
 
 
 def _outcome(
-    snapshot: FleetSnapshot, key: CellKey, last: LastPromotion | None, past: Sequence[Past] | Refusal
+    snapshot: FleetSnapshot, key: CellKey, last: LastPromotion | None, past: Sequence[PastVersion] | Refusal
 ) -> Change | Refusal:
     if isinstance(past, Refusal):
         return past

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from sgm_tui.durations import DurationError, pause_seconds
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.facts import Rollout
-from sgm_tui.fleet.history.cell_history import Past, WayBack
-from sgm_tui.fleet.history.last_promotion import LastPromotion, went_back
+from sgm_tui.fleet.history.cell_history import PastVersion, RevertForecast
+from sgm_tui.fleet.history.last_promotion import LastPromotion, has_gone_back
 from sgm_tui.fleet.images import parse_image
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
 from sgm_tui.fleet.plans.plan import Change, Refusal
 from sgm_tui.fleet.plans.staging import cells_of_file
 from sgm_tui.fleet.plans.strategy import steps_of
-from sgm_tui.fleet.reverts.health import best_target
+from sgm_tui.fleet.reverts.health import find_revert_target
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.versions import is_same_image
 
@@ -29,7 +29,7 @@ _NO_STEPS = "rollout.steps: [] comes with it: new pods take over as soon as they
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class TemplateComparison:
     """Whether the pod template after a revert is the stable one again."""
 
     same: bool | None
@@ -40,7 +40,7 @@ class Template:
 
 
 def revert_change(
-    snapshot: FleetSnapshot, key: CellKey, pasts: Sequence[Past], target: Past | None = None
+    snapshot: FleetSnapshot, key: CellKey, pasts: Sequence[PastVersion], target: PastVersion | None = None
 ) -> Change | Refusal:
     """The change that brings a cell back to `target`, or to the last version nothing is known against.
 
@@ -54,7 +54,7 @@ def revert_change(
     if desired is None or desired.version is None:
         return _no_version(key)
     if target is None:
-        target = best_target(pasts)
+        target = find_revert_target(pasts)
     if target is None:
         return Refusal(desired.path, f"{key}: no earlier version that was not reverted or marked bad")
     if target.version == desired.version:
@@ -73,7 +73,7 @@ def revert_change(
     )
 
 
-def history_gap(snapshot: FleetSnapshot, key: CellKey, pasts: Sequence[Past]) -> Refusal | None:
+def history_gap(snapshot: FleetSnapshot, key: CellKey, pasts: Sequence[PastVersion]) -> Refusal | None:
     """Why the history of a cell does not say what a revert of it is; None where it does."""
     cell = snapshot.cells.get(key)
     desired = cell.facts.desired if cell else None
@@ -88,9 +88,9 @@ def _no_version(key: CellKey) -> Refusal:
     return Refusal("", f"{key.service} has no version in git for {key.cluster}: there is nothing to revert")
 
 
-def already_reverted(pasts: Sequence[Past]) -> Refusal | None:
+def refuse_further_revert(pasts: Sequence[PastVersion]) -> Refusal | None:
     """Why a cell whose newest version came by going back is not taken further back unasked; None for any other."""
-    if not went_back(pasts):
+    if not has_gone_back(pasts):
         return None
     newest = pasts[0]
     return Refusal(
@@ -101,7 +101,7 @@ def already_reverted(pasts: Sequence[Past]) -> Refusal | None:
     )
 
 
-def nothing_standing(last: LastPromotion) -> Refusal:
+def refuse_nothing_to_revert(last: LastPromotion) -> Refusal:
     """Why the last promotion of a stage is not reverted: every cell it reached has left it already."""
     service, stage = last.past.key.service, last.past.key.stage
     return Refusal(
@@ -113,7 +113,7 @@ def nothing_standing(last: LastPromotion) -> Refusal:
     )
 
 
-def scope_of(last: LastPromotion) -> str:
+def describe_scope(last: LastPromotion) -> str:
     """Which promotion is reverted, where, and which cells of the stage stay as they are."""
     where = ", ".join(key.cluster for key in last.current)
     text = (
@@ -127,7 +127,7 @@ def scope_of(last: LastPromotion) -> str:
     return "; ".join([text, *(f"{how} {', '.join(key.cluster for key in keys)}" for keys, how in rest if keys)])
 
 
-def wider_scope(last: LastPromotion, changes: Sequence[Change]) -> str:
+def describe_wider_scope(last: LastPromotion, changes: Sequence[Change]) -> str:
     """Which cells these reverts take back although the last promotion did not bring what they have; "" for none."""
     wider = [key for change in changes for key in change.cells if key not in last.current]
     if not wider:
@@ -139,18 +139,18 @@ def wider_scope(last: LastPromotion, changes: Sequence[Change]) -> str:
     )
 
 
-def commit_name(past: Past) -> str:
+def commit_name(past: PastVersion) -> str:
     """Name a commit as people look it up: its hash, its pull request where it has one, its subject."""
     number, subject = f"#{past.number}, " if past.number else "", past.subject.removesuffix(f"(#{past.number})")
     return f"{past.revision[:8]} ({number}{subject.rstrip()})"
 
 
-def chosen(pasts: Sequence[Past], version: str) -> Past | None:
+def find_past_version(pasts: Sequence[PastVersion], version: str) -> PastVersion | None:
     """The newest earlier entry of a version."""
     return next((past for past in pasts[1:] if past.version == version), None)
 
 
-def affected(snapshot: FleetSnapshot, service: ServiceName, version: Version) -> tuple[CellKey, ...]:
+def find_affected_cells(snapshot: FleetSnapshot, service: ServiceName, version: Version) -> tuple[CellKey, ...]:
     """Every cell that runs a version, wants it, or is about to; the last stage first, for there it hurts most."""
     found: list[CellKey] = []
     for stage in reversed(snapshot.fleet.stages):
@@ -166,18 +166,20 @@ def _versions(cell: Cell) -> set[Version | None]:
     return {cell.live_version, cell.new_version, cell.desired_version, cell.facts.staged} | pending
 
 
-def way_back(cell: Cell, change: Change, template: Template) -> WayBack:
+def forecast_revert(cell: Cell, change: Change, template: TemplateComparison) -> RevertForecast:
     """What will happen to a cell when its revert is merged."""
     rollout = cell.facts.rollout
-    if "rollouts" in cell.facts.unanswered and rollout is not None:
-        return WayBack(None, f"what runs there cannot be seen from here: {_silence(cell)}")
+    if "rollouts" in cell.facts.unavailable_kinds and rollout is not None:
+        return RevertForecast(None, f"what runs there cannot be seen from here: {_silence(cell)}")
     if rollout is None and cell.journey is Journey.UNKNOWN:
-        return WayBack(None, f"the running version is unknown: {cell.reason}")
+        return RevertForecast(None, f"the running version is unknown: {cell.reason}")
     if rollout is None:
-        return WayBack(None, "no Rollout is known here: the workload goes back as its own strategy says")
+        return RevertForecast(None, "no Rollout is known here: the workload goes back as its own strategy says")
     if rollout.strategy == "BlueGreen":
         if steps_of(change) is not None:
-            return WayBack(None, "with it blue-green becomes a canary: the controller's behaviour is not predictable")
+            return RevertForecast(
+                None, "with it blue-green becomes a canary: the controller's behaviour is not predictable"
+            )
         return _blue_green(rollout, change, template)
     steps = steps_of(change)
     in_flight = rollout.new_version is not None or rollout.aborted
@@ -185,16 +187,16 @@ def way_back(cell: Cell, change: Change, template: Template) -> WayBack:
     if not in_flight or stable is None or not is_same_image(stable, change.to_version):
         stable = stable or Version("another version")
         if steps == []:
-            return WayBack(True, _NO_STEPS)
-        return WayBack(False, f"{stable} is the stable one here: {_walk(rollout, steps)}", _shorter(rollout))
+            return RevertForecast(True, _NO_STEPS)
+        return RevertForecast(False, f"{stable} is the stable one here: {_walk(rollout, steps)}", _shorter(rollout))
     if template.same is None and steps != []:
-        return WayBack(None, f"{_doubt(template)}; if the pods become other ones, {_walk(rollout, steps)}")
+        return RevertForecast(None, f"{_doubt(template)}; if the pods become other ones, {_walk(rollout, steps)}")
     if template.same:
         what = "the canary was aborted" if rollout.aborted else "the canary is still in flight"
-        return WayBack(True, f"{what} and the pods become the stable ones again: no steps, no analysis")
+        return RevertForecast(True, f"{what} and the pods become the stable ones again: no steps, no analysis")
     if steps == []:
-        return WayBack(True, _NO_STEPS)
-    return WayBack(
+        return RevertForecast(True, _NO_STEPS)
+    return RevertForecast(
         False,
         f"{', '.join(template.differs[:3])} makes other pods than the stable ones: {_walk(rollout, steps)}",
         (f"set {', '.join(template.differs[:3])} back in the same change: then it is at once"),
@@ -207,21 +209,21 @@ def _silence(cell: Cell) -> str:
     return reason if reason.startswith("rollouts ") else f"rollouts {cell.key.cluster} does not respond"
 
 
-def _doubt(template: Template) -> str:
+def _doubt(template: TemplateComparison) -> str:
     return template.reason or "cannot tell whether anything but the version changes the pods"
 
 
-def _blue_green(rollout: Rollout, change: Change, template: Template) -> WayBack:
+def _blue_green(rollout: Rollout, change: Change, template: TemplateComparison) -> RevertForecast:
     kept = [
         one
         for one in rollout.replica_sets
         if one.current > 0 and one.images and is_same_image(parse_image(one.images[0]).version, change.to_version)
     ]
     if kept and template.same:
-        return WayBack(True, "the pods of that version are still up: traffic is switched back without a pause")
+        return RevertForecast(True, "the pods of that version are still up: traffic is switched back without a pause")
     if kept and template.same is None:
-        return WayBack(None, f"{_doubt(template)}; if the pods become other ones, new ones are started")
-    return WayBack(False, "new pods are started and wait at the gate like any new version")
+        return RevertForecast(None, f"{_doubt(template)}; if the pods become other ones, new ones are started")
+    return RevertForecast(False, "new pods are started and wait at the gate like any new version")
 
 
 def _walk(rollout: Rollout, written: Sequence[Mapping[str, object]] | None) -> str:

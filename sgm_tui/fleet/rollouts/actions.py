@@ -17,7 +17,7 @@ from sgm_tui.fleet.versions import is_same_image
 
 RolloutAction = Literal["promote", "abort", "retry", "pause", "restart"]
 
-WHAT_IT_DOES: Mapping[RolloutAction, str] = {
+ACTION_EFFECTS: Mapping[RolloutAction, str] = {
     "promote": "resume it",
     "abort": "abort it: all traffic and pods return to the stable version",
     "retry": "retry the aborted update from its first step",
@@ -36,7 +36,7 @@ class Patch:
     body: Mapping[str, Any]
 
 
-def why_not(rollout: Rollout | None, action: RolloutAction) -> str:
+def refusal_reason(rollout: Rollout | None, action: RolloutAction) -> str:
     """Why an action cannot be done now; "" when it can."""
     if rollout is None:
         return "there is no Rollout here"
@@ -118,7 +118,7 @@ def _is_same(version: str | None, other: str | None) -> bool:
     return bool(version and other) and is_same_image(str(version), str(other))
 
 
-def moved(then: Rollout, now: Rollout) -> bool:
+def has_moved(then: Rollout, now: Rollout) -> bool:
     """Whether it is another update, or at another gate, than the one that was asked about."""
     other_version = bool(then.spec_version and now.spec_version) and not _is_same(then.spec_version, now.spec_version)
     other_update = other_version or then.current_hash != now.current_hash

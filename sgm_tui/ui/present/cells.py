@@ -102,7 +102,7 @@ def _narrow_line(cell: Cell, marks: Marks, glyph: Piece, width: int) -> Line:
 
 def _doubted(cell: Cell, glyph: Piece) -> list[Piece]:
     """The glyph, with the sign of the unknown behind it where a source that this cell depends on does not respond."""
-    if not cell.facts.unanswered or cell.journey is Journey.UNKNOWN:
+    if not cell.facts.unavailable_kinds or cell.journey is Journey.UNKNOWN:
         return [glyph]
     return [glyph._replace(glued=True), Piece(JOURNEY[Journey.UNKNOWN], Tone.UNKNOWN)]
 
@@ -189,7 +189,7 @@ def _progress(cell: Cell, tone: Tone, now: datetime) -> list[Piece]:
             return [Piece("sync", tone, 1), passed]
         case Journey.SOAKING:
             return [Piece("soak", tone, 2), passed]
-        case Journey.ROLLING | Journey.PAUSED if "rollouts" in facts.unanswered:
+        case Journey.ROLLING | Journey.PAUSED if "rollouts" in facts.unavailable_kinds:
             return [passed]  # Argo CD says so; the step is what was seen last
         case Journey.ROLLING | Journey.PAUSED:
             gate = [Piece("gate", tone, 6)] if _waits_for_a_person(cell) else []
@@ -212,7 +212,7 @@ def _waits_for_a_person(cell: Cell) -> bool:
 def _extras(cell: Cell, marks: Marks, width: int) -> list[Piece]:
     pieces = _short_marks(cell, marks)
     metrics = cell.facts.metrics
-    is_fresh = "metrics" not in cell.facts.silent_kinds
+    is_fresh = "metrics" not in cell.facts.stale_kinds
     if metrics is not None and metrics.trend and is_fresh and cell.journey is not Journey.UNKNOWN and width >= 16:
         pieces.insert(0, Piece(sparkline(metrics.trend, _TREND_WIDTH), Tone.QUIET, 7))
     return pieces

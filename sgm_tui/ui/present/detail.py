@@ -67,7 +67,7 @@ def _sign(cell: Cell) -> str:
 
 def _not_responding(cell: Cell, snapshot: FleetSnapshot) -> str:
     """Which sources a cell cannot be fully judged without are silent, where its reason does not say so already."""
-    silent = cell.facts.unanswered & cell.facts.silent_kinds
+    silent = cell.facts.unavailable_kinds & cell.facts.stale_kinds
     if not silent or cell.journey is Journey.UNKNOWN:
         return ""
     names = ", ".join(name for name in cell.facts.stale if name.partition(" ")[0] in silent)
@@ -110,14 +110,14 @@ def sections(
 
 def _git_title(cell: Cell, snapshot: FleetSnapshot) -> str:
     as_of = cell.facts.desired_as_of
-    if "git" not in cell.facts.silent_kinds or as_of is None:
+    if "git" not in cell.facts.stale_kinds or as_of is None:
         return "desired (git)"
     return f"desired (git), as of {ago(as_of, snapshot.generated_at)} ago"
 
 
 def _observed(title: str, lines: Sequence[Line | Loose], cell: Cell, *kinds: str) -> Section:
     """What was seen; where the sources that say so do not respond any more nothing looks good."""
-    if cell.facts.silent_kinds.isdisjoint(kinds):
+    if cell.facts.stale_kinds.isdisjoint(kinds):
         return Section(title, tuple(lines))
     return Section(f"{title}, as last seen", tuple(map(_doubted, lines)))
 
@@ -222,7 +222,7 @@ def _absent(snapshot: FleetSnapshot, kind: str, scope: str, nothing: str) -> Loo
 
 def _operation(application: Application, snapshot: FleetSnapshot) -> list[Line | Loose]:
     operation = application.operation
-    if operation is None or (operation.phase == "Succeeded" and not application.operating):
+    if operation is None or (operation.phase == "Succeeded" and not application.is_operating):
         return []
     tone = Tone.BAD if operation.failing else Tone.BUSY
     tries = f" {operation.attempt}" if operation.retry_count else ""

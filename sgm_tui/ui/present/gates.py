@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from sgm_tui.fleet.ages import age
-from sgm_tui.fleet.gate import SIGNS, passing, worst_first
+from sgm_tui.fleet.gate import SIGNS, passing_gates, worst_first
 from sgm_tui.ui.present.fit import hung
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
@@ -36,7 +36,7 @@ def gate_lines(gates: Iterable[Gate], now: datetime, width: int, *, in_full: boo
     longest = max((_USUAL, *(cell_len(place) for place in places)))
     where = [f"{place}{' ' * (longest - cell_len(place))} " for place in places]
     lines = [line for gate, place in zip(loud, where, strict=True) for line in _lines(gate, place, now, width)]
-    passed = passing(ordered)
+    passed = passing_gates(ordered)
     if passed and not in_full:
         head: Line = (("  ", Tone.QUIET), _sign("pass", Tone.GOOD), (" ", Tone.QUIET))
         lines += hung(head, passed, Tone.QUIET, width)

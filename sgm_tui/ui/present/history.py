@@ -11,7 +11,7 @@ from sgm_tui.ui.present.fit import hung
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.history.cell_history import Past, RanHealthy, WayBack
+    from sgm_tui.fleet.history.cell_history import HealthyTime, PastVersion, RevertForecast
 
 HEADINGS = ("version", "", "since", "for", "healthy", "how", "by", "what")
 FLEXIBLE = 7
@@ -23,7 +23,7 @@ _SPEED: dict[bool | None, Part] = {
 }
 
 
-def past_row(past: Past, now: datetime, *, current: bool) -> tuple[Part, ...]:
+def past_row(past: PastVersion, now: datetime, *, current: bool) -> tuple[Part, ...]:
     """One version as a row under `HEADINGS`."""
     return (
         (past.version, Tone.STRONG if not past.known_bad else Tone.BAD),
@@ -37,7 +37,7 @@ def past_row(past: Past, now: datetime, *, current: bool) -> tuple[Part, ...]:
     )
 
 
-def _mark(past: Past) -> Part:
+def _mark(past: PastVersion) -> Part:
     if past.known_bad:
         return "✖ bad", Tone.BAD
     if past.never_healthy:
@@ -45,7 +45,7 @@ def _mark(past: Past) -> Part:
     return ("✓ good", Tone.GOOD) if past.good else ("", Tone.TEXT)
 
 
-def _healthy(past: Past) -> Part:
+def _healthy(past: PastVersion) -> Part:
     if past.healthy is None:
         return "…", Tone.BUSY
     if past.healthy.proven:
@@ -53,7 +53,7 @@ def _healthy(past: Past) -> Part:
     return past.healthy_text(), Tone.BAD if past.never_healthy else Tone.UNKNOWN
 
 
-def past_lines(past: Past) -> list[Line]:
+def past_lines(past: PastVersion) -> list[Line]:
     """What a row has no room for."""
     number = f"  pull request #{past.number}" if past.number else ""
     lines: list[Line] = [
@@ -67,7 +67,7 @@ def past_lines(past: Past) -> list[Line]:
     return lines
 
 
-def _fared(past: Past, ran: RanHealthy) -> Line:
+def _fared(past: PastVersion, ran: HealthyTime) -> Line:
     why = f" ({ran.reason})" if ran.reason else ""
     if ran.seconds is None:
         return (("? ", Tone.UNKNOWN), (f"time healthy is unknown{why}", Tone.QUIET))
@@ -79,7 +79,7 @@ def _fared(past: Past, ran: RanHealthy) -> Line:
     return (("✓ ", Tone.GOOD), (f"healthy for {least}{span(ran.seconds)}{why}", Tone.TEXT))
 
 
-def way_lines(way: WayBack, width: int) -> list[Line]:
+def way_lines(way: RevertForecast, width: int) -> list[Line]:
     """Which of two things will happen, because the difference is minutes at night; for `width` cells."""
     lines = hung((_SPEED[way.fast],), way.reason, Tone.TEXT, width)
     if way.faster:

@@ -233,8 +233,8 @@ def _edit(edit: FileEdit, width: int) -> Iterable[Line]:
 
 def _way_back(edit: FileEdit, width: int) -> Iterable[Line]:
     """Show how fast a revert will be, and the version it marks as known bad."""
-    if edit.way is not None:
-        yield from ((("  ", Tone.TEXT), *line) for line in way_lines(edit.way, width - 2))
+    if edit.forecast is not None:
+        yield from ((("  ", Tone.TEXT), *line) for line in way_lines(edit.forecast, width - 2))
     if edit.change.marks_bad:
         bad = (
             f"  ✖ {edit.change.service} {edit.change.from_version} is marked known bad in every cell once this merges: "
@@ -257,7 +257,7 @@ def _superseding(proposal: Proposal) -> Iterable[Line]:
 
 def _commits(edit: FileEdit) -> Iterable[Line]:
     """What lies between the two versions, in the service's own repository."""
-    between = edit.between
+    between = edit.commit_range
     if between is None:
         return
     if between.reason:

@@ -94,7 +94,7 @@ def pull_details(request: PullRequest, snapshot: FleetSnapshot, width: int) -> l
         lines += hung(_head("checks"), ", ".join(missing), Tone.ATTENTION, width)
     if request.labels:
         lines += hung(_head("labels"), ", ".join(request.labels), Tone.TEXT, width)
-    for one in request.besides:
+    for one in request.unrelated_changes:
         what = f"{one.path}: {', '.join(one.keys) or one.how}" if one.keys or one.how else one.path
         shared = "" if one.stage else "  (shared by every stage)"
         lines += hung(_head("and also"), f"{what}{shared}", Tone.ATTENTION, width)
@@ -121,7 +121,7 @@ def _as_last_seen(request: PullRequest, snapshot: FleetSnapshot, width: int) -> 
     silent = silent_github(snapshot)
     if silent is None or not is_in_doubt(request, snapshot):
         return []
-    why = f": {silent.told}" if silent.told else ""
+    why = f": {silent.short_reason}" if silent.short_reason else ""
     text = f"as last seen: GitHub not responding for {ago(silent.since, snapshot.generated_at)}{why}"
     return hung(_head(""), text, Tone.UNKNOWN, width)
 
@@ -155,14 +155,14 @@ def nothing_open(snapshot: FleetSnapshot) -> list[Line]:
         return [(("… waiting for GitHub's first answer", Tone.BUSY),)]
     silent = silent_github(snapshot)
     if silent is not None:
-        why = f" {silent.told}" if silent.told else ""
+        why = f" {silent.short_reason}" if silent.short_reason else ""
         return [(("GitHub is not responding: open pull requests are unknown.", Tone.UNKNOWN), (why, Tone.QUIET))]
     return [(("No pull request touches the fleet.", Tone.QUIET),)]
 
 
 def _changes(request: PullRequest) -> str:
     """What it moves: "checkout prod v1.4.2", or how much where it is more than one; "+" where it changes more."""
-    return _moves(request) + (" +" if request.besides and request.proposes else "")
+    return _moves(request) + (" +" if request.unrelated_changes and request.proposes else "")
 
 
 def _moves(request: PullRequest) -> str:

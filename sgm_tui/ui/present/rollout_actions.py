@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.facts import Rollout
-from sgm_tui.fleet.rollouts.actions import WHAT_IT_DOES, RolloutAction, consequence
+from sgm_tui.fleet.rollouts.actions import ACTION_EFFECTS, RolloutAction, consequence
 from sgm_tui.fleet.rollouts.weights import percent_text
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.detail import heading
@@ -32,7 +32,7 @@ def acting_lines(
             (f"{step}{weight}", Tone.TEXT),
         ),
         (),
-        *hung((), f"{rollout.namespace}/{rollout.name}: {WHAT_IT_DOES[action]}.", Tone.STRONG, width),
+        *hung((), f"{rollout.namespace}/{rollout.name}: {ACTION_EFFECTS[action]}.", Tone.STRONG, width),
     ]
     if follows := consequence(rollout, action, wanted or ""):
         lines += hung((), follows, Tone.ATTENTION, width)

@@ -35,10 +35,10 @@ def silence(sources: Sequence[SourceHealth], now: datetime) -> Silence | None:
     if len(stale) > 1 and others <= {"stale", "off"}:
         first = next((one for one in stale if one.source.kind != "git"), stale[0])
         git = "" if any(one.source.kind == "git" for one in stale) else " except git"
-        return Silence(f"all sources{git} {_silent_for(first, now)}", first.told, total=True)
+        return Silence(f"all sources{git} {_silent_for(first, now)}", first.short_reason, total=True)
     first = stale[0]
     more = len({_place(one) for one in stale}) - 1
-    return Silence(f"{_who(first)}{f' and {more} more' if more else ''} {_silent_for(first, now)}", first.told)
+    return Silence(f"{_who(first)}{f' and {more} more' if more else ''} {_silent_for(first, now)}", first.short_reason)
 
 
 def _silent_for(one: SourceHealth, now: datetime) -> str:

@@ -57,7 +57,7 @@ def health_line(health: SourceHealth, now: datetime) -> Line:
         (f"{sign} ", tone),
         (f"{health.name:<22}", Tone.TEXT),
         (f"{health.state} {since}", tone),
-        (f"  {health.told or health.note}", Tone.QUIET),
+        (f"  {health.short_reason or health.note}", Tone.QUIET),
     )
 
 

@@ -19,7 +19,7 @@ from textual.widgets import Static
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.plans.plan import Change
-from sgm_tui.fleet.plans.proposal import Override, Preview, Terms, Unfinished
+from sgm_tui.fleet.plans.proposal import Override, Preview, UnfinishedWrite, WriteOptions
 from sgm_tui.fleet.plans.standing import Standing, not_opened, standings, tally, why_not_written
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.permission import Consent
@@ -70,8 +70,8 @@ class PlanScreen(FleetPage):
         """By what it was compared; None until it has been."""
         self._looked = asyncio.Event()
         """The comparison that is shown has ended, well or not."""
-        self._terms = Terms()
-        self._unfinished: tuple[Unfinished, ...] = ()
+        self._terms = WriteOptions()
+        self._unfinished: tuple[UnfinishedWrite, ...] = ()
         self._waves = 0
 
     def compose(self) -> ComposeResult:
@@ -99,7 +99,7 @@ class PlanScreen(FleetPage):
     def watch_snapshot(self, old: FleetSnapshot, new: FleetSnapshot) -> None:
         """Another plan needs another comparison."""
         if self.is_present and old.plan != new.plan:
-            self._terms = Terms(reason=self._terms.reason, direct=self._terms.direct)
+            self._terms = WriteOptions(reason=self._terms.reason, direct=self._terms.direct)
             self._show_changes()
             if not self.sending:
                 self.action_preview()

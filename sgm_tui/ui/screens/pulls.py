@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.facts import PullRequest
-from sgm_tui.fleet.pull_request_actions import WORDS, PullAction, changes_protected, why_not
+from sgm_tui.fleet.pull_request_actions import ACTION_NAMES, PullAction, changes_protected, refusal_reason
 from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
@@ -32,7 +32,7 @@ from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
 
-_ACTIONS: Mapping[str, PullAction] = {action: action for action in WORDS}
+_ACTIONS: Mapping[str, PullAction] = {action: action for action in ACTION_NAMES}
 
 
 class PullsScreen(FleetPage):
@@ -101,14 +101,17 @@ class PullsScreen(FleetPage):
             return
         stopping = name == "auto-merge" and request.auto_merge
         action: PullAction = "stop-auto-merge" if stopping else _ACTIONS[name]
-        reason = why_not(request, action)
+        reason = refusal_reason(request, action)
         if reason:
             self.notify(
-                f"#{request.number}: {reason}", title=f"not done: {WORDS[action]}", severity="warning", markup=False
+                f"#{request.number}: {reason}",
+                title=f"not done: {ACTION_NAMES[action]}",
+                severity="warning",
+                markup=False,
             )
             return
         locked = changes_protected(request, action, self.snapshot.fleet)
-        question = f"#{request.number}: {WORDS[action]}"
+        question = f"#{request.number}: {ACTION_NAMES[action]}"
         details = pull_details(request, self.snapshot, explained_width(self.size.width))
         if not await self.ask(AskScreen(question, details, locked)):
             return

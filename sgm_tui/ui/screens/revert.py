@@ -13,11 +13,11 @@ from textual.reactive import var
 from textual.widgets import Static
 
 from sgm_tui.errors import SgmError
-from sgm_tui.fleet.history.cell_history import Past
-from sgm_tui.fleet.history.last_promotion import went_back
+from sgm_tui.fleet.history.cell_history import PastVersion
+from sgm_tui.fleet.history.last_promotion import has_gone_back
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plans.plan import Refusal
-from sgm_tui.fleet.reverts.health import best_target
+from sgm_tui.fleet.reverts.health import find_revert_target
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.history import FLEXIBLE, HEADINGS, past_lines, past_row, way_lines
@@ -42,7 +42,7 @@ class RevertScreen(FleetPage):
     BINDINGS: ClassVar[list[BindingType]] = keys.REVERT
     AUTO_FOCUS = "Choices"
 
-    pasts: var[tuple[Past, ...]] = var[tuple[Past, ...]]((), bindings=True)
+    pasts: var[tuple[PastVersion, ...]] = var[tuple[PastVersion, ...]]((), bindings=True)
 
     choices = query_one(Choices)
 
@@ -78,7 +78,7 @@ class RevertScreen(FleetPage):
     def _show_title(self) -> None:
         self.query_one("#title", Static).update(page([self._title()]))
 
-    def _accused(self) -> Past | None:
+    def _accused(self) -> PastVersion | None:
         """The version `b` means: the one that is left, or the one a person chose."""
         return self._chosen() if self._by_hand else next(iter(self.pasts), None)
 
@@ -114,9 +114,9 @@ class RevertScreen(FleetPage):
 
         After a revert that is the version git has now: going further back is a decision of its own.
         """
-        if went_back(self.pasts):
+        if has_gone_back(self.pasts):
             return 0
-        best = best_target(self.pasts)
+        best = find_revert_target(self.pasts)
         return self.pasts.index(best) if best is not None else 1
 
     def _show(self) -> None:
@@ -142,7 +142,7 @@ class RevertScreen(FleetPage):
             self._say(*past_lines(past), ((_of_current(self.pasts), Tone.QUIET),))
             return
         try:
-            way = await self._session.way_back(self._key, past.revision)
+            way = await self._session.forecast_revert(self._key, past.revision)
         except SgmError as error:
             self._say((("✖ ", Tone.BAD), (error.sentence, Tone.BAD)))
             return
@@ -201,7 +201,7 @@ class RevertScreen(FleetPage):
             self.notify("c: review the plan, u: undo", title=f"planned: revert in {where}", markup=False)
             self.dismiss()
 
-    def _chosen(self) -> Past | None:
+    def _chosen(self) -> PastVersion | None:
         at = self.choices.highlighted
         return self.pasts[at] if at is not None and at < len(self.pasts) else None
 
@@ -231,12 +231,12 @@ class RevertScreen(FleetPage):
         self.dismiss()
 
 
-def _of_current(pasts: Sequence[Past]) -> str:
+def _of_current(pasts: Sequence[PastVersion]) -> str:
     """Describe the version git has now."""
-    if went_back(pasts):
+    if has_gone_back(pasts):
         return "Current version, set by a revert. Select an older one to revert further."
     return "Current version in git."
 
 
-def _is_marked(past: Past) -> bool:
+def _is_marked(past: PastVersion) -> bool:
     return past.known_bad.startswith("known bad")

@@ -8,7 +8,7 @@ from textual import work
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.fleet.plans.plan import Change, Refusal, Staged
+from sgm_tui.fleet.plans.plan import Change, Refusal, StagingResult
 from sgm_tui.ui.messages import PromotionRevertRequested, RevertRequested
 from sgm_tui.ui.screens.matrix import MatrixPage
 from sgm_tui.ui.session import Session
@@ -39,10 +39,10 @@ class StagingPage(MatrixPage):
 
     def action_promote_row(self) -> None:
         """Stage this service along its stages: each gets what the stage before wants now."""
-        from sgm_tui.fleet.plans.staging import row
+        from sgm_tui.fleet.plans.staging import promotable_cells
 
         if (cell := self.grid.selected) is not None:
-            keys = row(self.snapshot, cell.service)
+            keys = promotable_cells(self.snapshot, cell.service)
             self._stage(lambda: self._session.stage_promotions(keys))
 
     def action_promote_location(self) -> None:
@@ -65,7 +65,9 @@ class StagingPage(MatrixPage):
             self._stage(lambda: self._session.stage_behind(cell.stage))
 
     @work(group="planning")
-    async def _stage(self, intent: Callable[[], Awaitable[Staged]], marks: frozenset[CellKey] = frozenset()) -> None:
+    async def _stage(
+        self, intent: Callable[[], Awaitable[StagingResult]], marks: frozenset[CellKey] = frozenset()
+    ) -> None:
         """Wait beside the screen until it is kept: another terminal may hold the plan. Marks stay until then."""
         before = self.snapshot.plan.changes
         staged = await intent()
@@ -73,7 +75,7 @@ class StagingPage(MatrixPage):
             self.marked -= marks
         self._tell(staged, [one for one in staged.changes if one not in before])
 
-    def _tell(self, staged: Staged, new: Sequence[Change]) -> None:
+    def _tell(self, staged: StagingResult, new: Sequence[Change]) -> None:
         """Report what was staged and what was refused; report "nothing to do" only when there is nothing else."""
         changes, refused = staged.changes, [one for one in staged.refusals if not one.nothing]
         if changes:
@@ -97,7 +99,7 @@ class StagingPage(MatrixPage):
     async def action_undo(self) -> None:
         """Undo the last step of the plan."""
         plan = self.snapshot.plan
-        kept = plan.undone().changes
+        kept = plan.before_last_step().changes
         try:
             await self._session.undo()
         except SgmError as error:
@@ -110,10 +112,10 @@ class StagingPage(MatrixPage):
         self.notify("git is unchanged", title=title, markup=False)
 
 
-async def _only(staging: Awaitable[Change | Refusal]) -> Staged:
+async def _only(staging: Awaitable[Change | Refusal]) -> StagingResult:
     """One answer as the answer to a wish."""
     found = await staging
-    return Staged((found,)) if isinstance(found, Change) else Staged(refusals=(found,))
+    return StagingResult((found,)) if isinstance(found, Change) else StagingResult(refusals=(found,))
 
 
 def _reasons(reasons: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from textual.widgets import Static
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.model import Fleet, StageName
-from sgm_tui.fleet.plans.proposal import Unfinished
+from sgm_tui.fleet.plans.proposal import UnfinishedWrite
 from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
@@ -38,7 +38,7 @@ class UnfinishedScreen(FleetPage):
     BINDINGS: ClassVar[list[BindingType]] = keys.UNFINISHED
     AUTO_FOCUS = "Choices"
 
-    found: var[tuple[Unfinished, ...] | None] = var[tuple[Unfinished, ...] | None](None, bindings=True)
+    found: var[tuple[UnfinishedWrite, ...] | None] = var[tuple[UnfinishedWrite, ...] | None](None, bindings=True)
     """None until the journal and the server have been looked at."""
 
     choices = query_one(Choices)
@@ -127,12 +127,12 @@ _VERBS: Mapping[str, str] = {
 }
 
 
-def _locked(one: Unfinished, fleet: Fleet) -> tuple[StageName, ...]:
+def _locked(one: UnfinishedWrite, fleet: Fleet) -> tuple[StageName, ...]:
     """The protected stages that going on would change."""
     return tuple(name for name in one.stages if one.advice == "resume" and is_protected(fleet, name))
 
 
-def _question(one: Unfinished) -> list[Line]:
+def _question(one: UnfinishedWrite) -> list[Line]:
     return [
         ((one.title, Tone.STRONG),),
         (("branch   ", Tone.QUIET), (one.branch, Tone.TEXT)),
@@ -144,7 +144,7 @@ def _question(one: Unfinished) -> list[Line]:
 _NONE: Line = (("✓ No unfinished writes.", Tone.GOOD),)
 
 
-def _line(one: Unfinished, since: str) -> Line:
+def _line(one: UnfinishedWrite, since: str) -> Line:
     return (
         (f"{one.advice:<8}", Tone.ATTENTION),
         (f"{one.title}  ", Tone.STRONG),

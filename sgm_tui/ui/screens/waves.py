@@ -17,7 +17,7 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.model import StageName
 from sgm_tui.fleet.plans.plan import Change
-from sgm_tui.fleet.plans.waves import WavePlan, WaveStep, standing_of
+from sgm_tui.fleet.plans.waves import WavePlan, WaveStep, wave_status
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
@@ -175,7 +175,7 @@ def _line(plan: WavePlan, step: WaveStep, snapshot: FleetSnapshot) -> Line:
 def _waves(plan: WavePlan, snapshot: FleetSnapshot, width: int) -> list[Line]:
     lines: list[Line] = []
     for at, wave in enumerate(plan.waves):
-        sign, tone = _STANDINGS[standing_of(plan, at, snapshot)]
+        sign, tone = _STANDINGS[wave_status(plan, at, snapshot)]
         lines += hung(((f"  {sign} wave {at + 1}  ", tone),), _listed(wave), Tone.TEXT, width)
     return lines
 

@@ -18,7 +18,7 @@ from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plans.plan import Change, Refusal
-from sgm_tui.fleet.plans.staging import promotion_into
+from sgm_tui.fleet.plans.staging import plan_promotion
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.ages import ago
@@ -91,7 +91,7 @@ class WhyScreen(FleetPage):
     def _next(self) -> list[Line]:
         """What the gates are about: the change that is planned for the cell, or the promotion that could be."""
         planned = self.snapshot.plan.staged().get(self._key)
-        could = promotion_into(self.snapshot, self._key)
+        could = plan_promotion(self.snapshot, self._key)
         version = planned or (could.to_version if isinstance(could, Change) else "")
         how = "planned" if planned else "the previous stage has it"
         return [(("next       ", Tone.QUIET), (version, Tone.STAGED), (f"  {how}", Tone.QUIET))] if version else []
@@ -137,7 +137,7 @@ class WhyScreen(FleetPage):
 def _standing(cell: Cell, now: datetime) -> list[Line]:
     """Where its newest change is, and what git and the cluster say; of an aborted rollout only what still runs."""
     wants, runs = cell.desired_version or "unreadable", cell.live_version or "unknown"
-    silent, as_of = cell.facts.silent_kinds, cell.facts.desired_as_of
+    silent, as_of = cell.facts.stale_kinds, cell.facts.desired_as_of
     new = f" {ARROW} {cell.new_version}" if cell.new_version and cell.journey is not Journey.FAILED else ""
     read_at = f", as of {ago(as_of, now)} ago" if "git" in silent and as_of else ""
     last_seen = ", as last seen" if "rollouts" in silent and cell.live_version else ""
