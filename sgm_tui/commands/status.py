@@ -164,9 +164,13 @@ def _yaml(document: Document) -> str:
 
 def _untrue(snapshot: FleetSnapshot, keys: frozenset[CellKey], claims: Sequence[Assertion]) -> list[str]:
     """Every claim that does not hold, of which cell, and what is there instead."""
-    from sgm_tui.report.status import cell_report, in_order
+    from sgm_tui.report.status import cell_report, in_order, unanswered_sources
 
-    cells = [(cell.key, cell_report(cell)) for cell in in_order(snapshot) if cell.key in keys]
+    cells = [
+        (cell.key, cell_report(cell, unanswered_sources(snapshot, cell.key)))
+        for cell in in_order(snapshot)
+        if cell.key in keys
+    ]
     if not cells:
         return [f"{claim.text}: no cell is selected" for claim in claims]
     return [

@@ -31,7 +31,11 @@ def report(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, miss
         "complete": not missing,
         "missing": list(missing),
         "sources": [source_report(one, snapshot.generated_at) for one in snapshot.sources],
-        "cells": [cell_report(cell) for cell in in_order(snapshot) if keys is None or cell.key in keys],
+        "cells": [
+            cell_report(cell, unanswered_sources(snapshot, cell.key))
+            for cell in in_order(snapshot)
+            if keys is None or cell.key in keys
+        ],
     }
 
 
@@ -60,8 +64,16 @@ def source_report(health: SourceHealth, now: datetime) -> Document:
     }
 
 
-def cell_report(cell: Cell) -> Document:
-    """One cell, flat enough for jq."""
+def unanswered_sources(snapshot: FleetSnapshot, key: CellKey) -> frozenset[str]:
+    """Return the kinds of the cell's own sources that have never answered, or are not configured."""
+    scopes = {"", key.cluster}
+    return frozenset(
+        health.source.kind for health in snapshot.sources if health.source.scope in scopes and health.seen_at is None
+    )
+
+
+def cell_report(cell: Cell, unanswered: frozenset[str] = frozenset()) -> Document:
+    """Return one cell, flat enough for jq; a list from a source in `unanswered` is None, never empty."""
     facts = cell.facts
     application, rollout, scaling, metrics = facts.application, facts.rollout, facts.scaling, facts.metrics
     return {
@@ -72,7 +84,9 @@ def cell_report(cell: Cell) -> Document:
         "desired": cell.desired_version,
         "desired_revision": (facts.desired.revision or None) if facts.desired else None,
         "desired_as_of": time_text(facts.desired_as_of),
-        "pending": [{"version": one.version, "number": one.number, "url": one.url} for one in facts.pending],
+        "pending": None
+        if "forge" in unanswered
+        else [{"version": one.version, "number": one.number, "url": one.url} for one in facts.pending],
         "synced_revision": (application.revision or None) if application else None,
         "sync": (application.sync or None) if application else None,
         "health": (application.health or None) if application else None,
@@ -91,7 +105,7 @@ def cell_report(cell: Cell) -> Document:
             "error_ratio": metrics.error_ratio if metrics else None,
             "latency_p99_seconds": metrics.latency_p99_seconds if metrics else None,
         },
-        "alerts": [_alert_report(alert) for alert in facts.alerts],
+        "alerts": None if "alerts" in unanswered else [_alert_report(alert) for alert in facts.alerts],
         "journey": cell.journey.value,
         "since": time_text(cell.since),
         "reason": cell.reason or None,
