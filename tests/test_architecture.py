@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ONLY_HERE = {
     "kubernetes": "live/kubeconfig.py",
     "prometheus_api_client": "live/prometheus.py",
-    "github": "forge/github.py",
+    "github": "forge/client.py",
     "git": "gitops/repository.py",
 }
 """Each client library is imported by one module."""

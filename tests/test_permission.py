@@ -47,7 +47,7 @@ async def test_nothing_is_sent_to_github(
 ) -> None:
     forge = GithubForge(CONFIG, "", permission=read_only)
     sent: list[object] = []
-    monkeypatch.setattr(forge._connection, "told", sent.append)
+    monkeypatch.setattr(forge._client, "call", sent.append)
     with pytest.raises(RefusedError, match="read-only: nothing is written to GitHub") as refused:
         await send(forge)
     assert (refused.value.exit_code, sent) == (4, [])

@@ -69,7 +69,7 @@ async def test_twenty_slow_github_reads_do_not_delay_the_journal_audit_or_plan(
     tmp_path: Path, hanging: Callable[..., None], gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forge = GithubForge(CONFIG, "")
-    monkeypatch.setattr(forge._listing, "look", gate.wait)
+    monkeypatch.setattr(forge._listing, "list_recent", gate.wait)
     hanging(lambda: forge.list_recent(lambda _: None))
     await asyncio.to_thread(gate.entered.acquire)
     shown: list[Plan] = []
@@ -85,7 +85,7 @@ async def test_a_write_to_github_does_not_wait_behind_its_reads(
     hanging: Callable[..., None], gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forge = GithubForge(CONFIG, "")
-    monkeypatch.setattr(forge._listing, "look", gate.wait)
+    monkeypatch.setattr(forge._listing, "list_recent", gate.wait)
     monkeypatch.setattr(forge._actions, "close", lambda number: f"#{number} is closed")
     hanging(lambda: forge.list_recent(lambda _: None))
     await asyncio.to_thread(gate.entered.acquire)

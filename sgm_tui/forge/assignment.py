@@ -1,7 +1,8 @@
-"""What a new pull request is given: the owners of what it changes as reviewers, people as assignees, and labels."""
+"""Reviewers, assignees and labels of a new pull request: the owners of the changed files, from CODEOWNERS."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,84 +14,84 @@ from sgm_tui.forge.wire import Pull
 
 @dataclass(frozen=True, slots=True)
 class Reviewers:
-    """Who is asked to review one pull request."""
+    """The reviewers of one pull request."""
 
     users: tuple[str, ...] = ()
     """Logins."""
     teams: tuple[str, ...] = ()
     """Slugs."""
-    left: tuple[str, ...] = ()
-    """Owners nobody can ask, each with why."""
+    skipped: tuple[str, ...] = ()
+    """Owners whose review cannot be requested, each with the reason."""
 
 
 def reviewers_of(owners: Sequence[str], author: str, organisation: str) -> Reviewers:
-    """Whom to ask of the owners of all changed files.
+    """Return the reviewers among the owners of all changed files.
 
     Args:
         owners: "@user", "@org/team" or an e-mail, as CODEOWNERS names them.
-        author: login of who opened it; GitHub refuses the whole request where its author is among those asked.
-        organisation: whose teams can be asked.
+        author: login of the author; GitHub refuses the whole request where the author is among the reviewers.
+        organisation: the one whose teams can review.
     """
-    users, teams, left = [], [], []
+    users, teams, skipped = [], [], []
     for owner in dict.fromkeys(owners):
         name = owner.removeprefix("@")
         home, slash, team = name.partition("/")
         if name == owner:
-            left.append(f"{owner} is an e-mail: GitHub asks its account itself")
+            skipped.append(f"{owner} is an e-mail: GitHub asks its account itself")
         elif slash and home.lower() != organisation.lower():
-            left.append(f"{owner} is no team of {organisation}")
+            skipped.append(f"{owner} is no team of {organisation}")
         elif slash:
             teams.append(team)
         elif name.lower() != author.lower():
             users.append(name)
-    return Reviewers(tuple(users), tuple(teams), tuple(left))
+    return Reviewers(tuple(users), tuple(teams), tuple(skipped))
 
 
-def is_dressed(known: PullRequest, proposal: Proposal) -> bool:
-    """Whether somebody who opened it came as far as its labels, which are given last."""
-    return set(proposal.labels) <= set(known.labels)
+def is_assigned(request: PullRequest, proposal: Proposal) -> bool:
+    """Return whether whoever opened a pull request got as far as its labels, which are added last."""
+    return set(proposal.labels) <= set(request.labels)
 
 
-def dress(connection: Connection, root: str, pull: Pull, proposal: Proposal) -> list[str]:
-    """Ask for reviews, assign, and label; what GitHub refuses is told, and fails nothing.
+def assign(connection: Connection, root: str, pull: Pull, proposal: Proposal) -> list[str]:
+    """Request reviews, assign people and add labels; return what GitHub refused, which fails nothing.
 
     Args:
         connection: to GitHub.
         root: the path of the repository.
         pull: the pull request.
-        proposal: what it is opened for.
+        proposal: the change it was opened for.
     """
     path, issue = f"{root}/pulls/{pull.number}/requested_reviewers", f"{root}/issues/{pull.number}"
 
-    def ask(users: Sequence[str], teams: Sequence[str]) -> str:
+    def request(users: Sequence[str], teams: Sequence[str]) -> str:
         body = {"reviewers": list(users), "team_reviewers": list(teams)}
-        return _refusal_of(lambda: connection.write("POST", path, body))
+        return _reason_if_refused(lambda: connection.write("POST", path, body))
 
     reviewers = reviewers_of(proposal.reviewers, pull.author, root.split("/")[2])
-    refusals = [*reviewers.left, *_ask(reviewers, ask)]
-    # Only people can be assigned; a team that owns the path is asked to review and no more.
-    assignees, labels = {"assignees": list(reviewers.users)}, {"labels": list(proposal.labels)}
-    if reviewers.users and (why := _refusal_of(lambda: connection.write("POST", f"{issue}/assignees", assignees))):
-        refusals.append(f"assignees were refused ({why})")
-    if proposal.labels and (why := _refusal_of(lambda: connection.write("POST", f"{issue}/labels", labels))):
-        refusals.append(f"labels were refused ({why})")
+    refusals = [*reviewers.skipped, *_request_reviews(reviewers, request)]
+    # Only people can be assigned; a team that owns the path is requested as reviewer and no more.
+    for name, values in (("assignees", reviewers.users), ("labels", proposal.labels)):
+        work = functools.partial(connection.write, "POST", f"{issue}/{name}", {name: list(values)})
+        if values and (reason := _reason_if_refused(work)):
+            refusals.append(f"{name} were refused ({reason})")
     return refusals
 
 
-def _refusal_of(work: Callable[[], object]) -> str:
-    """Why GitHub refused what is no more than an addition; "" when it did not."""
+def _reason_if_refused(work: Callable[[], object]) -> str:
+    """Run an optional step; return GitHub's reason if it refuses, "" if it does not."""
     try:
         work()
     except StatusError as error:
-        return error.words
+        return error.message
     return ""
 
 
-def _ask(reviewers: Reviewers, ask: Callable[[Sequence[str], Sequence[str]], str]) -> list[str]:
-    """Ask all together; one name GitHub does not know fails the whole request: then each is asked apart."""
-    if not (reviewers.users or reviewers.teams) or not (why := ask(reviewers.users, reviewers.teams)):
+def _request_reviews(reviewers: Reviewers, request: Callable[[Sequence[str], Sequence[str]], str]) -> list[str]:
+    """Request all reviews together, and one by one where that fails: one unknown name fails the whole request."""
+    users, teams = reviewers.users, reviewers.teams
+    if not (users or teams) or not (reason := request(users, teams)):
         return []
-    if len(reviewers.users) + len(reviewers.teams) == 1:
-        return [f"reviewers were refused ({why})"]
-    alone = [(one, ask((one,), ())) for one in reviewers.users] + [(one, ask((), (one,))) for one in reviewers.teams]
-    return [f"reviewer {one} was refused ({why})" for one, why in alone if why]
+    if len(users) + len(teams) == 1:
+        return [f"reviewers were refused ({reason})"]
+    reasons = [(user, request((user,), ())) for user in users] + [(team, request((), (team,))) for team in teams]
+    return [f"reviewer {name} was refused ({reason})" for name, reason in reasons if reason]

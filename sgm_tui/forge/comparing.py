@@ -13,11 +13,11 @@ from sgm_tui.untrusted_text import clean
 _MOST_COMMITS = 20
 
 
-def between(connection: Connection, source: str, old: str, new: str) -> CommitRange:
-    """Read the commits between two tags of a repository, the oldest first, at most 20 of them.
+def compare(connection: Connection, source: str, old: str, new: str) -> CommitRange:
+    """Fetch the commits between two tags of a repository, the oldest first, at most 20 of them.
 
     Raises:
-        RefusedError: the repository or one of the tags is not there.
+        RefusedError: the repository or one of the tags does not exist.
     """
     path = f"/repos/{source}/compare/{quote(old, safe='')}...{quote(new, safe='')}?per_page={_MOST_COMMITS}"
     try:
@@ -27,8 +27,8 @@ def between(connection: Connection, source: str, old: str, new: str) -> CommitRa
             raise
         raise RefusedError(f"{source}: not found or no access, or it has no tag {old} or {new}") from error
     commits = [
-        f"{clean(one.sha[:7])} {clean(one.commit.message.partition(chr(10))[0])} "
-        f"({clean(one.commit.author.name if one.commit.author is not None else '')})"
-        for one in comparison.commits[:_MOST_COMMITS]
+        f"{clean(commit.sha[:7])} {clean(commit.commit.message.partition(chr(10))[0])} "
+        f"({clean(commit.commit.author.name if commit.commit.author is not None else '')})"
+        for commit in comparison.commits[:_MOST_COMMITS]
     ]
     return CommitRange(tuple(commits), comparison.total_commits, clean(comparison.html_url))

@@ -1,7 +1,7 @@
-"""Asking GitHub only for what has changed: every question carries the mark (ETag) of the last answer to it.
+"""Conditional reads: every request carries the ETag of the last answer, so that GitHub sends only what has changed.
 
-An answer that nothing has changed costs nothing of the hourly limit, so that a quiet repository can be looked at for
-ever. What is kept is what was made of an answer, not the answer: a page of a hundred pull requests is megabytes.
+A 304 costs nothing of the hourly limit, so that a quiet repository can be polled without end. The value that was made
+of an answer is kept, not the answer: a page of a hundred pull requests is megabytes.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from sgm_tui.errors import UnreachableError
 from sgm_tui.forge.wire import Kind, decode
 
 PAGE = 100
-"""Rows of a page, the most GitHub gives."""
+"""Rows of a page, the most GitHub allows."""
 
-Made = TypeVar("Made")
+Value = TypeVar("Value")
 Row = TypeVar("Row")
 
 
 class Answer(NamedTuple):
-    """One answer with status 200."""
+    """An answer with status 200."""
 
-    mark: str
+    etag: str
     """Its ETag; "" when it has none."""
     text: str
-    more: bool
+    has_next_page: bool
     """Whether its Link header names a next page."""
 
 
-Ask = Callable[[str, str], Answer | None]
-"""A GET of a path below the API's root, with the mark of what is known; None when nothing has changed."""
+GetIfChanged = Callable[[str, str], Answer | None]
+"""Sends a GET of a path below the API's root, with the ETag of the last answer; None when nothing has changed."""
 
 
 class Page(NamedTuple):
@@ -40,99 +40,101 @@ class Page(NamedTuple):
 
     rows: Sequence[Any]
     total: int | None = None
-    """Rows on all pages; None where GitHub does not say."""
+    """Rows on all pages; None where GitHub does not name their number."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    mark: str
-    made: Any
-    more: bool
+class _Entry:
+    """The value of the last answer to a path."""
+
+    etag: str
+    value: Any
+    has_next_page: bool
 
 
 class Conditional:
-    """Reads that remember; used by one thread at a time."""
+    """Reads that remember the last answer to each path; used by one thread at a time."""
 
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
-        self._kept: dict[str, _Kept] = {}
-        self._asked: set[str] = set()
+    def __init__(self, get_if_changed: GetIfChanged) -> None:
+        self._get_if_changed = get_if_changed
+        self._entries: dict[str, _Entry] = {}
+        self._used: set[str] = set()
 
     @contextmanager
     def round(self) -> Iterator[None]:
-        """One look at everything: what it did not ask about is forgotten at its end."""
-        self._asked.clear()
+        """Forget, at the end of the block, every answer that the block did not request."""
+        self._used.clear()
         yield
-        self._kept = {path: one for path, one in self._kept.items() if path in self._asked}
+        self._entries = {path: entry for path, entry in self._entries.items() if path in self._used}
 
-    def get(self, path: str, kind: type[Kind], make: Callable[[Kind], Made]) -> Made:
-        """What `make` makes of a document; made anew only when the document has changed.
+    def get(self, path: str, kind: type[Kind], convert: Callable[[Kind], Value]) -> Value:
+        """Fetch a document and return what `convert` makes of it; called again only when the document has changed.
 
         Raises:
-            UnreachableError: the answer is no `kind`, or says that nothing has changed since an answer that is not
-                known (a cache on the way is at fault).
+            UnreachableError: the answer is not a `kind`, or is a 304 to an unconditional request, as from a broken
+                cache on the way.
         """
-        made: Made = self._get(path, kind, make).made
-        return made
+        value: Value = self._fetch(path, kind, convert).value
+        return value
 
-    def _get(self, path: str, kind: type[Kind], make: Callable[[Kind], Any]) -> _Kept:
-        self._asked.add(path)
-        known = self._kept.get(path)
-        answer = self._ask(path, known.mark if known is not None else "")
+    def _fetch(self, path: str, kind: type[Kind], convert: Callable[[Kind], Any]) -> _Entry:
+        self._used.add(path)
+        last = self._entries.get(path)
+        answer = self._get_if_changed(path, last.etag if last is not None else "")
         if answer is None:
-            if known is None:
+            if last is None:
                 raise UnreachableError("GitHub answered 304 to an unconditional request")
-            return known
-        entry = _Kept(answer.mark, make(decode(answer.text, kind, path.partition("?")[0])), answer.more)
-        if answer.mark:
-            self._kept[path] = entry
+            return last
+        value = convert(decode(answer.text, kind, path.partition("?")[0]))
+        entry = _Entry(answer.etag, value, answer.has_next_page)
+        if answer.etag:
+            self._entries[path] = entry
         else:
-            self._kept.pop(path, None)
+            self._entries.pop(path, None)
         return entry
 
     def rows(
-        self, path: str, kind: type[Kind], rows_of: Callable[[Kind], Page], make: Callable[[Any], Row], most: int
+        self, path: str, kind: type[Kind], page_of: Callable[[Kind], Page], convert: Callable[[Any], Row], most: int
     ) -> tuple[tuple[Row, ...], bool]:
-        """What `make` makes of each row of a list, page by page, and whether there are more than were read.
+        """Fetch a list page by page; return what `convert` makes of each row, and whether there are more rows.
 
-        Pages are asked for by their number until one is not full and links no other: a proxy may drop the header that
-        links them, or answer with less than was asked for.
+        Pages are requested by number until one is not full and links no other: a proxy may drop the header that links
+        them, or answer with fewer rows than requested.
 
         Args:
             path: of the list, with its own parameters.
             kind: of a page.
-            rows_of: the rows of a page.
-            make: what is wanted of one row.
-            most: as many rows are read at most.
+            page_of: returns the rows of a page.
+            convert: makes a value of one row.
+            most: the greatest number of rows to read.
 
         Raises:
-            UnreachableError: a page is no page, or all pages are the same one.
+            UnreachableError: a page cannot be read, or all pages are the same one.
         """
-        found: list[Row] = []
-        before: tuple[Row, ...] = ()
+
+        def convert_page(document: Kind) -> tuple[tuple[Row, ...], int | None]:
+            page = page_of(document)
+            return tuple(convert(row) for row in page.rows), page.total
+
+        values: list[Row] = []
+        previous: tuple[Row, ...] = ()
         joint = "&" if "?" in path else "?"
         for number in range(1, -(-most // PAGE) + 1):
-            page = self._get(
-                f"{path}{joint}per_page={PAGE}&page={number}", kind, lambda document: _made(rows_of(document), make)
-            )
-            rows, total = page.made
-            if rows and rows == before:
+            entry = self._fetch(f"{path}{joint}per_page={PAGE}&page={number}", kind, convert_page)
+            rows, total = entry.value
+            if rows and rows == previous:
                 raise UnreachableError(
                     "GitHub answers every page of a list with the same rows", "Check github.api_url."
                 )
-            before = rows
-            found.extend(rows)
-            if len(rows) < PAGE and not (page.more and rows):
-                cut = page.more or (total is not None and total > len(found))
-                return tuple(found[:most]), cut or len(found) > most
-        # One more full page may be the last there is; that it is not is the safer guess.
-        return tuple(found[:most]), True
+            previous = rows
+            values.extend(rows)
+            if len(rows) < PAGE and not (entry.has_next_page and rows):
+                is_cut = entry.has_next_page or (total is not None and total > len(values))
+                return tuple(values[:most]), is_cut or len(values) > most
+        # The last page was full: whether there is another is unknown, and to assume so is safer.
+        return tuple(values[:most]), True
 
 
-def _made(page: Page, make: Callable[[Any], Row]) -> tuple[tuple[Row, ...], int | None]:
-    return tuple(make(one) for one in page.rows), page.total
-
-
-def plain(rows: Sequence[Any]) -> Page:
-    """A page that is nothing but its rows."""
+def whole_page(rows: Sequence[Any]) -> Page:
+    """Return the page of a document that is nothing but its rows."""
     return Page(rows)

@@ -1,7 +1,7 @@
-"""One look at all pull requests: the open ones with their checks and reviews, and those that ended lately.
+"""Listing all pull requests: the open ones with their checks and reviews, and those that ended within a day.
 
-Everything is asked about every time, because a check can be run again and a conflict can come up while the pull
-request itself stands still; what has not changed costs nothing (`conditional`).
+Everything is requested every time, because a check can be run again and a conflict can arise while the pull request
+itself is unchanged; what has not changed costs nothing (`conditional`).
 """
 
 from __future__ import annotations
@@ -11,33 +11,33 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.model import CellKey, Version
-from sgm_tui.forge.conditional import PAGE, Ask, Conditional, Page, plain
+from sgm_tui.forge.conditional import PAGE, Conditional, Page, whole_page
 from sgm_tui.forge.documents import (
-    change_of_commit,
+    change_id_of,
+    change_id_of_commit,
+    combine_results,
     is_approved,
-    is_opened_by,
-    overall,
-    own_change_of,
-    pull_of,
-    review_of,
-    run_of,
-    status_of,
+    login_and_state,
+    result_of_run,
+    result_of_status,
+    to_pull_request,
 )
 from sgm_tui.forge.wire import CheckRuns, CombinedStatus, Commit, Pull, Review
 
-Proposed = tuple[tuple[CellKey, Version], ...]
-ProposedChanges = Callable[[str], Proposed]
-MergedChanges = Callable[[str], Proposed | None]
+Versions = tuple[tuple[CellKey, Version], ...]
+"""Cells, each with the version that a change brings to it."""
+ProposedChanges = Callable[[str], Versions]
+"""Returns what the head of a pull request would change."""
+MergedChanges = Callable[[str], Versions | None]
+"""Returns what a merge commit changed; None where it is not in the clone (yet)."""
 
 _MOST_OPEN = 300
-_MOST_LISTED = 5000
 _MOST_CLOSED = 30
 _MOST_CHECKS = 300
 _MOST_REVIEWS = 300
-_MORE_CHECKS = ("more checks than are read", "pending")
+_UNREAD_CHECKS = ("more checks than are read", "pending")
 _RECENT = timedelta(days=1)
 
 
@@ -50,145 +50,129 @@ class Listing:
         repository: str,
         branch: str,
         now: Callable[[], datetime],
-        me: Callable[[], str],
+        login: Callable[[], str],
     ) -> None:
-        """`me` is the login GitHub knows us by, "" where it does not say."""
+        """`login` returns the login of our account, "" where GitHub does not say."""
         self._reads = reads
         self._root = f"/repos/{repository}"
         self._base = f"base={quote(branch, safe='')}"
         self._now = now
-        self._me = me
-        self._seen: dict[int, PullRequest] = {}
-        """Pull requests as they were looked at last while they were open: not all of it can be told afterwards."""
+        self._login = login
+        self._last_open: dict[int, PullRequest] = {}
+        """Pull requests as they were last while open: some of it cannot be determined once they have ended."""
         self._ended: dict[int, PullRequest] = {}
-        """Those that ended and were looked at since: their checks and reviews are asked for once."""
+        """Those that have been read since they ended: their checks and reviews are not requested again."""
         self.note = ""
         """What is left out; "" when nothing is."""
 
-    def look(self, proposes: ProposedChanges, brought: MergedChanges) -> tuple[PullRequest, ...]:
-        """Open pull requests, and those merged or closed within a day.
-
-        Args:
-            proposes: what a head would change.
-            brought: what a merge commit changed; None where it is not in the clone (yet).
-        """
+    def list_recent(self, proposes: ProposedChanges, merged: MergedChanges) -> tuple[PullRequest, ...]:
+        """Return the open pull requests, and those merged or closed within a day."""
         with self._reads.round():
             path = f"{self._root}/pulls?state=open&{self._base}"
-            pulls, cut = self._reads.rows(path, tuple[Pull, ...], plain, _with_change, _MOST_OPEN)
-            self.note = f"only the newest {_MOST_OPEN} open pull requests are looked at" if cut else ""
-            listed = [self._looked_at(pull, change, proposes) for pull, change in pulls]
-            listed += self._ended_lately(proposes, brought)
-        numbers = {one.number for one in listed}
-        self._seen = {number: one for number, one in self._seen.items() if number in numbers}
-        self._ended = {number: one for number, one in self._ended.items() if number in numbers}
-        return tuple(listed)
+            pulls, is_cut = self._reads.rows(path, tuple[Pull, ...], whole_page, _with_change_id, _MOST_OPEN)
+            self.note = f"only the newest {_MOST_OPEN} open pull requests are looked at" if is_cut else ""
+            requests = [self._complete_open(request, change_id, proposes) for request, change_id in pulls]
+            requests += self._list_ended(proposes, merged)
+        numbers = {request.number for request in requests}
+        self._last_open = {number: request for number, request in self._last_open.items() if number in numbers}
+        self._ended = {number: request for number, request in self._ended.items() if number in numbers}
+        return tuple(requests)
 
-    def _looked_at(self, request: PullRequest, change: str, proposes: ProposedChanges) -> PullRequest:
-        """An open one with everything its list entry does not hold."""
+    def _complete_open(self, request: PullRequest, change_id: str, proposes: ProposedChanges) -> PullRequest:
+        """Add to an open pull request everything that the list does not contain."""
         path = f"{self._root}/pulls/{request.number}"
-        looked = self._with_checks_and_reviews(request)
-        is_ours = bool(change) and self._is_mine(request) and self._is_ours_alone(path, change)
-        is_unknown = bool(change) and not self._me()
-        looked = replace(
-            looked,
+        complete = self._with_checks_and_reviews(request)
+        is_ours = bool(change_id) and self._is_mine(request) and self._has_only_our_commits(path, change_id)
+        is_unknown = bool(change_id) and not self._login()
+        complete = replace(
+            complete,
             mergeable=self._reads.get(path, Pull, lambda pull: pull.mergeable),
-            marked=bool(change),
+            marked=bool(change_id),
             ours=is_ours,
             proposes=proposes(request.head),
-            unknown=looked.unknown | ({"ours"} if is_unknown else set()),
+            unknown=complete.unknown | ({"ours"} if is_unknown else set()),
         )
-        self._seen[request.number] = looked
-        return looked
+        self._last_open[request.number] = complete
+        return complete
 
     def _with_checks_and_reviews(self, request: PullRequest) -> PullRequest:
-        """One with its checks and reviews; what is too much to be read is neither passing nor approved."""
+        """Add checks and reviews; where there are too many to read, it is neither passing nor approved."""
         commit = f"{self._root}/commits/{request.head}"
-        runs, more_runs = self._reads.rows(f"{commit}/check-runs", CheckRuns, _runs, run_of, _MOST_CHECKS)
-        statuses, more_statuses = self._reads.rows(
-            f"{commit}/status", CombinedStatus, _statuses, status_of, _MOST_CHECKS
+        runs, has_more_runs = self._reads.rows(
+            f"{commit}/check-runs",
+            CheckRuns,
+            lambda page: Page(page.check_runs, page.total_count),
+            result_of_run,
+            _MOST_CHECKS,
         )
-        reviews, more_reviews = self._reads.rows(
-            f"{self._root}/pulls/{request.number}/reviews", tuple[Review, ...], plain, review_of, _MOST_REVIEWS
+        statuses, has_more_statuses = self._reads.rows(
+            f"{commit}/status",
+            CombinedStatus,
+            lambda page: Page(page.statuses, page.total_count),
+            result_of_status,
+            _MOST_CHECKS,
         )
-        results = (*runs, *statuses, *((_MORE_CHECKS,) if more_runs or more_statuses else ()))
+        reviews, has_more_reviews = self._reads.rows(
+            f"{self._root}/pulls/{request.number}/reviews",
+            tuple[Review, ...],
+            whole_page,
+            login_and_state,
+            _MOST_REVIEWS,
+        )
+        results = (*runs, *statuses, *((_UNREAD_CHECKS,) if has_more_runs or has_more_statuses else ()))
         return replace(
             request,
-            checks=overall(results),
+            checks=combine_results(results),
             results=results,
-            approved=is_approved(reviews) and not more_reviews,
-            unknown=frozenset({"approved"} if more_reviews else ()),
+            approved=is_approved(reviews) and not has_more_reviews,
+            unknown=frozenset({"approved"} if has_more_reviews else ()),
         )
 
     def _is_mine(self, request: PullRequest) -> bool:
-        me = self._me()
-        return bool(me) and request.author.lower() == me.lower()
+        login = self._login()
+        return bool(login) and request.author.lower() == login.lower()
 
-    def _is_ours_alone(self, path: str, change: str) -> bool:
-        """Every commit of a pull request of ours is the one sgm made; nobody added work of their own."""
-        commits, cut = self._reads.rows(f"{path}/commits", tuple[Commit, ...], plain, change_of_commit, PAGE)
-        return not cut and bool(commits) and all(one == change for one in commits)
+    def _has_only_our_commits(self, path: str, change_id: str) -> bool:
+        """Return whether every commit is one sgm made for the change, so that nobody has added work of their own."""
+        ids, is_cut = self._reads.rows(f"{path}/commits", tuple[Commit, ...], whole_page, change_id_of_commit, PAGE)
+        return not is_cut and bool(ids) and all(commit_id == change_id for commit_id in ids)
 
-    def _ended_lately(self, proposes: ProposedChanges, brought: MergedChanges) -> list[PullRequest]:
+    def _list_ended(self, proposes: ProposedChanges, merged: MergedChanges) -> list[PullRequest]:
         since = self._now() - _RECENT
         path = f"{self._root}/pulls?state=closed&{self._base}&sort=updated&direction=desc&per_page={_MOST_CLOSED}"
-        closed = self._reads.get(path, tuple[Pull, ...], lambda rows: tuple(pull_of(one) for one in rows))
-        recent = (one for one in closed if one.updated_at is not None and one.updated_at >= since)
+        closed = self._reads.get(path, tuple[Pull, ...], lambda rows: tuple(map(to_pull_request, rows)))
+        recent = (request for request in closed if request.updated_at is not None and request.updated_at >= since)
         return [
-            self._as_it_ended(one, brought(one.merge_commit) if one.state == "merged" else proposes(one.head) or None)
-            for one in recent
+            self._complete_ended(
+                request, merged(request.merge_commit) if request.state == "merged" else proposes(request.head) or None
+            )
+            for request in recent
         ]
 
-    def _as_it_ended(self, request: PullRequest, proposes: Proposed | None) -> PullRequest:
-        """One that ended with what is known of it: what git says it changed, and its checks and reviews.
+    def _complete_ended(self, request: PullRequest, versions: Versions | None) -> PullRequest:
+        """Add to a pull request that ended what it changed according to git, and its checks and reviews.
 
-        They are asked for once more after it ended, and not again: what came later decided nothing. One that changes
-        nothing of the fleet is not worth asking about.
+        Those are requested once after it ended: what happens later decides nothing. One that changes nothing of the
+        fleet is not worth the requests.
         """
-        seen = self._seen.get(request.number)
-        seen = seen if seen is not None and seen.head == request.head else None
-        if proposes is None and seen is not None:
-            proposes = seen.proposes
-        if not proposes:
-            rest = {"checks", "approved"} | ({"proposes"} if proposes is None else set())
-            return replace(request, proposes=(), unknown=frozenset(rest))
-        looked = self._ended.get(request.number)
-        if looked is None or looked.head != request.head:
-            looked = self._ended[request.number] = self._with_checks_and_reviews(request)
+        last_open = self._last_open.get(request.number)
+        if versions is None and last_open is not None and last_open.head == request.head:
+            versions = last_open.proposes
+        if not versions:
+            unknown = {"checks", "approved"} | ({"proposes"} if versions is None else set())
+            return replace(request, proposes=(), unknown=frozenset(unknown))
+        ended = self._ended.get(request.number)
+        if ended is None or ended.head != request.head:
+            ended = self._ended[request.number] = self._with_checks_and_reviews(request)
         return replace(
             request,
-            checks=looked.checks,
-            results=looked.results,
-            approved=looked.approved,
-            proposes=proposes,
-            unknown=looked.unknown,
+            checks=ended.checks,
+            results=ended.results,
+            approved=ended.approved,
+            proposes=versions,
+            unknown=ended.unknown,
         )
 
 
-def _with_change(pull: Pull) -> tuple[PullRequest, str]:
-    return pull_of(pull), own_change_of(pull)
-
-
-def _runs(page: CheckRuns) -> Page:
-    return Page(page.check_runs, page.total_count)
-
-
-def _statuses(page: CombinedStatus) -> Page:
-    return Page(page.statuses, page.total_count)
-
-
-def open_ones(ask: Ask, repository: str, branch: str, me: str) -> tuple[PullRequest, ...]:
-    """Every open pull request against a branch as the list has it now, none remembered; `ours` where we opened it.
-
-    Raises:
-        UnreachableError: they cannot all be read.
-    """
-
-    def row(pull: Pull) -> PullRequest:
-        is_marked = bool(own_change_of(pull))
-        return replace(pull_of(pull), marked=is_marked, ours=is_marked and is_opened_by(pull, me))
-
-    path = f"/repos/{repository}/pulls?state=open&base={quote(branch, safe='')}"
-    rows, cut = Conditional(ask).rows(path, tuple[Pull, ...], plain, row, _MOST_LISTED)
-    if cut:
-        raise UnreachableError(f"{repository} has more open pull requests than can be read ({_MOST_LISTED})")
-    return rows
+def _with_change_id(pull: Pull) -> tuple[PullRequest, str]:
+    return to_pull_request(pull), change_id_of(pull)

@@ -1,6 +1,6 @@
-"""When GitHub may be asked again: it counts requests by the hour (primary limit) and by the minute (secondary).
+"""GitHub's rate limits: it counts requests per hour (primary limit) and per minute (secondary limit).
 
-Whoever goes on asking while it says no is shut out for longer, so nothing is sent until the time it names has come.
+GitHub extends the limit of clients that go on sending requests, so sgm sends nothing until the time it names.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from sgm_tui.errors import UnreachableError
 
 Limit = Literal["primary", "secondary"]
 
-_PATIENCE = 60.0
-"""Seconds to wait where GitHub does not say how long; doubled as long as it goes on."""
-_LONGEST = 3600.0
-"""GitHub counts anew every hour: whatever it or a proxy says, nobody has to wait longer."""
+_DEFAULT_PAUSE = 60.0
+"""Seconds to wait where GitHub names no time; doubled with every further refusal."""
+_LONGEST_PAUSE = 3600.0
+"""GitHub's count restarts every hour: whatever it or a proxy says, there is no need to wait longer."""
 _SECONDARY_WORDS = ("secondary rate limit", "abuse detection", "please wait a few minutes")
 
 
 class PausedError(UnreachableError):
-    """GitHub wants no request for a while; nothing was sent, or what was sent was not done."""
+    """A rate limit is in force: nothing was sent, or GitHub refused what was sent."""
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message, "sgm retries reads automatically then; retry failed writes yourself.")
@@ -30,90 +30,90 @@ class PausedError(UnreachableError):
 
 
 class Quota:
-    """What GitHub last said about being asked too often; one a client, shared by its threads."""
+    """The rate limit in force, as GitHub last reported it; one per client, shared by its threads."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._until: datetime | None = None
-        self._why = ""
-        self._doubling = _PATIENCE
+        self._reason = ""
+        self._next_pause = _DEFAULT_PAUSE
 
     def check(self) -> None:
-        """Return if GitHub may be asked now.
+        """Check that a request may be sent now.
 
         Raises:
-            PausedError: not yet; says until when and why.
+            PausedError: a limit is in force; names its end and the reason.
         """
         paused = self.pause()
         if paused is not None:
             raise paused
 
     def pause(self) -> PausedError | None:
-        """Why GitHub must not be asked now; None when it may be."""
+        """Return the error of the limit in force; None when a request may be sent."""
         if self._until is None:
             return None
         seconds = (self._until - self._now()).total_seconds()
         if seconds <= 0:
             self._until = None
             return None
-        return PausedError(f"GitHub: {self._why} until {self._until.astimezone():%H:%M}", seconds)
+        return PausedError(f"GitHub: {self._reason} until {self._until.astimezone():%H:%M}", seconds)
 
-    def answered(self, headers: Mapping[str, object]) -> None:
-        """An answer that was no refusal: it may have been the last one of this hour."""
-        self._doubling = _PATIENCE
+    def note_success(self, headers: Mapping[str, object]) -> None:
+        """Note an answer that was not refused: it may have been the last one of this hour."""
+        self._next_pause = _DEFAULT_PAUSE
         if str(headers.get("x-ratelimit-remaining", "")) == "0":
-            self._wait(self._until_reset(headers), "rate limit exceeded")
+            self._pause_for(self._seconds_until_reset(headers), "rate limit exceeded")
 
-    def refused(self, limit: Limit, headers: Mapping[str, object]) -> None:
-        """A refusal because of too many requests."""
-        named = _number(headers.get("retry-after"))
+    def note_refusal(self, limit: Limit, headers: Mapping[str, object]) -> None:
+        """Note a refusal because of a limit."""
+        requested = _parse_number(headers.get("retry-after"))
         if limit == "primary":
-            self._wait(self._until_reset(headers), "rate limit exceeded")
-        elif named is not None:
-            self._wait(named, "too many concurrent requests, waiting")
+            self._pause_for(self._seconds_until_reset(headers), "rate limit exceeded")
+        elif requested is not None:
+            self._pause_for(requested, "too many concurrent requests, waiting")
         else:
-            self._wait(self._doubling, "too many concurrent requests, waiting")
-            self._doubling = min(self._doubling * 2, _LONGEST)
+            self._pause_for(self._next_pause, "too many concurrent requests, waiting")
+            self._next_pause = min(self._next_pause * 2, _LONGEST_PAUSE)
 
-    def _wait(self, seconds: float, why: str) -> None:
-        self._until = self._now() + timedelta(seconds=min(max(seconds, 1.0), _LONGEST))
-        self._why = why
+    def _pause_for(self, seconds: float, reason: str) -> None:
+        self._until = self._now() + timedelta(seconds=min(max(seconds, 1.0), _LONGEST_PAUSE))
+        self._reason = reason
 
-    def _until_reset(self, headers: Mapping[str, object]) -> float:
-        """Seconds until GitHub counts anew, by its own clock where it tells it: ours may be wrong."""
-        reset = _number(headers.get("x-ratelimit-reset"))
+    def _seconds_until_reset(self, headers: Mapping[str, object]) -> float:
+        """Return the seconds until GitHub's count restarts, by its own clock where it sends it: ours may be wrong."""
+        reset = _parse_number(headers.get("x-ratelimit-reset"))
         if reset is None:
-            return _number(headers.get("retry-after")) or _PATIENCE
-        return reset - (_date(headers.get("date")) or self._now()).timestamp()
+            return _parse_number(headers.get("retry-after")) or _DEFAULT_PAUSE
+        return reset - (_parse_date(headers.get("date")) or self._now()).timestamp()
 
 
-def limit_of(status: int, headers: Mapping[str, object], words: str, *, is_page: bool) -> Limit | None:
-    """Which limit a refusal is about; None when it is about something else, a permission for example.
+def limit_of(status: int, headers: Mapping[str, object], message: str, *, is_page: bool) -> Limit | None:
+    """Return the limit a refusal is about; None when it is about something else, such as a permission.
 
     Args:
         status: of the answer.
-        headers: of the answer, names in small letters.
-        words: what the answer says.
-        is_page: it is a web page instead of a document: GitHub's permissions are always refused in documents.
+        headers: of the answer, with names in lower case.
+        message: of the answer.
+        is_page: the answer is a web page: GitHub refuses for a missing permission always with a JSON document.
     """
     if status not in {403, 429}:
         return None
-    said = words.lower()
-    if any(one in said for one in _SECONDARY_WORDS):
+    text = message.lower()
+    if any(words in text for words in _SECONDARY_WORDS):
         return "secondary"
-    if str(headers.get("x-ratelimit-remaining", "")) == "0" or said.startswith("api rate limit exceeded"):
+    if str(headers.get("x-ratelimit-remaining", "")) == "0" or text.startswith("api rate limit exceeded"):
         return "primary"
     return "secondary" if status == 429 or "retry-after" in headers or is_page else None
 
 
-def _number(value: object) -> float | None:
+def _parse_number(value: object) -> float | None:
     text = str(value or "")
     return float(text) if text.isascii() and text.isdigit() else None
 
 
-def _date(value: object) -> datetime | None:
+def _parse_date(value: object) -> datetime | None:
     try:
-        found = parsedate_to_datetime(str(value or ""))
+        date = parsedate_to_datetime(str(value or ""))
     except ValueError:
         return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What GitHub's refusals say, read from its documents and headers."""
+"""Reading GitHub's refusals: the reasons in its documents and headers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _WARN = timedelta(days=7)
 _SYSTEM = re.compile(r"\[Errno -?\d+\] ([^\[\]()']+)")
 
 
-def unanswered(error: Exception, seconds: float) -> str:
-    """Why there is no answer, dug out of the libraries' wrapping: each of them repeats the whole address."""
+def explain_no_answer(error: Exception, seconds: float) -> str:
+    """Return why there is no answer, without the wrapping of the libraries, each of which repeats the address."""
     cause = error.args[0] if error.args else error
     cause = getattr(cause, "reason", None) or cause
     text = str(cause)
     if "timed out" in text:
         return f"did not answer within {seconds_waited(seconds)}"
-    if found := _SYSTEM.search(text):
-        return f"cannot be reached: {clean(found[1]).strip().lower()}"
+    if match := _SYSTEM.search(text):
+        return f"cannot be reached: {clean(match[1]).strip().lower()}"
     if "Connection aborted" in text or "Connection broken" in text:
         return "closed the connection without an answer"
     if "CERTIFICATE" in text or "SSL" in text:
@@ -33,8 +33,8 @@ def unanswered(error: Exception, seconds: float) -> str:
     return f"gave no answer: {clean(text, 160)}"
 
 
-def document_of(text: str) -> Any:
-    """The document of a refusal; {"data": …} for a page, as PyGithub has it, and for what no refusal is as long as."""
+def parse_refusal(text: str) -> Any:
+    """Parse the document of a refusal; return {"data": …}, as PyGithub does, for a page or anything overlong."""
     if len(text) > _LONGEST:
         return {"data": text[:_LONGEST]}
     try:
@@ -44,39 +44,42 @@ def document_of(text: str) -> Any:
 
 
 def is_page(data: object) -> bool:
-    """A web page was answered instead of a document."""
+    """Return whether a web page was answered instead of a document."""
     return isinstance(data, str) or (isinstance(data, dict) and set(data) == {"data"})
 
 
-def is_counted(data: object) -> bool:
-    """GraphQL counts by itself, and says that it is used up in a document of its own."""
+def is_graphql_limit(data: object) -> bool:
+    """Return whether a document says that the limit of GraphQL, which is counted separately, is exceeded."""
     errors = data.get("errors") if isinstance(data, dict) else None
     rows = errors if isinstance(errors, list) else []
-    return any(isinstance(one, dict) and one.get("type") == "RATE_LIMITED" for one in rows)
+    return any(isinstance(row, dict) and row.get("type") == "RATE_LIMITED" for row in rows)
 
 
-def words_of(status: int, data: object) -> str:
-    """What GitHub said, from either of its two kinds of answer."""
+def message_of(status: int, data: object) -> str:
+    """Return the messages of a REST or GraphQL refusal, or else its status."""
     document = data if isinstance(data, dict) else {}
     errors = document.get("errors")
     rows = errors if isinstance(errors, list) else []
-    said = [str(one.get("message", "")) if isinstance(one, dict) else str(one) for one in rows]
-    return clean("; ".join(one for one in (str(document.get("message") or ""), *said) if one) or f"status {status}")
+    messages = [
+        str(document.get("message") or ""),
+        *(str(row.get("message", "")) if isinstance(row, dict) else str(row) for row in rows),
+    ]
+    return clean("; ".join(filter(None, messages)) or f"status {status}")
 
 
-def forbidden(words: str, headers: Mapping[str, Any]) -> RefusedError:
-    """A permission is missing: which one, in GitHub's own names where it says so."""
+def missing_permission(message: str, headers: Mapping[str, Any]) -> RefusedError:
+    """Return the error of a missing permission, which it names where GitHub does."""
     if str(headers.get("x-github-sso", "")).startswith("required"):
-        return RefusedError(f"GitHub refused: {words}", "Authorize the token for the organization's single sign-on.")
-    wanted = clean(headers.get("x-accepted-github-permissions") or headers.get("x-accepted-oauth-scopes"))
-    named = f"; the token needs {wanted}" if wanted else ""
+        return RefusedError(f"GitHub refused: {message}", "Authorize the token for the organization's single sign-on.")
+    required = clean(headers.get("x-accepted-github-permissions") or headers.get("x-accepted-oauth-scopes"))
+    suffix = f"; the token needs {required}" if required else ""
     return RefusedError(
-        f"GitHub refused: {words}{named}", "Grant the token that permission, or ask someone who has it."
+        f"GitHub refused: {message}{suffix}", "Grant the token that permission, or ask someone who has it."
     )
 
 
-def expiry_of(value: object) -> datetime | None:
-    """When a token expires: "2026-12-01 10:00:00 UTC" or with an offset; None when GitHub does not say."""
+def parse_expiry(value: object) -> datetime | None:
+    """Parse when a token expires: "2026-12-01 10:00:00 UTC" or with an offset; return None for anything else."""
     text = str(value or "").replace(" UTC", " +0000")
     try:
         return datetime.strptime(text, "%Y-%m-%d %H:%M:%S %z")
@@ -85,7 +88,7 @@ def expiry_of(value: object) -> datetime | None:
 
 
 def expiry_note(expires: datetime | None, now: datetime) -> str:
-    """Return what to say of a token that expires within a week; "" where it does not, or GitHub names no date."""
+    """Return a note about a token that expires within a week; "" where it does not, or GitHub names no date."""
     if expires is None or expires - now >= _WARN:
         return ""
     days = (expires - now).days

@@ -1,8 +1,8 @@
-"""OCI registries: is there an image of that version?
+"""The client of an OCI registry: whether an image exists in a version, and which tags it has.
 
-One question of the distribution API (`HEAD /v2/<name>/manifests/<reference>`), with the token dance registries ask
-for. 404 means that there is none; everything else that is no answer is told as why nobody knows. What is a secret
-goes to the registry's own origin and nowhere else, no redirect is followed, and no proxy or netrc is read.
+It sends one request of the distribution API (`HEAD /v2/<name>/manifests/<reference>`), with the token exchange that
+registries require. 404 means that the image does not exist; any other failure is returned as the reason why that is
+unknown. Credentials go only to the registry's own origin, no redirect is followed, and no proxy or netrc is used.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 import aiohttp
 from yarl import URL
@@ -24,10 +24,12 @@ from sgm_tui.transport.limits import size_text
 from sgm_tui.transport.streaming import read_whole
 from sgm_tui.untrusted_text import clean
 
+Result = TypeVar("Result")
+
 _DEADLINE = 10.0
 """Seconds for one image, token and all."""
-_LARGEST = 1 << 16
-_MOST_KNOWN = 2000
+_LARGEST_ANSWER = 1 << 16
+_MOST_REMEMBERED = 2000
 _MOST_TAGS = 200
 _ACCEPT = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
@@ -40,83 +42,81 @@ _HUB = "docker.io"
 _HUB_HOSTS = frozenset({"registry-1.docker.io", "index.docker.io"})
 
 
-class _UntoldError(Exception):
-    """There is no answer; the text says why."""
+class _UnknownError(Exception):
+    """The answer cannot be determined; the text says why."""
 
 
 class Registry:
-    """One registry, asked about the images it answers for."""
+    """One registry, for the images of its hosts."""
 
     def __init__(self, config: RegistryConfig) -> None:
         self._base = URL(config.url.rstrip("/").removesuffix("/v2"))
         self._config = config
         host = self._base.host or ""
         self._hosts = frozenset(config.hosts or (host, self._base.authority, *((_HUB,) if host in _HUB_HOSTS else ())))
-        self._known: set[tuple[str, str]] = set()
+        self._existing: set[tuple[str, str]] = set()
+        """Images and versions that have been seen: what exists is looked up once, what is missing every time."""
 
     async def has(self, image: str, version: str) -> bool | str:
-        """Whether an image (`ghcr.io/acme/cart`) is there in a version (a tag or a digest), or why nobody knows.
-
-        What is there stays there: it is asked about once. What is missing is asked about again every time.
-        """
-        if (image, version) in self._known:
+        """Return whether an image (`ghcr.io/acme/cart`) has a version (a tag or digest), or why that is unknown."""
+        if (image, version) in self._existing:
             return True
-        try:
-            name, reference = self._name_of(image), _reference(version)
-            async with asyncio.timeout(_DEADLINE):
-                found = await self._asked(name, reference)
-        except _UntoldError as error:
-            return str(error)
-        except TimeoutError:
-            return f"{self._told} did not answer within {_DEADLINE:.0f} s"
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return f"{self._told} request failed: {_cause(error)}"
-        if found and len(self._known) < _MOST_KNOWN:
-            self._known.add((image, version))
-        return found
+        result = await self._or_reason(lambda: self._exists(self._name_of(image), _reference(version)))
+        if result is True and len(self._existing) < _MOST_REMEMBERED:
+            self._existing.add((image, version))
+        return result
 
     async def tags(self, image: str) -> tuple[str, ...] | str:
-        """The tags of an image (the first page of them, as the registry orders them), or why nobody knows."""
+        """Return the first page of the tags of an image, in the registry's order, or why they are unknown."""
+        return await self._or_reason(lambda: self._list_tags(self._name_of(image)))
+
+    async def _or_reason(self, request: Callable[[], Awaitable[Result]]) -> Result | str:
+        """Return the result of a request, within the deadline, or why there is none."""
         try:
-            name = self._name_of(image)
             async with asyncio.timeout(_DEADLINE):
-                return await self._listed(name)
-        except _UntoldError as error:
+                return await request()
+        except _UnknownError as error:
             return str(error)
         except TimeoutError:
-            return f"{self._told} did not answer within {_DEADLINE:.0f} s"
+            return f"{self._title} did not answer within {_DEADLINE:.0f} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return f"{self._told} request failed: {_cause(error)}"
+            return f"{self._title} request failed: {_cause(error)}"
 
-    async def _listed(self, name: str) -> tuple[str, ...]:
+    async def _list_tags(self, name: str) -> tuple[str, ...]:
         url = (self._base / "v2" / name / "tags" / "list").with_query(n=str(_MOST_TAGS))
         async with _session({}) as session:
             status, headers = await self._head(session, url, {})
-            given = {}
+            authorization = {}
             if status == 401:
-                given = await self._authorization(session, headers.get("WWW-Authenticate", ""), name)
-            async with session.get(url, headers=given, allow_redirects=False) as answer:
-                body = _document(await self._body(answer))
+                authorization = await self._authorization(session, headers.get("WWW-Authenticate", ""), name)
+            async with session.get(url, headers=authorization, allow_redirects=False) as answer:
+                body = _parse_object(await self._read_body(answer))
                 tags = body.get("tags")
                 if answer.status != 200 or not isinstance(tags, list):
-                    raise _UntoldError(f"{self._told} does not list the tags of {name} ({answer.status})")
-                return tuple(clean(one) for one in tags if isinstance(one, str) and _REFERENCE.fullmatch(one))
+                    raise _UnknownError(f"{self._title} does not list the tags of {name} ({answer.status})")
+                return tuple(clean(tag) for tag in tags if isinstance(tag, str) and _REFERENCE.fullmatch(tag))
 
     @property
-    def _told(self) -> str:
+    def _title(self) -> str:
+        """The subject of a message about this registry."""
         return f"the registry {self._base.authority or self._config.url}"
 
     def _name_of(self, image: str) -> str:
-        first, slash, rest = image.partition("/")
-        named = bool(slash) and (first == "localhost" or any(mark in first for mark in ".:"))
-        host, name = (first, rest) if named else (_HUB, image if slash else f"library/{image}")
+        """Return the name of an image without its host.
+
+        Raises:
+            _UnknownError: it is not an image name, or has a host of another registry.
+        """
+        first, slash, remainder = image.partition("/")
+        has_host = bool(slash) and (first == "localhost" or any(mark in first for mark in ".:"))
+        host, name = (first, remainder) if has_host else (_HUB, image if slash else f"library/{image}")
         if not _NAME.fullmatch(name):
-            raise _UntoldError(f"{clean(image)} is not an image name")
+            raise _UnknownError(f"{clean(image)} is not an image name")
         if host not in self._hosts:
-            raise _UntoldError(f"the image is at {host}, and sgm.yaml names the registry {self._base.authority}")
+            raise _UnknownError(f"the image is at {host}, and sgm.yaml names the registry {self._base.authority}")
         return name
 
-    async def _asked(self, name: str, reference: str) -> bool:
+    async def _exists(self, name: str, reference: str) -> bool:
         url = self._base / "v2" / name / "manifests" / reference
         async with _session({"Accept": _ACCEPT}) as session:
             status, headers = await self._head(session, url, {})
@@ -126,22 +126,22 @@ class Registry:
             else:
                 authorization = {}
             if status == 404:
-                return not await self._is_said_missing(session, url, authorization)
+                return not await self._is_missing(session, url, authorization)
             if status in {401, 403}:
-                raise _UntoldError(f"{self._told} requires credentials for {name} (registry.token_file)")
+                raise _UnknownError(f"{self._title} requires credentials for {name} (registry.token_file)")
             if status != 200:
-                raise _UntoldError(f"{self._told} answered {status}")
+                raise _UnknownError(f"{self._title} answered {status}")
             if _is_page(headers):
-                raise _UntoldError(f"{self._told} is not a container registry: check registry.url")
+                raise _UnknownError(f"{self._title} is not a container registry: check registry.url")
             return True
 
-    async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
-        """A whole answer, sent as it is: what is compressed may be any size."""
+    async def _read_body(self, answer: aiohttp.ClientResponse) -> bytes:
+        """Read a whole uncompressed answer: a compressed one may decompress to any size."""
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise _UntoldError(f"{self._told} sent a compressed answer to a request for an uncompressed one")
-        body = await read_whole(answer, _LARGEST)
+            raise _UnknownError(f"{self._title} sent a compressed answer to a request for an uncompressed one")
+        body = await read_whole(answer, _LARGEST_ANSWER)
         if body is None:
-            raise _UntoldError(f"{self._told} sent more than {size_text(_LARGEST)}")
+            raise _UnknownError(f"{self._title} sent more than {size_text(_LARGEST_ANSWER)}")
         return body
 
     @staticmethod
@@ -151,59 +151,64 @@ class Registry:
         async with session.head(url, headers=headers, allow_redirects=False) as answer:
             return answer.status, answer.headers
 
-    async def _is_said_missing(self, session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str]) -> bool:
-        """A registry says which thing it does not know; a web server that is no registry says 404 to everything."""
+    async def _is_missing(self, session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str]) -> bool:
+        """Return whether a 404 is a registry's, which names what is missing: a plain web server answers 404 as well.
+
+        Raises:
+            _UnknownError: it is not.
+        """
         async with session.get(url, headers=headers, allow_redirects=False) as answer:
-            body = _document(await self._body(answer))
+            body = _parse_object(await self._read_body(answer))
             if answer.status == 404 and isinstance(body.get("errors"), list):
                 return True
             if answer.status == 200:
                 return False
-            raise _UntoldError(f"{self._told} is not a container registry: check registry.url")
+            raise _UnknownError(f"{self._title} is not a container registry: check registry.url")
 
     async def _authorization(self, session: aiohttp.ClientSession, challenge: str, name: str) -> dict[str, str]:
-        """The header a challenge asks for."""
-        scheme, _, rest = challenge.partition(" ")
+        """Return the header that a challenge requires, with a token from its token service if it names one."""
+        scheme, _, text = challenge.partition(" ")
         if scheme.lower() == "basic":
             return await self._credentials()
-        parameters = dict(_PARAMETER.findall(rest))
+        parameters = dict(_PARAMETER.findall(text))
         realm = URL(parameters.get("realm", ""))
         if scheme.lower() == "bearer" and not realm.scheme and (secret := await run_in(Lane.CREDENTIALS, self._secret)):
-            # Plain bearer tokens (RFC 6750): no service to fetch one from is named, so ours is the token itself.
+            # Plain bearer tokens (RFC 6750): no token service is named, so the secret is the token itself.
             return {"Authorization": f"Bearer {secret}"}
         if scheme.lower() != "bearer" or realm.scheme not in {"http", "https"} or realm.user is not None:
-            raise _UntoldError(f"{self._told} uses an unsupported authentication scheme")
+            raise _UnknownError(f"{self._title} uses an unsupported authentication scheme")
         if realm.scheme == "http" and self._base.scheme == "https":
-            raise _UntoldError(f"{self._told} requests a token over plain HTTP: refused")
+            raise _UnknownError(f"{self._title} requests a token over plain HTTP: refused")
         query = {"scope": f"repository:{name}:pull"}
         if "service" in parameters:
             query["service"] = parameters["service"]
         credentials = await self._credentials() if realm.origin() == self._base.origin() else {}
         async with session.get(realm.update_query(query), headers=credentials, allow_redirects=False) as answer:
-            body = _document(await self._body(answer))
+            body = _parse_object(await self._read_body(answer))
             token = body.get("token") or body.get("access_token")
             if answer.status != 200 or not isinstance(token, str) or not token.isascii() or not token.isprintable():
-                raise _UntoldError(f"{self._told} gives no token for {name} ({answer.status})")
+                raise _UnknownError(f"{self._title} gives no token for {name} ({answer.status})")
             return {"Authorization": f"Bearer {token}"}
 
     async def _credentials(self) -> dict[str, str]:
-        """Name and password, as a token service asks for them; a lone token is a password."""
+        """Return the header with user and password for a token service; a lone token counts as password."""
         secret = await run_in(Lane.CREDENTIALS, self._secret)
         pair = secret if ":" in secret else f"token:{secret}"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"} if secret else {}
 
     def _secret(self) -> str:
+        """Return the content of `registry.token_file`; "" where none is configured."""
         file = self._config.token_file
         if file is None:
             return ""
         try:
             return file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise _UntoldError(f"registry.token_file {file} cannot be read: {clean(error)}") from error
+            raise _UnknownError(f"registry.token_file {file} cannot be read: {clean(error)}") from error
 
 
 def _session(headers: Mapping[str, str]) -> aiohttp.ClientSession:
-    """A session that asks for plain bytes, within the deadline."""
+    """Return a session that requests uncompressed answers, within the deadline."""
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=_DEADLINE),
         trust_env=False,
@@ -213,27 +218,29 @@ def _session(headers: Mapping[str, str]) -> aiohttp.ClientSession:
 
 
 def _is_page(headers: Mapping[str, str]) -> bool:
-    """Whether a 200 is that of a web page, as of a sign-in form: it says nothing about an image."""
+    """Return whether an answer is a web page, such as a sign-in form, which says nothing about an image."""
     return headers.get("Content-Type", "").partition(";")[0].strip().lower() in {"text/html", "application/xhtml+xml"}
 
 
 def _cause(error: Exception) -> str:
+    """Return why a request failed."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return clean(system_words(error.os_error))
     return clean(error) or type(error).__name__
 
 
 def _reference(version: str) -> str:
-    """What a version is asked by: the digest, where it carries one."""
+    """Return the reference that a version is looked up by: its digest, if it has one, else the tag."""
     reference = version.rpartition("@")[2]
     if not _REFERENCE.fullmatch(reference):
-        raise _UntoldError(f"{clean(version)} is not a tag or digest")
+        raise _UnknownError(f"{clean(version)} is not a tag or digest")
     return reference
 
 
-def _document(data: bytes) -> dict[str, Any]:
+def _parse_object(data: bytes) -> dict[str, Any]:
+    """Parse a JSON object; return an empty one for anything else."""
     try:
-        found = json.loads(data)
+        document = json.loads(data)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}

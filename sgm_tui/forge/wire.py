@@ -1,6 +1,6 @@
 """GitHub's documents as types: an answer of another shape is an error that says where it differs, never "none".
 
-Only what decides anything is declared; what GitHub always sends is required.
+Only the fields sgm uses are declared; those that GitHub always sends are required.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HINT = "Check github.api_url: the server there may not be GitHub."
 
 
 class Wire(msgspec.Struct, gc=False, frozen=True):
-    """Base of everything decoded."""
+    """Base of every decoded type."""
 
 
 class Account(Wire, frozen=True):
@@ -59,13 +59,13 @@ class End(Wire, frozen=True):
 
 
 class AutoMerge(Wire, frozen=True):
-    """That a pull request merges as soon as it may."""
+    """The auto-merge setting of a pull request that has it enabled."""
 
     merge_method: str = ""
 
 
 class Pull(Wire, frozen=True):
-    """A pull request; lists leave out what GitHub has to work out (`mergeable`)."""
+    """A pull request; lists leave out what GitHub has to compute (`mergeable`)."""
 
     number: Number
     state: Literal["open", "closed"]
@@ -89,7 +89,7 @@ class Pull(Wire, frozen=True):
 
     @property
     def author(self) -> str:
-        """The login of who opened it; "" where the account is gone."""
+        """The login of the author; "" where the account no longer exists."""
         return self.user.login if self.user is not None else ""
 
     @property
@@ -99,13 +99,13 @@ class Pull(Wire, frozen=True):
 
     @property
     def is_from_its_own_repository(self) -> bool:
-        """Whether its branch is in the repository it goes into, not in a fork."""
+        """Whether its branch is in the repository it is merged into, not in a fork."""
         head, base = self.head.repo, self.base.repo
         return head is not None and base is not None and head.full_name.lower() == base.full_name.lower()
 
 
 class Issue(Wire, frozen=True):
-    """A pull request as the issue it also is."""
+    """The issue that every pull request also is."""
 
     number: Number
     state: Literal["open", "closed"]
@@ -128,13 +128,13 @@ class Review(Wire, frozen=True):
 
 
 class Author(Wire, frozen=True):
-    """Who a commit names as its author."""
+    """The author of a commit."""
 
     name: str = ""
 
 
 class GitCommit(Wire, frozen=True):
-    """What git says of a commit."""
+    """The commit object of git."""
 
     message: str
     author: Author | None = None
@@ -199,14 +199,14 @@ class Merged(Wire, frozen=True):
 
 
 class GraphqlError(Wire, frozen=True):
-    """Why GraphQL refused."""
+    """The reason of a GraphQL refusal."""
 
     message: str = ""
     type: str = ""
 
 
 class GraphqlAnswer(Wire, frozen=True):
-    """Every answer of GraphQL; a refusal has the status 200 too."""
+    """An answer of GraphQL; a refusal also has status 200."""
 
     data: dict[str, Any] | None = None
     errors: tuple[GraphqlError, ...] | None = None
@@ -217,11 +217,11 @@ def decode(text: str, kind: type[Kind], what: str) -> Kind:
 
     Args:
         text: the answer.
-        kind: what it has to be.
-        what: the path it answers, for the error.
+        kind: the expected type.
+        what: the path of the request, for the error.
 
     Raises:
-        UnreachableError: it is something else: a page, nothing, the half of it.
+        UnreachableError: it is something else: a page, nothing, or half a document.
     """
     try:
         return msgspec.json.decode(text, type=kind)

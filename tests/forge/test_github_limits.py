@@ -32,7 +32,7 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
 
 async def spent(lab: Lab) -> int:
     """How many requests GitHub has counted, as it tells itself (asking for it counts too)."""
-    found = await lab.forge._asked(lambda: lab.forge._connection.ask("/rate_limit", ""))
+    found = await lab.forge._read(lambda: lab.forge._client.get_if_changed("/rate_limit", ""))
     assert found is not None
     return int(json.loads(found.text)["rate"]["used"])
 
@@ -65,7 +65,7 @@ async def test_what_has_ended_is_not_kept_for_ever(lab: Lab) -> None:
     await lab.forge.list_recent(nothing)
     await lab.forge.close(request.number)
     await lab.forge.list_recent(nothing)
-    assert [path for path in lab.forge._listing._reads._kept if "check-runs" in path or "reviews" in path] == []
+    assert [path for path in lab.forge._listing._reads._entries if "check-runs" in path or "reviews" in path] == []
 
 
 async def test_more_than_a_page_is_read_whole_though_no_header_links_the_pages(lab: Lab) -> None:

@@ -13,7 +13,7 @@ from test_github import BRANCH
 
 from sgm_tui.config.schema import Config
 from sgm_tui.errors import SgmError, UnreachableError
-from sgm_tui.forge import github
+from sgm_tui.forge import client
 from sgm_tui.forge.github import GithubForge
 from sgm_tui.transport.limits import Limits
 
@@ -22,7 +22,7 @@ SHORT = Limits(silence=0.3, total=0.5, size=1 << 20)
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
-    monkeypatch.setattr(github, "_LIMITS", SHORT)
+    monkeypatch.setattr(client, "_LIMITS", SHORT)
     origin = origin_in(tmp_path)
     found = config_of(origin, tmp_path)
     origin.close()
@@ -34,8 +34,8 @@ def forge_at(config: Config, url: str) -> GithubForge:
 
 
 def test_the_limits_bound_time_and_memory() -> None:
-    assert github._LIMITS.total <= 30
-    assert github._LIMITS.size <= 64 << 20
+    assert client._LIMITS.total <= 30
+    assert client._LIMITS.size <= 64 << 20
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ async def test_no_read_and_no_write_leads_to_another_server(config: Config, stat
             with pytest.raises(UnreachableError, match="redirects to another server"):
                 await forge.find_open(BRANCH)
             with pytest.raises(SgmError, match="redirects"):
-                await forge._asked(lambda: forge._connection.write("PATCH", "/repos/acme/gitops/pulls/1", {}))
+                await forge._read(lambda: forge._client.write("PATCH", "/repos/acme/gitops/pulls/1", {}))
         assert [line.split()[0] for line in lines] == ["GET", "PATCH"]
         assert there == []
 

@@ -101,9 +101,9 @@ async def answer_of(lab: Lab, last: str, number: int, head: str) -> Any:
         "reviews": f"{root}/pulls/{number}/reviews",
         "comments": f"{root}/issues/{number}/comments",
     }.get(last, f"{root}/pulls/{number}")
-    answer = await lab.forge._asked(lambda: lab.forge._connection.ask(path, ""))
+    answer = await lab.forge._read(lambda: lab.forge._client.get_if_changed(path, ""))
     assert answer is not None
-    lab.forge._connection._login = None
+    lab.forge._client._login = None
     return json.loads(answer.text)
 
 

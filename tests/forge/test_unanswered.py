@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from sgm_tui.forge.refusals import unanswered
+from sgm_tui.forge.refusals import explain_no_answer
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def why(url: str, retries: int = 0) -> str:
         session.trust_env = False
         with pytest.raises(requests.RequestException) as failed:
             session.get(url, timeout=0.2)
-    return unanswered(failed.value, 0.2)
+    return explain_no_answer(failed.value, 0.2)
 
 
 @pytest.mark.parametrize("retries", [0, 1])
@@ -69,4 +69,4 @@ def test_an_answer_that_breaks_off() -> None:
 
 def test_a_certificate_nobody_vouches_for() -> None:
     wrapped = ssl.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate")
-    assert unanswered(requests.exceptions.SSLError(wrapped), 9).startswith("is not trusted: ")
+    assert explain_no_answer(requests.exceptions.SSLError(wrapped), 9).startswith("is not trusted: ")
