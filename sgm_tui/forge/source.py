@@ -42,7 +42,7 @@ class PullRequestSource:
         forge: Lister,
         proposes: ProposedChanges,
         merged: MergedChanges,
-        unrelated_changes: Callable[[str], tuple[UnrelatedChange, ...] | None],
+        unrelated_changes_in: Callable[[str], tuple[UnrelatedChange, ...] | None],
         seconds: float,
         after: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
@@ -52,7 +52,7 @@ class PullRequestSource:
             forge: lists the pull requests.
             proposes: returns what the head of a pull request would change.
             merged: returns what a merge commit changed.
-            besides: returns what else a head changes; None where its commits are not in the clone.
+            unrelated_changes_in: returns what else a head changes; None where its commits are not in the clone.
             seconds: between two polls.
             after: awaited before the first poll: what a pull request proposes is read from the clone.
         """
@@ -60,7 +60,7 @@ class PullRequestSource:
         self._forge = forge
         self._proposes = proposes
         self._merged = merged
-        self._besides = unrelated_changes
+        self._unrelated_changes_in = unrelated_changes_in
         self._after = after
         self._polling = PollLoop(seconds, Backoff(seconds, _LONGEST_RETRY), requested_pause=_pause_of_limit)
 
@@ -73,7 +73,7 @@ class PullRequestSource:
 
         async def look() -> None:
             requests = await self._forge.list_recent(self._proposes, self._merged)
-            requests = await run_in(Lane.GIT_READS, self._with_besides, requests)
+            requests = await run_in(Lane.GIT_READS, self._with_unrelated_changes, requests)
             publish(PullRequestsListed(self.source, requests, self._forge.note))
 
         if self._after is not None:
@@ -82,18 +82,21 @@ class PullRequestSource:
             look, lambda error, pause: publish(SourceUnreachable(self.source, error.message, pause))
         )
 
-    def _with_besides(self, requests: Sequence[PullRequest]) -> tuple[PullRequest, ...]:
+    def _with_unrelated_changes(self, requests: Sequence[PullRequest]) -> tuple[PullRequest, ...]:
         """Add what else each open pull request changes.
 
         One whose commits are not in the clone, such as a fork's, has that marked as unknown.
         """
-        return tuple(self._with_besides_of_one(one) if one.state == "open" else one for one in requests)
-
-    def _with_besides_of_one(self, request: PullRequest) -> PullRequest:
-        unrelated_changes = self._besides(request.head)
-        if unrelated_changes is None:
-            return replace(request, unknown=request.unknown | {"proposes"})
-        return replace(request, unrelated_changes=unrelated_changes)
+        completed: list[PullRequest] = []
+        for request in requests:
+            changes = self._unrelated_changes_in(request.head) if request.state == "open" else ()
+            if changes is None:
+                completed.append(replace(request, unknown=request.unknown | {"proposes"}))
+            elif request.state == "open":
+                completed.append(replace(request, unrelated_changes=changes))
+            else:
+                completed.append(request)
+        return tuple(completed)
 
 
 def _pause_of_limit(error: SgmError) -> float | None:
