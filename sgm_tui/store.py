@@ -123,7 +123,7 @@ class Store:
         self._services: tuple[ServiceName, ...] = ()
         self._moving: set[CellKey] = set()
         self._dirty: set[CellKey] = set()
-        self.arrivals: Counter[SourceId] = Counter()
+        self.answer_parts: Counter[SourceId] = Counter()
         """How many parts of answers each source has sent: while it grows, the source is answering."""
         self.configure(fleet or Fleet(), repository=repository, sources=sources)
 
@@ -150,7 +150,7 @@ class Store:
         """What is staged."""
         return self._plan
 
-    def moves(self, cluster: str) -> bool:
+    def has_activity(self, cluster: str) -> bool:
         """Whether anything in that cluster is under way or in trouble."""
         return any(key.cluster == cluster for key in self._moving)
 
@@ -170,7 +170,7 @@ class Store:
         """Take in one observation; the next frame shows it."""
         match observation:
             case AnswerArriving(source):
-                self.arrivals[source] += 1
+                self.answer_parts[source] += 1
                 return
             case SourceUnreachable(source, reason):
                 self._mark(source, "stale", reason)

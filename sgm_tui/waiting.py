@@ -31,7 +31,7 @@ async def complete_snapshot(store: Store, seconds: float | None, selection: Sele
                 if snapshot.problem or not missing:
                     return snapshot
                 sources = sources_of(snapshot, selection)
-                reached = (missing, sum(store.arrivals[one.source] for one in sources))
+                reached = (missing, sum(store.answer_parts[one.source] for one in sources))
                 if reached != progress:
                     progress, since = reached, clock()
                 elif clock() - since > _patience(sources):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sgm_tui.gitops.repository import Repository
     from sgm_tui.gitops.source import GitSource
     from sgm_tui.gitops.tree import Tree
-    from sgm_tui.gitops.unrelated_changes import BesidesReader
+    from sgm_tui.gitops.unrelated_changes import UnrelatedChangeReader
     from sgm_tui.live.connection import ClusterConnection
     from sgm_tui.operations.audit import Audit
     from sgm_tui.operations.reading import CommitReader
@@ -155,14 +155,14 @@ class Connection:
         from sgm_tui.gitops.repository import Repository
         from sgm_tui.gitops.source import GitSource
         from sgm_tui.gitops.tree import Tree
-        from sgm_tui.gitops.unrelated_changes import BesidesReader
+        from sgm_tui.gitops.unrelated_changes import UnrelatedChangeReader
 
         git_token = token if may_send_to(config.repository.url, config) else ""
         tree = Tree(config)
         permission = self._session.permission
         repository = Repository(config.repository.url, config.repository.branch, clones, token=lambda: git_token)
         repository.permission = permission
-        unrelated_changes = BesidesReader(config, tree, repository)
+        unrelated_changes = UnrelatedChangeReader(config, tree, repository)
         permission.protected_stages_of = ChangedStages(
             fleet_of(config), tree, repository, unrelated_changes
         ).protected_by
@@ -195,7 +195,7 @@ class Connection:
         git: GitSource,
         token: str,
         offs: list[SourceOff],
-        unrelated_changes: BesidesReader,
+        unrelated_changes: UnrelatedChangeReader,
     ) -> GithubForge | None:
         from sgm_tui.forge.github import GithubForge
         from sgm_tui.forge.source import PullRequestSource
@@ -215,7 +215,7 @@ class Connection:
             PullRequestSource(
                 forge,
                 lambda head: tree.proposals(repository, head),
-                lambda commit: tree.brought(repository, commit),
+                lambda commit: tree.versions_changed_by(repository, commit),
                 unrelated_changes.of,
                 config.github.interval_seconds,
                 lambda: _read_once(git, repository),
@@ -403,7 +403,7 @@ def _cluster_sources(
     if not hubs:
         offs.append(SourceOff(SourceId("argocd"), "argocd.hubs is not configured"))
     for cluster in config.clusters:
-        connection, moves = clusters[cluster.name], functools.partial(store.moves, cluster.name)
+        connection, moves = clusters[cluster.name], functools.partial(store.has_activity, cluster.name)
         yield RolloutSource(connection, cluster.name, naming)
         yield ScalingSource(connection, cluster.name, naming, moves)
         if cluster.prometheus:
@@ -420,11 +420,11 @@ async def _read_once(git: GitSource, repository: Repository) -> None:
     try:
         await run_in(Lane.GIT_READS, repository.head)
     except SgmError:
-        await git.looked.wait()
+        await git.first_attempt.wait()
     else:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FETCHED_SECONDS):
-                await git.looked.wait()
+                await git.first_attempt.wait()
 
 
 def git_knows(git: GitSource) -> Callable[[str], bool]:

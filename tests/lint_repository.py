@@ -8,9 +8,9 @@ from typing import Any
 
 from sgm_tui.config.file import load
 from sgm_tui.errors import ConfigError
+from sgm_tui.gitops.parsed_repository import Checkout
 from sgm_tui.lint.findings import Finding, Report
 from sgm_tui.lint.run import lint
-from sgm_tui.lint.subject import Checkout
 
 TEAM_FILE = """\
 repository: {url: https://github.com/acme/gitops.git}

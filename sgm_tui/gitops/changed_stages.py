@@ -6,13 +6,15 @@ from sgm_tui.fleet.model import Fleet, StageName
 from sgm_tui.fleet.pull_request_actions import protected_stages
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
-from sgm_tui.gitops.unrelated_changes import BesidesReader
+from sgm_tui.gitops.unrelated_changes import UnrelatedChangeReader
 
 
 class ChangedStages:
     """Compares commits with the main branch, by the rule the screens ask by: what stages share is every stage's."""
 
-    def __init__(self, fleet: Fleet, tree: Tree, repository: Repository, unrelated_changes: BesidesReader) -> None:
+    def __init__(
+        self, fleet: Fleet, tree: Tree, repository: Repository, unrelated_changes: UnrelatedChangeReader
+    ) -> None:
         self._fleet = fleet
         self._tree = tree
         self._repository = repository

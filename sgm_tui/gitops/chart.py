@@ -42,7 +42,7 @@ class _Reading:
     """Helpers that were read already."""
 
 
-def pod_values(files: Mapping[str, bytes]) -> frozenset[str] | None:
+def find_pod_values(files: Mapping[str, bytes]) -> frozenset[str] | None:
     """The dotted keys of the values that the pod templates of a chart read; None when that cannot be told.
 
     Args:
@@ -65,7 +65,7 @@ def pod_values(files: Mapping[str, bytes]) -> frozenset[str] | None:
     return frozenset(reading.keys) if any(found) else None
 
 
-def reaching(differing: Iterable[str], read: frozenset[str]) -> tuple[str, ...]:
+def filter_keys_read(differing: Iterable[str], read: frozenset[str]) -> tuple[str, ...]:
     """The keys among `differing` of which a part, or all, is read."""
     return tuple(one for one in differing if any(_meet(one, key) for key in read))
 

@@ -24,7 +24,7 @@ from sgm_tui.fleet.history.trailers import (
 )
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.gitops.repository import Commit, Repository
-from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 from sgm_tui.untrusted_text import clean
 
 _REVERT = re.compile(r"revert(?:\([^)]*\))?!?:|Revert \"", re.IGNORECASE)
@@ -48,7 +48,7 @@ class History:
         self._ours: dict[str, bool] = {}
         self._identities: dict[str, frozenset[str]] = {}
 
-    def past_of(self, key: CellKey) -> tuple[PastVersion, ...]:
+    def past_versions(self, key: CellKey) -> tuple[PastVersion, ...]:
         """The versions of a cell, newest first, one entry for each commit that changed it.
 
         Raises:
@@ -67,7 +67,9 @@ class History:
             SgmError: the repository cannot be read.
         """
         keys = [CellKey(service, StageName(one.stage), ClusterName(one.name)) for one in self._config.clusters]
-        pasts = sorted((past for key in keys for past in self.past_of(key)), key=lambda past: past.at, reverse=True)
+        pasts = sorted(
+            (past for key in keys for past in self.past_versions(key)), key=lambda past: past.at, reverse=True
+        )
         return tuple(dict.fromkeys(past.version for past in pasts))
 
     def known_bad(self, service: ServiceName) -> dict[Version, str]:
@@ -86,13 +88,13 @@ class History:
         Raises:
             SgmError: the repository cannot be read.
         """
-        pasts = {key: those for key in keys if (those := self.past_of(key))}
+        pasts = {key: those for key in keys if (those := self.past_versions(key))}
         newest = [past for those in pasts.values() if (past := newest_promotion(those)) is not None]
         with self._lock:
             order = self._positions
         return last_promotion(pasts, order, {past.revision: self._identities_of(past) for past in newest})
 
-    def silent_reverts(self, service: ServiceName) -> dict[str, tuple[int, Version]]:
+    def reverts_without_trailers(self, service: ServiceName) -> dict[str, tuple[int, Version]]:
         """Commit → pull request it names (0: none) and the version that was left, of each way back without our words.
 
         It went back to an earlier version, and somebody wrote another message when it was squashed.
@@ -102,14 +104,14 @@ class History:
         """
         found: dict[str, tuple[int, Version]] = {}
         for cluster in self._config.clusters:
-            pasts = self.past_of(CellKey(service, StageName(cluster.stage), ClusterName(cluster.name)))
+            pasts = self.past_versions(CellKey(service, StageName(cluster.stage), ClusterName(cluster.name)))
             for at, past in enumerate(pasts):
                 has_gone_back = any(past.version == older.version for older in pasts[at + 2 :])
                 if has_gone_back and not self._is_ours(past):
                     found[past.revision] = past.number or 0, pasts[at + 1].version
         return found
 
-    def let_go_since(self, revision: str, service: ServiceName, version: Version) -> bool:
+    def is_unmarked_since(self, revision: str, service: ServiceName, version: Version) -> bool:
         """Whether a commit after this one lets a version go again."""
         later = self._repository.messages(f"{revision}..{self._repository.head()}", (UNMARK,))
         return any(unmarks_version(one, service, version) for one in later)
@@ -128,9 +130,9 @@ class History:
             self._identities[past.revision] = identities_in(self._repository.messages(merged, (CHANGE, PROMOTION)))
         return self._identities[past.revision]
 
-    def at_commit(self, key: CellKey, revision: str) -> PastVersion | None:
+    def find_past_version(self, key: CellKey, revision: str) -> PastVersion | None:
         """What a cell wanted at a commit, given in full or by its first characters; None when that is not known."""
-        pasts = self.past_of(key)
+        pasts = self.past_versions(key)
         with self._lock:
             positions = self._positions
         found = [at for sha, at in positions.items() if len(revision) >= 4 and sha.startswith(revision)]
@@ -138,7 +140,7 @@ class History:
             return None
         return next((past for past in pasts if positions.get(past.revision, found[0] + 1) <= found[0]), None)
 
-    def last_commit(self, past: PastVersion, pasts: Sequence[PastVersion]) -> str:
+    def find_last_commit(self, past: PastVersion, pasts: Sequence[PastVersion]) -> str:
         """The last commit at which git wanted a version: the one before the next version came."""
         at = pasts.index(past)
         return pasts[at - 1].parent if at else self._head
@@ -193,7 +195,7 @@ class History:
 
     def _version(self, data: bytes) -> Version | None:
         try:
-            return Version(clean(version_in(data, self._config.layout.image_key)))
+            return Version(clean(read_version(data, self._config.layout.image_key)))
         except UnreadableError:
             return None
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sgm_tui.fleet.desired import DesiredState
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.gitops.repository import Repository
-from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 from sgm_tui.untrusted_text import clean
 
 _MOST_READ = 2_000
@@ -44,7 +44,7 @@ def releases_in(repository: Repository, state: DesiredState, image_key: str) -> 
     places = touched[:_MOST_READ]
     for (_, path), data in zip(places, repository.read_at(places), strict=True):
         try:
-            version = Version(clean(version_in(data, image_key))) if data is not None else None
+            version = Version(clean(read_version(data, image_key))) if data is not None else None
         except UnreadableError:
             continue  # it held no version then
         if version is not None:

@@ -33,7 +33,7 @@ class GitSource:
         self.source = SourceId("git")
         self.state: DesiredState | None = None
         """The newest desired state."""
-        self.looked = asyncio.Event()
+        self.first_attempt = asyncio.Event()
         """Set once it has been looked for, found or not."""
         self._repository = repository
         self._tree = tree
@@ -56,12 +56,12 @@ class GitSource:
 
         async def look() -> None:
             await self._look(publish)
-            self.looked.set()
+            self.first_attempt.set()
             await self._list_releases()
 
         def report(error: SgmError, pause: float) -> None:
             publish(SourceUnreachable(self.source, error.message, pause))
-            self.looked.set()
+            self.first_attempt.set()
 
         await self._remember(publish)
         await self._polling.run(look, report)

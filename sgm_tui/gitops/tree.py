@@ -10,7 +10,7 @@ from sgm_tui.config.schema import Config
 from sgm_tui.fleet.desired import Desired, DesiredState
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.gitops.repository import Commit, Repository
-from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 from sgm_tui.untrusted_text import clean
 
 _MOST_PROPOSALS = 500
@@ -130,7 +130,7 @@ class Tree:
         self._proposals[repository.head(), head] = found
         return found
 
-    def brought(self, repository: Repository, commit: str) -> tuple[tuple[CellKey, Version], ...] | None:
+    def versions_changed_by(self, repository: Repository, commit: str) -> tuple[tuple[CellKey, Version], ...] | None:
         """What a commit of the main branch changed against the one before; None where it is not in the clone."""
         known = self._brought.get(commit)
         if known is not None or not repository.has(commit):
@@ -167,7 +167,7 @@ class Tree:
         unread = sorted(blobs - self._versions.keys())
         for blob, data in repository.read_blobs(unread).items():
             try:
-                self._versions[blob] = Version(clean(version_in(data, self._config.layout.image_key)))
+                self._versions[blob] = Version(clean(read_version(data, self._config.layout.image_key)))
             except UnreadableError as error:
                 self._versions[blob] = error
         return self._versions

@@ -10,7 +10,7 @@ from sgm_tui.fleet.facts import UnrelatedChange
 from sgm_tui.fleet.model import StageName
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
-from sgm_tui.gitops.yaml.compare import differing
+from sgm_tui.gitops.yaml.compare import find_differing_keys
 from sgm_tui.gitops.yaml.values import UnreadableError
 from sgm_tui.untrusted_text import clean
 
@@ -19,7 +19,7 @@ _MOST = 40
 _MOST_HEADS = 512
 
 
-class BesidesReader:
+class UnrelatedChangeReader:
     """Compares branches with where they left the main branch; remembers each as long as neither moves."""
 
     def __init__(self, config: Config, tree: Tree, repository: Repository) -> None:
@@ -61,7 +61,7 @@ class BesidesReader:
         """The keys that differ and are not the version, nor the list that holds it; None where nobody can tell."""
         blobs = self._repository.read_blobs([before, after])
         try:
-            found = differing(blobs[before], blobs[after])
+            found = find_differing_keys(blobs[before], blobs[after])
             return tuple(clean(key) for key in found if not f"{self._key}.".startswith((f"{key}.", f"{key}[")))
         except (KeyError, UnreadableError):
             return None

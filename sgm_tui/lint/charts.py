@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sgm_tui.gitops.parsed_repository import ParsedRepository
 from sgm_tui.lint.findings import Finding, Said, Skipped, found, several
-from sgm_tui.lint.subject import Subject
 from sgm_tui.yaml_reader.marked import Place, place_of
 
 _REFERENCE = re.compile(r"\.Values((?:\.[A-Za-z_][\w]*)*)")
@@ -43,19 +43,19 @@ class _Chart:
     """A dependency is not in the repository, and might read anything."""
 
 
-def check(subject: Subject) -> Said:
+def check(repository: ParsedRepository) -> Said:
     """Every values file an Application gives to a chart of this repository, and the values of umbrella charts."""
-    given = _given(subject)
+    given = _given(repository)
     if not given:
         yield Skipped(("values-unread",), "no Application gives values to a chart of this repository")
     charts: dict[str, _Chart | None] = {}
     for path, folders in sorted(given.items()):
         for folder in sorted(folders):
             if folder not in charts:
-                charts[folder] = _chart(subject, folder)
+                charts[folder] = _chart(repository, folder)
             chart = charts[folder]
-            if chart is not None and path in subject.checkout.files:
-                documents = [one for one in subject.parsed(path).values[:1] if isinstance(one, Mapping)]
+            if chart is not None and path in repository.checkout.files:
+                documents = [one for one in repository.parse_file(path).values[:1] if isinstance(one, Mapping)]
                 yield from _together([one for values in documents for one in _unread(chart, values, path)], folder)
 
 
@@ -69,31 +69,31 @@ def _together(findings: Sequence[Finding], folder: str) -> Iterator[Finding]:
         yield replace(found("values-unread", loose[0].place, message), asked=tuple(one.place for one in loose[1:]))
 
 
-def _given(subject: Subject) -> dict[str, set[str]]:
+def _given(repository: ParsedRepository) -> dict[str, set[str]]:
     """Values file → folders of the charts it is given to."""
     given: dict[str, set[str]] = defaultdict(set)
-    for one in subject.applications:
-        for source, path in subject.value_files(one):
+    for one in repository.applications:
+        for source, path in repository.value_files(one):
             folder = source.path.strip("/")
-            if folder in subject.charts and subject.here(source) and not source.chart:
+            if folder in repository.charts and repository.reads_these_files(source) and not source.chart:
                 given[path].add(folder)
-    for folder in subject.charts:
+    for folder in repository.charts:
         # An umbrella chart only wraps its dependencies: its own values are meant for them.
-        if not _templates(subject, folder) and f"{folder}/values.yaml" in subject.checkout.files:
+        if not _templates(repository, folder) and f"{folder}/values.yaml" in repository.checkout.files:
             given[f"{folder}/values.yaml"].add(folder)
     return given
 
 
-def _templates(subject: Subject, folder: str) -> list[str]:
-    return [path for path in subject.paths if path.startswith(f"{folder}/templates/")]
+def _templates(repository: ParsedRepository, folder: str) -> list[str]:
+    return [path for path in repository.paths if path.startswith(f"{folder}/templates/")]
 
 
-def _chart(subject: Subject, folder: str) -> _Chart | None:
+def _chart(repository: ParsedRepository, folder: str) -> _Chart | None:
     """None for a chart that takes its values as a whole, so that every key is known."""
-    dependencies = _dependencies(subject, folder)
+    dependencies = _dependencies(repository, folder)
     text = "\n".join(
-        subject.checkout.files[path].decode("utf-8", "replace")
-        for path in subject.paths
+        repository.checkout.files[path].decode("utf-8", "replace")
+        for path in repository.paths
         if path.startswith((f"{folder}/templates/", f"{folder}/charts/")) and "/templates/" in path
     )
     if _WHOLE.search(_INDEX.sub("", text)):
@@ -101,31 +101,31 @@ def _chart(subject: Subject, folder: str) -> _Chart | None:
     references = [tuple(one.split(".")[1:]) for one in _REFERENCE.findall(text)]
     references += [tuple(re.findall(r"\"([^\"]+)\"", one)) for one in _INDEX.findall(text)]
     conditions = ",".join(str(one.get("condition") or "") for one in dependencies).split(",")
-    own = _templates(subject, folder)
+    own = _templates(repository, folder)
     return _Chart(
         folder=folder,
-        schema=_schema(subject, folder),
-        defaults=_first(subject, f"{folder}/values.yaml") if own else {},
+        schema=_schema(repository, folder),
+        defaults=_first(repository, f"{folder}/values.yaml") if own else {},
         read=frozenset(one for one in (*references, *(tuple(one.strip().split(".")) for one in conditions)) if one),
         free=_ANYTHING | {str(one.get("alias") or one.get("name")) for one in dependencies},
-        unseen=bool(own) and any(not _vendored(subject, folder, one) for one in dependencies),
+        unseen=bool(own) and any(not _vendored(repository, folder, one) for one in dependencies),
     )
 
 
-def _dependencies(subject: Subject, folder: str) -> list[Mapping[str, Any]]:
+def _dependencies(repository: ParsedRepository, folder: str) -> list[Mapping[str, Any]]:
     """The charts a chart depends on, by its Chart.yaml or, as Helm 2 had it, its requirements.yaml."""
-    files = (_first(subject, f"{folder}/{name}") for name in ("Chart.yaml", "requirements.yaml"))
+    files = (_first(repository, f"{folder}/{name}") for name in ("Chart.yaml", "requirements.yaml"))
     listed = (file.get("dependencies") for file in files if isinstance(file, Mapping))
     return [one for entries in listed if isinstance(entries, list) for one in entries if isinstance(one, Mapping)]
 
 
-def _first(subject: Subject, path: str) -> Any:
-    values = subject.parsed(path).values if path in subject.checkout.files else ()
+def _first(repository: ParsedRepository, path: str) -> Any:
+    values = repository.parse_file(path).values if path in repository.checkout.files else ()
     return values[0] if values else {}
 
 
-def _schema(subject: Subject, folder: str) -> Mapping[str, Any] | None:
-    data = subject.checkout.files.get(f"{folder}/values.schema.json")
+def _schema(repository: ParsedRepository, folder: str) -> Mapping[str, Any] | None:
+    data = repository.checkout.files.get(f"{folder}/values.schema.json")
     if data is None:
         return None
     try:
@@ -135,8 +135,8 @@ def _schema(subject: Subject, folder: str) -> Mapping[str, Any] | None:
     return schema if isinstance(schema, dict) else None
 
 
-def _vendored(subject: Subject, folder: str, dependency: Mapping[str, Any]) -> bool:
-    return f"{folder}/charts/{dependency.get('name')}" in subject.charts
+def _vendored(repository: ParsedRepository, folder: str, dependency: Mapping[str, Any]) -> bool:
+    return f"{folder}/charts/{dependency.get('name')}" in repository.charts
 
 
 def _unread(chart: _Chart, values: Mapping[str, Any], path: str) -> Iterator[Finding]:

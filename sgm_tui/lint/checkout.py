@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sgm_tui.errors import UnreachableError
-from sgm_tui.lint.subject import Checkout
+from sgm_tui.gitops.parsed_repository import Checkout
 from sgm_tui.yaml_reader.nodes import LARGEST
 
 _NOT_OURS = frozenset({".git", "node_modules", "__pycache__", ".venv", ".tox", ".terraform"})

@@ -7,29 +7,29 @@ from collections.abc import Iterator
 
 from sgm_tui.config.schema import Config
 from sgm_tui.fleet.argo.objects import Cluster
+from sgm_tui.gitops.parsed_repository import ParsedRepository
 from sgm_tui.lint.findings import Finding, Said, Skipped, found
-from sgm_tui.lint.subject import Subject
 from sgm_tui.yaml_reader.marked import Place
 
 
-def check(subject: Subject) -> Said:
+def check(repository: ParsedRepository) -> Said:
     """Every declaration of a cluster."""
-    declared = subject.argo.clusters
+    declared = repository.argo.clusters
     for one in declared:
         if one.credentials:
             yield found("cluster-credentials", one.place, f"{one.name} is declared with its credentials (config)")
-    if not declared or subject.config is None:
+    if not declared or repository.config is None:
         reason = "sgm.yaml cannot be used" if declared else "no cluster is declared in this repository"
         yield Skipped(("cluster-mismatch",), reason)
         return
     for one in declared:
-        yield from _mismatch(one, subject.config)
+        yield from _mismatch(one, repository.config)
     names = {one.name for one in declared}
-    for cluster in subject.config.clusters:
+    for cluster in repository.config.clusters:
         if cluster.name not in names:
             nearest = difflib.get_close_matches(cluster.name, sorted(names), n=1, cutoff=0.8)
             hint = f"; {nearest[0]} is" if nearest else ""
-            yield found("cluster-mismatch", _listed(subject, cluster.name), f"{cluster.name} is not declared{hint}")
+            yield found("cluster-mismatch", _listed(repository, cluster.name), f"{cluster.name} is not declared{hint}")
 
 
 def _mismatch(one: Cluster, config: Config) -> Iterator[Finding]:
@@ -48,10 +48,10 @@ def _mismatch(one: Cluster, config: Config) -> Iterator[Finding]:
         yield found("cluster-mismatch", one.place, message)
 
 
-def _listed(subject: Subject, name: str) -> Place:
+def _listed(repository: ParsedRepository, name: str) -> Place:
     """Where sgm.yaml names a cluster."""
-    path = subject.checkout.team_file
-    text = subject.checkout.files.get(path, b"").decode("utf-8", "replace")
+    path = repository.checkout.team_file
+    text = repository.checkout.files.get(path, b"").decode("utf-8", "replace")
     for number, line in enumerate(text.splitlines(), 1):
         if line.rstrip().endswith(f"name: {name}"):
             return Place(path, number)

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from sgm_tui.gitops.parsed_repository import ParsedRepository
 from sgm_tui.gitops.yaml.image_values import image_in
 from sgm_tui.lint.findings import Finding, Said, Skipped, found, several
 from sgm_tui.lint.image_key import locate
-from sgm_tui.lint.subject import Subject, node_place
-from sgm_tui.yaml_reader.marked import Place
+from sgm_tui.yaml_reader.marked import Place, place_of_node
 from sgm_tui.yaml_reader.nodes import ScalarNode
 
 
-def check(subject: Subject) -> Said:
+def check(repository: ParsedRepository) -> Said:
     """Every service over all its values files."""
-    if subject.config is None or not subject.cells_of:
+    if repository.config is None or not repository.cells_by_file:
         yield Skipped(("stage-drift",), "no values file is known")
         return
     files: dict[str, dict[str, str]] = defaultdict(dict)
-    for cluster in subject.config.clusters:
-        for cell, path in subject.cells.items():
-            if cell.cluster == cluster.name and path in subject.cells_of:
+    for cluster in repository.config.clusters:
+        for cell, path in repository.cells.items():
+            if cell.cluster == cluster.name and path in repository.cells_by_file:
                 files[cell.service].setdefault(path, cell.stage)
     for service in sorted(files):
-        for key in _matching(subject.config.layout.image_key):
-            yield from _drift(subject, files[service], key, subject.config.layout.image_key)
+        for key in _matching(repository.config.layout.image_key):
+            yield from _drift(repository, files[service], key, repository.config.layout.image_key)
 
 
 def _matching(image_key: str) -> tuple[str, ...]:
@@ -39,12 +39,12 @@ def _compared(value: str, key: str, image_key: str) -> str:
     return image_in(value, key) if key == image_key else value
 
 
-def _drift(subject: Subject, files: dict[str, str], key: str, image_key: str) -> Iterator[Finding]:
+def _drift(repository: ParsedRepository, files: dict[str, str], key: str, image_key: str) -> Iterator[Finding]:
     values: dict[str, tuple[str, Place]] = {}
     for path in files:
-        node = locate(subject.parsed(path).nodes, key).node
+        node = locate(repository.parse_file(path).nodes, key).node
         if isinstance(node, ScalarNode) and (value := _compared(node.value, key, image_key)):
-            values[path] = (value, node_place(node, path))
+            values[path] = (value, place_of_node(node, path))
     # Of equally frequent values the first wins, and files come in the order of stages.
     usual = Counter(value for value, _ in values.values()).most_common(1)
     for path, (value, place) in values.items():

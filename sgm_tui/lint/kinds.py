@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sgm_tui.gitops.parsed_repository import ParsedRepository
 from sgm_tui.lint.findings import Finding, Said, Skipped, found, several
-from sgm_tui.lint.subject import Subject
 from sgm_tui.yaml_reader.marked import Place
 
 _KIND = re.compile(r"kind:\s*[\"']?([A-Za-z]+)[\"']?\s*(?:#.*)?")
@@ -42,19 +42,19 @@ class _Object:
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
 
-def check(subject: Subject) -> Said:
+def check(repository: ParsedRepository) -> Said:
     """Every Application that is a chart of this repository."""
     brought: dict[str, list[_Object]] = {}
     refused: dict[tuple[str, _Object], list[str]] = defaultdict(list)
-    for one in subject.applications:
-        known = subject.projects_of(one)
+    for one in repository.applications:
+        known = repository.projects_of(one)
         project = known[0] if len(known) == 1 else None
         for source in one.sources if project is not None else ():
             folder = source.path.strip("/")
-            if folder not in subject.charts or source.chart or not subject.here(source):
+            if folder not in repository.charts or source.chart or not repository.reads_these_files(source):
                 continue
             if folder not in brought:
-                brought[folder] = list(_objects(subject, folder))
+                brought[folder] = list(_objects(repository, folder))
             for made in brought[folder]:
                 namespaced = made.kind not in _CLUSTER_SCOPED
                 if project is not None and not project.allows_kind(made.group, made.kind, namespaced=namespaced):
@@ -69,10 +69,10 @@ def _finding(project: str, made: _Object, names: list[str]) -> Finding:
     return found("project-kind", made.place, message)
 
 
-def _objects(subject: Subject, folder: str) -> Iterator[_Object]:
-    for path in subject.paths:
+def _objects(repository: ParsedRepository, folder: str) -> Iterator[_Object]:
+    for path in repository.paths:
         if path.startswith(f"{folder}/templates/") and path.endswith((".yaml", ".yml")):
-            yield from _of_template(subject.checkout.files[path].decode("utf-8", "replace"), path)
+            yield from _of_template(repository.checkout.files[path].decode("utf-8", "replace"), path)
 
 
 def _of_template(text: str, path: str) -> Iterator[_Object]:

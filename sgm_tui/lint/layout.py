@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sgm_tui.config.schema import Config
+from sgm_tui.gitops.parsed_repository import ParsedRepository
 from sgm_tui.lint.findings import Finding, Said, Skipped, found, several
 from sgm_tui.lint.image_key import locate
-from sgm_tui.lint.subject import Subject
 from sgm_tui.yaml_reader.marked import Place
 
 _RULES = ("layout-unmatched", "layout-unknown-stage", "layout-unknown-cluster", "layout-shadowed", "service-gap")
@@ -21,16 +21,16 @@ _MANY = 4
 _SERVICE = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
 
 
-def check(subject: Subject) -> Said:
+def check(repository: ParsedRepository) -> Said:
     """Values files nobody looks at, folders of unknown names, services that are not everywhere."""
-    if subject.config is None:
+    if repository.config is None:
         yield Skipped(_RULES, "sgm.yaml cannot be used")
         return
-    if not subject.cells:
+    if not repository.cells:
         yield Skipped(("service-gap", "layout-shadowed"), "no file matches layout.values")
-    yield from _strays(subject, subject.config)
-    yield from _gaps(subject, subject.config)
-    for path in sorted(subject.checkout.links & set(subject.cells.values())):
+    yield from _strays(repository, repository.config)
+    yield from _gaps(repository, repository.config)
+    for path in sorted(repository.checkout.links & set(repository.cells.values())):
         yield found("values-symlink", Place(path), "the values file is a symbolic link")
 
 
@@ -104,17 +104,21 @@ def _loose(template: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def _strays(subject: Subject, config: Config) -> Iterator[Finding]:
+def _strays(repository: ParsedRepository, config: Config) -> Iterator[Finding]:
     """Files that look like values files, and are none of any cell."""
     layout = _Layout(config)
     unknown: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     unmatched: list[str] = []
-    for path in subject.paths:
+    for path in repository.paths:
         folder, _, name = path.rpartition("/")
-        if path in subject.cells_of or folder in subject.charts or (layout.endings and name not in layout.endings):
+        if (
+            path in repository.cells_by_file
+            or folder in repository.charts
+            or (layout.endings and name not in layout.endings)
+        ):
             continue
         readings = layout.read(path)
-        holds = _holds_version(subject, layout, path)
+        holds = _holds_version(repository, layout, path)
         guesses = [one for one in readings if (one.telling or holds) and (holds or one.stage in layout.stages)]
         known = next((one for one in readings if layout.knows(one)), None)
         if known is not None and not _SERVICE.fullmatch(known.service):
@@ -149,15 +153,15 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {nearest[0]}?)" if nearest else ""
 
 
-def _holds_version(subject: Subject, layout: _Layout, path: str) -> bool:
+def _holds_version(repository: ParsedRepository, layout: _Layout, path: str) -> bool:
     if not path.endswith((".yaml", ".yml")):
         return False
-    return locate(subject.parsed(path).nodes, layout.image_key).node is not None
+    return locate(repository.parse_file(path).nodes, layout.image_key).node is not None
 
 
-def _gaps(subject: Subject, config: Config) -> Iterator[Finding]:
+def _gaps(repository: ParsedRepository, config: Config) -> Iterator[Finding]:
     where: dict[str, dict[str, str]] = defaultdict(dict)
-    for key, path in subject.cells.items():
+    for key, path in repository.cells.items():
         where[key.service][key.cluster] = path
     for service, clusters in sorted(where.items()):
         missing: list[str] = []

@@ -7,30 +7,30 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from sgm_tui.fleet.codeowners import OWNER, PLACES, OwnerRule, Owners
+from sgm_tui.gitops.parsed_repository import ParsedRepository
 from sgm_tui.lint.findings import Finding, Said, Skipped, found
-from sgm_tui.lint.subject import Subject
 from sgm_tui.yaml_reader.marked import Place
 
 _RULES = ("codeowners-gap", "codeowners-syntax", "codeowners-hidden", "codeowners-stale", "codeowners-ignored")
 
 
-def check(subject: Subject) -> Said:
+def check(repository: ParsedRepository) -> Said:
     """The one file GitHub reads."""
-    present = [path for path in PLACES if path in subject.checkout.files]
+    present = [path for path in PLACES if path in repository.checkout.files]
     if not present:
         yield Skipped(_RULES, "there is no CODEOWNERS")
         return
     path = present[0]
     for other in present[1:]:
         yield found("codeowners-ignored", Place(other), f"GitHub reads {path} and never this file")
-    text = subject.checkout.files[path].decode("utf-8-sig", "replace")
+    text = repository.checkout.files[path].decode("utf-8-sig", "replace")
     mistakes = list(_syntax(text, path))
     yield from mistakes
     unread = {one.place.line for one in mistakes}
     owners = Owners("\n".join("" if number in unread else line for number, line in enumerate(text.splitlines(), 1)))
-    yield from _idle(owners, subject.paths, path)
-    if subject.cells_of:
-        yield from _gaps(owners, sorted(subject.cells_of), path)
+    yield from _idle(owners, repository.paths, path)
+    if repository.cells_by_file:
+        yield from _gaps(owners, sorted(repository.cells_by_file), path)
 
 
 def _syntax(text: str, path: str) -> Iterator[Finding]:

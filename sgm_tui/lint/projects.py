@@ -11,8 +11,8 @@ from sgm_tui.config.schema import ClusterConfig, Config
 from sgm_tui.durations import DurationError, go_seconds
 from sgm_tui.fleet.argo.objects import IN_CLUSTER, Application, AppProject, DestinationRule, SyncWindow
 from sgm_tui.fleet.argo.schedule import ScheduleError, cron
+from sgm_tui.gitops.parsed_repository import ParsedRepository
 from sgm_tui.lint.findings import Finding, Said, Skipped, found, several
-from sgm_tui.lint.subject import Subject
 from sgm_tui.untrusted_text import clean
 from sgm_tui.yaml_reader.marked import Place, place_of
 
@@ -23,28 +23,28 @@ _SHOWN = 3
 """How many Applications a message names."""
 
 
-def check(subject: Subject) -> Said:
+def check(repository: ParsedRepository) -> Said:
     """Applications against their projects, then the projects themselves."""
-    for problem in subject.argo.malformed:
+    for problem in repository.argo.malformed:
         yield found("argo-object", problem.place, problem.message)
-    if not subject.argo.projects:
+    if not repository.argo.projects:
         yield Skipped((*_ASKED, "project-wildcard", "project-window"), "no AppProject is in this repository")
         return
-    if subject.applications:
-        yield from _asked(subject)
+    if repository.applications:
+        yield from _asked(repository)
     else:
         yield Skipped(_ASKED, "no Application is known")
-    for project in subject.argo.projects:
+    for project in repository.argo.projects:
         yield from _windows(project)
-        if subject.config is not None:
-            yield from _wildcards(project, subject.config)
+        if repository.config is not None:
+            yield from _wildcards(project, repository.config)
 
 
 class _Servers:
     """Names and servers of the declared clusters, either from the other."""
 
-    def __init__(self, subject: Subject) -> None:
-        self._server = {one.name: one.server for one in subject.argo.clusters}
+    def __init__(self, repository: ParsedRepository) -> None:
+        self._server = {one.name: one.server for one in repository.argo.clusters}
         self._server.setdefault(*IN_CLUSTER)
         self._name = {server: name for name, server in self._server.items()}
 
@@ -59,14 +59,14 @@ class _Servers:
         return name or server
 
 
-def _asked(subject: Subject) -> Said:
+def _asked(repository: ParsedRepository) -> Said:
     """One finding a place and thing that is not allowed, however many Applications ask for it."""
-    servers = _Servers(subject)
+    servers = _Servers(repository)
     refused: dict[tuple[str, Place, str], list[str]] = defaultdict(list)
     outside: dict[tuple[str, tuple[DestinationRule, ...]], list[Application]] = defaultdict(list)
     unseen: dict[str, None] = {}
-    for one in subject.applications:
-        projects = subject.projects_of(one)
+    for one in repository.applications:
+        projects = repository.projects_of(one)
         if len(projects) > 1:
             yield Skipped(_ASKED, f"there are {len(projects)} AppProjects {one.project}, of different hubs")
         elif projects:
@@ -76,12 +76,12 @@ def _asked(subject: Subject) -> Said:
                 outside[projects[0].name, rules].append(one)
         elif not one.project:
             refused["project-unknown", one.project_place, "the Application names no project"].append(one.name)
-        elif one.project != _BUILT_IN and subject.unseen_projects:
+        elif one.project != _BUILT_IN and repository.missing_projects_reason:
             unseen[one.project] = None
         elif one.project != _BUILT_IN:
             refused["project-unknown", one.project_place, f"there is no AppProject {one.project}"].append(one.name)
     if unseen:
-        reason = f"AppProject {several(list(unseen), 3)} is not declared here, and {subject.unseen_projects}"
+        reason = f"AppProject {several(list(unseen), 3)} is not declared here, and {repository.missing_projects_reason}"
         yield Skipped(("project-unknown",), reason)
     for (rule, place, message), names in refused.items():
         yield found(rule, place, f"{message} ({several(names)})")

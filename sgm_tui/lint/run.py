@@ -9,9 +9,9 @@ from dataclasses import replace
 from sgm_tui.config.schema import Config
 from sgm_tui.errors import ConfigError
 from sgm_tui.fleet.argo.globs import matches
+from sgm_tui.gitops.parsed_repository import Checkout, ParsedRepository
 from sgm_tui.lint import applications, charts, clusters, drift, kinds, layout, owners, projects, versions, yaml_files
 from sgm_tui.lint.findings import Finding, Report, Said, Skipped, found
-from sgm_tui.lint.subject import Checkout, Subject
 from sgm_tui.yaml_reader.marked import Place
 
 _CONFIG_MESSAGE = re.compile(r"(?P<path>.+?\.ya?ml)(?::(?P<line>\d+))?: (?P<message>.*)", re.DOTALL)
@@ -34,16 +34,16 @@ def lint(
     """
     usable = None if isinstance(config, ConfigError) else config
     checkout = _without(checkout, usable.lint.exclude if usable is not None else ())
-    subject = Subject(checkout, usable, config if isinstance(config, ConfigError) else None)
+    repository = ParsedRepository(checkout, usable, config if isinstance(config, ConfigError) else None)
     findings: dict[Finding, None] = {}
     skipped: list[Skipped] = []
     for check in _CHECKS:
-        for said in check(subject):
+        for said in check(repository):
             if isinstance(said, Skipped):
                 skipped.append(said)
             elif (not only or said.rule in only) and said.rule not in ignore:
                 findings[said] = None
-    made = tuple(sorted(subject.applications, key=lambda one: (one.origin, one.name)))
+    made = tuple(sorted(repository.applications, key=lambda one: (one.origin, one.name)))
     return Report(tuple(sorted(findings, key=_order)), tuple(skipped), len(checkout.files), made)
 
 
@@ -69,16 +69,16 @@ def _order(finding: Finding) -> tuple[str, int, int, str, str]:
     return place.path, place.line, place.column, finding.rule, finding.message
 
 
-def _config(subject: Subject) -> Said:
-    if subject.config_error is None:
+def _config(repository: ParsedRepository) -> Said:
+    if repository.config_error is None:
         return
-    match = _CONFIG_MESSAGE.fullmatch(subject.config_error.message)
-    message = match["message"] if match else subject.config_error.message
+    match = _CONFIG_MESSAGE.fullmatch(repository.config_error.message)
+    message = match["message"] if match else repository.config_error.message
     line = int(match["line"] or 1) if match else 1
-    yield found("config", Place(subject.checkout.team_file, line), message, subject.config_error.hint)
+    yield found("config", Place(repository.checkout.team_file, line), message, repository.config_error.hint)
 
 
-_CHECKS: tuple[Callable[[Subject], Said], ...] = (
+_CHECKS: tuple[Callable[[ParsedRepository], Said], ...] = (
     _config,
     yaml_files.check,
     layout.check,

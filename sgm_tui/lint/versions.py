@@ -6,13 +6,13 @@ import difflib
 import re
 from collections.abc import Iterator
 
+from sgm_tui.gitops.parsed_repository import ParsedRepository
 from sgm_tui.gitops.yaml.edits import EditRefusedError, edit
 from sgm_tui.gitops.yaml.image_values import reference_in
 from sgm_tui.gitops.yaml.values import unprintable
 from sgm_tui.lint.findings import Finding, Said, Skipped, found
 from sgm_tui.lint.image_key import Located, locate
-from sgm_tui.lint.subject import Subject, node_place
-from sgm_tui.yaml_reader.marked import Place
+from sgm_tui.yaml_reader.marked import Place, place_of_node
 from sgm_tui.yaml_reader.nodes import MappingNode, Node, ScalarNode
 from sgm_tui.yaml_reader.scalars import shown
 
@@ -27,20 +27,20 @@ _RANGE = re.compile(r"[\^~><=*]|(?:^|\.)x(?:$|\.)")
 _RISKY = ("&", "*", "<<", "{{", "{%", "ENC[", "sops:", "!", "\t")
 
 
-def check(subject: Subject) -> Said:
+def check(repository: ParsedRepository) -> Said:
     """Every values file the layout finds."""
-    if subject.config is None:
+    if repository.config is None:
         yield Skipped(_RULES, "sgm.yaml cannot be used")
         return
-    if not subject.cells_of:
+    if not repository.cells_by_file:
         yield Skipped(_RULES, "no file matches layout.values")
-    for path in sorted(subject.cells_of):
-        if subject.parsed(path).error is None:
-            yield from _version(subject, path, subject.config.layout.image_key)
+    for path in sorted(repository.cells_by_file):
+        if repository.parse_file(path).error is None:
+            yield from _version(repository, path, repository.config.layout.image_key)
 
 
-def _version(subject: Subject, path: str, key: str) -> Iterator[Finding]:
-    nodes = subject.parsed(path).nodes
+def _version(repository: ParsedRepository, path: str, key: str) -> Iterator[Finding]:
+    nodes = repository.parse_file(path).nodes
     at = locate(nodes, key)
     node = at.node
     if node is None and at.merged:
@@ -49,17 +49,17 @@ def _version(subject: Subject, path: str, key: str) -> Iterator[Finding]:
     elif node is None:
         yield _missing(at, path, key, is_later=any(locate([one], key).node for one in nodes[1:]))
     elif not isinstance(node, ScalarNode):
-        yield found("image-key-missing", node_place(node, path), f"{key} is no single value")
+        yield found("image-key-missing", place_of_node(node, path), f"{key} is no single value")
     else:
         wrong = _wrong(node, at.key if at.key is not None and not node.value else node, path, key)
         if wrong is not None:
             yield wrong
-        elif (reason := _refusal(subject, path, key, node)) is not None:
-            yield found("image-key-uneditable", node_place(node, path), reason)
+        elif (reason := _refusal(repository, path, key, node)) is not None:
+            yield found("image-key-uneditable", place_of_node(node, path), reason)
 
 
 def _deepest(at: Located, path: str) -> Place:
-    return node_place(at.deepest, path) if at.deepest is not None else Place(path)
+    return place_of_node(at.deepest, path) if at.deepest is not None else Place(path)
 
 
 def _missing(at: Located, path: str, key: str, *, is_later: bool) -> Finding:
@@ -71,7 +71,7 @@ def _missing(at: Located, path: str, key: str, *, is_later: bool) -> Finding:
 
 
 def _wrong(node: ScalarNode, place_node: Node, path: str, key: str) -> Finding | None:
-    text, place = str(node.value), node_place(place_node, path)
+    text, place = str(node.value), place_of_node(place_node, path)
     if not text.strip() and (node.style or not text):
         return found("version-missing", place, f"{key} is empty")
     if node.type:
@@ -99,14 +99,14 @@ def _moving(version: str, place: Place, key: str) -> Finding | None:
     return None
 
 
-def _refusal(subject: Subject, path: str, key: str, node: ScalarNode) -> str | None:
+def _refusal(repository: ParsedRepository, path: str, key: str, node: ScalarNode) -> str | None:
     """Why sgm would refuse to change the version: the editor itself is asked where anything looks unusual."""
-    text = subject.parsed(path).text
+    text = repository.parse_file(path).text
     plain = node.style in {"", "'", '"'} and node.start_mark.line == node.end_mark.line
-    if plain and not any(sign in text for sign in _RISKY) and len(subject.parsed(path).nodes) == 1:
+    if plain and not any(sign in text for sign in _RISKY) and len(repository.parse_file(path).nodes) == 1:
         return None
     try:
-        edit(subject.checkout.files[path], key, "v0.0.0")
+        edit(repository.checkout.files[path], key, "v0.0.0")
     except EditRefusedError as error:
         return str(error)
     return None

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sgm_tui.gitops.parsed_repository import PLACEHOLDER, ParsedFile, ParsedRepository
 from sgm_tui.lint.findings import Finding, Said, Skipped, found, several
-from sgm_tui.lint.subject import PLACEHOLDER, Parsed, Subject, node_place
-from sgm_tui.yaml_reader.marked import Place
+from sgm_tui.yaml_reader.marked import Place, place_of_node
 from sgm_tui.yaml_reader.nodes import LARGEST, MappingNode, Node, SequenceNode
 
 
-def check(subject: Subject) -> Said:
+def check(repository: ParsedRepository) -> Said:
     """Every YAML file of the repository, templates of charts left out."""
     templates: list[str] = []
-    for path in subject.yaml_paths:
-        parsed = subject.parsed(path)
+    for path in repository.yaml_paths:
+        parsed = repository.parse_file(path)
         if parsed.error is None:
             yield from _duplicates(path, parsed)
-        elif path not in subject.cells_of and PLACEHOLDER.search(parsed.text):
+        elif path not in repository.cells_by_file and PLACEHOLDER.search(parsed.text):
             templates.append(path)
         else:
-            yield _unreadable(subject, path, parsed)
+            yield _unreadable(repository, path, parsed)
     if templates:
         yield Skipped(("yaml-invalid",), f"{several(templates, 3)}: a template of another program, no YAML yet")
 
 
-def _unreadable(subject: Subject, path: str, parsed: Parsed) -> Finding:
+def _unreadable(repository: ParsedRepository, path: str, parsed: ParsedFile) -> Finding:
     error = parsed.error
     line, column, message = (error.line, error.column, error.message) if error else (1, 1, "")
-    if len(subject.checkout.files[path]) > LARGEST:
+    if len(repository.checkout.files[path]) > LARGEST:
         return found("yaml-too-large", Place(path), "the file is larger than 1 MB")
     if not parsed.text:
         return found("yaml-encoding", Place(path, line), "a byte that is not UTF-8")
@@ -40,7 +40,7 @@ def _unreadable(subject: Subject, path: str, parsed: Parsed) -> Finding:
     return found("yaml-invalid", Place(path, line, column), message, hint)
 
 
-def _duplicates(path: str, parsed: Parsed) -> Iterator[Finding]:
+def _duplicates(path: str, parsed: ParsedFile) -> Iterator[Finding]:
     met: set[int] = set()
     waiting: list[Node] = list(parsed.nodes)
     while waiting:
@@ -56,5 +56,5 @@ def _duplicates(path: str, parsed: Parsed) -> Iterator[Finding]:
                 waiting.append(value)
                 if key.value in first:
                     message = f"{key.value} is there twice: first in line {first[key.value]}"
-                    yield found("yaml-duplicate-key", node_place(key, path), message)
+                    yield found("yaml-duplicate-key", place_of_node(key, path), message)
                 first.setdefault(key.value, key.start_mark.line + 1)

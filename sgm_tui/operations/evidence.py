@@ -20,7 +20,7 @@ from sgm_tui.fleet.plans.plan import Change, Plan
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.versions import is_same_image
 from sgm_tui.gitops.yaml.image_values import image_in
-from sgm_tui.gitops.yaml.values import UnreadableError, string_in
+from sgm_tui.gitops.yaml.values import UnreadableError, read_string
 from sgm_tui.operations.platform import Platform
 from sgm_tui.operations.projects import Hubs, projects_of
 from sgm_tui.operations.reading import CommitReader, Trees
@@ -162,7 +162,7 @@ class Investigator:
 
 def _text(data: bytes, key: str) -> str:
     try:
-        return string_in(data, key)
+        return read_string(data, key)
     except UnreadableError:
         return ""
 

@@ -13,9 +13,9 @@ from sgm_tui.config.schema import Config
 from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.fleet.plans.strategy import steps_key
 from sgm_tui.gitops.history import History
-from sgm_tui.gitops.yaml.compare import differing, same_value
+from sgm_tui.gitops.yaml.compare import find_differing_keys, has_value
 from sgm_tui.gitops.yaml.edits import EditRefusedError
-from sgm_tui.gitops.yaml.undo import undo_merge
+from sgm_tui.gitops.yaml.undo import undo_change
 from sgm_tui.gitops.yaml.values import UnreadableError
 from sgm_tui.operations.writing import Files, without_strategy
 
@@ -42,7 +42,7 @@ class LeftOut:
         """
         if change.kind != "promotion" or any(extra.key == self._key for extra in change.extras):
             return change
-        pasts = self._history.past_of(change.cells[0])
+        pasts = self._history.past_versions(change.cells[0])
         target = next((past for past in pasts[1:] if past.version == change.from_version), None)
         if target is None or pasts[0].kind != "revert" or pasts[0].path != change.path:
             return change
@@ -54,14 +54,14 @@ class LeftOut:
         """Whether nothing but the strategy of that way back is undone, and the steps are still left out."""
         after = self._files.read(change.restores[0], change.path)
         try:
-            if after is None or not same_value(after, self._key, _NONE) or not same_value(data, self._key, _NONE):
+            if after is None or not has_value(after, self._key, _NONE) or not has_value(data, self._key, _NONE):
                 return False
             without = without_strategy(self._files, change)
-            keys = set(differing(without, after))
-            undo_merge(data, after, without)  # what was changed since beside them must not stop the promotion
+            keys = set(find_differing_keys(without, after))
+            undo_change(data, after, without)  # what was changed since beside them must not stop the promotion
         except (EditRefusedError, UnreadableError):
             return False
-        return not same_value(without, self._key, _NONE) and keys <= {self._key, self._strategy}
+        return not has_value(without, self._key, _NONE) and keys <= {self._key, self._strategy}
 
     @property
     def _strategy(self) -> str:

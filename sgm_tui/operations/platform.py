@@ -13,7 +13,7 @@ from sgm_tui.fleet.argo.windows import Window
 from sgm_tui.fleet.facts import Application as Live
 from sgm_tui.fleet.gates.evidence import ProjectPermission
 from sgm_tui.fleet.model import CellKey
-from sgm_tui.lint.subject import Checkout, Subject
+from sgm_tui.gitops.parsed_repository import Checkout, ParsedRepository
 from sgm_tui.live.naming import Naming
 from sgm_tui.untrusted_text import clean
 
@@ -104,16 +104,18 @@ class Platform:
 
 def platform_of(files: Mapping[str, bytes], config: Config) -> Platform:
     """Read every Argo CD object of a repository; ApplicationSets become the Applications they make."""
-    subject, naming = Subject(Checkout(files), config), Naming(config)
+    repository, naming = ParsedRepository(Checkout(files), config), Naming(config)
     applications: dict[CellKey, Application] = {}
-    for one in subject.applications:
+    for one in repository.applications:
         service, where = one.labels.get("service", ""), one.destination_name or one.destination_server
         key = naming.of_application(one.name, service=service, destination=where, namespace=one.destination_namespace)
         if key is not None:
             applications.setdefault(key, one)
     servers = dict([IN_CLUSTER]) | {one.name: one.server for one in config.clusters if one.server}
-    servers |= {one.name: one.server for one in subject.argo.clusters}
-    return Platform(applications, {one.name: one for one in subject.argo.projects}, servers, subject.ours)
+    servers |= {one.name: one.server for one in repository.argo.clusters}
+    return Platform(
+        applications, {one.name: one for one in repository.argo.projects}, servers, repository.is_this_repository
+    )
 
 
 def _refusals(one: Application, project: AppProject, destination: Destination) -> Iterator[str]:

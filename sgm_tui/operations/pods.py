@@ -15,9 +15,9 @@ from sgm_tui.config.schema import Config
 from sgm_tui.fleet.argo.objects import Application, Source, value_paths
 from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.fleet.reverts.targets import TemplateComparison
-from sgm_tui.gitops.chart import pod_values, reaching
+from sgm_tui.gitops.chart import filter_keys_read, find_pod_values
 from sgm_tui.gitops.history import History
-from sgm_tui.gitops.yaml.compare import differing
+from sgm_tui.gitops.yaml.compare import find_differing_keys
 from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.gitops.yaml.values import UnreadableError
 from sgm_tui.operations.platform import Platform
@@ -71,18 +71,18 @@ class PodTemplates:
         Raises:
             SgmError: the repository cannot be read.
         """
-        pasts = self._history.past_of(change.cells[0])
+        pasts = self._history.past_versions(change.cells[0])
         # What it goes back to is the entry below the last one it undoes, not just any of that version.
         undone = [at for at, past in enumerate(pasts) if past.revision in change.undoes]
         target = pasts[max(undone) + 1] if undone and max(undone) + 1 < len(pasts) else None
         if target is None:
             return TemplateComparison(None, reason="the creation time of the stable pods is unknown")
-        made_at, head = self._history.last_commit(target, pasts), self._repository.head()
+        made_at, head = self._history.find_last_commit(target, pasts), self._repository.head()
         then = self._repository.read(made_at, target.path)
         if then is None:
             return TemplateComparison(None, reason=f"{target.path} did not exist when the stable pods were created")
         try:
-            differs = differing(then, written(self._repository, head, change).after)
+            differs = find_differing_keys(then, written(self._repository, head, change).after)
         except (EditRefusedError, UnreadableError) as error:
             return TemplateComparison(None, reason=clean(error))
         platform = self._commits.at(head).platform
@@ -137,7 +137,7 @@ class PodTemplates:
             if read is None:
                 named = clean(", ".join(differs[:3]))
                 return f"{named} will differ, and its chart does not show whether that changes the pods"
-            keys.update(reaching(differs, read))
+            keys.update(filter_keys_read(differs, read))
         return tuple(sorted(keys))
 
     def _pod_values(self, folder: str, tree: Mapping[str, str]) -> frozenset[str] | None:
@@ -146,7 +146,7 @@ class PodTemplates:
             return None
         paths = {path: blob for path, blob in tree.items() if path.startswith(inside)}
         blobs = self._repository.read_blobs(sorted(set(paths.values())))
-        return pod_values({path.removeprefix(inside): blobs.get(blob, b"") for path, blob in paths.items()})
+        return find_pod_values({path.removeprefix(inside): blobs.get(blob, b"") for path, blob in paths.items()})
 
 
 def _rendered(one: Application) -> list[Source]:

@@ -35,7 +35,7 @@ from sgm_tui.fleet.plans.proposal import (
 from sgm_tui.fleet.plans.strategy import steps_of
 from sgm_tui.fleet.plans.superseding import replaceable
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.gitops.yaml.compare import staying, travelling
+from sgm_tui.gitops.yaml.compare import describe_differences, find_extra_keys
 from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.gitops.yaml.values import UnreadableError
 from sgm_tui.operations.audit import Audit
@@ -223,7 +223,9 @@ class Promoter:
                 continue
             held[change.path] = made.after
             moved = (change.key, *(extra.key for extra in whole.extras))
-            stays = () if source is None else staying(source, made.after, moved, self._config.policy.protected)
+            stays = (
+                () if source is None else describe_differences(source, made.after, moved, self._config.policy.protected)
+            )
             stays = (*made.left, *(_LEFT_OUT if steps_of(whole) == [] else ()), *stays)
             edits.append(FileEdit(whole, diff_of(change.path, made.before, made.after), stays, _brought(whole)))
         return edits, refusals
@@ -287,7 +289,7 @@ class Promoter:
         if target is not None and source is not None:
             taken = {extra.key for extra in change.extras}
             travels = [key for key in self._config.policy.travels if key not in taken]
-            change = replace(change, extras=(*change.extras, *travelling(source, target, travels)))
+            change = replace(change, extras=(*change.extras, *find_extra_keys(source, target, travels)))
         if target is None or held is not None or self._left_out is None:
             return change
         return self._left_out.put_back(change, target)

@@ -43,7 +43,9 @@ class PullMarks:
             SgmError: the repository cannot be read.
         """
         bad: dict[Version, str] = {}
-        for commit, (named, left) in (await run_in(Lane.GIT_READS, self._history.silent_reverts, service)).items():
+        for commit, (named, left) in (
+            await run_in(Lane.GIT_READS, self._history.reverts_without_trailers, service)
+        ).items():
             try:
                 number, marks = await self._answer(commit, named)
             except SgmError as error:
@@ -51,7 +53,7 @@ class PullMarks:
                 bad[left] = f"whether {who} marked it as known bad is unknown: {error.message}"
                 continue
             for one in marks:
-                gone = await run_in(Lane.GIT_READS, self._history.let_go_since, commit, service, one.version)
+                gone = await run_in(Lane.GIT_READS, self._history.is_unmarked_since, commit, service, one.version)
                 if one.service == service and not gone:
                     bad[one.version] = f"known bad: {one.reason} ({one.by}, #{number})"
         return bad

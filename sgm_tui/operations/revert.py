@@ -211,14 +211,14 @@ class Reverter:
         bad = self._known_bad(key.service)
         return tuple(
             replace(past, known_bad=bad[past.version]) if past.version in bad else past
-            for past in self._history.past_of(key)
+            for past in self._history.past_versions(key)
         )
 
     def _change(self, snapshot: FleetSnapshot, key: CellKey, to: str) -> Change | Refusal:
         pasts = self._past(key)
         target = find_past_version(pasts, to)
         if target is None:
-            at = self._history.at_commit(key, to)
+            at = self._history.find_past_version(key, to)
             target = next((past for past in pasts if at is not None and past.revision == at.revision), None)
         if target is None and pasts and pasts[0].version == to:
             return Refusal(pasts[0].path, f"git already has {to}", nothing=True)

@@ -16,7 +16,7 @@ from sgm_tui.fleet.plans.plan import Change, Refusal
 from sgm_tui.fleet.plans.proposal import AdoptedChange
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.gitops.yaml.edits import EditRefusedError
-from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 from sgm_tui.operations.proposal import Group, branch_of
 from sgm_tui.operations.writing import written
 
@@ -88,7 +88,7 @@ def _claim(commits: Commits, base: str, request: PullRequest, change: Change) ->
 def _version(commits: Commits, commit: str, change: Change) -> Version | None:
     data = commits.read(commit, change.path)
     try:
-        return None if data is None else Version(version_in(data, change.key))
+        return None if data is None else Version(read_version(data, change.key))
     except UnreadableError:
         return None
 

@@ -9,12 +9,12 @@ from typing import Protocol
 
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change
-from sgm_tui.gitops.yaml.compare import same_value
+from sgm_tui.gitops.yaml.compare import has_value
 from sgm_tui.gitops.yaml.edits import EditRefusedError, edit
-from sgm_tui.gitops.yaml.structured import remove, replace
+from sgm_tui.gitops.yaml.structured import remove_key, set_value
 from sgm_tui.gitops.yaml.style import Value
-from sgm_tui.gitops.yaml.undo import undo_merge
-from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.undo import undo_change
+from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 
 
 class Files(Protocol):
@@ -52,8 +52,8 @@ def written(files: Files, head: str, change: Change, held: bytes | None = None) 
         after, left = _with_version(before, change), ()
     try:
         for extra in change.extras:
-            if not same_value(after, extra.key, extra.value):
-                after = _put(after, extra.key, json.loads(extra.value)) if extra.value else remove(after, extra.key)
+            if not has_value(after, extra.key, extra.value):
+                after = _put(after, extra.key, json.loads(extra.value)) if extra.value else remove_key(after, extra.key)
     except UnreadableError as error:
         raise EditRefusedError(str(error)) from error
     return Written(before, after, left)
@@ -62,9 +62,9 @@ def written(files: Files, head: str, change: Change, held: bytes | None = None) 
 def _put(data: bytes, key: str, value: Value) -> bytes:
     """Set a key, and the mappings above it that the file leaves to the chart's defaults."""
     parent, _, name = key.rpartition(".")
-    if parent and same_value(data, parent, ""):
+    if parent and has_value(data, parent, ""):
         return _put(data, parent, {name: value})
-    return replace(data, key, value)
+    return set_value(data, key, value)
 
 
 def _with_version(before: bytes, change: Change) -> bytes:
@@ -90,7 +90,7 @@ def _undone(files: Files, before: bytes, change: Change) -> tuple[bytes, tuple[s
             left.append(f"{commit[:8]} added or moved the file: only the version is reverted")
             continue
         try:
-            after = undo_merge(after, then, earlier)
+            after = undo_change(after, then, earlier)
         except EditRefusedError as refused:
             left.append(f"{commit[:8]} is not fully reverted: {refused}")
     if _version(after, change) != change.to_version:
@@ -104,7 +104,7 @@ def _put_back(files: Files, before: bytes, change: Change) -> bytes:
     after = files.read(commit, change.path)
     if after is None:
         raise EditRefusedError(f"{commit[:8]} does not have {change.path}: its steps cannot be restored")
-    return undo_merge(before, after, without_strategy(files, change))
+    return undo_change(before, after, without_strategy(files, change))
 
 
 def without_strategy(files: Files, change: Change) -> bytes:
@@ -129,6 +129,6 @@ def without_strategy(files: Files, change: Change) -> bytes:
 
 def _version(data: bytes, change: Change) -> str:
     try:
-        return version_in(data, change.key)
+        return read_version(data, change.key)
     except UnreadableError as error:
         raise EditRefusedError(str(error)) from error

@@ -77,6 +77,11 @@ def plain(node: Node) -> Any:
     return _scalar(node)
 
 
+def place_of_node(node: Node, path: str) -> Place:
+    """Return where a node of a file starts."""
+    return Place(path, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
 def place_of(value: object, path: str, parent: object = None) -> Place:
     """Where a value starts: a string at itself, a mapping at its first key, a list at its first item."""
     if isinstance(value, Marked):

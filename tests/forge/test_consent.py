@@ -25,7 +25,7 @@ from sgm_tui.forge.github import GithubForge
 from sgm_tui.gitops.changed_stages import ChangedStages
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
-from sgm_tui.gitops.unrelated_changes import BesidesReader
+from sgm_tui.gitops.unrelated_changes import UnrelatedChangeReader
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.promote import Promoter
 from sgm_tui.operations.pull_requests import PullRequests
@@ -86,7 +86,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
             Tree(config),
             WritePermission(),
         )
-        unrelated_changes = BesidesReader(config, tree, clone)
+        unrelated_changes = UnrelatedChangeReader(config, tree, clone)
         permission.protected_stages_of = ChangedStages(fleet_of(config), tree, clone, unrelated_changes).protected_by
         clone.permission = permission
         forge = GithubForge(config, TOKEN, lab.state.clock.wall, pause=lab.wait, permission=permission)

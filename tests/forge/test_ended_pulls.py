@@ -36,7 +36,7 @@ async def seen_elsewhere(desk: Desk, number: int) -> PullRequest:
     tree, forge = Tree(desk.config), GithubForge(desk.config, TOKEN, desk.lab.state.clock.wall)
     await desk.clone.fetch()
     found = await forge.list_recent(
-        lambda head: tree.proposals(desk.clone, head), lambda commit: tree.brought(desk.clone, commit)
+        lambda head: tree.proposals(desk.clone, head), lambda commit: tree.versions_changed_by(desk.clone, commit)
     )
     return next(one for one in found if one.number == number)
 

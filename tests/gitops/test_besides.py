@@ -12,7 +12,7 @@ from origin import FILES, PROD, STAGING, STARTED, config_of, origin_in, with_ver
 from sgm_tui.fleet.facts import UnrelatedChange
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
-from sgm_tui.gitops.unrelated_changes import BesidesReader
+from sgm_tui.gitops.unrelated_changes import UnrelatedChangeReader
 from sgm_tui.sandbox.git.repository import Repository as Origin
 
 OWN = {
@@ -33,7 +33,7 @@ SHARED = [
 class Lab:
     origin: Origin
     clone: Repository
-    reader: BesidesReader
+    reader: UnrelatedChangeReader
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     origin = origin_in(tmp_path)
     config = config_of(origin, tmp_path)
     clone = Repository(config.repository.url, config.repository.branch, tmp_path / "state")
-    yield Lab(origin, clone, BesidesReader(config, Tree(config), clone))
+    yield Lab(origin, clone, UnrelatedChangeReader(config, Tree(config), clone))
     origin.close()
 
 
@@ -106,7 +106,7 @@ async def test_a_stages_own_folder_is_where_its_layout_has_it(
 ) -> None:
     config = config_of(lab.origin, tmp_path)
     config = replace(config, layout=replace(config.layout, values=(template,)))
-    lab.reader = BesidesReader(config, Tree(config), lab.clone)
+    lab.reader = UnrelatedChangeReader(config, Tree(config), lab.clone)
     found = await unrelated_changes(lab, {path: b"changed: here\n" for path in (own, shared) if path})
     assert found is not None
     assert {one.path: one.stage for one in found} == ({own: "dev"} if own else {}) | {shared: None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sgm_tui.gitops.chart import pod_values, reaching
+from sgm_tui.gitops.chart import filter_keys_read, find_pod_values
 from sgm_tui.resources import gitops_repository
 
 ROLLOUT = """
@@ -32,7 +32,7 @@ def chart(inside: str = "", **others: str) -> dict[str, bytes]:
 def test_the_bundled_chart_reads_for_its_pods_what_one_would_expect() -> None:
     root = gitops_repository() / "charts/microservice"
     files = {one.relative_to(root).as_posix(): one.read_bytes() for one in root.rglob("*") if one.is_file()}
-    assert pod_values(files) == {
+    assert find_pod_values(files) == {
         "env", "image.pullPolicy", "image.repository", "image.tag", "port", "probes.path", "probes.periodSeconds",
         "resources", "team",
     }  # fmt: skip
@@ -50,20 +50,20 @@ def test_the_bundled_chart_reads_for_its_pods_what_one_would_expect() -> None:
     ],
 )  # fmt: skip
 def test_what_the_pod_template_reads_is_found_and_what_is_beside_it_is_not(inside: str, more: set[str]) -> None:
-    assert pod_values(chart(inside)) == IMAGE | more
+    assert find_pod_values(chart(inside)) == IMAGE | more
 
 
 def test_helpers_are_followed_and_so_are_the_conditions_around_the_template() -> None:
     helpers = '{{- define "a" }}{{ include "b" . }}{{ end }}{{ define "b" }}x: {{ .Values.team }}{{ end }}'
     files = chart('          {{- include "a" . | nindent 10 }}', **{"templates/_h.tpl": helpers})
-    assert pod_values(files) == IMAGE | {"team"}
+    assert find_pod_values(files) == IMAGE | {"team"}
     text = "{{- if .Values.canary.on }}\n" + ROLLOUT % "" + "{{- end }}\n"
-    assert pod_values({"templates/rollout.yaml": text.encode()}) == IMAGE | {"canary.on"}
+    assert find_pod_values({"templates/rollout.yaml": text.encode()}) == IMAGE | {"canary.on"}
 
 
 def test_a_variable_set_before_the_template_is_followed() -> None:
     text = "{{- $tag := .Values.other.tag }}\n" + ROLLOUT % "          x: {{ $tag }}"
-    assert pod_values({"templates/rollout.yaml": text.encode()}) == IMAGE | {"other.tag"}
+    assert find_pod_values({"templates/rollout.yaml": text.encode()}) == IMAGE | {"other.tag"}
 
 
 @pytest.mark.parametrize(
@@ -79,23 +79,26 @@ def test_a_variable_set_before_the_template_is_followed() -> None:
     ],
 )
 def test_what_cannot_be_told_is_not_guessed_at(inside: str) -> None:
-    assert pod_values(chart(inside)) is None
+    assert find_pod_values(chart(inside)) is None
 
 
 def test_a_chart_without_a_workload_of_its_own_tells_nothing() -> None:
-    assert pod_values({"templates/service.yaml": b"kind: Service\n"}) is None
-    assert pod_values({"templates/x.yaml": b"kind: {{ .Values.kind }}\nspec:\n  template:\n"}) is None
-    assert pod_values({}) is None
-    assert pod_values({"templates/x.yaml": b"kind: Rollout\nspec:\n  workloadRef: {name: elsewhere}\n"}) is None
+    assert find_pod_values({"templates/service.yaml": b"kind: Service\n"}) is None
+    assert find_pod_values({"templates/x.yaml": b"kind: {{ .Values.kind }}\nspec:\n  template:\n"}) is None
+    assert find_pod_values({}) is None
+    assert find_pod_values({"templates/x.yaml": b"kind: Rollout\nspec:\n  workloadRef: {name: elsewhere}\n"}) is None
 
 
 def test_a_rollout_that_refers_to_a_deployment_has_its_pods() -> None:
     rollout = "kind: Rollout\nspec:\n  workloadRef: {kind: Deployment}\n  x: {{ .Values.rollout }}\n"
     deployment = "kind: Deployment\nspec:\n  template:\n    x: {{ .Values.image.tag }}\n"
     files = {"templates/a.yaml": f"{rollout}---\n{deployment}".encode()}
-    assert pod_values(files) == {"image.tag"}
+    assert find_pod_values(files) == {"image.tag"}
 
 
 def test_a_key_reaches_the_pods_when_it_or_something_around_or_inside_of_it_is_read() -> None:
     read = frozenset({"env", "image.tag"})
-    assert reaching(("env.A", "environment", "image", "image.tagged", "rollout.steps"), read) == ("env.A", "image")
+    assert filter_keys_read(("env.A", "environment", "image", "image.tagged", "rollout.steps"), read) == (
+        "env.A",
+        "image",
+    )

@@ -14,7 +14,7 @@ import yaml
 from ruamel.yaml import YAML
 
 from sgm_tui.gitops.yaml.edits import EditRefusedError, edit
-from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 
 TAG, HELM, KUSTOMIZE = "image.tag", "spec.values.image.tag", "images[name=shop/x].newTag"
 RELEASE = (
@@ -135,7 +135,7 @@ def _newer(text: str) -> list[Any]:
 def test_what_can_be_changed_can_be_changed_back(key: str, marked: str) -> None:
     before, after = _taken_apart(marked)
     try:
-        old = version_in(before, key)
+        old = read_version(before, key)
     except UnreadableError:
         return
     if re.fullmatch(r"v\d", old) and "\\" not in marked:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from sgm_tui.gitops.yaml.edits import EditRefusedError
-from sgm_tui.gitops.yaml.structured import remove, replace
+from sgm_tui.gitops.yaml.structured import remove_key, set_value
 from sgm_tui.gitops.yaml.style import Value
 from sgm_tui.sandbox.git.seed import seed
 
@@ -100,7 +100,7 @@ WRITTEN: dict[str, tuple[str, Value, str, str]] = {
 
 @pytest.mark.parametrize(("key", "value", "before", "after"), WRITTEN.values(), ids=WRITTEN.keys())
 def test_a_value_is_written_in_the_style_of_the_file(key: str, value: Value, before: str, after: str) -> None:
-    assert replace(before.encode(), key, value).decode() == after
+    assert set_value(before.encode(), key, value).decode() == after
 
 
 REFUSED: dict[str, tuple[str, str, Value, str]] = {
@@ -138,7 +138,7 @@ REFUSED: dict[str, tuple[str, str, Value, str]] = {
 @pytest.mark.parametrize(("key", "text", "value", "why"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_cannot_be_written_safely_is_refused(key: str, text: str, value: Value, why: str) -> None:
     with pytest.raises(EditRefusedError, match=why):
-        replace(text.encode("utf-8", "surrogateescape"), key, value)
+        set_value(text.encode("utf-8", "surrogateescape"), key, value)
 
 
 def test_a_value_nested_without_end_is_refused() -> None:
@@ -146,7 +146,7 @@ def test_a_value_nested_without_end_is_refused() -> None:
     for _ in range(40):
         value = [value]
     with pytest.raises(EditRefusedError, match="nested deeper"):
-        replace(b"a: 1\n", "a", value)
+        set_value(b"a: 1\n", "a", value)
 
 
 REMOVED = {
@@ -168,8 +168,8 @@ REMOVED = {
 
 @pytest.mark.parametrize(("key", "before", "after"), REMOVED.values(), ids=REMOVED.keys())
 def test_a_key_leaves_with_its_lines_and_nothing_else(key: str, before: str, after: str) -> None:
-    assert remove(before.encode(), key).decode() == after
-    assert replace(before.encode(), key, None).decode() == after
+    assert remove_key(before.encode(), key).decode() == after
+    assert set_value(before.encode(), key, None).decode() == after
 
 
 @pytest.mark.parametrize(
@@ -186,20 +186,20 @@ def test_a_key_leaves_with_its_lines_and_nothing_else(key: str, before: str, aft
 )
 def test_a_key_that_cannot_leave_alone_stays(key: str, text: str, why: str | None) -> None:
     if why is None:
-        assert remove(text.encode(), key) == b"\n\nb: 1\n"
+        assert remove_key(text.encode(), key) == b"\n\nb: 1\n"
         return
     with pytest.raises(EditRefusedError, match=why):
-        remove(text.encode(), key)
+        remove_key(text.encode(), key)
 
 
 def test_the_steps_of_every_bundled_service_can_be_written_and_read_back() -> None:
     for path, data in seed().items():
         if path.endswith("values.yaml") and "/app-service/" in path and b"  steps:" in data:
             old = yaml.safe_load(data)["rollout"]["steps"]
-            changed = replace(data, KEY, STEPS)
+            changed = set_value(data, KEY, STEPS)
             assert yaml.safe_load(changed)["rollout"]["steps"] == STEPS
             if b"# gate" not in data:
-                assert replace(changed, KEY, old) == data
+                assert set_value(changed, KEY, old) == data
 
 
 words = st.one_of(
@@ -239,7 +239,7 @@ def test_whatever_is_written_is_read_back_and_all_else_stays(
     lines = old.replace("@", indent * 2).replace("\n", end)
     rest = f"{end}{indent}# y{end}{indent}f: 'g'{end}{tail}"
     before = head + (lines if lines.startswith((" ", "\r", "\n")) or not lines else f" {lines}") + rest
-    after = replace(before.encode(), "b.e", value).decode()
+    after = set_value(before.encode(), "b.e", value).decode()
     for read in (yaml.safe_load, YAML(typ="safe", pure=True).load):
         expected = read(before)
         if value is None:

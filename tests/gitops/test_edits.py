@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from sgm_tui.gitops.yaml.edits import EditRefusedError, edit
-from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 from sgm_tui.sandbox.git.seed import seed
 
 KEPT = {
@@ -162,7 +162,7 @@ def test_what_no_version_is_called_is_refused(value: str) -> None:
 def test_every_bundled_values_file_survives_there_and_back() -> None:
     for path, data in seed().items():
         if path.endswith("values.yaml") and "/app-service/" in path:
-            old = version_in(data, "image.tag")
+            old = read_version(data, "image.tag")
             changed = edit(data, "image.tag", "v99.0.0", expected=old)
             assert edit(changed, "image.tag", old) == data
             assert sum(a != b for a, b in zip(data.split(b"\n"), changed.split(b"\n"), strict=True)) == 1
@@ -199,7 +199,7 @@ def test_in_a_generated_file_exactly_one_line_differs(file: tuple[str, str], new
     different = [index for index, (a, b) in enumerate(zip(old_lines, new_lines, strict=True)) if a != b]
     assert len(different) == 1
     assert old_lines[different[0]].rstrip("\r") == line
-    assert version_in(changed.encode(), "image.tag") == new
+    assert read_version(changed.encode(), "image.tag") == new
 
 
 BOMB = "a0: &a0 [x]\n" + "".join(
@@ -216,7 +216,7 @@ def test_an_alias_bomb_is_refused_at_once() -> None:
 
 def test_a_bomb_where_the_version_should_be_is_told_without_unfolding_it() -> None:
     with pytest.raises(UnreadableError, match="unfolds to more than"):
-        version_in(f"{BOMB}image:\n  tag: *a13\n".encode(), "image.tag")
+        read_version(f"{BOMB}image:\n  tag: *a13\n".encode(), "image.tag")
 
 
 @pytest.mark.parametrize(
@@ -231,12 +231,12 @@ def test_a_bomb_where_the_version_should_be_is_told_without_unfolding_it() -> No
     ],
 )
 def test_the_fast_way_reads_what_the_parser_reads(text: str, version: str) -> None:
-    assert version_in(text.encode(), "image.tag") == version
+    assert read_version(text.encode(), "image.tag") == version
 
 
 def test_a_parent_that_is_there_twice_is_told() -> None:
     with pytest.raises(UnreadableError, match="duplicate key"):
-        version_in(b"image:\n  tag: v1\nb: 1\nimage:\n  tag: v2\n", "image.tag")
+        read_version(b"image:\n  tag: v1\nb: 1\nimage:\n  tag: v2\n", "image.tag")
 
 
 def test_a_version_in_a_file_near_the_limit_changes_in_a_moment() -> None:

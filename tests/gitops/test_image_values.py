@@ -9,7 +9,7 @@ from lint_repository import DEV, PROD_1, changed, findings
 
 from sgm_tui.gitops.yaml.edits import EditRefusedError, edit
 from sgm_tui.gitops.yaml.image_values import image_in
-from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 
 SHA = "sha256:" + "0a" * 32
 OTHER = "sha256:" + "1b" * 32
@@ -50,9 +50,9 @@ def bare(text: str) -> str:
 def test_of_a_reference_only_the_version_is_read_and_changed(value: str, version: str, new: str, after: str) -> None:
     for form in FORMS:
         data = form.format(value).encode()
-        assert version_in(data, "image") == version
+        assert read_version(data, "image") == version
         changed = edit(data, "image", new, expected=version)
-        assert version_in(changed, "image") == new
+        assert read_version(changed, "image") == new
         assert bare(changed.decode()) == bare(form.format(after))
         with pytest.raises(EditRefusedError, match="it was changed meanwhile"):
             edit(data, "image", new, expected="v0")
@@ -61,13 +61,13 @@ def test_of_a_reference_only_the_version_is_read_and_changed(value: str, version
 @pytest.mark.parametrize("value", VERSIONS)
 @pytest.mark.parametrize("key", ["image", "tag"])
 def test_a_bare_version_is_replaced_as_a_whole(value: str, key: str) -> None:
-    assert version_in(f"{key}: {value!r}\n".encode(), key) == value
+    assert read_version(f"{key}: {value!r}\n".encode(), key) == value
     assert edit(f"{key}: {value!r}\n".encode(), key, "v9") == f"{key}: 'v9'\n".encode()
 
 
 def test_a_word_at_a_key_of_tags_is_a_tag() -> None:
-    assert version_in(b"image:\n  tag: nginx\n", "image.tag") == "nginx"
-    assert version_in(b"image:\n  tag: acme/app:3.0\n", "image.tag") == "3.0"
+    assert read_version(b"image:\n  tag: nginx\n", "image.tag") == "nginx"
+    assert read_version(b"image:\n  tag: acme/app:3.0\n", "image.tag") == "3.0"
     assert edit(b"image:\n  tag: acme/app:3.0\n", "image.tag", "4.0") == b"image:\n  tag: acme/app:4.0\n"
     assert image_in("acme/app:3.0", "image") == "acme/app"
     assert not image_in("3.0", "image")
@@ -89,7 +89,7 @@ def test_a_word_at_a_key_of_tags_is_a_tag() -> None:
 def test_what_looks_like_a_reference_and_is_none_is_refused(value: str, tmp_path: Path) -> None:
     data = f"image: '{value}'\n".encode()
     with pytest.raises(UnreadableError, match="neither a version nor an image reference"):
-        version_in(data, "image")
+        read_version(data, "image")
     with pytest.raises(EditRefusedError, match="neither a version nor an image reference"):
         edit(data, "image", "v2")
     (one,) = findings(tmp_path, changed(DEV, "tag: v1.4.2", f"tag: '{value}'"), only=["image-key-uneditable"])

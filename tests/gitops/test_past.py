@@ -49,7 +49,7 @@ async def lab(tmp_path: Path) -> Iterator[Lab]:
 async def test_every_version_of_a_cell_newest_first_with_when_and_how_long(lab: Lab) -> None:
     first = await lab.move("v9.1.0", "feat(cart): prod-eu1 -> v9.1.0 (#71)")
     second = await lab.move("v9.2.0", "feat(cart): prod-eu1 -> v9.2.0 (#72)")
-    newest, before = lab.history.past_of(WHERE)[:2]
+    newest, before = lab.history.past_versions(WHERE)[:2]
     assert (newest.version, newest.revision, newest.until, newest.number) == ("v9.2.0", second, None, 72)
     assert (before.version, before.revision, before.until) == ("v9.1.0", first, newest.at)
     assert before.lasted(newest.at) == 3600
@@ -58,18 +58,18 @@ async def test_every_version_of_a_cell_newest_first_with_when_and_how_long(lab: 
 
 async def test_a_commit_that_leaves_the_version_alone_is_no_entry(lab: Lab) -> None:
     await lab.move("v9.1.0", "feat(cart): prod-eu1 -> v9.1.0")
-    count = len(lab.history.past_of(WHERE))
+    count = len(lab.history.past_versions(WHERE))
     data = with_version(FILES[PROD], "v9.1.0") + b"# more\n"
     lab.origin.commit("main", {PROD: data}, "chore: a comment", at=STARTED + timedelta(days=1))
     await lab.clone.fetch()
-    assert len(lab.history.past_of(WHERE)) == count
+    assert len(lab.history.past_versions(WHERE)) == count
 
 
 async def test_what_a_revert_took_away_is_known_bad_and_what_it_brought_back_is_not(lab: Lab) -> None:
     await lab.move("v9.1.0", "feat(cart): prod-eu1 -> v9.1.0")
     await lab.move("v9.2.0", "feat(cart): prod-eu1 -> v9.2.0")
     await lab.move("v9.1.0", "revert(cart): prod-eu1 -> v9.1.0")
-    newest, bad, good = lab.history.past_of(WHERE)[:3]
+    newest, bad, good = lab.history.past_versions(WHERE)[:3]
     assert (newest.kind, newest.known_bad, good.known_bad) == ("revert", "", "")
     assert bad.known_bad.startswith("reverted by")
 
@@ -87,7 +87,7 @@ async def test_what_a_revert_took_away_is_known_bad_and_what_it_brought_back_is_
 async def test_reverting_a_revert_tells_against_nothing(lab: Lab, subject: str, kind: str) -> None:
     await lab.move("v9.1.0", "feat(cart): prod-eu1 -> v9.1.0")
     await lab.move("v9.3.0", subject)
-    newest, before = lab.history.past_of(WHERE)[:2]
+    newest, before = lab.history.past_versions(WHERE)[:2]
     assert newest.kind == kind
     assert bool(before.known_bad) == (kind == "revert")
 
@@ -96,11 +96,11 @@ async def test_what_a_cell_wanted_at_any_commit_of_the_branch(lab: Lab) -> None:
     wanted = await lab.move("v9.1.0", "feat(cart): prod-eu1 -> v9.1.0")
     beside = await lab.move("v9.5.0", "feat(cart): staging -> v9.5.0", STAGING)
     await lab.move("v9.2.0", "feat(cart): prod-eu1 -> v9.2.0")
-    found = lab.history.at_commit(WHERE, beside[:10])
+    found = lab.history.find_past_version(WHERE, beside[:10])
     assert found is not None
     assert (found.version, found.revision) == ("v9.1.0", wanted)
-    assert lab.history.at_commit(WHERE, "0" * 40) is None
-    assert lab.history.at_commit(WHERE, "") is None
+    assert lab.history.find_past_version(WHERE, "0" * 40) is None
+    assert lab.history.find_past_version(WHERE, "") is None
 
 
 async def test_every_version_of_a_service_in_any_stage_is_known(lab: Lab) -> None:
@@ -157,6 +157,6 @@ async def test_who_is_behind_a_revert_is_said_and_not_who_merged_it(
     merged = "Merge pull request #9 from acme/sgm/back\n\nrevert(cart): prod-eu1 -> v9.1.0"
     lab.origin.merge("main", branch, merged, at=at, author="Merger")
     await lab.clone.fetch()
-    bad = lab.history.past_of(WHERE)[1]
+    bad = lab.history.past_versions(WHERE)[1]
     assert bad.version == "v9.2.0"
     assert bad.known_bad.startswith(says)

@@ -48,7 +48,7 @@ async def test_it_is_said_when_the_repository_has_been_looked_for_found_or_not(t
     told: list[SourceUpdate] = []
     following = asyncio.create_task(source.run(told.append))
     async with asyncio.timeout(60):
-        await source.looked.wait()
+        await source.first_attempt.wait()
     assert [type(one) for one in told] == [SourceUnreachable]
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
@@ -64,7 +64,7 @@ async def test_a_server_that_does_not_answer_leaves_what_was_fetched_before(tmp_
     told: list[SourceUpdate] = []
     following = asyncio.create_task(source.run(told.append))
     async with asyncio.timeout(60):
-        await source.looked.wait()
+        await source.first_attempt.wait()
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
     assert [type(one) for one in told] == [DesiredStateCached, SourceUnreachable]

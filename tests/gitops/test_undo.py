@@ -10,24 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sgm_tui.gitops.yaml.edits import EditRefusedError
-from sgm_tui.gitops.yaml.undo import undo_merge
+from sgm_tui.gitops.yaml.undo import undo_change
 
 BEFORE = b"a: 1\ntag: v1\nb: 2\nc: 3\nd: 4\n"
 AFTER = BEFORE.replace(b"v1", b"v2")
 
 
 def test_a_change_far_away_stays_when_a_promotion_is_undone() -> None:
-    assert undo_merge(AFTER.replace(b"d: 4", b"d: 5"), AFTER, BEFORE) == BEFORE.replace(b"d: 4", b"d: 5")
+    assert undo_change(AFTER.replace(b"d: 4", b"d: 5"), AFTER, BEFORE) == BEFORE.replace(b"d: 4", b"d: 5")
 
 
 def test_lines_added_since_stay_where_they_are() -> None:
-    assert undo_merge(b"# hello\n" + AFTER + b"e: 5\n", AFTER, BEFORE) == b"# hello\n" + BEFORE + b"e: 5\n"
+    assert undo_change(b"# hello\n" + AFTER + b"e: 5\n", AFTER, BEFORE) == b"# hello\n" + BEFORE + b"e: 5\n"
 
 
 def test_a_removed_block_comes_back_beside_a_change_made_since() -> None:
     before = b"a: 1\nsteps:\n- x\n- y\nb: 2\nc: 3\n"
     after = b"a: 1\nb: 2\nc: 3\n"
-    assert undo_merge(after.replace(b"c: 3", b"c: 4"), after, before) == before.replace(b"c: 3", b"c: 4")
+    assert undo_change(after.replace(b"c: 3", b"c: 4"), after, before) == before.replace(b"c: 3", b"c: 4")
 
 
 @pytest.mark.parametrize(
@@ -43,20 +43,20 @@ def test_a_removed_block_comes_back_beside_a_change_made_since() -> None:
 )
 def test_lines_changed_again_since_are_told_and_nothing_is_mixed(head: bytes, lines: str) -> None:
     with pytest.raises(EditRefusedError, match=rf"\({lines}\)"):
-        undo_merge(head, AFTER, BEFORE)
+        undo_change(head, AFTER, BEFORE)
 
 
 def test_what_is_undone_already_stays_undone() -> None:
-    assert undo_merge(BEFORE + b"e: 5\n", AFTER, BEFORE) == BEFORE + b"e: 5\n"
+    assert undo_change(BEFORE + b"e: 5\n", AFTER, BEFORE) == BEFORE + b"e: 5\n"
 
 
 def test_the_end_of_the_last_line_comes_back_too() -> None:
-    assert undo_merge(b"x: 0\na: 1\nb: 2", b"a: 1\nb: 2", b"a: 1\nb: 2\n") == b"x: 0\na: 1\nb: 2\n"
+    assert undo_change(b"x: 0\na: 1\nb: 2", b"a: 1\nb: 2", b"a: 1\nb: 2\n") == b"x: 0\na: 1\nb: 2\n"
 
 
 def test_a_file_too_large_to_compare_is_refused() -> None:
     with pytest.raises(EditRefusedError, match="1 MB"):
-        undo_merge(b"a\n" * 600_000, b"b\n", b"c\n")
+        undo_change(b"a\n" * 600_000, b"b\n", b"c\n")
 
 
 ANY_LINES = st.lists(st.sampled_from([b"a\n", b"b\n", b"\n", b"c\r\n", b"d"]), max_size=8).map(b"".join)
@@ -64,7 +64,7 @@ ANY_LINES = st.lists(st.sampled_from([b"a\n", b"b\n", b"\n", b"c\r\n", b"d"]), m
 
 @given(ANY_LINES, ANY_LINES)
 def test_undoing_the_newest_change_gives_exactly_what_was_there(after: bytes, before: bytes) -> None:
-    assert undo_merge(after, after, before) == before
+    assert undo_change(after, after, before) == before
 
 
 @given(st.data())
@@ -80,10 +80,10 @@ def test_changes_in_other_places_are_kept_and_touching_ones_refused(data: st.Dat
     join = b"".join
     if near:
         with pytest.raises(EditRefusedError, match="changed again since"):
-            undo_merge(join(ours), join(base), join(theirs))
+            undo_change(join(ours), join(base), join(theirs))
     else:
         both = [b if a == line else a for a, b, line in zip(ours, theirs, base, strict=True)]
-        assert undo_merge(join(ours), join(base), join(theirs)) == join(both)
+        assert undo_change(join(ours), join(base), join(theirs)) == join(both)
 
 
 def _changed(base: list[bytes], where: set[int], word: bytes) -> list[bytes]:
@@ -93,7 +93,7 @@ def _changed(base: list[bytes], where: set[int], word: bytes) -> list[bytes]:
 @given(ANY_LINES, ANY_LINES, ANY_LINES)
 def test_whatever_was_changed_no_line_appears_that_nobody_wrote(head: bytes, after: bytes, before: bytes) -> None:
     try:
-        result = undo_merge(head, after, before)
+        result = undo_change(head, after, before)
     except EditRefusedError:
         return
     assert set(result.splitlines()) <= {*head.splitlines(), *before.splitlines()}
@@ -109,7 +109,7 @@ def test_large_files_are_compared_in_a_moment_or_refused(text: bytes) -> None:
     started = process_time()
     for head, after, before in ((other, text, text[2:]), (text + b"z\n", text, text[:-8]), (text, other, text)):
         with contextlib.suppress(EditRefusedError):
-            undo_merge(head, after, before)
+            undo_change(head, after, before)
     assert process_time() - started < 5
 
 
@@ -120,4 +120,4 @@ def test_one_line_of_a_large_file_is_undone_among_changes_elsewhere() -> None:
     head[40_000], head[40_010] = b"k40000: w\n", b"k40010: own\n"
     wanted = list(lines)
     wanted[40_010] = b"k40010: own\n"
-    assert undo_merge(b"".join(head), b"".join(after), b"".join(before)) == b"".join(wanted)
+    assert undo_change(b"".join(head), b"".join(after), b"".join(before)) == b"".join(wanted)

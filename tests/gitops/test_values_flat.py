@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sgm_tui.gitops.yaml.flat import flattened
-from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 from sgm_tui.sandbox.git.seed import seed
 
 
@@ -76,4 +76,4 @@ def test_an_empty_file_is_an_empty_table() -> None:
 def test_an_anchor_that_is_used_twice_means_the_last_one_and_warns_nobody() -> None:
     data = b"a: &a 1\nb: &a v2\nimage:\n  tag: *a\n"
     assert flattened(data)["image.tag"] == "v2"
-    assert version_in(data, "image.tag") == "v2"
+    assert read_version(data, "image.tag") == "v2"

@@ -10,7 +10,7 @@ import pytest
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.plans.plan import Change, Extra, Refusal
 from sgm_tui.fleet.plans.strategy import extras_of
-from sgm_tui.gitops.yaml.compare import differing, staying, travelling
+from sgm_tui.gitops.yaml.compare import describe_differences, find_differing_keys, find_extra_keys
 from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.gitops.yaml.values import UnreadableError
 from sgm_tui.operations.writing import written
@@ -105,9 +105,9 @@ def test_a_file_that_is_gone_is_refused() -> None:
 
 def test_only_the_keys_of_the_policy_travel_and_protected_ones_never() -> None:
     source = OLD.replace(b'A: "1"', b'A: "5"').replace(b"setWeight: 50", b"setWeight: 1")
-    extras = travelling(source, OLD, ["env.A", "env.B", "image.repository"])
+    extras = find_extra_keys(source, OLD, ["env.A", "env.B", "image.repository"])
     assert [(one.key, json.loads(one.value)) for one in extras] == [("env.A", "5")]
-    assert staying(source, OLD, ("env.A",), ("rollout",)) == ("protected: rollout.steps",)
+    assert describe_differences(source, OLD, ("env.A",), ("rollout",)) == ("protected: rollout.steps",)
 
 
 AMPERSAND = OLD.replace(b'A: "1"', b"URL: http://shop/?a=1&b=2").replace(b"  strategy: canary\n", b"  maxSurge: 50%\n")
@@ -127,11 +127,11 @@ def test_a_file_that_cannot_be_read_is_never_taken_for_an_empty_one() -> None:
     with pytest.raises(EditRefusedError):
         written(Files(head=twice), "head", replace(PROMOTION, extras=(Extra("rollout.strategy", '"blueGreen"'),)))
     with pytest.raises(UnreadableError):
-        differing(twice, twice)
-    assert "cannot compare" in staying(twice, OLD, (), ())[0]
+        find_differing_keys(twice, twice)
+    assert "cannot compare" in describe_differences(twice, OLD, (), ())[0]
 
 
 def test_values_that_differ_only_far_behind_differ() -> None:
     one, other = (b"env:\n  A: " + b"x" * 300 + end for end in (b"1\n", b"2\n"))
-    assert differing(one, other) == ("env.A",)
-    assert differing(AMPERSAND, AMPERSAND.replace(b"b=2", b"b=3")) == ("env.URL",)
+    assert find_differing_keys(one, other) == ("env.A",)
+    assert find_differing_keys(AMPERSAND, AMPERSAND.replace(b"b=2", b"b=3")) == ("env.URL",)

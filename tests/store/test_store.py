@@ -342,14 +342,14 @@ def test_a_cluster_moves_while_a_change_is_in_it(store: Store) -> None:
     pull = PullRequest(42, "feat", "https://h/42", "ana", "b", NEW, "open", proposes=((IN_US, V2),))
     store.apply(PullRequestsListed(SourceId("forge"), (pull,)))
     assert journeys(store)[IN_US] is Journey.PROPOSED
-    assert not store.moves(EU)
-    assert not store.moves(US)
+    assert not store.has_activity(EU)
+    assert not store.has_activity(US)
     store.apply(RolloutsListed(ROLLOUTS_EU, {IN_EU: replace(rollout(EU), phase="Progressing")}))
     assert journeys(store)[IN_EU] is Journey.ROLLING
-    assert (store.moves(EU), store.moves(US)) == (True, False)
+    assert (store.has_activity(EU), store.has_activity(US)) == (True, False)
     store.apply(RolloutsListed(ROLLOUTS_EU, {IN_EU: rollout(EU)}))
     store.publish()
-    assert not store.moves(EU)
+    assert not store.has_activity(EU)
 
 
 @pytest.fixture

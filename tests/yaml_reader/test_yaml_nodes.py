@@ -11,7 +11,7 @@ import pytest
 
 from sgm_tui.gitops.yaml.edits import EditRefusedError, edit
 from sgm_tui.gitops.yaml.flat import flattened, value_at
-from sgm_tui.gitops.yaml.values import UnreadableError, version_in
+from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 from sgm_tui.sandbox.helm.render import RenderError, render
 from sgm_tui.yaml_reader.marked import MarkedYamlError
 from sgm_tui.yaml_reader.marked import documents as marked_documents
@@ -97,7 +97,7 @@ def test_no_reader_unfolds_a_bomb(bomb: str) -> None:
     data = f"{bomb}image:\n  tag: v1\n".encode()
     reason = "unfolds to more than"
     with pytest.raises(UnreadableError, match=reason):
-        version_in(data, "image.tag")
+        read_version(data, "image.tag")
     with pytest.raises(UnreadableError, match=reason):
         flattened(data)
     with pytest.raises(UnreadableError, match=reason):
@@ -125,7 +125,7 @@ NEIGHBOURS = {
 def test_an_edit_beside_a_large_neighbour_takes_a_moment(above: str) -> None:
     before = f"{above}image:\n  tag: v1\n".encode()
     started = process_time()
-    assert version_in(before, "image.tag") == "v1"
+    assert read_version(before, "image.tag") == "v1"
     after = edit(before, "image.tag", "v2", expected="v1")
     assert process_time() - started < LIMIT
     assert after == before.replace(b"tag: v1", b"tag: v2")

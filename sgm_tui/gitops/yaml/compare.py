@@ -10,7 +10,7 @@ from sgm_tui.gitops.yaml.flat import flattened, value_at
 from sgm_tui.gitops.yaml.values import UnreadableError
 
 
-def travelling(source: bytes, target: bytes, keys: Sequence[str]) -> tuple[Extra, ...]:
+def find_extra_keys(source: bytes, target: bytes, keys: Sequence[str]) -> tuple[Extra, ...]:
     """The further keys that a promotion takes along: those of the policy that differ between the two files.
 
     Raises:
@@ -24,11 +24,13 @@ def travelling(source: bytes, target: bytes, keys: Sequence[str]) -> tuple[Extra
     )
 
 
-def staying(source: bytes, target: bytes, moved: Iterable[str], protected: Sequence[str]) -> tuple[str, ...]:
+def describe_differences(
+    source: bytes, target: bytes, moved: Iterable[str], protected: Sequence[str]
+) -> tuple[str, ...]:
     """What differs between the two files and does not travel: the protected keys in one line, the others in one."""
     taken = tuple(moved)
     try:
-        left = [key for key in differing(source, target) if not _below(key, taken)]
+        left = [key for key in find_differing_keys(source, target) if not _below(key, taken)]
     except UnreadableError as error:
         return (f"cannot compare with the previous stage: {error}",)
     kept = [key for key in left if _below(key, protected)]
@@ -36,7 +38,7 @@ def staying(source: bytes, target: bytes, moved: Iterable[str], protected: Seque
     return tuple(f"{why}: {', '.join(keys)}" for why, keys in (("protected", kept), ("the stage’s own", own)) if keys)
 
 
-def differing(one: bytes, other: bytes) -> tuple[str, ...]:
+def find_differing_keys(one: bytes, other: bytes) -> tuple[str, ...]:
     """Every key whose value is not the same in both files, sorted.
 
     Raises:
@@ -46,7 +48,7 @@ def differing(one: bytes, other: bytes) -> tuple[str, ...]:
     return tuple(sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key)))
 
 
-def same_value(data: bytes, key: str, value: str) -> bool:
+def has_value(data: bytes, key: str, value: str) -> bool:
     """Whether a key of a file holds this value (JSON text; "" for none) already.
 
     Raises:

@@ -58,7 +58,7 @@ class _Place:
         return end - 1 if end > position and self.text[end - 1] == "\r" else end
 
 
-def replace(data: bytes, key: str, value: Value) -> bytes:
+def set_value(data: bytes, key: str, value: Value) -> bytes:
     """Set what stands at a dotted key; an absent key becomes the last of its mapping, None removes the key.
 
     Lists and mappings in block style stay so, what was written in brackets stays in brackets. A comment on the key's
@@ -73,7 +73,7 @@ def replace(data: bytes, key: str, value: Value) -> bytes:
         EditRefusedError: why nothing was changed; what `edit` refuses, and a key whose mapping is not there.
     """
     if value is None:
-        return remove(data, key)
+        return remove_key(data, key)
     path = path_of(key)
     source = source_of(data)
     before = documents(source.text)
@@ -92,7 +92,7 @@ def replace(data: bytes, key: str, value: Value) -> bytes:
     return result
 
 
-def remove(data: bytes, key: str) -> bytes:
+def remove_key(data: bytes, key: str) -> bytes:
     """Take a key and its value out of a file: their lines, and nothing else.
 
     Args:

@@ -37,7 +37,7 @@ class _Change:
         return (self.start, self.end, self.lines) == (other.start, other.end, other.lines)
 
 
-def undo_merge(head: bytes, after: bytes, before: bytes) -> bytes:
+def undo_change(head: bytes, after: bytes, before: bytes) -> bytes:
     """The file as it is now, without what turned `before` into `after`.
 
     Args:

@@ -27,19 +27,19 @@ class UnreadableError(Exception):
     """There is no version where one is expected; the text says why."""
 
 
-def version_in(data: bytes, key: str) -> str:
+def read_version(data: bytes, key: str) -> str:
     """Return the version at a dotted key of a file: of an image reference its tag, digest or both.
 
     Raises:
         UnreadableError: the file is no YAML, has no such key, or what is there is no version to Helm.
     """
     try:
-        return version_of(string_in(data, key), key)
+        return version_of(read_string(data, key), key)
     except ValueError as error:
         raise UnreadableError(f"{key} {error}") from error
 
 
-def string_in(data: bytes, key: str) -> str:
+def read_string(data: bytes, key: str) -> str:
     """Return the string at a dotted key of a file.
 
     Raises:

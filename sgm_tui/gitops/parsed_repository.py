@@ -23,9 +23,9 @@ from sgm_tui.fleet.argo.objects import (
 )
 from sgm_tui.fleet.git_urls import is_same_repository
 from sgm_tui.fleet.model import CellKey
+from sgm_tui.gitops.kustomize import changed_files
 from sgm_tui.gitops.tree import Tree
-from sgm_tui.lint.kustomize import changed_files
-from sgm_tui.yaml_reader.marked import Place, compose, plain
+from sgm_tui.yaml_reader.marked import compose, plain
 from sgm_tui.yaml_reader.nodes import LARGEST, Node, YamlError
 
 _YAML = (".yaml", ".yml")
@@ -47,7 +47,7 @@ class Checkout:
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedFile:
     """One YAML file."""
 
     text: str
@@ -56,16 +56,16 @@ class Parsed:
     error: YamlError | None = None
 
 
-class Subject:
+class ParsedRepository:
     """One repository, each file parsed at most once."""
 
     def __init__(self, checkout: Checkout, config: Config | None, config_error: ConfigError | None = None) -> None:
         self.checkout = checkout
         self.config = config
         self.config_error = config_error
-        self.skeletons: list[str] = []
+        self.placeholder_files: list[str] = []
         """Files with objects of Argo CD that are templates of another program, known once `argo` was read."""
-        self._parsed: dict[str, Parsed] = {}
+        self._parsed: dict[str, ParsedFile] = {}
 
     @functools.cached_property
     def paths(self) -> list[str]:
@@ -87,7 +87,7 @@ class Subject:
     def yaml_paths(self) -> list[str]:
         """Files that have to be YAML: by their name or the layout, templates of charts left out."""
         named = [path for path in self.paths if path.endswith(_YAML) and not self._is_chart_template(path)]
-        return sorted({*named, *self.cells_of})
+        return sorted({*named, *self.cells_by_file})
 
     def _is_chart_template(self, path: str) -> bool:
         parts = path.split("/")
@@ -95,25 +95,25 @@ class Subject:
             "/".join(parts[:at]) in self.charts for at, part in enumerate(parts) if part in {"templates", "crds"}
         )
 
-    def parsed(self, path: str) -> Parsed:
+    def parse_file(self, path: str) -> ParsedFile:
         """A file as YAML; where it is none, the error and no documents."""
         if path not in self._parsed:
             self._parsed[path] = self._parse(path)
         return self._parsed[path]
 
-    def _parse(self, path: str) -> Parsed:
+    def _parse(self, path: str) -> ParsedFile:
         data = self.checkout.files[path]
         if len(data) > LARGEST:
-            return Parsed("", (), (), YamlError("larger than 1 MB"))
+            return ParsedFile("", (), (), YamlError("larger than 1 MB"))
         try:
             text = data.decode("utf-8-sig")
             nodes = compose(text)
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1
-            return Parsed("", (), (), YamlError("not UTF-8", line))
+            return ParsedFile("", (), (), YamlError("not UTF-8", line))
         except YamlError as error:
-            return Parsed(text, (), (), error)
-        return Parsed(text, nodes, [plain(node) for node in nodes])
+            return ParsedFile(text, (), (), error)
+        return ParsedFile(text, nodes, [plain(node) for node in nodes])
 
     @functools.cached_property
     def cells(self) -> Mapping[CellKey, str]:
@@ -124,7 +124,7 @@ class Subject:
         return {key: placed.path for key, placed in Tree(self.config).places(paths).items()}
 
     @functools.cached_property
-    def cells_of(self) -> Mapping[str, list[CellKey]]:
+    def cells_by_file(self) -> Mapping[str, list[CellKey]]:
         """Values file → the cells it speaks for."""
         found: dict[str, list[CellKey]] = {}
         for key, path in sorted(self.cells.items()):
@@ -132,25 +132,25 @@ class Subject:
                 found.setdefault(path, []).append(key)
         return found
 
-    def ours(self, url: str) -> bool:
+    def is_this_repository(self, url: str) -> bool:
         """Whether a repository URL means this repository."""
         if self.config is None:
             return False
         return any(is_same_repository(url, one) for one in self.config.repository_urls)
 
-    def current(self, revision: str) -> bool:
+    def is_current_revision(self, revision: str) -> bool:
         """Return whether a revision of this repository means these files: its default branch, or ours by name."""
         branch = self.config.repository.branch if self.config is not None else ""
         return revision in {"", "HEAD", branch, f"refs/heads/{branch}"}
 
-    def here(self, source: Source) -> bool:
+    def reads_these_files(self, source: Source) -> bool:
         """Return whether a source is read from these files; of another revision nothing can be said."""
-        return self.ours(source.repo_url) and self.current(source.revision)
+        return self.is_this_repository(source.repo_url) and self.is_current_revision(source.revision)
 
     def value_files(self, one: Application) -> list[tuple[Source, str]]:
         """Return the values files of an Application among these files; a glob becomes the files it matches."""
         files: list[tuple[Source, str]] = []
-        for source, path in value_paths(one, self.here):
+        for source, path in value_paths(one, self.reads_these_files):
             if not _GLOB.search(path) or path in self.checkout.files:
                 files.append((source, path))
             else:
@@ -164,26 +164,28 @@ class Subject:
         for path in self.yaml_paths:
             data = self.checkout.files[path]
             if b"argoproj.io" in data and len(data) <= LARGEST:
-                for value in self.parsed(path).values:
+                for value in self.parse_file(path).values:
                     if _is_skeleton(value):
-                        self.skeletons.append(path)
+                        self.placeholder_files.append(path)
                     else:
                         read_object(value, path, objects)
         return objects
 
     @functools.cached_property
-    def kustomized(self) -> Mapping[str, str]:
+    def kustomized_files(self) -> Mapping[str, str]:
         """Files that kustomize changes before Argo CD sees them, each with a kustomization that does."""
-        return changed_files(self.paths, lambda path: self.parsed(path).values)
+        return changed_files(self.paths, lambda path: self.parse_file(path).values)
 
     @functools.cached_property
     def expansions(self) -> list[tuple[ApplicationSet, Expansion]]:
         """Every ApplicationSet with what it makes; one that kustomize changes first is not expanded."""
-        ground = Ground(self.argo.clusters, self.paths, self.checkout.files.get, self.ours, self.current)
+        ground = Ground(
+            self.argo.clusters, self.paths, self.checkout.files.get, self.is_this_repository, self.is_current_revision
+        )
         return [(one, self._expansion(one, ground)) for one in self.argo.sets]
 
     def _expansion(self, one: ApplicationSet, ground: Ground) -> Expansion:
-        kustomization = self.kustomized.get(one.place.path)
+        kustomization = self.kustomized_files.get(one.place.path)
         if kustomization is not None:
             return Expansion((), (), (f"{kustomization} changes it",))
         return expand(one, ground)
@@ -203,20 +205,20 @@ class Subject:
         return same or [project for project in named if not project.namespace or not one.namespace]
 
     @functools.cached_property
-    def unseen_projects(self) -> str:
+    def missing_projects_reason(self) -> str:
         """Why there may be AppProjects that are not seen here; "" where all of them are."""
-        if not self.whole:
+        if not self.is_fully_expanded:
             return "not every ApplicationSet is expanded"
-        if self.skeletons:
-            return f"{self.skeletons[0]} is still to be filled in"
+        if self.placeholder_files:
+            return f"{self.placeholder_files[0]} is still to be filled in"
         for path in self.paths:
             if self._is_chart_template(path) and b"kind: AppProject" in self.checkout.files[path]:
                 return f"the chart template {path} makes some"
-        kustomized = next((one for one in self.argo.projects if one.place.path in self.kustomized), None)
-        return f"{self.kustomized[kustomized.place.path]} changes them" if kustomized is not None else ""
+        kustomized = next((one for one in self.argo.projects if one.place.path in self.kustomized_files), None)
+        return f"{self.kustomized_files[kustomized.place.path]} changes them" if kustomized is not None else ""
 
     @property
-    def whole(self) -> bool:
+    def is_fully_expanded(self) -> bool:
         """Every ApplicationSet was understood: the Applications are all there are."""
         return not any(one.unsupported or _failed(one) for _, one in self.expansions)
 
@@ -230,8 +232,3 @@ def _is_skeleton(value: Any) -> bool:
 
 def _failed(expansion: Expansion) -> bool:
     return any(problem.kind != "empty" for problem in expansion.problems)
-
-
-def node_place(node: Node, path: str) -> Place:
-    """Where a node is written."""
-    return Place(path, node.start_mark.line + 1, node.start_mark.column + 1)
