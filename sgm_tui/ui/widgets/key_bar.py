@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.reactive import reactive
 from textual.widgets import Footer
 from textual.widgets._footer import FooterKey
 
@@ -39,6 +40,12 @@ class _Entry:
         return (not kept, not self.on, not binding.show, binding.id in keys.SELDOM, not self.enabled)
 
 
+class _Key(FooterKey):
+    """One key of the footer, which is never compact: Textual's own changes its style twice before it is shown."""
+
+    compact = reactive(False, init=False)
+
+
 class KeyBar(Footer):
     """The keys of the screen; what only moves is in the help.
 
@@ -54,13 +61,13 @@ class KeyBar(Footer):
     def __init__(self, toggled: Callable[[], frozenset[str]] = frozenset) -> None:
         super().__init__(show_command_palette=False)
         self._toggled = toggled
+        self._shown: list[_Entry] = []
 
     def compose(self) -> ComposeResult:
-        """Those that fit, in the order they are declared in."""
-        if not self._bindings_ready:
-            return
-        for entry in fitting(self._entries(self._toggled()), self.app.size.width):
-            yield FooterKey(
+        """Yield the keys that fit, in the order they are declared in."""
+        self._shown = self._fitting_entries()
+        for entry in self._shown:
+            yield _Key(
                 entry.binding.key,
                 entry.display,
                 entry.word,
@@ -68,11 +75,21 @@ class KeyBar(Footer):
                 disabled=not entry.enabled,
                 tooltip=entry.binding.tooltip,
                 classes="-on" if entry.on else "",
-            ).data_bind(compact=Footer.compact)
+            )
+
+    async def recompose(self) -> None:
+        """Make the keys anew if others are to be shown; Textual asks at every change of focus and of any binding."""
+        if self.is_attached and self._fitting_entries() != self._shown:
+            await super().recompose()
 
     def on_resize(self, event: events.Resize) -> None:
         """Another width has room for other keys."""
         self.call_after_refresh(self.recompose)
+
+    def _fitting_entries(self) -> list[_Entry]:
+        if not self._bindings_ready:
+            return []
+        return fitting(self._entries(self._toggled()), self.app.size.width)
 
     def _entries(self, on: frozenset[str]) -> list[_Entry]:
         entries: dict[str, _Entry] = {}
