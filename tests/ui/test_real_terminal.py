@@ -24,7 +24,7 @@ import sys
 sys.path.insert(0, {tests!r})
 import builders
 import signal
-from sgm_tui.ui import terminal
+from sgm_tui.ui.terminal import capabilities as terminal
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.widgets.cell_grid import CellGrid
 
