@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from sgm_tui.fleet.completeness import Selection, find_gaps, sources_of
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.source import SourceHealth
-from sgm_tui.store import Store
+from sgm_tui.store.fleet_store import Store
 
 SILENCE_SECONDS = 20.0
 """How long a command waits while no source sends anything more."""

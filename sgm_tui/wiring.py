@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sgm_tui.operations.rollout_actions import RolloutActions
     from sgm_tui.permission import WritePermission
     from sgm_tui.sources import Source
-    from sgm_tui.store import Store
+    from sgm_tui.store.fleet_store import Store
 
 logger = logging.getLogger("sgm")
 

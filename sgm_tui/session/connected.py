@@ -13,7 +13,7 @@ from sgm_tui.fleet.completeness import EVERYTHING, Selection
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.permission import Permitted
 from sgm_tui.session.write_services import Desk, Refreshable
-from sgm_tui.store import Store
+from sgm_tui.store.fleet_store import Store
 from sgm_tui.waiting import complete_snapshot
 
 if TYPE_CHECKING:

@@ -210,7 +210,7 @@ async def test_answers_that_are_coming_are_waited_for_however_long(
     answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sgm_tui.waiting.SILENCE_SECONDS", 0.0)
-    monkeypatch.setattr("sgm_tui.store.IDLE_SECONDS", 0.01)
+    monkeypatch.setattr("sgm_tui.store.fleet_store.IDLE_SECONDS", 0.01)
     answers.git()
     answers.forge()
     answers.clusters()

@@ -28,7 +28,8 @@ from sgm_tui.fleet.updates import (
 )
 from sgm_tui.report.status import report
 from sgm_tui.report.tables import table
-from sgm_tui.store import DEADLINES, Store
+from sgm_tui.store.fleet_store import Store
+from sgm_tui.store.source_health import DEADLINES
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 PROD, EU = StageName("prod"), ClusterName("prod-eu1")

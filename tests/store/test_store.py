@@ -36,7 +36,8 @@ from sgm_tui.fleet.updates import (
 )
 from sgm_tui.report.status import source_report
 from sgm_tui.report.tables import table
-from sgm_tui.store import DEADLINES, Store
+from sgm_tui.store.fleet_store import Store
+from sgm_tui.store.source_health import DEADLINES
 
 STAGING, PROD = StageName("staging"), StageName("prod")
 EU, US = ClusterName("prod-eu1"), ClusterName("prod-us1")
@@ -390,7 +391,7 @@ async def test_a_slow_reader_gets_the_newest_snapshot_not_every_one(running: Sto
 async def test_what_is_urgent_is_published_though_numbers_touched_the_cell_first(
     store: Store, monkeypatch: pytest.MonkeyPatch, numbers: type[MetricsListed | ScalingListed], urgent: SourceUpdate
 ) -> None:
-    monkeypatch.setattr("sgm_tui.store.IDLE_SECONDS", 3600.0)
+    monkeypatch.setattr("sgm_tui.store.fleet_store.IDLE_SECONDS", 3600.0)
     settle(store)
     source = SourceId("metrics" if numbers is MetricsListed else "scaling", EU)
     value = Metrics(1.0) if numbers is MetricsListed else Scaling(1, 2, 1, 1)
