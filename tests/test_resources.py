@@ -25,10 +25,12 @@ def test_files_are_found_inside_the_package_and_beside_it(
     assert resources.manual() == {"status": tmp_path / inside / "docs" / "status.md"}
 
 
-def test_every_page_of_the_manual_is_packed_into_the_wheel() -> None:
+def test_every_page_of_the_manual_and_every_schema_is_packed_into_the_wheel() -> None:
     pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     packed = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert {page for page in packed if page.startswith("docs/")} == {f"docs/{page}.md" for page in resources.manual()}
+    pages = {f"docs/{page}.md" for page in resources.manual()}
+    schemas = {f"docs/{schema.name}" for schema in (Path(__file__).parents[1] / "docs").glob("*.schema.json")}
+    assert {page for page in packed if page.startswith("docs/")} == pages | schemas
 
 
 def test_every_page_that_a_message_names_exists() -> None:

@@ -1,8 +1,8 @@
-"""Reading configuration: files, environment and flags become one `Config`, and every mistake a place to look.
+"""Reading the configuration: files, environment and flags become one `Config`.
 
-The strongest wins: flags, `SGM_*`, the user's file, the team's `sgm.yaml`, defaults. An unknown key or a wrong type
-is an error with file, line and the nearest valid name. Nothing is ever loaded from the current directory unless it
-is named: a stranger's checkout must not choose clusters or commands.
+Order of precedence: flags, `SGM_*`, the user file, the team's `sgm.yaml`, defaults. An unknown key or a wrong type is
+an error with file, line and the nearest valid name. Nothing is loaded from the current directory unless it is named: a
+stranger's checkout must not choose clusters or commands.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from sgm_tui.config.policy import policy_of
-from sgm_tui.config.reading import Reader, Section, Stronger, mapping_of
+from sgm_tui.config.keys import TEAM_FILE, USER_FILE
+from sgm_tui.config.policy import read_policy
+from sgm_tui.config.reading import Override, Reader, Section
 from sgm_tui.config.schema import (
     QUERIES,
     ArgoConfig,
@@ -32,101 +33,104 @@ from sgm_tui.config.schema import (
     StageConfig,
     is_loopback,
 )
+from sgm_tui.config.yaml_file import mapping_of
 from sgm_tui.errors import ConfigError
 from sgm_tui.resources import user_file
 
 Value = TypeVar("Value")
 
 _FLAGS = {"repository.url": "--repo", "read_only": "--read-only"}
-"""Global options by the key they outrank."""
+"""Keys, each with the global option that overrides it."""
 _CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class UserConfig:
-    """A person's own file: how it looks to them and what their kubeconfig calls things."""
+    """The user file of a person: names of their kubeconfig, credentials, theme and key bindings."""
 
     contexts: Mapping[str, str] = field(default_factory=dict)
-    """Cluster or hub context of the team file → context of this person's kubeconfig."""
+    """Cluster or hub context of the team file → context of the user's kubeconfig."""
     theme: str = ""
     keymap: Mapping[str, str] = field(default_factory=dict)
     read_only: bool = False
     kubeconfig: Path | None = None
     state_directory: Path | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
-    """Dotted key of a credential or certificate file of the team file → this person's."""
+    """Dotted key of a credential or certificate file → the user's file that replaces it."""
     trusted_hosts: tuple[str, ...] = ()
-    """Hosts that this person's credentials may be sent to, whatever configuration names them."""
+    """Hosts that the user's credentials may be sent to, whatever configuration names them."""
 
 
-_OWN_FILES: Mapping[str, tuple[str, ...]] = {
+_USER_FILES: Mapping[str, tuple[str, ...]] = {
     "github": ("token_file",),
     "prometheus": ("token_file", "basic_auth_file", "ca_file"),
     "registry": ("token_file",),
 }
-"""What a person's own file may name, because a team file may not name files of theirs."""
+"""Files that the user file may name, because a team file must not name files of the user."""
 
 
 def load(path: Path | None, *, flags: Mapping[str, str], environ: Mapping[str, str]) -> Config:
-    """Read the team file and merge everything that outranks it.
+    """Read the team file and everything that overrides it.
 
     Args:
-        path: the team file (`--config`); `SGM_CONFIG` or the `sgm.yaml` of a local `--repo` when not given.
+        path: the team file (`--config`); None uses `SGM_CONFIG` or the `sgm.yaml` of a local `--repo`.
         flags: global options by dotted key, e.g. `repository.url`.
         environ: the environment.
 
     Raises:
         ConfigError: there is no file, or it cannot be used; says where and what to do.
     """
-    file = path or _named_elsewhere(flags, environ)
+    file = path or _find_team_file(flags, environ)
     user = load_user(environ)
-    stronger = [
+    overrides = [
         *((key, value, _FLAGS.get(key, f"--{key}")) for key, value in flags.items()),
-        *_from_environment(environ),
+        *_environment_overrides(environ),
+        *_user_overrides(user),
     ]
-    reader = Reader(file, [*stronger, *_from_user(user)], (file.absolute().parent, user_file(environ).parent))
-    root = reader.root()
+    reader = Reader(file, overrides, (file.absolute().parent, user_file(environ).parent))
+    root = reader.root(TEAM_FILE)
     reader.folders += _embedded_folders(root)
-    config = _config(root, user, file)
+    config = _read_config(root, user, file)
     config = replace(config, trusted_hosts=frozenset(user.trusted_hosts))
-    is_named = path is not None or bool(environ.get("SGM_CONFIG"))
-    return config if is_named else of_a_checkout(config)
+    is_trusted = path is not None or bool(environ.get("SGM_CONFIG"))
+    return config if is_trusted else _restrict_checkout(config)
 
 
 def load_user(environ: Mapping[str, str]) -> UserConfig:
-    """Read `sgm/config.yaml` under the XDG configuration directory, and what the environment says instead."""
+    """Read `sgm/config.yaml` under the XDG configuration directory, with the overrides of the environment."""
     file = user_file(environ)
-    root = Section(Reader(file, _from_environment(environ)), mapping_of(file) if file.is_file() else {}, "")
+    reader = Reader(file, _environment_overrides(environ))
+    root = Section(reader, mapping_of(file) if file.is_file() else {}, "", USER_FILE)
     user = UserConfig(
         contexts=root.texts_by_name("contexts"),
-        theme=root.text("theme", ""),
+        theme=root.text("theme"),
         keymap=root.texts_by_name("keymap"),
-        read_only=root.flag("read_only", default=False),
+        read_only=root.flag("read_only"),
         kubeconfig=root.path("kubeconfig"),
         state_directory=root.path("state_directory"),
-        files=_own_files(root),
+        files=_read_user_files(root),
         trusted_hosts=root.texts("trusted_hosts"),
     )
     root.finish()
     return user
 
 
-def _own_files(root: Section) -> dict[str, Path]:
+def _read_user_files(root: Section) -> dict[str, Path]:
     files: dict[str, Path] = {}
-    for name, keys in _OWN_FILES.items():
+    for name, keys in _USER_FILES.items():
         section = root.section(name)
         files |= {f"{name}.{key}": path for key in keys if (path := section.path(key)) is not None}
         section.finish()
     return files
 
 
-def _from_environment(environ: Mapping[str, str]) -> list[Stronger]:
-    """`SGM_GITHUB_API_URL` is `github.api_url`: matched without regard to where the dots were."""
+def _environment_overrides(environ: Mapping[str, str]) -> list[Override]:
+    """Return the overrides of `SGM_*`; `SGM_GITHUB_API_URL` is `github.api_url`, as dots and underscores are equal."""
     return [(name[4:].lower(), value, name) for name, value in environ.items() if name.startswith("SGM_")]
 
 
-def _from_user(user: UserConfig) -> list[Stronger]:
+def _user_overrides(user: UserConfig) -> list[Override]:
     values = {
         "theme": user.theme,
         "read_only": "true" if user.read_only else "",
@@ -137,9 +141,10 @@ def _from_user(user: UserConfig) -> list[Stronger]:
     return [(key, value, "user file") for key, value in values.items() if value]
 
 
-def _named_elsewhere(flags: Mapping[str, str], environ: Mapping[str, str]) -> Path:
-    if named := environ.get("SGM_CONFIG"):
-        return Path(named)
+def _find_team_file(flags: Mapping[str, str], environ: Mapping[str, str]) -> Path:
+    """Return the team file that SGM_CONFIG names, or the one of a local checkout that --repo names."""
+    if path := environ.get("SGM_CONFIG"):
+        return Path(path)
     repository = flags.get("repository.url", "")
     local = Path(repository) / "sgm.yaml"
     if repository and "://" not in repository and local.is_file():
@@ -152,24 +157,31 @@ def _named_elsewhere(flags: Mapping[str, str], environ: Mapping[str, str]) -> Pa
     )
 
 
-def _config(root: Section, user: UserConfig, file: Path) -> Config:
-    stages = _stages(root, user.contexts)
+def _read_config(root: Section, user: UserConfig, file: Path) -> Config:
+    stages = _read_stages(root, user.contexts)
+
+    def read(key: str, read_values: Callable[[Section], Value]) -> Value:
+        section = root.section(key)
+        value = read_values(section)
+        section.finish()
+        return value
+
     config = Config(
-        repository=_finished(root.section("repository"), _repository),
+        repository=read("repository", _read_repository),
         stages=stages,
-        policy=_finished(root.section("policy"), lambda one: policy_of(one, stages)),
-        layout=_finished(root.section("layout"), _layout),
-        argocd=_finished(root.section("argocd"), lambda one: _argocd(one, user.contexts)),
-        rollouts=_finished(root.section("rollouts"), _rollouts),
-        metrics=_finished(root.section("prometheus"), _metrics),
-        github=_finished(root.section("github"), _github),
-        grafana_url=_finished(root.section("grafana"), lambda section: section.url("url")),
-        registry=_finished(root.section("registry"), _registry),
-        lint=_finished(root.section("lint"), lambda section: LintConfig(section.texts("exclude"))),
+        policy=read("policy", lambda section: read_policy(section, stages)),
+        layout=read("layout", _read_layout),
+        argocd=read("argocd", lambda section: _read_argocd(section, user.contexts)),
+        rollouts=read("rollouts", lambda section: RolloutConfig(section.text("namespace"), section.text("name"))),
+        metrics=read("prometheus", _read_metrics),
+        github=read("github", _read_github),
+        grafana_url=read("grafana", lambda section: section.url("url")),
+        registry=read("registry", _read_registry),
+        lint=read("lint", lambda section: LintConfig(section.texts("exclude"))),
         kubeconfig=root.path("kubeconfig"),
         state_directory=root.path("state_directory"),
-        read_only=root.flag("read_only", default=False),
-        theme=root.text("theme", ""),
+        read_only=root.flag("read_only"),
+        theme=root.text("theme"),
         keymap=user.keymap,
         source=file,
     )
@@ -180,24 +192,21 @@ def _config(root: Section, user: UserConfig, file: Path) -> Config:
 def _embedded_folders(root: Section) -> tuple[Path, ...]:
     """Return the folder of an embedded fleet, so that a copy of its configuration works from anywhere.
 
-    Credentials of a configuration whose every address is this machine's own leave it for nowhere: they may lie beside
-    the kubeconfig that it names.
+    The credentials of a configuration whose addresses are all on this machine never leave it: they may lie beside the
+    kubeconfig that it names.
     """
     clusters = [cluster for stage in root.sections("stages") for cluster in stage.sections("clusters")]
-    addresses = [cluster.text("prometheus", "") for cluster in clusters]
-    addresses += [
-        root.section("github").text("api_url", GithubConfig().api_url),
-        root.section("registry").text("url", ""),
-    ]
+    addresses = [cluster.text("prometheus") for cluster in clusters]
+    addresses += [root.section("github").text("api_url"), root.section("registry").text("url")]
     kubeconfig = root.path("kubeconfig")
     is_embedded = all(is_loopback(urlsplit(address).hostname or "") for address in addresses if address)
     return (kubeconfig.parent,) if kubeconfig is not None and is_embedded else ()
 
 
-def of_a_checkout(config: Config) -> Config:
-    """Return the configuration of a checkout that was named by `--repo`: anybody may have written its sgm.yaml.
+def _restrict_checkout(config: Config) -> Config:
+    """Restrict the configuration of a checkout that `--repo` names: anybody may have written its sgm.yaml.
 
-    The user's credentials go to no host it names, except those in `trusted_hosts` of the user's own file.
+    The user's credentials are sent to no host it names, except those in `trusted_hosts` of the user file.
 
     Raises:
         ConfigError: it names a kubeconfig, whose programs would be run, or a state directory, which would be written.
@@ -211,8 +220,8 @@ def of_a_checkout(config: Config) -> Config:
             )
 
     def file_for(url: str, key: str, file: Path | None) -> Path | None:
-        is_theirs = config.origins.get(key, "default").startswith(f"{config.source}:")
-        return file if is_theirs or urlsplit(url).hostname in config.trusted_hosts else None
+        is_of_checkout = config.origins.get(key, "default").startswith(f"{config.source}:")
+        return file if is_of_checkout or urlsplit(url).hostname in config.trusted_hosts else None
 
     github, registry = config.github, config.registry
     return replace(
@@ -223,46 +232,42 @@ def of_a_checkout(config: Config) -> Config:
     )
 
 
-def _finished(section: Section, read: Callable[[Section], Value]) -> Value:
-    value = read(section)
-    section.finish()
-    return value
-
-
-def _repository(section: Section) -> RepositoryConfig:
+def _read_repository(section: Section) -> RepositoryConfig:
     url = section.text("url")
     section.refuse_credentials("url", url)
     local = Path(url).expanduser()
     if "://" not in url and local.exists():
         url = local.absolute().as_uri()
-    name = section.text("name", "") or "/".join(url.removesuffix(".git").rstrip("/").replace(":", "/").split("/")[-2:])
-    return RepositoryConfig(url, section.text("branch", "main"), name, section.url("web"))
+    name = section.text("name") or "/".join(url.removesuffix(".git").rstrip("/").replace(":", "/").split("/")[-2:])
+    return RepositoryConfig(url, section.text("branch"), name, section.url("web"))
 
 
-def _stages(root: Section, contexts: Mapping[str, str]) -> tuple[StageConfig, ...]:
+def _read_stages(root: Section, contexts: Mapping[str, str]) -> tuple[StageConfig, ...]:
     stages: list[StageConfig] = []
     for section in root.sections("stages"):
         name = section.text("name")
-        clusters = tuple(_cluster(one, name, contexts) for one in section.sections("clusters"))
-        stages.append(StageConfig(name, clusters, section.flag("protected", default=False)))
+        clusters = tuple(_read_cluster(cluster, name, contexts) for cluster in section.sections("clusters"))
+        stages.append(StageConfig(name, clusters, section.flag("protected")))
         section.finish()
     if not stages:
         why = "List the stages in order, each with its clusters. See: sgm help configuration."
         raise root.refuse("stages", "it is empty", why) if root.data("stages") == [] else root.missing("stages", why)
     names = [stage.name for stage in stages] + [cluster.name for stage in stages for cluster in stage.clusters]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise root.refuse("stages", f"{', '.join(doubled)} is named twice", "Stage and cluster names must be unique.")
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise root.refuse(
+            "stages", f"{', '.join(duplicates)} is named twice", "Stage and cluster names must be unique."
+        )
     return tuple(stages)
 
 
-def _cluster(section: Section, stage: str, contexts: Mapping[str, str]) -> ClusterConfig:
+def _read_cluster(section: Section, stage: str, contexts: Mapping[str, str]) -> ClusterConfig:
     name = section.text("name")
     context = section.text("context", name)
     cluster = ClusterConfig(
         name=name,
         stage=stage,
-        location=section.text("location", ""),
+        location=section.text("location"),
         context=contexts.get(name) or contexts.get(context, context),
         prometheus=section.url("prometheus"),
         server=section.url("server"),
@@ -271,47 +276,41 @@ def _cluster(section: Section, stage: str, contexts: Mapping[str, str]) -> Clust
     return cluster
 
 
-def _layout(section: Section) -> LayoutConfig:
-    default = LayoutConfig()
-    values = section.texts("values", default.values)
+def _read_layout(section: Section) -> LayoutConfig:
+    values = section.texts("values")
     for template in values:
         parts = template.split("/")
         if "{service}" not in template or template.startswith("/") or ".." in parts or "\0" in template:
             hint = "Write a path inside the repository with {service}, {stage} and, for one cluster, {cluster}."
             raise section.refuse("values", f"{template} is not a path template", hint)
-    return LayoutConfig(values, section.text("image_key", default.image_key))
+    return LayoutConfig(values, section.text("image_key"))
 
 
-def _argocd(section: Section, contexts: Mapping[str, str]) -> ArgoConfig:
+def _read_argocd(section: Section, contexts: Mapping[str, str]) -> ArgoConfig:
     hubs: list[HubConfig] = []
-    for one in section.sections("hubs"):
-        context = one.text("context")
-        hubs.append(HubConfig(contexts.get(context, context), one.text("namespace", "argocd")))
-        one.finish()
-    return ArgoConfig(tuple(hubs), section.text("application", ArgoConfig().application), section.url("url"))
+    for hub in section.sections("hubs"):
+        context = hub.text("context")
+        hubs.append(HubConfig(contexts.get(context, context), hub.text("namespace")))
+        hub.finish()
+    return ArgoConfig(tuple(hubs), section.text("application"), section.url("url"))
 
 
-def _rollouts(section: Section) -> RolloutConfig:
-    default = RolloutConfig()
-    return RolloutConfig(section.text("namespace", default.namespace), section.text("name", default.name))
-
-
-def _metrics(section: Section) -> MetricsConfig:
-    default, written = MetricsConfig(), section.section("queries")
-    queries = {name: query for name in QUERIES if (query := written.text(name, ""))}
-    written.finish()
+def _read_metrics(section: Section) -> MetricsConfig:
+    texts = section.section("queries")
+    queries = {name: query for name in QUERIES if (query := texts.text(name))}
+    texts.finish()
     return MetricsConfig(
         queries=queries,
-        label=section.text("label", default.label),
-        interval_seconds=section.number("interval_seconds", default.interval_seconds),
+        label=section.text("label"),
+        interval_seconds=section.number("interval_seconds"),
         token_file=section.file("token_file"),
         basic_auth_file=section.file("basic_auth_file"),
-        headers=_headers(section),
+        headers=_read_headers(section),
         ca_file=section.file("ca_file"),
     )
 
 
-def _headers(section: Section) -> dict[str, str]:
+def _read_headers(section: Section) -> dict[str, str]:
     headers = section.texts_by_name("headers")
     for name, value in headers.items():
         if name.lower() in _CREDENTIAL_HEADERS:
@@ -323,26 +322,25 @@ def _headers(section: Section) -> dict[str, str]:
     return headers
 
 
-def _github_url(section: Section, default: str) -> str:
-    url = section.url("api_url", default)
+def _read_api_url(section: Section) -> str:
+    url = section.url("api_url")
     parts = urlsplit(url)
     if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         raise section.refuse("api_url", "http would send the token in the clear", "Use https.")
     return url
 
 
-def _github(section: Section) -> GithubConfig:
-    default = GithubConfig()
+def _read_github(section: Section) -> GithubConfig:
     return GithubConfig(
-        repository=section.text("repository", ""),
-        api_url=_github_url(section, default.api_url),
-        interval_seconds=section.number("interval_seconds", default.interval_seconds),
+        repository=section.text("repository"),
+        api_url=_read_api_url(section),
+        interval_seconds=section.number("interval_seconds"),
         token_file=section.file("token_file"),
         auto_merge=section.texts("auto_merge"),
         labels=section.texts("labels"),
-        source=section.text("source", ""),
+        source=section.text("source"),
     )
 
 
-def _registry(section: Section) -> RegistryConfig:
+def _read_registry(section: Section) -> RegistryConfig:
     return RegistryConfig(section.url("url"), section.texts("hosts"), section.file("token_file"))

@@ -1,8 +1,8 @@
-"""Reading `policy`: every name in it is checked, so that a gate nobody meant to switch off does not stay off."""
+"""Reading `policy`: every name in it is checked, so that a misspelt gate or stage does not silently disable a rule."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar, get_args
 
 from sgm_tui.config.reading import Section
@@ -10,75 +10,88 @@ from sgm_tui.config.schema import StageConfig
 from sgm_tui.fleet.argo.schedule import ScheduleError, schedule
 from sgm_tui.fleet.policy import GATES, Freeze, GroupBy, Level, Policy, RuleSet
 
-_LEVELS: dict[str, Level] = {one: one for one in get_args(Level)}
-_GROUPS: dict[str, GroupBy] = {one: one for one in get_args(GroupBy)}
+_LEVELS: dict[str, Level] = {level: level for level in get_args(Level)}
+_GROUPS: dict[str, GroupBy] = {group: group for group in get_args(GroupBy)}
 Word = TypeVar("Word")
 
 
-def policy_of(section: Section, stages: Sequence[StageConfig]) -> Policy:
-    """The policy, whose stages and clusters have to be among those of the fleet."""
+def read_policy(section: Section, stages: Sequence[StageConfig]) -> Policy:
+    """Read the policy, whose stages and clusters have to be among those of the fleet.
+
+    Raises:
+        ConfigError: it has unknown names or wrong values.
+    """
     clusters = {stage.name: [cluster.name for cluster in stage.clusters] for stage in stages}
     return Policy(
-        group_by=_word(section, "group_by", _GROUPS, "stage"),
-        direct=_known(section, "direct", clusters, "stage"),
+        group_by=_read_word(section, "group_by", _GROUPS),
+        direct=_read_names(section, "direct", clusters, "stage"),
         travels=section.texts("travels"),
         protected=section.texts("protected"),
-        strategies={name: _strategy(one) for name, one in section.named("strategies").items()},
+        strategies={
+            name: {key: strategy.json(key) for key in strategy.names()}
+            for name, strategy in section.named("strategies").items()
+        },
         required_checks=section.texts("required_checks"),
         guarded=frozenset(stage.name for stage in stages if stage.protected),
-        defaults=_rules(section.section("defaults"), None),
-        stages={name: _rules(one, clusters[name]) for name, one in section.named("stages", clusters, "stage").items()},
-        services={name: _service(one, clusters) for name, one in section.named("services").items()},
+        defaults=_read_rules(section.section("defaults"), None),
+        stages=_read_stages(section, clusters),
+        services={name: _read_service(service, clusters) for name, service in section.named("services").items()},
     )
 
 
-def _service(section: Section, clusters: dict[str, list[str]]) -> dict[str, RuleSet]:
-    named = section.named("stages", clusters, "stage")
+def _read_stages(section: Section, clusters: dict[str, list[str]]) -> dict[str, RuleSet]:
+    stages = section.named("stages", clusters, "stage")
+    return {name: _read_rules(rules, clusters[name]) for name, rules in stages.items()}
+
+
+def _read_service(section: Section, clusters: dict[str, list[str]]) -> dict[str, RuleSet]:
+    stages = section.named("stages", clusters, "stage")
     section.finish()
-    return {name: _rules(one, clusters[name]) for name, one in named.items()}
+    return {name: _read_rules(rules, clusters[name]) for name, rules in stages.items()}
 
 
-def _rules(section: Section, clusters: Sequence[str] | None) -> RuleSet:
+def _read_rules(section: Section, clusters: Sequence[str] | None) -> RuleSet:
+    """Read the rules of one place; `clusters` are those of its stage, None where there are no waves."""
     rules = RuleSet(
         soak_seconds=section.seconds("soak"),
         error_ratio_max=section.ratio("error_ratio_max"),
         latency_p99_max=section.seconds("latency_p99_max"),
         error_budget_min=section.ratio("error_budget_min"),
         severities=section.texts("severities") if section.data("severities") is not None else None,
-        waves=None if clusters is None else _waves(section, clusters),
+        waves=None if clusters is None else _read_waves(section, clusters),
         wave_soak_seconds=section.seconds("wave_soak"),
-        freezes=tuple(_freeze(one) for one in section.sections("freezes")),
-        levels=_gates(section.section("gates")),
+        freezes=tuple(map(_read_freeze, section.sections("freezes"))),
+        levels=_read_gates(section.section("gates")),
     )
     section.finish()
     return rules
 
 
-def _gates(section: Section) -> dict[str, Level]:
-    return {name: _word(section, name, _LEVELS, "") for name in section.names(GATES, "gate")}
+def _read_gates(section: Section) -> dict[str, Level]:
+    return {name: _read_word(section, name, _LEVELS) for name in section.names(GATES, "gate")}
 
 
-def _waves(section: Section, clusters: Sequence[str]) -> tuple[tuple[str, ...], ...] | None:
-    written: Any = section.data("waves")
-    if written is None:
+def _read_waves(section: Section, clusters: Sequence[str]) -> tuple[tuple[str, ...], ...] | None:
+    data: Any = section.data("waves")
+    if data is None:
         return None
-    if not isinstance(written, list) or not all(isinstance(one, list) and one for one in written):
+    if not isinstance(data, list) or not all(isinstance(wave, list) and wave for wave in data):
         raise section.refuse("waves", "must be a list of lists of clusters", "Like [[prod-eu1], [prod-us1]].")
-    waves = tuple(tuple(str(name) for name in one) for one in written)
-    named = [name for one in waves for name in one]
-    for name in named:
+    waves = tuple(tuple(str(name) for name in wave) for wave in data)
+    names = [name for wave in waves for name in wave]
+    for name in names:
         if name not in clusters:
             raise section.refuse(
                 "waves", f"{name} is not a cluster of this stage", f"Known here: {', '.join(clusters)}"
             )
-    if len(set(named)) < len(named):
+    if len(set(names)) < len(names):
         raise section.refuse("waves", "a cluster is named twice", "List each cluster in one wave only.")
     return waves
 
 
-def _freeze(section: Section) -> Freeze:
-    parts = section.text("cron"), section.text("duration"), section.text("time_zone", "UTC")
-    reason = section.text("reason", "")
+def _read_freeze(section: Section) -> Freeze:
+    parts = section.text("cron"), section.text("duration"), section.text("time_zone")
+    reason = section.text("reason")
     section.finish()
     try:
         return Freeze(schedule(*parts), reason)
@@ -88,20 +101,18 @@ def _freeze(section: Section) -> Freeze:
         ) from None
 
 
-def _strategy(section: Section) -> dict[str, str]:
-    return {key: section.json(key) for key in section.names()}
+def _read_names(section: Section, key: str, allowed: Collection[str], what: str) -> tuple[str, ...]:
+    """Read a list of names that have to be among `allowed`."""
+    names = section.texts(key)
+    for name in names:
+        if name not in allowed:
+            raise section.refuse(key, f"{name} is not a {what}", f"Known here: {', '.join(allowed)}")
+    return names
 
 
-def _known(section: Section, key: str, names: Sequence[str] | dict[str, list[str]], what: str) -> tuple[str, ...]:
-    found = section.texts(key)
-    for one in found:
-        if one not in names:
-            raise section.refuse(key, f"{one} is not a {what}", f"Known here: {', '.join(names)}")
-    return found
-
-
-def _word(section: Section, key: str, words: dict[str, Word], default: str) -> Word:
-    written = section.text(key, default)
-    if written not in words:
-        raise section.refuse(key, f"{written} is not one of {', '.join(words)}")
-    return words[written]
+def _read_word(section: Section, key: str, words: dict[str, Word]) -> Word:
+    """Read one of several words."""
+    word = section.text(key)
+    if word not in words:
+        raise section.refuse(key, f"{word} is not one of {', '.join(words)}")
+    return words[word]

@@ -1,4 +1,4 @@
-"""Reading one YAML file key by key: types, defaults, what outranks it, and for every mistake a place to look."""
+"""Reading one YAML file key by key, as its declaration says: types, defaults, overrides, and errors with their line."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ import difflib
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
+from sgm_tui.config.keys import ByName, Group, ListOf, Node, Value
+from sgm_tui.config.yaml_file import SEE_MANUAL, Lined, mapping_of
 from sgm_tui.errors import ConfigError
 from sgm_tui.fleet.argo.schedule import ScheduleError, seconds_of
 from sgm_tui.redaction import is_secret_name
 
-if TYPE_CHECKING:
-    from sgm_tui.yaml_reader.nodes import Node
-
-_LARGEST_FILE = 1 << 20
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
-_SEE = "See: sgm help configuration."
 _NO_SECRETS = "Remove it: sgm.yaml must not contain secrets."
 _CREDENTIALS = {
     "repository.": "Remove it and use SSH, GH_TOKEN or `gh auth login`; no secrets in sgm.yaml or arguments.",
@@ -30,134 +26,160 @@ _CREDENTIALS = {
 """Where credentials belong instead, by the section they were found in."""
 _AUTHORITY_END = re.compile("[/?#]")
 _PARAMETER = re.compile(r"[?&;]([^=&;#]+)=")
-_MEANT = 0.65
-"""How much a key has to look like a missing one to be its misspelling: `ulr` is, `namespace` for `name` is not."""
+_SIMILARITY = 0.65
+"""How much a key has to resemble a missing one to be its misspelling: `ulr` does, `namespace` for `name` does not."""
 
-Stronger = tuple[str, str, str]
+Override = tuple[str, str, str]
 """A dotted key, its value as text, and where that came from."""
 
 
 class Reader:
     """One file, its overrides, and where each value came from."""
 
-    def __init__(self, file: Path, stronger: Sequence[Stronger], folders: Sequence[Path] = ()) -> None:
-        """Read `file`; where `folders` are given, the files it names for reading have to lie in one of them."""
+    def __init__(self, file: Path, overrides: Sequence[Override], folders: Sequence[Path] = ()) -> None:
+        """Read `file`; where `folders` are given, the credential files it names have to lie in one of them."""
         self.file = file
         self.folders = tuple(folders)
-        self._stronger = stronger
+        self._overrides = overrides
         self.origins: dict[str, str] = {}
 
-    def root(self) -> Section:
-        """The whole file."""
-        return Section(self, mapping_of(self.file), "")
+    def root(self, declaration: Group) -> Section:
+        """Return the whole file as a section.
+
+        Raises:
+            ConfigError: it cannot be read, or is not a YAML mapping.
+        """
+        return Section(self, mapping_of(self.file), "", declaration)
 
     def override(self, key: str) -> str | None:
-        """What outranks the file for a dotted key, if anything does."""
-        for name, value, origin in self._stronger:
+        """Return the strongest override of a dotted key; None where there is none."""
+        for name, value, origin in self._overrides:
             if name.replace(".", "_") == key.replace(".", "_"):
                 self.origins[key] = origin
                 return value
         return None
 
     def fail(self, line: int | None, message: str, hint: str = "", key: str = "") -> ConfigError:
-        """The error of a line of this file, or of what outranks it for a dotted key, to be raised."""
+        """Return the error of a line of this file, or of the override of a dotted key."""
         place = f"{self.file}:{line}" if line is not None else str(self.file)
-        outranked = key and self.override(key) is not None
-        return ConfigError(f"{self.origins[key] if outranked else place}: {message}", hint)
+        is_overridden = key and self.override(key) is not None
+        return ConfigError(f"{self.origins[key] if is_overridden else place}: {message}", hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Unquoted:
-    """A date without quotes, which readers of YAML take for different things."""
-
-    text: str
-
-
-class Lined(dict[str, Any]):
-    """A mapping that knows where it is written; lines count from 1."""
-
-    line: int
-    lines: Mapping[str, int]
-
-
-def mapping_of(file: Path) -> Mapping[str, Any]:
-    """A YAML file as a mapping that knows its lines.
-
-    Raises:
-        ConfigError: it cannot be read, is no YAML, or no mapping.
-    """
-    from sgm_tui.yaml_reader.nodes import YamlError
-
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}", "Name a readable file.") from error
-    if len(data) > _LARGEST_FILE:
-        raise ConfigError(f"{file}: larger than 1 MB", "This does not look like an sgm.yaml.")
-    try:
-        loaded = _loaded(data.decode("utf-8-sig"))
-    except YamlError as error:
-        raise ConfigError(f"{file}:{error.line}: {error.message}", "It must be valid YAML.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: not YAML: {error}") from error
-    if loaded is None:
-        return {}
-    if not isinstance(loaded, Lined):
-        raise ConfigError(f"{file}: a mapping is expected at the top", _SEE)
-    return loaded
-
-
-def _loaded(text: str) -> Any:
-    from sgm_tui.yaml_reader.nodes import YamlError, compose
-
-    documents = compose(text)
-    if len(documents) > 1:
-        raise YamlError("a second document", documents[1].start_mark.line + 1)
-    return _lined(documents[0]) if documents else None
-
-
-def _lined(node: Node) -> Any:
-    """A node as plain values; of booleans only `true` and `false`, for `off` is a level of a gate."""
-    from sgm_tui.yaml_reader.nodes import MappingNode, ScalarNode, SequenceNode, YamlError, entries
-
-    if isinstance(node, SequenceNode):
-        return [_lined(value) for value in node.value]
-    if isinstance(node, ScalarNode):
-        value = node.scalar
-        if node.type == "a date":
-            return Unquoted(node.value)
-        return node.value if isinstance(value, bool) and node.value.lower() not in {"true", "false"} else value
-    if not isinstance(node, MappingNode):
-        return None
-    lines: dict[str, int] = {}
-    for key, _ in node.value:
-        if key.value in lines:
-            raise YamlError(f'found duplicate key "{key.value}"', key.start_mark.line + 1)
-        lines[key.value] = key.start_mark.line + 1
-    mapping = Lined((name, _lined(value)) for name, value in entries(node).items())
-    mapping.lines, mapping.line = lines, node.start_mark.line + 1
-    return mapping
-
-
-class Section:
-    """One mapping of the file, read key by key; `finish` refuses what nobody read."""
+class Entries:
+    """The entries of one mapping: their values as they are written, their lines, and the errors about them."""
 
     def __init__(
-        self, reader: Reader, data: Mapping[str, Any], prefix: str, above: tuple[Section, str] | None = None
+        self,
+        reader: Reader,
+        data: Mapping[str, Any],
+        prefix: str,
+        declaration: Group | ByName,
+        parent: tuple[Entries, str] | None = None,
     ) -> None:
+        """Take a mapping.
+
+        Args:
+            reader: of the file.
+            data: the mapping.
+            prefix: the dotted key of the mapping, with a dot at the end; "" for the whole file.
+            declaration: of its keys.
+            parent: the section that contains it, and its key there.
+        """
         self._reader = reader
         self._data = data
         self._prefix = prefix
-        self._above = above
-        self._known: set[str] = set()
+        self._declaration = declaration
+        self._parent = parent
+
+    def data(self, key: str) -> Any:
+        """Return the value of a key as it is written; None where it is not set."""
+        value = self._data.get(key)
+        if value is not None:
+            self._reader.origins[self._prefix + key] = f"{self._reader.file}:{self._line(key)}"
+        return value
+
+    def names(self, allowed: Collection[str] | None = None, what: str = "name") -> list[str]:
+        """Return every key; each has to be among `allowed`, if that is given."""
+        for key in self._data:
+            if allowed is not None and key not in allowed:
+                raise self._reader.fail(
+                    self._line(key), f"unknown {what} {self._prefix}{key}", _nearest(str(key), allowed)
+                )
+        return [str(key) for key in self._data]
+
+    def finish(self) -> None:
+        """Refuse every key that is not declared."""
+        declared = self._declared_keys()
+        for key in self._data:
+            if key not in declared:
+                hint = _nearest(str(key), declared)
+                raise self._reader.fail(self._line(str(key)), f"unknown key {self._prefix}{key}", hint)
+
+    def missing(self, key: str, why: str) -> ConfigError:
+        """Return the error of a required key, or that of the key which is probably its misspelling."""
+        misspelling = self.misspelling(key)
+        if misspelling is not None:
+            return misspelling
+        line = self._data.line if isinstance(self._data, Lined) and self._prefix else None
+        return self._reader.fail(line, f"{self._prefix}{key} is missing", why)
+
+    def misspelling(self, key: str) -> ConfigError | None:
+        """Return the error of the undeclared key that resembles this one, here or, in an empty section, above it."""
+        declared = self._declared_keys()
+        undeclared = [str(name) for name in self._data if name not in declared]
+        for name in difflib.get_close_matches(key, undeclared, n=1, cutoff=_SIMILARITY):
+            return self._reader.fail(self._line(name), f"unknown key {self._prefix}{name}", f"Did you mean {key}?")
+        if self._data or self._parent is None:
+            return None
+        section, name = self._parent
+        return section.misspelling(name)
+
+    def refuse(self, key: str, why: str, hint: str = "") -> ConfigError:
+        """Return the error of a value that cannot be used."""
+        name = f"{self._prefix}{key}"
+        return self._reader.fail(self._line(key), f"{name}: {why}", hint, name)
+
+    def refuse_credentials(self, key: str, address: str) -> None:
+        """Refuse an address that contains a user name or password, without repeating it.
+
+        Raises:
+            ConfigError: it contains one.
+        """
+        if holds_credentials(address):
+            raise self.refuse(
+                key, "the URL contains a user name or password, or a token", _CREDENTIALS.get(self._prefix, _NO_SECRETS)
+            )
+
+    def origins(self) -> Mapping[str, str]:
+        """Return where every value that has been read came from, by its dotted key."""
+        return dict(self._reader.origins)
+
+    def _declared_keys(self) -> Collection[str]:
+        return self._declaration.keys if isinstance(self._declaration, Group) else self._declaration.names
+
+    def _node(self, key: str) -> Node:
+        """Return the declaration of a key."""
+        return self._declaration.keys[key] if isinstance(self._declaration, Group) else self._declaration.item
+
+    def _wrong(self, key: str, expected: str) -> ConfigError:
+        name = f"{self._prefix}{key}"
+        return self._reader.fail(self._line(key), f"{name} must be {expected}", SEE_MANUAL, name)
+
+    def _line(self, key: str) -> int | None:
+        return self._data.lines.get(key) if isinstance(self._data, Lined) else None
+
+
+class Section(Entries):
+    """One mapping, read key by key with the types and defaults of its declaration; `finish` refuses unknown keys."""
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A string; without a default it has to be there."""
-        return str(self._scalar(key, default, str, "a string"))
+        """Return a string; `default` replaces that of the declaration."""
+        return str(self._scalar(key, str, "a string", default))
 
-    def number(self, key: str, default: float) -> float:
-        """A number of seconds, more than 0."""
-        value = self._scalar(key, default, (int, float), "a number of seconds")
+    def number(self, key: str) -> float:
+        """Return a number of seconds, more than 0."""
+        value = self._scalar(key, (int, float), "a number of seconds")
         try:
             number = float(value)
         except ValueError:
@@ -166,9 +188,9 @@ class Section:
             raise self._wrong(key, "more than 0")
         return number
 
-    def flag(self, key: str, *, default: bool) -> bool:
-        """True or false."""
-        value = self._scalar(key, default, bool, "true or false")
+    def flag(self, key: str) -> bool:
+        """Return True or False."""
+        value = self._scalar(key, bool, "true or false")
         if isinstance(value, bool):
             return value
         word = str(value).strip().lower()
@@ -177,41 +199,30 @@ class Section:
         return word in _TRUE
 
     def path(self, key: str) -> Path | None:
-        """A path; relative ones count from the file they are written in."""
-        written = self.text(key, "")
-        if not written:
+        """Return a path, None where it is not set; relative ones count from the file they are written in."""
+        text = self.text(key, "")
+        if not text:
             return None
-        expanded = Path(written).expanduser()
+        expanded = Path(text).expanduser()
         return expanded if expanded.is_absolute() else (self._reader.file.parent / expanded).absolute()
 
-    def url(self, key: str, default: str = "") -> str:
+    def url(self, key: str) -> str:
         """Return an http or https URL without user name and password; "" when it is not set.
 
         Raises:
-            ConfigError: it is another kind of address, or holds credentials: files and pages name it, tokens do not
+            ConfigError: it is another kind of address, or contains credentials: files and pages show it, tokens do not
                 belong there.
         """
-        written = self.text(key, default)
+        text = self.text(key)
         try:
-            parts = urlsplit(written)
+            parts = urlsplit(text)
             _ = parts.port
         except ValueError:
             raise self.refuse(key, "it is not a URL", "Write it as https://HOST[:PORT][/PATH].") from None
-        if written and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        if text and (parts.scheme not in {"http", "https"} or not parts.hostname):
             raise self.refuse(key, "it is not an http or https URL", "Write it as https://HOST[:PORT][/PATH].")
-        self.refuse_credentials(key, written)
-        return written
-
-    def refuse_credentials(self, key: str, address: str) -> None:
-        """Refuse an address that holds a user name or password, without repeating it.
-
-        Raises:
-            ConfigError: it holds one.
-        """
-        if holds_credentials(address):
-            raise self.refuse(
-                key, "the URL contains a user name or password, or a token", _CREDENTIALS.get(self._prefix, _NO_SECRETS)
-            )
+        self.refuse_credentials(key, text)
+        return text
 
     def file(self, key: str) -> Path | None:
         """Return the path of a file to read; None when it is not set.
@@ -236,51 +247,65 @@ class Section:
             )
         return path
 
-    def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """A list of strings."""
-        value = self._take(key)
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of strings."""
+        node, value = self._node(key), self.data(key)
         if value is None:
-            return default
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            default = node.default if isinstance(node, Value) else ()
+            return default if isinstance(default, tuple) else ()
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self._wrong(key, "a list of strings")
-        return tuple(str(one) for one in value)
+        return tuple(value)
 
     def texts_by_name(self, key: str) -> dict[str, str]:
-        """A mapping of free names to strings."""
-        value = self._take(key)
+        """Return a mapping of free names to strings."""
+        value = self.data(key)
         if value is None:
             return {}
-        if not isinstance(value, Mapping) or not all(isinstance(one, str) for one in value.values()):
+        if not isinstance(value, Mapping) or not all(isinstance(item, str) for item in value.values()):
             raise self._wrong(key, "a mapping of names to strings")
-        return {str(name): str(one) for name, one in value.items()}
+        return {str(name): str(item) for name, item in value.items()}
 
     def section(self, key: str) -> Section:
-        """A mapping of known keys."""
-        value = self._take(key)
+        """Return a mapping; an empty one where it is not set."""
+        node, value = self._node(key), self.data(key)
+        if not isinstance(node, Group | ByName):
+            raise TypeError(f"{self._prefix}{key} is not declared as a mapping")
         if value is not None and not isinstance(value, Mapping):
             raise self._wrong(key, "a mapping")
-        return Section(self._reader, value or {}, f"{self._prefix}{key}.", (self, key))
+        return Section(self._reader, value or {}, f"{self._prefix}{key}.", node, (self, key))
 
     def sections(self, key: str) -> list[Section]:
-        """A list of such mappings."""
-        value = self._take(key)
+        """Return a list of mappings."""
+        node, value = self._node(key), self.data(key)
+        if not isinstance(node, ListOf):
+            raise TypeError(f"{self._prefix}{key} is not declared as a list of mappings")
         if value is None:
             return []
-        if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+        if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
             raise self._wrong(key, "a list of mappings")
-        return [Section(self._reader, one, f"{self._prefix}{key}[{index}].") for index, one in enumerate(value)]
+        prefix = f"{self._prefix}{key}"
+        return [Section(self._reader, item, f"{prefix}[{index}].", node.item) for index, item in enumerate(value)]
+
+    def named(self, key: str, allowed: Collection[str] | None = None, what: str = "name") -> dict[str, Section]:
+        """Return a mapping of names to mappings; the names have to be among `allowed`, if that is given."""
+        section = self.section(key)
+        for name in section.names(allowed, what):
+            if not isinstance(section.data(name), Mapping):
+                raise section.refuse(name, "it must be a mapping", SEE_MANUAL)
+        return {name: section.section(name) for name in section.names()}
 
     def seconds(self, key: str) -> float | None:
-        """A duration like `30m` in seconds; None when it is not said."""
-        written = self.text(key, "")
+        """Return a duration like `30m` in seconds; None when it is not set."""
+        text = self.text(key)
         try:
-            return seconds_of(written) if written else None
+            return seconds_of(text) if text else None
         except ScheduleError as error:
             raise self.refuse(key, str(error)) from None
 
     def ratio(self, key: str) -> float | None:
-        """A number from 0 to 1; None when it is not said."""
-        value = self._scalar(key, "", (int, float), "a number from 0 to 1")
+        """Return a number from 0 to 1; None when it is not set."""
+        value = self._scalar(key, (int, float), "a number from 0 to 1", "")
         if value == "":
             return None
         try:
@@ -291,99 +316,37 @@ class Section:
             raise self._wrong(key, "a number from 0 to 1")
         return number
 
-    def named(self, key: str, allowed: Collection[str] | None = None, what: str = "name") -> dict[str, Section]:
-        """A mapping of names to mappings; the names have to be among `allowed`, where that is given."""
-        found = self.section(key)
-        for name in found.names(allowed, what):
-            if not isinstance(found.data(name), Mapping):
-                raise found.refuse(name, "it must be a mapping", _SEE)
-        return {name: found.section(name) for name in found.names()}
-
-    def names(self, allowed: Collection[str] | None = None, what: str = "name") -> list[str]:
-        """Every key there is; each has to be among `allowed`, where that is given."""
-        for key in self._data:
-            if allowed is not None and key not in allowed:
-                raise self._reader.fail(
-                    self._line(key), f"unknown {what} {self._prefix}{key}", _nearest(str(key), allowed)
-                )
-        return [str(key) for key in self._data]
-
-    def data(self, key: str) -> Any:
-        """What is written, as it is."""
-        return self._take(key)
-
     def json(self, key: str) -> str:
-        """What is written, as JSON text."""
+        """Return the value of a key as JSON text."""
         try:
-            return json.dumps(self._take(key))
+            return json.dumps(self.data(key))
         except (TypeError, ValueError, RecursionError):
             raise self.refuse(key, "it must be plain text, numbers, lists and mappings") from None
 
-    def finish(self) -> None:
-        """Refuse every key that was not asked for."""
-        for key in self._data:
-            if key not in self._known:
-                hint = _nearest(str(key), self._known)
-                raise self._reader.fail(self._line(str(key)), f"unknown key {self._prefix}{key}", hint)
+    def _scalar(self, key: str, kind: Any, expected: str, default: str | None = None) -> Any:
+        """Return the override of a key, else its value, else its default.
 
-    def missing(self, key: str, why: str) -> ConfigError:
-        """The error of a key that has to be there: that of the misspelt key, where one is meant to be it."""
-        misspelt = self.misspelt(key)
-        if misspelt is not None:
-            return misspelt
-        line = self._data.line if isinstance(self._data, Lined) and self._prefix else None
-        return self._reader.fail(line, f"{self._prefix}{key} is missing", why)
-
-    def misspelt(self, key: str) -> ConfigError | None:
-        """The error of the unread key that is probably meant to be this one, here or, where there is nothing, above."""
-        unread = [str(one) for one in self._data if one not in self._known]
-        for meant in difflib.get_close_matches(key, unread, n=1, cutoff=_MEANT):
-            return self._reader.fail(self._line(meant), f"unknown key {self._prefix}{meant}", f"Did you mean {key}?")
-        if self._data or self._above is None:
-            return None
-        section, name = self._above
-        return section.misspelt(name)
-
-    def refuse(self, key: str, why: str, hint: str = "") -> ConfigError:
-        """The error of a value that cannot be used."""
-        name = f"{self._prefix}{key}"
-        return self._reader.fail(self._line(key), f"{name}: {why}", hint, name)
-
-    def origins(self) -> Mapping[str, str]:
-        """Where every value read so far came from."""
-        return dict(self._reader.origins)
-
-    def _take(self, key: str) -> Any:
-        self._known.add(key)
-        value = self._data.get(key)
-        if value is not None:
-            self._reader.origins[self._prefix + key] = f"{self._reader.file}:{self._line(key)}"
-        return value
-
-    def _scalar(self, key: str, default: Any, kind: Any, word: str) -> Any:
-        value = self._take(key)
+        Raises:
+            ConfigError: it has another type, or is required and not set.
+        """
+        node, value = self._node(key), self.data(key)
+        if not isinstance(node, Value):
+            raise TypeError(f"{self._prefix}{key} is not declared as a value")
         override = self._reader.override(self._prefix + key)
         if override is not None:
             return override
         if value is None:
-            if default is None:
-                raise self.missing(key, f"It must be {word}. See: sgm help configuration.")
+            if node.is_required:
+                raise self.missing(key, f"It must be {expected}. See: sgm help configuration.")
             self._reader.origins.setdefault(self._prefix + key, "default")
-            return default
+            return node.default if default is None else default
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self._wrong(key, word)
+            raise self._wrong(key, expected)
         return value
-
-    def _wrong(self, key: str, word: str) -> ConfigError:
-        name = f"{self._prefix}{key}"
-        return self._reader.fail(self._line(key), f"{name} must be {word}", _SEE, name)
-
-    def _line(self, key: str) -> int | None:
-        return self._data.lines.get(key) if isinstance(self._data, Lined) else None
 
 
 def holds_credentials(address: str) -> bool:
-    """Return whether an address holds a password or a token.
+    """Return whether an address contains a password or a token.
 
     That is a user name of any protocol but ssh, where it names an account; a password of any protocol, also where its
     `/`, `?` or `#` is not escaped; or a parameter with the name of a secret.
@@ -399,6 +362,7 @@ def holds_credentials(address: str) -> bool:
     return bool(separator and port) and not port.isdecimal() and "@" in rest
 
 
-def _nearest(key: str, known: Collection[str]) -> str:
-    nearest = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.5)
-    return f"Did you mean {nearest[0]}?" if nearest else f"Known here: {', '.join(sorted(known))}"
+def _nearest(key: str, allowed: Collection[str]) -> str:
+    """Return the hint for an unknown key: the nearest allowed one, or all of them."""
+    nearest = difflib.get_close_matches(key, sorted(allowed), n=1, cutoff=0.5)
+    return f"Did you mean {nearest[0]}?" if nearest else f"Known here: {', '.join(sorted(allowed))}"

@@ -1,8 +1,9 @@
 """Configuration as frozen values.
 
-The team's `sgm.yaml` lives in the GitOps repository; a person's own file holds context mapping, theme and keys.
-Order of strength: flags, environment (`SGM_*`), user, team, defaults. `config_file.load` is the only reader; every
-other module gets a `Config` handed in. `docs/configuration.md` documents every key with an example.
+The team's `sgm.yaml` lives in the GitOps repository; the user file has contexts, theme and key bindings of one person.
+Order of precedence: flags, environment (`SGM_*`), user, team, defaults. `config.file.load` is the only reader; every
+other module is passed a `Config`. `config.keys` declares every key of the files, `docs/configuration.md` shows each in
+an example.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class LayoutConfig:
         "{stage}/{cluster}/app-service/{service}/values.yaml",
         "{stage}/app-service/{service}/values.yaml",
     )
-    """Path templates, most specific first; the first that exists for a cell is its file."""
+    """Path templates, the most specific first; the first that exists for a cell is its file."""
     image_key: str = "image.tag"
     """Dotted key of the version; `images[name=x].newTag` selects from a list."""
 
@@ -60,7 +61,7 @@ class RepositoryConfig:
     url: str
     branch: str = "main"
     name: str = ""
-    """How people call it, e.g. "acme/gitops"; derived from the URL when not set."""
+    """What people call it, e.g. "acme/gitops"; derived from the URL when not set."""
     web: str = ""
     """Base of links to commits and files; derived from `github` when not set."""
 
@@ -93,12 +94,12 @@ class RolloutConfig:
 
 
 QUERIES = ("requests_per_second", "error_ratio", "latency_p99_seconds", "error_budget_remaining", "healthy")
-"""What may be asked of Prometheus."""
+"""The names under `prometheus.queries`."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsConfig:
-    """`prometheus`: queries (one per metric, grouped by namespace) and pace."""
+    """`prometheus`: queries (one per metric, grouped by namespace), interval and credentials."""
 
     queries: Mapping[str, str] = field(default_factory=dict)
     """Of QUERIES: name → PromQL that yields one series per `label` value."""
@@ -114,21 +115,21 @@ class MetricsConfig:
     ca_file: Path | None = None
     """Certificate authorities to trust instead of the system's; REQUESTS_CA_BUNDLE when not set."""
     credential_hosts: frozenset[str] | None = None
-    """The only hosts that the token or password is sent to; None: every Prometheus that is configured."""
+    """The only hosts that the token or password is sent to; None means every Prometheus that is configured."""
 
 
 @dataclass(frozen=True, slots=True)
 class GithubConfig:
-    """`github`: where pull requests live."""
+    """`github`: the repository of the pull requests."""
 
     repository: str = ""
     """owner/name; "" means no pull requests."""
     api_url: str = "https://api.github.com"
     interval_seconds: float = 20.0
     token_file: Path | None = None
-    """A file that holds the token; the environment and `gh auth token` are asked when not set."""
+    """A file that holds the token; that of the environment or of `gh auth token` when not set."""
     auto_merge: tuple[str, ...] = ()
-    """Stages whose pull requests merge by themselves once checks and owners agree."""
+    """Stages whose pull requests auto-merge once checks and owners agree."""
     labels: tuple[str, ...] = ()
     """Labels put on every pull request sgm opens."""
     source: str = ""
@@ -140,16 +141,16 @@ class RegistryConfig:
     """`registry`: where images are looked up before they are promoted."""
 
     url: str = ""
-    """Base URL of an OCI registry; "" means that nobody looks."""
+    """Base URL of an OCI registry; "" means that images are not checked."""
     hosts: tuple[str, ...] = ()
-    """Hosts of image names this registry answers for, where it is a mirror; the host of `url` when not set."""
+    """Hosts of image names this registry serves, where it is a mirror; the host of `url` when not set."""
     token_file: Path | None = None
     """A file that holds `user:password`, or a token, for the registry's own origin."""
 
 
 @dataclass(frozen=True, slots=True)
 class LintConfig:
-    """`lint`: what `sgm lint` looks at."""
+    """`lint`: what `sgm lint` checks."""
 
     exclude: tuple[str, ...] = ()
     """Globs over paths from the root that are left out: skeletons, fixtures; `**` crosses folders."""
@@ -157,7 +158,7 @@ class LintConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything sgm was told, merged, with where each value came from."""
+    """The whole configuration, merged, with the origin of each value."""
 
     repository: RepositoryConfig
     stages: tuple[StageConfig, ...]
@@ -173,20 +174,20 @@ class Config:
     kubeconfig: Path | None = None
     """Explicit kubeconfig; KUBECONFIG or ~/.kube/config when not set. Relative paths count from the config file."""
     state_directory: Path | None = None
-    """Where our clones, journal and audit live; XDG_STATE_HOME/sgm when not set."""
+    """Where clones, journal and audit log live; XDG_STATE_HOME/sgm when not set."""
     read_only: bool = False
     theme: str = ""
     keymap: Mapping[str, str] = field(default_factory=dict)
     source: Path | None = None
     """The team file this came from."""
     trusted_hosts: frozenset[str] = frozenset()
-    """Hosts that the user's own credentials may be sent to, whatever names them (`trusted_hosts` of the user file)."""
+    """Hosts the user's credentials may be sent to, whatever file names them (`trusted_hosts` of the user file)."""
     origins: Mapping[str, str] = field(default_factory=dict)
-    """Dotted key → where its value came from ("sgm.yaml:12", "SGM_THEME", "default")."""
+    """Dotted key → the origin of its value ("sgm.yaml:12", "SGM_THEME", "default")."""
 
     @property
     def repository_urls(self) -> tuple[str, ...]:
-        """Every URL the configuration gives the GitOps repository: to clone it, to browse it, on GitHub."""
+        """Every URL of the GitOps repository: to clone it, to browse it, on GitHub."""
         repository, github = self.repository, self.github
         host = urlsplit(github.api_url).hostname or ""
         forge = f"https://{host.removeprefix('api.')}/{github.repository}" if github.repository else ""

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sgm_tui.config.file import load, load_user
-from sgm_tui.config.reading import mapping_of
 from sgm_tui.config.schema import Config
+from sgm_tui.config.yaml_file import mapping_of
 from sgm_tui.errors import ConfigError
 
 SMALL = """\
