@@ -19,9 +19,13 @@ ONLY_HERE = {
     "kubernetes": "live/kubeconfig.py",
     "prometheus_api_client": "live/prometheus.py",
     "github": "forge/client.py",
-    "git": "gitops/repository.py",
+    "git": "gitops/git_process.py",
 }
 """Each client library is imported by one module."""
+
+RUAMEL = {"gitops/yaml/second_reader.py", "commands/status.py", "sandbox/team_file.py"}
+"""ruamel.yaml proves every edit in the first. The second writes `sgm status -o yaml`, whose bytes are ruamel's YAML
+1.2; the third keeps the comments of the sandbox's `sgm.yaml`."""
 
 SAY_NOTHING = frozenset(
     [
@@ -97,14 +101,21 @@ def test_names_say_what_they_are() -> None:
     assert len(empty) * 1000 <= EMPTY_NAMES_PER_MILLE * len(names), "\n".join(empty)
 
 
-@pytest.mark.parametrize(("library", "home"), ONLY_HERE.items(), ids=ONLY_HERE.keys())
-def test_a_client_library_is_known_to_one_module(library: str, home: str) -> None:
-    users = {
+def modules_importing(library: str) -> set[str]:
+    return {
         path.relative_to(PACKAGE).as_posix()
         for path in MODULES
         if library in imports_of(ast.parse(path.read_text(encoding="utf-8")))
     }
-    assert users == {home}
+
+
+@pytest.mark.parametrize(("library", "home"), ONLY_HERE.items(), ids=ONLY_HERE.keys())
+def test_a_client_library_is_known_to_one_module(library: str, home: str) -> None:
+    assert modules_importing(library) == {home}
+
+
+def test_ruamel_proves_edits_in_one_module_and_is_used_by_no_other_reader() -> None:
+    assert modules_importing("ruamel") == RUAMEL
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())

@@ -59,7 +59,7 @@ async def test_nothing_is_pushed_or_deleted(
     repository = Repository(CONFIG.repository.url, "main", tmp_path)
     repository.permission = read_only
     ran: list[object] = []
-    monkeypatch.setattr(repository, "_run", lambda *arguments, **_: ran.append(arguments) or b"")
+    monkeypatch.setattr(repository._process, "run", lambda *arguments, **_: ran.append(arguments) or b"")
     calls: list[Send] = [
         lambda one: one.push(HEAD, "sgm/x", ""),
         lambda one: one.push(HEAD, "main", HEAD),

@@ -99,7 +99,7 @@ async def test_a_push_does_not_wait_behind_a_fetch_that_hangs(
     repository = Repository("https://127.0.0.1:1/acme/gitops.git", "main", tmp_path)
     monkeypatch.setattr(repository, "_fetch", gate.wait)
     pushed: list[tuple[str, ...]] = []
-    monkeypatch.setattr(repository, "_run", lambda *arguments, **_: pushed.append(arguments) or b"")
+    monkeypatch.setattr(repository._process, "run", lambda *arguments, **_: pushed.append(arguments) or b"")
     hanging(repository.fetch)
     await asyncio.to_thread(gate.entered.acquire)
     async with asyncio.timeout(PATIENCE):

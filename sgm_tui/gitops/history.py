@@ -23,7 +23,8 @@ from sgm_tui.fleet.history.trailers import (
     unmarks_version,
 )
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.gitops.repository import Commit, Repository
+from sgm_tui.gitops.objects import Commit
+from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 from sgm_tui.untrusted_text import clean
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from sgm_tui.config.schema import Config
 from sgm_tui.fleet.desired import Desired, DesiredState
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.gitops.repository import Commit, Repository
+from sgm_tui.gitops.objects import Commit
+from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 from sgm_tui.untrusted_text import clean
 

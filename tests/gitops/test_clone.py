@@ -313,9 +313,9 @@ async def test_another_server_gets_what_the_credential_helpers_of_the_user_have_
     (tmp_path / ".gitconfig").write_text(f"[credential]\n\thelper = {helper}\n")
     clone = Repository("https://git.example/acme.git", "main", tmp_path / "clones", token=lambda: "")
     carried = base64.b64encode(b"mia:open-sesame").decode()
-    assert f"Authorization: Basic {carried}" in clone._settings(remote=True).values()
+    assert f"Authorization: Basic {carried}" in clone._process.settings(remote=True).values()
     local = Repository("file:///srv/x.git", "main", tmp_path)
-    for settings in (clone._settings(remote=False), local._settings(remote=True)):
+    for settings in (clone._process.settings(remote=False), local._process.settings(remote=True)):
         assert not any("Authorization" in value for value in settings.values())
 
 
@@ -326,7 +326,7 @@ async def test_a_full_temporary_directory_is_no_bug_but_said_in_a_line(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/x")
 
     head = await clone.fetch()
-    monkeypatch.setattr("sgm_tui.gitops.repository.tempfile.TemporaryFile", full)
+    monkeypatch.setattr("sgm_tui.gitops.git_process.tempfile.TemporaryFile", full)
     with pytest.raises(UnreachableError, match="/tmp/x: No space left on device"):
         clone.messages(head, ())
     with pytest.raises(UnreachableError, match="/tmp/x: No space left on device"):
