@@ -1,7 +1,8 @@
-"""Durations as people write them in YAML: Go's grammar, read in one place, and what each reader of it adds.
+"""Durations in YAML: Go's grammar, and what Argo Rollouts, Argo CD and sgm's own configuration add to it.
 
-Go (time.ParseDuration) knows h, m, s, ms, us and ns and no day. Argo Rollouts and Argo CD's retry take a plain number
-for seconds besides; sgm's own configuration takes days. Prometheus has a grammar of its own (promql-parser reads it).
+Go (time.ParseDuration) accepts h, m, s, ms, us and ns, but no days. Argo Rollouts and Argo CD's retry also accept a
+plain number of seconds; sgm's own configuration accepts days. Prometheus has a grammar of its own (promql-parser reads
+it). `durationpy` computes the value; the grammar is checked here, because it also accepts days, weeks and years.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _DAY_SECONDS = 86_400.0
 
 
 class DurationError(ValueError):
-    """A text that is not a duration; the message says why."""
+    """A text is not a duration; the message says why."""
 
 
 def go_seconds(text: str) -> float:
@@ -50,21 +51,21 @@ def go_seconds(text: str) -> float:
     return -seconds if sign == "-" else seconds
 
 
-def pause_seconds(written: str) -> float:
+def pause_seconds(text: str) -> float:
     """Return the seconds of a canary's pause: a plain number of seconds, or a duration in Go's grammar.
 
-    Mirrors RolloutPause.DurationSeconds: whole seconds, the rest is cut off.
+    Mirrors RolloutPause.DurationSeconds: whole seconds, fractions are cut off.
 
     Raises:
         DurationError: Argo Rollouts would refuse it with InvalidSpec: it is neither, or negative.
     """
-    seconds = float(int(number_or_go_seconds(written)))
+    seconds = float(int(number_or_go_seconds(text)))
     if seconds < 0:
-        raise DurationError(f"{_quoted(written)} is a negative duration")
+        raise DurationError(f"{_quoted(text)} is a negative duration")
     return seconds
 
 
-def number_or_go_seconds(written: str) -> float:
+def number_or_go_seconds(text: str) -> float:
     """Return the seconds of a plain number of seconds, or of a duration in Go's grammar.
 
     Mirrors parseStringToDuration of Argo CD's retry back-off.
@@ -72,9 +73,9 @@ def number_or_go_seconds(written: str) -> float:
     Raises:
         DurationError: it is neither.
     """
-    if len(written) <= _LONGEST_TEXT and _PLAIN.fullmatch(written) and abs(int(written)) <= _MOST_SECONDS:
-        return float(written)
-    return go_seconds(written)
+    if len(text) <= _LONGEST_TEXT and _PLAIN.fullmatch(text) and abs(int(text)) <= _MOST_SECONDS:
+        return float(text)
+    return go_seconds(text)
 
 
 def configured_seconds(text: str) -> float:
@@ -83,19 +84,20 @@ def configured_seconds(text: str) -> float:
     Raises:
         DurationError: it is neither, or negative.
     """
-    written = text.strip()
-    days = _DAYS.fullmatch(written) if len(written) <= _LONGEST_TEXT else None
-    whole_days = float(days["days"]) * _DAY_SECONDS if days is not None else 0.0
-    rest = days["rest"] if days is not None else written
-    seconds = whole_days + (go_seconds(rest) if rest or days is None else 0.0)
-    if rest[:1] in {"+", "-"} or seconds < 0:
+    stripped = text.strip()
+    match = _DAYS.fullmatch(stripped) if len(stripped) <= _LONGEST_TEXT else None
+    seconds_of_days = float(match["days"]) * _DAY_SECONDS if match is not None else 0.0
+    remainder = match["rest"] if match is not None else stripped
+    seconds = seconds_of_days + (go_seconds(remainder) if remainder or match is None else 0.0)
+    if remainder[:1] in {"+", "-"} or seconds < 0:
         raise DurationError(f"{_quoted(text)} is not a duration: it has a sign")
     return seconds
 
 
 def _mistake(text: str) -> str:
-    """Say what Go dislikes about a text."""
-    unknown = next((one["unit"] for one in _UNIT.finditer(text[:_LONGEST_TEXT]) if one["unit"] not in _UNITS), None)
+    """Return why Go refuses a text."""
+    units = (match["unit"] for match in _UNIT.finditer(text[:_LONGEST_TEXT]))
+    unknown = next((unit for unit in units if unit not in _UNITS), None)
     if unknown is not None and re.match(_NUMBER, text):
         return f"the unit {_quoted(unknown)} is unknown, use h, m, s, ms, us or ns"
     if re.fullmatch(_NUMBER, text):

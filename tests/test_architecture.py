@@ -27,6 +27,15 @@ RUAMEL = {"gitops/yaml/second_reader.py", "commands/status.py", "sandbox/team_fi
 """ruamel.yaml proves every edit in the first. The second writes `sgm status -o yaml`, whose bytes are ruamel's YAML
 1.2; the third keeps the comments of the sandbox's `sgm.yaml`."""
 
+ONE_A_SERVER = {
+    "aiohttp": {"live/connection.py", "forge/registry.py", "transport/streaming.py"},
+    "requests": {"live/prometheus.py", "forge/client.py", "transport/blocking.py"},
+    "urllib3": {"live/prometheus.py", "forge/client.py", "transport/blocking.py"},
+    "durationpy": {"durations.py"},
+}
+"""Each protocol library is imported by the limits of `transport` and by one module a kind of server; the sandbox, which
+is such servers, is counted apart."""
+
 SAY_NOTHING = frozenset(
     [
         "one",
@@ -116,6 +125,11 @@ def test_a_client_library_is_known_to_one_module(library: str, home: str) -> Non
 
 def test_ruamel_proves_edits_in_one_module_and_is_used_by_no_other_reader() -> None:
     assert modules_importing("ruamel") == RUAMEL
+
+
+@pytest.mark.parametrize(("library", "homes"), ONE_A_SERVER.items(), ids=ONE_A_SERVER.keys())
+def test_a_protocol_library_is_known_to_one_module_a_kind_of_server(library: str, homes: set[str]) -> None:
+    assert {user for user in modules_importing(library) if not user.startswith("sandbox/")} == homes
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())

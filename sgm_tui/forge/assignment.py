@@ -48,7 +48,7 @@ def reviewers_of(owners: Sequence[str], author: str, organisation: str) -> Revie
 
 
 def is_assigned(request: PullRequest, proposal: Proposal) -> bool:
-    """Return whether whoever opened a pull request got as far as its labels, which are added last."""
+    """Return whether a pull request has its labels, which are added last: its reviews have then been requested."""
     return set(proposal.labels) <= set(request.labels)
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
-import requests
-
 from sgm_tui.errors import RefusedError, UnreachableError
 from sgm_tui.forge.conditional import Answer, Conditional, whole_page
 from sgm_tui.forge.quota import PausedError
 from sgm_tui.forge.refusals import message_of, missing_permission
 from sgm_tui.forge.wire import Kind
+from sgm_tui.transport.blocking import RequestError
 
 Result = TypeVar("Result")
 Row = TypeVar("Row")
@@ -33,7 +32,7 @@ class StatusError(Exception):
         return str(self)
 
 
-FAILURES = (StatusError, UnreachableError, requests.RequestException)
+FAILURES = (StatusError, UnreachableError, RequestError)
 """Every error that a request may raise."""
 
 

@@ -1,4 +1,4 @@
-"""Reading single pull requests as they are now, for whoever is about to change one."""
+"""Reading pull requests as they are now, before one is changed."""
 
 from __future__ import annotations
 

@@ -10,8 +10,6 @@ import asyncio
 import logging
 from collections import defaultdict
 
-import msgspec
-
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.facts import Application
 from sgm_tui.fleet.model import CellKey
@@ -28,8 +26,8 @@ from sgm_tui.fleet.updates import (
 from sgm_tui.live.application_wire import ApplicationWire, Table, applications_of, to_application
 from sgm_tui.live.connection import AbsentError, ClusterConnection, decode, probe
 from sgm_tui.live.naming import IsService, Naming
-from sgm_tui.live.watch import Changed, Collection, Heartbeat, Listed, Trouble, follow, in_batches
-from sgm_tui.live.wire import Unreadable, read_object
+from sgm_tui.live.watch import Changed, Collection, Failed, Heartbeat, Listed, follow, in_batches
+from sgm_tui.live.wire import RawObject, Unreadable, read_object
 from sgm_tui.sources import Publish
 from sgm_tui.supervision import run_together
 from sgm_tui.untrusted_text import clean
@@ -91,11 +89,11 @@ class ApplicationSource:
                     self._apply_change(change, wire, publish)
                 case Heartbeat() if not self._has_missed_probe:
                     publish(SourceAnswered(self.source))
-                case Trouble(AbsentError(), _):
+                case Failed(AbsentError(), _):
                     publish(SourceOff(self.source, f"Argo CD is not installed on {self._connection.context}"))
-                case Trouble(error, pause):
+                case Failed(error, pause):
                     publish(SourceUnreachable(self.source, error.message, pause))
-            self._is_following = not isinstance(event, Trouble)
+            self._is_following = not isinstance(event, Failed)
 
     async def _probe_regularly(self, publish: Publish) -> None:
         """Notice that a hub stopped responding sooner than its watch would, and its return sooner than a retry."""
@@ -126,7 +124,7 @@ class ApplicationSource:
         if applications:
             publish(ApplicationsListed(self.source, applications))
 
-    async def _read_list(self, items: list[msgspec.Raw]) -> dict[CellKey, Application]:
+    async def _read_list(self, items: list[RawObject]) -> dict[CellKey, Application]:
         keys: dict[str, CellKey] = {}
         claims: defaultdict[CellKey, dict[str, Application]] = defaultdict(dict)
         async for raw in in_batches(items):

@@ -11,8 +11,6 @@ import logging
 from collections import defaultdict
 from typing import Any, Literal
 
-import msgspec
-
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.facts import UNREADABLE, AnalysisRun, Rollout
 from sgm_tui.fleet.model import CellKey, ClusterName
@@ -40,8 +38,8 @@ from sgm_tui.live.rollout_wire import (
     to_rollout,
     tracked_by,
 )
-from sgm_tui.live.watch import Changed, Collection, Heartbeat, Listed, Trouble, follow, in_batches
-from sgm_tui.live.wire import Metadata, Unreadable, read_object
+from sgm_tui.live.watch import Changed, Collection, Failed, Heartbeat, Listed, follow, in_batches
+from sgm_tui.live.wire import Metadata, RawObject, Unreadable, read_object
 from sgm_tui.sources import Publish
 from sgm_tui.supervision import run_together
 from sgm_tui.untrusted_text import clean
@@ -185,9 +183,9 @@ class RolloutSource:
                 case Changed(change, wire):
                     self._apply_change(kind, change, wire, publish)
                 case Heartbeat():
-                    self._publish_alive(publish)
-                case Trouble():
-                    await self._publish_trouble(kind, event, publish)
+                    self._publish_response(publish)
+                case Failed():
+                    await self._publish_failure(kind, event, publish)
 
     async def _probe_regularly(self, publish: Publish) -> None:
         """Notice that the cluster stopped responding sooner than its watches do, and its return sooner than a retry."""
@@ -199,32 +197,32 @@ class RolloutSource:
             elif had_missed and self._failing:
                 self.refresh()
             else:
-                self._publish_alive(publish)
+                self._publish_response(publish)
             await asyncio.sleep(self._connection.pace.probe)
 
-    def _publish_alive(self, publish: Publish) -> None:
-        """Publish Alive, but only while every required collection is followed and the last probe succeeded."""
+    def _publish_response(self, publish: Publish) -> None:
+        """Publish that the cluster responds, while every required collection is followed and the last probe passed."""
         if self._listed >= _REQUIRED and not self._failing and not self._has_missed_probe:
             publish(SourceAnswered(self.source, self._missing))
 
-    async def _publish_trouble(self, kind: Kind, trouble: Trouble, publish: Publish) -> None:
-        message = trouble.error.message
+    async def _publish_failure(self, kind: Kind, failure: Failed, publish: Publish) -> None:
+        message = failure.error.message
         if kind in _REQUIRED:
             self._failing[kind] = message
-        if kind == "rollouts" and isinstance(trouble.error, AbsentError):
+        if kind == "rollouts" and isinstance(failure.error, AbsentError):
             publish(SourceOff(self.source, f"Argo Rollouts is not installed on {self._cluster}"))
             return
         if kind == "analysisruns":
             _log.info("no AnalysisRuns from %s: %s", self._cluster, message)
-            if isinstance(trouble.error, RefusedError):
+            if isinstance(failure.error, RefusedError):
                 self._missing = message
             if kind not in self._listed:
                 await self._read_list(kind, [], publish)
-            self._publish_alive(publish)
+            self._publish_response(publish)
             return
-        publish(SourceUnreachable(self.source, message, trouble.retry_in))
+        publish(SourceUnreachable(self.source, message, failure.retry_in))
 
-    async def _read_list(self, kind: Kind, items: list[msgspec.Raw], publish: Publish) -> None:
+    async def _read_list(self, kind: Kind, items: list[RawObject], publish: Publish) -> None:
         objects: dict[str, Any] = {}
         async for raw in in_batches(items):
             metadata, value = self._convert(kind, read_object(raw, _WIRES[kind]))
@@ -234,7 +232,7 @@ class RolloutSource:
         self._listed.add(kind)
         self._objects.replace_all(kind, objects)
         if len(self._listed) == len(_PATHS) and not self._failing:
-            self._publish_alive(publish)
+            self._publish_response(publish)
             publish(RolloutsListed(self.source, self._objects.derive_all()))
 
     def _apply_change(self, kind: Kind, change: str, wire: Any, publish: Publish) -> None:

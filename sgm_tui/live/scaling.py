@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-import msgspec
-
 from sgm_tui.fleet.facts import Scaling
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.source import SourceId
@@ -15,7 +13,7 @@ from sgm_tui.live.connection import AbsentError, ClusterConnection
 from sgm_tui.live.naming import Naming
 from sgm_tui.live.rollout_wire import tracked_by
 from sgm_tui.live.watch import backoff_of, list_all
-from sgm_tui.live.wire import Metadata, Unreadable, Wire, read_object
+from sgm_tui.live.wire import Metadata, RawObject, Unreadable, Wire, read_object
 from sgm_tui.sources import IsActive, PollLoop, Publish
 from sgm_tui.untrusted_text import clean
 
@@ -93,7 +91,7 @@ class ScalingSource:
             look, lambda error, pause: publish(SourceUnreachable(self.source, error.message, pause))
         )
 
-    def _scaling_by_cell(self, items: list[msgspec.Raw]) -> dict[CellKey, Scaling]:
+    def _scaling_by_cell(self, items: list[RawObject]) -> dict[CellKey, Scaling]:
         scaling: dict[CellKey, Scaling] = {}
         for raw in items:
             autoscaler: _Autoscaler | Unreadable = read_object(raw, _Autoscaler)

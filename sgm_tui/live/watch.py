@@ -1,6 +1,6 @@
 """Following a collection: list, watch, relist after 410 and back off, as one endless stream that never raises.
 
-`Listed` tells an empty collection from one that is still loading, and every failure is an item of the stream.
+`Listed` distinguishes an empty collection from one that is still loading; every failure is an item of the stream.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Nothing has changed, and the server confirmed it."""
+    """The server confirmed that nothing has changed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Failed:
     """A list or watch failed; the next attempt comes in `retry_in` seconds."""
 
     error: SgmError
     retry_in: float
 
 
-Followed = Listed | Changed | Heartbeat | Trouble
+Followed = Listed | Changed | Heartbeat | Failed
 
 
 def _ignore() -> None:
@@ -163,7 +163,7 @@ async def follow(
         except SgmError as error:
             requested = error.retry_after if isinstance(error, BusyError) else 0.0
             pause = max(waits.next(), min(requested, _LONGEST_REQUESTED_PAUSE))
-            yield Trouble(error, pause)
+            yield Failed(error, pause)
             await wait_or_wake(wake, pause)
 
 

@@ -14,6 +14,8 @@ import msgspec
 
 from sgm_tui.untrusted_text import clean
 
+RawObject = msgspec.Raw
+"""An object that has not been decoded yet."""
 MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not what they should be."""
 

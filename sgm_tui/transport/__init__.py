@@ -1,1 +1,1 @@
-"""HTTP answers with a limit on everything: time, size and where a redirect may lead; shared by every adapter."""
+"""HTTP with a limit on everything: time, size and the target of a redirect; shared by every adapter."""

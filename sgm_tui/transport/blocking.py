@@ -1,7 +1,7 @@
-"""A requests session whose every answer is read whole within limits.
+"""A session of `requests` that reads every answer whole, within limits.
 
-The read timeout of requests counts silence between two bytes, and nothing bounds an answer's size or where a redirect
-leads. Here the deadline holds for the whole request, down to the single read of the socket, headers included.
+The read timeout of `requests` limits the time between two bytes, and nothing limits the size of an answer or the
+target of a redirect. Here the deadline holds for the whole request, down to each read of the socket, headers included.
 """
 
 from __future__ import annotations
@@ -36,19 +36,22 @@ _CHUNK = 1 << 16
 _MOST_REDIRECTS = 5
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
-"""When the request of this thread has to be over, on the monotonic clock."""
+"""The deadline of this thread's request, on the monotonic clock."""
+
+RequestError = requests.RequestException
+"""The base of every error that a session raises."""
 
 
-class AnswerRefusedError(requests.RequestException):
-    """The answer breaks a limit; the text goes on from the server's name: "sent more than 16 MB"."""
+class AnswerRefusedError(RequestError):
+    """The answer exceeds a limit; the message is a predicate of the server: "sent more than 16 MB"."""
 
 
 class DeadlineError(AnswerRefusedError, requests.Timeout):
-    """The request was not over within its total time."""
+    """The request exceeded its total time."""
 
 
 class _TimedReader(io.RawIOBase):
-    """The bytes of a socket until the deadline, however slowly they come."""
+    """The bytes of a socket until the deadline, however slowly they arrive."""
 
     def __init__(self, connection: socket.socket, raw: Any, silence: float | None, deadline: float) -> None:
         super().__init__()
@@ -58,14 +61,14 @@ class _TimedReader(io.RawIOBase):
         self._deadline = deadline
 
     def readable(self) -> bool:
-        """Return True: it is only read."""
+        """Return True: the stream is read-only."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        """Fill the buffer with what comes next.
+        """Fill the buffer with the next bytes.
 
         Raises:
-            TimeoutError: nothing came, or the deadline has passed.
+            TimeoutError: none arrived, or the deadline has passed.
         """
         self._connection.settimeout(_remaining(self._silence, self._deadline))
         count: int | None = self._raw.readinto(buffer)
@@ -78,7 +81,7 @@ class _TimedReader(io.RawIOBase):
 
 
 class _TimedResponse(http.client.HTTPResponse):
-    """An answer whose status line, headers and body are read under the deadline."""
+    """An answer whose status line, headers and body are read within the deadline."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
@@ -87,7 +90,7 @@ class _TimedResponse(http.client.HTTPResponse):
 
 
 class _TimedNames(HTTPConnection):
-    """A connection whose host name is resolved within the time to connect."""
+    """A connection whose host name is resolved within the connect timeout."""
 
     def _new_conn(self) -> socket.socket:
         name = self._dns_host
@@ -97,13 +100,13 @@ class _TimedNames(HTTPConnection):
             raise ConnectTimeoutError(self, f"the name {name} was not resolved: timed out") from error
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
-        for rest in range(len(addresses) - 1, -1, -1):
+        for address in addresses:
             try:
                 self.timeout = _remaining(_seconds(self.timeout), _deadline.get())
-                self._dns_host = addresses[len(addresses) - 1 - rest]
+                self._dns_host = address
                 return super()._new_conn()
             except (NewConnectionError, ConnectTimeoutError):
-                if not rest:
+                if address == addresses[-1]:
                     raise
             finally:
                 self._dns_host = name
@@ -114,7 +117,7 @@ class _Connection(_TimedNames):
     response_class = _TimedResponse
 
     def connect(self) -> None:
-        """Connect within what is left of the request's time."""
+        """Connect within the remaining time of the request."""
         self.timeout = _remaining(_seconds(self.timeout), _deadline.get())
         super().connect()
 
@@ -123,7 +126,7 @@ class _SecureConnection(HTTPSConnection, _TimedNames):
     response_class = _TimedResponse
 
     def connect(self) -> None:
-        """Connect within what is left of the request's time."""
+        """Connect within the remaining time of the request."""
         self.timeout = _remaining(_seconds(self.timeout), _deadline.get())
         super().connect()
 
@@ -140,35 +143,35 @@ _POOLS = {"http": _Pool, "https": _SecurePool}
 
 
 class _BoundedAdapter(HTTPAdapter):
-    """Sends one request and reads its answer whole."""
+    """Sends one request and reads its whole answer."""
 
     def __init__(self, limits: Limits, retries: urllib3.Retry) -> None:
         self._limits = limits
         super().__init__(max_retries=retries)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Make the pool with connections that know the deadline."""
+        """Create the pool with connections that observe the deadline."""
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        """Make the pool of a proxy the same way."""
+        """Create the pool of a proxy in the same way."""
         manager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
     def send(self, request: requests.PreparedRequest, *_arguments: Any, **options: Any) -> requests.Response:
-        """Send it; the answer that is returned has been read.
+        """Send a request and read its answer.
 
         Raises:
-            AnswerRefusedError: it is too large, took too long, or redirects to where it is not followed.
+            AnswerRefusedError: it is too large, takes too long, or redirects to where it is not followed.
         """
         options |= {"stream": True, "timeout": self._limits.silence}
         with _within(self._limits.total):
             try:
                 response = super().send(request, **options)
             except requests.RequestException as error:
-                raise self._late(request, error) from error
+                raise self._deadline_or(error, request) from error
             try:
                 _refuse_redirect(request, response)
                 response.raw = io.BytesIO(self._read(request, response))
@@ -188,22 +191,22 @@ class _BoundedAdapter(HTTPAdapter):
                 if size > self._limits.size:
                     raise AnswerRefusedError(f"sent more than {size_text(self._limits.size)}", request=request)
         except HTTPError as error:
-            raise self._late(request, _translated(error, request)) from error
+            raise self._deadline_or(_translate(error, request), request) from error
         response.raw.release_conn()
         return b"".join(parts)
 
-    def _late(self, request: requests.PreparedRequest, error: requests.RequestException) -> requests.RequestException:
-        """The error itself, or that the deadline has passed, which libraries call all kinds of names."""
+    def _deadline_or(self, error: RequestError, request: requests.PreparedRequest) -> RequestError:
+        """Return the error, or a DeadlineError if the deadline has passed: the libraries report that in many ways."""
         if time.monotonic() < _deadline.get():
             return error
         return DeadlineError(f"did not finish its answer within {self._limits.total:g} s", request=request)
 
 
 class BoundedSession(requests.Session):
-    """A session that applies one set of limits to every request, whatever is mounted on it.
+    """A session that applies one set of limits to every request, whatever adapter a library mounts on it.
 
-    A read is followed to another path of the same origin, a write never: what it carries is for the address it was
-    sent to.
+    The redirect of a read is followed to another path of the same origin, that of a write never: its body is meant for
+    the address it was sent to.
     """
 
     def __init__(self, limits: Limits, retries: urllib3.Retry) -> None:
@@ -213,7 +216,7 @@ class BoundedSession(requests.Session):
         self.max_redirects = _MOST_REDIRECTS
 
     def get_adapter(self, url: str | bytes) -> BaseAdapter:
-        """Return the bounded adapter, also where a library has mounted its own.
+        """Return the bounded adapter, even where a library has mounted its own.
 
         Raises:
             InvalidSchema: the URL is neither http nor https.
@@ -224,7 +227,7 @@ class BoundedSession(requests.Session):
         return self._bounded
 
     def request(self, method: str | bytes, url: str | bytes, *arguments: Any, **options: Any) -> requests.Response:
-        """Send a request; a read follows the redirects of its own server."""
+        """Send a request; a read follows redirects within its own origin."""
         options["allow_redirects"] = method in _READS
         with _within(self._limits.total):
             return super().request(method, url, *arguments, **options)
@@ -237,7 +240,7 @@ class BoundedSession(requests.Session):
 
 @contextlib.contextmanager
 def _within(seconds: float) -> Iterator[None]:
-    """Set the deadline of this thread's request; one that is set already is not moved away."""
+    """Set the deadline of this thread's request; an earlier one that is already set stays."""
     token = _deadline.set(min(_deadline.get(), time.monotonic() + seconds))
     try:
         yield
@@ -246,10 +249,10 @@ def _within(seconds: float) -> Iterator[None]:
 
 
 def _remaining(silence: float | None, deadline: float) -> float | None:
-    """Seconds the next step may take; None without a limit.
+    """Return the seconds that the next step may take; None for no limit.
 
     Raises:
-        TimeoutError: none are left.
+        TimeoutError: the deadline has passed.
     """
     seconds = deadline - time.monotonic()
     if seconds <= 0:
@@ -263,10 +266,10 @@ def _seconds(timeout: object) -> float | None:
 
 
 def _refuse_redirect(request: requests.PreparedRequest, response: requests.Response) -> None:
-    """Return unless the answer redirects to another origin, or redirects a write.
+    """Refuse an answer that redirects to another origin, or redirects a write.
 
     Raises:
-        AnswerRefusedError: it does.
+        AnswerRefusedError: for such an answer.
     """
     target = response.headers.get("location", "")
     if not response.is_redirect:
@@ -279,8 +282,8 @@ def _refuse_redirect(request: requests.PreparedRequest, response: requests.Respo
         raise AnswerRefusedError(f"redirects a {request.method}: not followed, nothing was sent again", request=request)
 
 
-def _translated(error: HTTPError, request: requests.PreparedRequest) -> requests.RequestException:
-    """An error of urllib3 while reading a body, as requests calls it."""
+def _translate(error: HTTPError, request: requests.PreparedRequest) -> RequestError:
+    """Translate an error of urllib3 while reading a body into that of `requests`."""
     if isinstance(error, ReadTimeoutError):
         return requests.ReadTimeout(error, request=request)
     if isinstance(error, DecodeError):

@@ -1,4 +1,4 @@
-"""What an HTTP answer may cost: seconds of silence, seconds in all, decoded bytes."""
+"""The limits of an HTTP request: seconds of silence, seconds in total, decoded bytes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of one request, its redirects and retries included."""
+    """The limits of one request, including its redirects and retries."""
 
     silence: float
-    """Seconds without a byte."""
+    """Seconds between two bytes."""
     total: float
-    """Seconds until the last byte: a server that sends one byte a second is never silent."""
+    """Seconds until the last byte: a server that sends one byte a second never exceeds `silence`."""
     size: int
     """Decoded bytes: a small compressed answer may be gigabytes of text."""
 
 
 def size_text(size: int) -> str:
-    """A number of bytes as a sentence names it: "16 MB", "512 KB", "100 bytes"."""
+    """Return a number of bytes in words: "16 MB", "512 KB", "100 bytes"."""
     for unit, shift in (("MB", 20), ("KB", 10)):
         if size >> shift:
             return f"{size >> shift} {unit}"
@@ -29,7 +29,7 @@ def size_text(size: int) -> str:
 
 
 def is_same_origin(first: str, second: str) -> bool:
-    """Whether two URLs have the same scheme, host and port; False where either has no valid port."""
+    """Return whether two URLs have the same scheme, host and port; False where either has no valid port."""
     try:
         return _origin(first) == _origin(second)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Name resolution within a time: the C library waits as long as the machine's resolver does, maybe minutes."""
+"""Name resolution with a timeout: the C library waits as long as the machine's resolver, which may be minutes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from concurrent.futures import Future
 
 
 def resolve(host: str, port: int, seconds: float | None) -> tuple[str, ...]:
-    """Return the addresses of a host, in the order they are to be tried.
+    """Return the addresses of a host, in the order to try them.
 
     Args:
         host: a name or an address.
         port: the port to connect to.
-        seconds: how long to wait; None waits for as long as the resolver does.
+        seconds: the timeout; None waits as long as the resolver does.
 
     Raises:
         TimeoutError: the resolver did not answer in time.
-        OSError: it does not know the name.
+        OSError: the name does not exist.
     """
     answer: Future[tuple[str, ...]] = Future()
 

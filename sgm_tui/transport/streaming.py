@@ -1,4 +1,4 @@
-"""Answers of aiohttp read whole within a size, and sessions that follow no redirect."""
+"""Reading the answers of aiohttp within a size, and refusing redirects."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _CHUNK = 1 << 16
 
 
 class RedirectRefusedError(aiohttp.ClientError):
-    """The server redirects, which nothing that it is asked for needs."""
+    """The server redirects, which no request to it needs."""
 
 
 async def read_whole(response: aiohttp.ClientResponse, size: int) -> bytes | None:
-    """Read the decoded body; None where it is larger than `size` bytes.
+    """Read the decoded body; return None where it is larger than `size` bytes.
 
     Raises:
-        aiohttp.ClientError, TimeoutError: the rest never came.
+        aiohttp.ClientError, TimeoutError: the rest never arrived.
     """
     parts: list[bytes] = []
     total = 0
@@ -32,7 +32,7 @@ async def read_whole(response: aiohttp.ClientResponse, size: int) -> bytes | Non
 
 
 async def read_start(response: aiohttp.ClientResponse, size: int) -> bytes:
-    """Read the first `size` decoded bytes of the body; the rest is thrown away with the connection."""
+    """Read the first `size` decoded bytes of the body; the rest is discarded with the connection."""
     parts: list[bytes] = []
     total = 0
     while total < size and (part := await response.content.read(min(_CHUNK, size - total))):
@@ -44,7 +44,7 @@ async def read_start(response: aiohttp.ClientResponse, size: int) -> bytes:
 
 
 def refuse_redirects() -> aiohttp.TraceConfig:
-    """Build the trace that stops a session before it sends a request, or its credentials, to another address."""
+    """Return the trace that stops a session before it sends a request, or its credentials, to another address."""
 
     async def refuse(
         _session: aiohttp.ClientSession, _context: SimpleNamespace, parameters: aiohttp.TraceRequestRedirectParams

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError
 from sgm_tui.live.connection import AbsentError, BusyError, ClusterConnection, ForbiddenError, Pace, probe
-from sgm_tui.live.watch import Changed, Collection, Followed, Heartbeat, Listed, Trouble, backoff_of, follow, list_all
+from sgm_tui.live.watch import Changed, Collection, Failed, Followed, Heartbeat, Listed, backoff_of, follow, list_all
 from sgm_tui.live.wire import Metadata, Wire
 from sgm_tui.sources import Backoff
 
@@ -204,8 +204,8 @@ def first(kind: type[Any]) -> Callable[[list[Followed]], bool]:
     return lambda seen: isinstance(seen[-1], kind)
 
 
-def trouble(seen: list[Followed]) -> SgmError:
-    assert isinstance(seen[-1], Trouble)
+def error_of(seen: list[Followed]) -> SgmError:
+    assert isinstance(seen[-1], Failed)
     return seen[-1].error
 
 
@@ -229,30 +229,30 @@ async def test_a_watch_that_ends_goes_on_from_the_last_bookmark_without_a_new_li
     server.watches = [says(bookmark(70)), says(event("ADDED", "a", 1, 80)), quiet]
     async with connected(tmp_path, server) as connection:
         seen = await until(connection, first(Changed))
-    assert "Trouble" not in kinds(seen)
+    assert "Failed" not in kinds(seen)
     assert [request.query.get("resourceVersion") for request in server.asked] == [None, "1", "70"]
 
 
-async def test_a_watch_that_breaks_after_it_brought_something_is_no_trouble(tmp_path: Path) -> None:
+async def test_a_watch_that_breaks_after_it_brought_something_is_not_a_failure(tmp_path: Path) -> None:
     server = Server()
     server.watches = [breaks_after(event("ADDED", "a", 1, 80)), says(event("MODIFIED", "a", 2, 81)), quiet]
     async with connected(tmp_path, server) as connection:
         seen = await until(connection, lambda seen: kinds(seen).count("Changed") == 2)
     assert kinds(seen).count("Listed") == 1
-    assert "Trouble" not in kinds(seen)
+    assert "Failed" not in kinds(seen)
     assert server.asked[2].query["resourceVersion"] == "80"
 
 
-async def test_a_watch_that_breaks_before_a_word_is_trouble(tmp_path: Path) -> None:
+async def test_a_watch_that_breaks_before_a_word_is_a_failure(tmp_path: Path) -> None:
     server = Server()
     server.watches = [breaks_after()]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, first(Trouble))
-    assert "connection broke" in trouble(seen).message
+        seen = await until(connection, first(Failed))
+    assert "connection broke" in error_of(seen).message
 
 
 @pytest.mark.parametrize("gone", [says(expired()), refuses(410, "too old")], ids=["in the stream", "as a status"])
-async def test_an_expired_revision_lists_anew_and_is_no_trouble(tmp_path: Path, gone: Script) -> None:
+async def test_an_expired_revision_lists_anew_and_is_not_a_failure(tmp_path: Path, gone: Script) -> None:
     server = Server()
     server.watches = [gone, gone, quiet]
     async with connected(tmp_path, server) as connection:
@@ -260,7 +260,7 @@ async def test_an_expired_revision_lists_anew_and_is_no_trouble(tmp_path: Path, 
     assert kinds(seen) == ["Listed"] * 3
 
 
-async def test_a_quiet_watch_is_asked_anew_where_it_stood_and_is_no_trouble(tmp_path: Path) -> None:
+async def test_a_quiet_watch_is_asked_anew_where_it_stood_and_is_not_a_failure(tmp_path: Path) -> None:
     server = Server()
     server.watches = [quiet, quiet, says(event("MODIFIED", "a", 2, 80)), quiet]
     async with connected(tmp_path, server) as connection:
@@ -269,20 +269,20 @@ async def test_a_quiet_watch_is_asked_anew_where_it_stood_and_is_no_trouble(tmp_
     assert [request.query.get("resourceVersion") for request in server.asked] == [None, "1", "1", "1"]
 
 
-async def test_a_watch_whose_bytes_never_make_a_line_is_trouble_within_its_idle_deadline(tmp_path: Path) -> None:
+async def test_a_watch_whose_bytes_never_make_a_line_is_a_failure_within_its_idle_deadline(tmp_path: Path) -> None:
     server = Server()
     server.watches = [trickle]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, first(Trouble))
-    assert kinds(seen) == ["Listed", "Trouble"]
-    assert "did not answer within" in trouble(seen).message
+        seen = await until(connection, first(Failed))
+    assert kinds(seen) == ["Listed", "Failed"]
+    assert "did not answer within" in error_of(seen).message
 
 
 async def test_an_answer_that_trickles_is_given_up_at_its_total_deadline(tmp_path: Path) -> None:
     server = Server()
     server.lists = [trickle]
     async with connected(tmp_path, server) as connection:
-        assert "did not answer within" in trouble(await until(connection, first(Trouble))).message
+        assert "did not answer within" in error_of(await until(connection, first(Failed))).message
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ async def test_a_list_that_is_none_is_a_bad_answer(tmp_path: Path, body: str, co
     server = Server()
     server.lists = [script]
     async with connected(tmp_path, server) as connection:
-        assert "invalid answer" in trouble(await until(connection, first(Trouble))).message
+        assert "invalid answer" in error_of(await until(connection, first(Failed))).message
 
 
 async def test_a_malformed_event_lists_anew_and_heals(tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ async def test_a_malformed_event_lists_anew_and_heals(tmp_path: Path) -> None:
     server.watches = [says(b"{not json}\n"), says(event("ADDED", "a", 1, 80)), quiet]
     async with connected(tmp_path, server) as connection:
         seen = await until(connection, first(Changed))
-    assert kinds(seen) == ["Listed", "Trouble", "Listed", "Changed"]
+    assert kinds(seen) == ["Listed", "Failed", "Listed", "Changed"]
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ async def test_every_refusal_says_what_it_is(tmp_path: Path, status: int, kind: 
     server = Server()
     server.lists = [refuses(status, "no such token")]
     async with connected(tmp_path, server) as connection:
-        error = trouble(await until(connection, first(Trouble)))
+        error = error_of(await until(connection, first(Failed)))
     assert type(error) is kind
     assert said in error.message
 
@@ -355,8 +355,8 @@ async def test_a_server_that_asks_to_be_left_alone_is(tmp_path: Path, status: in
     server = Server()
     server.lists = [busy]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, first(Trouble))
-    assert isinstance(seen[-1], Trouble)
+        seen = await until(connection, first(Failed))
+    assert isinstance(seen[-1], Failed)
     assert seen[-1].retry_in == 7.0
 
 
@@ -367,8 +367,8 @@ async def test_a_server_cannot_ask_to_be_left_alone_for_longer_than_a_minute(tmp
     server = Server()
     server.lists = [busy]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, first(Trouble))
-    assert isinstance(seen[-1], Trouble)
+        seen = await until(connection, first(Failed))
+    assert isinstance(seen[-1], Failed)
     assert seen[-1].retry_in == 60.0
 
 
@@ -415,7 +415,7 @@ async def test_what_a_server_says_reaches_no_terminal_as_it_is(tmp_path: Path) -
     server = Server()
     server.lists = [refuses(403, "\x1b]52;c;aGk=\x07 forbidden")]
     async with connected(tmp_path, server) as connection:
-        message = trouble(await until(connection, first(Trouble))).message
+        message = error_of(await until(connection, first(Failed))).message
     assert message.isprintable()
 
 
@@ -433,8 +433,8 @@ async def test_lists_that_work_do_not_hide_that_every_watch_fails(tmp_path: Path
     server.watches = [refuses(503)]
     pace = Pace(retry_first=0.01, retry_most=0.2)
     async with connected(tmp_path, server, pace) as connection:
-        seen = await until(connection, lambda seen: kinds(seen).count("Trouble") == 6)
-    pauses = [one.retry_in for one in seen if isinstance(one, Trouble)]
+        seen = await until(connection, lambda seen: kinds(seen).count("Failed") == 6)
+    pauses = [one.retry_in for one in seen if isinstance(one, Failed)]
     assert pauses[-1] > 4 * pauses[0]
 
 
@@ -473,7 +473,7 @@ async def test_after_two_hundred_disconnects_and_expiries_we_know_what_the_serve
                     known.pop(changed.metadata.name, None)
                     if what != "DELETED":
                         known[changed.metadata.name] = changed.spec["replicas"]
-                case Heartbeat() | Trouble():
+                case Heartbeat() | Failed():
                     pass
             if len(server.watches) == 1:
                 break
@@ -493,7 +493,7 @@ async def test_cancelling_ends_a_silent_watch_at_once_and_closes_its_socket(tmp_
 
     server.watches = [watched]
     async with connected(tmp_path, server, Pace()) as connection:
-        task = asyncio.create_task(until(connection, first(Trouble)))
+        task = asyncio.create_task(until(connection, first(Failed)))
         async with asyncio.timeout(60):
             await begun.wait()
             task.cancel()
@@ -521,7 +521,7 @@ async def programs_ended() -> None:
     ],
     ids=["hangs", "prints garbage", "fails"],
 )
-async def test_a_credential_program_that_does_not_work_is_trouble_with_its_reason(
+async def test_a_credential_program_that_does_not_work_is_a_failure_with_its_reason(
     tmp_path: Path, program: str, said: str
 ) -> None:
     fifo = tmp_path / "fifo"
@@ -530,7 +530,7 @@ async def test_a_credential_program_that_does_not_work_is_trouble_with_its_reaso
     run = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script]}
     file = kubeconfig(tmp_path, "http://127.0.0.1:1", {"exec": run})
     connection = ClusterConnection("c", file, Pace(sign_in=0.3 if "FIFO" in program else 10.0))
-    message = trouble(await until(connection, first(Trouble))).message
+    message = error_of(await until(connection, first(Failed))).message
     await connection.close()
     if "FIFO" in program:
         await asyncio.to_thread(fifo.write_text, "")
@@ -551,6 +551,6 @@ async def test_a_credential_program_with_a_relative_path_is_found_beside_its_kub
     program.chmod(0o700)
     run = {"apiVersion": "client.authentication.k8s.io/v1", "command": command}
     connection = ClusterConnection("c", kubeconfig(folder, "http://127.0.0.1:1", {"exec": run}))
-    message = trouble(await until(connection, first(Trouble))).message
+    message = error_of(await until(connection, first(Failed))).message
     await connection.close()
     assert "process returned 7" in message
