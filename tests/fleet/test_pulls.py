@@ -24,16 +24,16 @@ def request(**facts: Any) -> PullRequest:
 CHANGES_PROD: list[dict[str, Any]] = [
     {"proposes": ((PROD, Version("v2")),)},
     {"proposes": ((DEV, Version("v2")), (PROD, Version("v2")))},
-    {"besides": (UnrelatedChange("prod/notes.txt", stage=StageName("prod")),)},
-    {"besides": (UnrelatedChange("charts/microservice/templates/rollout.yaml"),)},
-    {"besides": (UnrelatedChange("argocd/applicationsets/app-service.yaml"),)},
-    {"besides": (UnrelatedChange("CODEOWNERS"),)},
-    {"proposes": ((DEV, Version("v2")),), "besides": (UnrelatedChange(".github/workflows/promote.yaml"),)},
+    {"unrelated_changes": (UnrelatedChange("prod/notes.txt", stage=StageName("prod")),)},
+    {"unrelated_changes": (UnrelatedChange("charts/microservice/templates/rollout.yaml"),)},
+    {"unrelated_changes": (UnrelatedChange("argocd/applicationsets/app-service.yaml"),)},
+    {"unrelated_changes": (UnrelatedChange("CODEOWNERS"),)},
+    {"proposes": ((DEV, Version("v2")),), "unrelated_changes": (UnrelatedChange(".github/workflows/promote.yaml"),)},
     {"unknown": frozenset({"proposes"})},
 ]
 CHANGES_NO_PROD: list[dict[str, Any]] = [
     {"proposes": ((DEV, Version("v2")), (STAGING, Version("v2")))},
-    {"besides": (UnrelatedChange("dev/platform/values.yaml", stage=StageName("dev")),)},
+    {"unrelated_changes": (UnrelatedChange("dev/platform/values.yaml", stage=StageName("dev")),)},
 ]
 
 
