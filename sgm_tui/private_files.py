@@ -7,7 +7,8 @@ import errno
 import os
 from pathlib import Path
 
-_OWNER_ONLY = 0o600
+OWNER_ONLY = 0o600
+"""The mode of files that only their owner may read and write."""
 
 
 def make_private_directory(path: Path) -> None:
@@ -31,7 +32,7 @@ def open_private(path: Path, flags: int) -> int:
     Raises:
         OSError: it cannot be opened.
     """
-    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _OWNER_ONLY)
+    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, OWNER_ONLY)
 
 
 def append_line(path: Path, line: bytes) -> None:

@@ -26,7 +26,7 @@ from sgm_tui.fleet.model import Cluster, ClusterName, Fleet, Stage, StageName
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.fleet.updates import SourceOff, SourceUnreachable
 from sgm_tui.private_files import make_private_directory
-from sgm_tui.session import Desk, LiveSession
+from sgm_tui.session import LiveSession, WriteServices
 from sgm_tui.supervision import supervise, uncancelled
 from sgm_tui.threads import Lane, run_in
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from sgm_tui.gitops.unrelated_changes import UnrelatedChangeReader
     from sgm_tui.live.connection import ClusterConnection
     from sgm_tui.operations.audit import Audit
-    from sgm_tui.operations.reading import CommitReader
-    from sgm_tui.operations.revert import Reverter
+    from sgm_tui.operations.commit_reader import CommitReader
+    from sgm_tui.operations.reverter import Reverter
     from sgm_tui.operations.rollout_actions import RolloutActions
     from sgm_tui.permission import WritePermission
     from sgm_tui.sources import Source
@@ -63,7 +63,7 @@ _ADAPTERS = (
     "sgm_tui.gitops.history",
     "sgm_tui.operations.evidence",
     "sgm_tui.operations.recovery",
-    "sgm_tui.operations.revert",
+    "sgm_tui.operations.reverter",
 )
 """What brings the client libraries with it: imported in a thread, after the first frame."""
 
@@ -112,11 +112,11 @@ class Connection:
         self._session.read_only = self._session.read_only or config.read_only
         async with contextlib.AsyncExitStack() as stack:
             try:
-                desk = self._build(config, stack, await self._clones(config, stack), await self._token(config))
+                services = self._build(config, stack, await self._clones(config, stack), await self._token(config))
             except SgmError as error:
                 self._session.fail(error)
                 return
-            await self._session.furnish(desk)
+            await self._session.connect(services)
             from sgm_tui.operations.drift_log import DriftLog
 
             drift = DriftLog(fleet_directory(config) / "drift.json")
@@ -149,7 +149,7 @@ class Connection:
     async def _token(self, config: Config) -> str:
         return await run_in(Lane.CREDENTIALS, _token_now, config)
 
-    def _build(self, config: Config, stack: contextlib.AsyncExitStack, clones: Path, token: str) -> Desk:
+    def _build(self, config: Config, stack: contextlib.AsyncExitStack, clones: Path, token: str) -> WriteServices:
         from sgm_tui.forge.token import may_send_to
         from sgm_tui.gitops.changed_stages import ChangedStages
         from sgm_tui.gitops.repository import Repository
@@ -185,7 +185,7 @@ class Connection:
         )
         for off in offs:
             store.apply(off)
-        return _desk(config, repository, forge, hubs, clusters, store)
+        return _write_services(config, repository, forge, hubs, clusters, store)
 
     def _forge(
         self,
@@ -224,24 +224,24 @@ class Connection:
         return forge
 
 
-def _desk(
+def _write_services(
     config: Config, repository: Repository, forge: GithubForge | None, hubs: Hubs, clusters: Clusters, store: Store
-) -> Desk:
+) -> WriteServices:
     """Everything that writes, on one repository."""
     from sgm_tui.forge.registry import Registry
     from sgm_tui.gitops.history import History
     from sgm_tui.live.projects import ProjectReader
     from sgm_tui.operations.audit import Audit
-    from sgm_tui.operations.cart import Cart
+    from sgm_tui.operations.available_versions import list_available_versions
+    from sgm_tui.operations.commit_reader import CommitReader
     from sgm_tui.operations.evidence import Investigator
     from sgm_tui.operations.journal import Journal
-    from sgm_tui.operations.known_versions import known_versions
-    from sgm_tui.operations.left_out import LeftOut
+    from sgm_tui.operations.plan_file import PlanFile
     from sgm_tui.operations.planning import Planning
-    from sgm_tui.operations.promote import Promoter
+    from sgm_tui.operations.promoter import Promoter
     from sgm_tui.operations.pull_requests import PullRequests
-    from sgm_tui.operations.reading import CommitReader
     from sgm_tui.operations.recovery import Recovery
+    from sgm_tui.operations.removed_steps import RemovedSteps
     from sgm_tui.operations.waves import Waves
 
     directory, locks = fleet_directory(config), fleet_directory(config) / "locks"
@@ -250,11 +250,11 @@ def _desk(
     registry = Registry(config.registry) if config.registry.url else None
     reverter = _reverter(config, repository, history, audit, commits, forge)
     investigator = Investigator(config, repository, registry, ProjectReader(hubs) if hubs else None, commits)
-    steps = LeftOut(config, repository, history)
-    promoter = Promoter(config, repository, forge, journal, audit, investigator, reverter, left_out=steps, locks=locks)
-    return Desk(
+    lookups = (investigator, reverter, RemovedSteps(config, repository, history))
+    promoter = Promoter(config, repository, forge, journal, audit, *lookups, locks=locks)
+    return WriteServices(
         config=config,
-        planning=Planning(Cart(directory / "plan.json"), store.set_plan),
+        planning=Planning(PlanFile(directory / "plan.json"), store.set_plan),
         promoter=promoter,
         reverter=reverter,
         recovery=Recovery(repository, forge, journal, audit, promoter, lambda: store.snapshot, locks=locks),
@@ -262,7 +262,7 @@ def _desk(
         audit=audit,
         pulls=None if forge is None else PullRequests(forge, journal, audit, locks),
         rollouts=_rollouts(clusters, audit),
-        versions=known_versions(history, registry, lambda: store.snapshot),
+        versions=list_available_versions(history, registry, lambda: store.snapshot),
     )
 
 
@@ -284,13 +284,13 @@ def _reverter(
 ) -> Reverter:
     from sgm_tui.live.health import HealthHistory
     from sgm_tui.operations.known_bad import KnownBad
-    from sgm_tui.operations.pods import PodTemplates
-    from sgm_tui.operations.pull_marks import PullMarks
-    from sgm_tui.operations.revert import Reverter
+    from sgm_tui.operations.pod_templates import PodTemplates
+    from sgm_tui.operations.pull_request_marks import PullRequestMarks
+    from sgm_tui.operations.reverter import Reverter
 
     marks = KnownBad(fleet_directory(config) / "known-bad.json")
     pods = PodTemplates(config, repository, history, commits)
-    told = PullMarks(history, forge) if forge is not None else None
+    told = PullRequestMarks(history, forge) if forge is not None else None
     return Reverter(history, pods, marks, audit, HealthHistory(config), told)
 
 

@@ -537,7 +537,7 @@ class ScriptedSession:
         self.begun: tuple[UnfinishedWrite, ...] = ()
         self.wave_plans: tuple[tuple[WavePlan, WaveStep], ...] = ()
         self.resumed: tuple[Progress, ...] = ()
-        self.known_versions: tuple[Version, ...] = ()
+        self.list_available_versions: tuple[Version, ...] = ()
         self.asked: list[tuple[object, ...]] = []
         self.consents: list[Consent] = []
         """The consent each write came with."""
@@ -590,7 +590,7 @@ class ScriptedSession:
 
     async def versions(self, service: ServiceName) -> tuple[Version, ...]:
         """What a test says."""
-        return self.known_versions
+        return self.list_available_versions
 
     def strategies(self) -> tuple[str, ...]:
         """The team has one of its own."""

@@ -11,8 +11,8 @@ from pathlib import Path
 _PROGRAM = """
 import sys
 from pathlib import Path
-from sgm_tui.operations.files import locked
-with locked(Path(sys.argv[1])):
+from sgm_tui.operations.state_files import lock_file
+with lock_file(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()
 """

@@ -15,10 +15,10 @@ from sgm_tui.fleet.plans.plan import Plan
 from sgm_tui.forge.github import GithubForge
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.cart import Cart
-from sgm_tui.operations.files import beside
 from sgm_tui.operations.journal import Journal
+from sgm_tui.operations.plan_file import PlanFile
 from sgm_tui.operations.planning import Planning
+from sgm_tui.operations.state_files import run_in_thread
 from sgm_tui.threads import Lane, run_in
 
 HANGING = 20
@@ -74,11 +74,11 @@ async def test_twenty_slow_github_reads_do_not_delay_the_journal_audit_or_plan(
     await asyncio.to_thread(gate.entered.acquire)
     shown: list[Plan] = []
     async with asyncio.timeout(PATIENCE):
-        await beside(Journal(tmp_path / "journal.jsonl").note, "op", "commit")
-        await beside(Audit(tmp_path / "audit.jsonl").record, "push")
-        await Planning(Cart(tmp_path / "plan.json"), shown.append).change(lambda plan: plan)
+        await run_in_thread(Journal(tmp_path / "journal.jsonl").note, "op", "commit")
+        await run_in_thread(Audit(tmp_path / "audit.jsonl").record, "push")
+        await Planning(PlanFile(tmp_path / "plan.json"), shown.append).change(lambda plan: plan)
     assert (len(shown), len(Audit(tmp_path / "audit.jsonl").records())) == (1, 1)
-    assert list(Journal(tmp_path / "journal.jsonl").begun()) == ["op"]
+    assert list(Journal(tmp_path / "journal.jsonl").unfinished()) == ["op"]
 
 
 async def test_a_write_to_github_does_not_wait_behind_its_reads(

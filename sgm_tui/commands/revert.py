@@ -98,7 +98,7 @@ async def _stage_reverts(session: LiveSession, snapshot: FleetSnapshot, argument
     if arguments.bad_version:
         return await _away_from(session, snapshot, arguments)
     stage, target = StageName(arguments.stage), arguments.to_version or arguments.to_revision
-    last, found = await session.desk.reverter.last_promotion(snapshot, service, stage)
+    last, found = await session.services.reverter.find_last_promotion(snapshot, service, stage)
     if target is None and not arguments.cluster:
         if last is not None and last.current:
             output.note(f"sgm: {describe_scope(last)}")

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from sgm_tui.operations.actor import actor
-from sgm_tui.operations.files import locked, unusable, write_whole
 from sgm_tui.operations.journal import append, encoded, now
+from sgm_tui.operations.state_files import lock_file, replace_text, report_unusable
 from sgm_tui.untrusted_text import harmless
 
 _START = "0" * 64
@@ -35,13 +35,13 @@ class Audit:
         Raises:
             RefusedError: it cannot be written.
         """
-        with locked(self.file):
+        with lock_file(self.file):
             record = {"at": now(), "actor": actor(), "action": action, "previous": self._previous(), **harmless(facts)}
             if not self._newest.exists() and record["previous"] == _START:
                 # From its first record on there is a seal: records without one had theirs taken away.
-                write_whole(self._newest, _START)
+                replace_text(self._newest, _START)
             line = append(self.file, {**record, "hash": _hash_of(record)})
-            write_whole(self._newest, hashlib.sha256(line).hexdigest())
+            replace_text(self._newest, hashlib.sha256(line).hexdigest())
 
     def records(self) -> tuple[dict[str, Any], ...]:
         """Every record that can be read, the oldest first.
@@ -102,7 +102,7 @@ class Audit:
         try:
             return self.file.read_bytes().splitlines() if self.file.exists() else []
         except OSError as error:
-            raise unusable(self.file, error) from error
+            raise report_unusable(self.file, error) from error
 
 
 def _is_intact(line: bytes, previous: str) -> bool:

@@ -15,7 +15,7 @@ from sgm_tui.fleet.applications import DriftSighting
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.operations.files import beside, write_whole
+from sgm_tui.operations.state_files import replace_text, run_in_thread
 
 _LARGEST = 8_000_000
 _log = logging.getLogger("sgm.drift")
@@ -47,7 +47,7 @@ class DriftLog:
             if sightings != self._sightings:
                 self._sightings = sightings
                 try:
-                    await beside(write_whole, self._file, _text(sightings))
+                    await run_in_thread(replace_text, self._file, _text(sightings))
                 except SgmError as error:
                     _log.info("what has drifted cannot be recorded: %s", error.message)
 

@@ -21,9 +21,9 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.versions import is_same_image
 from sgm_tui.gitops.yaml.image_values import image_in
 from sgm_tui.gitops.yaml.values import UnreadableError, read_string
+from sgm_tui.operations.commit_reader import CommitReader, Trees
+from sgm_tui.operations.effective_projects import Hubs, projects_of
 from sgm_tui.operations.platform import Platform
-from sgm_tui.operations.projects import Hubs, projects_of
-from sgm_tui.operations.reading import CommitReader, Trees
 from sgm_tui.threads import Lane, run_in
 
 _AT_ONCE = 8

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sgm_tui.operations.files import locked, unusable
+from sgm_tui.operations.state_files import lock_file, report_unusable
 from sgm_tui.private_files import append_line
 from sgm_tui.untrusted_text import harmless
 
@@ -34,10 +34,10 @@ class Journal:
         Raises:
             RefusedError: it cannot be written, so the step must not be taken.
         """
-        with locked(self._file):
+        with lock_file(self._file):
             append(self._file, {"at": now(), "operation": operation, "step": step, **harmless(facts)})
 
-    def begun(self) -> dict[str, list[Entry]]:
+    def unfinished(self) -> dict[str, list[Entry]]:
         """Operation → its entries since it was begun last, for those that never ended; the oldest first.
 
         A line torn by a crash is no step that was taken: it is left out.
@@ -62,7 +62,7 @@ class Journal:
         try:
             lines = self._file.read_bytes().splitlines() if self._file.exists() else []
         except OSError as error:
-            raise unusable(self._file, error) from error
+            raise report_unusable(self._file, error) from error
         entries: list[Entry] = []
         for line in lines:
             try:
@@ -98,5 +98,5 @@ def append(file: Path, record: dict[str, Any]) -> bytes:
     try:
         append_line(file, line)
     except OSError as error:
-        raise unusable(file, error) from error
+        raise report_unusable(file, error) from error
     return line

@@ -12,8 +12,8 @@ from typing import Any
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.operations.actor import actor
-from sgm_tui.operations.files import locked, unusable, write_whole
 from sgm_tui.operations.journal import now
+from sgm_tui.operations.state_files import lock_file, replace_text, report_unusable
 from sgm_tui.untrusted_text import clean
 
 _SCHEMA = 1
@@ -31,14 +31,14 @@ class KnownBad:
         Raises:
             RefusedError: the file cannot be read or written.
         """
-        with locked(self._file):
+        with lock_file(self._file):
             marks = self._read()
             if reason:
                 mark = {"reason": clean(reason), "at": now(), "by": actor()}
                 marks.setdefault(service, {})[version] = mark
             else:
                 marks.get(service, {}).pop(version, None)
-            write_whole(self._file, json.dumps({"schema": _SCHEMA, "marks": marks}))
+            replace_text(self._file, json.dumps({"schema": _SCHEMA, "marks": marks}))
 
     def of(self, service: ServiceName) -> dict[Version, str]:
         """Version → why it is bad.
@@ -65,6 +65,6 @@ class KnownBad:
             document = json.loads(self._file.read_text(encoding="utf-8"))
             return dict(document["marks"])
         except OSError as error:
-            raise unusable(self._file, error) from error
+            raise report_unusable(self._file, error) from error
         except (ValueError, KeyError, TypeError) as error:
             raise RefusedError(f"{self._file} has no known-bad marks this sgm can read", "Move it away.") from error

@@ -10,28 +10,28 @@ from sgm_tui.config.schema import Config
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change, Plan, Refusal
 from sgm_tui.fleet.plans.strategy import extras_of
-from sgm_tui.operations.cart import Cart
-from sgm_tui.operations.files import beside
+from sgm_tui.operations.plan_file import PlanFile
+from sgm_tui.operations.state_files import run_in_thread
 
 
 class Planning:
     """One person's plan, and whoever shows it."""
 
-    def __init__(self, cart: Cart, show: Callable[[Plan], None]) -> None:
-        self._cart = cart
+    def __init__(self, plan_file: PlanFile, show: Callable[[Plan], None]) -> None:
+        self._plan_file = plan_file
         self._show = show
         # Who asks first comes first: another terminal may hold the file, and what is asked meanwhile waits in line.
         self._turn = asyncio.Lock()
 
-    async def look(self) -> None:
+    async def reload(self) -> None:
         """Show what another terminal put into it.
 
         Raises:
             RefusedError: the file cannot be read.
         """
         async with self._turn:
-            if await beside(self._cart.look):
-                self._show(self._cart.plan)
+            if await run_in_thread(self._plan_file.reload):
+                self._show(self._plan_file.plan)
 
     async def change(self, change: Callable[[Plan], Plan]) -> None:
         """Change it as it is then, and show it; returns when it is on disk.
@@ -40,7 +40,7 @@ class Planning:
             RefusedError: it cannot be kept; then nothing was changed.
         """
         async with self._turn:
-            self._show(await beside(self._cart.update, change))
+            self._show(await run_in_thread(self._plan_file.update, change))
 
 
 def edited(change: Change, version: Version | None, strategy: str | None, config: Config) -> Change | Refusal:

@@ -16,9 +16,9 @@ from sgm_tui.fleet.model import StageName
 from sgm_tui.fleet.plans.proposal import Progress, Proposal, UnfinishedWrite
 from sgm_tui.fleet.pull_request_actions import ACTION_NAMES, PullAction
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.files import beside
 from sgm_tui.operations.journal import Entry, Journal
 from sgm_tui.operations.pull_requests import Forge, done, recorded
+from sgm_tui.operations.state_files import run_in_thread
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 
@@ -83,7 +83,7 @@ class PullRecovery:
             said = await done(self._forge, number, head, action, _accepted(entries[0]) | consent)
         if not await run_in(Lane.RECORDS, self._is_recorded, operation, str(entries[0]["at"])):
             await recorded(self._audit, operation, request, head, action)
-        await beside(self._journal.note, operation, "done", number=number)
+        await run_in_thread(self._journal.note, operation, "done", number=number)
         stage = next(iter(_stages(entries[0])), StageName(""))
         proposal = Proposal(stage, request.branch, request.title, "", ())
         return Progress("done", proposal, said, number, request.url)
@@ -94,7 +94,7 @@ class PullRecovery:
 
     async def discard(self, operation: str) -> str:
         """Take it off the list; what happened stays."""
-        await beside(self._journal.note, operation, "discarded")
+        await run_in_thread(self._journal.note, operation, "discarded")
         return "removed from the list; the pull request is unchanged"
 
 

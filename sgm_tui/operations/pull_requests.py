@@ -10,8 +10,8 @@ from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.pull_request_actions import PullAction
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.files import beside, change_file, locked
 from sgm_tui.operations.journal import Journal
+from sgm_tui.operations.state_files import change_lock, lock_file, run_in_thread
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 
@@ -63,7 +63,7 @@ class PullRequests:
         operation = f"{action}-{request.number}-{request.head[:12]}"
         with contextlib.ExitStack() as stack:
             if self._locks is not None:
-                await run_in(Lane.LOCKS, stack.enter_context, locked(change_file(self._locks, operation)))
+                await run_in(Lane.LOCKS, stack.enter_context, lock_file(change_lock(self._locks, operation)))
             return await self._act(operation, request, action, consent)
 
     async def _act(self, operation: str, request: PullRequest, action: PullAction, consent: Consent) -> str:
@@ -72,15 +72,15 @@ class PullRequests:
         facts = {
             "number": request.number, "action": action, "head": request.head, "stages": stages, "accepted": accepted,
         }  # fmt: skip
-        await beside(self._journal.note, operation, "act", **facts)
+        await run_in_thread(self._journal.note, operation, "act", **facts)
         try:
             said = await done(self._forge, request.number, request.head, action, consent)
         except RefusedError as error:
             # A no is an answer: nothing was done, and nothing is left to be looked at.
-            await beside(self._journal.note, operation, "done", number=request.number, refused=error.message)
+            await run_in_thread(self._journal.note, operation, "done", number=request.number, refused=error.message)
             raise
         await recorded(self._audit, operation, request, request.head, action)
-        await beside(self._journal.note, operation, "done", number=request.number)
+        await run_in_thread(self._journal.note, operation, "done", number=request.number)
         return said
 
 
@@ -97,7 +97,7 @@ async def recorded(audit: Audit, operation: str, request: PullRequest, head: str
         "services": list(dict.fromkeys(key.service for key in cells)),
         "clusters": list(dict.fromkeys(key.cluster for key in cells)),
     }
-    await beside(audit.record, action, operation=operation, **facts)
+    await run_in_thread(audit.record, action, operation=operation, **facts)
 
 
 async def done(forge: Forge, number: int, head: str, action: PullAction, consent: Consent) -> str:

@@ -29,13 +29,13 @@ from sgm_tui.fleet.plans.proposal import (
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.files import beside, change_file, is_held
+from sgm_tui.operations.file_changes import apply_change
 from sgm_tui.operations.journal import Entry, Journal
-from sgm_tui.operations.promote import Promoter
+from sgm_tui.operations.promoter import Promoter
 from sgm_tui.operations.pull_recovery import PullRecovery, Standing
-from sgm_tui.operations.submit import Repository
+from sgm_tui.operations.state_files import change_lock, is_locked, run_in_thread
+from sgm_tui.operations.submission import Repository
 from sgm_tui.operations.superseding import Closer, Superseding, supersedes_of
-from sgm_tui.operations.writing import written
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 
@@ -77,13 +77,13 @@ class Recovery:
         self._superseding = None if forge is None else Superseding(repository, forge, journal, audit)
         self._pulls = None if forge is None else PullRecovery(forge, journal, audit)
 
-    async def unfinished(self) -> tuple[UnfinishedWrite, ...]:
+    async def list_unfinished(self) -> tuple[UnfinishedWrite, ...]:
         """Every write that never ended, with what the server holds of it and its one safe next step.
 
         Raises:
             SgmError: the journal cannot be read, or the server does not answer.
         """
-        begun = await run_in(Lane.RECORDS, self._journal.begun)
+        begun = await run_in(Lane.RECORDS, self._journal.unfinished)
         written = await run_in(Lane.RECORDS, lambda: {one for one in begun if self._is_written_now(one)})
         left = {operation: entries for operation, entries in begun.items() if operation not in written}
         if not left:
@@ -93,7 +93,7 @@ class Recovery:
 
     def _is_written_now(self, operation: str) -> bool:
         """Another terminal is at it: that is not unfinished, and must not be taken back under its hands."""
-        return self._locks is not None and is_held(change_file(self._locks, operation))
+        return self._locks is not None and is_locked(change_lock(self._locks, operation))
 
     async def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         """Go on where it stopped; what is there already is found, nothing is doubled.
@@ -117,7 +117,7 @@ class Recovery:
         if not preview.proposals:
             recalled = _recalled(entries, plan)
             closed = await self._closed(operation, recalled, preview)
-            await beside(self._journal.note, operation, "done", nothing=True)
+            await run_in_thread(self._journal.note, operation, "done", nothing=True)
             if closed:
                 yield Progress("nothing", recalled, f"git has the change; {closed}")
                 return
@@ -167,11 +167,11 @@ class Recovery:
             request = await self._proposed(branch)
             if request is not None:
                 raise RefusedError(f"#{request.number} proposes it", "Close that pull request first.")
-            await beside(self._journal.note, operation, "delete", branch=branch, commit=held)
+            await run_in_thread(self._journal.note, operation, "delete", branch=branch, commit=held)
             await self._repository.delete(branch, held)
-            await beside(self._audit.record, "delete", operation=operation, branch=branch, commit=held)
+            await run_in_thread(self._audit.record, "delete", operation=operation, branch=branch, commit=held)
             said = f"{branch} was deleted"
-        await beside(self._journal.note, operation, "discarded", branch=branch)
+        await run_in_thread(self._journal.note, operation, "discarded", branch=branch)
         return said
 
     def _unmerged(self, branch: str, head: str) -> str:
@@ -191,7 +191,7 @@ class Recovery:
         return self._pulls
 
     def _entries(self, operation: str) -> list[Entry]:
-        begun = self._journal.begun()
+        begun = self._journal.unfinished()
         found = begun.get(operation) or next((one for name, one in begun.items() if name.startswith(operation)), None)
         if found is None:
             raise UsageError(f"there is no unfinished write {operation}", "sgm plan --unfinished lists them.")
@@ -249,7 +249,7 @@ class Recovery:
         left: list[Change] = []
         for change in plan.changes:
             try:
-                made = written(self._repository, head, change, held.get(change.path))
+                made = apply_change(self._repository, head, change, held.get(change.path))
             except EditRefusedError as error:
                 return str(error)
             held[change.path] = made.after

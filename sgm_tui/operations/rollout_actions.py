@@ -15,7 +15,7 @@ from sgm_tui.fleet.model import CellKey, ClusterName
 from sgm_tui.fleet.rollouts.actions import Patch, RolloutAction, has_moved, outcome, patches, refusal_reason
 from sgm_tui.fleet.rollouts.rollout import derive
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.files import beside
+from sgm_tui.operations.state_files import run_in_thread
 from sgm_tui.permission import NO_CONSENT, Consent
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class RolloutActions:
 
         async def record(outcome: str) -> None:
             title = f"{key} {facts['version']}: {outcome}"
-            await beside(self._audit.record, f"rollout-{action}", title=title, **facts)
+            await run_in_thread(self._audit.record, f"rollout-{action}", title=title, **facts)
 
         await record("asked for")
         try:

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.plans.proposal import Proposal, Superseded
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.files import beside
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.proposal import facts_of
+from sgm_tui.operations.state_files import run_in_thread
 from sgm_tui.threads import Lane, run_in
 
 
@@ -60,7 +60,7 @@ class Superseding:
         Raises:
             SgmError: it could not be closed; the write stays unfinished, and trying again goes on here.
         """
-        await beside(self._journal.note, operation, "supersede", number=old.number, head=old.head, by=by)
+        await run_in_thread(self._journal.note, operation, "supersede", number=old.number, head=old.head, by=by)
         left = await self._forge.supersede(old.number, old.head, by)
         if not left and (await run_in(Lane.GIT_WRITES, self._branches.heads)).get(old.branch) == old.head:
             try:
@@ -68,7 +68,7 @@ class Superseding:
             except RefusedError as error:
                 left = f"#{old.number} is closed; its branch stays ({error.message})"
         facts = {"number": old.number, "head": old.head, "by": by, "left": left}
-        await beside(self._audit.record, "supersede", operation=operation, **(facts_of(proposal) | facts))
+        await run_in_thread(self._audit.record, "supersede", operation=operation, **(facts_of(proposal) | facts))
         return left
 
 

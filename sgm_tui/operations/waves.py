@@ -23,8 +23,8 @@ from sgm_tui.fleet.plans.proposal import ENDED, AdoptedChange, Override, Preview
 from sgm_tui.fleet.plans.waves import WavePlan, next_step, wave_soak_seconds
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.operations.files import beside, locked, write_whole
 from sgm_tui.operations.proposal import identity_of
+from sgm_tui.operations.state_files import lock_file, replace_text, run_in_thread
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.untrusted_text import one_line
@@ -81,7 +81,7 @@ class Waves:
                 f"{self._file} has no wave plans this sgm can read", "Move the file away to continue without them."
             ) from error
 
-    def keep(
+    def save(
         self, preview: Preview, first: Proposal, now: datetime, policy: Policy, consent: Consent = NO_CONSENT
     ) -> str:
         """Keep what goes wave by wave, adopted parts too, before any of it is written; its identity.
@@ -154,15 +154,15 @@ class Waves:
                 self._tried[plan.identity] = now
                 logger.exception("the wave plan %s failed", plan.identity)
                 report(error)
-                await beside(self.stop, plan.identity, f"a bug in sgm: {kind_of(error)}")
+                await run_in_thread(self.stop, plan.identity, f"a bug in sgm: {kind_of(error)}")
         return told
 
     async def _advance(self, plan: WavePlan, facts: Callable[[], FleetSnapshot], now: datetime) -> list[Progress]:
         step = next_step(plan, facts(), now)
         if step.do == "stop":
-            await beside(self.stop, plan.identity, step.reason)
+            await run_in_thread(self.stop, plan.identity, step.reason)
         elif step.do == "done":
-            await beside(self.forget, plan.identity)
+            await run_in_thread(self.forget, plan.identity)
         elif step.do == "open" and now - self._tried.get(plan.identity, _NEVER) >= _TRY_AGAIN:
             return await self._open(plan, facts)
         return []
@@ -176,34 +176,34 @@ class Waves:
             earlier = (one.closed_earlier for one in preview.proposals if one.closed_earlier is not None)
             if not plan.resumed and (closed := next((one for one in earlier if one.number), None)):
                 # Somebody said no to it: it opens when a person resumes the plan, not by itself.
-                await beside(self.stop, plan.identity, closed.sentence)
+                await run_in_thread(self.stop, plan.identity, closed.sentence)
                 return []
             now = replace(preview, proposals=tuple(replace(one, wave=0, waves=1) for one in preview.proposals))
             told = [one async for one in self._writer.submit(now, facts, Consent.to(plan.accepted))]
         except SgmError as error:
-            await beside(self.stop, plan.identity, str(error))
+            await run_in_thread(self.stop, plan.identity, str(error))
             return []
         refused = [one.reason for one in preview.refusals if not one.nothing]
         failed = refused + [one.text for one in told if one.step in {"failed", "refused"}]
         blocked = [one.text for one in told if one.step == "blocked"]
         if failed:
-            await beside(self.stop, plan.identity, failed[0])
+            await run_in_thread(self.stop, plan.identity, failed[0])
         elif blocked:
             self._tried[plan.identity] = facts().generated_at
-            await beside(self._replace, plan.identity, lambda one: replace(one, held=blocked[0]))
+            await run_in_thread(self._replace, plan.identity, lambda one: replace(one, held=blocked[0]))
         else:
             branches = _branches(preview, lambda _: True)
             # Counted from what was judged: two processes that both opened this wave open the next one once.
-            await beside(self._replace, plan.identity, lambda one: _further(one, plan.opened + 1, branches))
+            await run_in_thread(self._replace, plan.identity, lambda one: _further(one, plan.opened + 1, branches))
         return [one for one in told if one.step in ENDED | {"failed", "refused"}]
 
     def _replace(self, identity: str, change: Callable[[WavePlan], WavePlan]) -> None:
         self._update(lambda plans: tuple(change(one) if one.identity == identity else one for one in plans))
 
     def _update(self, change: Callable[[tuple[WavePlan, ...]], tuple[WavePlan, ...]]) -> None:
-        with locked(self._file):
+        with lock_file(self._file):
             plans = change(self.plans())
-            write_whole(self._file, json.dumps({"schema": _SCHEMA, "plans": [_document(one) for one in plans]}))
+            replace_text(self._file, json.dumps({"schema": _SCHEMA, "plans": [_document(one) for one in plans]}))
 
 
 def _resumed(plan: WavePlan, consent: Consent) -> WavePlan:

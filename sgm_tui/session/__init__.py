@@ -1,10 +1,10 @@
 """The session the front ends are given: snapshots out, intents in.
 
-A session exists at once and empty; `wiring` connects it in the background and then gives it a desk, on which lies
-everything that writes. Reading never waits for writing, and read-only refuses at one place, before anything is sent.
+A session exists at once and empty; `wiring` connects it in the background and then gives it the services
+that write. Reading never waits for writing, and read-only refuses at one place, before anything is sent.
 """
 
 from sgm_tui.session.live import LiveSession
-from sgm_tui.session.write_services import Desk
+from sgm_tui.session.write_services import WriteServices
 
-__all__ = ["Desk", "LiveSession"]
+__all__ = ["LiveSession", "WriteServices"]

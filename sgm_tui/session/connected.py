@@ -12,7 +12,7 @@ from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.completeness import EVERYTHING, Selection
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.permission import Permitted
-from sgm_tui.session.write_services import Desk, Refreshable
+from sgm_tui.session.write_services import Refreshable, WriteServices
 from sgm_tui.store.fleet_store import Store
 from sgm_tui.waiting import complete_snapshot
 
@@ -23,7 +23,7 @@ logger = logging.getLogger("sgm")
 
 
 class ConnectedSession(Permitted):
-    """The store that is shown, the sources that feed it, and the desk of everything that writes."""
+    """The store that is shown, the sources that feed it, and the services that write."""
 
     def __init__(self, *, read_only: bool = False) -> None:
         super().__init__(read_only=read_only)
@@ -35,29 +35,29 @@ class ConnectedSession(Permitted):
         self.end: Callable[[Exception], None] = lambda _: None
         """Called with a bug after which nothing newer can be shown."""
         self.sources: list[Refreshable] = []
-        self._desk: Desk | None = None
+        self._services: WriteServices | None = None
 
     @property
-    def desk(self) -> Desk:
+    def services(self) -> WriteServices:
         """Everything that writes.
 
         Raises:
             SgmError: the configuration has not been read yet.
         """
-        if self._desk is None:
+        if self._services is None:
             raise self.error or SgmError("not connected yet", "Wait until the repository has been read.")
-        return self._desk
+        return self._services
 
     @property
     def config(self) -> Config:
         """The configuration this session runs on."""
-        return self.desk.config
+        return self.services.config
 
-    async def furnish(self, desk: Desk) -> None:
+    async def connect(self, services: WriteServices) -> None:
         """Give it everything that writes, and show the plan that was kept."""
-        self._desk = desk
+        self._services = services
         try:
-            await desk.planning.look()
+            await services.planning.reload()
         except SgmError as error:
             # A plan that cannot be read hides no fleet; it is said as soon as something is to be put into it.
             logger.warning("the plan cannot be read: %s", error)

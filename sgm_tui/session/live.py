@@ -33,10 +33,10 @@ class LiveSession(RevertIntents, RecoveryIntents, WaveIntents, ActionIntents):
         """Show what other terminals put into the same plan, and open waves; ends only by being cancelled."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if self._desk is None:
+            if self._services is None:
                 continue
             try:
-                await self._desk.planning.look()
+                await self._services.planning.reload()
                 if self.opens_waves and not self.read_only:
                     await self.open_waves()
             except SgmError as error:

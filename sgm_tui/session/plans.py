@@ -16,7 +16,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.operations.planning import edited
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session.connected import ConnectedSession
-from sgm_tui.session.write_services import Desk
+from sgm_tui.session.write_services import WriteServices
 from sgm_tui.threads import Lane, run_in
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class PlanIntents(ConnectedSession):
 
     async def _plan(self, change: Callable[[Plan], Plan]) -> None:
         self._may_write()
-        await self.desk.planning.change(change)
+        await self.services.planning.change(change)
 
     async def edit(
         self, change: Change, version: Version | None = None, strategy: str | None = None
@@ -81,7 +81,7 @@ class PlanIntents(ConnectedSession):
 
     async def versions(self, service: ServiceName) -> tuple[Version, ...]:
         """Every version known of a service, newest first."""
-        return await self.desk.versions(service)
+        return await self.services.versions(service)
 
     def strategies(self) -> tuple[str, ...]:
         """The names of the team's own rollout strategies."""
@@ -89,7 +89,7 @@ class PlanIntents(ConnectedSession):
 
     async def sketch(self) -> Preview:
         """The plan's diffs at once, against what was fetched last and without gates: to look at, never to write."""
-        return await self.desk.promoter.sketch(self.store.plan, self.store.snapshot)
+        return await self.services.promoter.sketch(self.store.plan, self.store.snapshot)
 
     async def preview(self, terms: WriteOptions) -> Preview:
         """The plan against a freshly fetched repository."""
@@ -97,7 +97,7 @@ class PlanIntents(ConnectedSession):
 
     async def preview_of(self, plan: Plan, terms: WriteOptions) -> Preview:
         """Any plan against a freshly fetched repository, with every gate."""
-        return await self.desk.promoter.preview(plan, self.store.snapshot, terms)
+        return await self.services.promoter.preview(plan, self.store.snapshot, terms)
 
     async def submit(self, preview: Preview, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         """Open the pull requests of exactly this preview; what was opened leaves the plan, later waves are kept.
@@ -108,14 +108,14 @@ class PlanIntents(ConnectedSession):
         self._may_write()
         stages = preview.protected_stages(self.store.snapshot.fleet)
         self.permission.check_stages(self.config.repository.name, stages, consent)
-        kept = await _keep_waves(self.desk, preview, self.store.snapshot.generated_at, consent)
+        kept = await _keep_waves(self.services, preview, self.store.snapshot.generated_at, consent)
         if preview.adopted:
             await self._forget(tuple(one.change for one in preview.adopted))
-        async for progress in self.desk.promoter.submit(preview, lambda: self.store.snapshot, consent):
+        async for progress in self.services.promoter.submit(preview, lambda: self.store.snapshot, consent):
             bundle = progress.proposal.bundle
             if bundle in kept and progress.step in UNWRITTEN:
                 # Its first wave was not written whole: there is nothing for the others to wait for.
-                await run_in(Lane.RECORDS, self.desk.waves.forget, kept.pop(bundle))
+                await run_in(Lane.RECORDS, self.services.waves.forget, kept.pop(bundle))
             if progress.step in ENDED:
                 await self._forget(tuple(edit.change for edit in progress.proposal.edits))
             if progress.step in ENDED | UNWRITTEN:
@@ -132,14 +132,14 @@ class PlanIntents(ConnectedSession):
         change = staged or plan_promotion(snapshot, key)
         if isinstance(change, Refusal):
             return change
-        gates = [gate for gate in await self.desk.promoter.evaluate_gates(change, snapshot) if gate.cell == key]
+        gates = [gate for gate in await self.services.promoter.evaluate_gates(change, snapshot) if gate.cell == key]
         return (*gates, *_on_the_way(snapshot, key, self.config.policy))
 
 
-async def _keep_waves(desk: Desk, preview: Preview, now: datetime, consent: Consent) -> dict[int, str]:
+async def _keep_waves(services: WriteServices, preview: Preview, now: datetime, consent: Consent) -> dict[int, str]:
     """Bundle → the identity of its wave plan, kept before anything is written: a crash loses no later wave."""
     firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1}
-    keep, policy = desk.waves.keep, desk.config.policy
+    keep, policy = services.waves.save, services.config.policy
     return {
         bundle: await run_in(Lane.RECORDS, keep, preview, one, now, policy, consent) for bundle, one in firsts.items()
     }

@@ -18,7 +18,7 @@ class RecoveryIntents(PlanIntents):
 
     async def unfinished(self) -> tuple[UnfinishedWrite, ...]:
         """Writes that were begun and never seen to their end."""
-        return await self.desk.recovery.unfinished()
+        return await self.services.recovery.list_unfinished()
 
     async def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         """Go on with an unfinished write from where it stopped; what is proposed by it leaves the plan.
@@ -27,7 +27,7 @@ class RecoveryIntents(PlanIntents):
         """
         self._may_write()
         try:
-            async for progress in self.desk.recovery.resume(operation, consent):
+            async for progress in self.services.recovery.resume(operation, consent):
                 if progress.step in ENDED and progress.proposal.edits:
                     await self._forget(tuple(edit.change for edit in progress.proposal.edits))
                 yield progress
@@ -37,6 +37,6 @@ class RecoveryIntents(PlanIntents):
     async def discard(self, operation: str) -> str:
         """Take back what an unfinished write left behind."""
         self._may_write()
-        said = await self.desk.recovery.discard(operation)
+        said = await self.services.recovery.discard(operation)
         await self.refresh()
         return said

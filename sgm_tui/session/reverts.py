@@ -19,19 +19,19 @@ class RevertIntents(PlanIntents):
 
     async def past(self, key: CellKey) -> tuple[PastVersion, ...]:
         """The versions of a cell, newest first."""
-        return await self.desk.reverter.past(key)
+        return await self.services.reverter.past_versions(key)
 
     async def measured(self, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
         """The same versions of one cell, each with how long it ran healthy, as far as anybody knows."""
-        return await self.desk.reverter.measured(self.store.snapshot, pasts)
+        return await self.services.reverter.add_healthy_times(self.store.snapshot, pasts)
 
     async def revert_of(self, key: CellKey, to: str | None) -> Change | Refusal:
         """The way back of a cell, not staged."""
-        return await self.desk.reverter.change(self.store.snapshot, key, to)
+        return await self.services.reverter.plan_revert(self.store.snapshot, key, to)
 
     async def reverts_of(self, service: ServiceName, version: Version) -> tuple[Change | Refusal, ...]:
         """The reverts of every cell that runs, or is about to run, a version; not staged."""
-        return await self.desk.reverter.revert_plan(self.store.snapshot, service, version)
+        return await self.services.reverter.plan_version_reverts(self.store.snapshot, service, version)
 
     async def stage_revert(self, key: CellKey, to: str | None) -> Change | Refusal:
         """Put the way back of a cell into the plan."""
@@ -46,7 +46,7 @@ class RevertIntents(PlanIntents):
 
     async def promotion_reverts(self, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
         """The last promotion of each stage of each service among these cells, and its revert in exactly these cells."""
-        return await self.desk.reverter.promotion_reverts(self.store.snapshot, keys)
+        return await self.services.reverter.plan_promotion_reverts(self.store.snapshot, keys)
 
     async def stage_reverts(self, changes: Iterable[Change]) -> StagingResult:
         """Put exactly these reverts into the plan, as one step that one undo takes back."""
@@ -57,9 +57,9 @@ class RevertIntents(PlanIntents):
         change = await self.revert_of(key, to)
         if isinstance(change, Refusal):
             return change
-        return await self.desk.reverter.forecast_revert(self.store.snapshot, change)
+        return await self.services.reverter.forecast_revert(self.store.snapshot, change)
 
     async def mark_bad(self, service: ServiceName, version: Version, reason: str) -> None:
         """Hold a version back from every promotion; "" lets it go again."""
         self._may_write()
-        await self.desk.reverter.mark(service, version, reason)
+        await self.services.reverter.mark(service, version, reason)

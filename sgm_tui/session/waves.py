@@ -29,7 +29,7 @@ class WaveIntents(ConnectedSession):
         snapshot = self.store.snapshot
         if find_gaps(snapshot):
             return ()
-        told = await self.desk.waves.step(lambda: self.store.snapshot, snapshot.generated_at, self.tell_bug)
+        told = await self.services.waves.step(lambda: self.store.snapshot, snapshot.generated_at, self.tell_bug)
         for progress in told:
             self.tell(progress)
         if told:
@@ -39,20 +39,20 @@ class WaveIntents(ConnectedSession):
     async def waves(self) -> tuple[tuple[WavePlan, WaveStep], ...]:
         """Every wave plan that has not ended, with what it waits for."""
         snapshot = self.store.snapshot
-        plans = await run_in(Lane.RECORDS, self.desk.waves.plans)
+        plans = await run_in(Lane.RECORDS, self.services.waves.plans)
         return tuple((plan, next_step(plan, snapshot, snapshot.generated_at)) for plan in plans)
 
     async def stop_waves(self, identity: str, reason: str) -> None:
         """Open no further wave of a plan until it is let go on."""
         self._may_write()
-        await run_in(Lane.RECORDS, self.desk.waves.stop, identity, reason)
+        await run_in(Lane.RECORDS, self.services.waves.stop, identity, reason)
 
     async def resume_waves(self, identity: str, consent: Consent = NO_CONSENT) -> None:
         """Resume a stopped wave plan; `consent` adds to what was accepted with the plan."""
         self._may_write()
-        await run_in(Lane.RECORDS, self.desk.waves.resume, identity, consent)
+        await run_in(Lane.RECORDS, self.services.waves.resume, identity, consent)
 
     async def drop_waves(self, identity: str) -> None:
         """Forget a wave plan: what it opened stays as it is, what it has not is never opened."""
         self._may_write()
-        await run_in(Lane.RECORDS, self.desk.waves.forget, identity)
+        await run_in(Lane.RECORDS, self.services.waves.forget, identity)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from sgm_tui.config.schema import Config
     from sgm_tui.operations.audit import Audit
     from sgm_tui.operations.planning import Planning
-    from sgm_tui.operations.promote import Promoter
+    from sgm_tui.operations.promoter import Promoter
     from sgm_tui.operations.pull_requests import PullRequests
     from sgm_tui.operations.recovery import Recovery
-    from sgm_tui.operations.revert import Reverter
+    from sgm_tui.operations.reverter import Reverter
     from sgm_tui.operations.rollout_actions import RolloutActions
     from sgm_tui.operations.waves import Waves
 
@@ -29,7 +29,7 @@ class Refreshable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class WriteServices:
     """Everything that writes, once the configuration has been read."""
 
     config: Config

@@ -8,7 +8,7 @@ import pytest
 from sgm_tui.fleet.images import ImageReference, parse_image
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.versions import compare, is_older, is_same_image, newest_first
-from sgm_tui.operations.known_versions import _image_of
+from sgm_tui.operations.available_versions import _image_of
 
 DIGEST = "sha256:" + "a" * 64
 

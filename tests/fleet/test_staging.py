@@ -22,7 +22,7 @@ PROD, STAGING = StageName("prod"), StageName("staging")
 
 
 def wanting(**versions: str) -> FleetSnapshot:
-    """Cart wants these versions: cluster name with _ for - → version."""
+    """PlanFile wants these versions: cluster name with _ for - → version."""
     cells = [cell("cart", cluster.replace("_", "-"), version) for cluster, version in versions.items()]
     return snapshot(cells)
 

@@ -136,7 +136,7 @@ def waves(desk: Desk, tmp_path: Path) -> Waves:
 async def test_a_wave_that_somebody_closed_waits_until_its_plan_is_resumed(desk: Desk, waves: Waves) -> None:
     number = await closed_by(desk, "mia")
     preview = await desk.preview(FIRST)
-    identity = waves.keep(preview, preview.proposals[0], STARTED, Policy())
+    identity = waves.save(preview, preview.proposals[0], STARTED, Policy())
     waves.add(replace(waves.plans()[0], opened=0))
     (plan,) = waves.plans()
     assert await waves._open(plan, lambda: desk.snapshot) == []

@@ -27,7 +27,7 @@ from sgm_tui.gitops.repository import Repository
 from sgm_tui.gitops.tree import Tree
 from sgm_tui.gitops.unrelated_changes import UnrelatedChangeReader
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.promote import Promoter
+from sgm_tui.operations.promoter import Promoter
 from sgm_tui.operations.pull_requests import PullRequests
 from sgm_tui.operations.recovery import Recovery
 from sgm_tui.permission import NO_CONSENT, Consent, WritePermission
@@ -106,7 +106,7 @@ async def test_what_changes_prod_is_not_merged_without_consent_to_prod(
     with pytest.raises(RefusedError, match="prod is protected: nothing is written to GitHub") as refused:
         await desk.pulls.act(request, action, consent)
     assert (refused.value.exit_code, desk.sent()) == (4, [])
-    assert desk.journal.begun() == {}
+    assert desk.journal.unfinished() == {}
 
 
 @pytest.mark.parametrize("action", ["merge", "auto-merge"])
@@ -182,7 +182,7 @@ async def test_what_was_accepted_is_resumed_under_that_consent(desk: Desk, point
     with pytest.raises(KilledError):
         await end(desk, await desk.preview(), PROD_ONLY)
     desk.journal.point = ""
-    (one,) = await desk.recovery.unfinished()
+    (one,) = await desk.recovery.list_unfinished()
     steps = [step.step async for step in desk.recovery.resume(one.operation)]
     assert steps[-1] == "opened"
 
@@ -193,7 +193,7 @@ async def test_an_accepted_action_is_resumed_under_that_consent(desk: Desk) -> N
     with pytest.raises(KilledError):
         await desk.pulls.act(request, "auto-merge", PROD_ONLY)
     desk.journal.point = ""
-    (one,) = await desk.recovery.unfinished()
+    (one,) = await desk.recovery.list_unfinished()
     assert one.stages == ("prod",)
     assert [step.step async for step in desk.recovery.resume(one.operation)] == ["done"]
 

@@ -153,8 +153,8 @@ def opened_now(desk: Desk) -> list[int]:
 
 async def nothing_is_left(desk: Desk, *branches: str) -> None:
     assert {one for one in desk.lab.origin.heads() if one.startswith("sgm/")} == set(branches)
-    assert desk.journal.begun() == {}
-    assert await desk.recovery.unfinished() == ()
+    assert desk.journal.unfinished() == {}
+    assert await desk.recovery.list_unfinished() == ()
     assert desk.audit.verify() is None
 
 

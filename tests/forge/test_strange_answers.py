@@ -139,13 +139,13 @@ async def test_discard_keeps_the_branch_of_an_open_pull_request(desk: Desk) -> N
     with pytest.raises(KilledError):
         await desk.promote(FIRST)
     desk.journal.point = ""
-    (unfinished,) = await desk.recovery.unfinished()
+    (unfinished,) = await desk.recovery.list_unfinished()
     for kind, write in STRANGE.items():
         strange(desk.lab, "pulls", write([{"number": 1}]))
         with pytest.raises(UnreachableError):
             await desk.recovery.discard(unfinished.operation)
         assert unfinished.branch in desk.lab.origin.heads(), kind
-        assert desk.journal.begun(), kind
+        assert desk.journal.unfinished(), kind
 
 
 async def test_no_second_pull_request_is_opened(desk: Desk) -> None:

@@ -23,7 +23,7 @@ from sgm_tui.forge.github import GithubForge
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
-from sgm_tui.operations.promote import Promoter
+from sgm_tui.operations.promoter import Promoter
 from sgm_tui.operations.recovery import Recovery
 from sgm_tui.report.changes import document, text
 
@@ -105,7 +105,7 @@ class Desk:
     async def recover(self) -> list[str]:
         """Do what is advised for everything unfinished; what was said."""
         said = []
-        for one in await self.recovery.unfinished():
+        for one in await self.recovery.list_unfinished():
             said.append(one.explained)
             if one.advice == "resume":
                 said += [step.step async for step in self.recovery.resume(one.operation)]
@@ -144,7 +144,7 @@ async def only_the_new_one_is_open(desk: Desk, old: PullRequest) -> PullRequest:
     assert comments(desk, old.number) == [f"Superseded by #{new.number}."]
     assert old.branch not in desk.lab.origin.heads()
     assert desk.audit.verify() is None
-    assert await desk.recovery.unfinished() == ()
+    assert await desk.recovery.list_unfinished() == ()
     return new
 
 
@@ -222,7 +222,7 @@ async def test_killed_on_the_way_it_is_listed_and_ends_with_one_open_pull_reques
     with pytest.raises(KilledError):
         await desk.promote(SECOND, supersede=True)
     desk.journal.point = ""
-    (unfinished,) = await desk.recovery.unfinished()
+    (unfinished,) = await desk.recovery.list_unfinished()
     assert unfinished.advice == "resume"
     assert (f"closes #{old.number}" in unfinished.explained) is (point.endswith("supersede"))
     await desk.recover()
@@ -251,13 +251,13 @@ async def test_killed_and_merged_meanwhile_the_old_one_is_closed_by_going_on(des
     new = next(one for one in await desk.look() if one.number != old.number)
     desk.lab.pass_time(600)
     desk.lab.state.merge(desk.lab.state.pulls[new.number], "mia", "merge")
-    (unfinished,) = await desk.recovery.unfinished()
+    (unfinished,) = await desk.recovery.list_unfinished()
     assert (unfinished.found, unfinished.advice) == ("git has the change", "resume")
     assert unfinished.explained == f"resume closes #{old.number} as superseded"
     assert (await desk.recover())[-1] == "nothing"
     assert desk.lab.state.pulls[old.number].closed is not None
     assert comments(desk, old.number) == [f"Superseded by {desk.lab.origin.head()}."]
-    assert await desk.recovery.unfinished() == ()
+    assert await desk.recovery.list_unfinished() == ()
 
 
 async def test_an_answer_that_got_lost_says_nothing_twice(desk: Desk) -> None:

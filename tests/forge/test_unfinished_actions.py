@@ -33,11 +33,11 @@ async def killed(desk: Desk, point: str, action: PullAction) -> PullRequest:
 
 
 async def resumed(desk: Desk) -> str:
-    (one,) = await desk.recovery.unfinished()
+    (one,) = await desk.recovery.list_unfinished()
     assert (one.advice, one.stages) == ("resume", (CART.stage,))
     (progress,) = [step async for step in desk.recovery.resume(one.operation)]
     assert progress.step == "done"
-    assert await desk.recovery.unfinished() == ()
+    assert await desk.recovery.list_unfinished() == ()
     assert desk.audit.verify() is None
     return progress.text
 
@@ -65,12 +65,12 @@ async def test_what_was_recorded_is_not_recorded_twice(desk: Desk) -> None:
 async def test_what_can_never_happen_any_more_is_discarded(desk: Desk) -> None:
     request = await killed(desk, "after act", "merge")
     await desk.lab.forge.close(request.number)
-    (one,) = await desk.recovery.unfinished()
+    (one,) = await desk.recovery.list_unfinished()
     assert (one.advice, one.found) == ("discard", f"pull request #{request.number} (closed)")
     with pytest.raises(RefusedError, match="nothing was done"):
         _ = [step async for step in desk.recovery.resume(one.operation)]
     await desk.recovery.discard(one.operation)
-    assert await desk.recovery.unfinished() == ()
+    assert await desk.recovery.list_unfinished() == ()
 
 
 async def test_a_no_of_the_server_leaves_nothing_unfinished(desk: Desk) -> None:
@@ -78,7 +78,7 @@ async def test_a_no_of_the_server_leaves_nothing_unfinished(desk: Desk) -> None:
     moved = replace(request, head="0" * 40)
     with pytest.raises(RefusedError, match="new commits"):
         await PullRequests(desk.lab.forge, desk.journal, desk.audit).act(moved, "merge")
-    assert desk.journal.begun() == {}
+    assert desk.journal.unfinished() == {}
 
 
 SEEN = PullRequest(7, "", "", "", "b", "aaa", "open")

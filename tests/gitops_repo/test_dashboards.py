@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
-from sgm_tui.operations.body import dashboard_url
+from sgm_tui.operations.pull_request_body import dashboard_url
 from sgm_tui.resources import gitops_repository
 from sgm_tui.sandbox.helm.render import render
 

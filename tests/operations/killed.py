@@ -29,10 +29,10 @@ from sgm_tui.fleet.plans.proposal import ClosedPullRequest, Proposal, WriteOptio
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.files import locked
 from sgm_tui.operations.journal import Journal
-from sgm_tui.operations.promote import Promoter
+from sgm_tui.operations.promoter import Promoter
 from sgm_tui.operations.recovery import Recovery
+from sgm_tui.operations.state_files import lock_file
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.sandbox.git.history import CommitSpec
 from sgm_tui.sandbox.git.repository import Repository as Origin
@@ -142,7 +142,7 @@ class FolderForge:
     async def open(self, proposal: Proposal, head: str, consent: Consent = NO_CONSENT) -> tuple[PullRequest, bool, str]:
         """Find or make it, as GitHub refuses a second one of the same branch."""
         self._killer.around("open", "before")
-        with locked(self._folder / "lock.json"):
+        with lock_file(self._folder / "lock.json"):
             known = await self.find_open(proposal.branch)
             if known is not None:
                 return known, False, ""
@@ -230,7 +230,7 @@ class Desk:
 
     async def recover(self) -> None:
         """Do what is advised for everything that never ended."""
-        for one in await self.recovery.unfinished():
+        for one in await self.recovery.list_unfinished():
             if one.advice == "resume":
                 _ = [step async for step in self.recovery.resume(one.operation)]
             else:

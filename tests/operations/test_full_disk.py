@@ -17,10 +17,10 @@ from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.plans.plan import Plan
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.cart import Cart
-from sgm_tui.operations.files import locked
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.known_bad import KnownBad
+from sgm_tui.operations.plan_file import PlanFile
+from sgm_tui.operations.state_files import lock_file
 from sgm_tui.private_files import append_line, replace_file
 
 Writer = Callable[[Path, str], object]
@@ -28,7 +28,7 @@ Writer = Callable[[Path, str], object]
 WRITERS: dict[str, Writer] = {
     "journal": lambda file, text: Journal(file).note(text, "commit"),
     "audit": lambda file, text: Audit(file).record(text),
-    "cart": lambda file, text: Cart(file).update(lambda _: Plan((change_of(text, "v1", "v2"),))),
+    "cart": lambda file, text: PlanFile(file).update(lambda _: Plan((change_of(text, "v1", "v2"),))),
     "marks": lambda file, text: KnownBad(file).mark(ServiceName(text), Version("v1"), "slow"),
     "a line": lambda file, text: append_line(file, text.encode()),
     "a file": lambda file, text: replace_file(file, text.encode()),
@@ -145,7 +145,7 @@ async def test_nothing_is_pushed_while_the_journal_cannot_be_written(
     assert steps == ["committing", "failed"]
     assert (branches(origin), await desk.repository.fetch()) == before
     assert not desk.forge.all()
-    assert not desk.journal.begun()
+    assert not desk.journal.unfinished()
 
 
 def broken(note: Callable[..., None], patch: pytest.MonkeyPatch, fault: tuple[str, int, int]) -> Callable[..., None]:
@@ -166,7 +166,7 @@ def test_every_file_of_ours_is_for_its_owner_only(tmp_path: Path) -> None:
         state = tmp_path / "state" / "sgm" / "fleets" / "x"
         for name, writer in WRITERS.items():
             writer(state / f"{name}.json", "first")
-        with locked(state / "place.change"):
+        with lock_file(state / "place.change"):
             pass
     finally:
         os.umask(before)

@@ -24,7 +24,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
-from sgm_tui.operations.promote import Promoter
+from sgm_tui.operations.promoter import Promoter
 from sgm_tui.operations.waves import Waves
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.sandbox.git.repository import Repository as Origin
@@ -169,7 +169,7 @@ async def first_wave(world: World) -> tuple[World, Waves, Forge]:
     promoter, forge = world.promoter(in_waves(alerts="block"))
     waves = Waves(world.folder / "waves.json", promoter)
     preview = await promoter.preview(Plan(tuple(INTO_PROD)), world.snapshot)
-    waves.keep(preview, preview.proposals[0], builders.NOW, in_waves())
+    waves.save(preview, preview.proposals[0], builders.NOW, in_waves())
     steps = [one async for one in promoter.submit(preview, lambda: world.snapshot)]
     assert [one.step for one in steps if one.proposal.wave or one.step == "opened"] == ["opened", "queued", "queued"]
     return world, waves, forge

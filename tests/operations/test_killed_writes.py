@@ -57,7 +57,7 @@ async def settle(origin: Path, state: Path) -> Desk:
     """Recover in a process of its own, as a person would, and hold what always has to hold."""
     desk = Desk(origin, state)
     await desk.recover()
-    assert await desk.recovery.unfinished() == ()
+    assert await desk.recovery.list_unfinished() == ()
     pulls = Counter(one["branch"] for one in desk.forge.all())
     assert all(count == 1 for count in pulls.values()), pulls
     assert set(branches(origin)) == set(pulls)
@@ -72,7 +72,7 @@ async def test_a_write_killed_at_any_step_is_listed_and_ends_exactly_once(
 ) -> None:
     killed = start(origin, tmp_path / "state", point, [promotion(1)])
     assert killed.wait(60) == -signal.SIGKILL
-    listed = await Desk(origin, tmp_path / "state").recovery.unfinished()
+    listed = await Desk(origin, tmp_path / "state").recovery.list_unfinished()
     assert len(listed) == (0 if point in {"before note commit", "after note done"} else 1)
     desk = await settle(origin, tmp_path / "state")
     steps = await desk.write([_change(1)])

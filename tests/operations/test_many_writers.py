@@ -50,7 +50,7 @@ async def test_four_different_wishes_pushed_for_one_file_leave_one_winner_and_th
     assert all(step in {"refused", ""} and f"image.tag is {won[0][2]} now, not {OLD}" in text for step, text in lost), (
         ended
     )
-    assert all([await Desk(shared_origin, state).recovery.unfinished() == () for state, *_ in wishes])
+    assert all([await Desk(shared_origin, state).recovery.list_unfinished() == () for state, *_ in wishes])
     desk = Desk(shared_origin, tmp_path / "looking")
     head = await desk.repository.fetch()
     assert won[0][2].encode() in (desk.repository.read(head, path_of("service-00", "dev")) or b"")
@@ -81,7 +81,7 @@ async def test_four_versions_proposed_for_one_file_at_once_leave_one_pull_reques
     desk = Desk(shared_origin, states[0])
     (left,) = desk.forge.all()
     assert branches(shared_origin) == [left["branch"]]
-    assert all([await Desk(shared_origin, state).recovery.unfinished() == () for state in set(states)])
+    assert all([await Desk(shared_origin, state).recovery.list_unfinished() == () for state in set(states)])
 
 
 async def test_four_processes_of_one_state_folder_keep_one_whole_journal_and_audit(
@@ -92,7 +92,7 @@ async def test_four_processes_of_one_state_folder_keep_one_whole_journal_and_aud
     assert Counter(step for step, _ in ended) == {"opened": 3, "adopted": 1}, ended
     desk = Desk(shared_origin, state)
     assert sorted(Counter(one["branch"] for one in desk.forge.all()).values()) == [1, 1, 1]
-    assert await desk.recovery.unfinished() == ()
+    assert await desk.recovery.list_unfinished() == ()
     assert desk.audit.verify() is None
 
 
@@ -117,7 +117,7 @@ async def test_a_write_killed_around_its_auto_merge_still_gets_it(
 ) -> None:
     killed = start(shared_origin, tmp_path / "state", f"{when} {step}", [promotion(3)])
     assert killed.wait(60) == -signal.SIGKILL
-    assert len(await Desk(shared_origin, tmp_path / "state").recovery.unfinished()) == 1
+    assert len(await Desk(shared_origin, tmp_path / "state").recovery.list_unfinished()) == 1
     desk = await settle(shared_origin, tmp_path / "state")
     assert len(desk.forge.all()) == 1
     assert "auto-merge" in [one["action"] for one in desk.audit.records()]

@@ -18,9 +18,9 @@ from sgm_tui.fleet.plans.plan import Plan
 from sgm_tui.fleet.plans.proposal import Override, WriteOptions
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.body import code
 from sgm_tui.operations.known_bad import KnownBad
 from sgm_tui.operations.proposal import message_of
+from sgm_tui.operations.pull_request_body import code
 from sgm_tui.untrusted_text import LONGEST_WORDS, harmless, one_line
 
 HOSTILE = {

@@ -20,10 +20,10 @@ from sgm_tui.fleet.plans.proposal import ClosedPullRequest, CommitRange, Progres
 from sgm_tui.fleet.policy import GATES, Policy, RuleSet
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.files import change_file, locked
 from sgm_tui.operations.journal import Journal
-from sgm_tui.operations.promote import Promoter
+from sgm_tui.operations.promoter import Promoter
 from sgm_tui.operations.recovery import Recovery
+from sgm_tui.operations.state_files import change_lock, lock_file
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.sandbox.git.repository import Repository as Origin
 
@@ -119,7 +119,7 @@ class Lab:
         return [one async for one in promoter.submit(await promoter.preview(PLAN))]
 
     async def one(self) -> UnfinishedWrite:
-        (found,) = await self.recovery().unfinished()
+        (found,) = await self.recovery().list_unfinished()
         return found
 
 
@@ -143,7 +143,7 @@ async def crash(lab: Lab, when: str) -> None:
 
 async def test_what_ended_is_not_listed(lab: Lab) -> None:
     await lab.submit()
-    assert await lab.recovery().unfinished() == ()
+    assert await lab.recovery().list_unfinished() == ()
 
 
 @pytest.mark.parametrize(("when", "found"), [("before", "the branch"), ("after", "pull request #7")])
@@ -156,7 +156,7 @@ async def test_a_crash_while_opening_is_resumed_and_nothing_is_doubled(lab: Lab,
     assert steps[-1].step in {"opened", "adopted"}
     assert lab.origin.heads() == branches
     assert len(lab.forge.pulls) == 1
-    assert await lab.recovery().unfinished() == ()
+    assert await lab.recovery().list_unfinished() == ()
 
 
 async def test_a_crash_before_anything_was_pushed_goes_on_from_the_journal_alone(lab: Lab) -> None:
@@ -175,7 +175,7 @@ async def test_what_ended_elsewhere_only_has_to_be_closed(lab: Lab) -> None:
     one = await lab.one()
     assert (one.found, one.advice) == ("git has the change", "close")
     await lab.recovery().discard(one.operation)
-    assert await lab.recovery().unfinished() == ()
+    assert await lab.recovery().list_unfinished() == ()
 
 
 async def test_what_was_merged_is_not_said_to_have_never_been_there(lab: Lab) -> None:
@@ -195,7 +195,7 @@ async def test_what_cannot_go_on_says_why_and_is_discarded_with_its_branch(lab: 
     said = await lab.recovery().discard(one.operation)
     assert one.branch in said
     assert one.branch not in lab.origin.heads()
-    assert await lab.recovery().unfinished() == ()
+    assert await lab.recovery().list_unfinished() == ()
     assert lab.audit.verify() is None
 
 
@@ -232,7 +232,7 @@ async def test_a_line_torn_by_a_crash_hides_nothing_and_spoils_nothing(lab: Lab)
         torn.write(b'{"at": "2026-11-23T14:0')
     assert (await lab.one()).advice == "resume"
     await lab.submit()
-    assert await lab.recovery().unfinished() == ()
+    assert await lab.recovery().list_unfinished() == ()
     assert sum(1 for line in file.read_text().splitlines() if _reads(line)) >= 5
 
 
@@ -262,8 +262,8 @@ async def test_what_somebody_closed_is_not_proposed_again(lab: Lab) -> None:
 async def test_what_another_terminal_is_writing_now_is_not_unfinished_and_not_taken_back(lab: Lab) -> None:
     await crash(lab, "before")
     one = await lab.one()
-    with locked(change_file(lab.state / "locks", one.operation)):
-        assert await lab.recovery().unfinished() == ()
+    with lock_file(change_lock(lab.state / "locks", one.operation)):
+        assert await lab.recovery().list_unfinished() == ()
         with pytest.raises(RefusedError, match="being executed"):
             await lab.recovery().discard(one.operation)
     assert one.branch in lab.origin.heads()
@@ -274,4 +274,4 @@ async def test_an_operation_is_known_by_its_first_characters_to_its_end(lab: Lab
     await crash(lab, "before")
     one = await lab.one()
     await lab.recovery().discard(one.operation[:6])
-    assert await lab.recovery().unfinished() == ()
+    assert await lab.recovery().list_unfinished() == ()

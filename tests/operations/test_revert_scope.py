@@ -21,11 +21,11 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.history import History
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.commit_reader import CommitReader
 from sgm_tui.operations.known_bad import KnownBad
-from sgm_tui.operations.pods import PodTemplates
+from sgm_tui.operations.pod_templates import PodTemplates
 from sgm_tui.operations.proposal import message_of
-from sgm_tui.operations.reading import CommitReader
-from sgm_tui.operations.revert import Reverter
+from sgm_tui.operations.reverter import Reverter
 from sgm_tui.sandbox.git.repository import Repository as Origin
 
 CART, PROD = ServiceName("cart"), StageName("prod")
@@ -75,7 +75,7 @@ class Lab:
 
     async def reverts(self) -> tuple[dict[CellKey, Version], list[Refusal]]:
         """Cell → where it goes back to; and why not."""
-        _, found = await self.reverter.last_promotion(self.snapshot(), CART, PROD)
+        _, found = await self.reverter.find_last_promotion(self.snapshot(), CART, PROD)
         moves = {key: one.to_version for one in found if isinstance(one, Change) for key in one.cells}
         return moves, [one for one in found if isinstance(one, Refusal)]
 
@@ -102,7 +102,7 @@ def title_of(place: str, version: str) -> str:
 async def test_one_cluster_of_three_is_reverted_and_the_healthy_ones_stay(lab: Lab) -> None:
     commit = await lab.pushed(f"{title_of('prod-ap1', NEW)} (#2)", ap1=NEW)
     assert await lab.reverts() == ({CELLS["ap1"]: OLD}, [])
-    last, _ = await lab.reverter.last_promotion(lab.snapshot(), CART, PROD)
+    last, _ = await lab.reverter.find_last_promotion(lab.snapshot(), CART, PROD)
     assert last is not None
     assert describe_scope(last) == (
         f"reverts the last promotion of cart into prod: {NEW} with {commit[:8]} (#2, {title_of('prod-ap1', NEW)}), "
@@ -121,7 +121,7 @@ async def test_reverted_again_after_its_merge_there_is_nothing_to_revert(lab: La
     moves, (refusal,) = await lab.reverts()
     assert (moves, refusal.nothing) == ({}, True)
     assert refusal.reason.startswith(f"nothing to revert: the last promotion of cart into prod, {NEW} with ")
-    of_cluster = await lab.reverter.change(lab.snapshot(), CELLS["ap1"], None)
+    of_cluster = await lab.reverter.plan_revert(lab.snapshot(), CELLS["ap1"], None)
     assert isinstance(of_cluster, Refusal)
     assert of_cluster.reason.startswith(f"nothing to revert: cart@prod-ap1 went back to {OLD} with ")
 
@@ -135,11 +135,11 @@ async def test_what_is_reverted_in_one_cluster_is_still_reverted_in_the_others_i
 async def test_a_wider_revert_names_its_clusters_and_says_that_it_is_wider(lab: Lab) -> None:
     await lab.pushed(title_of("prod-ap1", NEW), ap1=NEW)
     shown = lab.snapshot()
-    wide = await lab.reverter.change(shown, CELLS["eu1"], None)
-    narrow = await lab.reverter.change(shown, CELLS["ap1"], None)
+    wide = await lab.reverter.plan_revert(shown, CELLS["eu1"], None)
+    narrow = await lab.reverter.plan_revert(shown, CELLS["ap1"], None)
     assert isinstance(wide, Change)
     assert isinstance(narrow, Change)
-    last, _ = await lab.reverter.last_promotion(shown, CART, PROD)
+    last, _ = await lab.reverter.find_last_promotion(shown, CART, PROD)
     assert last is not None
     assert describe_wider_scope(last, [wide, narrow]).startswith(
         "also reverts prod-eu1, which the last promotion of cart"
@@ -174,7 +174,7 @@ async def test_several_promotions_grouped_in_one_pull_request_go_back_each_to_it
 async def test_the_marked_cells_alone_are_reverted_and_each_of_the_rest_says_why_it_stays(lab: Lab) -> None:
     await lab.pushed(title_of("prod", NEW), us1=NEW, ap1=NEW)
     await lab.pushed("revert(cart): prod-us1 -> v9.1.0", us1=OLD)
-    (found,) = await lab.reverter.promotion_reverts(lab.snapshot(), [CELLS["eu1"], CELLS["us1"], CELLS["ap1"]])
+    (found,) = await lab.reverter.plan_promotion_reverts(lab.snapshot(), [CELLS["eu1"], CELLS["us1"], CELLS["ap1"]])
     outcomes = {cell.key: cell.outcome for cell in found.cells}
     eu1, us1, ap1 = (outcomes[CELLS[where]] for where in ("eu1", "us1", "ap1"))
     assert isinstance(eu1, Refusal)
@@ -184,7 +184,7 @@ async def test_the_marked_cells_alone_are_reverted_and_each_of_the_rest_says_why
     assert us1.nothing
     assert us1.reason.startswith(f"already reverted: at {OLD} since ")
     assert (ap1.cells, ap1.to_version) == ((CELLS["ap1"],), OLD)
-    (only,) = await lab.reverter.promotion_reverts(lab.snapshot(), [CELLS["us1"]])
+    (only,) = await lab.reverter.plan_promotion_reverts(lab.snapshot(), [CELLS["us1"]])
     assert only.changes == ()
 
 
@@ -192,15 +192,15 @@ async def test_a_marked_cell_whose_history_cannot_be_read_is_unknown_and_the_res
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await lab.pushed(title_of("prod", NEW), eu1=NEW, ap1=NEW)
-    readable = lab.reverter.past
+    readable = lab.reverter.past_versions
 
     async def past(key: CellKey) -> tuple[PastVersion, ...]:
         if key == CELLS["eu1"]:
             raise UnreachableError("git did not answer", "Is the server up?")
         return await readable(key)
 
-    monkeypatch.setattr(lab.reverter, "past", past)
-    (found,) = await lab.reverter.promotion_reverts(lab.snapshot(), [CELLS["eu1"], CELLS["ap1"]])
+    monkeypatch.setattr(lab.reverter, "past_versions", past)
+    (found,) = await lab.reverter.plan_promotion_reverts(lab.snapshot(), [CELLS["eu1"], CELLS["ap1"]])
     unknown, reverted = (cell.outcome for cell in found.cells)
     assert isinstance(unknown, Refusal)
     assert (unknown.nothing, "git did not answer" in unknown.reason) == (False, True)
@@ -215,13 +215,13 @@ async def test_cells_of_a_version_that_git_has_no_history_of_yet_are_unknown_not
         for cell in shown.cells.values()
         if (desired := cell.facts.desired) is not None
     ]
-    (found,) = await lab.reverter.promotion_reverts(builders.snapshot(ahead), list(CELLS.values()))
+    (found,) = await lab.reverter.plan_promotion_reverts(builders.snapshot(ahead), list(CELLS.values()))
     outcomes = [cell.outcome for cell in found.cells]
     assert [isinstance(one, Refusal) and not one.nothing for one in outcomes] == [True, True, True]
 
 
 async def test_a_stage_without_a_promotion_says_so(lab: Lab) -> None:
     snapshot = lab.snapshot()
-    _, (refusal,) = await lab.reverter.last_promotion(snapshot, ServiceName("nobody"), PROD)
+    _, (refusal,) = await lab.reverter.find_last_promotion(snapshot, ServiceName("nobody"), PROD)
     assert isinstance(refusal, Refusal)
     assert (refusal.nothing, refusal.reason) == (False, "git has no promotion of nobody into prod to revert")

@@ -27,14 +27,14 @@ from sgm_tui.fleet.reverts.health import Samples
 from sgm_tui.gitops.history import History
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
+from sgm_tui.operations.commit_reader import CommitReader
+from sgm_tui.operations.file_changes import apply_change
 from sgm_tui.operations.known_bad import KnownBad
-from sgm_tui.operations.left_out import LeftOut
-from sgm_tui.operations.pods import PodTemplates
+from sgm_tui.operations.pod_templates import PodTemplates
 from sgm_tui.operations.proposal import message_of
-from sgm_tui.operations.pull_marks import PullMarks, Pulls
-from sgm_tui.operations.reading import CommitReader
-from sgm_tui.operations.revert import HealthRecord, Reverter
-from sgm_tui.operations.writing import written
+from sgm_tui.operations.pull_request_marks import PullRequestMarks, Pulls
+from sgm_tui.operations.removed_steps import RemovedSteps
+from sgm_tui.operations.reverter import HealthRecord, Reverter
 from sgm_tui.sandbox.git.repository import Repository as Origin
 
 CHART = "charts/microservice"
@@ -74,11 +74,11 @@ class Lab:
         history = History(self.config, self.clone)
         pods = PodTemplates(self.config, self.clone, history, CommitReader(self.config, self.clone))
         marks, audit = KnownBad(self.folder / "bad.json"), Audit(self.folder / "audit.jsonl")
-        return Reverter(history, pods, marks, audit, health, PullMarks(history, forge) if forge else None)
+        return Reverter(history, pods, marks, audit, health, PullRequestMarks(history, forge) if forge else None)
 
     async def way(self) -> RevertForecast:
         reverter, shown = self.reverter(), in_flight()
-        change = await reverter.change(shown, WHERE, None)
+        change = await reverter.plan_revert(shown, WHERE, None)
         assert isinstance(change, Change)
         assert change.to_version == OLD
         return await reverter.forecast_revert(shown, change)
@@ -118,15 +118,15 @@ class Never:
 async def test_the_way_back_passes_over_a_version_that_never_ran_healthy(lab: Lab) -> None:
     await lab.promoted()
     shown = replace(in_flight(), generated_at=STARTED + timedelta(hours=3))
-    plain = await lab.reverter().change(shown, WHERE, None)
+    plain = await lab.reverter().plan_revert(shown, WHERE, None)
     assert isinstance(plain, Change)
     assert plain.to_version == OLD
-    judged = await lab.reverter(Never()).change(shown, WHERE, None)
+    judged = await lab.reverter(Never()).plan_revert(shown, WHERE, None)
     assert isinstance(judged, Change)
     assert judged.to_version not in {OLD, NEW}
-    (away,) = await lab.reverter(Never()).revert_plan(shown, WHERE.service, Version(NEW))
+    (away,) = await lab.reverter(Never()).plan_version_reverts(shown, WHERE.service, Version(NEW))
     assert away == judged
-    asked_for = await lab.reverter(Never()).change(shown, WHERE, OLD)
+    asked_for = await lab.reverter(Never()).plan_revert(shown, WHERE, OLD)
     assert isinstance(asked_for, Change)
     assert asked_for.to_version == OLD
 
@@ -240,7 +240,7 @@ async def test_a_version_marked_here_is_marked_for_everybody_by_the_revert_that_
     await lab.promoted()
     reverter, shown = lab.reverter(), in_flight()
     await reverter.mark(WHERE.service, Version(NEW), "it loses orders\nSgm-Let-Go: cart v1")
-    change = await reverter.change(shown, WHERE, None)
+    change = await reverter.plan_revert(shown, WHERE, None)
     assert isinstance(change, Change)
     assert (change.to_version, change.marks_bad) == (OLD, "it loses orders␊Sgm-Let-Go: cart v1")
     message = message_of([change, change])
@@ -253,7 +253,7 @@ async def test_what_a_commit_marks_is_held_and_only_a_commit_lets_it_go(lab: Lab
     await lab.stable()
     await lab.writes({"README.md": b"more\n"}, f"chore: a mark\n\nSgm-Known-Bad: cart {NEW} it loses orders\n")
     reverter = lab.reverter()
-    held = await reverter.held([WHERE, cell("cart", "staging", "eu1")])
+    held = await reverter.find_quarantined([WHERE, cell("cart", "staging", "eu1")])
     assert all("known bad: it loses orders" in of_cell[Version(NEW)] for of_cell in held.values())
     with pytest.raises(RefusedError, match=f"Sgm-Let-Go: cart {NEW}"):
         await reverter.mark(WHERE.service, Version(NEW), "")
@@ -296,17 +296,17 @@ async def test_a_mark_outlives_the_message_that_somebody_replaced(lab: Lab) -> N
     forge = Told()
     reverter = lab.reverter(forge=forge)
     for _ in range(2):
-        held = await reverter.held([WHERE, STAGING])
+        held = await reverter.find_quarantined([WHERE, STAGING])
         assert {of_cell[Version(NEW)] for of_cell in held.values()} == {"known bad: it loses orders (mia, #7)"}
     assert forge.asked == [(7, commit)], "each is asked about once"
-    assert (await reverter.past(WHERE))[1].known_bad == "known bad: it loses orders (mia, #7)"
+    assert (await reverter.past_versions(WHERE))[1].known_bad == "known bad: it loses orders (mia, #7)"
     await lab.writes({"README.md": b"again\n"}, f"chore: good again\n\nSgm-Let-Go: cart {NEW}\n")
-    assert Version(NEW) not in (await lab.reverter(forge=forge).held([STAGING]))[STAGING]
+    assert Version(NEW) not in (await lab.reverter(forge=forge).find_quarantined([STAGING]))[STAGING]
 
 
 async def test_whether_it_was_marked_is_not_known_while_github_is_silent_which_is_no_pass(lab: Lab) -> None:
     await has_gone_back(lab, "Back to what worked (#7)")
-    held = await lab.reverter(forge=Told(silent=True)).held([STAGING])
+    held = await lab.reverter(forge=Told(silent=True)).find_quarantined([STAGING])
     why = "whether #7 marked it as known bad is unknown: GitHub did not answer within 10 s"
     assert held[STAGING] == {Version(NEW): why}
 
@@ -316,38 +316,38 @@ async def test_a_mark_outlives_a_message_that_names_no_pull_request_any_more(lab
     forge = Told(number=7)
     reverter = lab.reverter(forge=forge)
     for _ in range(2):
-        held = await reverter.held([STAGING])
+        held = await reverter.find_quarantined([STAGING])
         assert held[STAGING] == {Version(NEW): "known bad: it loses orders (mia, #7)"}
     assert (forge.looked_up, forge.asked) == ([commit], [(7, commit)])
 
 
 async def test_a_way_back_without_a_pull_request_marks_nothing_once_github_has_said_so(lab: Lab) -> None:
     commit = await has_gone_back(lab, "Back to what worked")
-    silent = (await lab.reverter(forge=Told(silent=True)).held([STAGING]))[STAGING]
+    silent = (await lab.reverter(forge=Told(silent=True)).find_quarantined([STAGING]))[STAGING]
     assert silent[Version(NEW)].startswith(
         f"whether the pull request of {commit[:8]} marked it as known bad is unknown"
     )
     forge = Told(number=0)
-    assert Version(NEW) not in (await lab.reverter(forge=forge).held([STAGING]))[STAGING]
+    assert Version(NEW) not in (await lab.reverter(forge=forge).find_quarantined([STAGING]))[STAGING]
     assert (forge.looked_up, forge.asked) == ([commit], [])
 
 
 async def test_what_still_says_so_itself_asks_nobody(lab: Lab) -> None:
     await has_gone_back(lab, f"revert(cart): prod-eu1 -> {OLD} (#7)\n\nSgm-Change-Id: 0123\n")
     forge = Told()
-    await lab.reverter(forge=forge).held([WHERE])
+    await lab.reverter(forge=forge).find_quarantined([WHERE])
     assert (forge.looked_up, forge.asked) == ([], [])
 
 
 async def back_without_steps(lab: Lab) -> Change:
     """The new version comes with other steps, and is left by a way back without any."""
     await lab.promoted(b"    - setWeight: 30\n", b"    - setWeight: 35\n")
-    made = await lab.reverter().change(in_flight(), WHERE, None)
+    made = await lab.reverter().plan_revert(in_flight(), WHERE, None)
     assert isinstance(made, Change)
     extras = extras_of("[]")
     assert not isinstance(extras, Refusal)
     change = replace(made, strategy="[]", extras=extras)
-    left = written(lab.clone, lab.clone.head(), change).after
+    left = apply_change(lab.clone, lab.clone.head(), change).after
     assert b"  steps: []" in left
     await lab.writes({PROD: left}, message_of([change]))
     return change
@@ -356,7 +356,7 @@ async def back_without_steps(lab: Lab) -> Change:
 def next_promotion(lab: Lab) -> Change:
     versions = Version(OLD), Version(NEW)
     change = Change("promotion", WHERE.service, WHERE.stage, WHERE.cluster, PROD, "image.tag", *versions, (WHERE,))
-    return LeftOut(lab.config, lab.clone, History(lab.config, lab.clone)).put_back(change, lab.read(PROD))
+    return RemovedSteps(lab.config, lab.clone, History(lab.config, lab.clone)).put_back(change, lab.read(PROD))
 
 
 async def test_the_next_promotion_puts_back_the_steps_a_fast_way_back_left_out_byte_for_byte(lab: Lab) -> None:
@@ -364,7 +364,7 @@ async def test_the_next_promotion_puts_back_the_steps_a_fast_way_back_left_out_b
     await back_without_steps(lab)
     await lab.writes({PROD: lab.read(PROD) + b"# somebody wrote this since\n"})
     change = next_promotion(lab)
-    after = written(lab.clone, lab.clone.head(), change).after
+    after = apply_change(lab.clone, lab.clone.head(), change).after
     assert after == with_version(before, NEW) + b"# somebody wrote this since\n"
     assert plan_of(document_of(Plan((change,)))) == Plan((change,))
 
@@ -372,7 +372,7 @@ async def test_the_next_promotion_puts_back_the_steps_a_fast_way_back_left_out_b
 async def test_steps_are_put_back_once_and_never_over_what_somebody_wrote(lab: Lab) -> None:
     await back_without_steps(lab)
     asked = replace(next_promotion(lab), restores=(), extras=(Extra("rollout.steps", "[]"),))
-    assert LeftOut(lab.config, lab.clone, History(lab.config, lab.clone)).put_back(asked, lab.read(PROD)) == asked
+    assert RemovedSteps(lab.config, lab.clone, History(lab.config, lab.clone)).put_back(asked, lab.read(PROD)) == asked
     await lab.writes({PROD: lab.read(PROD).replace(b"steps: []", b"steps: [{setWeight: 50}]")})
     assert next_promotion(lab).restores == ()
 

@@ -230,7 +230,7 @@ async def test_later_waves_open_under_the_consent_of_their_plan_in_any_process(t
         for one in grouped([FileEdit(change(cluster), "") for cluster in CLUSTERS], POLICY)
     )
     preview = Preview("base", proposals)
-    Waves(tmp_path / "waves.json", Writer()).keep(preview, proposals[0], builders.ago(3600), POLICY, prod)
+    Waves(tmp_path / "waves.json", Writer()).save(preview, proposals[0], builders.ago(3600), POLICY, prod)
     writer, settled = Writer(), fleet(prod_eu1=("v2", Journey.SETTLED, 1000))
     await Waves(tmp_path / "waves.json", writer).step(lambda: settled, builders.NOW)
     assert (writer.opened, writer.consents) == (["prod-us1"], [prod])
@@ -340,7 +340,7 @@ def test_a_preview_leaves_its_later_waves_behind_once_with_everything_that_was_g
     )
     waves = Waves(tmp_path / "waves.json", Writer())
     for queued in proposals[1:]:
-        waves.keep(Preview("base", proposals), queued, builders.NOW, POLICY)
+        waves.save(Preview("base", proposals), queued, builders.NOW, POLICY)
     (kept,) = waves.plans()
     assert [len(wave) for wave in kept.waves] == [1, 1, 1]
     assert kept.override == Override("incident", ("soak", "held"))
@@ -355,7 +355,7 @@ def test_a_first_wave_somebody_proposed_already_is_kept_and_waited_for(tmp_path:
         if one.wave
     )
     waves = Waves(tmp_path / "waves.json", Writer())
-    waves.keep(Preview("base", later, (), (adopted,)), later[0], builders.NOW, POLICY)
+    waves.save(Preview("base", later, (), (adopted,)), later[0], builders.NOW, POLICY)
     (kept,) = waves.plans()
     assert [[one.cluster for one in wave] for wave in kept.waves] == [["prod-eu1"], ["prod-us1"], ["prod-ap1"]]
     assert (kept.opened, kept.branches) == (1, ("feature/theirs",))

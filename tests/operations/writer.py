@@ -35,5 +35,5 @@ def _die(file: Path, text: str) -> None:
 
 def record_half() -> None:
     """`AUDIT`: die after a record was written and before its seal is."""
-    audit.write_whole = _die
+    audit.replace_text = _die
     audit.Audit(Path(sys.argv[1])).record("push", operation="two")

@@ -13,10 +13,10 @@ import pytest
 from sgm_tui.fleet.plans.plan import Change, Plan
 from sgm_tui.fleet.plans.proposal import FileEdit, Progress, ProgressStep, Proposal
 from sgm_tui.fleet.plans.staging import plan_promotion
-from sgm_tui.operations.cart import Cart
+from sgm_tui.operations.plan_file import PlanFile
 from sgm_tui.operations.planning import Planning
 from sgm_tui.permission import NO_CONSENT, Consent
-from sgm_tui.session import Desk, LiveSession
+from sgm_tui.session import LiveSession, WriteServices
 
 
 def change(service: str, cluster: str) -> Change:
@@ -40,10 +40,10 @@ class Going:
 async def test_what_going_on_has_written_leaves_the_plan(tmp_path: Path, step: ProgressStep, left: int) -> None:
     written, other = change("checkout", "prod-us1"), change("inventory", "staging-eu1")
     session = LiveSession()
-    planning = Planning(Cart(tmp_path / "plan.json"), session.store.set_plan)
+    planning = Planning(PlanFile(tmp_path / "plan.json"), session.store.set_plan)
     await planning.change(lambda plan: plan.with_change(written, other))
     desk: Any = SimpleNamespace(recovery=Going(step, written), planning=planning)
-    await session.furnish(cast(Desk, desk))
+    await session.connect(cast(WriteServices, desk))
     assert [one.step async for one in session.resume("1f3a")] == [step]
     assert len(session.store.plan.changes) == left
-    assert Cart(tmp_path / "plan.json").update(lambda plan: plan) != Plan()
+    assert PlanFile(tmp_path / "plan.json").update(lambda plan: plan) != Plan()

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plans.plan import Change, Refusal, StagingResult
 from sgm_tui.fleet.plans.staging import plan_promotion, plan_promotions
-from sgm_tui.operations.cart import Cart
+from sgm_tui.operations.plan_file import PlanFile
 from sgm_tui.operations.planning import Planning
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.fleet import FleetScreen
@@ -27,7 +27,7 @@ class Session(builders.ScriptedSession):
 
     def __init__(self, file: Path) -> None:
         super().__init__(builders.release())
-        self.planning = Planning(Cart(file), self.plan)
+        self.planning = Planning(PlanFile(file), self.plan)
 
     async def stage_promotion(self, where: CellKey, version: Version | None = None) -> Change | Refusal:
         staged = plan_promotion(self.snapshot, where, version)

@@ -36,7 +36,7 @@ class Named(builders.ScriptedSession):
         self.last_promotions = {(key.service, key.stage): LastPromotion(made, (), (), (key,))}
         self.histories = {key: self.pasts}
         self.begun = (UnfinishedWrite("1f3a", word, word, builders.NOW, word, word, "resume", word),)
-        self.known_versions = (Version(word),)
+        self.list_available_versions = (Version(word),)
 
         def previewed(shown: FleetSnapshot) -> Preview:
             plain = builders.preview(shown)

@@ -78,7 +78,7 @@ class Unsteady(builders.ScriptedSession):
         self.luck = luck
         self.pasts = tuple(_past(at) for at in range(3))
         self.fared = {"v1.4.1": HealthyTime(60000.0)}
-        self.known_versions = (Version("v1.4.3"), Version("v1.4.1"))
+        self.list_available_versions = (Version("v1.4.3"), Version("v1.4.1"))
         changes = tuple((builders.promotion(key, "v1.5.0"),) for key in (STAGING, PROD))
         plan = WavePlan("w1", changes, builders.ago(60), 3600.0, stopped="by hand")
         self.wave_plans = ((plan, WaveStep("wait", "it soaks")),)

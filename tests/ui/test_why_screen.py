@@ -153,7 +153,7 @@ async def test_escape_takes_marks_away_first() -> None:
 
 async def test_another_version_is_chosen_from_those_that_are_known() -> None:
     session = judged()
-    session.known_versions = (Version("v1.4.2"), Version("v1.4.0"))
+    session.list_available_versions = (Version("v1.4.2"), Version("v1.4.0"))
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await press(pilot, *TO_PROD, "p", "c", "e")
@@ -265,7 +265,7 @@ VERSIONS = tuple(Version(f"v1.{minor}.{patch}") for minor in (6, 5, 4) for patch
 
 async def test_the_cursor_of_the_known_versions_starts_at_the_one_that_is_planned() -> None:
     session = judged()
-    session.known_versions = VERSIONS
+    session.list_available_versions = VERSIONS
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await press(pilot, *TO_PROD, "p", "c", "e", "down", "enter")
@@ -286,7 +286,7 @@ async def test_the_first_strategy_is_one_key_away_and_none_is_taken_by_merely_lo
 
 async def test_a_known_version_that_is_clicked_goes_into_the_field() -> None:
     session = judged()
-    session.known_versions = VERSIONS
+    session.list_available_versions = VERSIONS
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await press(pilot, *TO_PROD, "p", "c", "e")
@@ -298,7 +298,7 @@ async def test_a_known_version_that_is_clicked_goes_into_the_field() -> None:
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])
 async def test_typing_narrows_the_list_and_moves_nothing(size: tuple[int, int]) -> None:
     session = judged()
-    session.known_versions = VERSIONS
+    session.list_available_versions = VERSIONS
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=size) as pilot:
         await press(pilot, *TO_PROD, "p", "c", "e")

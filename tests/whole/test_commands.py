@@ -17,7 +17,7 @@ from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Ve
 from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.cart import Cart
+from sgm_tui.operations.plan_file import PlanFile
 from sgm_tui.wiring import fleet_directory
 
 SGM = str(Path(sys.executable).with_name("sgm"))
@@ -405,7 +405,7 @@ def test_what_was_planned_on_the_dashboard_is_opened_from_the_command_line_and_l
     old, new = Version(made["from"]), Version(made["to"])
     change = Change("promotion", where.service, where.stage, None, made["path"], made["key"], old, new, (where,))
     config = load(Path(fleet.ready["config"]), flags={}, environ={})
-    Cart(fleet_directory(config) / "plan.json").update(lambda plan: plan.with_change(change))
+    PlanFile(fleet_directory(config) / "plan.json").update(lambda plan: plan.with_change(change))
     assert fleet.json("plan")["changes"][0]["to"] == new
     assert fleet.json("plan", "open", "--yes")["result"] == "opened"
     assert fleet.json("plan")["changes"] == []

@@ -1,7 +1,7 @@
 """The plan (the cart): what a person has staged, before anything is written.
 
 A change is one edit of one file for one cell or one whole stage. Building a plan is pure; its exact diff needs the
-file's bytes and comes from `operations.promote`.
+file's bytes and comes from `operations.promoter`.
 """
 
 from __future__ import annotations

@@ -22,13 +22,18 @@ from sgm_tui.fleet.plans.proposal import CommitRange, Progress, Proposal
 from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.closed_earlier import Closed
-from sgm_tui.operations.contest import Contest, Opened, lost_to, not_known
-from sgm_tui.operations.files import beside, change_file, locked, place_file
+from sgm_tui.operations.closed_pull_requests import Closed
+from sgm_tui.operations.conflicts import (
+    ConflictCheck,
+    OpenPullRequests,
+    report_closed_duplicate,
+    warn_unchecked,
+)
+from sgm_tui.operations.file_changes import apply_change
 from sgm_tui.operations.journal import Entry, Journal
 from sgm_tui.operations.proposal import facts_of, identity_of, message_of
+from sgm_tui.operations.state_files import change_lock, lock_file, path_lock, run_in_thread
 from sgm_tui.operations.superseding import Closer, Superseding, must_not_have_moved, supersedes_of
-from sgm_tui.operations.writing import written
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 
@@ -86,7 +91,7 @@ class Repository(Protocol):
         ...
 
 
-class Forge(Closed, Closer, Opened, Protocol):
+class Forge(Closed, Closer, OpenPullRequests, Protocol):
     """Where pull requests are opened."""
 
     async def open(self, proposal: Proposal, head: str, consent: Consent) -> tuple[PullRequest, bool, str]:
@@ -115,7 +120,7 @@ class Attempt:
     earlier: Sequence[Entry]
     """What the journal holds of an earlier try that never ended."""
     forge: Forge
-    contest: Contest
+    conflicts: ConflictCheck
     consent: Consent
 
 
@@ -149,7 +154,7 @@ class Submission:
         identity = identity_of(_changes(proposal))
         try:
             async with self._alone(proposal, identity):
-                earlier = (await run_in(Lane.RECORDS, self._journal.begun)).get(identity, [])
+                earlier = (await run_in(Lane.RECORDS, self._journal.unfinished)).get(identity, [])
                 whole = _with_what_is_left(proposal, earlier)
                 steps = self._push_direct(whole, consent) if whole.direct else self._propose(whole, earlier, consent)
                 try:
@@ -172,10 +177,10 @@ class Submission:
             yield
             return
         paths = () if proposal.direct else sorted({edit.change.path for edit in proposal.edits})
-        held = [change_file(self._locks, identity), *(place_file(self._locks, path) for path in paths)]
+        held = [change_lock(self._locks, identity), *(path_lock(self._locks, path) for path in paths)]
         with contextlib.ExitStack() as stack:
             for file in held:
-                await run_in(Lane.LOCKS, stack.enter_context, locked(file))
+                await run_in(Lane.LOCKS, stack.enter_context, lock_file(file))
             yield
 
     async def _refused(
@@ -191,7 +196,7 @@ class Submission:
         What an earlier try began stays in the journal, for only that knows what it left.
         """
         if reached.step == "committing" and not earlier:
-            await beside(self._journal.note, identity, "done", failed=str(error))
+            await run_in_thread(self._journal.note, identity, "done", failed=str(error))
         return _what_next(reached, error, earlier)
 
     async def _left(self, proposal: Proposal, identity: str, earlier: Sequence[Entry], why: str) -> str:
@@ -199,18 +204,18 @@ class Submission:
         pushed = not proposal.direct and proposal.branch in await run_in(Lane.GIT_WRITES, self._repository.heads)
         if pushed or _got_to(earlier, "open", "supersede", "auto-merge"):
             return "An earlier attempt got further: see sgm plan --unfinished."
-        await beside(self._journal.note, identity, "done", refused=why)
+        await run_in_thread(self._journal.note, identity, "done", refused=why)
         return ""
 
     async def _propose(self, proposal: Proposal, earlier: Sequence[Entry], consent: Consent) -> AsyncIterator[Progress]:
         if self._forge is None:
             raise SgmError("pull requests require github.repository in sgm.yaml", "Set it, or use --direct.")
         changes = _changes(proposal)
-        contest = Contest(self._config.policy, self._repository, self._forge)
-        attempt = Attempt(proposal, identity_of(changes), earlier, self._forge, contest, consent)
+        conflicts = ConflictCheck(self._config.policy, self._repository, self._forge)
+        attempt = Attempt(proposal, identity_of(changes), earlier, self._forge, conflicts, consent)
         await self._note_intent(attempt.identity, proposal, consent)
         # Asked before the fetch, so that what they point to is here when they are compared.
-        others = await contest.others(proposal)
+        others = await conflicts.list_other_requests(proposal)
         head = await self._repository.fetch()
         writes = await run_in(Lane.GIT_WRITES, self._writes, head, changes)
         if not writes:
@@ -218,7 +223,7 @@ class Submission:
             return
         if any(one.branch == proposal.branch for one in others):
             others = ()  # it is proposed already: only found again
-        elif (ended := await contest.before(proposal, head, others)) is not None:
+        elif (ended := await conflicts.check_before_push(proposal, head, others)) is not None:
             left = await self._left(proposal, attempt.identity, earlier, ended.text)
             yield replace(ended, text="\n".join(one for one in (ended.text, left) if one))
             return
@@ -236,7 +241,7 @@ class Submission:
             must_not_have_moved(proposal.supersedes, await run_in(Lane.GIT_WRITES, self._repository.heads))
             message = message_of(changes, proposal.override, proposal.reason, actor(), proposal.promotion)
             commit = await self._repository.commit(head, writes, message, _AUTHOR)
-            await beside(self._journal.note, identity, "push", branch=proposal.branch, commit=commit)
+            await run_in_thread(self._journal.note, identity, "push", branch=proposal.branch, commit=commit)
             yield Progress("pushing", proposal, f"pushing {proposal.branch}", commit=commit)
             await self._repository.push(commit, proposal.branch, expected, attempt.consent)
         # Told before it is written down: whatever fails from here on, the branch is on the server.
@@ -248,7 +253,7 @@ class Submission:
 
     async def _open(self, attempt: Attempt, commit: str, seen: Sequence[PullRequest]) -> AsyncIterator[Progress]:
         proposal, identity, forge = attempt.proposal, attempt.identity, attempt.forge
-        await beside(self._journal.note, identity, "open", branch=proposal.branch, commit=commit)
+        await run_in_thread(self._journal.note, identity, "open", branch=proposal.branch, commit=commit)
         request, made, left = await forge.open(proposal, commit, attempt.consent)
         await self._record("open", identity, proposal, number=request.number, commit=commit, made=made)
         if made or _got_to(attempt.earlier, "open"):
@@ -262,11 +267,11 @@ class Submission:
             yield Progress("closing", proposal, f"closing {numbers}", request.number, request.url, commit)
             left = _together(left, await self._superseded(identity, proposal, f"#{request.number}"))
         if proposal.stage in self._config.github.auto_merge:
-            await beside(self._journal.note, identity, "auto-merge", number=request.number)
+            await run_in_thread(self._journal.note, identity, "auto-merge", number=request.number)
             refused = await forge.try_auto_merge(request.number, commit, attempt.consent)
             await self._record("auto-merge", identity, proposal, number=request.number, refused=refused)
             left = _together(left, refused)
-        await beside(self._journal.note, identity, "done", number=request.number)
+        await run_in_thread(self._journal.note, identity, "done", number=request.number)
         word = "" if made else "is there already: "
         text = f"{word}{request.title}" + (f" ({left})" if left else "")
         yield Progress("opened" if made else "adopted", proposal, text, request.number, request.url, commit)
@@ -277,17 +282,17 @@ class Submission:
         """Close what was just opened where one of ours was opened first; or why nobody can tell whether one was."""
         proposal, identity = attempt.proposal, attempt.identity
         try:
-            claim = await attempt.contest.older(proposal, request, seen)
+            claim = await attempt.conflicts.find_older(proposal, request, seen)
         except SgmError as error:
-            return None, not_known(error)
+            return None, warn_unchecked(error)
         if claim is None:
             return None, ""
-        await beside(self._journal.note, identity, "close", number=request.number, branch=proposal.branch)
+        await run_in_thread(self._journal.note, identity, "close", number=request.number, branch=proposal.branch)
         said = await attempt.forge.close(request.number)
         by = f"#{claim.request.number}"
         await self._record("close", identity, proposal, number=request.number, by=by)
-        await beside(self._journal.note, identity, "done", number=request.number, by=by)
-        return lost_to(claim, proposal, said), ""
+        await run_in_thread(self._journal.note, identity, "done", number=request.number, by=by)
+        return report_closed_duplicate(claim, proposal, said), ""
 
     async def _push_direct(self, proposal: Proposal, consent: Consent) -> AsyncIterator[Progress]:
         """Onto the branch itself, with compare-and-swap; made anew where somebody else was faster."""
@@ -302,7 +307,7 @@ class Submission:
                 return
             message = message_of(changes, proposal.override, proposal.reason, actor(), proposal.promotion)
             commit = await self._repository.commit(head, writes, message, _AUTHOR)
-            await beside(self._journal.note, identity, "push", branch=self._repository.branch, commit=commit)
+            await run_in_thread(self._journal.note, identity, "push", branch=self._repository.branch, commit=commit)
             yield Progress("pushing", proposal, f"pushing {self._repository.branch}", commit=commit)
             try:
                 await self._repository.push(commit, self._repository.branch, head, consent)
@@ -312,7 +317,7 @@ class Submission:
                 raise
             await self._record("push", identity, proposal, commit=commit, direct=True)
             left = await self._superseded(identity, proposal, commit)
-            await beside(self._journal.note, identity, "done", commit=commit)
+            await run_in_thread(self._journal.note, identity, "done", commit=commit)
             text = f"pushed {commit[:8]} to {self._repository.branch}" + (f" ({left})" if left else "")
             yield Progress("pushed", proposal, text, commit=commit)
             return
@@ -320,7 +325,7 @@ class Submission:
     async def _nothing(self, proposal: Proposal, identity: str, head: str) -> Progress:
         """Git wants it already; what it was to take the place of is closed all the same."""
         left = await self._superseded(identity, proposal, head)
-        await beside(self._journal.note, identity, "done", nothing=True)
+        await run_in_thread(self._journal.note, identity, "done", nothing=True)
         text = "git already has this change: nothing to do" + (f" ({left})" if left else "")
         return Progress("nothing", proposal, text)
 
@@ -333,7 +338,7 @@ class Submission:
 
     async def _note_intent(self, identity: str, proposal: Proposal, consent: Consent) -> None:
         """Everything that is needed to go on after a crash, before anything is done."""
-        await beside(
+        await run_in_thread(
             self._journal.note,
             identity,
             "commit",
@@ -349,13 +354,13 @@ class Submission:
         )
 
     async def _record(self, action: str, identity: str, proposal: Proposal, **facts: object) -> None:
-        await beside(self._audit.record, action, operation=identity, **(facts_of(proposal) | facts))
+        await run_in_thread(self._audit.record, action, operation=identity, **(facts_of(proposal) | facts))
 
     def _writes(self, head: str, changes: Sequence[Change]) -> dict[str, bytes]:
         """New content of every file that does not hold it already."""
         writes: dict[str, bytes] = {}
         for change in changes:
-            made = written(self._repository, head, change, writes.get(change.path))
+            made = apply_change(self._repository, head, change, writes.get(change.path))
             if made.before != made.after:
                 writes[change.path] = made.after
         return writes

@@ -28,7 +28,7 @@ class Pulls(Protocol):
         ...
 
 
-class PullMarks:
+class PullRequestMarks:
     """What the pull requests say; one that has answered is not asked again."""
 
     def __init__(self, history: History, pulls: Pulls) -> None:

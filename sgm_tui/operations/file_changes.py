@@ -26,7 +26,7 @@ class Files(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class FileChange:
     """A file before and after a change."""
 
     before: bytes
@@ -35,7 +35,7 @@ class Written:
     """What a revert could not undo, and why."""
 
 
-def written(files: Files, head: str, change: Change, held: bytes | None = None) -> Written:
+def apply_change(files: Files, head: str, change: Change, held: bytes | None = None) -> FileChange:
     """The change made to its file as it is at `head`, or to `held` where another change has been made to it already.
 
     Raises:
@@ -56,7 +56,7 @@ def written(files: Files, head: str, change: Change, held: bytes | None = None) 
                 after = _put(after, extra.key, json.loads(extra.value)) if extra.value else remove_key(after, extra.key)
     except UnreadableError as error:
         raise EditRefusedError(str(error)) from error
-    return Written(before, after, left)
+    return FileChange(before, after, left)
 
 
 def _put(data: bytes, key: str, value: Value) -> bytes:

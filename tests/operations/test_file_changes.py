@@ -13,7 +13,7 @@ from sgm_tui.fleet.plans.strategy import extras_of
 from sgm_tui.gitops.yaml.compare import describe_differences, find_differing_keys, find_extra_keys
 from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.gitops.yaml.values import UnreadableError
-from sgm_tui.operations.writing import written
+from sgm_tui.operations.file_changes import apply_change
 
 OLD = b"""# cart
 image:
@@ -48,13 +48,13 @@ class Files:
 
 
 def test_a_promotion_changes_the_version_and_nothing_else() -> None:
-    assert written(Files(head=OLD), "head", PROMOTION).after == OLD.replace(b"tag: v1 ", b"tag: v2 ")
+    assert apply_change(Files(head=OLD), "head", PROMOTION).after == OLD.replace(b"tag: v1 ", b"tag: v2 ")
 
 
 def test_a_strategy_is_written_with_the_version() -> None:
     extras = extras_of("canary10-30")
     assert not isinstance(extras, Refusal)
-    after = written(Files(head=OLD), "head", replace(PROMOTION, extras=extras)).after
+    after = apply_change(Files(head=OLD), "head", replace(PROMOTION, extras=extras)).after
     assert (
         b"  steps:          # by hand\n    - setWeight: 10\n    - pause: {duration: 1m}\n    - analysis: {}\n" in after
     )
@@ -66,28 +66,28 @@ def test_a_strategy_reaches_a_service_that_relied_on_the_charts_defaults() -> No
     extras = extras_of("bluegreen")
     assert not isinstance(extras, Refusal)
     plain = b"image:\n  repository: ghcr.io/acme/cart\n  tag: v1\n"
-    after = written(Files(head=plain), "head", replace(PROMOTION, extras=extras)).after
+    after = apply_change(Files(head=plain), "head", replace(PROMOTION, extras=extras)).after
     assert after == plain.replace(b"v1", b"v2") + b"rollout:\n  strategy: blueGreen\n"
 
 
 def test_a_strategy_that_is_there_already_changes_nothing() -> None:
     change = replace(PROMOTION, extras=(Extra("rollout.strategy", '"canary"'),))
-    assert written(Files(head=OLD), "head", change).after == OLD.replace(b"tag: v1 ", b"tag: v2 ")
+    assert apply_change(Files(head=OLD), "head", change).after == OLD.replace(b"tag: v1 ", b"tag: v2 ")
 
 
 def test_a_revert_takes_back_everything_the_promotion_changed() -> None:
-    assert written(Files(head=NEW, abc=NEW, abc_before=OLD), "head", REVERT).after == OLD
+    assert apply_change(Files(head=NEW, abc=NEW, abc_before=OLD), "head", REVERT).after == OLD
 
 
 def test_a_revert_keeps_what_was_changed_elsewhere_since() -> None:
     since = NEW.replace(b"setWeight: 50", b"setWeight: 20")
-    after = written(Files(head=since, abc=NEW, abc_before=OLD), "head", REVERT).after
+    after = apply_change(Files(head=since, abc=NEW, abc_before=OLD), "head", REVERT).after
     assert after == OLD.replace(b"setWeight: 50", b"setWeight: 20")
 
 
 def test_a_revert_that_cannot_undo_everything_brings_the_version_back_and_says_what_is_left() -> None:
     since = NEW.replace(b'A: "2"', b'A: "3"')
-    made = written(Files(head=since, abc=NEW, abc_before=OLD), "head", REVERT)
+    made = apply_change(Files(head=since, abc=NEW, abc_before=OLD), "head", REVERT)
     assert made.after == since.replace(b"tag: v2", b"tag: v1")
     assert "not fully reverted" in made.left[0]
 
@@ -95,12 +95,12 @@ def test_a_revert_that_cannot_undo_everything_brings_the_version_back_and_says_w
 def test_a_revert_of_what_is_gone_already_is_refused() -> None:
     other = NEW.replace(b"tag: v2", b"tag: v7")
     with pytest.raises(EditRefusedError, match="v7 now"):
-        written(Files(head=other, abc=NEW, abc_before=OLD), "head", REVERT)
+        apply_change(Files(head=other, abc=NEW, abc_before=OLD), "head", REVERT)
 
 
 def test_a_file_that_is_gone_is_refused() -> None:
     with pytest.raises(EditRefusedError, match="no longer in git"):
-        written(Files(), "head", PROMOTION)
+        apply_change(Files(), "head", PROMOTION)
 
 
 def test_only_the_keys_of_the_policy_travel_and_protected_ones_never() -> None:
@@ -116,7 +116,7 @@ AMPERSAND = OLD.replace(b'A: "1"', b"URL: http://shop/?a=1&b=2").replace(b"  str
 def test_a_strategy_leaves_its_neighbours_alone_whatever_else_the_file_holds() -> None:
     extras = extras_of("bluegreen")
     assert not isinstance(extras, Refusal)
-    after = written(Files(head=AMPERSAND), "head", replace(PROMOTION, extras=extras)).after
+    after = apply_change(Files(head=AMPERSAND), "head", replace(PROMOTION, extras=extras)).after
     assert b"maxSurge: 50%" in after
     assert b"setWeight: 50" in after
     assert b"strategy: blueGreen" in after
@@ -125,7 +125,7 @@ def test_a_strategy_leaves_its_neighbours_alone_whatever_else_the_file_holds() -
 def test_a_file_that_cannot_be_read_is_never_taken_for_an_empty_one() -> None:
     twice = OLD + b"rollout:\n  strategy: canary\n"
     with pytest.raises(EditRefusedError):
-        written(Files(head=twice), "head", replace(PROMOTION, extras=(Extra("rollout.strategy", '"blueGreen"'),)))
+        apply_change(Files(head=twice), "head", replace(PROMOTION, extras=(Extra("rollout.strategy", '"blueGreen"'),)))
     with pytest.raises(UnreadableError):
         find_differing_keys(twice, twice)
     assert "cannot compare" in describe_differences(twice, OLD, (), ())[0]

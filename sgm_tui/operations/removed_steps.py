@@ -17,12 +17,12 @@ from sgm_tui.gitops.yaml.compare import find_differing_keys, has_value
 from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.gitops.yaml.undo import undo_change
 from sgm_tui.gitops.yaml.values import UnreadableError
-from sgm_tui.operations.writing import Files, without_strategy
+from sgm_tui.operations.file_changes import Files, without_strategy
 
 _NONE = "[]"
 
 
-class LeftOut:
+class RemovedSteps:
     """Finds what a promotion is to put back; it blocks."""
 
     def __init__(self, config: Config, files: Files, history: History) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sgm_tui.gitops.history import History
 
 
-def known_versions(
+def list_available_versions(
     history: History, registry: Registry | None, snapshot: Callable[[], FleetSnapshot]
 ) -> Callable[[ServiceName], Awaitable[tuple[Version, ...]]]:
     """Return what lists the versions of a service, newest first."""

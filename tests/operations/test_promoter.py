@@ -27,11 +27,11 @@ from sgm_tui.fleet.plans.proposal import (
     WriteOptions,
 )
 from sgm_tui.gitops.repository import Repository
-from sgm_tui.operations import promote as promote_module
+from sgm_tui.operations import promoter as promote_module
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
-from sgm_tui.operations.promote import Forge, Promoter
+from sgm_tui.operations.promoter import Forge, Promoter
 from sgm_tui.operations.proposal import message_of
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.report import changes as change_report
@@ -256,7 +256,7 @@ async def test_a_value_somebody_changed_after_the_preview_stops_everything(lab: 
     assert lab.branches() == {}
     assert lab.forge.pulls == {}
     assert records(lab.audit_file) == []
-    assert Journal(lab.journal_file).begun() == {}
+    assert Journal(lab.journal_file).unfinished() == {}
 
 
 async def test_a_change_that_cannot_be_made_any_more_stays_listed_while_its_branch_is_on_the_server(lab: Lab) -> None:
@@ -269,7 +269,7 @@ async def test_a_change_that_cannot_be_made_any_more_stays_listed_while_its_bran
     steps = await submitted(promoter, preview)
     assert words(steps) == ["committing", "refused"]
     assert "sgm plan --unfinished" in steps[-1].text
-    assert len(Journal(lab.journal_file).begun()) == 1
+    assert len(Journal(lab.journal_file).unfinished()) == 1
 
 
 async def test_without_a_forge_a_push_is_the_way_where_the_policy_allows_it(lab: Lab) -> None:
@@ -494,7 +494,7 @@ async def test_a_repository_that_cannot_be_reached_is_an_error_of_the_preview(la
     steps = await submitted(promoter, preview)
     assert words(steps) == ["committing", "failed"]
     assert steps[-1].text.endswith("Nothing was written.")
-    assert Journal(lab.journal_file).begun() == {}, "nothing was written, so nothing is unfinished"
+    assert Journal(lab.journal_file).unfinished() == {}, "nothing was written, so nothing is unfinished"
     lab.origin.path.with_name("away").rename(lab.origin.path)
     assert words(await submitted(promoter, preview))[-1] == "opened"
 
@@ -509,7 +509,7 @@ async def test_what_an_earlier_try_began_stays_listed_when_the_next_one_gets_now
     assert words(steps) == ["committing", "failed"]
     assert "sgm plan --unfinished" in steps[-1].text
     assert "Nothing was written" not in steps[-1].text
-    assert len(Journal(lab.journal_file).begun()) == 1
+    assert len(Journal(lab.journal_file).unfinished()) == 1
     lab.origin.path.with_name("away").rename(lab.origin.path)
 
 

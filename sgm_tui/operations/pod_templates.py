@@ -20,9 +20,9 @@ from sgm_tui.gitops.history import History
 from sgm_tui.gitops.yaml.compare import find_differing_keys
 from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.gitops.yaml.values import UnreadableError
+from sgm_tui.operations.commit_reader import CommitReader, Trees
+from sgm_tui.operations.file_changes import Files, apply_change
 from sgm_tui.operations.platform import Platform
-from sgm_tui.operations.reading import CommitReader, Trees
-from sgm_tui.operations.writing import Files, written
 from sgm_tui.untrusted_text import clean
 
 _FIXED = re.compile(r"v?\d+\.\d+\.\d+[-+.\w]*|[0-9a-f]{40}")
@@ -82,7 +82,7 @@ class PodTemplates:
         if then is None:
             return TemplateComparison(None, reason=f"{target.path} did not exist when the stable pods were created")
         try:
-            differs = find_differing_keys(then, written(self._repository, head, change).after)
+            differs = find_differing_keys(then, apply_change(self._repository, head, change).after)
         except (EditRefusedError, UnreadableError) as error:
             return TemplateComparison(None, reason=clean(error))
         platform = self._commits.at(head).platform

@@ -14,8 +14,8 @@ from sgm_tui.fleet.history.cell_history import RevertForecast
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.fleet.plans.proposal import CommitRange, FileEdit, Override
-from sgm_tui.operations.body import body_of
 from sgm_tui.operations.proposal import branch_of, message_of, title_of
+from sgm_tui.operations.pull_request_body import body_of
 
 WHERE = builders.key("cart", "prod-eu1")
 EVIL = "x | y\n# z `a` @acme/sre --> <script> ![i](http://evil)"

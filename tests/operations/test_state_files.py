@@ -14,12 +14,12 @@ from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.plans.plan import Plan
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.cart import Cart
-from sgm_tui.operations.files import beside
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.known_bad import KnownBad
+from sgm_tui.operations.plan_file import PlanFile
 from sgm_tui.operations.planning import Planning
 from sgm_tui.operations.pull_requests import PullRequests
+from sgm_tui.operations.state_files import run_in_thread
 
 TURNS = 200
 """Of the loop; it would not make one while something blocks it."""
@@ -67,7 +67,7 @@ async def test_an_audit_that_another_process_holds_is_waited_for_and_the_record_
         loop.call_soon_threadsafe(written.set)
 
     with held_elsewhere(audit.file) as let_go:
-        recording = asyncio.create_task(beside(record))
+        recording = asyncio.create_task(run_in_thread(record))
         assert await turns(recording)
         recording.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -81,7 +81,7 @@ async def test_an_audit_that_another_process_holds_is_waited_for_and_the_record_
 
 async def test_changes_of_the_plan_are_made_in_the_order_they_were_asked_for(tmp_path: Path) -> None:
     shown: list[Plan] = []
-    planning = Planning(Cart(tmp_path / "plan.json"), shown.append)
+    planning = Planning(PlanFile(tmp_path / "plan.json"), shown.append)
     first, second = (builders.promotion(builders.key(name, "prod-eu1"), "v2") for name in ("cart", "search"))
     with held_elsewhere(tmp_path / "plan.json") as let_go:
         asked = [
@@ -99,7 +99,7 @@ async def test_changes_of_the_plan_are_made_in_the_order_they_were_asked_for(tmp
 async def test_a_mark_that_another_process_holds_back_does_not_hold_up_the_loop(tmp_path: Path) -> None:
     marks = KnownBad(tmp_path / "bad.json")
     with held_elsewhere(tmp_path / "bad.json") as let_go:
-        marking = asyncio.create_task(beside(marks.mark, ServiceName("cart"), Version("v2"), "leaks"))
+        marking = asyncio.create_task(run_in_thread(marks.mark, ServiceName("cart"), Version("v2"), "leaks"))
         assert await turns(marking)
         await asyncio.to_thread(let_go)
         await marking
@@ -110,4 +110,4 @@ async def test_what_cannot_be_written_is_told_to_who_waits_for_it(tmp_path: Path
     blocker = tmp_path / "file"
     blocker.write_text("", encoding="utf-8")
     with pytest.raises(RefusedError):
-        await beside(Journal(blocker / "journal.jsonl").note, "1f3a", "push")
+        await run_in_thread(Journal(blocker / "journal.jsonl").note, "1f3a", "push")

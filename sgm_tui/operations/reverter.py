@@ -28,10 +28,10 @@ from sgm_tui.fleet.reverts.targets import (
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.history import History
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.files import beside
 from sgm_tui.operations.known_bad import KnownBad
-from sgm_tui.operations.pods import PodTemplates
-from sgm_tui.operations.pull_marks import PullMarks
+from sgm_tui.operations.pod_templates import PodTemplates
+from sgm_tui.operations.pull_request_marks import PullRequestMarks
+from sgm_tui.operations.state_files import run_in_thread
 from sgm_tui.threads import Lane, run_in
 
 
@@ -53,7 +53,7 @@ class Reverter:
         marks: KnownBad,
         audit: Audit,
         health: HealthRecord | None = None,
-        pulls: PullMarks | None = None,
+        pulls: PullRequestMarks | None = None,
     ) -> None:
         """`health` is None where nobody measures, `pulls` where no forge is configured."""
         self._pulls = pulls
@@ -64,7 +64,7 @@ class Reverter:
         self._marks = marks
         self._audit = audit
 
-    async def past(self, key: CellKey) -> tuple[PastVersion, ...]:
+    async def past_versions(self, key: CellKey) -> tuple[PastVersion, ...]:
         """The versions of a cell, newest first, with what is known against each.
 
         Raises:
@@ -79,7 +79,7 @@ class Reverter:
             for service in services:
                 self._from_pulls[service] = await self._pulls.of(service)
 
-    async def measured(self, snapshot: FleetSnapshot, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
+    async def add_healthy_times(self, snapshot: FleetSnapshot, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
         """The same versions of one cell, newest first, each with how long it ran healthy, as far as anybody knows."""
         if not pasts:
             return ()
@@ -89,7 +89,7 @@ class Reverter:
             samples = await self._health.samples(key, pasts[-1].at, now)
         return add_healthy_time(pasts, samples, snapshot.cells.get(key), now)
 
-    async def change(self, snapshot: FleetSnapshot, key: CellKey, to: str | None) -> Change | Refusal:
+    async def plan_revert(self, snapshot: FleetSnapshot, key: CellKey, to: str | None) -> Change | Refusal:
         """The revert of a cell to the last good version (None), to a version of its past, or to a commit's.
 
         Without a target a cell whose newest version came by a revert is refused: there is nothing to revert.
@@ -101,7 +101,7 @@ class Reverter:
             made = await run_in(Lane.GIT_READS, self._change, snapshot, key, to)
         return await run_in(Lane.GIT_READS, self._told, made)
 
-    async def last_promotion(
+    async def find_last_promotion(
         self, snapshot: FleetSnapshot, service: ServiceName, stage: StageName
     ) -> tuple[LastPromotion | None, tuple[Change | Refusal, ...]]:
         """The last promotion of a service into a stage, and its reverts: in every cell that still has it, nowhere else.
@@ -121,7 +121,9 @@ class Reverter:
         )
         return last, await run_in(Lane.GIT_READS, lambda: tuple(map(self._told, found)))
 
-    async def promotion_reverts(self, snapshot: FleetSnapshot, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
+    async def plan_promotion_reverts(
+        self, snapshot: FleetSnapshot, keys: Iterable[CellKey]
+    ) -> tuple[PromotionRevert, ...]:
         """The last promotion of each stage of each service among these cells, and its revert in exactly these cells.
 
         Raises:
@@ -147,11 +149,11 @@ class Reverter:
     ) -> tuple[PastVersion, ...] | Refusal:
         """The versions of a cell, measured only where a target is chosen among them; or why they cannot be read."""
         try:
-            return await (self._judged(snapshot, key) if measured else self.past(key))
+            return await (self._judged(snapshot, key) if measured else self.past_versions(key))
         except SgmError as error:
             return Refusal("", error.sentence)
 
-    async def revert_plan(
+    async def plan_version_reverts(
         self, snapshot: FleetSnapshot, service: ServiceName, version: Version
     ) -> tuple[Change | Refusal, ...]:
         """The reverts of every cell that runs a version, wants it or is about to; in the order they should go."""
@@ -168,7 +170,7 @@ class Reverter:
         return replace(made, marks_bad=self._marks.reason(made.service, made.from_version))
 
     async def _judged(self, snapshot: FleetSnapshot, key: CellKey) -> tuple[PastVersion, ...]:
-        return await self.measured(snapshot, await self.past(key))
+        return await self.add_healthy_times(snapshot, await self.past_versions(key))
 
     async def forecast_revert(self, snapshot: FleetSnapshot, change: Change) -> RevertForecast:
         """What will happen when a revert is merged; the slowest of its cells counts.
@@ -187,9 +189,9 @@ class Reverter:
         Raises:
             RefusedError: it cannot be written down, or a commit marks it and only a commit lets it go.
         """
-        await beside(self._marks.mark, service, version, reason)
+        await run_in_thread(self._marks.mark, service, version, reason)
         action = "mark-bad" if reason else "let-go"
-        await beside(self._audit.record, action, services=[service], title=f"{service} {version}", reason=reason)
+        await run_in_thread(self._audit.record, action, services=[service], title=f"{service} {version}", reason=reason)
         told = (await run_in(Lane.GIT_READS, self._history.known_bad, service)).get(version)
         if told and not reason:
             raise RefusedError(
@@ -197,7 +199,7 @@ class Reverter:
                 f"A commit with the line {UNMARK}{service} {version} unmarks it.",
             )
 
-    async def held(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
+    async def find_quarantined(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
         """Cell → the versions that must not come (back) to it, each with why: reverted from it, or known bad."""
         wanted = tuple(keys)
         await self._learn({key.service for key in wanted})

@@ -39,14 +39,14 @@ from sgm_tui.gitops.yaml.compare import describe_differences, find_extra_keys
 from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.gitops.yaml.values import UnreadableError
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.body import body_of
-from sgm_tui.operations.closed_earlier import with_closed_earlier
+from sgm_tui.operations.closed_pull_requests import with_closed_earlier
+from sgm_tui.operations.conflicts import describe_adopted, must_be_exclusive, refuse_partial, split_off_adopted
 from sgm_tui.operations.diffs import diff_of
+from sgm_tui.operations.file_changes import apply_change
 from sgm_tui.operations.journal import Journal
 from sgm_tui.operations.proposal import Group, branch_of, grouped, promotions_of, title_of
-from sgm_tui.operations.rivals import in_part, stops, told, without_adopted
-from sgm_tui.operations.submit import Forge, Repository, Submission
-from sgm_tui.operations.writing import written
+from sgm_tui.operations.pull_request_body import body_of
+from sgm_tui.operations.submission import Forge, Repository, Submission
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 
@@ -69,7 +69,7 @@ class Holder(Protocol):
         """What will happen when a revert is merged."""
         ...
 
-    async def held(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
+    async def find_quarantined(self, keys: Iterable[CellKey]) -> Mapping[CellKey, Mapping[Version, str]]:
         """Cell → version → why not."""
         ...
 
@@ -94,8 +94,8 @@ class Promoter:
         audit: Audit,
         investigator: Investigator | None = None,
         holder: Holder | None = None,
+        removed_steps: Steps | None = None,
         *,
-        left_out: Steps | None = None,
         locks: Path | None = None,
     ) -> None:
         """Promote on one repository; `locks` is where processes keep out of each other's way."""
@@ -103,7 +103,7 @@ class Promoter:
         self._repository = repository
         self._investigator = investigator
         self._holder = holder
-        self._left_out = left_out
+        self._removed_steps = removed_steps
         self._forge = forge
         self._between: dict[tuple[str, str, str], CommitRange] = {}
         self._submission = Submission(config, repository, forge, journal, audit, locks)
@@ -203,7 +203,9 @@ class Promoter:
         evidence = await self._investigator.gather(plan, snapshot)
         if self._holder is None:
             return evidence
-        return replace(evidence, held=await self._holder.held(key for change in plan.changes for key in change.cells))
+        return replace(
+            evidence, held=await self._holder.find_quarantined(key for change in plan.changes for key in change.cells)
+        )
 
     def _edits(self, head: str, plan: Plan, snapshot: FleetSnapshot | None) -> tuple[list[FileEdit], list[Refusal]]:
         """Every change with its exact diff; several changes of one file build on each other."""
@@ -214,7 +216,7 @@ class Promoter:
             source = self._source(head, change, snapshot)
             try:
                 whole = self._with_travelling(head, change, source, held.get(change.path))
-                made = written(self._repository, head, whole, held.get(change.path))
+                made = apply_change(self._repository, head, whole, held.get(change.path))
             except (EditRefusedError, UnreadableError) as error:
                 refusals.append(Refusal(change.path, str(error)))
                 continue
@@ -240,9 +242,9 @@ class Promoter:
         allowed = self._config.policy.direct if direct else ()
         pushed = [one for one in groups if one.edits[0].change.stage in allowed]
         proposed = [one for one in groups if one.edits[0].change.stage not in allowed]
-        left, adopted, parts = without_adopted(self._repository, head, snapshot.open_pull_requests, proposed)
-        in_the_way = [in_part(one) for one in parts if stops(self._config.policy, one.change)]
-        return [*pushed, *left], tuple(adopted), [*told(adopted), *in_the_way]
+        left, adopted, parts = split_off_adopted(self._repository, head, snapshot.open_pull_requests, proposed)
+        in_the_way = [refuse_partial(one) for one in parts if must_be_exclusive(self._config.policy, one.change)]
+        return [*pushed, *left], tuple(adopted), [*describe_adopted(adopted), *in_the_way]
 
     async def _with_commits(self, edits: Sequence[FileEdit]) -> list[FileEdit]:
         """The edits with the commits that lie between their versions, where a service's repository is known.
@@ -290,9 +292,9 @@ class Promoter:
             taken = {extra.key for extra in change.extras}
             travels = [key for key in self._config.policy.travels if key not in taken]
             change = replace(change, extras=(*change.extras, *find_extra_keys(source, target, travels)))
-        if target is None or held is not None or self._left_out is None:
+        if target is None or held is not None or self._removed_steps is None:
             return change
-        return self._left_out.put_back(change, target)
+        return self._removed_steps.put_back(change, target)
 
     def _source(self, head: str, change: Change, snapshot: FleetSnapshot | None) -> bytes | None:
         """The file a promotion takes its version from; None where nobody can tell, and for a revert."""

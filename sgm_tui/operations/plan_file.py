@@ -12,10 +12,10 @@ from pathlib import Path
 
 from sgm_tui.fleet.plans.document import document_of, plan_of
 from sgm_tui.fleet.plans.plan import Plan
-from sgm_tui.operations.files import locked, unusable, write_whole
+from sgm_tui.operations.state_files import lock_file, replace_text, report_unusable
 
 
-class Cart:
+class PlanFile:
     """One person's plan for one repository."""
 
     def __init__(self, file: Path) -> None:
@@ -28,7 +28,7 @@ class Cart:
         """The plan as last read."""
         return self._plan
 
-    def look(self) -> bool:
+    def reload(self) -> bool:
         """Read the file again if another terminal wrote it; whether there is something new.
 
         Raises:
@@ -40,7 +40,7 @@ class Cart:
                 return False
             self._plan, self._seen = self._read(), stamp
         except OSError as error:
-            raise unusable(self._file, error) from error
+            raise report_unusable(self._file, error) from error
         return True
 
     def update(self, change: Callable[[Plan], Plan]) -> Plan:
@@ -49,12 +49,12 @@ class Cart:
         Raises:
             RefusedError: it cannot be kept; then nothing was changed.
         """
-        with locked(self._file):
+        with lock_file(self._file):
             try:
                 plan = change(self._read())
             except OSError as error:
-                raise unusable(self._file, error) from error
-            write_whole(self._file, json.dumps(document_of(plan)))
+                raise report_unusable(self._file, error) from error
+            replace_text(self._file, json.dumps(document_of(plan)))
             self._seen = self._file.stat().st_mtime_ns
         self._plan = plan
         return plan
@@ -65,6 +65,6 @@ class Cart:
         try:
             return plan_of(json.loads(self._file.read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError):
-            # Written by another version or damaged: kept for a person to look at, never taken for a plan.
+            # FileChange by another version or damaged: kept for a person to look at, never taken for a plan.
             self._file.replace(self._file.with_suffix(".unreadable"))
             return Plan()
