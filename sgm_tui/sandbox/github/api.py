@@ -74,14 +74,14 @@ def routes(github: GitHub) -> web.Application:
         application.router.add_get(f"/v3{path}", _served(github, commits, quota, handler))
 
     def limits(_call: Call) -> Reply:
-        found = quota.document()
-        return Reply({"resources": {"core": found, "search": found, "graphql": found}, "rate": found})
+        document = quota.document()
+        return Reply({"resources": {"core": document, "search": document, "graphql": document}, "rate": document})
 
     async def graphql(request: web.Request) -> web.Response:
         body = await _body(request)
         variables = body.get("variables")
-        found = answer(github, str(body.get("query", "")), variables if isinstance(variables, dict) else {})
-        return web.Response(body=_encode(found), content_type="application/json", headers=quota.headers())
+        reply = answer(github, str(body.get("query", "")), variables if isinstance(variables, dict) else {})
+        return web.Response(body=_encode(reply), content_type="application/json", headers=quota.headers())
 
     application.router.add_get("/v3/rate_limit", _served(github, commits, quota, limits))
     application.router.add_post("/graphql", graphql)
@@ -134,15 +134,15 @@ async def _body(request: web.Request) -> dict[str, Any]:
     if not data:
         return {}
     try:
-        found = msgspec.json.decode(data)
+        document = msgspec.json.decode(data)
     except msgspec.DecodeError:
         raise GitHubError(400, "Problems parsing JSON") from None
-    if isinstance(found, list):
+    if isinstance(document, list):
         # Lists of labels may come without the object around them.
-        return {"labels": found}
-    if not isinstance(found, dict):
+        return {"labels": document}
+    if not isinstance(document, dict):
         raise GitHubError(400, "Body should be a JSON object")
-    return found
+    return document
 
 
 def _paged(request: web.Request, rows: Rows) -> tuple[Document | list[Document], dict[str, str]]:

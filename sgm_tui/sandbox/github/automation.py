@@ -47,15 +47,24 @@ class Course:
             self.ask_owners(pull)
 
     def _checks(self, pull: PullRequest) -> list[CheckRun]:
-        found = findings(lambda path: self._github.repository.read(pull.head_sha, path), self._github.files(pull))
+        results = findings(lambda path: self._github.repository.read(pull.head_sha, path), self._github.files(pull))
         now = self._github.clock.now + 1.0
         runs: list[CheckRun] = []
         for number, name in enumerate(CHECKS):
             started = now + 2.0 + number + self._random.uniform(0.0, 2.0)
             completed = started + 10.0 + number * 6.0 + self._random.uniform(0.0, 8.0)
-            one = found[name]
+            result = results[name]
             runs.append(
-                CheckRun(self._github.new_id(), name, now, started, completed, one.conclusion, one.title, one.summary)
+                CheckRun(
+                    self._github.new_id(),
+                    name,
+                    now,
+                    started,
+                    completed,
+                    result.conclusion,
+                    result.title,
+                    result.summary,
+                )
             )
         return runs
 
@@ -87,20 +96,20 @@ class Course:
             return
         for owner in (one for owners in self._github.owners(pull) for one in owners):
             _, slash, slug = owner.partition("/")
-            asked, name = (pull.requested_teams, slug) if slash else (pull.requested_users, owner.removeprefix("@"))
-            if name not in asked and name != pull.login:
-                asked.append(name)
+            requested, name = (pull.requested_teams, slug) if slash else (pull.requested_users, owner.removeprefix("@"))
+            if name not in requested and name != pull.login:
+                requested.append(name)
 
     def _consider(self, pull: PullRequest, head: str, owners: tuple[str, ...]) -> None:
         """Somebody who may speak for these owners looks at it, and agrees unless a check has failed."""
         if pull.closed is not None or pull.draft or pull.head_sha != head:
             return
-        found = self._github.standing(pull)
-        if owners not in found.owners_missing:
+        standing = self._github.standing(pull)
+        if owners not in standing.owners_missing:
             return
-        if found.checks_failed:
+        if standing.checks_failed:
             return
-        if found.checks_missing:
+        if standing.checks_missing:
             self._agenda.after(_LOOK_AGAIN, lambda: self._consider(pull, head, owners))
             return
         able = sorted(members(owners, self._github.teams) - {pull.login})
@@ -109,19 +118,19 @@ class Course:
             self._merge_itself(pull)
 
     def _merge_itself(self, pull: PullRequest) -> None:
-        wanted = pull.auto_merge
-        if wanted is None or pull.closed is not None or pull.mergeable is None:
+        auto_merge = pull.auto_merge
+        if auto_merge is None or pull.closed is not None or pull.mergeable is None:
             return
         if obstacle(pull, self._github.standing(pull)) or pull.queued_by:
             return
         if self._github.queue.enabled:
-            self._github.queue.add(pull, wanted.login)
+            self._github.queue.add(pull, auto_merge.login)
         else:
             method: Method = (
-                "squash" if wanted.method == "SQUASH" else "rebase" if wanted.method == "REBASE" else "merge"
+                "squash" if auto_merge.method == "SQUASH" else "rebase" if auto_merge.method == "REBASE" else "merge"
             )
             try:
-                self._github.merge(pull, wanted.login, method, title=wanted.title, message=wanted.message)
+                self._github.merge(pull, auto_merge.login, method, title=auto_merge.title, message=auto_merge.message)
             except GitHubError as error:
                 # A conflict that came up since it was tried: it stays open and says so.
                 self._github.comment(pull, "github-actions", f"Auto-merge failed: {error.message}")

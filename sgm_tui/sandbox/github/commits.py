@@ -51,7 +51,7 @@ class Commits:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self._known: dict[str, Commit] = {}
+        self._commits: dict[str, Commit] = {}
         self._changes: dict[tuple[str, str], list[FileChange]] = {}
 
     def resolve(self, reference: str) -> str | None:
@@ -60,23 +60,23 @@ class Commits:
         head = self._repository.head(branch)
         if head:
             return head
-        if not (len(reference) >= 7 and all(one in "0123456789abcdef" for one in reference)):
+        if not (len(reference) >= 7 and all(digit in "0123456789abcdef" for digit in reference)):
             return None
         try:
             return self._repository.ask("rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}")
         except GitError:
             return None
 
-    def one(self, sha: str) -> Commit:
+    def commit(self, sha: str) -> Commit:
         """One commit by its full id."""
-        known = self._known.get(sha)
-        return known if known is not None else self.listed("-1", sha)[0]
+        cached = self._commits.get(sha)
+        return cached if cached is not None else self.listed("-1", sha)[0]
 
     def listed(self, *arguments: str) -> list[Commit]:
         """What `git log` lists, newest first."""
-        if len(self._known) > _KEPT:
-            self._known.clear()
-        found: list[Commit] = []
+        if len(self._commits) > _KEPT:
+            self._commits.clear()
+        commits: list[Commit] = []
         for entry in self._repository.ask("log", f"--format={_FORMAT}", *arguments, "--").split("\x01"):
             fields = entry.lstrip("\n").split("\0")
             if len(fields) < 10:
@@ -85,43 +85,43 @@ class Commits:
             commit = Commit(
                 sha, tree, tuple(parents.split()), Person(*people[:3]), Person(*people[3:]), message.rstrip("\n")
             )
-            self._known[sha] = commit
-            found.append(commit)
-        return found
+            self._commits[sha] = commit
+            commits.append(commit)
+        return commits
 
     def history(self, start: str, path: str = "") -> list[Commit]:
         """Everything a commit is built on, newest first; of one path where one is given."""
         fields = ["--end-of-options", start]
         listed = self._repository.ask("rev-list", *fields, "--", *([path] if path else []))
-        return [self.one(sha) for sha in listed.split()[:250]]
+        return [self.commit(sha) for sha in listed.split()[:250]]
 
     def changes(self, base: str, head: str) -> Sequence[FileChange]:
         """Files that differ between two commits."""
-        known = self._changes.get((base, head))
-        if known is None:
+        changes = self._changes.get((base, head))
+        if changes is None:
             if len(self._changes) > _KEPT:
                 self._changes.clear()
-            known = self._changes[base, head] = self._compared(base, head)
-        return known
+            changes = self._changes[base, head] = self._compared(base, head)
+        return changes
 
     def _compared(self, base: str, head: str) -> list[FileChange]:
         before, after = self._repository.blobs(base), self._repository.blobs(head)
         patches = self._patches(base, head)
-        found: list[FileChange] = []
+        changes: list[FileChange] = []
         for path in sorted(self._repository.changed(base, head)):
             status = "added" if path not in before else "removed" if path not in after else "modified"
             patch = patches.get(path, "")
             lines = patch.split("\n")
             added = sum(line.startswith("+") for line in lines)
             removed = sum(line.startswith("-") for line in lines)
-            found.append(FileChange(path, status, added, removed, patch, after.get(path) or before[path]))
-        return found
+            changes.append(FileChange(path, status, added, removed, patch, after.get(path) or before[path]))
+        return changes
 
     def _patches(self, base: str, head: str) -> dict[str, str]:
         """Each file's hunks, without git's header."""
-        found: dict[str, str] = {}
+        patches: dict[str, str] = {}
         for part in self._repository.ask("diff", "--no-color", "--no-renames", base, head).split("diff --git a/")[1:]:
             path = part.partition(" b/")[0]
             _, marker, hunks = part.partition("\n@@")
-            found[path] = (f"@@{hunks}".rstrip("\n") if marker else "")[:_LONGEST_PATCH]
-        return found
+            patches[path] = (f"@@{hunks}".rstrip("\n") if marker else "")[:_LONGEST_PATCH]
+        return patches

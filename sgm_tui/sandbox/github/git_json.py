@@ -27,7 +27,7 @@ class GitDocuments:
     def user(self, login: str, *, full: bool = False) -> Document:
         """Somebody."""
         number = 1000 + sum(login.encode())
-        found: Document = {
+        document: Document = {
             "login": login,
             "id": number,
             "node_id": f"U_{number}",
@@ -37,7 +37,9 @@ class GitDocuments:
             "type": "Bot" if login == "github-actions" else "User",
             "site_admin": False,
         }
-        return found | {"name": self.github.people.get(login), "email": f"{login}@acme.example"} if full else found
+        return (
+            document | {"name": self.github.people.get(login), "email": f"{login}@acme.example"} if full else document
+        )
 
     def repository(self) -> Document:
         """The repository itself."""
@@ -68,9 +70,9 @@ class GitDocuments:
 
     def commit(self, sha: str, *, full: bool = False) -> Document:
         """A commit; alone it comes with its files."""
-        commit = self.commits.one(sha)
+        commit = self.commits.commit(sha)
         url = f"{self.repo}/commits/{sha}"
-        found: Document = {
+        document: Document = {
             "sha": sha,
             "node_id": f"C_{sha}",
             "url": url,
@@ -82,17 +84,17 @@ class GitDocuments:
             "parents": [{"sha": one, "url": f"{self.repo}/commits/{one}"} for one in commit.parents],
         }
         if not full:
-            return found
+            return document
         changes = self.commits.changes(commit.parents[0], sha) if commit.parents else []
         additions, deletions = sum(one.additions for one in changes), sum(one.deletions for one in changes)
         stats = {"additions": additions, "deletions": deletions, "total": additions + deletions}
-        return found | {"stats": stats, "files": [self.file(one, sha) for one in changes]}
+        return document | {"stats": stats, "files": [self.file(one, sha) for one in changes]}
 
     def _git_commit(self, commit: Commit) -> Document:
         url = f"{self.repo}/git/commits/{commit.sha}"
         people = {
-            role: {"name": one.name, "email": one.email, "date": _utc(one.date)}
-            for role, one in (("author", commit.author), ("committer", commit.committer))
+            role: {"name": person.name, "email": person.email, "date": _utc(person.date)}
+            for role, person in (("author", commit.author), ("committer", commit.committer))
         }
         tree = {"sha": commit.tree, "url": f"{self.repo}/git/trees/{commit.tree}"}
         return {**people, "message": commit.message, "tree": tree, "url": url, "comment_count": 0}
@@ -124,18 +126,18 @@ class GitDocuments:
 
     def branch(self, name: str, sha: str, *, full: bool = False) -> Document:
         """A branch."""
-        found: Document = {
+        document: Document = {
             "name": name,
             "commit": self.commit(sha) if full else {"sha": sha, "url": f"{self.repo}/commits/{sha}"},
             "protected": name == "main",
         }
         protection = f"{self.repo}/branches/{name}/protection"
-        return found | {"protection_url": protection, "_links": {"self": f"{self.repo}/branches/{name}"}}
+        return document | {"protection_url": protection, "_links": {"self": f"{self.repo}/branches/{name}"}}
 
     def content(self, path: str, blob: str, data: bytes, reference: str, *, listed: bool = False) -> Document:
         """A file's content."""
         url = f"{self.repo}/contents/{path}?ref={reference}"
-        found: Document = {
+        document: Document = {
             "type": "file",
             "name": path.rpartition("/")[2],
             "path": path,
@@ -147,7 +149,7 @@ class GitDocuments:
             "download_url": f"{self.web}/raw/{reference}/{path}",
         }
         encoded = {"encoding": "base64", "content": base64.encodebytes(data).decode()}
-        return found if listed else found | encoded
+        return document if listed else document | encoded
 
     def folder(self, path: str, reference: str) -> Document:
         """A folder in a list of contents."""

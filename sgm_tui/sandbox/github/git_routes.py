@@ -42,8 +42,10 @@ def _references(call: Call) -> Reply:
 
 def _matching(call: Call) -> Reply:
     prefix = call.match["branch"]
-    found = [(name, sha) for name, sha in sorted(call.github.repository.heads().items()) if name.startswith(prefix)]
-    return Reply(Rows(found, lambda one: call.write.reference(*one)))
+    references = [
+        (name, sha) for name, sha in sorted(call.github.repository.heads().items()) if name.startswith(prefix)
+    ]
+    return Reply(Rows(references, lambda one: call.write.reference(*one)))
 
 
 def _reference(call: Call) -> Reply:
@@ -97,8 +99,8 @@ def _delete_reference(call: Call) -> Reply:
 
 def _commits(call: Call) -> Reply:
     start = call.commit(call.query.get("sha") or "main")
-    found = call.write.commits.history(start, call.query.get("path", ""))
-    return Reply(Rows([one.sha for one in found], call.write.commit))
+    commits = call.write.commits.history(start, call.query.get("path", ""))
+    return Reply(Rows([one.sha for one in commits], call.write.commit))
 
 
 def _commit(call: Call) -> Reply:
@@ -128,8 +130,8 @@ def _check_runs(call: Call) -> Reply:
 
 def _pulls_of(call: Call) -> Reply:
     sha = call.commit(call.match["reference"])
-    found = [one for one in call.github.pulls.values() if sha in {one.head_sha, one.merge_commit}]
-    return Reply(Rows(found, call.write.pull))
+    pulls = [one for one in call.github.pulls.values() if sha in {one.head_sha, one.merge_commit}]
+    return Reply(Rows(pulls, call.write.pull))
 
 
 def _contents(call: Call) -> Reply:
@@ -152,26 +154,26 @@ def _folder(call: Call, commit: str, path: str, reference: str) -> list[Document
     names = dict.fromkeys(one[len(prefix) :].split("/")[0] for one in repository.paths(commit, prefix))
     if not names:
         raise not_found()
-    found: list[Document] = []
+    entries: list[Document] = []
     for name in names:
         whole = prefix + name
         data = repository.read(commit, whole)
         if data is None:
-            found.append(call.write.folder(whole, reference))
+            entries.append(call.write.folder(whole, reference))
         else:
-            found.append(call.write.content(whole, blobs[whole], data, reference, listed=True))
-    return found
+            entries.append(call.write.content(whole, blobs[whole], data, reference, listed=True))
+    return entries
 
 
 def _compare(call: Call) -> Reply:
     base, _, head = call.match["range"].partition("...")
-    one, other = (call.write.commits.resolve(end.rpartition(":")[2]) for end in (base, head))
-    if one is None or other is None:
+    first, other = (call.write.commits.resolve(end.rpartition(":")[2]) for end in (base, head))
+    if first is None or other is None:
         raise not_found()
     repository = call.github.repository
-    fork = repository.merge_base(one, other)
-    ahead, behind = repository.commits(one, other), repository.commits(other, one)
-    return Reply(call.write.comparison(one, other, fork, ahead, len(behind)))
+    fork = repository.merge_base(first, other)
+    ahead, behind = repository.commits(first, other), repository.commits(other, first)
+    return Reply(call.write.comparison(first, other, fork, ahead, len(behind)))
 
 
 def _codeowners_errors(call: Call) -> Reply:
@@ -183,9 +185,9 @@ def _codeowners_errors(call: Call) -> Reply:
             mistakes = codeowners.parse(data.decode("utf-8", "replace"))[1]
             return Reply({
                 "errors": [
-                    {"line": one.line, "column": one.column, "source": one.source, "kind": one.kind, "path": path,
-                     "suggestion": one.suggestion, "message": f"{one.kind} on line {one.line}: {one.source}"}
-                    for one in mistakes
+                    {"line": mistake.line, "column": mistake.column, "source": mistake.source, "kind": mistake.kind, "path": path,
+                     "suggestion": mistake.suggestion, "message": f"{mistake.kind} on line {mistake.line}: {mistake.source}"}
+                    for mistake in mistakes
                 ]
             })  # fmt: skip
     raise not_found()

@@ -32,19 +32,23 @@ def answer(github: GitHub, query: str, variables: Mapping[str, Any]) -> Document
 
 
 def _mutated(github: GitHub, name: str, variables: Mapping[str, Any]) -> Document:
-    given: Mapping[str, Any] = variables.get("input") or variables
+    arguments: Mapping[str, Any] = variables.get("input") or variables
     mutation = _MUTATIONS.get(name)
     if mutation is None:
         raise GitHubError(422, f"Field '{name}' doesn't exist on type 'Mutation'")
-    pull = _node(github, str(given.get("pullRequestId", "")))
-    mutation(github, pull, given)
+    pull = _node(github, str(arguments.get("pullRequestId", "")))
+    mutation(github, pull, arguments)
     actor = {
         "login": OPERATOR,
         "avatarUrl": "",
         "resourcePath": f"/{OPERATOR}",
         "url": f"https://github.com/{OPERATOR}",
     }
-    return {"actor": actor, "clientMutationId": given.get("clientMutationId"), "pullRequest": _seen(github, pull)}
+    return {
+        "actor": actor,
+        "clientMutationId": arguments.get("clientMutationId"),
+        "pullRequest": _pull_document(github, pull),
+    }
 
 
 def _node(github: GitHub, node: str) -> PullRequest:
@@ -55,22 +59,22 @@ def _node(github: GitHub, node: str) -> PullRequest:
     return pull
 
 
-def _enable(github: GitHub, pull: PullRequest, given: Mapping[str, Any]) -> None:
-    wanted = AutoMerge(
-        OPERATOR, str(given.get("mergeMethod") or "MERGE"), str(given.get("commitHeadline") or ""),
-        str(given.get("commitBody") or ""),
+def _enable(github: GitHub, pull: PullRequest, arguments: Mapping[str, Any]) -> None:
+    auto_merge = AutoMerge(
+        OPERATOR, str(arguments.get("mergeMethod") or "MERGE"), str(arguments.get("commitHeadline") or ""),
+        str(arguments.get("commitBody") or ""),
     )  # fmt: skip
-    github.enable_auto_merge(pull, wanted, str(given.get("expectedHeadOid") or ""))
+    github.enable_auto_merge(pull, auto_merge, str(arguments.get("expectedHeadOid") or ""))
 
 
-def _disable(_github: GitHub, pull: PullRequest, _given: Mapping[str, Any]) -> None:
+def _disable(_github: GitHub, pull: PullRequest, _arguments: Mapping[str, Any]) -> None:
     if pull.auto_merge is None:
         raise GitHubError(422, "Can't disable auto-merge for this pull request.")
     pull.auto_merge = None
 
 
-def _enqueue(github: GitHub, pull: PullRequest, given: Mapping[str, Any]) -> None:
-    github.queue.add(pull, OPERATOR, str(given.get("expectedHeadOid") or ""))
+def _enqueue(github: GitHub, pull: PullRequest, arguments: Mapping[str, Any]) -> None:
+    github.queue.add(pull, OPERATOR, str(arguments.get("expectedHeadOid") or ""))
 
 
 _MUTATIONS: Mapping[str, Mutation] = {
@@ -84,27 +88,33 @@ _MUTATIONS: Mapping[str, Mutation] = {
 
 def _queried(github: GitHub, query: str, variables: Mapping[str, Any]) -> Document:
     if "node(" in query:
-        return {"node": {"__typename": "PullRequest", **_seen(github, _node(github, str(variables.get("id", ""))))}}
-    found: Document = {}
+        return {
+            "node": {"__typename": "PullRequest", **_pull_document(github, _node(github, str(variables.get("id", ""))))}
+        }
+    data: Document = {}
     if "viewer" in query:
-        found["viewer"] = {"login": OPERATOR, "name": github.people[OPERATOR]}
+        data["viewer"] = {"login": OPERATOR, "name": github.people[OPERATOR]}
     number = _NUMBER.search(query)
     if number is not None:
-        wanted = variables.get(number[1].removeprefix("$")) if number[1].startswith("$") else number[1]
-        pull = github.pulls.get(int(str(wanted)))
+        pull_number = variables.get(number[1].removeprefix("$")) if number[1].startswith("$") else number[1]
+        pull = github.pulls.get(int(str(pull_number)))
         if pull is None:
-            raise GitHubError(404, f"Could not resolve to a PullRequest with the number of {wanted}.")
-        found["repository"] = {"nameWithOwner": github.name, "pullRequest": _seen(github, pull)}
-    if not found:
+            raise GitHubError(404, f"Could not resolve to a PullRequest with the number of {pull_number}.")
+        data["repository"] = {"nameWithOwner": github.name, "pullRequest": _pull_document(github, pull)}
+    if not data:
         raise GitHubError(422, "This query is not supported by this GitHub.")
-    return found
+    return data
 
 
-def _seen(github: GitHub, pull: PullRequest) -> Document:
+def _pull_document(github: GitHub, pull: PullRequest) -> Document:
     """A pull request as GraphQL names its parts."""
-    found = github.standing(pull)
+    standing = github.standing(pull)
     decision = (
-        "CHANGES_REQUESTED" if found.changes_requested else "REVIEW_REQUIRED" if found.owners_missing else "APPROVED"
+        "CHANGES_REQUESTED"
+        if standing.changes_requested
+        else "REVIEW_REQUIRED"
+        if standing.owners_missing
+        else "APPROVED"
     )
     mergeable = {True: "MERGEABLE", False: "CONFLICTING", None: "UNKNOWN"}[pull.mergeable]
     auto = pull.auto_merge

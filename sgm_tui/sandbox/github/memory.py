@@ -30,11 +30,11 @@ class Memory:
     def recall(self) -> list[PullRequest]:
         """What an earlier sandbox left; nothing where there was none, or its file cannot be read."""
         try:
-            found = _decode(self._path.read_bytes())
+            memory = _decode(self._path.read_bytes())
         except (FileNotFoundError, msgspec.MsgspecError):
             return []
         origin = self._clock.started_at.timestamp()
-        return [_shifted(pull, lambda moment: moment - origin) for pull in found]
+        return [_shifted(pull, lambda moment: moment - origin) for pull in memory]
 
     def keep(self, pulls: Iterable[PullRequest]) -> None:
         """Write what has changed, all of it or nothing."""

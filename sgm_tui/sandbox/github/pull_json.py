@@ -31,7 +31,7 @@ class Documents(GitDocuments):
     def pull(self, pull: PullRequest, *, full: bool = False) -> Document:
         """A pull request; lists leave out what GitHub has to work for."""
         url, issue = f"{self.repo}/pulls/{pull.number}", f"{self.repo}/issues/{pull.number}"
-        found: Document = {
+        document: Document = {
             **self._common(pull),
             "url": url,
             "issue_url": issue,
@@ -53,7 +53,7 @@ class Documents(GitDocuments):
             "_links": {"self": {"href": url}, "html": {"href": f"{self.web}/pull/{pull.number}"},
                        "issue": {"href": issue}},
         }  # fmt: skip
-        return found | self._worked_out(pull) if full else found
+        return document | self._worked_out(pull) if full else document
 
     def _common(self, pull: PullRequest) -> Document:
         """What a pull request and its issue share."""
@@ -113,14 +113,14 @@ class Documents(GitDocuments):
         }
 
     def _auto_merge(self, pull: PullRequest) -> Document | None:
-        wanted = pull.auto_merge
-        if wanted is None:
+        auto_merge = pull.auto_merge
+        if auto_merge is None:
             return None
         return {
-            "enabled_by": self.user(wanted.login),
-            "merge_method": wanted.method.lower(),
-            "commit_title": wanted.title or None,
-            "commit_message": wanted.message or None,
+            "enabled_by": self.user(auto_merge.login),
+            "merge_method": auto_merge.method.lower(),
+            "commit_title": auto_merge.title or None,
+            "commit_message": auto_merge.message or None,
         }
 
     def _end(self, branch: str, sha: str, fork: str = "") -> Document:

@@ -18,24 +18,24 @@ _EVENTS = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMME
 
 
 def _listed(call: Call) -> Reply:
-    wanted = call.query.get("state", "open")
+    state = call.query.get("state", "open")
     owner, _, head = call.query.get("head", "").partition(":")
     base = call.query.get("base", "")
-    found = [
+    pulls = [
         pull
         for pull in call.github.pulls.values()
-        if wanted in {"all", pull.state}
+        if state in {"all", pull.state}
         and head in {"", pull.head}
         and owner in {"", (pull.fork or call.github.name).partition("/")[0]}
         and base in {"", pull.base}
     ]
     by_update = call.query.get("sort", "created") == "updated"
     newest_first = call.query.get("direction", "desc") == "desc"
-    found.sort(key=lambda pull: (pull.updated if by_update else 0.0, pull.number), reverse=newest_first)
-    return Reply(Rows(found, call.write.pull))
+    pulls.sort(key=lambda pull: (pull.updated if by_update else 0.0, pull.number), reverse=newest_first)
+    return Reply(Rows(pulls, call.write.pull))
 
 
-def _one(call: Call) -> Reply:
+def _pull(call: Call) -> Reply:
     return Reply(call.write.pull(call.pull, full=True))
 
 
@@ -149,8 +149,8 @@ def _withdraw(call: Call) -> Reply:
     return Reply(call.write.pull(pull))
 
 
-def _new(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
-    return [one for one in dict.fromkeys(wanted) if one not in known]
+def _new(names: Sequence[str], present: Sequence[str]) -> list[str]:
+    return [one for one in dict.fromkeys(names) if one not in present]
 
 
 def _issue(call: Call) -> Reply:
@@ -178,8 +178,8 @@ def _set_labels(call: Call) -> Reply:
 
 
 def _label(call: Call, pull: PullRequest, names: Sequence[str], *, replace: bool) -> Reply:
-    kept = [] if replace else pull.labels
-    pull.labels = [*kept, *_new(names, kept)]
+    labels = [] if replace else pull.labels
+    pull.labels = [*labels, *_new(names, labels)]
     for name in pull.labels:
         call.github.labels.setdefault(name, "ededed")
     pull.updated = call.github.clock.now
@@ -230,7 +230,7 @@ def _nothing(call: Call) -> Reply:
 PULL_ROUTES: Sequence[Route] = (
     ("GET", "/pulls", _listed),
     ("POST", "/pulls", _create),
-    ("GET", r"/pulls/{number:\d+}", _one),
+    ("GET", r"/pulls/{number:\d+}", _pull),
     ("PATCH", r"/pulls/{number:\d+}", _edit),
     ("GET", r"/pulls/{number:\d+}/merge", _merged),
     ("PUT", r"/pulls/{number:\d+}/merge", _merge),

@@ -162,14 +162,14 @@ def standing(
 
 def members(owners: Iterable[str], teams: Mapping[str, Sequence[str]]) -> set[str]:
     """Everybody who may speak for these owners, by login."""
-    found: set[str] = set()
+    logins: set[str] = set()
     for owner in owners:
         _, slash, slug = owner.partition("/")
-        found.update(teams.get(slug, ()) if slash else (owner.removeprefix("@"),))
-    return found
+        logins.update(teams.get(slug, ()) if slash else (owner.removeprefix("@"),))
+    return logins
 
 
-def mergeable_state(pull: PullRequest, found: Standing) -> str:
+def mergeable_state(pull: PullRequest, standing: Standing) -> str:
     """GitHub's one word for it."""
     if pull.closed is not None or pull.mergeable is None:
         return "unknown"
@@ -177,21 +177,21 @@ def mergeable_state(pull: PullRequest, found: Standing) -> str:
         return "dirty"
     if pull.draft:
         return "draft"
-    return "clean" if found.free else "blocked"
+    return "clean" if standing.free else "blocked"
 
 
-def obstacle(pull: PullRequest, found: Standing) -> str:
+def obstacle(pull: PullRequest, standing: Standing) -> str:
     """Why it cannot be merged, in GitHub's words; "" when it can."""
     if pull.draft:
         return "Pull Request is still a draft"
     if pull.mergeable is False:
         return "Pull Request is not mergeable"
-    if found.changes_requested:
+    if standing.changes_requested:
         return "Changes have been requested."
-    if found.owners_missing:
+    if standing.owners_missing:
         return "At least 1 approving review is required by reviewers with write access. Waiting on code owner review."
-    if found.checks_failed or found.checks_missing:
-        waiting = [*found.checks_failed, *found.checks_missing]
-        failed = " failing" if found.checks_failed else " expected"
+    if standing.checks_failed or standing.checks_missing:
+        waiting = [*standing.checks_failed, *standing.checks_missing]
+        failed = " failing" if standing.checks_failed else " expected"
         return f"{len(waiting)} of {len(CHECKS)} required status checks are{failed}: {', '.join(waiting)}."
     return ""

@@ -28,8 +28,8 @@ def compare(call: Call) -> Reply:
     """`GET /repos/{owner}/{service}/compare/{base}...{head}`: the same commits for the same versions, every time."""
     service, base, head = call.match["service"], call.match["base"], call.match["head"]
     paths = call.github.repository.paths("main", "dev/app-service/")
-    known = any(path.split("/")[2] == service for path in paths)
-    if not known or not _VERSION.fullmatch(base) or not _VERSION.fullmatch(head):
+    has_service = any(path.split("/")[2] == service for path in paths)
+    if not has_service or not _VERSION.fullmatch(base) or not _VERSION.fullmatch(head):
         raise GitHubError(404, "Not Found")
     commits = list(_commits(call, service, base, head)) if base != head else []
     return Reply({

@@ -112,11 +112,11 @@ class GitHub:
     def files(self, pull: PullRequest) -> set[str]:
         """Paths it changes, against where its branch left the base."""
         key = (pull.base_sha, pull.head_sha)
-        found = self._files.get(key)
-        if found is None:
+        changes = self._files.get(key)
+        if changes is None:
             fork = self.repository.merge_base(*key)
-            found = self._files[key] = self.repository.changed(fork, pull.head_sha)
-        return found
+            changes = self._files[key] = self.repository.changed(fork, pull.head_sha)
+        return changes
 
     def new_id(self) -> int:
         """The next number of a review, a comment or a check."""
@@ -131,8 +131,8 @@ class GitHub:
         """The CODEOWNERS file of a branch."""
         commit = self.repository.head(branch)
         if commit != self._known_owners[0]:
-            found = (self.repository.read(commit, path) for path in codeowners.LOCATIONS)
-            text = next((data.decode("utf-8", "replace") for data in found if data is not None), "")
+            texts = (self.repository.read(commit, path) for path in codeowners.LOCATIONS)
+            text = next((data.decode("utf-8", "replace") for data in texts if data is not None), "")
             self._known_owners = (commit, codeowners.parse(text)[0])
         return self._known_owners[1]
 
@@ -183,13 +183,13 @@ class GitHub:
         for listener in self.on_push:
             listener()
 
-    def enable_auto_merge(self, pull: PullRequest, wanted: AutoMerge, expected: str = "") -> None:
+    def enable_auto_merge(self, pull: PullRequest, auto_merge: AutoMerge, expected: str = "") -> None:
         """Let it merge itself.
 
         Raises:
             GitHubError: 422 when nothing is in its way, or nothing that could go away.
         """
-        found = self.standing(pull)
+        standing = self.standing(pull)
         if pull.closed is not None:
             raise GitHubError(422, "Pull request is closed")
         if expected and expected != pull.head_sha:
@@ -198,9 +198,9 @@ class GitHub:
             raise GitHubError(422, "Pull request Pull request is in draft status")
         if pull.mergeable is False:
             raise GitHubError(422, "Pull request Pull request is in dirty status")
-        if found.free:
+        if standing.free:
             raise GitHubError(422, "Pull request Pull request is in clean status")
-        pull.auto_merge = wanted
+        pull.auto_merge = auto_merge
         pull.updated = self.clock.now
 
     def close(self, pull: PullRequest, login: str = "") -> None:
@@ -266,15 +266,15 @@ class GitHub:
         return next((login for login, full in self.people.items() if full == name), OPERATOR)
 
     def _remember(self, commit: str, parents: str, seconds: str, email: str, message: str) -> None:
-        found = _MERGE_SUBJECT.match(message)
-        if found is None:
+        match = _MERGE_SUBJECT.match(message)
+        if match is None:
             return
         base, head = parents.split()[:2]
         at = float(seconds) - self.clock.started_at.timestamp()
         lines = [line for line in message.splitlines()[1:] if line.strip()]
         title, login = (lines or [""])[0], email.partition("@")[0]
         login = login if login in self.people else OPERATOR
-        pull = PullRequest(int(found[1]), title, "", f"sgm/{head[:12]}", "main", head, base, login, at - 2400.0, at)
+        pull = PullRequest(int(match[1]), title, "", f"sgm/{head[:12]}", "main", head, base, login, at - 2400.0, at)
         pull.closed = pull.merged = at
         pull.merge_commit, pull.merged_by, pull.mergeable = commit, login, None
         pull.labels = ["promotion"]

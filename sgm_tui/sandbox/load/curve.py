@@ -28,14 +28,14 @@ class Curve:
         ripples = [(height, 2 * math.pi / period, chance.uniform(0, 2 * math.pi)) for period, height in _RIPPLES]
         self._waves = [(height, speed, phase) for height, speed, phase in (daily, *ripples)]
         self._integrated = [(height / speed, speed, phase) for height, speed, phase in self._waves]
-        self._known: dict[float, float] = {}
+        self._totals: dict[float, float] = {}
 
     def total(self, moment: float) -> float:
         """How many since moment 0, negative before it, remembered for the moments asked last."""
-        known = self._known.get(moment)
-        if known is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
+        total_waves = self._totals.get(moment)
+        if total_waves is None:
+            if len(self._totals) >= _REMEMBERED:
+                self._totals.clear()
             waves = sum(height * math.cos(speed * moment + phase) for height, speed, phase in self._integrated)
-            known = self._known[moment] = self.mean * (moment - waves)
-        return known
+            total_waves = self._totals[moment] = self.mean * (moment - waves)
+        return total_waves

@@ -76,7 +76,7 @@ class Stream:
         self._traffic = traffic
         self._starts: list[float] = []
         self._pieces: list[_Piece] = []
-        self._known: dict[float, tuple[float, ...]] = {}
+        self._buckets: dict[float, tuple[float, ...]] = {}
 
     @property
     def behaviour(self) -> Behaviour:
@@ -98,7 +98,7 @@ class Stream:
             piece = _Piece(behaviour, self.counts(at), self.buckets(at))
         self._starts.append(at)
         self._pieces.append(piece)
-        self._known.clear()
+        self._buckets.clear()
 
     def forget(self, before: float) -> bool:
         """Drop what ended before that moment; whether nothing is left."""
@@ -108,8 +108,8 @@ class Stream:
 
     def alive(self, at: float) -> bool:
         """Whether it is scraped at a moment."""
-        found = self._piece(at)
-        return found is not None and found[1].behaviour.share is not None
+        piece = self._piece(at)
+        return piece is not None and piece[1].behaviour.share is not None
 
     def lifetime(self, start: float, end: float) -> tuple[float, float] | None:
         """The part of [start, end] in which it is scraped, None when it is not."""
@@ -126,10 +126,10 @@ class Stream:
 
     def counts(self, at: float) -> Counts:
         """Its counters at a moment."""
-        found = self._piece(at)
-        if found is None:
+        current = self._piece(at)
+        if current is None:
             return Counts()
-        start, piece = found
+        start, piece = current
         share, before = piece.behaviour.share, piece.before
         if not share:
             return before
@@ -163,21 +163,21 @@ class Stream:
 
     def buckets(self, at: float) -> tuple[float, ...]:
         """Its histogram at a moment, remembered for the moments asked last: every bucket is a series of its own."""
-        found = self._piece(at)
-        if found is None:
+        current = self._piece(at)
+        if current is None:
             return (0.0,) * len(BOUNDS)
-        known = self._known.get(at)
-        if known is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            piece, now = found[1], self.counts(at)
+        buckets = self._buckets.get(at)
+        if buckets is None:
+            if len(self._buckets) >= _REMEMBERED:
+                self._buckets.clear()
+            piece, now = current[1], self.counts(at)
             slow = now.slow - piece.before.slow
             fast = now.requests - piece.before.requests - slow
-            known = self._known[at] = tuple(
+            buckets = self._buckets[at] = tuple(
                 before + fast * quick + slow * late
                 for before, quick, late in zip(piece.buckets, piece.fast, piece.slow, strict=True)
             )
-        return known
+        return buckets
 
     def bucket_increase(self, start: float, end: float) -> Sequence[float]:
         """By how much each bucket grew, without building both histograms while nothing has turned in between."""
@@ -235,10 +235,10 @@ class Traffic:
 
     def forget(self, before: float) -> bool:
         """Drop what ended before that moment; whether a stream is gone."""
-        gone = [pod_hash for pod_hash, stream in self.streams.items() if stream.forget(before)]
-        for pod_hash in gone:
+        dropped = [pod_hash for pod_hash, stream in self.streams.items() if stream.forget(before)]
+        for pod_hash in dropped:
             del self.streams[pod_hash]
-        return bool(gone)
+        return bool(dropped)
 
     def counts_between(self, start: float, end: float) -> Counts:
         """What all versions together counted."""

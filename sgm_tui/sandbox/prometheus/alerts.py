@@ -157,16 +157,16 @@ class Alerts:
         file = f"/etc/prometheus/rules/prometheus-rulefiles-0/{namespace}-{name}.yaml"
         return Group(str(group.get("name", "")), file, [self._rule(one, namespace) for one in group.get("rules") or ()])
 
-    def _rule(self, given: Mapping[str, Any], namespace: str) -> Rule:
-        expression = str(given.get("expr", "")).strip()
+    def _rule(self, document: Mapping[str, Any], namespace: str) -> Rule:
+        expression = str(document.get("expr", "")).strip()
         rule = Rule(
             namespace,
-            str(given.get("alert") or given.get("record")),
+            str(document.get("alert") or document.get("record")),
             expression,
-            records="record" in given,
-            hold=_duration(given.get("for")),
-            labels={**(given.get("labels") or {}), "namespace": namespace},
-            annotations=given.get("annotations") or {},
+            records="record" in document,
+            hold=_duration(document.get("for")),
+            labels={**(document.get("labels") or {}), "namespace": namespace},
+            annotations=document.get("annotations") or {},
         )
         if not rule.records:
             # What the chart records is computed directly; other recordings are only listed.
@@ -178,13 +178,13 @@ class Alerts:
 
     def _evaluate(self, rule: Rule, now: float) -> None:
         rule.evaluated = now
-        vector = self._asked(rule, now)
-        found = {self._alert_labels(rule, labels): value for labels, value in vector}
-        for labels in rule.active.keys() - found.keys():
+        vector = self._query(rule, now)
+        active = {self._alert_labels(rule, labels): value for labels, value in vector}
+        for labels in rule.active.keys() - active.keys():
             over = rule.active.pop(labels)
             over.ended = now
             self._past = [*self._past, over][-_KEPT:]
-        for labels, value in found.items():
+        for labels, value in active.items():
             alert = rule.active.get(labels)
             if alert is None:
                 since = now if self._began else self._followed_back(rule, labels, now)
@@ -194,7 +194,7 @@ class Alerts:
                 alert.fired = alert.since + rule.hold
                 alert.annotations = self._annotations(rule, labels, value)
 
-    def _asked(self, rule: Rule, at: float) -> Iterable[tuple[Labels, float]]:
+    def _query(self, rule: Rule, at: float) -> Iterable[tuple[Labels, float]]:
         if rule.evaluate is None:
             return ()
         try:
@@ -206,7 +206,7 @@ class Alerts:
     def _followed_back(self, rule: Rule, labels: Labels, now: float) -> float:
         since = now
         for seconds in _BACK:
-            there = {self._alert_labels(rule, one) for one, _ in self._asked(rule, now - seconds)}
+            there = {self._alert_labels(rule, one) for one, _ in self._query(rule, now - seconds)}
             if labels not in there:
                 break
             since = now - seconds
@@ -218,11 +218,11 @@ class Alerts:
 
     @staticmethod
     def _annotations(rule: Rule, labels: Labels, value: float) -> dict[str, str]:
-        found = dict(labels)
+        values = dict(labels)
 
         def filled(match: re.Match[str]) -> str:
             if match[2]:
-                return found.get(match[2], "")
+                return values.get(match[2], "")
             return f"{value * 100:.4g}%" if match[3] == "humanizePercentage" else number_text(value)
 
         return {name: _TEMPLATE.sub(filled, str(text)) for name, text in rule.annotations.items()}

@@ -52,7 +52,7 @@ class _Reply:
         self._clock = load.clock
         self._parameters = parameters
 
-    def one(self, name: str) -> str:
+    def parameter(self, name: str) -> str:
         """The first value of a parameter, "" when it is not given."""
         values = self._parameters.get(name)
         return values[0] if values else ""
@@ -67,7 +67,7 @@ class _Reply:
 
     def time(self, name: str, default: float) -> float:
         """A point in time: Unix seconds or RFC 3339."""
-        text = self.one(name)
+        text = self.parameter(name)
         if not text:
             return default
         moment = _moment(text)
@@ -77,7 +77,7 @@ class _Reply:
 
     def bound(self, name: str) -> float:
         """A point in time that must be given."""
-        text = self.one(name)
+        text = self.parameter(name)
         moment = _moment(text)
         if moment is None:
             raise _invalid(name, f'cannot parse "{text}" to a valid timestamp')
@@ -85,7 +85,7 @@ class _Reply:
 
     def duration(self, name: str) -> float:
         """Seconds, or a duration such as 5m."""
-        text = self.one(name)
+        text = self.parameter(name)
         seconds = _duration(text)
         if seconds is None:
             raise _invalid(name, f'cannot parse "{text}" to a valid duration')
@@ -128,7 +128,7 @@ def _duration(text: str) -> float | None:
 def _query(reply: _Reply) -> Any:
     at = reply.time("time", reply.now())
     _deadline(reply)
-    return _evaluated(lambda: promql.instant(reply.cluster.series, reply.one("query"), at)).data()
+    return _evaluated(lambda: promql.instant(reply.cluster.series, reply.parameter("query"), at)).data()
 
 
 def _query_range(reply: _Reply) -> Any:
@@ -145,11 +145,11 @@ def _query_range(reply: _Reply) -> Any:
             "(?step=XX)",
         )
     _deadline(reply)
-    return _evaluated(lambda: promql.ranged(reply.cluster.series, reply.one("query"), start, end, step)).data()
+    return _evaluated(lambda: promql.ranged(reply.cluster.series, reply.parameter("query"), start, end, step)).data()
 
 
 def _deadline(reply: _Reply) -> None:
-    if reply.one("timeout"):
+    if reply.parameter("timeout"):
         reply.duration("timeout")
 
 
@@ -169,12 +169,12 @@ def _matched(reply: _Reply, selectors: Iterable[str]) -> list[Series]:
     start = reply.time("start", end - LOOKBACK)
     source = reply.cluster.series
     low, high = source.virtual(start), source.virtual(end)
-    found: dict[Any, Series] = {}
+    series: dict[Any, Series] = {}
     for text in selectors:
-        for one in source.select(_selector(text)):
-            if one.labels not in found and one.edges(max(low, high - 2 * SCRAPE), high) is not None:
-                found[one.labels] = one
-    return list(found.values())
+        for candidate in source.select(_selector(text)):
+            if candidate.labels not in series and candidate.edges(max(low, high - 2 * SCRAPE), high) is not None:
+                series[candidate.labels] = candidate
+    return list(series.values())
 
 
 def _selector(text: str) -> list[Matcher]:
@@ -190,7 +190,7 @@ def _selector(text: str) -> list[Matcher]:
 def _series(reply: _Reply) -> Any:
     if not reply.many("match[]"):
         raise PromqlError("bad_data", "no match[] parameter provided")
-    return [dict(one.labels) for one in _matched(reply, reply.many("match[]"))]
+    return [dict(series.labels) for series in _matched(reply, reply.many("match[]"))]
 
 
 def _all_or_matched(reply: _Reply) -> list[Series]:
@@ -200,17 +200,17 @@ def _all_or_matched(reply: _Reply) -> list[Series]:
 
 
 def _labels(reply: _Reply) -> Any:
-    return sorted({name for one in _all_or_matched(reply) for name, _ in one.labels})
+    return sorted({name for series in _all_or_matched(reply) for name, _ in series.labels})
 
 
 def _label_values(reply: _Reply, label: str) -> Any:
     if not re.fullmatch(r"[A-Za-z_]\w*", label):
         raise PromqlError("bad_data", f'invalid label name: "{label}"')
-    return sorted({value for one in _all_or_matched(reply) for name, value in one.labels if name == label})
+    return sorted({value for series in _all_or_matched(reply) for name, value in series.labels if name == label})
 
 
 def _alerts(reply: _Reply) -> Any:
-    return {"alerts": [_alert(reply, one) for one in reply.cluster.alerts.active]}
+    return {"alerts": [_alert(reply, alert) for alert in reply.cluster.alerts.active]}
 
 
 def _alert(reply: _Reply, alert: Alert) -> dict[str, Any]:
@@ -218,22 +218,22 @@ def _alert(reply: _Reply, alert: Alert) -> dict[str, Any]:
 
 
 def _rules(reply: _Reply) -> Any:
-    kind = reply.one("type")
+    kind = reply.parameter("type")
     if kind not in {"", "alert", "record"}:
         raise _invalid("type", f'not supported value "{kind}"')
-    return {"groups": [_group(reply, one, kind) for one in reply.cluster.alerts.groups]}
+    return {"groups": [_group(reply, group, kind) for group in reply.cluster.alerts.groups]}
 
 
 def _group(reply: _Reply, group: Group, kind: str) -> dict[str, Any]:
-    rules = [one for one in group.rules if not kind or one.records == (kind == "record")]
+    rules = [rule for rule in group.rules if not kind or rule.records == (kind == "record")]
     return {
         "name": group.name,
         "file": group.file,
-        "rules": [_rule(reply, one) for one in rules],
+        "rules": [_rule(reply, rule) for rule in rules],
         "interval": EVALUATION,
         "limit": 0,
         "evaluationTime": 0.001,
-        "lastEvaluation": reply.stamp(max((one.evaluated for one in rules), default=0.0)),
+        "lastEvaluation": reply.stamp(max((rule.evaluated for rule in rules), default=0.0)),
     }
 
 
@@ -251,17 +251,17 @@ def _rule(reply: _Reply, rule: Rule) -> dict[str, Any]:
         "keepFiringFor": 0,
         "labels": {name: value for name, value in rule.labels.items() if name != "namespace"},
         "annotations": dict(rule.annotations),
-        "alerts": [_alert(reply, one) for one in rule.active.values()],
+        "alerts": [_alert(reply, alert) for alert in rule.active.values()],
         "type": "alerting",
     }
 
 
 def _targets(reply: _Reply) -> Any:
-    state = reply.one("state")
+    state = reply.parameter("state")
     if state == "dropped":
         return {"activeTargets": [], "droppedTargets": []}
     series = reply.cluster.series.select([Matcher(NAME, "=", "up")])
-    return {"activeTargets": [_target(reply, one) for one in series], "droppedTargets": []}
+    return {"activeTargets": [_target(reply, job) for job in series], "droppedTargets": []}
 
 
 def _target(reply: _Reply, series: Series) -> dict[str, Any]:
@@ -285,8 +285,8 @@ def _target(reply: _Reply, series: Series) -> dict[str, Any]:
 
 
 def _metadata(reply: _Reply) -> Any:
-    wanted = reply.one("metric")
-    rows = {name: row for name, row in _METADATA.items() if not wanted or name == wanted}
+    metric = reply.parameter("metric")
+    rows = {name: row for name, row in _METADATA.items() if not metric or name == metric}
     return {name: [{"type": kind, "help": text, "unit": ""}] for name, (kind, text) in rows.items()}
 
 
@@ -325,13 +325,13 @@ def _page(path: str) -> Callable[[_Reply], Any] | None:
 
 
 async def _parameters(request: web.Request) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    parameters: dict[str, list[str]] = {}
     pairs = list(request.query.items())
     if request.method == "POST":
         pairs = [(name, str(value)) for name, value in (await request.post()).items()] + pairs
     for name, value in pairs:
-        found.setdefault(name, []).append(value)
-    return found
+        parameters.setdefault(name, []).append(value)
+    return parameters
 
 
 def _not_found() -> web.Response:

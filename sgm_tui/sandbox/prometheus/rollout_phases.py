@@ -30,10 +30,10 @@ class Phases:
         self._past: dict[str, list[tuple[float, str]]] = {}
         """uid → since when which phase, oldest first."""
 
-    def note(self, rollout: KubeObject, *, gone: bool = False) -> None:
+    def note(self, rollout: KubeObject, *, is_deleted: bool = False) -> None:
         """A Rollout was written, or is gone."""
         uid = rollout["metadata"]["uid"]
-        if gone:
+        if is_deleted:
             self._past.pop(uid, None)
             return
         now, phase = self._clock.now, _phase(rollout)

@@ -52,8 +52,8 @@ class Counter:
 
     def at(self, moment: float) -> float | None:
         """The newest sample, None as soon as the version is gone."""
-        taken = tick(moment)
-        return self._read(taken) if self._stream.alive(taken) else None
+        scraped_at = tick(moment)
+        return self._read(scraped_at) if self._stream.alive(scraped_at) else None
 
     def sampled_at(self, moment: float) -> float:
         """The newest scrape."""
@@ -96,8 +96,8 @@ class Gauge:
 
     def samples(self, start: float, end: float) -> tuple[list[float], list[float]]:
         """One a scrape."""
-        found = [(one, value) for one in ticks(start, end) if (value := self._read(one)) is not None]
-        return [one for one, _ in found], [value for _, value in found]
+        samples = [(one, value) for one in ticks(start, end) if (value := self._read(one)) is not None]
+        return [one for one, _ in samples], [value for _, value in samples]
 
     def edges(self, start: float, end: float) -> Edges | None:
         """First and last sample, where every fall is taken for a reset."""
@@ -174,11 +174,11 @@ class ClusterSeries:
         ]
 
     def _named(self, matchers: Sequence[Matcher]) -> list[str]:
-        names = [one for one in matchers if one.name == NAME]
-        for one in names:
-            if one.op == "=":
-                return [one.value] if one.value in self._families else []
-        tests = [_test(one)[1] for one in names]
+        on_name = [matcher for matcher in matchers if matcher.name == NAME]
+        for matcher in on_name:
+            if matcher.op == "=":
+                return [matcher.value] if matcher.value in self._families else []
+        tests = [_test(matcher)[1] for matcher in on_name]
         return [name for name in self._families if all(test(name) for test in tests)]
 
     def _traffic_family(self, metric: str) -> Family:
@@ -196,23 +196,23 @@ _Test = tuple[str, Callable[[str], bool]]
 
 
 def _test(matcher: Matcher) -> _Test:
-    name, op, wanted = matcher
+    name, op, expected = matcher
     if op == "=":
-        return name, lambda value: value == wanted
+        return name, lambda value: value == expected
     if op == "!=":
-        return name, lambda value: value != wanted
+        return name, lambda value: value != expected
     try:
-        expression = re.compile(wanted)
+        expression = re.compile(expected)
     except re.error as error:
-        raise PromqlError("bad_data", f"error parsing regexp: {error}: `{wanted}`") from None
+        raise PromqlError("bad_data", f"error parsing regexp: {error}: `{expected}`") from None
     if op == "=~":
         return name, lambda value: expression.fullmatch(value) is not None
     return name, lambda value: expression.fullmatch(value) is None
 
 
 def _fits(labels: Labels, tests: Sequence[_Test]) -> bool:
-    found = dict(labels)
-    return all(test(found.get(name, "")) for name, test in tests)
+    values = dict(labels)
+    return all(test(values.get(name, "")) for name, test in tests)
 
 
 class _Shown:
@@ -220,14 +220,14 @@ class _Shown:
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
-        self._made: dict[str, list[Series]] = {}
+        self._series: dict[str, list[Series]] = {}
 
     def of(self, metric: str) -> list[Series]:
         """The series of one metric."""
-        made = self._made.get(metric)
-        if made is None:
-            made = self._made[metric] = _METRICS[metric](self._traffic, metric)
-        return made
+        series = self._series.get(metric)
+        if series is None:
+            series = self._series[metric] = _METRICS[metric](self._traffic, metric)
+        return series
 
 
 def _base(traffic: Traffic, metric: str) -> dict[str, str]:

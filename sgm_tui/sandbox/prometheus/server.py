@@ -120,7 +120,7 @@ class ClusterLoad:
         metadata = obj["metadata"]
         if kind == "Rollout":
             self._dirty.add((metadata["namespace"], metadata["name"]))
-            self._phases.note(obj, gone=event == "DELETED")
+            self._phases.note(obj, is_deleted=event == "DELETED")
         elif kind == "ReplicaSet":
             self._dirty.update(
                 (metadata["namespace"], owner["name"])
@@ -178,11 +178,11 @@ class ClusterLoad:
 
     def _forget(self, before: float) -> None:
         for key, traffic in list(self._traffics.items()):
-            gone = traffic.forget(before)
+            dropped = traffic.forget(before)
             if not traffic.streams:
                 del self._traffics[key]
                 self.series.hide(traffic)
-            elif gone:
+            elif dropped:
                 self.series.show(traffic)
 
 

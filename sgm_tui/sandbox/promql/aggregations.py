@@ -14,15 +14,15 @@ Grouping = Callable[[Labels], Labels]
 def grouping(labels: Sequence[str], *, without: bool) -> Grouping:
     """What a `by` or `without` clause leaves of an element's labels, remembered an element."""
     chosen = frozenset(labels)
-    known: dict[Labels, Labels] = {}
+    groups: dict[Labels, Labels] = {}
 
     def group(element: Labels) -> Labels:
-        found = known.get(element)
-        if found is None:
-            found = known[element] = tuple(
+        labels = groups.get(element)
+        if labels is None:
+            labels = groups[element] = tuple(
                 pair for pair in element if (pair[0] in chosen) != without and not (without and pair[0] == NAME)
             )
-        return found
+        return labels
 
     return group
 
@@ -59,11 +59,11 @@ def grouped(vector: Vector, group: Grouping) -> dict[Labels, list[float]]:
     groups: dict[Labels, list[float]] = {}
     for labels, value in vector:
         key = group(labels)
-        found = groups.get(key)
-        if found is None:
+        members = groups.get(key)
+        if members is None:
             groups[key] = [value]
         else:
-            found.append(value)
+            members.append(value)
     return groups
 
 
@@ -79,7 +79,7 @@ def quantiles(vector: Vector, group: Grouping, fraction: float) -> Vector:
 
 def outstanding(vector: Vector, group: Grouping, count: float, *, greatest: bool) -> Vector:
     """`topk` and `bottomk`: the elements themselves, the most extreme of each group first."""
-    wanted = 0 if math.isnan(count) else max(0, int(count))
+    limit = 0 if math.isnan(count) else max(0, int(count))
     groups: dict[Labels, Vector] = {}
     for element in vector:
         groups.setdefault(group(element[0]), []).append(element)
@@ -88,7 +88,7 @@ def outstanding(vector: Vector, group: Grouping, count: float, *, greatest: bool
         value = element[1]
         return math.inf if math.isnan(value) else -value if greatest else value
 
-    return [element for members in groups.values() for element in sorted(members, key=order)[:wanted]]
+    return [element for members in groups.values() for element in sorted(members, key=order)[:limit]]
 
 
 def counted(vector: Vector, group: Grouping, label: str, write: Callable[[float], str]) -> Vector:

@@ -92,8 +92,8 @@ def matchers_of(selector: Any) -> list[Matcher]:
     """The conditions of a selector, its metric name among them."""
     if selector.matchers.or_matchers:
         raise unsupported("`or` between label matchers")
-    found = [Matcher(one.name, _OPERATORS[str(one.op)], one.value) for one in selector.matchers.matchers]
-    return [Matcher(NAME, "=", selector.name), *found] if selector.name else found
+    matchers = [Matcher(one.name, _OPERATORS[str(one.op)], one.value) for one in selector.matchers.matchers]
+    return [Matcher(NAME, "=", selector.name), *matchers] if selector.name else matchers
 
 
 def unsupported(what: str) -> PromqlError:
@@ -121,8 +121,8 @@ class Compiler:
                 inner = self.scalar(expression.expr)
                 return lambda at: -inner(at)
             case BinaryExpr():
-                op, left, right = str(expression.op), self.scalar(expression.lhs), self.scalar(expression.rhs)
-                return lambda at: binary.of_scalars(op, left(at), right(at))
+                op, lhs, rhs = str(expression.op), self.scalar(expression.lhs), self.scalar(expression.rhs)
+                return lambda at: binary.of_scalars(op, lhs(at), rhs(at))
             case Call():
                 return self._scalar_call(expression)
         raise unsupported("this scalar expression")
@@ -181,13 +181,13 @@ class Compiler:
         matchers = matchers_of(selector)
         source = self._source
         revision = -1
-        found: list[Series] = []
+        matched: list[Series] = []
 
         def series() -> list[Series]:
-            nonlocal revision, found
+            nonlocal revision, matched
             if revision != source.revision:
-                revision, found = source.revision, list(source.select(matchers))
-            return found
+                revision, matched = source.revision, list(source.select(matchers))
+            return matched
 
         return series
 
@@ -228,14 +228,14 @@ class Compiler:
 
         def windows(at: float) -> list[Window]:
             end = moment(at)
-            taken: dict[Labels, tuple[list[float], list[float]]] = {}
+            buffers: dict[Labels, tuple[list[float], list[float]]] = {}
             for tick in range(math.ceil((end - length) / step), math.floor(end / step) + 1):
                 for labels, value in inner(tick * step):
-                    moments, values = taken.setdefault(labels, ([], []))
+                    moments, values = buffers.setdefault(labels, ([], []))
                     moments.append(tick * step)
                     values.append(value)
             return [
-                Window(RecordedSeries(labels, *samples), end - length, end, end) for labels, samples in taken.items()
+                Window(RecordedSeries(labels, *samples), end - length, end, end) for labels, samples in buffers.items()
             ]
 
         return windows
@@ -264,17 +264,17 @@ class Compiler:
         op = str(expression.op)
         modifier = expression.modifier
         as_bool = bool(modifier is not None and modifier.return_bool)
-        left, right = kind_of(expression.lhs), kind_of(expression.rhs)
-        if right == "scalar":
+        left_kind, right_kind = kind_of(expression.lhs), kind_of(expression.rhs)
+        if right_kind == "scalar":
             vector, number = self.vector(expression.lhs), self.scalar(expression.rhs)
             return lambda at: binary.with_scalar(op, vector(at), number(at), swapped=False, as_bool=as_bool)
-        if left == "scalar":
+        if left_kind == "scalar":
             vector, number = self.vector(expression.rhs), self.scalar(expression.lhs)
             return lambda at: binary.with_scalar(op, vector(at), number(at), swapped=True, as_bool=as_bool)
-        one, other, matching = self.vector(expression.lhs), self.vector(expression.rhs), _matching(modifier)
+        lhs, rhs, matching = self.vector(expression.lhs), self.vector(expression.rhs), _matching(modifier)
         if op in _SET_OPERATORS:
-            return lambda at: binary.of_sets(op, one(at), other(at), matching)
-        return lambda at: binary.of_vectors(op, one(at), other(at), matching, as_bool=as_bool)
+            return lambda at: binary.of_sets(op, lhs(at), rhs(at), matching)
+        return lambda at: binary.of_vectors(op, lhs(at), rhs(at), matching, as_bool=as_bool)
 
     def _call(self, call: Any) -> VectorNode:
         name: str = call.func.name
@@ -367,8 +367,8 @@ class Compiler:
         windows, labels = self.matrix(arguments[0]), _asked_labels(arguments[0])
 
         def absent(at: float) -> Vector:
-            found = any(window.samples()[0] for window in windows(at))
-            return [] if found else [(labels, 1.0)]
+            is_present = any(window.samples()[0] for window in windows(at))
+            return [] if is_present else [(labels, 1.0)]
 
         return absent
 
@@ -383,11 +383,11 @@ class Compiler:
             return lambda at: functions.mapped(inner(at), lambda _: wall(at))
         series, moment = self._looked_up(argument), self._moment(argument)
 
-        def taken(at: float) -> Vector:
+        def timestamps(at: float) -> Vector:
             at = self._looked_at(moment(at))
             return [(without_name(one.labels), wall(one.sampled_at(at))) for one in series() if one.at(at) is not None]
 
-        return taken
+        return timestamps
 
     def label_replace(self, arguments: list[Any]) -> VectorNode:
         """`label_replace(vector, target, replacement, source, pattern)`."""
@@ -451,9 +451,9 @@ def _matching(modifier: Any) -> binary.Matching:
     if modifier is None:
         return binary.Matching()
     card = str(modifier.card).rpartition(".")[2]
-    found = modifier.matching
-    labels = tuple(found.labels) if found is not None else ()
-    on = found is not None and found.type == LabelModifierType.Include
+    matching = modifier.matching
+    labels = tuple(matching.labels) if matching is not None else ()
+    on = matching is not None and matching.type == LabelModifierType.Include
     return binary.Matching(labels, on, card, tuple(modifier.group_labels or ()))
 
 

@@ -66,8 +66,8 @@ def clamped(low: float, high: float) -> Number:
     """Into an interval; what is no number stays none."""
 
     def clamp(value: float) -> float:
-        known = not (math.isnan(value) or math.isnan(low) or math.isnan(high))
-        return max(low, min(high, value)) if known else math.nan
+        is_number = not (math.isnan(value) or math.isnan(low) or math.isnan(high))
+        return max(low, min(high, value)) if is_number else math.nan
 
     return clamp
 
@@ -81,11 +81,11 @@ def label_replace(vector: Vector, target: str, replacement: str, source: str, pa
     template = re.sub(r"\$\{?(\w+)\}?", r"\\g<\1>", replacement.replace("\\", r"\\"))
     out: Vector = []
     for labels, value in vector:
-        found = dict(labels)
-        match = expression.match(found.get(source, ""))
+        values = dict(labels)
+        match = expression.match(values.get(source, ""))
         if match is not None:
-            found[target] = match.expand(template)
-        out.append((labels_of(found), value))
+            values[target] = match.expand(template)
+        out.append((labels_of(values), value))
     return distinct(out)
 
 
@@ -93,9 +93,9 @@ def label_join(vector: Vector, target: str, separator: str, sources: Sequence[st
     """Set a label to several others put together."""
     out: Vector = []
     for labels, value in vector:
-        found = dict(labels)
-        found[target] = separator.join(found.get(name, "") for name in sources)
-        out.append((labels_of(found), value))
+        values = dict(labels)
+        values[target] = separator.join(values.get(name, "") for name in sources)
+        out.append((labels_of(values), value))
     return distinct(out)
 
 

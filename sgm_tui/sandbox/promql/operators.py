@@ -13,21 +13,21 @@ from sgm_tui.sandbox.promql.values import written as write_labels
 _Operation = Callable[[float, float], float]
 
 
-def _divided(left: float, right: float) -> float:
-    if right == 0:
-        if left == 0 or math.isnan(left):
+def _divided(dividend: float, divisor: float) -> float:
+    if divisor == 0:
+        if dividend == 0 or math.isnan(dividend):
             return math.nan
-        return math.copysign(math.inf, left) * math.copysign(1.0, right)
-    return left / right
+        return math.copysign(math.inf, dividend) * math.copysign(1.0, divisor)
+    return dividend / divisor
 
 
-def _remainder(left: float, right: float) -> float:
-    return math.nan if right == 0 or math.isinf(left) else math.fmod(left, right)
+def _remainder(dividend: float, divisor: float) -> float:
+    return math.nan if divisor == 0 or math.isinf(dividend) else math.fmod(dividend, divisor)
 
 
-def _power(left: float, right: float) -> float:
+def _power(base: float, exponent: float) -> float:
     try:
-        return math.pow(left, right)
+        return math.pow(base, exponent)
     except OverflowError:
         return math.inf
     except ValueError:
@@ -74,11 +74,11 @@ class Matching:
         return tuple(pair for pair in labels if pair[0] not in self.labels and pair[0] != NAME)
 
 
-def of_scalars(op: str, left: float, right: float) -> float:
+def of_scalars(op: str, lhs: float, rhs: float) -> float:
     """Two numbers; a comparison of them is always with `bool`."""
     if op in ARITHMETIC:
-        return ARITHMETIC[op](left, right)
-    return float(COMPARISONS[op](left, right))
+        return ARITHMETIC[op](lhs, rhs)
+    return float(COMPARISONS[op](lhs, rhs))
 
 
 def with_scalar(op: str, vector: Vector, number: float, *, swapped: bool, as_bool: bool) -> Vector:
@@ -90,27 +90,29 @@ def with_scalar(op: str, vector: Vector, number: float, *, swapped: bool, as_boo
             for labels, value in vector
         ])  # fmt: skip
     compare = COMPARISONS[op]
-    held = [(labels, value, compare(number, value) if swapped else compare(value, number)) for labels, value in vector]
+    compared = [
+        (labels, value, compare(number, value) if swapped else compare(value, number)) for labels, value in vector
+    ]
     if as_bool:
-        return distinct([(without_name(labels), float(holds)) for labels, _, holds in held])
-    return [(labels, value) for labels, value, holds in held if holds]
+        return distinct([(without_name(labels), float(holds)) for labels, _, holds in compared])
+    return [(labels, value) for labels, value, holds in compared if holds]
 
 
-def of_sets(op: str, left: Vector, right: Vector, matching: Matching) -> Vector:
+def of_sets(op: str, lhs: Vector, rhs: Vector, matching: Matching) -> Vector:
     """`and`, `or`, `unless`: elements by whether the other side has one like them."""
     if op == "or":
-        known = {matching.signature(labels) for labels, _ in left}
-        return left + [element for element in right if matching.signature(element[0]) not in known]
-    others = {matching.signature(labels) for labels, _ in right}
-    return [element for element in left if (matching.signature(element[0]) in others) == (op == "and")]
+        left_signatures = {matching.signature(labels) for labels, _ in lhs}
+        return lhs + [element for element in rhs if matching.signature(element[0]) not in left_signatures]
+    right_signatures = {matching.signature(labels) for labels, _ in rhs}
+    return [element for element in lhs if (matching.signature(element[0]) in right_signatures) == (op == "and")]
 
 
-def of_vectors(op: str, left: Vector, right: Vector, matching: Matching, *, as_bool: bool) -> Vector:
+def of_vectors(op: str, lhs: Vector, rhs: Vector, matching: Matching, *, as_bool: bool) -> Vector:
     """Elements of two vectors, each with the one that matches it."""
     many_right = matching.card == "OneToMany"
-    many, one = (right, left) if many_right else (left, right)
-    partners = _partners(one, matching, side="left" if many_right else "right")
-    taken: set[Labels] = set()
+    many, unique = (rhs, lhs) if many_right else (lhs, rhs)
+    partners = _partners(unique, matching, side="left" if many_right else "right")
+    used: set[Labels] = set()
     out: Vector = []
     for labels, value in many:
         signature = matching.signature(labels)
@@ -122,34 +124,34 @@ def of_vectors(op: str, left: Vector, right: Vector, matching: Matching, *, as_b
         if result is None:
             continue
         keeps = op in _KEEPS_NAME and not as_bool
-        made = _result_labels(labels, partner[0], signature, matching, keeps_name=keeps)
-        if (signature if matching.card == "OneToOne" else made) in taken:
+        result_labels = _result_labels(labels, partner[0], signature, matching, keeps_name=keeps)
+        if (signature if matching.card == "OneToOne" else result_labels) in used:
             raise _ambiguous(matching)
-        taken.add(signature if matching.card == "OneToOne" else made)
-        out.append((made, result))
+        used.add(signature if matching.card == "OneToOne" else result_labels)
+        out.append((result_labels, result))
     return out
 
 
-def _applied(op: str, left: float, right: float, *, as_bool: bool) -> float | None:
+def _applied(op: str, lhs: float, rhs: float, *, as_bool: bool) -> float | None:
     if op in ARITHMETIC:
-        return ARITHMETIC[op](left, right)
-    holds = COMPARISONS[op](left, right)
-    return float(holds) if as_bool else left if holds else None
+        return ARITHMETIC[op](lhs, rhs)
+    holds = COMPARISONS[op](lhs, rhs)
+    return float(holds) if as_bool else lhs if holds else None
 
 
-def _partners(one: Vector, matching: Matching, *, side: str) -> dict[Labels, Sample]:
-    found: dict[Labels, Sample] = {}
-    for element in one:
+def _partners(unique: Vector, matching: Matching, *, side: str) -> dict[Labels, Sample]:
+    partners: dict[Labels, Sample] = {}
+    for element in unique:
         signature = matching.signature(element[0])
-        if signature in found:
-            twice = f"[{write_labels(element[0])}, {write_labels(found[signature][0])}]"
+        if signature in partners:
+            twice = f"[{write_labels(element[0])}, {write_labels(partners[signature][0])}]"
             raise PromqlError(
                 "execution",
                 f"found duplicate series for the match group {write_labels(signature)} on the {side} hand-side of the "
                 f"operation: {twice};many-to-many matching not allowed: matching labels must be unique on one side",
             )
-        found[signature] = element
-    return found
+        partners[signature] = element
+    return partners
 
 
 def _ambiguous(matching: Matching) -> PromqlError:
@@ -162,14 +164,14 @@ def _ambiguous(matching: Matching) -> PromqlError:
     )  # fmt: skip
 
 
-def _result_labels(many: Labels, one: Labels, signature: Labels, matching: Matching, *, keeps_name: bool) -> Labels:
+def _result_labels(many: Labels, unique: Labels, signature: Labels, matching: Matching, *, keeps_name: bool) -> Labels:
     if matching.card == "OneToOne":
         if matching.on:
             return signature
-        kept = many if keeps_name else without_name(many)
-        return tuple(pair for pair in kept if pair[0] not in matching.labels)
+        base = many if keeps_name else without_name(many)
+        return tuple(pair for pair in base if pair[0] not in matching.labels)
     labels = dict(many if keeps_name else without_name(many))
-    theirs = dict(one)
+    theirs = dict(unique)
     for name in matching.include:
         labels[name] = theirs.get(name, "")
     return labels_of(labels)

@@ -73,10 +73,10 @@ def _call_at(query: str, message: str) -> int:
     if match is None:
         return 0
     name = match[1] or match[2] or match[3]
-    found = re.search(rf"\b{name}\s*\(\s*", query)
-    if found is None:
+    call = re.search(rf"\b{name}\s*\(\s*", query)
+    if call is None:
         return 0
-    return found.end() if message.startswith("expected type") else found.start()
+    return call.end() if message.startswith("expected type") else call.start()
 
 
 def _unexpected(query: str) -> tuple[int, str]:

@@ -139,8 +139,8 @@ class RecordedSeries:
 
     def samples(self, start: float, end: float) -> tuple[list[float], list[float]]:
         """Those in [start, end]."""
-        kept = [number for number, at in enumerate(self._moments) if start <= at <= end]
-        return [self._moments[number] for number in kept], [self._values[number] for number in kept]
+        inside = [number for number, at in enumerate(self._moments) if start <= at <= end]
+        return [self._moments[number] for number in inside], [self._values[number] for number in inside]
 
     def edges(self, start: float, end: float) -> Edges | None:
         """First and last, where every fall is taken for a reset."""
