@@ -31,7 +31,7 @@ _Served = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class _Quota:
-    """The requests of one token in this hour."""
+    """Count the requests of one token within the current hour."""
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
@@ -39,7 +39,7 @@ class _Quota:
         self.used = 0
 
     def spend(self) -> None:
-        """One request more; answers that nothing has changed are free."""
+        """Count one more request; 304 answers are free, as at GitHub."""
         self._turn()
         self.used = min(_LIMIT, self.used + 1)
 
@@ -50,12 +50,12 @@ class _Quota:
         return (hour + 1) * _HOUR
 
     def document(self) -> Document:
-        """As `/rate_limit` tells."""
+        """Return the quota as `/rate_limit` reports it."""
         reset = self._turn()
         return {"limit": _LIMIT, "remaining": _LIMIT - self.used, "reset": reset, "used": self.used, "resource": "core"}
 
     def headers(self) -> dict[str, str]:
-        """As every answer tells."""
+        """Return the `X-RateLimit-*` headers that every answer carries."""
         limits = {f"X-RateLimit-{name.capitalize()}": str(value) for name, value in self.document().items()}
         # The reset is a moment of the sandbox's own clock; so is the date, that one can be told from the other.
         date = format_datetime(self._github.clock.wall().astimezone(UTC), usegmt=True)
@@ -63,7 +63,7 @@ class _Quota:
 
 
 def routes(github: GitHub) -> web.Application:
-    """GitHub, to be mounted with `add_subapp("/api", …)`; who may ask is the server's business."""
+    """Return the application to mount with `add_subapp("/api", …)`; the server checks who may call it."""
     commits = Commits(github.repository)
     quota = _Quota(github)
     application = web.Application(middlewares=[_outside])
@@ -146,7 +146,7 @@ async def _body(request: web.Request) -> dict[str, Any]:
 
 
 def _paged(request: web.Request, rows: Rows) -> tuple[Document | list[Document], dict[str, str]]:
-    """One page of a list, and where the others are."""
+    """Return one page of a list, with `Link` headers to the other pages."""
     size = min(100, max(1, _number(request, "per_page", 30)))
     page = max(1, _number(request, "page", 1))
     last = max(1, -(-len(rows.items) // size))
@@ -187,7 +187,7 @@ def _response(request: web.Request, quota: _Quota, reply: Reply, headers: Mappin
 
 @web.middleware
 async def _outside(request: web.Request, handler: _Served) -> web.StreamResponse:
-    """Refusals as GitHub words them, for what it refuses and what it does not know."""
+    """Turn refusals and unknown paths into errors worded as GitHub words them."""
     try:
         return await handler(request)
     except GitHubError as error:

@@ -1,6 +1,7 @@
-"""What happens to a pull request by itself: checks run, owners are asked and agree, auto-merge merges.
+"""Advance pull requests without a person: checks run, owners are requested and approve, auto-merge merges.
 
-Owners take the longer the more is at stake, look only at what its checks have passed, and never speak for themselves.
+Owners take longer the more is at stake, review only heads whose checks have passed, and never approve their own
+changes.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 _MERGEABLE_AFTER = 2.0
 _ASKED_AFTER = 1.0
 _PATIENCE = {"dev": 6.0, "staging": 20.0, "prod": 40.0}
-"""Virtual seconds until an owner has looked at a change of a stage."""
+"""Virtual seconds until an owner has reviewed a change of a stage."""
 _ELSEWHERE = 30.0
 _LOOK_AGAIN = 8.0
 
 
 class Course:
-    """The course of the pull requests of one repository."""
+    """The automation of one repository's pull requests."""
 
     def __init__(self, github: GitHub, seed: str) -> None:
         self._github = github
@@ -33,11 +34,11 @@ class Course:
         self._random = random.Random(f"{seed}:github")
 
     def run(self) -> None:
-        """Do what is due."""
+        """Do everything that is due."""
         self._agenda.run()
 
     def pushed(self, pull: PullRequest) -> None:
-        """A head nobody has looked at: checks begin, merging is tried, owners are asked."""
+        """Handle a new head: start its checks, recompute mergeability, and request its owners."""
         if pull.head_sha not in self._github.runs:
             self._github.runs[pull.head_sha] = self._checks(pull)
         for run in self._github.runs[pull.head_sha]:
@@ -69,7 +70,7 @@ class Course:
         return runs
 
     def try_later(self, pull: PullRequest) -> None:
-        """Whether it can be merged is not known any more, and soon again."""
+        """Mark the mergeability as unknown, and recompute it soon."""
         pull.mergeable = None
         self._agenda.after(_MERGEABLE_AFTER, lambda: self._try(pull))
 
@@ -79,7 +80,7 @@ class Course:
             self._merge_itself(pull)
 
     def ask_owners(self, pull: PullRequest) -> None:
-        """Reviews are requested from the owners of its files, who look at it when they find the time."""
+        """Request reviews from the owners of the changed files, who review after a while."""
         head = pull.head_sha
         self._agenda.after(_ASKED_AFTER, lambda: self._request(pull))
         for number, owners in enumerate(self._github.owners(pull)):
@@ -101,7 +102,7 @@ class Course:
                 requested.append(name)
 
     def _consider(self, pull: PullRequest, head: str, owners: tuple[str, ...]) -> None:
-        """Somebody who may speak for these owners looks at it, and agrees unless a check has failed."""
+        """Let somebody who may approve for these owners review the head; approve it unless a check failed."""
         if pull.closed is not None or pull.draft or pull.head_sha != head:
             return
         standing = self._github.standing(pull)

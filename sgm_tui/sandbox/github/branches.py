@@ -1,4 +1,4 @@
-"""Bringing the branch of a pull request up to date, as GitHub's button does."""
+"""Update the branch of a pull request, as GitHub's "Update branch" button does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sgm_tui.sandbox.github.state import GitHub
 
 
 def update_branch(github: GitHub, pull: PullRequest, expected: str = "") -> None:
-    """Merge the branch it goes into into its own.
+    """Merge the base branch into the pull request's branch.
 
     Raises:
         GitHubError: 422 when it has another head, nothing is new, or the two do not fit together.

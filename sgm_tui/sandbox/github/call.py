@@ -1,4 +1,4 @@
-"""One request to the embedded GitHub and its answer, without HTTP: what every handler of the API is given and gives."""
+"""One request to the embedded GitHub and its reply, without HTTP: what every API handler takes and returns."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A list that is paged before its rows are written, because writing costs."""
+    """A list that is paged before its rows are serialized, because serializing is expensive."""
 
     items: Sequence[Any]
     write: Callable[[Any], Document]
     under: str = ""
-    """The name of the list in an object with `total_count`; "" for a plain list."""
+    """The key of the list in an object with `total_count`; "" for a plain list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is answered."""
+    """A reply of the API: status, body and headers."""
 
     body: Document | list[Document] | Rows | None
     status: int = 200
@@ -33,7 +33,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is asked."""
+    """A request to the API."""
 
     github: GitHub
     write: Documents
@@ -43,7 +43,7 @@ class Call:
 
     @property
     def pull(self) -> PullRequest:
-        """The pull request the path names.
+        """Return the pull request the path names.
 
         Raises:
             GitHubError: 404.
@@ -54,7 +54,7 @@ class Call:
         return pull
 
     def commit(self, reference: str) -> str:
-        """The commit a branch or an id means.
+        """Return the commit that a branch name or an id refers to.
 
         Raises:
             GitHubError: 404 for a branch, 422 for an id, as GitHub has it.
@@ -65,7 +65,7 @@ class Call:
         return sha
 
     def text(self, name: str, default: str = "") -> str:
-        """A string of the body.
+        """Return a string of the request body.
 
         Raises:
             GitHubError: 422, it is something else.
@@ -78,7 +78,7 @@ class Call:
         return value
 
     def texts(self, name: str) -> list[str]:
-        """A list of strings of the body."""
+        """Return a list of strings of the request body."""
         value = self.body.get(name) or []
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise GitHubError(
@@ -87,7 +87,7 @@ class Call:
         return value
 
     def required(self, *names: str) -> list[str]:
-        """Strings of the body that must be there.
+        """Return strings of the request body that must be present.
 
         Raises:
             GitHubError: 422 names what is missing.
@@ -104,5 +104,5 @@ Route = tuple[str, str, Handler]
 
 
 def not_found() -> GitHubError:
-    """There is nothing, or nothing for you."""
+    """Return the 404 that GitHub also sends for what the token may not see."""
     return GitHubError(404, "Not Found")

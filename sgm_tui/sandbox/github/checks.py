@@ -1,4 +1,4 @@
-"""What the checks of a pull request find: the files it changes must parse, render, and name a real version."""
+"""Run the checks of a pull request: changed files must parse, render, and name an existing version."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sgm_tui.sandbox.helm.render import RenderError, render
 from sgm_tui.yaml_reader.nodes import YamlError, load, load_all
 
 CHECKS = ("lint", "render", "policy")
-"""Required on the main branch, in the order they report."""
+"""The checks required on the main branch, in the order they report."""
 _VALUES = re.compile(r"^(?P<stage>[^/]+)/(?:[^/]+/)?app-service/(?P<service>[^/]+)/values\.ya?ml$")
 _VERSION = re.compile(r"^v?\d+\.\d+\.\d+([-+.][\w.-]+)?$|^sha256:[0-9a-f]{64}$")
 _CHART = "charts/microservice"
@@ -23,13 +23,13 @@ class Finding:
     """The outcome of one check."""
 
     conclusion: str
-    """success or failure."""
+    """Return `success` or `failure`."""
     title: str
     summary: str
 
 
 def findings(read: Read, paths: Iterable[str]) -> dict[str, Finding]:
-    """The outcome of every check on a change of these files, read at the change's head."""
+    """Return the outcome of every check on a change of these files, read at the change's head."""
     changed = sorted(paths)
     return {
         "lint": _finding(_unparsable(read, changed), "Every YAML file parses"),
@@ -85,7 +85,7 @@ def _against_policy(read: Read, paths: Iterable[str]) -> list[str]:
 
 
 def _tag_in(data: bytes) -> str:
-    """`image.tag` however the file writes it, as a block or in one line; "" where it has none that is text."""
+    """Return `image.tag`, in block or flow style; "" if the file has none that is a string."""
     try:
         values = load(data)
     except YamlError:

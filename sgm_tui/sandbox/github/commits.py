@@ -1,4 +1,4 @@
-"""Commits as GitHub shows them: who, when, what, and the files with their patches; commits never change, so kept."""
+"""Commits as GitHub shows them, with their files and patches; cached for ever, because commits never change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_PATCH = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An author or a committer."""
+    """The author or committer of a commit."""
 
     name: str
     email: str
@@ -35,11 +35,11 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One file of a change."""
+    """One changed file of a commit or comparison."""
 
     path: str
     status: str
-    """added, removed or modified; GitHub's renames are two of these here."""
+    """Return added, removed or modified; what GitHub calls a rename is one of each here."""
     additions: int
     deletions: int
     patch: str
@@ -47,7 +47,7 @@ class FileChange:
 
 
 class Commits:
-    """Reads commits of one repository."""
+    """Read commits of one repository."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
@@ -55,7 +55,7 @@ class Commits:
         self._changes: dict[tuple[str, str], list[FileChange]] = {}
 
     def resolve(self, reference: str) -> str | None:
-        """The commit a branch, a full or a short id means."""
+        """Return the full id of the commit that a branch, a full id or a short id refers to."""
         branch = reference.removeprefix("refs/").removeprefix("heads/")
         head = self._repository.head(branch)
         if head:
@@ -68,12 +68,12 @@ class Commits:
             return None
 
     def commit(self, sha: str) -> Commit:
-        """One commit by its full id."""
+        """Return a commit by its full id."""
         cached = self._commits.get(sha)
         return cached if cached is not None else self.listed("-1", sha)[0]
 
     def listed(self, *arguments: str) -> list[Commit]:
-        """What `git log` lists, newest first."""
+        """Return the commits that `git log` lists with these arguments, newest first."""
         if len(self._commits) > _KEPT:
             self._commits.clear()
         commits: list[Commit] = []
@@ -90,13 +90,13 @@ class Commits:
         return commits
 
     def history(self, start: str, path: str = "") -> list[Commit]:
-        """Everything a commit is built on, newest first; of one path where one is given."""
+        """Return the history of a commit, newest first, limited to one path if there is one."""
         fields = ["--end-of-options", start]
         listed = self._repository.ask("rev-list", *fields, "--", *([path] if path else []))
         return [self.commit(sha) for sha in listed.split()[:250]]
 
     def changes(self, base: str, head: str) -> Sequence[FileChange]:
-        """Files that differ between two commits."""
+        """Return the files that differ between two commits."""
         changes = self._changes.get((base, head))
         if changes is None:
             if len(self._changes) > _KEPT:
@@ -118,7 +118,7 @@ class Commits:
         return changes
 
     def _patches(self, base: str, head: str) -> dict[str, str]:
-        """Each file's hunks, without git's header."""
+        """Return the hunks of each file, without git's header."""
         patches: dict[str, str] = {}
         for part in self._repository.ask("diff", "--no-color", "--no-renames", base, head).split("diff --git a/")[1:]:
             path = part.partition(" b/")[0]

@@ -1,4 +1,4 @@
-"""The git half of what GitHub says, as JSON: people, the repository, commits, branches, files, comparisons."""
+"""The git documents of GitHub's API as JSON: people, repository, commits, branches, files, comparisons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Document = dict[str, Any]
 
 
 class GitDocuments:
-    """Writes documents for a client that reaches GitHub under this base URL."""
+    """Build documents for a client that reaches GitHub under this base URL."""
 
     def __init__(self, github: GitHub, commits: Commits, base: str) -> None:
         self.github = github
@@ -25,7 +25,7 @@ class GitDocuments:
         self.owner = github.name.partition("/")[0]
 
     def user(self, login: str, *, full: bool = False) -> Document:
-        """Somebody."""
+        """Return a user."""
         number = 1000 + sum(login.encode())
         document: Document = {
             "login": login,
@@ -42,7 +42,7 @@ class GitDocuments:
         )
 
     def repository(self) -> Document:
-        """The repository itself."""
+        """Return the repository."""
         owner = self.user(self.owner) | {"type": "Organization"}
         flags = {"allow_merge_commit": True, "allow_squash_merge": True, "allow_rebase_merge": True,
                  "allow_auto_merge": True, "delete_branch_on_merge": False, "archived": False, "disabled": False,
@@ -69,7 +69,7 @@ class GitDocuments:
         }
 
     def commit(self, sha: str, *, full: bool = False) -> Document:
-        """A commit; alone it comes with its files."""
+        """Return a commit; with its files where it is requested alone."""
         commit = self.commits.commit(sha)
         url = f"{self.repo}/commits/{sha}"
         document: Document = {
@@ -104,7 +104,7 @@ class GitDocuments:
         return self.user(login) if login in self.github.people else None
 
     def file(self, change: FileChange, sha: str) -> Document:
-        """One file of a change."""
+        """Return one changed file."""
         return {
             "sha": change.blob,
             "filename": change.path,
@@ -119,13 +119,13 @@ class GitDocuments:
         }
 
     def reference(self, branch: str, sha: str) -> Document:
-        """A git reference."""
+        """Return a git reference."""
         target = {"type": "commit", "sha": sha, "url": f"{self.repo}/git/commits/{sha}"}
         url = f"{self.repo}/git/refs/heads/{branch}"
         return {"ref": f"refs/heads/{branch}", "node_id": f"REF_{branch}", "url": url, "object": target}
 
     def branch(self, name: str, sha: str, *, full: bool = False) -> Document:
-        """A branch."""
+        """Return a branch."""
         document: Document = {
             "name": name,
             "commit": self.commit(sha) if full else {"sha": sha, "url": f"{self.repo}/commits/{sha}"},
@@ -135,7 +135,7 @@ class GitDocuments:
         return document | {"protection_url": protection, "_links": {"self": f"{self.repo}/branches/{name}"}}
 
     def content(self, path: str, blob: str, data: bytes, reference: str, *, listed: bool = False) -> Document:
-        """A file's content."""
+        """Return the content of a file."""
         url = f"{self.repo}/contents/{path}?ref={reference}"
         document: Document = {
             "type": "file",
@@ -152,7 +152,7 @@ class GitDocuments:
         return document if listed else document | encoded
 
     def folder(self, path: str, reference: str) -> Document:
-        """A folder in a list of contents."""
+        """Return a folder entry of a contents listing."""
         return {
             "type": "dir", "name": path.rpartition("/")[2], "path": path, "sha": "0" * 40, "size": 0,
             "url": f"{self.repo}/contents/{path}?ref={reference}", "download_url": None,
@@ -160,7 +160,7 @@ class GitDocuments:
         }  # fmt: skip
 
     def comparison(self, base: str, head: str, fork: str, ahead: Iterable[str], behind: int) -> Document:
-        """Two commits held against each other."""
+        """Return the comparison of two commits."""
         commits = list(ahead)
         status = "identical" if base == head else "diverged" if commits and behind else "ahead" if commits else "behind"
         return {
@@ -180,7 +180,7 @@ class GitDocuments:
         }
 
     def combined_status(self, sha: str) -> Document:
-        """The older statuses of a commit: all its checks are check runs, so there are none."""
+        """Return the legacy commit statuses; always none, because all checks are check runs."""
         url = f"{self.repo}/commits/{sha}"
         return {
             "state": "pending",

@@ -1,4 +1,4 @@
-"""GitHub's REST API of the repository: branches, references, commits, checks, contents, comparisons."""
+"""GitHub's REST API of repositories: branches, references, commits, checks, contents, comparisons."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _branch(call: Call) -> Reply:
 
 
 def _protection(call: Call) -> Reply:
-    """Reading the rules of a branch takes an administrator, which the token is not."""
+    """Refuse the branch protection rules: reading them takes an administrator, which the token is not."""
     _head(call, call.match["branch"], "Branch not found")
     raise not_found()
 
@@ -176,6 +176,18 @@ def _compare(call: Call) -> Reply:
     return Reply(call.write.comparison(first, other, fork, ahead, len(behind)))
 
 
+def _codeowners_error(path: str, mistake: codeowners.Mistake) -> Document:
+    return {
+        "line": mistake.line,
+        "column": mistake.column,
+        "source": mistake.source,
+        "kind": mistake.kind,
+        "path": path,
+        "suggestion": mistake.suggestion,
+        "message": f"{mistake.kind} on line {mistake.line}: {mistake.source}",
+    }
+
+
 def _codeowners_errors(call: Call) -> Reply:
     commit = call.commit(call.query.get("ref") or "main")
     repository = call.github.repository
@@ -183,13 +195,7 @@ def _codeowners_errors(call: Call) -> Reply:
         data = repository.read(commit, path)
         if data is not None:
             mistakes = codeowners.parse(data.decode("utf-8", "replace"))[1]
-            return Reply({
-                "errors": [
-                    {"line": mistake.line, "column": mistake.column, "source": mistake.source, "kind": mistake.kind, "path": path,
-                     "suggestion": mistake.suggestion, "message": f"{mistake.kind} on line {mistake.line}: {mistake.source}"}
-                    for mistake in mistakes
-                ]
-            })  # fmt: skip
+            return Reply({"errors": [_codeowners_error(path, mistake) for mistake in mistakes]})
     raise not_found()
 
 

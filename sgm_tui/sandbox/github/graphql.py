@@ -1,6 +1,6 @@
-"""The few GraphQL operations that have no REST form: auto-merge and drafts, and a look at one pull request.
+"""The few GraphQL operations without a REST form: auto-merge, drafts, and reading one pull request.
 
-Selections are not evaluated: an answer holds everything there is, which is more than was asked for.
+Selections are not evaluated: an answer holds every field, which is more than the query selects.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Mutation = Callable[[GitHub, PullRequest, Mapping[str, Any]], None]
 
 
 def answer(github: GitHub, query: str, variables: Mapping[str, Any]) -> Document:
-    """Everything GraphQL answers is 200; what went wrong is in `errors`."""
+    """Answer a GraphQL request; the status is always 200, and failures are in `errors`."""
     try:
         mutation = _MUTATION.search(query)
         if mutation is not None:
@@ -107,7 +107,7 @@ def _queried(github: GitHub, query: str, variables: Mapping[str, Any]) -> Docume
 
 
 def _pull_document(github: GitHub, pull: PullRequest) -> Document:
-    """A pull request as GraphQL names its parts."""
+    """Return a pull request with GraphQL's field names."""
     standing = github.standing(pull)
     decision = (
         "CHANGES_REQUESTED"

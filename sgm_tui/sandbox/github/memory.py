@@ -1,6 +1,6 @@
-"""What the embedded GitHub keeps beside the repository, so that a sandbox started again knows its pull requests.
+"""The pull requests of the embedded GitHub on disk, so that a restarted sandbox knows them.
 
-Git remembers branches and merges; that a branch is proposed, by whom and with which reviews, only this file does.
+Git remembers branches and merges; which branch is proposed, by whom and with which reviews, only this file does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _decode = msgspec.json.Decoder(list[PullRequest]).decode
 
 
 class Memory:
-    """The file of one repository; moments in it are Unix time, because the next sandbox starts at another one."""
+    """The file of one repository; its times are Unix times, because the next sandbox starts at another one."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
@@ -28,7 +28,7 @@ class Memory:
         self._written = b""
 
     def recall(self) -> list[PullRequest]:
-        """What an earlier sandbox left; nothing where there was none, or its file cannot be read."""
+        """Return what an earlier sandbox saved; nothing if there was none or its file cannot be read."""
         try:
             memory = _decode(self._path.read_bytes())
         except (FileNotFoundError, msgspec.MsgspecError):
@@ -37,7 +37,7 @@ class Memory:
         return [_shifted(pull, lambda moment: moment - origin) for pull in memory]
 
     def keep(self, pulls: Iterable[PullRequest]) -> None:
-        """Write what has changed, all of it or nothing."""
+        """Write what has changed, completely or not at all."""
         data = _encode(list(pulls))
         if data == self._written:
             return
@@ -47,7 +47,7 @@ class Memory:
 
 
 def _shifted(pull: PullRequest, shift: Callable[[float], float]) -> PullRequest:
-    """The same pull request with every moment on another clock."""
+    """Return the pull request with every time moved to another clock."""
     return replace(
         pull,
         created=shift(pull.created),

@@ -1,4 +1,4 @@
-"""The merge queue of the embedded GitHub: where it is on, nothing is merged into main but through it."""
+"""The merge queue of the embedded GitHub: where it is enabled, main is merged into only through it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from sgm_tui.sandbox.github.state import GitHub
 
 _SECONDS = 5.0
-"""Virtual seconds the queue takes to try a pull request on top of what is before it."""
+"""Virtual seconds the queue takes to test a pull request on top of those before it."""
 _RULE = "Repository rule violations found\n\nChanges must be made through the merge queue\n\n"
 
 
 class MergeQueue:
-    """The queue of one repository; off until a test turns it on."""
+    """The queue of one repository; disabled until a test enables it."""
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
@@ -28,7 +28,7 @@ class MergeQueue:
         self._agenda.run()
 
     def refuse_others(self, *, from_queue: bool) -> None:
-        """Return if a merge may go ahead.
+        """Refuse a direct merge while the queue is enabled.
 
         Raises:
             GitHubError: 405, it has to go through the queue.
@@ -37,7 +37,7 @@ class MergeQueue:
             raise GitHubError(405, _RULE)
 
     def add(self, pull: PullRequest, login: str, expected: str = "") -> None:
-        """Put a pull request into the queue.
+        """Add a pull request to the queue.
 
         Raises:
             GitHubError: 422 when there is no queue, or something is in its way.

@@ -1,4 +1,4 @@
-"""What GitHub says of pull requests, as JSON with absolute URLs: clients follow these instead of building them."""
+"""The pull request documents of GitHub's API as JSON, with the absolute URLs that clients follow."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from sgm_tui.sandbox.github.pulls import CheckRun, Comment, PullRequest, Review
 
 
 class Documents(GitDocuments):
-    """Writes every document."""
+    """Build every document of the API."""
 
     def team(self, slug: str) -> Document:
-        """A team of the organisation."""
+        """Return a team of the organisation."""
         url = f"{self.base}/orgs/{self.owner}/teams/{slug}"
         number = 5000 + sum(slug.encode())
         return {
@@ -21,7 +21,7 @@ class Documents(GitDocuments):
         }  # fmt: skip
 
     def label(self, name: str) -> Document:
-        """A label."""
+        """Return a label."""
         number = 9000 + sum(name.encode())
         return {
             "id": number, "node_id": f"LA_{number}", "name": name, "url": f"{self.repo}/labels/{name}",
@@ -29,7 +29,7 @@ class Documents(GitDocuments):
         }  # fmt: skip
 
     def pull(self, pull: PullRequest, *, full: bool = False) -> Document:
-        """A pull request; lists leave out what GitHub has to work for."""
+        """Return a pull request; in lists without the fields that GitHub computes."""
         url, issue = f"{self.repo}/pulls/{pull.number}", f"{self.repo}/issues/{pull.number}"
         document: Document = {
             **self._common(pull),
@@ -56,7 +56,7 @@ class Documents(GitDocuments):
         return document | self._worked_out(pull) if full else document
 
     def _common(self, pull: PullRequest) -> Document:
-        """What a pull request and its issue share."""
+        """Return the fields that a pull request and its issue share."""
         return {
             "id": 70_000 + pull.number,
             "number": pull.number,
@@ -93,12 +93,12 @@ class Documents(GitDocuments):
         }
 
     def changes(self, pull: PullRequest) -> list[FileChange]:
-        """The files of a pull request, against where its branch left the base."""
+        """Return the files of a pull request, compared with its merge base."""
         fork = self.github.repository.merge_base(pull.base_sha, pull.head_sha)
         return list(self.commits.changes(fork, pull.head_sha))
 
     def issue(self, pull: PullRequest) -> Document:
-        """A pull request as the issue it also is."""
+        """Return a pull request as the issue it also is."""
         url, closer = f"{self.repo}/issues/{pull.number}", pull.merged_by or pull.closed_by
         return {
             **self._common(pull),
@@ -137,7 +137,7 @@ class Documents(GitDocuments):
         }
 
     def review(self, pull: PullRequest, review: Review) -> Document:
-        """What somebody thought."""
+        """Return a review."""
         url = f"{self.repo}/pulls/{pull.number}"
         return {
             "id": review.id,
@@ -153,7 +153,7 @@ class Documents(GitDocuments):
         }
 
     def comment(self, pull: PullRequest, comment: Comment) -> Document:
-        """What somebody said."""
+        """Return a comment."""
         return {
             "id": comment.id,
             "node_id": f"IC_{comment.id}",
@@ -167,7 +167,7 @@ class Documents(GitDocuments):
         }
 
     def check_run(self, run: CheckRun, sha: str) -> Document:
-        """One check of a commit."""
+        """Return a check run of a commit."""
         now = self.github.clock.now
         status = run.status(now)
         done = status == "completed"

@@ -1,4 +1,4 @@
-"""GitHub's REST API of pull requests and the issues they also are."""
+"""GitHub's REST API of pull requests and of their issues."""
 
 from __future__ import annotations
 

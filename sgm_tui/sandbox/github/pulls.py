@@ -1,7 +1,7 @@
 """The life of pull requests on the embedded GitHub, in virtual time: checks, reviews, merging.
 
-Checks run for every pushed head; reviewers are asked because CODEOWNERS says so and agree after a while, the sooner
-the less is at stake; with auto-merge it merges itself as soon as nothing is in the way. Merges are real.
+Checks run for every pushed head. CODEOWNERS decides which reviewers are requested; they approve after a while, sooner
+the less is at stake. With auto-merge a pull request merges as soon as nothing blocks it. Merges are real git merges.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PASSING = frozenset({"success", "neutral", "skipped"})
 
 
 class GitHubError(Exception):
-    """A refusal, with the HTTP status it has."""
+    """A refusal with its HTTP status."""
 
     def __init__(self, status: int, message: str, errors: Sequence[object] = ()) -> None:
         super().__init__(message)
@@ -29,7 +29,7 @@ class GitHubError(Exception):
 
 @dataclass(slots=True)
 class CheckRun:
-    """One check of one commit; moments are virtual."""
+    """A check of one commit; its times are virtual."""
 
     id: int
     name: str
@@ -41,13 +41,13 @@ class CheckRun:
     summary: str
 
     def status(self, now: float) -> str:
-        """queued, in_progress or completed."""
+        """Return queued, in_progress or completed."""
         return "completed" if now >= self.completed else "in_progress" if now >= self.started else "queued"
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What somebody thought of a head."""
+    """A person's review of one head."""
 
     id: int
     login: str
@@ -59,7 +59,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """What somebody said."""
+    """A comment of a person."""
 
     id: int
     login: str
@@ -69,7 +69,7 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class AutoMerge:
-    """A pull request that is to merge itself."""
+    """The auto-merge setting of a pull request."""
 
     login: str
     method: str
@@ -79,7 +79,7 @@ class AutoMerge:
 
 @dataclass(slots=True)
 class PullRequest:
-    """One pull request; moments are virtual, except what git has recorded of merged ones."""
+    """A pull request; its times are virtual, except those that git recorded of merged ones."""
 
     number: int
     title: str
@@ -97,11 +97,11 @@ class PullRequest:
     merged_by: str = ""
     merge_commit: str = ""
     closed_by: str = ""
-    """Who closed it without merging it; "" where nobody did, or its branch went away."""
+    """Who closed it without merging; "" if nobody did, or if its branch was deleted."""
     fork: str = ""
-    """The repository its branch is in, "mia/gitops"; "" for the one it goes into."""
+    """The repository of its branch if that is a fork, such as "mia/gitops"; "" for the base repository."""
     queued_by: str = ""
-    """Who put it into the merge queue, while it waits there."""
+    """Who added it to the merge queue, while it is queued."""
     labels: list[str] = field(default_factory=list)
     assignees: list[str] = field(default_factory=list)
     requested_users: list[str] = field(default_factory=list)
@@ -110,22 +110,22 @@ class PullRequest:
     comments: list[Comment] = field(default_factory=list)
     auto_merge: AutoMerge | None = None
     mergeable: bool | None = None
-    """None while GitHub has not tried yet."""
+    """None while GitHub has not computed it yet."""
 
     @property
     def state(self) -> str:
-        """open or closed."""
+        """Return open or closed."""
         return "open" if self.closed is None else "closed"
 
     def opinions(self) -> Mapping[str, Review]:
-        """The review of each person that counts; comments change no opinion."""
+        """Return the review of each person that counts; a comment does not replace a verdict."""
         counting = {"APPROVED", "CHANGES_REQUESTED", "DISMISSED"}
         return {one.login: one for one in self.reviews if one.state in counting}
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is still in a pull request's way."""
+    """What still blocks the merge of a pull request."""
 
     checks_missing: Sequence[str]
     checks_failed: Sequence[str]
@@ -134,7 +134,7 @@ class Standing:
 
     @property
     def free(self) -> bool:
-        """Whether the branch's rules are met."""
+        """Return whether the rules of the base branch are met."""
         return not (self.checks_missing or self.checks_failed or self.owners_missing or self.changes_requested)
 
 
@@ -142,7 +142,7 @@ def standing(
     pull: PullRequest, runs: Iterable[CheckRun], owners: Iterable[tuple[str, ...]], teams: Mapping[str, Sequence[str]],
     now: float,
 ) -> Standing:  # fmt: skip
-    """Hold a pull request against the rules of its base branch.
+    """Evaluate a pull request by the rules of its base branch.
 
     Args:
         runs: the checks of its head.
@@ -161,7 +161,7 @@ def standing(
 
 
 def members(owners: Iterable[str], teams: Mapping[str, Sequence[str]]) -> set[str]:
-    """Everybody who may speak for these owners, by login."""
+    """Return the logins of everybody who may approve for these owners."""
     logins: set[str] = set()
     for owner in owners:
         _, slash, slug = owner.partition("/")
@@ -170,7 +170,7 @@ def members(owners: Iterable[str], teams: Mapping[str, Sequence[str]]) -> set[st
 
 
 def mergeable_state(pull: PullRequest, standing: Standing) -> str:
-    """GitHub's one word for it."""
+    """Return GitHub's `mergeable_state`."""
     if pull.closed is not None or pull.mergeable is None:
         return "unknown"
     if not pull.mergeable:
@@ -181,7 +181,7 @@ def mergeable_state(pull: PullRequest, standing: Standing) -> str:
 
 
 def obstacle(pull: PullRequest, standing: Standing) -> str:
-    """Why it cannot be merged, in GitHub's words; "" when it can."""
+    """Return why it cannot be merged, in GitHub's words; "" if it can."""
     if pull.draft:
         return "Pull Request is still a draft"
     if pull.mergeable is False:

@@ -1,4 +1,4 @@
-"""The services' own repositories, as far as anybody asks: which commits lie between two of their versions."""
+"""The repositories of the services, as far as comparisons of two versions need them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SUBJECTS = (
 
 
 def compare(call: Call) -> Reply:
-    """`GET /repos/{owner}/{service}/compare/{base}...{head}`: the same commits for the same versions, every time."""
+    """Answer `GET /repos/{owner}/{service}/compare/{base}...{head}`, with the same commits for the same versions."""
     service, base, head = call.match["service"], call.match["base"], call.match["head"]
     paths = call.github.repository.paths("main", "dev/app-service/")
     has_service = any(path.split("/")[2] == service for path in paths)

@@ -1,4 +1,4 @@
-"""The embedded GitHub: its pull requests, who is who, and what happens by itself as virtual time goes on."""
+"""The embedded GitHub: its pull requests, its people, and their progress in virtual time."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from sgm_tui.sandbox.github.pulls import (
 )
 
 OPERATOR = "operator"
-"""Who holds the sandbox's token."""
+"""The owner of the sandbox's token."""
 _MERGE_SUBJECT = re.compile(r"^Merge pull request #(\d+)")
 _KEEP_EVERY = 5.0
-"""Virtual seconds between two looks at what has to be written down."""
+"""Virtual seconds between two checks of what has to be saved."""
 _RECENT = 40
-"""Pull requests of the past that are remembered."""
+"""How many past pull requests are kept."""
 
 
 class GitHub:
@@ -48,7 +48,7 @@ class GitHub:
         self.pulls: dict[int, PullRequest] = {}
         self.runs: dict[str, list[CheckRun]] = {}
         self.labels: dict[str, str] = {"promotion": "1d76db", "revert": "b60205", "prod": "d93f0b"}
-        """Colour by name."""
+        """Colours by label name."""
         self.queue = MergeQueue(self)
         self.on_push: list[Callable[[], None]] = []
         """Called after a merge has moved a branch."""
@@ -57,15 +57,15 @@ class GitHub:
         self._memory = Memory(repository.path.with_suffix(".pulls.json"), clock)
         self._keep_at = -math.inf
         self._history: frozenset[int] = frozenset()
-        """Numbers git's history tells of."""
+        """The numbers of pull requests that the git history names."""
         self._heads: Mapping[str, str] = {}
         self._known_owners: tuple[str, list[codeowners.Line]] = ("", [])
         self._files: dict[tuple[str, str], set[str]] = {}
         self.teams: dict[str, list[str]] = {}
-        """Who is in each team that was asked for, by its slug."""
+        """The members of each requested team, by its slug."""
 
     def begin(self) -> None:
-        """Read what git's history tells of pull requests merged before."""
+        """Read the pull requests that the git history records as merged."""
         pairs = self.repository.ask(
             "log", "--merges", "--first-parent", f"-{_RECENT}", "--format=%H%x00%P%x00%ct%x00%ae%x00%B%x01", "main"
         )
@@ -78,7 +78,7 @@ class GitHub:
         self._recall()
 
     def step(self) -> None:
-        """Do what is due: notice pushes, let checks and people come to an end, merge what may be merged."""
+        """Do what is due: notice pushes, finish checks and reviews, merge what may be merged."""
         heads = self.repository.heads()
         if heads is not self._heads:
             self._notice(heads)
@@ -93,7 +93,7 @@ class GitHub:
         self, head: str, title: str, body: str = "", *, base: str = "main", login: str = "", draft: bool = False,
         labels: Sequence[str] = (),
     ) -> PullRequest:  # fmt: skip
-        """Open a pull request of a branch.
+        """Open a pull request for a branch.
 
         Raises:
             GitHubError: 422 as GitHub refuses it: no such branch, nothing to merge, or one is open already.
@@ -110,7 +110,7 @@ class GitHub:
         return pull
 
     def files(self, pull: PullRequest) -> set[str]:
-        """Paths it changes, against where its branch left the base."""
+        """Return the changed paths, compared with the merge base."""
         key = (pull.base_sha, pull.head_sha)
         changes = self._files.get(key)
         if changes is None:
@@ -119,16 +119,16 @@ class GitHub:
         return changes
 
     def new_id(self) -> int:
-        """The next number of a review, a comment or a check."""
+        """Return the next number of a review, a comment or a check."""
         self._ids += 1
         return self._ids
 
     def owners(self, pull: PullRequest) -> list[tuple[str, ...]]:
-        """The owner sets of its files, by the CODEOWNERS of its base branch."""
+        """Return the owner sets of the changed files, by the CODEOWNERS of the base branch."""
         return codeowners.owner_sets(self.owner_lines(pull.base), self.files(pull))
 
     def owner_lines(self, branch: str) -> list[codeowners.Line]:
-        """The CODEOWNERS file of a branch."""
+        """Return the lines of a branch's CODEOWNERS file."""
         commit = self.repository.head(branch)
         if commit != self._known_owners[0]:
             texts = (self.repository.read(commit, path) for path in codeowners.LOCATIONS)
@@ -137,20 +137,20 @@ class GitHub:
         return self._known_owners[1]
 
     def standing(self, pull: PullRequest) -> Standing:
-        """What is still in its way."""
+        """Return what still blocks a pull request."""
         owners = self.owners(pull)
         self._staff(owners)
         return standing(pull, self.runs.get(pull.head_sha, ()), owners, self.teams, self.clock.now)
 
     def state_of(self, pull: PullRequest) -> str:
-        """Its `mergeable_state`."""
+        """Return its `mergeable_state`."""
         return mergeable_state(pull, self.standing(pull)) if pull.closed is None else "unknown"
 
     def merge(
         self, pull: PullRequest, login: str, method: Method = "merge", *, expected: str = "", title: str = "",
         message: str = "", from_queue: bool = False,
     ) -> str:  # fmt: skip
-        """Merge it now; returns the commit.
+        """Merge a pull request now, and return the merge commit.
 
         Raises:
             GitHubError: 405 when something is in the way, 409 when the head is another one than expected.
@@ -179,12 +179,12 @@ class GitHub:
         return commit
 
     def tell_of_push(self) -> None:
-        """Somebody pushed: whoever listens looks."""
+        """Notify the listeners of a push."""
         for listener in self.on_push:
             listener()
 
     def enable_auto_merge(self, pull: PullRequest, auto_merge: AutoMerge, expected: str = "") -> None:
-        """Let it merge itself.
+        """Enable auto-merge.
 
         Raises:
             GitHubError: 422 when nothing is in its way, or nothing that could go away.
@@ -204,13 +204,13 @@ class GitHub:
         pull.updated = self.clock.now
 
     def close(self, pull: PullRequest, login: str = "") -> None:
-        """Close it without merging."""
+        """Close a pull request without merging it."""
         if pull.closed is None:
             pull.closed = pull.updated = self.clock.now
             pull.auto_merge, pull.closed_by, pull.queued_by = None, login, ""
 
     def reopen(self, pull: PullRequest) -> None:
-        """Open it again.
+        """Reopen a closed pull request.
 
         Raises:
             GitHubError: 422 when it is merged, its branch is gone, or another one of the branch is open.
@@ -226,13 +226,13 @@ class GitHub:
         self._course.pushed(pull)
 
     def ready(self, pull: PullRequest, *, draft: bool) -> None:
-        """Make it a draft, or no draft any more."""
+        """Convert a pull request to a draft, or mark it as ready for review."""
         was, pull.draft, pull.updated = pull.draft, draft, self.clock.now
         if was and not draft:
             self._course.ask_owners(pull)
 
     def review(self, pull: PullRequest, login: str, state: str, body: str = "") -> Review:
-        """Note a review of the present head."""
+        """Record a review of the current head."""
         review = Review(self.new_id(), login, state, body, self.clock.now, pull.head_sha)
         pull.reviews.append(review)
         pull.requested_users = [one for one in pull.requested_users if one != login]
@@ -241,7 +241,7 @@ class GitHub:
         return review
 
     def comment(self, pull: PullRequest, login: str, body: str) -> Comment:
-        """Note a comment."""
+        """Record a comment."""
         comment = Comment(self.new_id(), login, body, self.clock.now)
         pull.comments.append(comment)
         pull.updated = self.clock.now
@@ -281,7 +281,7 @@ class GitHub:
         self.pulls[pull.number] = pull
 
     def _recall(self) -> None:
-        """Pull requests of an earlier sandbox in this place; those still open go on as if they had been pushed."""
+        """Restore the pull requests of an earlier sandbox; those still open continue as if just pushed."""
         for pull in self._memory.recall():
             head = self.repository.head(pull.head)
             if pull.number in self.pulls or (pull.closed is None and not head):
@@ -292,7 +292,7 @@ class GitHub:
                 self._course.pushed(pull)
 
     def _notice(self, heads: Mapping[str, str]) -> None:
-        """Branches have moved or gone: pull requests follow theirs, and must be tried anew when their base moved."""
+        """Follow moved and deleted branches, and recompute mergeability where a base branch moved."""
         for pull in self.pulls.values():
             if pull.closed is not None:
                 continue
@@ -315,7 +315,7 @@ class GitHub:
         return f"{subject}\n\n{message or self.repository.message(pull.head_sha)}\n"
 
     def _staff(self, owners: Sequence[tuple[str, ...]]) -> None:
-        """Every team that is named has two people, always the same."""
+        """Give every named team two members, always the same."""
         everybody = sorted(set(self.people) - {OPERATOR})
         for owner in (one for each in owners for one in each):
             slug = owner.partition("/")[2]
@@ -323,7 +323,7 @@ class GitHub:
                 self.teams[slug] = random.Random(slug).sample(everybody, 2)
 
     def team(self, slug: str) -> list[str]:
-        """Who is in a team."""
+        """Return the members of a team."""
         self._staff([(f"@{self.name.partition('/')[0]}/{slug}",)])
         return self.teams[slug]
 

@@ -1,7 +1,7 @@
-"""How much happens per second and how much has happened: a daily curve with ripples, and its exact integral.
+"""Events per second and their running total: a daily curve with ripples and its exact integral.
 
-Because the integral is known in closed form, a counter has a value at every moment of the past without having been
-counted, and a rate over any window is right at once.
+Because the integral has a closed form, a counter has a value at every moment of the past without having been counted,
+and a rate over any window is exact at once.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import random
 
 _DAY = 86_400.0
 _RIPPLES = ((2_900.0, 0.07), (760.0, 0.05), (170.0, 0.03))
-"""Period in seconds and height, relative to the mean."""
+"""Periods in seconds, and amplitudes relative to the mean."""
 _DAILY = 0.3
 _PEAK = 15.0 * 3600.0
-"""The time of day with most traffic, local to the cluster."""
+"""The hour with the most traffic, in the cluster's local time."""
 _REMEMBERED = 512
 
 
@@ -31,7 +31,7 @@ class Curve:
         self._totals: dict[float, float] = {}
 
     def total(self, moment: float) -> float:
-        """How many since moment 0, negative before it, remembered for the moments asked last."""
+        """Return the number of events since moment 0, negative before it; recent moments are cached."""
         total_waves = self._totals.get(moment)
         if total_waves is None:
             if len(self._totals) >= _REMEMBERED:

@@ -1,4 +1,4 @@
-"""Who gets how much of a service's traffic, read from its Rollout and ReplicaSets as they are in the cluster."""
+"""The share of a service's traffic that each version gets, derived from its Rollout and ReplicaSets."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sgm_tui.sandbox.load.traffic import Behaviour
 
 HASH = "rollouts-pod-template-hash"
 _PREVIEW = 0.02
-"""Smoke tests and colleagues, relative to the real traffic."""
+"""The preview's traffic (smoke tests, colleagues), relative to the real traffic."""
 
 Behaves = Callable[[str, float], tuple[float, float]]
-"""Of a version under a share of the traffic per pod: its error ratio and its median latency in seconds."""
+"""Return the error ratio and the median latency (seconds) of a version under a share of the traffic per pod."""
 
 
 def split(rollout: KubeObject, replica_sets: Sequence[KubeObject], behaves: Behaves) -> dict[str, Behaviour]:
-    """What each pod template hash with available pods does."""
+    """Return the behaviour of each pod template hash that has available pods."""
     available = {_hash(one): _available(one) for one in replica_sets if _available(one)}
     versions = {_hash(one): version_of(one) for one in replica_sets}
     shares = _shares(rollout, available)
@@ -30,7 +30,7 @@ def split(rollout: KubeObject, replica_sets: Sequence[KubeObject], behaves: Beha
 
 
 def version_of(owner: KubeObject) -> str:
-    """The tag of the first container's image."""
+    """Return the tag of the first container's image."""
     containers: Sequence[Mapping[str, Any]] = owner["spec"]["template"]["spec"].get("containers") or ()
     return parse_image(str(containers[0].get("image", ""))).tag if containers else ""
 
@@ -56,7 +56,7 @@ def _shares(rollout: KubeObject, available: Mapping[str, int]) -> dict[str, floa
 
 
 def _full_weight(rollout: KubeObject) -> float:
-    """Return the weight that is all of the traffic: `trafficRouting.maxTrafficWeight`, 100 by default."""
+    """Return the weight that means all traffic: `trafficRouting.maxTrafficWeight`, 100 by default."""
     routing = rollout["spec"]["strategy"]["canary"].get("trafficRouting") or {}
     return float(routing.get("maxTrafficWeight") or 100)
 

@@ -1,7 +1,7 @@
-"""The traffic of one service in one cluster: which version gets how much of it, and what that version makes of it.
+"""The traffic of one service in one cluster: the share of each version, and its errors and latencies.
 
-Each pod template hash is a stream of pieces; within a piece its share, errors and speed do not change, so counters are
-sums over whole pieces and a rest. Pieces are kept as long as anybody may ask about them.
+Each pod template hash is a stream of pieces. Within a piece its share, errors and latency are constant, so that
+counters are sums over whole pieces and a rest. Pieces are kept as long as a query may need them.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from sgm_tui.sandbox.load.curve import Curve
 BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.5, 5.0, math.inf)
 """Upper bounds of the latency histogram's buckets, in seconds."""
 ALWAYS = -40.0 * 86_400.0
-"""What stands when a world is laid out has stood since then, as far as metrics go."""
+"""The start of everything that exists when a world is laid out, for its metrics."""
 _NOT_FOUND = 0.012
-"""Share of requests for what is not there."""
+"""The share of requests that end with 404."""
 _SLOW_FACTOR = 4.0
 _SLOW_SHARE = 0.03
-"""Some requests are this much slower; how many varies, which moves the percentiles."""
+"""The share of requests that are slow, which varies and moves the percentiles."""
 _REMEMBERED = 64
 _STEEPNESS = 3.2
-"""Of the log-logistic distribution of latencies."""
+"""Steepness of the log-logistic distribution of latencies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What one version does with its part of the traffic; a dead one (`share` None) is not scraped."""
+    """How one version handles its part of the traffic; one without pods (`share` None) is not scraped."""
 
     share: float | None
-    """Of the service's requests, 0–1; a preview's requests come on top."""
+    """Share of the service's requests, 0–1; the preview's requests come on top."""
     error_ratio: float = 0.0
     latency: float = 0.05
-    """The median, in seconds."""
+    """The median in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many requests there have been, and how many of them failed or were slow."""
+    """Counters of requests: total, failed and slow."""
 
     requests: float = 0.0
     errors: float = 0.0
@@ -52,9 +52,9 @@ class Counts:
 class _Piece:
     behaviour: Behaviour
     before: Counts
-    """At the piece's beginning."""
+    """The counters at the start of the piece."""
     buckets: tuple[float, ...]
-    """The histogram at the piece's beginning."""
+    """The histogram at the start of the piece."""
     fast: tuple[float, ...] = field(default=())
     slow: tuple[float, ...] = field(default=())
 
@@ -64,12 +64,12 @@ class _Piece:
 
 
 def _distribution(median: float) -> tuple[float, ...]:
-    """Which part of the requests is answered within each bound."""
+    """Return the fraction of requests that complete within each bound."""
     return tuple(1.0 if math.isinf(bound) else 1.0 / (1.0 + (bound / median) ** -_STEEPNESS) for bound in BOUNDS)
 
 
 class Stream:
-    """One pod template hash of a service."""
+    """The traffic of one pod template hash of a service."""
 
     def __init__(self, traffic: Traffic, pod_hash: str) -> None:
         self.pod_hash = pod_hash
@@ -80,16 +80,16 @@ class Stream:
 
     @property
     def behaviour(self) -> Behaviour:
-        """What it does now."""
+        """Return the current behaviour."""
         return self._pieces[-1].behaviour
 
     @property
     def since(self) -> float:
-        """When it began to do so."""
+        """Return when the current behaviour began."""
         return self._starts[-1]
 
     def turn(self, behaviour: Behaviour, at: float) -> None:
-        """Behave otherwise from this moment on."""
+        """Change the behaviour from this moment on."""
         if not self._pieces:
             piece = _Piece(behaviour, Counts(), (0.0,) * len(BOUNDS))
         elif self._pieces[-1].behaviour == behaviour:
@@ -101,18 +101,18 @@ class Stream:
         self._buckets.clear()
 
     def forget(self, before: float) -> bool:
-        """Drop what ended before that moment; whether nothing is left."""
+        """Drop pieces that ended before a moment; return whether none remains."""
         while len(self._starts) > 1 and self._starts[1] < before:
             del self._starts[0], self._pieces[0]
         return self._pieces[-1].behaviour.share is None and self._starts[-1] < before
 
     def alive(self, at: float) -> bool:
-        """Whether it is scraped at a moment."""
+        """Return whether it is scraped at a moment."""
         piece = self._piece(at)
         return piece is not None and piece[1].behaviour.share is not None
 
     def lifetime(self, start: float, end: float) -> tuple[float, float] | None:
-        """The part of [start, end] in which it is scraped, None when it is not."""
+        """Return the part of [start, end] in which it is scraped; None if there is none."""
         if self._starts[-1] <= start:
             return (start, end) if self._pieces[-1].behaviour.share is not None else None
         low = high = -math.inf
@@ -125,7 +125,7 @@ class Stream:
         return None if low == -math.inf else (low, high)
 
     def counts(self, at: float) -> Counts:
-        """Its counters at a moment."""
+        """Return its counters at a moment."""
         current = self._piece(at)
         if current is None:
             return Counts()
@@ -140,7 +140,7 @@ class Stream:
         return Counts(before.requests + requests, before.errors + errors, before.slow + slow)
 
     def increase(self, start: float, end: float) -> tuple[float, float]:
-        """Requests and errors in between, without counting from the beginning while nothing has turned."""
+        """Return the requests and errors in between, without counting from the start if one piece covers both."""
         first, last = self._piece(start), self._piece(end)
         if last is None:
             return 0.0, 0.0
@@ -154,7 +154,7 @@ class Stream:
         return requests, behaviour.share * behaviour.error_ratio * self._traffic.errors_between(start, end)
 
     def coded(self, code: str, at: float) -> float:
-        """How many requests were answered with a code."""
+        """Return the number of requests answered with a status code."""
         counts = self.counts(at)
         if code == "500":
             return counts.errors
@@ -162,7 +162,7 @@ class Stream:
         return missing if code == "404" else counts.requests - counts.errors - missing
 
     def buckets(self, at: float) -> tuple[float, ...]:
-        """Its histogram at a moment, remembered for the moments asked last: every bucket is a series of its own."""
+        """Return its histogram at a moment; recent moments are cached, because every bucket is a series of its own."""
         current = self._piece(at)
         if current is None:
             return (0.0,) * len(BOUNDS)
@@ -180,7 +180,7 @@ class Stream:
         return buckets
 
     def bucket_increase(self, start: float, end: float) -> Sequence[float]:
-        """By how much each bucket grew, without building both histograms while nothing has turned in between."""
+        """Return how much each bucket grew, without building both histograms if one piece covers both moments."""
         first, last = self._piece(start), self._piece(end)
         if first is None or last is None or first[1] is not last[1]:
             return [after - before for before, after in zip(self.buckets(start), self.buckets(end), strict=True)]
@@ -196,7 +196,7 @@ class Stream:
 
 
 class Traffic:
-    """One service in one cluster."""
+    """The traffic of one service in one cluster."""
 
     def __init__(self, namespace: str, service: str, mean: float, chance: random.Random, day_starts: float) -> None:
         self.namespace = namespace
@@ -208,19 +208,19 @@ class Traffic:
         self.streams: dict[str, Stream] = {}
 
     def requests_between(self, start: float, end: float) -> float:
-        """How many requests the whole service gets."""
+        """Return the number of requests of the whole service."""
         return self._requests.total(end) - self._requests.total(start)
 
     def errors_between(self, start: float, end: float) -> float:
-        """The same number with ripples of its own, to be made errors of."""
+        """Return the same number with ripples of its own, from which errors are derived."""
         return self._errors.total(end) - self._errors.total(start)
 
     def slow_between(self, start: float, end: float) -> float:
-        """The same number with ripples of its own, to be made slow requests of."""
+        """Return the same number with ripples of its own, from which slow requests are derived."""
         return self._slow.total(end) - self._slow.total(start)
 
     def turn(self, behaviours: Mapping[str, Behaviour], at: float) -> bool:
-        """Split the traffic otherwise from this moment on; whether a stream has come, gone or come back."""
+        """Split the traffic anew from this moment on; return whether a stream appeared, ended or came back."""
         changed = False
         for pod_hash, behaviour in behaviours.items():
             stream = self.streams.get(pod_hash)
@@ -234,14 +234,14 @@ class Traffic:
         return changed
 
     def forget(self, before: float) -> bool:
-        """Drop what ended before that moment; whether a stream is gone."""
+        """Drop what ended before a moment; return whether a stream was removed."""
         dropped = [pod_hash for pod_hash, stream in self.streams.items() if stream.forget(before)]
         for pod_hash in dropped:
             del self.streams[pod_hash]
         return bool(dropped)
 
     def counts_between(self, start: float, end: float) -> Counts:
-        """What all versions together counted."""
+        """Return the counters of all versions together."""
         requests = errors = 0.0
         for stream in self.streams.values():
             more, failed = stream.increase(start, end)
@@ -250,10 +250,10 @@ class Traffic:
         return Counts(requests, errors)
 
     def buckets_between(self, start: float, end: float) -> list[float]:
-        """Their histogram, all together."""
+        """Return the histogram of all versions together."""
         parts = [stream.bucket_increase(start, end) for stream in self.streams.values()]
         return list(parts[0]) if len(parts) == 1 else [sum(column) for column in zip(*parts, strict=True)]
 
     def alive_within(self, start: float, end: float) -> bool:
-        """Whether any version was scraped in [start, end]."""
+        """Return whether any version was scraped within [start, end]."""
         return any(stream.lifetime(start, end) is not None for stream in self.streams.values())

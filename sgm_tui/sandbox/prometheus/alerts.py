@@ -1,7 +1,7 @@
-"""Alerting rules of one cluster, read from its PrometheusRules and evaluated as Prometheus does: pending, then firing.
+"""The alerting rules of one cluster, read from its PrometheusRules and evaluated as Prometheus does.
 
-Rules of services where nothing happens are looked at less often; what already holds when a world begins has held for
-as long as the expression says so.
+Rules of idle services are evaluated less often. What already holds when a world begins has held for as long as its
+expression does.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ EVALUATION = 15.0
 """Virtual seconds between two evaluations."""
 _QUIET_ROUNDS = 16
 _BACK = (60.0, 300.0, 900.0, 3600.0, 6 * 3600.0)
-"""How far back an alert that holds at the beginning is followed, in seconds."""
+"""Seconds into the past for which an alert that holds at the beginning is traced."""
 _KEPT = 64
 _TEMPLATE = re.compile(r"\{\{\s*\$(labels\.(\w+)|value)\s*(?:\|\s*(\w+)\s*)?\}\}")
 
 
 @dataclass(slots=True)
 class Alert:
-    """One element of a rule's vector while it is there."""
+    """An active alert: one element of its rule's vector."""
 
     labels: Labels
     annotations: Mapping[str, str]
     since: float
-    """Virtual moment of the first evaluation it was there."""
+    """Virtual time of the first evaluation in which it was active."""
     value: float
     fired: float | None = None
-    """When it had been there for long enough."""
+    """When its `for` duration was over; None while it is pending."""
     ended: float | None = None
 
     @property
     def state(self) -> str:
-        """pending or firing."""
+        """Return pending or firing."""
         return "pending" if self.fired is None else "firing"
 
     def written(self, stamp: Callable[[float], str]) -> dict[str, Any]:
-        """As the HTTP API has it."""
+        """Return the alert as the HTTP API represents it."""
         return {
             "labels": dict(self.labels),
             "annotations": dict(self.annotations),
@@ -61,7 +61,7 @@ class Alert:
 
 @dataclass(slots=True)
 class Rule:
-    """One rule of a group."""
+    """An alerting or recording rule of a group."""
 
     namespace: str
     name: str
@@ -77,14 +77,14 @@ class Rule:
 
     @property
     def state(self) -> str:
-        """The strongest state of its alerts."""
+        """Return the most severe state of its alerts."""
         states = {one.state for one in self.active.values()}
         return "firing" if "firing" in states else "pending" if states else "inactive"
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rules evaluated together."""
+    """A group of rules that are evaluated together."""
 
     name: str
     file: str
@@ -95,7 +95,7 @@ class Alerts:
     """The rule manager of one cluster's Prometheus."""
 
     def __init__(self, source: Source, store: ObjectStore, lively: Callable[[str], bool]) -> None:
-        """`lively` tells whether something unusual goes on in a namespace."""
+        """Watch the rules in `store`; `lively` says whether something unusual happens in a namespace."""
         self._source = source
         self._store = store
         self._lively = lively
@@ -110,16 +110,16 @@ class Alerts:
 
     @property
     def groups(self) -> list[Group]:
-        """Every group of rules, in the order of their files."""
+        """Return every group of rules, in the order of their files."""
         return [group for _, groups in sorted(self._groups.items()) for group in groups]
 
     @property
     def active(self) -> list[Alert]:
-        """Everything pending or firing."""
+        """Return every pending or firing alert."""
         return [alert for rule in self._rules() for alert in rule.active.values()]
 
     def families(self) -> dict[str, Family]:
-        """The synthetic series of alerts."""
+        """Return the synthetic series `ALERTS` and `ALERTS_FOR_STATE`."""
         return {"ALERTS": self._states, "ALERTS_FOR_STATE": self._beginnings}
 
     def step(self, now: float) -> None:
@@ -249,7 +249,7 @@ class Alerts:
 
 
 def _duration(text: object) -> float:
-    """Seconds of a Prometheus duration; what is none holds at once."""
+    """Return the seconds of a Prometheus duration; 0 for what is not one."""
     try:
         return float(parse_duration(str(text)).total_seconds()) if text else 0.0
     except ValueError:
@@ -261,7 +261,7 @@ def _while(start: float, end: float, value: float) -> Callable[[float], float | 
 
 
 def scientific(value: float) -> str:
-    """A number as the HTTP API writes an alert's value: 4e-01."""
+    """Format a number as the HTTP API writes an alert's value: 4e-01."""
     if not math.isfinite(value):
         return number_text(value)
     mantissa, _, exponent = f"{Decimal(repr(value)).normalize():e}".partition("e")

@@ -1,6 +1,6 @@
-"""Prometheus' HTTP API of every embedded cluster, one prefix a cluster.
+"""Prometheus' HTTP API for every embedded cluster, under one prefix each.
 
-Parameters, refusals and envelopes are the recorded ones of Prometheus 2.42; what is computed is the query engine's.
+Parameters, refusals and envelopes are as recorded from Prometheus 2.42.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Reply:
-    """One request to one cluster's Prometheus."""
+    """One request to the Prometheus of one cluster."""
 
     def __init__(self, cluster: ClusterLoad, load: Load, parameters: Mapping[str, Sequence[str]]) -> None:
         self.cluster = cluster
@@ -53,20 +53,20 @@ class _Reply:
         self._parameters = parameters
 
     def parameter(self, name: str) -> str:
-        """The first value of a parameter, "" when it is not given."""
+        """Return the first value of a parameter; "" if it is missing."""
         values = self._parameters.get(name)
         return values[0] if values else ""
 
     def many(self, name: str) -> Sequence[str]:
-        """Every value of a parameter."""
+        """Return every value of a parameter."""
         return self._parameters.get(name, ())
 
     def now(self) -> float:
-        """The Unix time this Prometheus has."""
+        """Return the current Unix time of this Prometheus."""
         return self.cluster.series.wall(self._clock.now)
 
     def time(self, name: str, default: float) -> float:
-        """A point in time: Unix seconds or RFC 3339."""
+        """Return a point in time, given as Unix seconds or RFC 3339."""
         text = self.parameter(name)
         if not text:
             return default
@@ -76,7 +76,7 @@ class _Reply:
         return moment
 
     def bound(self, name: str) -> float:
-        """A point in time that must be given."""
+        """Return a required point in time."""
         text = self.parameter(name)
         moment = _moment(text)
         if moment is None:
@@ -84,7 +84,7 @@ class _Reply:
         return moment
 
     def duration(self, name: str) -> float:
-        """Seconds, or a duration such as 5m."""
+        """Return a duration in seconds, given as a number or such as 5m."""
         text = self.parameter(name)
         seconds = _duration(text)
         if seconds is None:
@@ -92,7 +92,7 @@ class _Reply:
         return seconds
 
     def stamp(self, moment: float) -> str:
-        """A virtual moment as RFC 3339 with nanoseconds."""
+        """Format a virtual time as RFC 3339 with nanoseconds."""
         wall = datetime.fromtimestamp(self.cluster.series.wall(moment), UTC)
         return wall.strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
 
@@ -154,7 +154,7 @@ def _deadline(reply: _Reply) -> None:
 
 
 def _evaluated(ask: Callable[[], promql.Answer]) -> promql.Answer:
-    """Refusals of the query itself name the parameter."""
+    """Evaluate a query; its own refusals name the parameter."""
     try:
         return ask()
     except PromqlError as error:
@@ -164,7 +164,7 @@ def _evaluated(ask: Callable[[], promql.Answer]) -> promql.Answer:
 
 
 def _matched(reply: _Reply, selectors: Iterable[str]) -> list[Series]:
-    """The series alive between start and end that any selector fits."""
+    """Return the series that exist between start and end and match any selector."""
     end = reply.time("end", reply.now())
     start = reply.time("start", end - LOOKBACK)
     source = reply.cluster.series
@@ -367,9 +367,9 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def routes(load: Load, faults: Mapping[str, KubeFaults] | None = None) -> web.Application:
-    """The Prometheus of every cluster, to be mounted with `add_subapp("/prometheus", …)`.
+    """Return the application to mount with `add_subapp("/prometheus", …)`.
 
-    A cluster whose API server hangs takes its Prometheus along.
+    If the API server of a cluster hangs, its Prometheus hangs too.
     """
 
     def served(handler: Callable[[web.Request, ClusterLoad], Awaitable[web.Response]]) -> Handler:

@@ -1,6 +1,6 @@
-"""What kube-state-metrics, the kubelet and the Rollouts controller would export of a cluster's objects.
+"""The metrics that kube-state-metrics, the kubelet and the Rollouts controller export of a cluster's objects.
 
-These are read from the objects as they are; their past is taken to have been the same since they were made.
+They are derived from the current objects, whose past is assumed to have been the same since their creation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STATE = {"job": "kube-state-metrics"}
 
 
 def families(store: ObjectStore, clock: Clock) -> dict[str, Family]:
-    """Every metric of these, by name."""
+    """Return every metric by its name."""
     return {name: _family(store, clock, name, kind, rows) for name, (kind, rows) in _METRICS.items()}
 
 

@@ -1,6 +1,6 @@
-"""The phases every Rollout of a cluster went through, as its controller exported them: `rollout_info`.
+"""The phases of every Rollout over time, as the controller exports them: `rollout_info`.
 
-Before the start everything was at rest; Prometheus keeps fifteen days of that. From then on every phase is noted.
+Before the start all Rollouts were healthy for as long as Prometheus keeps data. From then on every phase is recorded.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from sgm_tui.sandbox.prometheus.series import Gauge
 from sgm_tui.sandbox.promql.values import NAME, labels_of
 
 RETENTION = 15 * 86400.0
-"""Seconds Prometheus keeps what it has scraped, its default."""
+"""Seconds for which Prometheus keeps samples, by default."""
 _WORDS = {"Healthy": "Completed", "Degraded": "Error", "Progressing": "Progressing", "Paused": "Paused"}
-"""`rollout_info` speaks of phases in words of its own."""
+"""The words `rollout_info` uses for phases."""
 _MOST = 500
-"""Phases that are remembered of one Rollout."""
+"""The most phases kept of one Rollout."""
 
 
 class Phases:
-    """Which phase each Rollout was in when; a family of series."""
+    """The phase of each Rollout over time, as a family of series."""
 
     def __init__(self, store: ObjectStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._past: dict[str, list[tuple[float, str]]] = {}
-        """uid → since when which phase, oldest first."""
+        """uid → (start, phase), oldest first."""
 
     def note(self, rollout: KubeObject, *, is_deleted: bool = False) -> None:
-        """A Rollout was written, or is gone."""
+        """Record that a Rollout was written or deleted."""
         uid = rollout["metadata"]["uid"]
         if is_deleted:
             self._past.pop(uid, None)
@@ -48,7 +48,7 @@ class Phases:
             past.append((now if now > 0 else -RETENTION, phase))
 
     def family(self, namespace: str | None) -> Iterator[Gauge]:
-        """One series for each phase a Rollout was in."""
+        """Return one series for each phase each Rollout has been in."""
         for rollout in self._store.list("Rollout", namespace):
             past = self._past.get(rollout["metadata"]["uid"], [])
             strategy = next(iter(rollout["spec"].get("strategy") or {"none": None}))
@@ -70,6 +70,6 @@ def _phase(rollout: KubeObject) -> str:
 
 
 def _at(past: list[tuple[float, str]], moment: float) -> str | None:
-    """The phase at a moment; None before the first."""
+    """Return the phase at a moment; None before the first."""
     at = bisect_right(past, moment, key=lambda one: one[0])
     return past[at - 1][1] if at else None

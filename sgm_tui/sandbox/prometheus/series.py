@@ -1,7 +1,7 @@
-"""The series of one cluster as Prometheus would have scraped them: counters, histograms and the chart's rules.
+"""The series of one cluster as Prometheus would have scraped them: counters, histograms and recording rules.
 
-Values are computed when somebody asks, at the moments Prometheus would have scraped. The chart's recording rules are
-answered directly instead of through their expressions: everybody's dashboard asks for them all the time.
+Values are computed when they are queried, for the times Prometheus would have scraped. The chart's recording rules are
+computed directly instead of from their expressions, because every dashboard queries them all the time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sgm_tui.sandbox.promql.values import NAME, Edges, Labels, Matcher, PromqlEr
 SCRAPE = 15.0
 """Virtual seconds between two scrapes, the chart's default."""
 _WINDOW = 300.0
-"""Of the recording rules."""
+"""The range of the recording rules, in seconds."""
 _CODES = ("200", "404", "500")
 _BOUND_LABELS = ["+Inf" if math.isinf(bound) else f"{bound:g}" for bound in BOUNDS]
 _HASH_LABEL = HASH.replace("-", "_")
@@ -29,19 +29,19 @@ Read = Callable[[float], float]
 
 
 def tick(moment: float) -> float:
-    """The newest scrape at a moment."""
+    """Return the time of the newest scrape at a moment."""
     if moment == -math.inf:
         return moment
     return math.floor(moment / SCRAPE) * SCRAPE
 
 
 def ticks(start: float, end: float) -> list[float]:
-    """Every scrape in [start, end]."""
+    """Return the times of all scrapes in [start, end]."""
     return [number * SCRAPE for number in range(math.ceil(start / SCRAPE), math.floor(end / SCRAPE) + 1)]
 
 
 class Counter:
-    """A counter of one version; it never resets, because versions are counted, not pods."""
+    """A counter of one version; it never resets, because it counts the version and not its pods."""
 
     __slots__ = ("_read", "_stream", "labels")
 
@@ -51,21 +51,21 @@ class Counter:
         self._read = read
 
     def at(self, moment: float) -> float | None:
-        """The newest sample, None as soon as the version is gone."""
+        """Return the newest sample; None after the version is gone."""
         scraped_at = tick(moment)
         return self._read(scraped_at) if self._stream.alive(scraped_at) else None
 
     def sampled_at(self, moment: float) -> float:
-        """The newest scrape."""
+        """Return the time of the newest scrape."""
         return tick(moment)
 
     def samples(self, start: float, end: float) -> tuple[list[float], list[float]]:
-        """One a scrape while the version lived."""
+        """Return one sample a scrape while the version existed."""
         moments = [one for one in ticks(start, end) if self._stream.alive(one)]
         return moments, [self._read(one) for one in moments]
 
     def edges(self, start: float, end: float) -> Edges | None:
-        """First and last sample."""
+        """Return the first and the last sample."""
         lifetime = self._stream.lifetime(start, end)
         if lifetime is None:
             return None
@@ -78,7 +78,7 @@ class Counter:
 
 
 class Gauge:
-    """Anything that is there from a moment on and read at every scrape."""
+    """A gauge that exists from a moment on and is read at every scrape."""
 
     __slots__ = ("_read", "labels")
 
@@ -87,20 +87,20 @@ class Gauge:
         self._read = read
 
     def at(self, moment: float) -> float | None:
-        """The newest sample, None while there is nothing to read."""
+        """Return the newest sample; None while there is nothing to read."""
         return self._read(tick(moment))
 
     def sampled_at(self, moment: float) -> float:
-        """The newest scrape."""
+        """Return the time of the newest scrape."""
         return tick(moment)
 
     def samples(self, start: float, end: float) -> tuple[list[float], list[float]]:
-        """One a scrape."""
+        """Return one sample a scrape."""
         samples = [(one, value) for one in ticks(start, end) if (value := self._read(one)) is not None]
         return [one for one, _ in samples], [value for _, value in samples]
 
     def edges(self, start: float, end: float) -> Edges | None:
-        """First and last sample, where every fall is taken for a reset."""
+        """Return the first and the last sample, with every decrease counted as a reset."""
         moments, values = self.samples(start, end)
         if not moments:
             return None
@@ -109,11 +109,11 @@ class Gauge:
 
 
 Family = Callable[[str | None], Iterable[Series]]
-"""The series of one metric in one namespace, or in all."""
+"""Return the series of one metric in one namespace, or in all."""
 
 
 class ClusterSeries:
-    """Everything one cluster's Prometheus knows; a `Source` for the query engine."""
+    """All series of one cluster's Prometheus; a `Source` of the query engine."""
 
     def __init__(self, clock: Clock, stored_revision: Callable[[], int]) -> None:
         self._clock = clock
@@ -125,45 +125,45 @@ class ClusterSeries:
 
     @property
     def revision(self) -> int:
-        """Changes whenever series appear or disappear."""
+        """Return a number that changes when series appear or disappear."""
         return self._stored_revision() * 1_000_003 + self._changes
 
     @property
     def newest(self) -> float:
-        """The present."""
+        """Return the current virtual time."""
         return self._clock.now
 
     @property
     def names(self) -> list[str]:
-        """Every metric there may be."""
+        """Return the name of every metric."""
         return sorted(self._families)
 
     def wall(self, moment: float) -> float:
-        """Unix time of a virtual moment."""
+        """Return the Unix time of a virtual time."""
         return self._epoch + (moment / self._clock.speed if moment > 0 else moment)
 
     def virtual(self, wall: float) -> float:
-        """The virtual moment of a Unix time."""
+        """Return the virtual time of a Unix time."""
         elapsed = wall - self._epoch
         return elapsed * self._clock.speed if elapsed > 0 else elapsed
 
     def add(self, families: Mapping[str, Family]) -> None:
-        """Metrics from elsewhere."""
+        """Add metrics from other exporters."""
         self._families.update(families)
 
     def show(self, traffic: Traffic) -> None:
-        """The traffic's versions are other ones than before."""
+        """Show a service whose versions changed."""
         self._changes += 1
         self._by_namespace.setdefault(traffic.namespace, {})[traffic.service] = _Shown(traffic)
 
     def hide(self, traffic: Traffic) -> None:
-        """The service is gone."""
+        """Remove a service."""
         self._changes += 1
         services = self._by_namespace.get(traffic.namespace, {})
         services.pop(traffic.service, None)
 
     def select(self, matchers: Sequence[Matcher]) -> list[Series]:
-        """All series whose labels fit."""
+        """Return all series whose labels match."""
         tests = [_test(one) for one in matchers if one.name != NAME]
         namespace = next((one.value for one in matchers if one.name == "namespace" and one.op == "="), None)
         return [
@@ -216,14 +216,14 @@ def _fits(labels: Labels, tests: Sequence[_Test]) -> bool:
 
 
 class _Shown:
-    """The series of one service, each metric's made when somebody first asks for it."""
+    """The series of one service, built per metric when they are first queried."""
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
         self._series: dict[str, list[Series]] = {}
 
     def of(self, metric: str) -> list[Series]:
-        """The series of one metric."""
+        """Return the series of one metric."""
         series = self._series.get(metric)
         if series is None:
             series = self._series[metric] = _METRICS[metric](self._traffic, metric)
@@ -276,7 +276,7 @@ def _bucket(stream: Stream, number: int) -> Read:
 
 
 def _seconds(stream: Stream) -> Read:
-    """Time spent answering; the mean is a little above the median."""
+    """Return the total time spent on responses; the mean is a little above the median."""
     return lambda at: stream.counts(at).requests * stream.behaviour.latency * 1.3
 
 
@@ -303,7 +303,7 @@ _RULES: Mapping[str, Callable[[Traffic, float], float]] = {
     "sgm:errors:ratio5m": _ratio,
     "sgm:latency:p99_5m": _p99,
 }
-"""The chart's recording rules."""
+"""Series by the name of the chart's recording rule."""
 _METRICS: Mapping[str, Callable[[Traffic, str], list[Series]]] = {
     "http_requests_total": _requests,
     "http_request_duration_seconds_bucket": _buckets,

@@ -1,7 +1,7 @@
-"""The load on the embedded fleet and what it shows in metrics: every cluster's Prometheus, behind its HTTP API.
+"""The load on the embedded fleet and the Prometheus of every cluster that measures it.
 
-Services get requests on a daily curve of their own; who answers them is read from the ReplicaSets as they are, how
-well depends on the version's defects and on how many pods share the work. The same seed gives the same numbers.
+Every service has a daily curve of requests. The ReplicaSets decide which version answers them; its defects and the
+number of pods decide how well. The same seed gives the same numbers.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from sgm_tui.sandbox.promql.compiler import VectorNode
 from sgm_tui.sandbox.promql.engine import PromqlError, vector_of
 
 _STAGE_LOAD = {"dev": 0.04, "staging": 0.15}
-"""How much of a prod cluster's traffic the other stages see."""
+"""The traffic of the other stages, relative to a prod cluster."""
 _REMEMBERED = timedelta(hours=2)
-"""How far back metrics go once a version is gone, in wall time."""
+"""Seconds of wall time for which the metrics of a removed version are kept."""
 _FORGET_EVERY = 300.0
 _LIVELY = 900.0
-"""Virtual seconds after a change in which a service's rules are evaluated at every turn."""
+"""Virtual seconds after a change in which a service's rules are evaluated at every step."""
 _UNHEALTHY = 0.004
 _QUERIES = 256
 _HOURS_AHEAD = {"eu": 1, "us": -6, "ap": 9, "sa": -3, "me": 3, "in": 5, "jp": 9, "ca": -5}
-"""The time of day where a cluster stands, against UTC."""
+"""Hours of a cluster's local time ahead of UTC."""
 
 Key = tuple[str, str]
 
@@ -42,7 +42,7 @@ class Defect:
     """What is wrong with a version."""
 
     stages: frozenset[str]
-    """Where it shows."""
+    """The stages in which the defect shows."""
     error_ratio: float
     latency_factor: float = 1.0
 
@@ -77,7 +77,7 @@ class ClusterLoad:
             self._note("ADDED", "Rollout", rollout)
 
     def step(self) -> None:
-        """Notice what has changed in the cluster, then evaluate the rules that are due."""
+        """Apply the changes in the cluster, then evaluate the rules that are due."""
         now = self._clock.now
         if self._dirty:
             at = now if self._began else ALWAYS
@@ -91,7 +91,7 @@ class ClusterLoad:
             self._forget(now - _REMEMBERED.total_seconds() * max(1.0, self._clock.speed))
 
     def measure(self, query: str) -> list[float]:
-        """The values of a query's vector now, as an analysis sees them.
+        """Return the current values of a query's vector, as an analysis sees them.
 
         Raises:
             PromqlError: Prometheus refuses the query; the text is what its client library says.
@@ -111,7 +111,7 @@ class ClusterLoad:
         return ready
 
     def requests_per_second(self, namespace: str, service: str) -> float:
-        """The mean over the last minute; 0 for what gets no requests."""
+        """Return the mean of the last minute; 0 without requests."""
         traffic = self._traffics.get((namespace, service))
         now = self._clock.now
         return traffic.counts_between(now - 60.0, now).requests / 60.0 if traffic else 0.0
@@ -157,7 +157,7 @@ class ClusterLoad:
         return Traffic(namespace, service, mean, here, -of_day)
 
     def _behaves(self, traffic: Traffic) -> Behaves:
-        """How a version of this service answers; one pod more or less of what is usual shows in its latency."""
+        """Return how a version of this service behaves; one pod more or less than usual shows in its latency."""
         chance = random.Random(f"{self._seed}:{traffic.service}:quality")
         median, errors = chance.uniform(0.018, 0.055), chance.uniform(0.0002, 0.0012)
         scaler = self._store.get("HorizontalPodAutoscaler", traffic.namespace, traffic.service)
@@ -173,7 +173,7 @@ class ClusterLoad:
         return behaves
 
     def _lively(self, namespace: str) -> bool:
-        """Whether a service's rules deserve a look at every turn."""
+        """Return whether the rules of a service are evaluated at every step."""
         return namespace in self._unhealthy or self._clock.now - self._changed.get(namespace, ALWAYS) < _LIVELY
 
     def _forget(self, before: float) -> None:
@@ -198,7 +198,7 @@ class Load:
         seed: str,
         defects: Mapping[Key, Defect],
     ) -> None:
-        """`stages` by cluster; `defects` by service and version, may grow."""
+        """Start with `stages` by cluster; `defects` by service and version may grow later."""
         self.clusters = {
             name: ClusterLoad(name, stages.get(name, ""), store, clock, seed=seed, defects=defects)
             for name, store in stores.items()
@@ -206,12 +206,12 @@ class Load:
         self.clock = clock
 
     def step(self) -> None:
-        """Notice what has changed everywhere."""
+        """Apply the changes in every cluster."""
         for cluster in self.clusters.values():
             cluster.step()
 
     def measure(self, cluster: str) -> Callable[[str], list[float]]:
-        """What an analysis of that cluster asks."""
+        """Return the function that runs the queries of a cluster's analyses."""
         return self.clusters[cluster].measure
 
 

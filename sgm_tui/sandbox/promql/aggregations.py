@@ -1,4 +1,4 @@
-"""PromQL aggregations: many elements of a vector become one a group, or the few that stand out."""
+"""PromQL aggregations: reduce the elements of each group to one, or select the most extreme."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Grouping = Callable[[Labels], Labels]
 
 
 def grouping(labels: Sequence[str], *, without: bool) -> Grouping:
-    """What a `by` or `without` clause leaves of an element's labels, remembered an element."""
+    """Return the function that keeps the labels of a `by` or `without` clause, with a cache."""
     chosen = frozenset(labels)
     groups: dict[Labels, Labels] = {}
 
@@ -55,7 +55,7 @@ REDUCTIONS: Mapping[str, Callable[[Sequence[float]], float]] = {
 
 
 def grouped(vector: Vector, group: Grouping) -> dict[Labels, list[float]]:
-    """The values of each group, in the order the groups appear."""
+    """Return the values of each group, in the order in which the groups appear."""
     groups: dict[Labels, list[float]] = {}
     for labels, value in vector:
         key = group(labels)
@@ -68,17 +68,17 @@ def grouped(vector: Vector, group: Grouping) -> dict[Labels, list[float]]:
 
 
 def reduced(vector: Vector, group: Grouping, reduce: Callable[[Sequence[float]], float]) -> Vector:
-    """One element a group."""
+    """Return one element for each group."""
     return [(labels, reduce(values)) for labels, values in grouped(vector, group).items()]
 
 
 def quantiles(vector: Vector, group: Grouping, fraction: float) -> Vector:
-    """The quantile of each group."""
+    """Return the quantile of each group."""
     return [(labels, quantile(fraction, values)) for labels, values in grouped(vector, group).items()]
 
 
 def outstanding(vector: Vector, group: Grouping, count: float, *, greatest: bool) -> Vector:
-    """`topk` and `bottomk`: the elements themselves, the most extreme of each group first."""
+    """Apply `topk` or `bottomk`: return the elements themselves, the most extreme of each group first."""
     limit = 0 if math.isnan(count) else max(0, int(count))
     groups: dict[Labels, Vector] = {}
     for element in vector:
@@ -92,7 +92,7 @@ def outstanding(vector: Vector, group: Grouping, count: float, *, greatest: bool
 
 
 def counted(vector: Vector, group: Grouping, label: str, write: Callable[[float], str]) -> Vector:
-    """`count_values`: how many elements of a group have each value."""
+    """Apply `count_values`: count how many elements of a group have each value."""
     counts: dict[Labels, float] = {}
     for labels, value in vector:
         key = labels_of({**dict(group(labels)), label: write(value)})

@@ -1,6 +1,6 @@
-"""A PromQL syntax tree to functions of a moment, made once a query and called once a step.
+"""Compile a PromQL syntax tree to functions of time: once for each query, called once for each step.
 
-Selectors look up their series once and again only after series have come or gone, so a step costs no matching.
+Selectors look up their series again only after series appeared or disappeared, so that a step matches no labels.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ VectorNode = Callable[[float], Vector]
 MatrixNode = Callable[[float], list[Window]]
 
 LOOKBACK = 300.0
-"""Seconds for which a sample counts as the newest."""
+"""Seconds for which a sample counts as current."""
 _SUBQUERY_STEP = 60.0
-"""Seconds; Prometheus' default evaluation interval."""
+"""Prometheus' default evaluation interval in seconds."""
 _SET_OPERATORS = frozenset({"and", "or", "unless"})
 _OPERATORS: Mapping[Any, Literal["=", "!=", "=~", "!~"]] = {
     str(MatchOp.Equal): "=",
@@ -70,7 +70,7 @@ _RETURNS: Mapping[str, Kind] = {
 
 
 def kind_of(expression: Any) -> Kind:
-    """What an expression yields."""
+    """Return the type an expression yields."""
     match expression:
         case NumberLiteral():
             return "scalar"
@@ -89,7 +89,7 @@ def kind_of(expression: Any) -> Kind:
 
 
 def matchers_of(selector: Any) -> list[Matcher]:
-    """The conditions of a selector, its metric name among them."""
+    """Return the matchers of a selector, its metric name included."""
     if selector.matchers.or_matchers:
         raise unsupported("`or` between label matchers")
     matchers = [Matcher(one.name, _OPERATORS[str(one.op)], one.value) for one in selector.matchers.matchers]
@@ -97,12 +97,12 @@ def matchers_of(selector: Any) -> list[Matcher]:
 
 
 def unsupported(what: str) -> PromqlError:
-    """This evaluator is a model of Prometheus, not all of it."""
+    """Return the refusal of what this model of Prometheus does not implement."""
     return PromqlError("execution", f"{what} is not supported by this Prometheus")
 
 
 class Compiler:
-    """Makes the functions of one query; `begin` and `end` are what `@ start()` and `@ end()` mean."""
+    """Compile one query; `begin` and `end` are the times of `@ start()` and `@ end()`."""
 
     def __init__(self, source: Source, begin: float, end: float) -> None:
         self._source = source
@@ -110,7 +110,7 @@ class Compiler:
         self._end = end
 
     def scalar(self, expression: Any) -> ScalarNode:
-        """An expression of that kind."""
+        """Compile an expression of this type."""
         match expression:
             case NumberLiteral():
                 value: float = expression.val
@@ -139,7 +139,7 @@ class Compiler:
         raise unsupported(f"function {name}()")
 
     def vector(self, expression: Any) -> VectorNode:
-        """An expression of that kind."""
+        """Compile an expression of this type."""
         match expression:
             case ParenExpr():
                 return self.vector(expression.expr)
@@ -157,7 +157,7 @@ class Compiler:
         raise unsupported("this vector expression")
 
     def matrix(self, expression: Any) -> MatrixNode:
-        """An expression of that kind."""
+        """Compile an expression of this type."""
         match expression:
             case ParenExpr():
                 return self.matrix(expression.expr)
@@ -177,7 +177,7 @@ class Compiler:
         raise unsupported("this range expression")
 
     def _looked_up(self, selector: Any) -> Callable[[], list[Series]]:
-        """The series of a selector, looked up again when there may be others."""
+        """Return a function that yields a selector's series, looked up again when they may have changed."""
         matchers = matchers_of(selector)
         source = self._source
         revision = -1
@@ -192,7 +192,7 @@ class Compiler:
         return series
 
     def _moment(self, expression: Any) -> Callable[[float], float]:
-        """When an expression with `offset` and `@` looks."""
+        """Return the function that applies `offset` and `@` to the evaluation time."""
         offset = expression.offset.total_seconds() if expression.offset is not None else 0.0
         if expression.at is None:
             return (lambda at: at - offset) if offset else (lambda at: at)
@@ -204,7 +204,7 @@ class Compiler:
         return lambda _: fixed - offset
 
     def _looked_at(self, moment: float) -> float:
-        """Where the newest sample of a moment is looked for: the present, for what is not far in the future."""
+        """Return the time whose newest sample counts: the present, if the moment is slightly in the future."""
         newest = self._source.newest
         if moment <= newest:
             return moment
@@ -310,22 +310,22 @@ class Compiler:
         return apply
 
     def quantile_over_time(self, arguments: list[Any]) -> VectorNode:
-        """`quantile_over_time(fraction, range)`."""
+        """Compile `quantile_over_time(fraction, range)`."""
         fraction = self.scalar(arguments[0])
         return lambda at: self._ranged(arguments[1], over_time(fraction(at)))(at)
 
     def predict_linear(self, arguments: list[Any]) -> VectorNode:
-        """`predict_linear(range, seconds)`."""
+        """Compile `predict_linear(range, seconds)`."""
         ahead = self.scalar(arguments[1])
         return lambda at: self._ranged(arguments[0], lambda window: predicted(window, ahead(at)))(at)
 
     def histogram_quantile(self, arguments: list[Any]) -> VectorNode:
-        """`histogram_quantile(fraction, buckets)`."""
+        """Compile `histogram_quantile(fraction, buckets)`."""
         fraction, inner = self.scalar(arguments[0]), self.vector(arguments[1])
         return lambda at: functions.histogram_quantile(fraction(at), inner(at))
 
     def clamp(self, arguments: list[Any], low: int | None = 1, high: int | None = 2) -> VectorNode:
-        """`clamp`, `clamp_min`, `clamp_max`: which arguments are the bounds."""
+        """Compile `clamp`, `clamp_min` or `clamp_max`; `low` and `high` are the positions of the bounds."""
         inner = self.vector(arguments[0])
         least = self.scalar(arguments[low]) if low else lambda _: -math.inf
         most = self.scalar(arguments[high]) if high else lambda _: math.inf
@@ -337,18 +337,18 @@ class Compiler:
         return clamp
 
     def rounded(self, arguments: list[Any]) -> VectorNode:
-        """`round(vector, to)`."""
+        """Compile `round(vector, to)`."""
         inner = self.vector(arguments[0])
         to = self.scalar(arguments[1]) if len(arguments) > 1 else lambda _: 1.0
         return lambda at: functions.mapped(inner(at), functions.rounded(to(at)))
 
     def vector_of(self, arguments: list[Any]) -> VectorNode:
-        """`vector(scalar)`."""
+        """Compile `vector(scalar)`."""
         number = self.scalar(arguments[0])
         return lambda at: [((), number(at))]
 
     def ordered(self, arguments: list[Any], *, falling: bool) -> VectorNode:
-        """`sort` and `sort_desc`: NaN comes last in both."""
+        """Compile `sort` or `sort_desc`; NaN comes last in both."""
         inner = self.vector(arguments[0])
 
         def order(element: tuple[Labels, float]) -> tuple[bool, float]:
@@ -358,12 +358,12 @@ class Compiler:
         return lambda at: sorted(inner(at), key=order)
 
     def absent(self, arguments: list[Any]) -> VectorNode:
-        """`absent(vector)`: the labels are what the selector asks to be equal."""
+        """Compile `absent(vector)`; its labels are those that the selector requires to be equal."""
         inner, labels = self.vector(arguments[0]), _asked_labels(arguments[0])
         return lambda at: [] if inner(at) else [(labels, 1.0)]
 
     def absent_over_time(self, arguments: list[Any]) -> VectorNode:
-        """`absent_over_time(range)`."""
+        """Compile `absent_over_time(range)`."""
         windows, labels = self.matrix(arguments[0]), _asked_labels(arguments[0])
 
         def absent(at: float) -> Vector:
@@ -373,7 +373,7 @@ class Compiler:
         return absent
 
     def timestamp(self, arguments: list[Any]) -> VectorNode:
-        """`timestamp(vector)`: when a selector's samples were taken, the evaluation's time for all else."""
+        """Compile `timestamp(vector)`: the times of a selector's samples, and the evaluation time for all else."""
         argument = arguments[0]
         while isinstance(argument, ParenExpr):
             argument = argument.expr
@@ -390,13 +390,13 @@ class Compiler:
         return timestamps
 
     def label_replace(self, arguments: list[Any]) -> VectorNode:
-        """`label_replace(vector, target, replacement, source, pattern)`."""
+        """Compile `label_replace(vector, target, replacement, source, pattern)`."""
         inner = self.vector(arguments[0])
         target, replacement, source, pattern = (_text(one) for one in arguments[1:5])
         return lambda at: functions.label_replace(inner(at), target, replacement, source, pattern)
 
     def label_join(self, arguments: list[Any]) -> VectorNode:
-        """`label_join(vector, target, separator, sources…)`."""
+        """Compile `label_join(vector, target, separator, sources…)`."""
         inner = self.vector(arguments[0])
         target, separator, *sources = (_text(one) for one in arguments[1:])
         return lambda at: functions.label_join(inner(at), target, separator, sources)
@@ -422,7 +422,7 @@ _CALLS: Mapping[str, Callable[[Compiler, list[Any]], VectorNode]] = {
 
 
 def number_text(value: float) -> str:
-    """A value as Prometheus writes it."""
+    """Format a value as Prometheus writes it."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -431,7 +431,7 @@ def number_text(value: float) -> str:
 
 
 def selectors_of(expression: Any) -> Iterator[Any]:
-    """Every vector selector of an expression."""
+    """Return every vector selector of an expression."""
     match expression:
         case VectorSelector():
             yield expression

@@ -1,4 +1,4 @@
-"""Prometheus' query engine over any source of series: instant and range queries, answered as the HTTP API has them."""
+"""Prometheus' query engine over any source of series: instant and range queries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sgm_tui.sandbox.promql.values import Labels, PromqlError, Source, Vector
 __all__ = ["Answer", "PromqlError", "instant", "number_text", "ranged", "vector_of"]
 
 MOST_POINTS = 11_000
-"""Of one series in one answer."""
+"""The most points of one series in one answer."""
 
 _PATIENCE = 2.0
 """Real seconds a range query may take; everything else of the fleet waits meanwhile."""
@@ -23,17 +23,17 @@ Points = list[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The result of a query; times are Unix time."""
+    """The result of a query; its times are Unix times."""
 
     kind: Kind
     vector: Vector
-    """Of an instant query; a scalar is one element without labels."""
+    """The result of an instant query; a scalar is one element without labels."""
     matrix: list[tuple[Labels, Points]]
     at: float
     text: str = ""
 
     def data(self) -> dict[str, Any]:
-        """`data` of the HTTP API."""
+        """Return `data` of the HTTP API."""
         at = round(self.at, 3)
         result: Any
         match self.kind:
@@ -52,7 +52,7 @@ class Answer:
 
 
 def vector_of(source: Source, query: str) -> VectorNode:
-    """A query that yields a vector, made ready to be asked at any virtual moment; a scalar counts as one element.
+    """Compile a query that yields a vector, to be evaluated at any virtual time; a scalar is one element.
 
     Raises:
         PromqlError: it cannot be parsed, or yields something else.

@@ -1,4 +1,4 @@
-"""PromQL functions of an instant vector: arithmetic, label changes, histograms and calendars."""
+"""PromQL functions of instant vectors: arithmetic, labels, histograms and calendars."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Number = Callable[[float], float]
 
 
 def _guarded(function: Number, impossible: float = math.nan) -> Number:
-    """Where mathematics has no answer, floating point has one."""
+    """Wrap a function so that it returns what floating point returns where mathematics has no answer."""
 
     def guarded(value: float) -> float:
         try:
@@ -48,22 +48,22 @@ NUMBERS: Mapping[str, Number] = {
     "sqrt": _guarded(math.sqrt),
     "sgn": _sign,
 }
-"""Functions of each value by itself."""
+"""Functions of a single value, by name."""
 
 
 def mapped(vector: Vector, function: Number) -> Vector:
-    """Every value through a function; the names go."""
+    """Apply a function to every value, and drop the metric names."""
     return distinct([(without_name(labels), function(value)) for labels, value in vector])
 
 
 def rounded(to: float) -> Number:
-    """To the nearest multiple, halves up."""
+    """Return the function that rounds to the nearest multiple, halves up."""
     inverse = 1.0 / to if to else math.nan
     return lambda value: value if not math.isfinite(value) else math.floor(value * inverse + 0.5) / inverse
 
 
 def clamped(low: float, high: float) -> Number:
-    """Into an interval; what is no number stays none."""
+    """Return the function that limits a value to an interval; NaN stays NaN."""
 
     def clamp(value: float) -> float:
         is_number = not (math.isnan(value) or math.isnan(low) or math.isnan(high))
@@ -73,7 +73,7 @@ def clamped(low: float, high: float) -> Number:
 
 
 def label_replace(vector: Vector, target: str, replacement: str, source: str, pattern: str) -> Vector:
-    """Set a label from what a regular expression found in another one."""
+    """Set a label from the match of a regular expression in another label."""
     try:
         expression = re.compile(f"^(?:{pattern})$")
     except re.error as error:
@@ -90,7 +90,7 @@ def label_replace(vector: Vector, target: str, replacement: str, source: str, pa
 
 
 def label_join(vector: Vector, target: str, separator: str, sources: Sequence[str]) -> Vector:
-    """Set a label to several others put together."""
+    """Set a label to other labels joined together."""
     out: Vector = []
     for labels, value in vector:
         values = dict(labels)
@@ -100,7 +100,7 @@ def label_join(vector: Vector, target: str, separator: str, sources: Sequence[st
 
 
 def histogram_quantile(fraction: float, vector: Vector) -> Vector:
-    """The quantile of classic histograms, interpolated inside its bucket."""
+    """Return the quantile of classic histograms, interpolated within a bucket."""
     histograms: dict[Labels, list[tuple[float, float]]] = {}
     for labels, count in vector:
         bound = next((value for name, value in labels if name == "le"), None)
@@ -116,7 +116,7 @@ def histogram_quantile(fraction: float, vector: Vector) -> Vector:
 
 
 def bucket_quantile(fraction: float, buckets: Sequence[tuple[float, float]]) -> float:
-    """The quantile of one histogram: upper bounds, rising, with what is counted up to each."""
+    """Return the quantile of one histogram, given its rising upper bounds and cumulative counts."""
     if math.isnan(fraction):
         return math.nan
     if not 0 <= fraction <= 1:
@@ -138,7 +138,7 @@ def bucket_quantile(fraction: float, buckets: Sequence[tuple[float, float]]) -> 
 
 
 def _rising(counts: Sequence[float]) -> list[float]:
-    """Buckets are scraped one after the other; a later one can be a little behind."""
+    """Make counts monotonic: buckets are scraped one after the other, and a later one can lag."""
     highest = -math.inf
     out: list[float] = []
     for count in counts:
@@ -161,4 +161,4 @@ CALENDAR: Mapping[str, Number] = {
     "month": lambda value: _moment(value).month,
     "year": lambda value: _moment(value).year,
 }
-"""Functions of a Unix time."""
+"""Functions of a Unix time, by name."""

@@ -1,4 +1,4 @@
-"""PromQL operators between scalars and vectors, with the matching of vectors to each other."""
+"""PromQL operators between scalars and vectors, with vector matching."""
 
 from __future__ import annotations
 
@@ -53,36 +53,36 @@ COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 _KEEPS_NAME = {*COMPARISONS, "atan2"}
-"""Everything else makes another quantity, which has no name yet."""
+"""Operators that keep the metric name; the others yield another quantity, which has no name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """How elements of two vectors find each other."""
+    """How elements of two vectors are matched."""
 
     labels: Sequence[str] = ()
     on: bool = False
-    """Only these labels count; otherwise all but these."""
+    """Whether only these labels count; otherwise all labels but these."""
     card: str = "OneToOne"
     include: Sequence[str] = ()
-    """Labels the many side takes over from the one side."""
+    """Labels that the "many" side copies from the "one" side."""
 
     def signature(self, labels: Labels) -> Labels:
-        """What has to be equal."""
+        """Return the labels that must be equal."""
         if self.on:
             return tuple(pair for pair in labels if pair[0] in self.labels)
         return tuple(pair for pair in labels if pair[0] not in self.labels and pair[0] != NAME)
 
 
 def of_scalars(op: str, lhs: float, rhs: float) -> float:
-    """Two numbers; a comparison of them is always with `bool`."""
+    """Apply an operator to two numbers; comparisons always have `bool`."""
     if op in ARITHMETIC:
         return ARITHMETIC[op](lhs, rhs)
     return float(COMPARISONS[op](lhs, rhs))
 
 
 def with_scalar(op: str, vector: Vector, number: float, *, swapped: bool, as_bool: bool) -> Vector:
-    """Every element with a number; `swapped` is the number on the left."""
+    """Apply an operator to every element and a number; `swapped` if the number is on the left."""
     if op in ARITHMETIC:
         compute = ARITHMETIC[op]
         return distinct([
@@ -99,7 +99,7 @@ def with_scalar(op: str, vector: Vector, number: float, *, swapped: bool, as_boo
 
 
 def of_sets(op: str, lhs: Vector, rhs: Vector, matching: Matching) -> Vector:
-    """`and`, `or`, `unless`: elements by whether the other side has one like them."""
+    """Apply `and`, `or` or `unless`: select elements by whether the other side has a match."""
     if op == "or":
         left_signatures = {matching.signature(labels) for labels, _ in lhs}
         return lhs + [element for element in rhs if matching.signature(element[0]) not in left_signatures]
@@ -108,7 +108,7 @@ def of_sets(op: str, lhs: Vector, rhs: Vector, matching: Matching) -> Vector:
 
 
 def of_vectors(op: str, lhs: Vector, rhs: Vector, matching: Matching, *, as_bool: bool) -> Vector:
-    """Elements of two vectors, each with the one that matches it."""
+    """Apply an operator to the elements of two vectors that match each other."""
     many_right = matching.card == "OneToMany"
     many, unique = (rhs, lhs) if many_right else (lhs, rhs)
     partners = _partners(unique, matching, side="left" if many_right else "right")

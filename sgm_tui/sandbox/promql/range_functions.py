@@ -1,4 +1,4 @@
-"""PromQL functions of a range: rates with Prometheus' extrapolation, and everything `…_over_time`."""
+"""PromQL functions of ranges: rates with Prometheus' extrapolation, and every `…_over_time`."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from sgm_tui.sandbox.promql.values import Edges, Window
 RangeFunction = Callable[[Window], float | None]
 
 _CLOSE = 1.1
-"""A sample this many average distances from the range's end is taken to belong to a series that goes on."""
+"""A sample within this many mean intervals of the range's end belongs to a series that continues."""
 
 
 def increase(window: Window) -> float | None:
-    """By how much a counter grew in the range, its edges extrapolated."""
+    """Return the extrapolated increase of a counter over the range."""
     edges = window.edges()
     return None if edges is None else _extrapolated(window, edges, counter=True)
 
 
 def rate(window: Window) -> float | None:
-    """The same per second."""
+    """Return the same per second."""
     grown = increase(window)
     return None if grown is None else grown / (window.end - window.start)
 
 
 def delta(window: Window) -> float | None:
-    """By how much a gauge changed, extrapolated."""
+    """Return the extrapolated change of a gauge over the range."""
     moments, values = window.samples()
     if not moments:
         return None
@@ -57,25 +57,25 @@ def _last_two(window: Window) -> tuple[float, float, float] | None:
 
 
 def irate(window: Window) -> float | None:
-    """Per second, from the last two samples."""
+    """Return the rate per second between the last two samples."""
     two = _last_two(window)
     return None if two is None else (two[1] - two[0] if two[1] >= two[0] else two[1]) / two[2]
 
 
 def idelta(window: Window) -> float | None:
-    """The difference of the last two samples."""
+    """Return the difference of the last two samples."""
     two = _last_two(window)
     return None if two is None else two[1] - two[0]
 
 
 def deriv(window: Window) -> float | None:
-    """The slope of the straight line through the samples, per second."""
+    """Return the slope of the regression line through the samples, per second."""
     moments, values = window.samples()
     return None if len(moments) < 2 else _line(moments, values, window.end)[0]
 
 
 def predicted(window: Window, ahead: float) -> float | None:
-    """Where that line will be so many seconds after the range."""
+    """Return the value of that line `ahead` seconds after the range."""
     moments, values = window.samples()
     if len(moments) < 2:
         return None
@@ -84,7 +84,7 @@ def predicted(window: Window, ahead: float) -> float | None:
 
 
 def _line(moments: Sequence[float], values: Sequence[float], origin: float) -> tuple[float, float]:
-    """Slope, and height at the origin, by least squares."""
+    """Return the slope, and the value at the origin, by least squares."""
     shifted = [moment - origin for moment in moments]
     middle, height = sum(shifted) / len(shifted), sum(values) / len(values)
     spread = sum((at - middle) ** 2 for at in shifted)
@@ -93,7 +93,7 @@ def _line(moments: Sequence[float], values: Sequence[float], origin: float) -> t
 
 
 def quantile(fraction: float, values: Sequence[float]) -> float:
-    """The quantile of plain values, interpolated between neighbours."""
+    """Return the quantile of plain values, interpolated between neighbours."""
     if not values or math.isnan(fraction):
         return math.nan
     if not 0 <= fraction <= 1:
@@ -106,7 +106,7 @@ def quantile(fraction: float, values: Sequence[float]) -> float:
 
 
 def variance(values: Sequence[float]) -> float:
-    """The population variance."""
+    """Return the population variance."""
     mean = math.fsum(values) / len(values)
     return math.fsum((value - mean) ** 2 for value in values) / len(values)
 
@@ -120,7 +120,7 @@ def _over_time(reduce: Callable[[Sequence[float]], float]) -> RangeFunction:
 
 
 def over_time(fraction: float) -> RangeFunction:
-    """`quantile_over_time` of that fraction."""
+    """Return `quantile_over_time` of that fraction."""
     return _over_time(lambda values: quantile(fraction, values))
 
 
@@ -147,6 +147,6 @@ RANGE_FUNCTIONS: Mapping[str, RangeFunction] = {
     "changes": _over_time(lambda values: _pairs(values, lambda before, after: before != after)),
     "resets": _over_time(lambda values: _pairs(values, lambda before, after: after < before)),
 }
-"""By name; what takes further arguments is made by `predicted` and `over_time`."""
+"""Functions by name; those with further arguments are built by `predicted` and `over_time`."""
 
 KEEPS_NAME = frozenset({"last_over_time"})

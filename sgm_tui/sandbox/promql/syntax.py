@@ -1,7 +1,6 @@
-"""PromQL text to a syntax tree, with refusals in the words and positions of Prometheus.
+"""Parse PromQL to a syntax tree, with refusals in the words and positions of Prometheus.
 
-The parser is another program's and says most things a little differently; what it does not say is looked up in the
-text with a small scanner.
+The parser is a library whose messages differ a little; a small scanner finds in the text what they lack.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _LABEL_LISTS = frozenset({"by", "without", "on", "ignoring", "group_left", "grou
 
 @lru_cache(maxsize=1024)
 def parsed(query: str) -> Any:
-    """The syntax tree of a query.
+    """Return the syntax tree of a query.
 
     Raises:
         PromqlError: bad_data, in Prometheus' words.
@@ -46,7 +45,7 @@ def parsed(query: str) -> Any:
 
 
 def _refusal(query: str, message: str) -> str:
-    """`line:column: parse error: what`, as Prometheus has it."""
+    """Return `line:column: parse error: message`, as Prometheus writes it."""
     if message == "no expression found in input":
         return "1:1: parse error: no expression found in input"
     if message == "invalid promql query":
@@ -68,7 +67,7 @@ def _position(query: str, at: int) -> str:
 
 
 def _call_at(query: str, message: str) -> int:
-    """Where the call a message speaks of begins; its first argument for a wrong type."""
+    """Return where the call that a message names begins; its first argument for a wrong type."""
     match = _IN_CALL.search(message)
     if match is None:
         return 0
@@ -80,7 +79,7 @@ def _call_at(query: str, message: str) -> int:
 
 
 def _unexpected(query: str) -> tuple[int, str]:
-    """The first token that cannot stand where it stands."""
+    """Return the first token that cannot stand at its position."""
     wants_operand = True
     in_list = False
     for token in _TOKEN.finditer(query):
@@ -100,7 +99,7 @@ def _unexpected(query: str) -> tuple[int, str]:
 
 
 def _follows(kind: str, text: str, *, wants_operand: bool) -> tuple[bool, bool]:
-    """Whether a token fits, and whether an operand is wanted after it."""
+    """Return whether a token may follow, and whether an operand must follow it."""
     if kind == "operator" or (kind == "identifier" and text in _WORD_OPERATORS):
         return not wants_operand or text in {"+", "-", "bool", "offset"}, True
     if kind in {"identifier", "number", "string"}:
