@@ -25,7 +25,7 @@ _ELSEWHERE = 30.0
 _LOOK_AGAIN = 8.0
 
 
-class Course:
+class Automation:
     """The automation of one repository's pull requests."""
 
     def __init__(self, github: GitHub, seed: str) -> None:
@@ -37,17 +37,17 @@ class Course:
         """Do everything that is due."""
         self._agenda.run()
 
-    def pushed(self, pull: PullRequest) -> None:
+    def handle_push(self, pull: PullRequest) -> None:
         """Handle a new head: start its checks, recompute mergeability, and request its owners."""
         if pull.head_sha not in self._github.runs:
-            self._github.runs[pull.head_sha] = self._checks(pull)
+            self._github.runs[pull.head_sha] = self._check_runs(pull)
         for run in self._github.runs[pull.head_sha]:
-            self._agenda.after(max(0.0, run.completed - self._github.clock.now) + 0.1, lambda: self._merge_itself(pull))
-        self.try_later(pull)
+            self._agenda.after(max(0.0, run.completed - self._github.clock.now) + 0.1, lambda: self._auto_merge(pull))
+        self.recompute_mergeability(pull)
         if not pull.draft:
             self.ask_owners(pull)
 
-    def _checks(self, pull: PullRequest) -> list[CheckRun]:
+    def _check_runs(self, pull: PullRequest) -> list[CheckRun]:
         results = findings(lambda path: self._github.repository.read(pull.head_sha, path), self._github.files(pull))
         now = self._github.clock.now + 1.0
         runs: list[CheckRun] = []
@@ -69,30 +69,30 @@ class Course:
             )
         return runs
 
-    def try_later(self, pull: PullRequest) -> None:
+    def recompute_mergeability(self, pull: PullRequest) -> None:
         """Mark the mergeability as unknown, and recompute it soon."""
         pull.mergeable = None
-        self._agenda.after(_MERGEABLE_AFTER, lambda: self._try(pull))
+        self._agenda.after(_MERGEABLE_AFTER, lambda: self._compute_mergeability(pull))
 
-    def _try(self, pull: PullRequest) -> None:
+    def _compute_mergeability(self, pull: PullRequest) -> None:
         if pull.closed is None and pull.mergeable is None and self._github.repository.head(pull.head):
             pull.mergeable = self._github.repository.mergeable(pull.base, pull.head_sha)
-            self._merge_itself(pull)
+            self._auto_merge(pull)
 
     def ask_owners(self, pull: PullRequest) -> None:
         """Request reviews from the owners of the changed files, who review after a while."""
         head = pull.head_sha
-        self._agenda.after(_ASKED_AFTER, lambda: self._request(pull))
+        self._agenda.after(_ASKED_AFTER, lambda: self._request_review(pull))
         for number, owners in enumerate(self._github.owners(pull)):
-            patience = self._patience(pull) * self._random.uniform(0.7, 1.3) + 3.0 * number
-            self._agenda.after(patience, partial(self._consider, pull, head, owners))
+            patience = self._review_delay(pull) * self._random.uniform(0.7, 1.3) + 3.0 * number
+            self._agenda.after(patience, partial(self._review, pull, head, owners))
 
-    def _patience(self, pull: PullRequest) -> float:
+    def _review_delay(self, pull: PullRequest) -> float:
         return max(
             (_PATIENCE.get(path.partition("/")[0], _ELSEWHERE) for path in self._github.files(pull)), default=_ELSEWHERE
         )
 
-    def _request(self, pull: PullRequest) -> None:
+    def _request_review(self, pull: PullRequest) -> None:
         if pull.closed is not None or pull.draft:
             return
         for owner in (one for owners in self._github.owners(pull) for one in owners):
@@ -101,7 +101,7 @@ class Course:
             if name not in requested and name != pull.login:
                 requested.append(name)
 
-    def _consider(self, pull: PullRequest, head: str, owners: tuple[str, ...]) -> None:
+    def _review(self, pull: PullRequest, head: str, owners: tuple[str, ...]) -> None:
         """Let somebody who may approve for these owners review the head; approve it unless a check failed."""
         if pull.closed is not None or pull.draft or pull.head_sha != head:
             return
@@ -111,14 +111,14 @@ class Course:
         if standing.checks_failed:
             return
         if standing.checks_missing:
-            self._agenda.after(_LOOK_AGAIN, lambda: self._consider(pull, head, owners))
+            self._agenda.after(_LOOK_AGAIN, lambda: self._review(pull, head, owners))
             return
         able = sorted(members(owners, self._github.teams) - {pull.login})
         if able:
             self._github.review(pull, self._random.choice(able), "APPROVED")
-            self._merge_itself(pull)
+            self._auto_merge(pull)
 
-    def _merge_itself(self, pull: PullRequest) -> None:
+    def _auto_merge(self, pull: PullRequest) -> None:
         auto_merge = pull.auto_merge
         if auto_merge is None or pull.closed is not None or pull.mergeable is None:
             return

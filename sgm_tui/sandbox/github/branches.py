@@ -23,4 +23,4 @@ def update_branch(github: GitHub, pull: PullRequest, expected: str = "") -> None
     except MergeConflictError:
         raise GitHubError(422, "merge conflict between base and head") from None
     pull.updated = github.clock.now
-    github.tell_of_push()
+    github.notify_of_push()

@@ -32,9 +32,9 @@ def findings(read: Read, paths: Iterable[str]) -> dict[str, Finding]:
     """Return the outcome of every check on a change of these files, read at the change's head."""
     changed = sorted(paths)
     return {
-        "lint": _finding(_unparsable(read, changed), "Every YAML file parses"),
-        "render": _finding(_unrenderable(read, changed), "The chart renders with these values"),
-        "policy": _finding(_against_policy(read, changed), "Versions are pinned"),
+        "lint": _finding(_check_syntax(read, changed), "Every YAML file parses"),
+        "render": _finding(_check_rendering(read, changed), "The chart renders with these values"),
+        "policy": _finding(_check_policy(read, changed), "Versions are pinned"),
     }
 
 
@@ -44,7 +44,7 @@ def _finding(wrong: list[str], fine: str) -> Finding:
     return Finding("failure", f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}", "\n".join(wrong))
 
 
-def _unparsable(read: Read, paths: Iterable[str]) -> list[str]:
+def _check_syntax(read: Read, paths: Iterable[str]) -> list[str]:
     wrong: list[str] = []
     for path in paths:
         data = read(path)
@@ -58,7 +58,7 @@ def _unparsable(read: Read, paths: Iterable[str]) -> list[str]:
     return wrong
 
 
-def _unrenderable(read: Read, paths: Iterable[str]) -> list[str]:
+def _check_rendering(read: Read, paths: Iterable[str]) -> list[str]:
     wrong: list[str] = []
     for path in paths:
         match = _VALUES.match(path)
@@ -72,7 +72,7 @@ def _unrenderable(read: Read, paths: Iterable[str]) -> list[str]:
     return wrong
 
 
-def _against_policy(read: Read, paths: Iterable[str]) -> list[str]:
+def _check_policy(read: Read, paths: Iterable[str]) -> list[str]:
     wrong: list[str] = []
     for path in paths:
         data = read(path)

@@ -101,10 +101,10 @@ class Commits:
         if changes is None:
             if len(self._changes) > _KEPT:
                 self._changes.clear()
-            changes = self._changes[base, head] = self._compared(base, head)
+            changes = self._changes[base, head] = self._compare(base, head)
         return changes
 
-    def _compared(self, base: str, head: str) -> list[FileChange]:
+    def _compare(self, base: str, head: str) -> list[FileChange]:
         before, after = self._repository.blobs(base), self._repository.blobs(head)
         patches = self._patches(base, head)
         changes: list[FileChange] = []

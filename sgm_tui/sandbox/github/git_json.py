@@ -79,8 +79,8 @@ class GitDocuments:
             "html_url": f"{self.web}/commit/{sha}",
             "comments_url": f"{url}/comments",
             "commit": self._git_commit(commit),
-            "author": self._somebody(commit.author),
-            "committer": self._somebody(commit.committer),
+            "author": self._person(commit.author),
+            "committer": self._person(commit.committer),
             "parents": [{"sha": one, "url": f"{self.repo}/commits/{one}"} for one in commit.parents],
         }
         if not full:
@@ -99,7 +99,7 @@ class GitDocuments:
         tree = {"sha": commit.tree, "url": f"{self.repo}/git/trees/{commit.tree}"}
         return {**people, "message": commit.message, "tree": tree, "url": url, "comment_count": 0}
 
-    def _somebody(self, person: Person) -> Document | None:
+    def _person(self, person: Person) -> Document | None:
         login = person.email.partition("@")[0]
         return self.user(login) if login in self.github.people else None
 

@@ -40,7 +40,7 @@ def _references(call: Call) -> Reply:
     return Reply(Rows(sorted(call.github.repository.heads().items()), lambda one: call.write.reference(*one)))
 
 
-def _matching(call: Call) -> Reply:
+def _matching_references(call: Call) -> Reply:
     prefix = call.match["branch"]
     references = [
         (name, sha) for name, sha in sorted(call.github.repository.heads().items()) if name.startswith(prefix)
@@ -63,7 +63,7 @@ def _create_reference(call: Call) -> Reply:
         raise GitHubError(422, "Reference already exists")
     if call.write.commits.resolve(sha) != sha:
         raise GitHubError(422, "Object does not exist")
-    _moved(call, branch, sha, "")
+    _moved_reference(call, branch, sha, "")
     return Reply(call.write.reference(branch, sha), 201)
 
 
@@ -76,11 +76,11 @@ def _update_reference(call: Call) -> Reply:
         raise GitHubError(422, "Reference does not exist")
     if not call.body.get("force") and not repository.contains(call.commit(sha), head):
         raise GitHubError(422, "Update is not a fast forward")
-    _moved(call, branch, sha, head)
+    _moved_reference(call, branch, sha, head)
     return Reply(call.write.reference(branch, sha))
 
 
-def _moved(call: Call, branch: str, sha: str, expected: str) -> None:
+def _moved_reference(call: Call, branch: str, sha: str, expected: str) -> None:
     try:
         call.github.repository.update(branch, sha, expected)
     except GitError as error:
@@ -233,7 +233,7 @@ GIT_ROUTES: Sequence[Route] = (
     ("GET", "/branches/{branch:.+}", _branch),
     ("GET", "/git/refs", _references),
     ("POST", "/git/refs", _create_reference),
-    ("GET", "/git/matching-refs/heads/{branch:.*}", _matching),
+    ("GET", "/git/matching-refs/heads/{branch:.*}", _matching_references),
     ("GET", "/git/{_:refs?}/heads/{branch:.+}", _reference),
     ("PATCH", "/git/refs/heads/{branch:.+}", _update_reference),
     ("DELETE", "/git/refs/heads/{branch:.+}", _delete_reference),

@@ -24,14 +24,14 @@ def answer(github: GitHub, query: str, variables: Mapping[str, Any]) -> Document
     try:
         mutation = _MUTATION.search(query)
         if mutation is not None:
-            return {"data": {mutation[1]: _mutated(github, mutation[1], variables)}}
-        return {"data": _queried(github, query, variables)}
+            return {"data": {mutation[1]: _mutate(github, mutation[1], variables)}}
+        return {"data": _query(github, query, variables)}
     except GitHubError as error:
         kind = {404: "NOT_FOUND", 422: "UNPROCESSABLE"}.get(error.status, "FORBIDDEN")
         return {"data": None, "errors": [{"type": kind, "path": [], "message": error.message}]}
 
 
-def _mutated(github: GitHub, name: str, variables: Mapping[str, Any]) -> Document:
+def _mutate(github: GitHub, name: str, variables: Mapping[str, Any]) -> Document:
     arguments: Mapping[str, Any] = variables.get("input") or variables
     mutation = _MUTATIONS.get(name)
     if mutation is None:
@@ -86,7 +86,7 @@ _MUTATIONS: Mapping[str, Mutation] = {
 }
 
 
-def _queried(github: GitHub, query: str, variables: Mapping[str, Any]) -> Document:
+def _query(github: GitHub, query: str, variables: Mapping[str, Any]) -> Document:
     if "node(" in query:
         return {
             "node": {"__typename": "PullRequest", **_pull_document(github, _node(github, str(variables.get("id", ""))))}

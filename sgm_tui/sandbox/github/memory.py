@@ -34,7 +34,7 @@ class Memory:
         except (FileNotFoundError, msgspec.MsgspecError):
             return []
         origin = self._clock.started_at.timestamp()
-        return [_shifted(pull, lambda moment: moment - origin) for pull in memory]
+        return [_shift(pull, lambda moment: moment - origin) for pull in memory]
 
     def keep(self, pulls: Iterable[PullRequest]) -> None:
         """Write what has changed, completely or not at all."""
@@ -42,11 +42,11 @@ class Memory:
         if data == self._written:
             return
         self._written = data
-        stamped = [_shifted(pull, lambda moment: self._clock.wall(moment).timestamp()) for pull in _decode(data)]
+        stamped = [_shift(pull, lambda moment: self._clock.wall(moment).timestamp()) for pull in _decode(data)]
         write_private(self._path, _encode(stamped))
 
 
-def _shifted(pull: PullRequest, shift: Callable[[float], float]) -> PullRequest:
+def _shift(pull: PullRequest, shift: Callable[[float], float]) -> PullRequest:
     """Return the pull request with every time moved to another clock."""
     return replace(
         pull,

@@ -46,14 +46,14 @@ class Documents(GitDocuments):
             "draft": pull.draft,
             "requested_reviewers": [self.user(one) for one in pull.requested_users],
             "requested_teams": [self.team(one) for one in pull.requested_teams],
-            "head": self._end(pull.head, pull.head_sha, pull.fork),
-            "base": self._end(pull.base, pull.base_sha),
+            "head": self._branch_end(pull.head, pull.head_sha, pull.fork),
+            "base": self._branch_end(pull.base, pull.base_sha),
             "author_association": "MEMBER",
             "auto_merge": self._auto_merge(pull),
             "_links": {"self": {"href": url}, "html": {"href": f"{self.web}/pull/{pull.number}"},
                        "issue": {"href": issue}},
         }  # fmt: skip
-        return document | self._worked_out(pull) if full else document
+        return document | self._computed_fields(pull) if full else document
 
     def _common(self, pull: PullRequest) -> Document:
         """Return the fields that a pull request and its issue share."""
@@ -75,7 +75,7 @@ class Documents(GitDocuments):
             "closed_at": self._stamp(pull.closed),
         }
 
-    def _worked_out(self, pull: PullRequest) -> Document:
+    def _computed_fields(self, pull: PullRequest) -> Document:
         changes = self.changes(pull)
         return {
             "merged": pull.merged is not None,
@@ -123,7 +123,7 @@ class Documents(GitDocuments):
             "commit_message": auto_merge.message or None,
         }
 
-    def _end(self, branch: str, sha: str, fork: str = "") -> Document:
+    def _branch_end(self, branch: str, sha: str, fork: str = "") -> Document:
         owner, repository = self.owner, self.repository()
         if fork:
             owner = fork.partition("/")[0]

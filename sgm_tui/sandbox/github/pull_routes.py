@@ -17,7 +17,7 @@ _NO_COLLABORATOR = (
 _EVENTS = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
 
 
-def _listed(call: Call) -> Reply:
+def _list_pulls(call: Call) -> Reply:
     state = call.query.get("state", "open")
     owner, _, head = call.query.get("head", "").partition(":")
     base = call.query.get("base", "")
@@ -90,7 +90,7 @@ def _update_branch(call: Call) -> Reply:
     return Reply({"message": "Updating pull request branch.", "url": call.write.pull(call.pull)["html_url"]}, 202)
 
 
-def _merged(call: Call) -> Reply:
+def _is_merged(call: Call) -> Reply:
     if call.pull.merged is None:
         raise not_found()
     return Reply(None, 204)
@@ -123,7 +123,7 @@ def _review(call: Call) -> Reply:
     return Reply(call.write.review(pull, call.github.review(pull, OPERATOR, state, call.text("body"))))
 
 
-def _requested(call: Call) -> Reply:
+def _requested_reviewers(call: Call) -> Reply:
     pull = call.pull
     return Reply({
         "users": [call.write.user(one) for one in pull.requested_users],
@@ -137,19 +137,19 @@ def _request(call: Call) -> Reply:
         raise GitHubError(422, "Review cannot be requested from pull request author.")
     if any(one not in call.github.people for one in users):
         raise GitHubError(422, f"{_NO_COLLABORATOR} {call.github.name} repository.")
-    pull.requested_users += _new(users, pull.requested_users)
-    pull.requested_teams += _new(teams, pull.requested_teams)
+    pull.requested_users += _merge_names(users, pull.requested_users)
+    pull.requested_teams += _merge_names(teams, pull.requested_teams)
     return Reply(call.write.pull(pull), 201)
 
 
-def _withdraw(call: Call) -> Reply:
+def _remove_reviewers(call: Call) -> Reply:
     pull, users, teams = call.pull, call.texts("reviewers"), call.texts("team_reviewers")
     pull.requested_users = [one for one in pull.requested_users if one not in users]
     pull.requested_teams = [one for one in pull.requested_teams if one not in teams]
     return Reply(call.write.pull(pull))
 
 
-def _new(names: Sequence[str], present: Sequence[str]) -> list[str]:
+def _merge_names(names: Sequence[str], present: Sequence[str]) -> list[str]:
     return [one for one in dict.fromkeys(names) if one not in present]
 
 
@@ -179,7 +179,7 @@ def _set_labels(call: Call) -> Reply:
 
 def _label(call: Call, pull: PullRequest, names: Sequence[str], *, replace: bool) -> Reply:
     labels = [] if replace else pull.labels
-    pull.labels = [*labels, *_new(names, labels)]
+    pull.labels = [*labels, *_merge_names(names, labels)]
     for name in pull.labels:
         call.github.labels.setdefault(name, "ededed")
     pull.updated = call.github.clock.now
@@ -212,7 +212,9 @@ def _comment(call: Call) -> Reply:
 
 def _assign(call: Call) -> Reply:
     pull = call.pull
-    pull.assignees += _new([one for one in call.texts("assignees") if one in call.github.people], pull.assignees)
+    pull.assignees += _merge_names(
+        [one for one in call.texts("assignees") if one in call.github.people], pull.assignees
+    )
     return Reply(call.write.issue(pull), 201)
 
 
@@ -222,27 +224,27 @@ def _unassign(call: Call) -> Reply:
     return Reply(call.write.issue(pull))
 
 
-def _nothing(call: Call) -> Reply:
+def _no_content(call: Call) -> Reply:
     del call
     return Reply([])
 
 
 PULL_ROUTES: Sequence[Route] = (
-    ("GET", "/pulls", _listed),
+    ("GET", "/pulls", _list_pulls),
     ("POST", "/pulls", _create),
     ("GET", r"/pulls/{number:\d+}", _pull),
     ("PATCH", r"/pulls/{number:\d+}", _edit),
-    ("GET", r"/pulls/{number:\d+}/merge", _merged),
+    ("GET", r"/pulls/{number:\d+}/merge", _is_merged),
     ("PUT", r"/pulls/{number:\d+}/merge", _merge),
     ("PUT", r"/pulls/{number:\d+}/update-branch", _update_branch),
     ("GET", r"/pulls/{number:\d+}/files", _files),
     ("GET", r"/pulls/{number:\d+}/commits", _commits),
-    ("GET", r"/pulls/{number:\d+}/comments", _nothing),
+    ("GET", r"/pulls/{number:\d+}/comments", _no_content),
     ("GET", r"/pulls/{number:\d+}/reviews", _reviews),
     ("POST", r"/pulls/{number:\d+}/reviews", _review),
-    ("GET", r"/pulls/{number:\d+}/requested_reviewers", _requested),
+    ("GET", r"/pulls/{number:\d+}/requested_reviewers", _requested_reviewers),
     ("POST", r"/pulls/{number:\d+}/requested_reviewers", _request),
-    ("DELETE", r"/pulls/{number:\d+}/requested_reviewers", _withdraw),
+    ("DELETE", r"/pulls/{number:\d+}/requested_reviewers", _remove_reviewers),
     ("GET", r"/issues/{number:\d+}", _issue),
     ("PATCH", r"/issues/{number:\d+}", _edit_issue),
     ("GET", r"/issues/{number:\d+}/labels", _labels),

@@ -11,7 +11,7 @@ from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.git.history import people
 from sgm_tui.sandbox.git.repository import MergeConflictError, Repository
 from sgm_tui.sandbox.github import codeowners
-from sgm_tui.sandbox.github.automation import Course
+from sgm_tui.sandbox.github.automation import Automation
 from sgm_tui.sandbox.github.memory import Memory
 from sgm_tui.sandbox.github.merge_queue import MergeQueue
 from sgm_tui.sandbox.github.pulls import (
@@ -53,7 +53,7 @@ class GitHub:
         self.on_push: list[Callable[[], None]] = []
         """Called after a merge has moved a branch."""
         self._ids = 1000
-        self._course = Course(self, seed)
+        self._course = Automation(self, seed)
         self._memory = Memory(repository.path.with_suffix(".pulls.json"), clock)
         self._keep_at = -math.inf
         self._history: frozenset[int] = frozenset()
@@ -72,16 +72,16 @@ class GitHub:
         for entry in reversed(pairs.split("\x01")):
             commit, _, rest = entry.strip().partition("\0")
             if rest:
-                self._remember(commit, *rest.split("\0", 3))
+                self._record_merged_pull(commit, *rest.split("\0", 3))
         self._history = frozenset(self.pulls)
         self._heads = dict(self.repository.heads())
-        self._recall()
+        self._restore()
 
     def step(self) -> None:
         """Do what is due: notice pushes, finish checks and reviews, merge what may be merged."""
         heads = self.repository.heads()
         if heads is not self._heads:
-            self._notice(heads)
+            self._follow_branches(heads)
             self._heads = heads
         self._course.run()
         self.queue.run()
@@ -106,7 +106,7 @@ class GitHub:
             login or self._author_of(head), now, now, draft, labels=list(labels),
         )  # fmt: skip
         self.pulls[number] = pull
-        self._course.pushed(pull)
+        self._course.handle_push(pull)
         return pull
 
     def files(self, pull: PullRequest) -> set[str]:
@@ -139,7 +139,7 @@ class GitHub:
     def standing(self, pull: PullRequest) -> Standing:
         """Return what still blocks a pull request."""
         owners = self.owners(pull)
-        self._staff(owners)
+        self._staff_teams(owners)
         return standing(pull, self.runs.get(pull.head_sha, ()), owners, self.teams, self.clock.now)
 
     def state_of(self, pull: PullRequest) -> str:
@@ -175,10 +175,10 @@ class GitHub:
         pull.merge_commit, pull.merged_by = commit, login
         pull.merged = pull.closed = pull.updated = now
         pull.auto_merge, pull.requested_users, pull.requested_teams, pull.queued_by = None, [], [], ""
-        self.tell_of_push()
+        self.notify_of_push()
         return commit
 
-    def tell_of_push(self) -> None:
+    def notify_of_push(self) -> None:
         """Notify the listeners of a push."""
         for listener in self.on_push:
             listener()
@@ -223,7 +223,7 @@ class GitHub:
         pull.closed = None
         pull.updated = self.clock.now
         pull.head_sha = self.repository.head(pull.head)
-        self._course.pushed(pull)
+        self._course.handle_push(pull)
 
     def ready(self, pull: PullRequest, *, draft: bool) -> None:
         """Convert a pull request to a draft, or mark it as ready for review."""
@@ -265,7 +265,7 @@ class GitHub:
         name, _, _ = self.repository.author(self.repository.head(branch))
         return next((login for login, full in self.people.items() if full == name), OPERATOR)
 
-    def _remember(self, commit: str, parents: str, seconds: str, email: str, message: str) -> None:
+    def _record_merged_pull(self, commit: str, parents: str, seconds: str, email: str, message: str) -> None:
         match = _MERGE_SUBJECT.match(message)
         if match is None:
             return
@@ -280,7 +280,7 @@ class GitHub:
         pull.labels = ["promotion"]
         self.pulls[pull.number] = pull
 
-    def _recall(self) -> None:
+    def _restore(self) -> None:
         """Restore the pull requests of an earlier sandbox; those still open continue as if just pushed."""
         for pull in self._memory.recall():
             head = self.repository.head(pull.head)
@@ -289,9 +289,9 @@ class GitHub:
             self.pulls[pull.number] = pull
             if pull.closed is None:
                 pull.head_sha, pull.base_sha = head, self.repository.head(pull.base)
-                self._course.pushed(pull)
+                self._course.handle_push(pull)
 
-    def _notice(self, heads: Mapping[str, str]) -> None:
+    def _follow_branches(self, heads: Mapping[str, str]) -> None:
         """Follow moved and deleted branches, and recompute mergeability where a base branch moved."""
         for pull in self.pulls.values():
             if pull.closed is not None:
@@ -301,10 +301,10 @@ class GitHub:
                 self.close(pull)
             elif head != pull.head_sha:
                 pull.head_sha, pull.base_sha, pull.updated = head, base, self.clock.now
-                self._course.pushed(pull)
+                self._course.handle_push(pull)
             elif base != pull.base_sha:
                 pull.base_sha = base
-                self._course.try_later(pull)
+                self._course.recompute_mergeability(pull)
 
     def _merge_text(self, pull: PullRequest, method: Method, title: str, message: str) -> str:
         owner = self.name.partition("/")[0]
@@ -314,7 +314,7 @@ class GitHub:
         subject = title or f"{pull.title} (#{pull.number})"
         return f"{subject}\n\n{message or self.repository.message(pull.head_sha)}\n"
 
-    def _staff(self, owners: Sequence[tuple[str, ...]]) -> None:
+    def _staff_teams(self, owners: Sequence[tuple[str, ...]]) -> None:
         """Give every named team two members, always the same."""
         everybody = sorted(set(self.people) - {OPERATOR})
         for owner in (one for each in owners for one in each):
@@ -324,7 +324,7 @@ class GitHub:
 
     def team(self, slug: str) -> list[str]:
         """Return the members of a team."""
-        self._staff([(f"@{self.name.partition('/')[0]}/{slug}",)])
+        self._staff_teams([(f"@{self.name.partition('/')[0]}/{slug}",)])
         return self.teams[slug]
 
 

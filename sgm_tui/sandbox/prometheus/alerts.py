@@ -18,7 +18,7 @@ from promql_parser import parse_duration
 from sgm_tui.sandbox.kubernetes.objects import KubeObject, ObjectStore
 from sgm_tui.sandbox.prometheus.series import Family, Gauge
 from sgm_tui.sandbox.promql.compiler import VectorNode
-from sgm_tui.sandbox.promql.engine import number_text, vector_of
+from sgm_tui.sandbox.promql.engine import compile_vector, number_text
 from sgm_tui.sandbox.promql.values import NAME, Labels, PromqlError, Source, labels_of, without_name
 
 EVALUATION = 15.0
@@ -98,7 +98,7 @@ class Alerts:
         """Watch the rules in `store`; `lively` says whether something unusual happens in a namespace."""
         self._source = source
         self._store = store
-        self._lively = lively
+        self._is_lively = lively
         self._groups: dict[tuple[str, str], list[Group]] = {}
         self._round = 0
         self._due = -math.inf
@@ -130,7 +130,7 @@ class Alerts:
         self._round += 1
         for number, rule in enumerate(self._rules()):
             turn = not self._began or (self._round + number) % _QUIET_ROUNDS == 0
-            if turn or rule.active or self._lively(rule.namespace):
+            if turn or rule.active or self._is_lively(rule.namespace):
                 self._evaluate(rule, now)
         self._began = True
 
@@ -171,7 +171,7 @@ class Alerts:
         if not rule.records:
             # What the chart records is computed directly; other recordings are only listed.
             try:
-                rule.evaluate = vector_of(self._source, expression)
+                rule.evaluate = compile_vector(self._source, expression)
             except PromqlError as error:
                 rule.error = error.message
         return rule
@@ -187,7 +187,7 @@ class Alerts:
         for labels, value in active.items():
             alert = rule.active.get(labels)
             if alert is None:
-                since = now if self._began else self._followed_back(rule, labels, now)
+                since = now if self._began else self._trace_back(rule, labels, now)
                 alert = rule.active[labels] = Alert(labels, self._annotations(rule, labels, value), since, value)
             alert.value = value
             if alert.fired is None and now - alert.since >= rule.hold:
@@ -203,7 +203,7 @@ class Alerts:
             rule.error = error.message
             return ()
 
-    def _followed_back(self, rule: Rule, labels: Labels, now: float) -> float:
+    def _trace_back(self, rule: Rule, labels: Labels, now: float) -> float:
         since = now
         for seconds in _BACK:
             there = {self._alert_labels(rule, one) for one, _ in self._query(rule, now - seconds)}

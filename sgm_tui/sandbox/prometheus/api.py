@@ -22,7 +22,7 @@ from sgm_tui.sandbox.prometheus.series import SCRAPE
 from sgm_tui.sandbox.prometheus.server import ClusterLoad, Load
 from sgm_tui.sandbox.promql import engine as promql
 from sgm_tui.sandbox.promql.compiler import LOOKBACK, matchers_of
-from sgm_tui.sandbox.promql.syntax import parsed
+from sgm_tui.sandbox.promql.syntax import parse
 from sgm_tui.sandbox.promql.values import NAME, Matcher, PromqlError, Series
 
 _STATUS = {"bad_data": 400, "execution": 422, "timeout": 503}
@@ -128,7 +128,7 @@ def _duration(text: str) -> float | None:
 def _query(reply: _Reply) -> Any:
     at = reply.time("time", reply.now())
     _deadline(reply)
-    return _evaluated(lambda: promql.instant(reply.cluster.series, reply.parameter("query"), at)).data()
+    return _evaluate(lambda: promql.evaluate_instant(reply.cluster.series, reply.parameter("query"), at)).data()
 
 
 def _query_range(reply: _Reply) -> Any:
@@ -145,7 +145,9 @@ def _query_range(reply: _Reply) -> Any:
             "(?step=XX)",
         )
     _deadline(reply)
-    return _evaluated(lambda: promql.ranged(reply.cluster.series, reply.parameter("query"), start, end, step)).data()
+    return _evaluate(
+        lambda: promql.evaluate_range(reply.cluster.series, reply.parameter("query"), start, end, step)
+    ).data()
 
 
 def _deadline(reply: _Reply) -> None:
@@ -153,7 +155,7 @@ def _deadline(reply: _Reply) -> None:
         reply.duration("timeout")
 
 
-def _evaluated(ask: Callable[[], promql.Answer]) -> promql.Answer:
+def _evaluate(ask: Callable[[], promql.Answer]) -> promql.Answer:
     """Evaluate a query; its own refusals name the parameter."""
     try:
         return ask()
@@ -163,7 +165,7 @@ def _evaluated(ask: Callable[[], promql.Answer]) -> promql.Answer:
         raise
 
 
-def _matched(reply: _Reply, selectors: Iterable[str]) -> list[Series]:
+def _matching_series(reply: _Reply, selectors: Iterable[str]) -> list[Series]:
     """Return the series that exist between start and end and match any selector."""
     end = reply.time("end", reply.now())
     start = reply.time("start", end - LOOKBACK)
@@ -179,7 +181,7 @@ def _matched(reply: _Reply, selectors: Iterable[str]) -> list[Series]:
 
 def _selector(text: str) -> list[Matcher]:
     try:
-        expression = parsed(text)
+        expression = parse(text)
     except PromqlError as error:
         raise _invalid("match[]", error.message) from None
     if not isinstance(expression, VectorSelector):
@@ -190,23 +192,23 @@ def _selector(text: str) -> list[Matcher]:
 def _series(reply: _Reply) -> Any:
     if not reply.many("match[]"):
         raise PromqlError("bad_data", "no match[] parameter provided")
-    return [dict(series.labels) for series in _matched(reply, reply.many("match[]"))]
+    return [dict(series.labels) for series in _matching_series(reply, reply.many("match[]"))]
 
 
-def _all_or_matched(reply: _Reply) -> list[Series]:
+def _series_or_all(reply: _Reply) -> list[Series]:
     if reply.many("match[]"):
-        return _matched(reply, reply.many("match[]"))
+        return _matching_series(reply, reply.many("match[]"))
     return reply.cluster.series.select(_ANY)
 
 
 def _labels(reply: _Reply) -> Any:
-    return sorted({name for series in _all_or_matched(reply) for name, _ in series.labels})
+    return sorted({name for series in _series_or_all(reply) for name, _ in series.labels})
 
 
 def _label_values(reply: _Reply, label: str) -> Any:
     if not re.fullmatch(r"[A-Za-z_]\w*", label):
         raise PromqlError("bad_data", f'invalid label name: "{label}"')
-    return sorted({value for series in _all_or_matched(reply) for name, value in series.labels if name == label})
+    return sorted({value for series in _series_or_all(reply) for name, value in series.labels if name == label})
 
 
 def _alerts(reply: _Reply) -> Any:

@@ -20,7 +20,7 @@ from sgm_tui.sandbox.prometheus.alerts import Alerts
 from sgm_tui.sandbox.prometheus.rollout_phases import Phases
 from sgm_tui.sandbox.prometheus.series import ClusterSeries
 from sgm_tui.sandbox.promql.compiler import VectorNode
-from sgm_tui.sandbox.promql.engine import PromqlError, vector_of
+from sgm_tui.sandbox.promql.engine import PromqlError, compile_vector
 
 _STAGE_LOAD = {"dev": 0.04, "staging": 0.15}
 """The traffic of the other stages, relative to a prod cluster."""
@@ -66,7 +66,7 @@ class ClusterLoad:
         self._forget_at = 0.0
         self._began = False
         self.series = ClusterSeries(clock, lambda: store.revision)
-        self.alerts = Alerts(self.series, store, self._lively)
+        self.alerts = Alerts(self.series, store, self._is_lively)
         self.series.add(load_kube.families(store, clock))
         self.series.add(self.alerts.families())
         self._phases = Phases(store, clock)
@@ -82,7 +82,7 @@ class ClusterLoad:
         if self._dirty:
             at = now if self._began else ALWAYS
             for key in sorted(self._dirty):
-                self._look(key, at)
+                self._update(key, at)
             self._dirty.clear()
         self._began = True
         self.alerts.step(now)
@@ -97,17 +97,17 @@ class ClusterLoad:
             PromqlError: Prometheus refuses the query; the text is what its client library says.
         """
         try:
-            return [value for _, value in self._prepared(query)(self._clock.now)]
+            return [value for _, value in self._compiled(query)(self._clock.now)]
         except PromqlError as error:
             named = 'invalid parameter "query": ' if error.kind == "bad_data" else ""
             raise PromqlError(error.kind, f"{error.kind}: {named}{error.message}") from None
 
-    def _prepared(self, query: str) -> VectorNode:
+    def _compiled(self, query: str) -> VectorNode:
         ready = self._queries.get(query)
         if ready is None:
             if len(self._queries) >= _QUERIES:
                 self._queries.clear()
-            ready = self._queries[query] = vector_of(self.series, query)
+            ready = self._queries[query] = compile_vector(self.series, query)
         return ready
 
     def requests_per_second(self, namespace: str, service: str) -> float:
@@ -128,7 +128,7 @@ class ClusterLoad:
                 if owner["kind"] == "Rollout"
             )
 
-    def _look(self, key: Key, at: float) -> None:
+    def _update(self, key: Key, at: float) -> None:
         rollout = self._store.get("Rollout", *key)
         traffic = self._traffics.get(key)
         if rollout is None:
@@ -140,7 +140,7 @@ class ClusterLoad:
         if traffic is None:
             traffic = self._traffics[key] = self._traffic(*key)
         replica_sets = self._store.owned("ReplicaSet", rollout["metadata"]["uid"])
-        behaviours = split(rollout, replica_sets, self._behaves(traffic))
+        behaviours = split(rollout, replica_sets, self._behaviour(traffic))
         failing = any(one.error_ratio > _UNHEALTHY for one in behaviours.values())
         (self._unhealthy.add if failing else self._unhealthy.discard)(key[0])
         if traffic.turn(behaviours, at):
@@ -156,7 +156,7 @@ class ClusterLoad:
         of_day = (started.hour + _HOURS_AHEAD.get(location, 0)) * 3600.0 + started.minute * 60.0
         return Traffic(namespace, service, mean, here, -of_day)
 
-    def _behaves(self, traffic: Traffic) -> Behaves:
+    def _behaviour(self, traffic: Traffic) -> Behaves:
         """Return how a version of this service behaves; one pod more or less than usual shows in its latency."""
         chance = random.Random(f"{self._seed}:{traffic.service}:quality")
         median, errors = chance.uniform(0.018, 0.055), chance.uniform(0.0002, 0.0012)
@@ -172,7 +172,7 @@ class ClusterLoad:
 
         return behaves
 
-    def _lively(self, namespace: str) -> bool:
+    def _is_lively(self, namespace: str) -> bool:
         """Return whether the rules of a service are evaluated at every step."""
         return namespace in self._unhealthy or self._clock.now - self._changed.get(namespace, ALWAYS) < _LIVELY
 

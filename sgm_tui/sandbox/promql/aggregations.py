@@ -54,7 +54,7 @@ REDUCTIONS: Mapping[str, Callable[[Sequence[float]], float]] = {
 """Aggregations without a parameter."""
 
 
-def grouped(vector: Vector, group: Grouping) -> dict[Labels, list[float]]:
+def group_values(vector: Vector, group: Grouping) -> dict[Labels, list[float]]:
     """Return the values of each group, in the order in which the groups appear."""
     groups: dict[Labels, list[float]] = {}
     for labels, value in vector:
@@ -67,17 +67,17 @@ def grouped(vector: Vector, group: Grouping) -> dict[Labels, list[float]]:
     return groups
 
 
-def reduced(vector: Vector, group: Grouping, reduce: Callable[[Sequence[float]], float]) -> Vector:
+def reduce_groups(vector: Vector, group: Grouping, reduce: Callable[[Sequence[float]], float]) -> Vector:
     """Return one element for each group."""
-    return [(labels, reduce(values)) for labels, values in grouped(vector, group).items()]
+    return [(labels, reduce(values)) for labels, values in group_values(vector, group).items()]
 
 
 def quantiles(vector: Vector, group: Grouping, fraction: float) -> Vector:
     """Return the quantile of each group."""
-    return [(labels, quantile(fraction, values)) for labels, values in grouped(vector, group).items()]
+    return [(labels, quantile(fraction, values)) for labels, values in group_values(vector, group).items()]
 
 
-def outstanding(vector: Vector, group: Grouping, count: float, *, greatest: bool) -> Vector:
+def most_extreme(vector: Vector, group: Grouping, count: float, *, greatest: bool) -> Vector:
     """Apply `topk` or `bottomk`: return the elements themselves, the most extreme of each group first."""
     limit = 0 if math.isnan(count) else max(0, int(count))
     groups: dict[Labels, Vector] = {}
@@ -91,7 +91,7 @@ def outstanding(vector: Vector, group: Grouping, count: float, *, greatest: bool
     return [element for members in groups.values() for element in sorted(members, key=order)[:limit]]
 
 
-def counted(vector: Vector, group: Grouping, label: str, write: Callable[[float], str]) -> Vector:
+def count_values(vector: Vector, group: Grouping, label: str, write: Callable[[float], str]) -> Vector:
     """Apply `count_values`: count how many elements of a group have each value."""
     counts: dict[Labels, float] = {}
     for labels, value in vector:

@@ -29,7 +29,7 @@ from promql_parser import (
 from sgm_tui.sandbox.promql import aggregations as aggregates
 from sgm_tui.sandbox.promql import functions
 from sgm_tui.sandbox.promql import operators as binary
-from sgm_tui.sandbox.promql.range_functions import KEEPS_NAME, RANGE_FUNCTIONS, RangeFunction, over_time, predicted
+from sgm_tui.sandbox.promql.range_functions import KEEPS_NAME, RANGE_FUNCTIONS, RangeFunction, over_time, predictor
 from sgm_tui.sandbox.promql.values import (
     NAME,
     Labels,
@@ -40,8 +40,8 @@ from sgm_tui.sandbox.promql.values import (
     Source,
     Vector,
     Window,
-    distinct,
     labels_of,
+    require_distinct,
     without_name,
 )
 
@@ -122,7 +122,7 @@ class Compiler:
                 return lambda at: -inner(at)
             case BinaryExpr():
                 op, lhs, rhs = str(expression.op), self.scalar(expression.lhs), self.scalar(expression.rhs)
-                return lambda at: binary.of_scalars(op, lhs(at), rhs(at))
+                return lambda at: binary.apply_to_scalars(op, lhs(at), rhs(at))
             case Call():
                 return self._scalar_call(expression)
         raise unsupported("this scalar expression")
@@ -145,7 +145,7 @@ class Compiler:
                 return self.vector(expression.expr)
             case UnaryExpr():
                 inner = self.vector(expression.expr)
-                return lambda at: functions.mapped(inner(at), lambda value: -value)
+                return lambda at: functions.map_values(inner(at), lambda value: -value)
             case VectorSelector():
                 return self._selector(expression)
             case AggregateExpr():
@@ -164,7 +164,7 @@ class Compiler:
             case MatrixSelector():
                 length = expression.range.total_seconds()
                 moment = self._moment(expression.vector_selector)
-                series = self._looked_up(expression.vector_selector)
+                series = self._series_lookup(expression.vector_selector)
 
                 def windows(at: float) -> list[Window]:
                     end = moment(at)
@@ -176,7 +176,7 @@ class Compiler:
                 return self._subquery(expression)
         raise unsupported("this range expression")
 
-    def _looked_up(self, selector: Any) -> Callable[[], list[Series]]:
+    def _series_lookup(self, selector: Any) -> Callable[[], list[Series]]:
         """Return a function that yields a selector's series, looked up again when they may have changed."""
         matchers = matchers_of(selector)
         source = self._source
@@ -203,7 +203,7 @@ class Compiler:
             fixed = self._begin if kind == "Start" else self._end
         return lambda _: fixed - offset
 
-    def _looked_at(self, moment: float) -> float:
+    def _sample_time(self, moment: float) -> float:
         """Return the time whose newest sample counts: the present, if the moment is slightly in the future."""
         newest = self._source.newest
         if moment <= newest:
@@ -212,10 +212,10 @@ class Compiler:
 
     def _selector(self, expression: Any) -> VectorNode:
         moment = self._moment(expression)
-        series = self._looked_up(expression)
+        series = self._series_lookup(expression)
 
         def select(at: float) -> Vector:
-            at = self._looked_at(moment(at))
+            at = self._sample_time(moment(at))
             return [(one.labels, value) for one in series() if (value := one.at(at)) is not None]
 
         return select
@@ -248,14 +248,14 @@ class Compiler:
         group = aggregates.grouping(modifier.labels if modifier is not None else (), without=without)
         if op in aggregates.REDUCTIONS:
             reduce = aggregates.REDUCTIONS[op]
-            return lambda at: aggregates.reduced(inner(at), group, reduce)
+            return lambda at: aggregates.reduce_groups(inner(at), group, reduce)
         if op == "count_values":
             label = _text(expression.param)
-            return lambda at: aggregates.counted(inner(at), group, label, number_text)
+            return lambda at: aggregates.count_values(inner(at), group, label, number_text)
         parameter = self.scalar(expression.param)
         if op in {"topk", "bottomk"}:
             top = op == "topk"
-            return lambda at: aggregates.outstanding(inner(at), group, parameter(at), greatest=top)
+            return lambda at: aggregates.most_extreme(inner(at), group, parameter(at), greatest=top)
         if op == "quantile":
             return lambda at: aggregates.quantiles(inner(at), group, parameter(at))
         raise unsupported(f"aggregation {op}")
@@ -267,14 +267,14 @@ class Compiler:
         left_kind, right_kind = kind_of(expression.lhs), kind_of(expression.rhs)
         if right_kind == "scalar":
             vector, number = self.vector(expression.lhs), self.scalar(expression.rhs)
-            return lambda at: binary.with_scalar(op, vector(at), number(at), swapped=False, as_bool=as_bool)
+            return lambda at: binary.apply_with_scalar(op, vector(at), number(at), swapped=False, as_bool=as_bool)
         if left_kind == "scalar":
             vector, number = self.vector(expression.rhs), self.scalar(expression.lhs)
-            return lambda at: binary.with_scalar(op, vector(at), number(at), swapped=True, as_bool=as_bool)
+            return lambda at: binary.apply_with_scalar(op, vector(at), number(at), swapped=True, as_bool=as_bool)
         lhs, rhs, matching = self.vector(expression.lhs), self.vector(expression.rhs), _matching(modifier)
         if op in _SET_OPERATORS:
-            return lambda at: binary.of_sets(op, lhs(at), rhs(at), matching)
-        return lambda at: binary.of_vectors(op, lhs(at), rhs(at), matching, as_bool=as_bool)
+            return lambda at: binary.apply_set_operator(op, lhs(at), rhs(at), matching)
+        return lambda at: binary.apply_to_vectors(op, lhs(at), rhs(at), matching, as_bool=as_bool)
 
     def _call(self, call: Any) -> VectorNode:
         name: str = call.func.name
@@ -283,13 +283,13 @@ class Compiler:
             return self._ranged(arguments[0], RANGE_FUNCTIONS[name], keeps_name=name in KEEPS_NAME)
         if name in functions.NUMBERS:
             inner, number = self.vector(arguments[0]), functions.NUMBERS[name]
-            return lambda at: functions.mapped(inner(at), number)
+            return lambda at: functions.map_values(inner(at), number)
         if name in functions.CALENDAR:
             read = functions.CALENDAR[name]
             if not arguments:
                 return lambda at: [((), read(self._source.wall(at)))]
             inner = self.vector(arguments[0])
-            return lambda at: functions.mapped(inner(at), read)
+            return lambda at: functions.map_values(inner(at), read)
         special = _CALLS.get(name)
         if special is None:
             raise unsupported(f"function {name}()")
@@ -305,7 +305,7 @@ class Compiler:
                 if value is not None:
                     labels = window.series.labels
                     out.append((labels if keeps_name else without_name(labels), value))
-            return distinct(out)
+            return require_distinct(out)
 
         return apply
 
@@ -317,7 +317,7 @@ class Compiler:
     def predict_linear(self, arguments: list[Any]) -> VectorNode:
         """Compile `predict_linear(range, seconds)`."""
         ahead = self.scalar(arguments[1])
-        return lambda at: self._ranged(arguments[0], lambda window: predicted(window, ahead(at)))(at)
+        return lambda at: self._ranged(arguments[0], lambda window: predictor(window, ahead(at)))(at)
 
     def histogram_quantile(self, arguments: list[Any]) -> VectorNode:
         """Compile `histogram_quantile(fraction, buckets)`."""
@@ -332,7 +332,7 @@ class Compiler:
 
         def clamp(at: float) -> Vector:
             bounds = least(at), most(at)
-            return functions.mapped(inner(at), functions.clamped(*bounds)) if bounds[0] <= bounds[1] else []
+            return functions.map_values(inner(at), functions.clamper(*bounds)) if bounds[0] <= bounds[1] else []
 
         return clamp
 
@@ -340,7 +340,7 @@ class Compiler:
         """Compile `round(vector, to)`."""
         inner = self.vector(arguments[0])
         to = self.scalar(arguments[1]) if len(arguments) > 1 else lambda _: 1.0
-        return lambda at: functions.mapped(inner(at), functions.rounded(to(at)))
+        return lambda at: functions.map_values(inner(at), functions.rounder(to(at)))
 
     def vector_of(self, arguments: list[Any]) -> VectorNode:
         """Compile `vector(scalar)`."""
@@ -380,11 +380,11 @@ class Compiler:
         wall = self._source.wall
         if not isinstance(argument, VectorSelector):
             inner = self.vector(argument)
-            return lambda at: functions.mapped(inner(at), lambda _: wall(at))
-        series, moment = self._looked_up(argument), self._moment(argument)
+            return lambda at: functions.map_values(inner(at), lambda _: wall(at))
+        series, moment = self._series_lookup(argument), self._moment(argument)
 
         def timestamps(at: float) -> Vector:
-            at = self._looked_at(moment(at))
+            at = self._sample_time(moment(at))
             return [(without_name(one.labels), wall(one.sampled_at(at))) for one in series() if one.at(at) is not None]
 
         return timestamps

@@ -7,10 +7,10 @@ from time import monotonic
 from typing import Any
 
 from sgm_tui.sandbox.promql.compiler import Compiler, Kind, VectorNode, kind_of, number_text
-from sgm_tui.sandbox.promql.syntax import parsed
+from sgm_tui.sandbox.promql.syntax import parse
 from sgm_tui.sandbox.promql.values import Labels, PromqlError, Source, Vector
 
-__all__ = ["Answer", "PromqlError", "instant", "number_text", "ranged", "vector_of"]
+__all__ = ["Answer", "PromqlError", "compile_vector", "evaluate_instant", "evaluate_range", "number_text"]
 
 MOST_POINTS = 11_000
 """The most points of one series in one answer."""
@@ -51,13 +51,13 @@ class Answer:
         return {"resultType": self.kind, "result": result}
 
 
-def vector_of(source: Source, query: str) -> VectorNode:
+def compile_vector(source: Source, query: str) -> VectorNode:
     """Compile a query that yields a vector, to be evaluated at any virtual time; a scalar is one element.
 
     Raises:
         PromqlError: it cannot be parsed, or yields something else.
     """
-    expression = parsed(query)
+    expression = parse(query)
     kind = kind_of(expression)
     compiler = Compiler(source, 0.0, 0.0)
     if kind == "scalar":
@@ -68,13 +68,13 @@ def vector_of(source: Source, query: str) -> VectorNode:
     return compiler.vector(expression)
 
 
-def instant(source: Source, query: str, at: float) -> Answer:
+def evaluate_instant(source: Source, query: str, at: float) -> Answer:
     """Evaluate a query at one Unix time.
 
     Raises:
         PromqlError: it cannot be parsed or evaluated.
     """
-    expression = parsed(query)
+    expression = parse(query)
     moment = source.virtual(at)
     compiler = Compiler(source, moment, moment)
     kind = kind_of(expression)
@@ -94,13 +94,13 @@ def instant(source: Source, query: str, at: float) -> Answer:
     return Answer(kind, [], matrix, at)
 
 
-def ranged(source: Source, query: str, start: float, end: float, step: float) -> Answer:
+def evaluate_range(source: Source, query: str, start: float, end: float, step: float) -> Answer:
     """Evaluate a query at every step from one Unix time to another.
 
     Raises:
         PromqlError: it cannot be parsed or evaluated, or yields no scalar or vector.
     """
-    expression = parsed(query)
+    expression = parse(query)
     kind = kind_of(expression)
     if kind not in {"scalar", "vector"}:
         named = "range vector" if kind == "matrix" else kind

@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sgm_tui.sandbox.promql.values import Labels, PromqlError, Vector, distinct, labels_of, without_name
+from sgm_tui.sandbox.promql.values import Labels, PromqlError, Vector, labels_of, require_distinct, without_name
 
 Number = Callable[[float], float]
 
 
-def _guarded(function: Number, impossible: float = math.nan) -> Number:
+def _guard(function: Number, impossible: float = math.nan) -> Number:
     """Wrap a function so that it returns what floating point returns where mathematics has no answer."""
 
     def guarded(value: float) -> float:
@@ -41,28 +41,28 @@ NUMBERS: Mapping[str, Number] = {
     "abs": abs,
     "ceil": _whole(math.ceil),
     "floor": _whole(math.floor),
-    "exp": _guarded(math.exp, math.inf),
+    "exp": _guard(math.exp, math.inf),
     "ln": _logarithm(math.log),
     "log2": _logarithm(math.log2),
     "log10": _logarithm(math.log10),
-    "sqrt": _guarded(math.sqrt),
+    "sqrt": _guard(math.sqrt),
     "sgn": _sign,
 }
 """Functions of a single value, by name."""
 
 
-def mapped(vector: Vector, function: Number) -> Vector:
+def map_values(vector: Vector, function: Number) -> Vector:
     """Apply a function to every value, and drop the metric names."""
-    return distinct([(without_name(labels), function(value)) for labels, value in vector])
+    return require_distinct([(without_name(labels), function(value)) for labels, value in vector])
 
 
-def rounded(to: float) -> Number:
+def rounder(to: float) -> Number:
     """Return the function that rounds to the nearest multiple, halves up."""
     inverse = 1.0 / to if to else math.nan
     return lambda value: value if not math.isfinite(value) else math.floor(value * inverse + 0.5) / inverse
 
 
-def clamped(low: float, high: float) -> Number:
+def clamper(low: float, high: float) -> Number:
     """Return the function that limits a value to an interval; NaN stays NaN."""
 
     def clamp(value: float) -> float:
@@ -86,7 +86,7 @@ def label_replace(vector: Vector, target: str, replacement: str, source: str, pa
         if match is not None:
             values[target] = match.expand(template)
         out.append((labels_of(values), value))
-    return distinct(out)
+    return require_distinct(out)
 
 
 def label_join(vector: Vector, target: str, separator: str, sources: Sequence[str]) -> Vector:
@@ -96,7 +96,7 @@ def label_join(vector: Vector, target: str, separator: str, sources: Sequence[st
         values = dict(labels)
         values[target] = separator.join(values.get(name, "") for name in sources)
         out.append((labels_of(values), value))
-    return distinct(out)
+    return require_distinct(out)
 
 
 def histogram_quantile(fraction: float, vector: Vector) -> Vector:

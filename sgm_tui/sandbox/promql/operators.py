@@ -7,13 +7,22 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sgm_tui.sandbox.promql.values import NAME, Labels, PromqlError, Sample, Vector, distinct, labels_of, without_name
-from sgm_tui.sandbox.promql.values import written as write_labels
+from sgm_tui.sandbox.promql.values import (
+    NAME,
+    Labels,
+    PromqlError,
+    Sample,
+    Vector,
+    labels_of,
+    require_distinct,
+    without_name,
+)
+from sgm_tui.sandbox.promql.values import format_labels as write_labels
 
 _Operation = Callable[[float, float], float]
 
 
-def _divided(dividend: float, divisor: float) -> float:
+def _divide(dividend: float, divisor: float) -> float:
     if divisor == 0:
         if dividend == 0 or math.isnan(dividend):
             return math.nan
@@ -38,7 +47,7 @@ ARITHMETIC: Mapping[str, _Operation] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "/": _divided,
+    "/": _divide,
     "%": _remainder,
     "^": _power,
     "atan2": math.atan2,
@@ -74,18 +83,18 @@ class Matching:
         return tuple(pair for pair in labels if pair[0] not in self.labels and pair[0] != NAME)
 
 
-def of_scalars(op: str, lhs: float, rhs: float) -> float:
+def apply_to_scalars(op: str, lhs: float, rhs: float) -> float:
     """Apply an operator to two numbers; comparisons always have `bool`."""
     if op in ARITHMETIC:
         return ARITHMETIC[op](lhs, rhs)
     return float(COMPARISONS[op](lhs, rhs))
 
 
-def with_scalar(op: str, vector: Vector, number: float, *, swapped: bool, as_bool: bool) -> Vector:
+def apply_with_scalar(op: str, vector: Vector, number: float, *, swapped: bool, as_bool: bool) -> Vector:
     """Apply an operator to every element and a number; `swapped` if the number is on the left."""
     if op in ARITHMETIC:
         compute = ARITHMETIC[op]
-        return distinct([
+        return require_distinct([
             (without_name(labels), compute(number, value) if swapped else compute(value, number))
             for labels, value in vector
         ])  # fmt: skip
@@ -94,11 +103,11 @@ def with_scalar(op: str, vector: Vector, number: float, *, swapped: bool, as_boo
         (labels, value, compare(number, value) if swapped else compare(value, number)) for labels, value in vector
     ]
     if as_bool:
-        return distinct([(without_name(labels), float(holds)) for labels, _, holds in compared])
+        return require_distinct([(without_name(labels), float(holds)) for labels, _, holds in compared])
     return [(labels, value) for labels, value, holds in compared if holds]
 
 
-def of_sets(op: str, lhs: Vector, rhs: Vector, matching: Matching) -> Vector:
+def apply_set_operator(op: str, lhs: Vector, rhs: Vector, matching: Matching) -> Vector:
     """Apply `and`, `or` or `unless`: select elements by whether the other side has a match."""
     if op == "or":
         left_signatures = {matching.signature(labels) for labels, _ in lhs}
@@ -107,7 +116,7 @@ def of_sets(op: str, lhs: Vector, rhs: Vector, matching: Matching) -> Vector:
     return [element for element in lhs if (matching.signature(element[0]) in right_signatures) == (op == "and")]
 
 
-def of_vectors(op: str, lhs: Vector, rhs: Vector, matching: Matching, *, as_bool: bool) -> Vector:
+def apply_to_vectors(op: str, lhs: Vector, rhs: Vector, matching: Matching, *, as_bool: bool) -> Vector:
     """Apply an operator to the elements of two vectors that match each other."""
     many_right = matching.card == "OneToMany"
     many, unique = (rhs, lhs) if many_right else (lhs, rhs)
@@ -120,7 +129,7 @@ def of_vectors(op: str, lhs: Vector, rhs: Vector, matching: Matching, *, as_bool
         if partner is None:
             continue
         compute = (partner[1], value) if many_right else (value, partner[1])
-        result = _applied(op, *compute, as_bool=as_bool)
+        result = _apply(op, *compute, as_bool=as_bool)
         if result is None:
             continue
         keeps = op in _KEEPS_NAME and not as_bool
@@ -132,7 +141,7 @@ def of_vectors(op: str, lhs: Vector, rhs: Vector, matching: Matching, *, as_bool
     return out
 
 
-def _applied(op: str, lhs: float, rhs: float, *, as_bool: bool) -> float | None:
+def _apply(op: str, lhs: float, rhs: float, *, as_bool: bool) -> float | None:
     if op in ARITHMETIC:
         return ARITHMETIC[op](lhs, rhs)
     holds = COMPARISONS[op](lhs, rhs)

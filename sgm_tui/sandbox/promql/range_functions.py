@@ -17,7 +17,7 @@ _CLOSE = 1.1
 def increase(window: Window) -> float | None:
     """Return the extrapolated increase of a counter over the range."""
     edges = window.edges()
-    return None if edges is None else _extrapolated(window, edges, counter=True)
+    return None if edges is None else _extrapolate(window, edges, counter=True)
 
 
 def rate(window: Window) -> float | None:
@@ -32,10 +32,10 @@ def delta(window: Window) -> float | None:
     if not moments:
         return None
     edges = Edges(len(moments), moments[0], values[0], moments[-1], values[-1])
-    return _extrapolated(window, edges, counter=False)
+    return _extrapolate(window, edges, counter=False)
 
 
-def _extrapolated(window: Window, edges: Edges, *, counter: bool) -> float | None:
+def _extrapolate(window: Window, edges: Edges, *, counter: bool) -> float | None:
     if edges.count < 2:
         return None
     change = edges.last - edges.first
@@ -74,7 +74,7 @@ def deriv(window: Window) -> float | None:
     return None if len(moments) < 2 else _line(moments, values, window.end)[0]
 
 
-def predicted(window: Window, ahead: float) -> float | None:
+def predictor(window: Window, ahead: float) -> float | None:
     """Return the value of that line `ahead` seconds after the range."""
     moments, values = window.samples()
     if len(moments) < 2:

@@ -32,7 +32,7 @@ _LABEL_LISTS = frozenset({"by", "without", "on", "ignoring", "group_left", "grou
 
 
 @lru_cache(maxsize=1024)
-def parsed(query: str) -> Any:
+def parse(query: str) -> Any:
     """Return the syntax tree of a query.
 
     Raises:
@@ -54,10 +54,10 @@ def _refusal(query: str, message: str) -> str:
     at = len(query) if message.startswith(_AT_END) else _call_at(query, message)
     for ours, theirs in _TYPES:
         message = message.replace(ours, theirs)
-    return f"{_position(query, at)}: parse error: {_requoted(message)}"
+    return f"{_position(query, at)}: parse error: {_requote(message)}"
 
 
-def _requoted(message: str) -> str:
+def _requote(message: str) -> str:
     return re.sub(r"'([^']*)'", r'"\1"', message)
 
 
@@ -92,13 +92,13 @@ def _unexpected(query: str) -> tuple[int, str]:
         if kind == "identifier" and text in _LABEL_LISTS:
             in_list = "(" in query[token.end() :].lstrip()[:1]
             continue
-        fits, wants_operand = _follows(kind, text, wants_operand=wants_operand)
+        fits, wants_operand = _may_follow(kind, text, wants_operand=wants_operand)
         if not fits:
             return token.start(), f"unexpected {_named(kind, text)}"
     return len(query), "unexpected end of input"
 
 
-def _follows(kind: str, text: str, *, wants_operand: bool) -> tuple[bool, bool]:
+def _may_follow(kind: str, text: str, *, wants_operand: bool) -> tuple[bool, bool]:
     """Return whether a token may follow, and whether an operand must follow it."""
     if kind == "operator" or (kind == "identifier" and text in _WORD_OPERATORS):
         return not wants_operand or text in {"+", "-", "bool", "offset"}, True

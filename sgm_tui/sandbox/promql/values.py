@@ -164,12 +164,12 @@ def without_name(labels: Labels) -> Labels:
     return tuple(pair for pair in labels if pair[0] != NAME)
 
 
-def written(labels: Labels) -> str:
+def format_labels(labels: Labels) -> str:
     """Format labels as Prometheus does in its messages."""
     return "{" + ", ".join(f'{name}="{value}"' for name, value in labels) + "}"
 
 
-def distinct(vector: Vector) -> Vector:
+def require_distinct(vector: Vector) -> Vector:
     """Return the vector, or refuse it if two of its elements have the same labels."""
     if len({labels for labels, _ in vector}) != len(vector):
         raise PromqlError("execution", "vector cannot contain metrics with the same labelset")

@@ -54,7 +54,7 @@ def test_the_past_is_there_as_soon_as_a_world_begins() -> None:
     lab.service("cart", {"v1": 4}, currentPodHash="v1", stableRS="v1")
     lab.load.step()
     now = STARTED.timestamp()
-    answer = promql.ranged(lab.cluster.series, "sgm:requests:rate5m", now - 1800, now, 112.5)
+    answer = promql.evaluate_range(lab.cluster.series, "sgm:requests:rate5m", now - 1800, now, 112.5)
     ((labels, points),) = answer.matrix
     assert dict(labels) == {"__name__": "sgm:requests:rate5m", "namespace": "app-cart", "service": "cart"}
     assert len(points) == 17
@@ -200,9 +200,9 @@ def test_a_sped_up_world_measures_in_its_own_time() -> None:
     series = lab.cluster.series
     now = lab.clock.wall().timestamp()
     assert now == STARTED.timestamp() + 60
-    (_, points), = promql.instant(series, "http_requests_total{code='200'}[1m]", now).matrix  # fmt: skip
+    (_, points), = promql.evaluate_instant(series, "http_requests_total{code='200'}[1m]", now).matrix  # fmt: skip
     assert [round(after[0] - before[0], 6) for before, after in itertools.pairwise(points)] == [1.5] * 4
-    per_second = [value for _, value in promql.instant(series, REQUESTS, now).vector]
+    per_second = [value for _, value in promql.evaluate_instant(series, REQUESTS, now).vector]
     assert per_second == pytest.approx(lab.ask("sgm:requests:rate5m"))
 
 
@@ -212,9 +212,9 @@ def test_nobody_can_ask_about_the_future() -> None:
     lab.pass_time(60)
     later = STARTED.timestamp() + 60
     series = lab.cluster.series
-    present = promql.instant(series, "http_requests_total", later).vector
-    assert promql.instant(series, "http_requests_total", later + 200).vector == present
-    assert promql.instant(series, "http_requests_total", later + 4000).vector == []
+    present = promql.evaluate_instant(series, "http_requests_total", later).vector
+    assert promql.evaluate_instant(series, "http_requests_total", later + 200).vector == present
+    assert promql.evaluate_instant(series, "http_requests_total", later + 4000).vector == []
 
 
 def test_an_alert_is_pending_before_it_fires_and_ends_with_its_cause() -> None:
@@ -242,7 +242,7 @@ def test_an_alert_is_pending_before_it_fires_and_ends_with_its_cause() -> None:
     lab.pass_time(600)
     assert lab.cluster.alerts.active == []
     assert lab.ask("ALERTS") == []
-    past = promql.ranged(lab.cluster.series, "ALERTS", STARTED.timestamp(), lab.clock.wall().timestamp(), 15)
+    past = promql.evaluate_range(lab.cluster.series, "ALERTS", STARTED.timestamp(), lab.clock.wall().timestamp(), 15)
     assert [dict(labels)["alertstate"] for labels, _ in past.matrix] == ["firing", "pending"]
 
 
@@ -282,7 +282,7 @@ def test_a_service_that_is_gone_leaves_its_past() -> None:
     lab.pass_time(60)
     assert lab.ask("http_requests_total") == []
     now = lab.clock.wall().timestamp()
-    assert promql.ranged(lab.cluster.series, REQUESTS, now - 300, now, 60).matrix[0][1]
+    assert promql.evaluate_range(lab.cluster.series, REQUESTS, now - 300, now, 60).matrix[0][1]
     assert lab.cluster.requests_per_second("app-cart", "cart") >= 0.0
     lab.pass_time(3 * 3600, step=600)
     assert lab.cluster.requests_per_second("app-cart", "cart") == 0.0

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from promql_samples import BEGIN, END, Samples, openmetrics
 
-from sgm_tui.sandbox.promql.engine import PromqlError, instant, ranged
+from sgm_tui.sandbox.promql.engine import PromqlError, evaluate_instant, evaluate_range
 
 SOURCE = Samples()
 
@@ -26,7 +26,7 @@ def values(query: str, at: float = END) -> dict[str, float]:
     """The vector by its labels, written short."""
     return {
         ",".join(f"{name}={value}" for name, value in labels): number
-        for labels, number in instant(SOURCE, query, at).vector
+        for labels, number in evaluate_instant(SOURCE, query, at).vector
     }
 
 
@@ -72,7 +72,7 @@ def test_a_series_ends_five_minutes_after_its_last_sample() -> None:
 
 
 def test_a_range_query_leaves_out_the_steps_without_data() -> None:
-    answer = ranged(SOURCE, "up{job='search'}", END - 1800, END, 300)
+    answer = evaluate_range(SOURCE, "up{job='search'}", END - 1800, END, 300)
     assert answer.kind == "matrix"
     assert [at for _, points in answer.matrix for at, _ in points] == [
         END - back for back in (1800, 1500, 1200, 900, 600)
@@ -81,7 +81,7 @@ def test_a_range_query_leaves_out_the_steps_without_data() -> None:
 
 def test_what_yields_no_vector_is_no_range_query() -> None:
     with pytest.raises(PromqlError, match="invalid expression type"):
-        ranged(SOURCE, "up[5m]", BEGIN, END, 60)
+        evaluate_range(SOURCE, "up[5m]", BEGIN, END, 60)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_yields_no_vector_is_no_range_query() -> None:
 )
 def test_what_cannot_be_evaluated_is_an_execution_error(query: str, message: str) -> None:
     with pytest.raises(PromqlError) as refused:
-        instant(SOURCE, query, END)
+        evaluate_instant(SOURCE, query, END)
     assert refused.value.kind == "execution"
     assert message in refused.value.message
 
@@ -298,7 +298,7 @@ def _same(ours: Any, theirs: Any) -> bool:
 def test_every_query_answers_as_a_real_prometheus_does(prometheus: str, query: str) -> None:
     for at in (END, END - 7.0, END - 1333.5):
         theirs = _real(prometheus, query=query, time=at)
-        ours = _comparable(instant(SOURCE, query, at).data())
+        ours = _comparable(evaluate_instant(SOURCE, query, at).data())
         assert theirs["status"] == "success", theirs
         assert _same(ours, _comparable(theirs["data"])), (at, ours, _comparable(theirs["data"]))
 
@@ -306,6 +306,6 @@ def test_every_query_answers_as_a_real_prometheus_does(prometheus: str, query: s
 @pytest.mark.parametrize("query", [one for one in QUERIES if one not in {'"text"', "up[1m]"}])
 def test_every_range_query_answers_as_a_real_prometheus_does(prometheus: str, query: str) -> None:
     theirs = _real(prometheus, query=query, start=END - 1800, end=END, step=112)
-    ours = _comparable(ranged(SOURCE, query, END - 1800, END, 112).data())
+    ours = _comparable(evaluate_range(SOURCE, query, END - 1800, END, 112).data())
     assert theirs["status"] == "success", theirs
     assert _same(ours, _comparable(theirs["data"])), (ours, _comparable(theirs["data"]))
