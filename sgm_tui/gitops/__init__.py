@@ -1,1 +1,1 @@
-"""Desired state: the GitOps repository, read and edited through our own bare clone, never a user's checkout."""
+"""Desired state: reads and edits the GitOps repository through our own bare clone, never a user's checkout."""

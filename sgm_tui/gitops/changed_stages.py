@@ -1,4 +1,4 @@
-"""Which protected stages a commit changes: what the transports compare a person's consent with."""
+"""Find the protected stages a commit changes; the transports compare them with the consent a person gave."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sgm_tui.gitops.unrelated_changes import UnrelatedChangeReader
 
 
 class ChangedStages:
-    """Compares commits with the main branch, by the rule the screens ask by: what stages share is every stage's."""
+    """Compares commits with the main branch by the rule the screens use: a shared file belongs to every stage."""
 
     def __init__(
         self, fleet: Fleet, tree: Tree, repository: Repository, unrelated_changes: UnrelatedChangeReader
@@ -21,7 +21,7 @@ class ChangedStages:
         self._besides = unrelated_changes
 
     def protected_by(self, commit: str) -> tuple[StageName, ...]:
-        """Return the protected stages that merging a commit changes; all of them where the clone does not hold it.
+        """Return the protected stages that merging a commit changes; all of them if the clone does not contain it.
 
         Raises:
             UnreachableError: the clone cannot be read.

@@ -1,7 +1,7 @@
-"""Which values of a Helm chart reach its pods: those the pod template of its Rollout reads, told from its text.
+"""Find the values of a Helm chart that reach its pods: those the pod template of its Rollout reads.
 
-Nothing is rendered. What cannot be told from the text (a value taken whole, a name computed, a helper of a library) is
-not guessed at: then any value may reach the pods.
+The templates are searched as text, not rendered. Where the text is not conclusive (`.Values` passed as a whole, a
+computed name, a helper of a library chart), any value may reach the pods.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ _OBSCURE = re.compile(r"\b(?:tpl|lookup|block)\b")
 _OPENS = ("if", "with", "range", "define", "block")
 
 
-class _UntoldError(Exception):
-    """It cannot be told from the text."""
+class _InconclusiveError(Exception):
+    """The text does not show which values are read."""
 
 
 @dataclass(slots=True)
 class _Reading:
-    """What has been found so far."""
+    """The keys found so far, and the helpers read."""
 
     helpers: Mapping[str, str]
     """Named templates of the chart and their text."""
     keys: set[str] = field(default_factory=set)
-    seen: set[str] = field(default_factory=set)
-    """Helpers that were read already."""
+    visited: set[str] = field(default_factory=set)
+    """Helpers, and variables with a `$` before their name, that were read already."""
 
 
 def find_pod_values(files: Mapping[str, bytes]) -> frozenset[str] | None:
-    """The dotted keys of the values that the pod templates of a chart read; None when that cannot be told.
+    """Return the dotted keys of the values that the pod templates of a chart read; None if that is not clear.
 
     Args:
         files: path within the chart → content.
@@ -53,59 +53,57 @@ def find_pod_values(files: Mapping[str, bytes]) -> frozenset[str] | None:
         for path, data in files.items()
         if "templates/" in path and path.endswith((".yaml", ".yml", ".tpl", ".txt"))
     }
-    reading = _Reading(dict(helper for text in texts.values() for helper in _helpers(text)))
-    documents = [one for path, text in texts.items() if path.startswith("templates/") for one in _documents(text)]
-    workloads = [one for one in documents if _WORKLOAD.search(one)]
-    if not workloads or any(_ANY_KIND.search(one) for one in documents):
+    reading = _Reading(dict(helper for text in texts.values() for helper in _find_helpers(text)))
+    templates = (text for path, text in texts.items() if path.startswith("templates/"))
+    documents = [document for text in templates for document in _DOCUMENT.split(text)]
+    workloads = [document for document in documents if _WORKLOAD.search(document)]
+    if not workloads or any(_ANY_KIND.search(document) for document in documents):
         return None
     try:
-        found = [_read_workload(reading, one) for one in workloads]
-    except _UntoldError:
+        has_pod_template = [_read_workload(reading, workload) for workload in workloads]
+    except _InconclusiveError:
         return None
-    return frozenset(reading.keys) if any(found) else None
+    return frozenset(reading.keys) if any(has_pod_template) else None
 
 
 def filter_keys_read(differing: Iterable[str], read: frozenset[str]) -> tuple[str, ...]:
-    """The keys among `differing` of which a part, or all, is read."""
-    return tuple(one for one in differing if any(_meet(one, key) for key in read))
+    """Return the keys among `differing` of which a part, or all, is read."""
+    return tuple(key for key in differing if any(_overlap(key, read_key) for read_key in read))
 
 
-def _meet(one: str, other: str) -> bool:
-    return one == other or one.startswith((f"{other}.", f"{other}[")) or other.startswith(f"{one}.")
+def _overlap(key: str, read_key: str) -> bool:
+    """Whether two keys are the same, or one is inside the other."""
+    return key == read_key or key.startswith((f"{read_key}.", f"{read_key}[")) or read_key.startswith(f"{key}.")
 
 
-def _documents(text: str) -> list[str]:
-    return _DOCUMENT.split(text)
-
-
-def _helpers(text: str) -> Iterator[tuple[str, str]]:
-    """Every named template of a file."""
-    for found in _DEFINE.finditer(text):
+def _find_helpers(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of every named template of a file."""
+    for definition in _DEFINE.finditer(text):
         depth = 1
-        for action in _ACTION.finditer(text, found.end()):
+        for action in _ACTION.finditer(text, definition.end()):
             word = action[1].partition(" ")[0]
             depth += (word in _OPENS) - (word == "end")
             if not depth:
-                yield found[1], text[found.end() : action.start()]
+                yield definition[1], text[definition.end() : action.start()]
                 break
 
 
 def _read_workload(reading: _Reading, document: str) -> bool:
-    """Read the pod template of a workload; False for a Rollout whose pods are those of a Deployment it refers to."""
-    found = _TEMPLATE.search(document)
-    if found is None:
+    """Read the pod template of a workload; return False if it has none, because it refers to a Deployment."""
+    template = _TEMPLATE.search(document)
+    if template is None:
         if "workloadRef:" in document:
             return False
-        raise _UntoldError
-    block = [found[0]]
-    for line in document[found.end() + 1 :].splitlines():
-        if line.strip() and not line.lstrip().startswith("{{") and _indent(line) <= len(found[1]):
+        raise _InconclusiveError
+    block = [template[0]]
+    for line in document[template.end() + 1 :].splitlines():
+        if line.strip() and not line.lstrip().startswith("{{") and _indent(line) <= len(template[1]):
             break
         block.append(line)
-    assigned = _assigned(document)
-    _read_text(reading, "\n".join(block), assigned)
-    for condition in _open_at(document, found.start()):
-        _read_expression(reading, condition, assigned)
+    assignments = _find_assignments(document)
+    _read_text(reading, "\n".join(block), assignments)
+    for condition in _conditions_at(document, template.start()):
+        _read_expression(reading, condition, assignments)
     return True
 
 
@@ -113,8 +111,8 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _open_at(document: str, position: int) -> list[str]:
-    """The conditions under which the text at a position is rendered at all."""
+def _conditions_at(document: str, position: int) -> list[str]:
+    """Return the conditions under which the text at a position is rendered at all."""
     stack: list[list[str]] = []
     for action in _ACTION.finditer(document, 0, position):
         word = action[1].partition(" ")[0]
@@ -124,45 +122,45 @@ def _open_at(document: str, position: int) -> list[str]:
             stack[-1].append(action[1])
         elif word == "end" and stack:
             stack.pop()
-    return [one for level in stack for one in level]
+    return [condition for level in stack for condition in level]
 
 
-def _assigned(text: str) -> dict[str, list[str]]:
-    """Variable → everything that is assigned to it."""
-    found: dict[str, list[str]] = {}
+def _find_assignments(text: str) -> dict[str, list[str]]:
+    """Return variable → every expression assigned to it."""
+    assignments: dict[str, list[str]] = {}
     for action in _ACTION.finditer(text):
         match = _ASSIGNED.search(action[1])
         for name in match.groups()[:2] if match else ():
             if match and name:
-                found.setdefault(name, []).append(match[3])
-    return found
+                assignments.setdefault(name, []).append(match[3])
+    return assignments
 
 
-def _read_text(reading: _Reading, text: str, assigned: Mapping[str, list[str]]) -> None:
+def _read_text(reading: _Reading, text: str, assignments: Mapping[str, list[str]]) -> None:
     for action in _ACTION.finditer(text):
-        _read_expression(reading, action[1], assigned)
+        _read_expression(reading, action[1], assignments)
 
 
-def _read_expression(reading: _Reading, expression: str, assigned: Mapping[str, list[str]]) -> None:
+def _read_expression(reading: _Reading, expression: str, assignments: Mapping[str, list[str]]) -> None:
     if _OBSCURE.search(expression) or _WHOLE.search(_INDEXED.sub("", expression)):
-        raise _UntoldError
+        raise _InconclusiveError
     reading.keys.update(one[1:] for one in _VALUE.findall(expression))
     reading.keys.update(".".join(re.findall(r"\"([^\"]+)\"", one)) for one in _INDEXED.findall(expression))
     for name in _INCLUDED.findall(expression):
         _read_helper(reading, name)
     for name in _VARIABLE.findall(expression):
-        if name not in assigned:
-            raise _UntoldError
-        if f"${name}" not in reading.seen:
-            reading.seen.add(f"${name}")
-            for one in assigned[name]:
-                _read_expression(reading, one, assigned)
+        if name not in assignments:
+            raise _InconclusiveError
+        if f"${name}" not in reading.visited:
+            reading.visited.add(f"${name}")
+            for assigned_expression in assignments[name]:
+                _read_expression(reading, assigned_expression, assignments)
 
 
 def _read_helper(reading: _Reading, name: str) -> None:
     if name not in reading.helpers:
-        raise _UntoldError
-    if name not in reading.seen:
-        reading.seen.add(name)
+        raise _InconclusiveError
+    if name not in reading.visited:
+        reading.visited.add(name)
         text = reading.helpers[name]
-        _read_text(reading, text, _assigned(text))
+        _read_text(reading, text, _find_assignments(text))

@@ -1,4 +1,4 @@
-"""The past of every cell, read from the branch's first-parent history."""
+"""The past versions of every cell, read from the branch's first-parent history."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PROMOTION = re.compile(r".*(?:->|→|\bpromote)", re.IGNORECASE)
 
 
 class History:
-    """What one clone knows of the past; read once for each head of the branch."""
+    """The past versions in one clone; read again whenever the head of the branch moves."""
 
     def __init__(self, config: Config, repository: Repository) -> None:
         self._config = config
@@ -44,25 +44,26 @@ class History:
         self._positions: dict[str, int] = {}
         self._pasts: dict[CellKey, tuple[PastVersion, ...]] = {}
         self._marks: Marks = {}
-        self._people: dict[str, str] = {}
-        """Merged commit → who is behind it; a commit never changes."""
-        self._ours: dict[str, bool] = {}
+        self._authors: dict[str, str] = {}
+        """Merged commit → its author; a commit never changes."""
+        self._has_trailer: dict[str, bool] = {}
+        """Merged commit → whether a message names a change of sgm."""
         self._identities: dict[str, frozenset[str]] = {}
 
     def past_versions(self, key: CellKey) -> tuple[PastVersion, ...]:
-        """The versions of a cell, newest first, one entry for each commit that changed it.
+        """Return the versions of a cell, newest first, with one entry for each commit that changed it.
 
         Raises:
             SgmError: the repository cannot be read.
         """
         with self._lock:
-            self._look()
+            self._refresh()
             if key not in self._pasts:
-                self._pasts[key] = self._read(key)
+                self._pasts[key] = self._read_past(key)
             return self._pasts[key]
 
     def versions_of(self, service: ServiceName) -> tuple[Version, ...]:
-        """Every version git ever wanted of a service in any stage, newest first.
+        """Return every version git ever had of a service in any stage, newest first.
 
         Raises:
             SgmError: the repository cannot be read.
@@ -74,79 +75,86 @@ class History:
         return tuple(dict.fromkeys(past.version for past in pasts))
 
     def known_bad(self, service: ServiceName) -> dict[Version, str]:
-        """Version → why it is known bad, as commits of the branch say.
+        """Return version → why it is known bad, according to the commits of the branch.
 
         Raises:
             SgmError: the repository cannot be read.
         """
         with self._lock:
-            self._look()
+            self._refresh()
             return dict(self._marks.get(service, {}))
 
     def last_promotion(self, keys: Iterable[CellKey]) -> LastPromotion | None:
-        """The newest promotion among the cells of one service in one stage; None where git has none.
+        """Return the newest promotion among the cells of one service in one stage; None if git has none.
 
         Raises:
             SgmError: the repository cannot be read.
         """
-        pasts = {key: those for key in keys if (those := self.past_versions(key))}
-        newest = [past for those in pasts.values() if (past := newest_promotion(those)) is not None]
+        pasts = {key: past_versions for key in keys if (past_versions := self.past_versions(key))}
+        promotions = map(newest_promotion, pasts.values())
+        newest = [promotion for promotion in promotions if promotion is not None]
         with self._lock:
             order = self._positions
         return last_promotion(pasts, order, {past.revision: self._identities_of(past) for past in newest})
 
     def reverts_without_trailers(self, service: ServiceName) -> dict[str, tuple[int, Version]]:
-        """Commit → pull request it names (0: none) and the version that was left, of each way back without our words.
+        """Return commit → (pull request number or 0, reverted version) of each revert whose message has no trailers.
 
-        It went back to an earlier version, and somebody wrote another message when it was squashed.
+        Such a commit brings back an earlier version; its message was rewritten when it was squashed.
 
         Raises:
             SgmError: the repository cannot be read.
         """
-        found: dict[str, tuple[int, Version]] = {}
+        reverts: dict[str, tuple[int, Version]] = {}
         for cluster in self._config.clusters:
             pasts = self.past_versions(CellKey(service, StageName(cluster.stage), ClusterName(cluster.name)))
             for at, past in enumerate(pasts):
-                has_gone_back = any(past.version == older.version for older in pasts[at + 2 :])
-                if has_gone_back and not self._is_ours(past):
-                    found[past.revision] = past.number or 0, pasts[at + 1].version
-        return found
+                is_revert = any(past.version == older.version for older in pasts[at + 2 :])
+                if is_revert and not self._has_change_trailer(past):
+                    reverts[past.revision] = past.number or 0, pasts[at + 1].version
+        return reverts
 
     def is_unmarked_since(self, revision: str, service: ServiceName, version: Version) -> bool:
-        """Whether a commit after this one lets a version go again."""
+        """Whether a commit after this one unmarks a version as bad."""
         later = self._repository.messages(f"{revision}..{self._repository.head()}", (UNMARK,))
-        return any(unmarks_version(one, service, version) for one in later)
+        return any(unmarks_version(message, service, version) for message in later)
 
-    def _is_ours(self, past: PastVersion) -> bool:
-        """Whether a commit, or what it merged, still says which change of ours it is."""
-        if past.revision not in self._ours:
+    def _has_change_trailer(self, past: PastVersion) -> bool:
+        """Whether the message of a commit, or of a commit it merged, names a change of sgm."""
+        if past.revision not in self._has_trailer:
             merged = self._repository.messages(f"{past.parent}..{past.revision}", (CHANGE,)) if past.parent else ()
-            self._ours[past.revision] = bool(merged)
-        return self._ours[past.revision]
+            self._has_trailer[past.revision] = bool(merged)
+        return self._has_trailer[past.revision]
 
     def _identities_of(self, past: PastVersion) -> frozenset[str]:
-        """The promotion a commit, or what it merged, says it belongs to."""
+        """Return the promotions that a commit, or the commits it merged, belong to."""
         if past.revision not in self._identities:
             merged = f"{past.parent}..{past.revision}" if past.parent else past.revision
             self._identities[past.revision] = identities_in(self._repository.messages(merged, (CHANGE, PROMOTION)))
         return self._identities[past.revision]
 
     def find_past_version(self, key: CellKey, revision: str) -> PastVersion | None:
-        """What a cell wanted at a commit, given in full or by its first characters; None when that is not known."""
+        """Return the version of a cell at a commit; None if it is unknown.
+
+        Args:
+            key: the cell.
+            revision: the commit in full, or at least its first four characters.
+        """
         pasts = self.past_versions(key)
         with self._lock:
             positions = self._positions
-        found = [at for sha, at in positions.items() if len(revision) >= 4 and sha.startswith(revision)]
-        if len(found) != 1:
+        matches = [at for sha, at in positions.items() if len(revision) >= 4 and sha.startswith(revision)]
+        if len(matches) != 1:
             return None
-        return next((past for past in pasts if positions.get(past.revision, found[0] + 1) <= found[0]), None)
+        return next((past for past in pasts if positions.get(past.revision, matches[0] + 1) <= matches[0]), None)
 
     def find_last_commit(self, past: PastVersion, pasts: Sequence[PastVersion]) -> str:
-        """The last commit at which git wanted a version: the one before the next version came."""
+        """Return the last commit with a past version: the one before the next version."""
         at = pasts.index(past)
         return pasts[at - 1].parent if at else self._head
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
+        """Read the commits again if the head has moved."""
         head = self._repository.head()
         if head != self._head:
             self._commits = self._repository.first_parents(head)
@@ -155,33 +163,35 @@ class History:
             self._pasts.clear()
             self._head = head
 
-    def _read(self, key: CellKey) -> tuple[PastVersion, ...]:
-        paths = self._paths(key)
-        touching = [(at, one) for at, one in enumerate(self._commits) if not paths.isdisjoint(one.paths)]
-        ordered = [path for path in self._templates(key) if path in paths]
+    def _read_past(self, key: CellKey) -> tuple[PastVersion, ...]:
+        templates = self._paths(key)
+        paths = set(templates)
+        touching = [(at, commit) for at, commit in enumerate(self._commits) if not paths.isdisjoint(commit.paths)]
+        ordered = [path for path in templates if path in paths]
         places = [(commit.sha, path) for _, commit in touching for path in ordered]
         contents = iter(self._repository.read_at(places))
-        found: list[PastVersion] = []
+        past: list[PastVersion] = []
         for at, commit in touching:
             files = {path: data for path in ordered if (data := next(contents)) is not None}
             path = next((one for one in ordered if one in files), "")
             version = self._version(files[path]) if path else None
-            if version is None or (found and found[-1].version == version):
+            if version is None or (past and past[-1].version == version):
                 continue
             parent = self._commits[at - 1].sha if at else ""
-            newest = _past(key, version, commit, parent, path)
-            found = _continued(found, newest, self._who(newest) if found and newest.kind == "revert" else "")
-        return tuple(reversed(found))
+            newest = _make_past_version(key, version, commit, parent, path)
+            past = _append_version(past, newest, self._author_of(newest) if past and newest.kind == "revert" else "")
+        return tuple(reversed(past))
 
-    def _who(self, past: PastVersion) -> str:
-        """Who is behind what was merged: not who merged it, where its commits or their messages name somebody."""
-        if past.revision not in self._people and past.parent:
+    def _author_of(self, past: PastVersion) -> str:
+        """Return who made the merged change: not who merged it, if its commits or their messages name somebody."""
+        if past.revision not in self._authors and past.parent:
             merged = self._repository.messages(f"{past.parent}..{past.revision}", ())
-            named = [name for name in map(name_person, merged) if name != SGM]
-            self._people[past.revision] = named[-1] if named else past.author
-        return self._people.get(past.revision, past.author)
+            names = [name for name in map(name_person, merged) if name != SGM]
+            self._authors[past.revision] = names[-1] if names else past.author
+        return self._authors.get(past.revision, past.author)
 
-    def _templates(self, key: CellKey) -> list[str]:
+    def _paths(self, key: CellKey) -> list[str]:
+        """Return the paths a cell's file may have, most specific first."""
         values = {"{service}": key.service, "{stage}": key.stage, "{cluster}": key.cluster}
         paths = []
         for template in self._config.layout.values:
@@ -191,9 +201,6 @@ class History:
             paths.append(path)
         return paths
 
-    def _paths(self, key: CellKey) -> set[str]:
-        return set(self._templates(key))
-
     def _version(self, data: bytes) -> Version | None:
         try:
             return Version(clean(read_version(data, self._config.layout.image_key)))
@@ -201,7 +208,7 @@ class History:
             return None
 
 
-def _past(key: CellKey, version: Version, commit: Commit, parent: str, path: str) -> PastVersion:
+def _make_past_version(key: CellKey, version: Version, commit: Commit, parent: str, path: str) -> PastVersion:
     return PastVersion(
         key=key,
         version=version,
@@ -212,24 +219,24 @@ def _past(key: CellKey, version: Version, commit: Commit, parent: str, path: str
         subject=commit.subject,
         at=commit.at,
         until=None,
-        kind=_kind(commit.subject),
+        kind=_classify(commit.subject),
         number=commit.number,
     )
 
 
-def _continued(found: list[PastVersion], newest: PastVersion, by: str) -> list[PastVersion]:
-    """The past with one more entry; a revert, by somebody, tells against the version it took away."""
-    if not found:
+def _append_version(past: list[PastVersion], newest: PastVersion, reverted_by: str) -> list[PastVersion]:
+    """Return the past with one more version; if that reverts the version before it, that one is known bad."""
+    if not past:
         return [newest]
-    bad = f"reverted by {by} ({newest.revision[:8]})" if by else ""
-    return [*found[:-1], replace(found[-1], until=newest.at, known_bad=bad), newest]
+    bad = f"reverted by {reverted_by} ({newest.revision[:8]})" if reverted_by else ""
+    return [*past[:-1], replace(past[-1], until=newest.at, known_bad=bad), newest]
 
 
-def _kind(subject: str) -> PastVersionKind:
+def _classify(subject: str) -> PastVersionKind:
     # git itself writes `Revert "…"` around what it reverts: reverting a revert brings back what was good.
-    around, depth = subject, 0
-    while match := _REVERT.match(around):
-        around, depth = around[match.end() :].strip(), depth + 1
+    rest, depth = subject, 0
+    while match := _REVERT.match(rest):
+        rest, depth = rest[match.end() :].strip(), depth + 1
     if depth % 2:
         return "revert"
     return "promotion" if _PROMOTION.match(subject) else "edit"

@@ -1,4 +1,4 @@
-"""Which files kustomize changes before anybody applies them: a base says less than what is deployed."""
+"""Find the files that kustomize changes before they are applied; what such a file says is not what is deployed."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def changed_files(paths: Iterable[str], values_of: Callable[[str], Sequence[Any]
         values_of: the documents of a YAML file.
     """
     folders = {posixpath.dirname(path): path for path in paths if posixpath.basename(path) in _NAMES}
-    specs = {folder: _mapping(values_of(path)) for folder, path in folders.items()}
+    specs = {folder: _first_mapping(values_of(path)) for folder, path in folders.items()}
     changed: dict[str, str] = {}
     for folder, spec in specs.items():
         if any(spec.get(field) for field in _CHANGES):
-            for path in _below(folder, specs, set()):
+            for path in _included_files(folder, specs, set()):
                 changed.setdefault(path, folders[folder])
     return changed
 
 
-def _mapping(documents: Sequence[Any]) -> Mapping[str, Any]:
+def _first_mapping(documents: Sequence[Any]) -> Mapping[str, Any]:
     return documents[0] if documents and isinstance(documents[0], Mapping) else {}
 
 
-def _below(folder: str, specs: Mapping[str, Mapping[str, Any]], visited: set[str]) -> Iterable[str]:
-    """Every file a kustomization takes in, through other kustomizations too."""
+def _included_files(folder: str, specs: Mapping[str, Mapping[str, Any]], visited: set[str]) -> Iterable[str]:
+    """Yield every file a kustomization includes, directly or through other kustomizations."""
     if folder in visited:
         return
     visited.add(folder)
@@ -54,6 +54,6 @@ def _below(folder: str, specs: Mapping[str, Mapping[str, Any]], visited: set[str
             if isinstance(entry, str) and "://" not in entry:
                 path = posixpath.normpath(posixpath.join(folder, entry))
                 if path in specs:
-                    yield from _below(path, specs, visited)
+                    yield from _included_files(path, specs, visited)
                 else:
                     yield path

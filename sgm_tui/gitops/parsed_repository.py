@@ -1,4 +1,4 @@
-"""The repository under inspection: its files, parsed once, and what Argo CD would make of them."""
+"""The files of a repository, each parsed once, and the Applications Argo CD would create from them."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ from sgm_tui.yaml_reader.nodes import LARGEST, Node, YamlError
 _YAML = (".yaml", ".yml")
 _GLOB = re.compile(r"[*?\[{]")
 PLACEHOLDER = re.compile(r"\$\{|\{\{|\{%|<%|%[A-Z_]+%|<[A-Za-z_][\w-]*>|@@\w+@@")
-"""What Backstage, envsubst, cookiecutter and their like fill in."""
+"""Placeholders that Backstage, envsubst, cookiecutter and similar programs fill in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """The files of a repository as they are on a branch or a disk."""
+    """The files of a repository on a branch or on a disk."""
 
     files: Mapping[str, bytes]
-    """Path from the root → content; content may be read late."""
+    """Path from the root → content, which may be read only when it is used."""
     links: frozenset[str] = frozenset()
     """Paths that are symbolic links; they are not among the files."""
     team_file: str = "sgm.yaml"
-    """Where its sgm.yaml is."""
+    """The path of its sgm.yaml."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """One YAML file."""
+    """A YAML file: its text, its documents as nodes and as plain values, and the error if it cannot be read."""
 
     text: str
     nodes: Sequence[Node]
@@ -57,35 +57,35 @@ class ParsedFile:
 
 
 class ParsedRepository:
-    """One repository, each file parsed at most once."""
+    """One repository; each file is parsed at most once."""
 
     def __init__(self, checkout: Checkout, config: Config | None, config_error: ConfigError | None = None) -> None:
         self.checkout = checkout
         self.config = config
         self.config_error = config_error
         self.placeholder_files: list[str] = []
-        """Files with objects of Argo CD that are templates of another program, known once `argo` was read."""
+        """Files with objects of Argo CD whose names are placeholders; filled when `argo` is read."""
         self._parsed: dict[str, ParsedFile] = {}
 
     @functools.cached_property
     def paths(self) -> list[str]:
-        """Every file, in order."""
+        """The path of every file, sorted."""
         return sorted(self.checkout.files)
 
     @functools.cached_property
     def directories(self) -> frozenset[str]:
-        """Every directory that holds something."""
-        parts = (path.split("/") for path in self.paths)
-        return frozenset("/".join(one[:end]) for one in parts for end in range(1, len(one)))
+        """Every directory with a file in it or below it."""
+        split_paths = (path.split("/") for path in self.paths)
+        return frozenset("/".join(parts[:end]) for parts in split_paths for end in range(1, len(parts)))
 
     @functools.cached_property
     def charts(self) -> frozenset[str]:
-        """Directories that hold a Helm chart."""
+        """Directories with a Helm chart."""
         return frozenset(path.rpartition("/")[0] for path in self.paths if path.rpartition("/")[2] == "Chart.yaml")
 
     @functools.cached_property
     def yaml_paths(self) -> list[str]:
-        """Files that have to be YAML: by their name or the layout, templates of charts left out."""
+        """Files that have to be YAML, by their name or the layout; templates of charts are left out."""
         named = [path for path in self.paths if path.endswith(_YAML) and not self._is_chart_template(path)]
         return sorted({*named, *self.cells_by_file})
 
@@ -96,7 +96,7 @@ class ParsedRepository:
         )
 
     def parse_file(self, path: str) -> ParsedFile:
-        """A file as YAML; where it is none, the error and no documents."""
+        """Return a file as YAML; with the error and no documents if it cannot be read."""
         if path not in self._parsed:
             self._parsed[path] = self._parse(path)
         return self._parsed[path]
@@ -117,7 +117,7 @@ class ParsedRepository:
 
     @functools.cached_property
     def cells(self) -> Mapping[CellKey, str]:
-        """Every cell the layout finds, with its file."""
+        """Every cell of the layout and its file."""
         if self.config is None:
             return {}
         paths = dict.fromkeys([*self.paths, *sorted(self.checkout.links)], "")
@@ -125,18 +125,18 @@ class ParsedRepository:
 
     @functools.cached_property
     def cells_by_file(self) -> Mapping[str, list[CellKey]]:
-        """Values file → the cells it speaks for."""
-        found: dict[str, list[CellKey]] = {}
+        """Values file → the cells it is for."""
+        cells: dict[str, list[CellKey]] = {}
         for key, path in sorted(self.cells.items()):
             if path in self.checkout.files:
-                found.setdefault(path, []).append(key)
-        return found
+                cells.setdefault(path, []).append(key)
+        return cells
 
     def is_this_repository(self, url: str) -> bool:
-        """Whether a repository URL means this repository."""
+        """Whether a repository URL is one of this repository."""
         if self.config is None:
             return False
-        return any(is_same_repository(url, one) for one in self.config.repository_urls)
+        return any(is_same_repository(url, own_url) for own_url in self.config.repository_urls)
 
     def is_current_revision(self, revision: str) -> bool:
         """Return whether a revision of this repository means these files: its default branch, or ours by name."""
@@ -144,13 +144,13 @@ class ParsedRepository:
         return revision in {"", "HEAD", branch, f"refs/heads/{branch}"}
 
     def reads_these_files(self, source: Source) -> bool:
-        """Return whether a source is read from these files; of another revision nothing can be said."""
+        """Whether a source reads these files, and not another repository or revision."""
         return self.is_this_repository(source.repo_url) and self.is_current_revision(source.revision)
 
-    def value_files(self, one: Application) -> list[tuple[Source, str]]:
-        """Return the values files of an Application among these files; a glob becomes the files it matches."""
+    def value_files(self, application: Application) -> list[tuple[Source, str]]:
+        """Return the values files of an Application in this repository; a glob becomes the files it matches."""
         files: list[tuple[Source, str]] = []
-        for source, path in value_paths(one, self.reads_these_files):
+        for source, path in value_paths(application, self.reads_these_files):
             if not _GLOB.search(path) or path in self.checkout.files:
                 files.append((source, path))
             else:
@@ -159,13 +159,13 @@ class ParsedRepository:
 
     @functools.cached_property
     def argo(self) -> ArgoObjects:
-        """Argo CD's objects in the repository; skeletons, whose names are still to be filled in, are left out."""
+        """Argo CD's objects in the repository; those whose names are placeholders are left out."""
         objects = ArgoObjects()
         for path in self.yaml_paths:
             data = self.checkout.files[path]
             if b"argoproj.io" in data and len(data) <= LARGEST:
                 for value in self.parse_file(path).values:
-                    if _is_skeleton(value):
+                    if _has_placeholder_name(value):
                         self.placeholder_files.append(path)
                     else:
                         read_object(value, path, objects)
@@ -173,40 +173,40 @@ class ParsedRepository:
 
     @functools.cached_property
     def kustomized_files(self) -> Mapping[str, str]:
-        """Files that kustomize changes before Argo CD sees them, each with a kustomization that does."""
+        """File that kustomize changes before Argo CD sees it → a kustomization that does."""
         return changed_files(self.paths, lambda path: self.parse_file(path).values)
 
     @functools.cached_property
     def expansions(self) -> list[tuple[ApplicationSet, Expansion]]:
-        """Every ApplicationSet with what it makes; one that kustomize changes first is not expanded."""
+        """Every ApplicationSet and its expansion; an ApplicationSet that kustomize changes first is not expanded."""
         ground = Ground(
             self.argo.clusters, self.paths, self.checkout.files.get, self.is_this_repository, self.is_current_revision
         )
-        return [(one, self._expansion(one, ground)) for one in self.argo.sets]
+        return [(application_set, self._expand(application_set, ground)) for application_set in self.argo.sets]
 
-    def _expansion(self, one: ApplicationSet, ground: Ground) -> Expansion:
-        kustomization = self.kustomized_files.get(one.place.path)
+    def _expand(self, application_set: ApplicationSet, ground: Ground) -> Expansion:
+        kustomization = self.kustomized_files.get(application_set.place.path)
         if kustomization is not None:
             return Expansion((), (), (f"{kustomization} changes it",))
-        return expand(one, ground)
+        return expand(application_set, ground)
 
     @functools.cached_property
     def applications(self) -> list[Application]:
-        """Every Application, written down or made."""
-        made = [one for _, expansion in self.expansions for one in expansion.applications]
-        return [*self.argo.applications, *made]
+        """Every Application, declared in a file or generated by an ApplicationSet."""
+        expansions = (expansion for _, expansion in self.expansions)
+        return [*self.argo.applications, *(generated for each in expansions for generated in each.applications)]
 
-    def projects_of(self, one: Application) -> list[AppProject]:
-        """Return the AppProjects an Application may mean: more than one where several hubs have one of this name."""
-        named = [project for project in self.argo.projects if project.name == one.project]
-        same = [project for project in named if project.namespace == one.namespace]
-        if one.project == "default":
+    def projects_of(self, application: Application) -> list[AppProject]:
+        """Return the AppProjects an Application may refer to: several if several hubs have one of that name."""
+        named = [project for project in self.argo.projects if project.name == application.project]
+        same = [project for project in named if project.namespace == application.namespace]
+        if application.project == "default":
             return same  # every hub has one of this name
-        return same or [project for project in named if not project.namespace or not one.namespace]
+        return same or [project for project in named if not project.namespace or not application.namespace]
 
     @functools.cached_property
     def missing_projects_reason(self) -> str:
-        """Why there may be AppProjects that are not seen here; "" where all of them are."""
+        """Why there may be AppProjects that are not in these files; "" if all of them are."""
         if not self.is_fully_expanded:
             return "not every ApplicationSet is expanded"
         if self.placeholder_files:
@@ -219,16 +219,16 @@ class ParsedRepository:
 
     @property
     def is_fully_expanded(self) -> bool:
-        """Every ApplicationSet was understood: the Applications are all there are."""
-        return not any(one.unsupported or _failed(one) for _, one in self.expansions)
+        """Whether every ApplicationSet was expanded without a problem, so that all Applications are known."""
+        return not any(expansion.unsupported or _has_failed(expansion) for _, expansion in self.expansions)
 
 
-def _is_skeleton(value: Any) -> bool:
-    """Whether an object's name is a placeholder (`${{ values.name }}`, `${NAME}`, `<NAME>`) for another program."""
+def _has_placeholder_name(value: Any) -> bool:
+    """Whether the name of an object is a placeholder: `${{ values.name }}`, `${NAME}`, `<NAME>`."""
     metadata = value.get("metadata") if isinstance(value, Mapping) else None
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     return isinstance(name, str) and PLACEHOLDER.search(name) is not None
 
 
-def _failed(expansion: Expansion) -> bool:
+def _has_failed(expansion: Expansion) -> bool:
     return any(problem.kind != "empty" for problem in expansion.problems)

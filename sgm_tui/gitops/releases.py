@@ -1,4 +1,4 @@
-"""Every version git has wanted of each service, so that "releases behind" is counted and not guessed from numbers."""
+"""Collect every version git ever had of each service, so that "releases behind" is a count, not a guess."""
 
 from __future__ import annotations
 
@@ -12,42 +12,43 @@ from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 from sgm_tui.untrusted_text import clean
 
 _MOST_READ = 2_000
-"""So many files of earlier commits are read, the newest first: a version that is not among them is not counted."""
+"""At most so many files of earlier commits are read, the newest first; older versions are not counted."""
 
 Releases = Mapping[ServiceName, frozenset[Version]]
+"""Service → every version git ever had of it."""
 
 
-def knows_all(releases: Releases, state: DesiredState) -> bool:
-    """Whether every version git wants now is among the known releases."""
+def cover_desired_versions(releases: Releases, state: DesiredState) -> bool:
+    """Whether every version that is desired now is among the releases."""
     return all(
         desired.version is None or desired.version in releases.get(key.service, frozenset())
         for key, desired in state.cells.items()
     )
 
 
-def releases_in(repository: Repository, state: DesiredState, image_key: str) -> Releases:
-    """Return what the commits that touched the cells' files wanted, and what git wants now.
+def collect_releases(repository: Repository, state: DesiredState, image_key: str) -> Releases:
+    """Return the versions in the commits that changed the cells' files, and the versions desired now.
 
     Raises:
         UnreachableError: git cannot read its own clone.
     """
-    found: defaultdict[ServiceName, set[Version]] = defaultdict(set)
+    releases: defaultdict[ServiceName, set[Version]] = defaultdict(set)
     services: defaultdict[str, set[ServiceName]] = defaultdict(set)
     for key, desired in state.cells.items():
         services[desired.path].add(key.service)
         if desired.version is not None:
-            found[key.service].add(desired.version)
+            releases[key.service].add(desired.version)
     commits = reversed(repository.first_parents(state.revision))
-    touched = [
+    changed_files = [
         (commit.sha, path) for commit in commits for path in commit.paths if path in services and "\n" not in path
     ]
-    places = touched[:_MOST_READ]
+    places = changed_files[:_MOST_READ]
     for (_, path), data in zip(places, repository.read_at(places), strict=True):
         try:
             version = Version(clean(read_version(data, image_key))) if data is not None else None
         except UnreadableError:
-            continue  # it held no version then
+            continue  # the file had no readable version then
         if version is not None:
             for service in services[path]:
-                found[service].add(version)
-    return {service: frozenset(versions) for service, versions in found.items()}
+                releases[service].add(version)
+    return {service: frozenset(versions) for service, versions in releases.items()}

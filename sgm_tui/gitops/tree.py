@@ -1,4 +1,4 @@
-"""Path ↔ cell: what the files of a commit say of every cell, by the configured layout."""
+"""Read the desired state of every cell from the files of a commit, by the configured layout."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from sgm_tui.untrusted_text import clean
 
 _MOST_PROPOSALS = 500
 _LINK = ""
-"""Stands for the content of a symbolic link, which is not read."""
+"""The blob id of a symbolic link, which is not read."""
 _NAME_MOST = 40
-"""Characters of a name that is none, where it is told."""
+"""At most so many characters of an invalid name are shown."""
 _NAME = r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?"
 
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """One path template, ready to match."""
+    """A compiled path template of `layout.values`."""
 
     pattern: re.Pattern[str]
     loose: re.Pattern[str]
-    """The same with any name for the service."""
+    """The same pattern with any name for the service."""
     whole_stage: bool
-    """It names no cluster: the file serves every cluster of its stage."""
+    """Whether it names no cluster: the file serves every cluster of its stage."""
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class CellFile:
     """The file of one cell."""
 
     path: str
@@ -42,19 +42,23 @@ class Placed:
 
 
 class Tree:
-    """Reads desired state; remembers every file it has read by its content."""
+    """Reads desired state; caches the version of every file by its blob id."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._templates = [_template(one, config) for one in config.layout.values]
+        self._templates = [_compile_template(text, config) for text in config.layout.values]
         self._clusters = {stage.name: [cluster.name for cluster in stage.clusters] for stage in config.stages}
         self._versions: dict[str, Version | UnreadableError] = {}
         self._proposals: dict[tuple[str, str], tuple[tuple[CellKey, Version], ...]] = {}
-        self._brought: dict[str, tuple[tuple[CellKey, Version], ...]] = {}
+        self._changes: dict[str, tuple[tuple[CellKey, Version], ...]] = {}
 
-    def places(self, paths: Mapping[str, str]) -> dict[CellKey, Placed]:
-        """The file of every cell there is: of several templates the first, most specific one wins."""
-        found: dict[CellKey, Placed] = {}
+    def places(self, paths: Iterable[str]) -> dict[CellKey, CellFile]:
+        """Return the file of every cell; of several templates the first, most specific one wins.
+
+        Args:
+            paths: the paths of all files.
+        """
+        files: dict[CellKey, CellFile] = {}
         for template in self._templates:
             for path in paths:
                 match = template.pattern.fullmatch(path)
@@ -68,29 +72,31 @@ class Tree:
                         key = CellKey(
                             ServiceName(service), StageName(stage or self._stage_of(cluster)), ClusterName(cluster)
                         )
-                        found.setdefault(key, Placed(path, template.whole_stage))
-        return found
+                        files.setdefault(key, CellFile(path, template.whole_stage))
+        return files
 
-    def left_out(self, paths: Iterable[str]) -> tuple[str, ...]:
-        """Services of known stages and clusters whose names Kubernetes takes for none: they have no cell."""
-        found: set[str] = set()
+    def invalid_services(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Return the services of known stages and clusters whose names Kubernetes does not allow: they have no cell."""
+        names: set[str] = set()
         for path in paths:
-            if any(one.pattern.fullmatch(path) for one in self._templates):
+            if any(template.pattern.fullmatch(path) for template in self._templates):
                 continue
-            loose = (one.loose.fullmatch(path) for one in self._templates)
-            found.update(clean(match["service"], _NAME_MOST) for match in loose if match is not None)
-        return tuple(sorted(found))
+            loose = (template.loose.fullmatch(path) for template in self._templates)
+            names.update(clean(match["service"], _NAME_MOST) for match in loose if match is not None)
+        return tuple(sorted(names))
 
     def desired(self, repository: Repository, commit: str) -> DesiredState:
-        """What a commit wants of every cell, and which first-parent commit brought it."""
+        """Return what a commit has for every cell, and which first-parent commit changed it last."""
         blobs, links = repository.tree(commit), repository.links(commit)
         places = self.places({**blobs, **dict.fromkeys(links, _LINK)})
-        versions = {**self._read(repository, {blobs[one.path] for one in places.values() if one.path in blobs})}
+        versions = {
+            **self._read_versions(repository, {blobs[place.path] for place in places.values() if place.path in blobs})
+        }
         versions[_LINK] = UnreadableError("it is a symbolic link, which sgm neither follows nor writes")
         commits = repository.first_parents(commit)
-        last = _last_touch(commits)
+        last_changes = _find_last_changes(commits)
         cells = {
-            key: self._cell(place, versions[blobs.get(place.path, _LINK)], last.get(place.path))
+            key: self._cell(place, versions[blobs.get(place.path, _LINK)], last_changes.get(place.path))
             for key, place in places.items()
         }
         newest = commits[-1] if commits else None
@@ -98,26 +104,26 @@ class Tree:
             revision=commit,
             branch=repository.branch,
             cells=cells,
-            positions={one.sha: position for position, one in enumerate(commits)},
+            positions={entry.sha: position for position, entry in enumerate(commits)},
             committed_at=newest.at if newest else None,
             subject=newest.subject if newest else "",
             author=newest.author if newest else "",
-            left_out=self.left_out(blobs),
+            left_out=self.invalid_services(blobs),
         )
 
     def versions_at(self, repository: Repository, commit: str) -> dict[CellKey, Version]:
-        """The version a commit wants of every cell that can be read."""
+        """Return the version a commit has for every cell; cells whose file cannot be read are left out."""
         blobs = repository.tree(commit)
         places = self.places(blobs)
-        versions = self._read(repository, {blobs[place.path] for place in places.values()})
-        found = {key: versions[blobs[place.path]] for key, place in places.items()}
-        return {key: version for key, version in found.items() if not isinstance(version, UnreadableError)}
+        versions = self._read_versions(repository, {blobs[place.path] for place in places.values()})
+        by_cell = {key: versions[blobs[place.path]] for key, place in places.items()}
+        return {key: version for key, version in by_cell.items() if not isinstance(version, UnreadableError)}
 
     def proposals(self, repository: Repository, head: str) -> tuple[tuple[CellKey, Version], ...]:
-        """What a branch would change: cells whose version differs from where it left the main branch."""
-        known = self._proposals.get((repository.head(), head))
-        if known is not None:
-            return known
+        """Return the cells whose version a branch changes since its merge base; () if it is not in the clone."""
+        cached = self._proposals.get((repository.head(), head))
+        if cached is not None:
+            return cached
         if not repository.has(head):
             return ()
         base = repository.merge_base(repository.head(), head)
@@ -127,34 +133,36 @@ class Tree:
         after = self.versions_at(repository, head)
         if len(self._proposals) > _MOST_PROPOSALS:
             self._proposals.clear()
-        found = tuple((key, version) for key, version in sorted(after.items()) if before.get(key) != version)
-        self._proposals[repository.head(), head] = found
-        return found
+        changes = tuple((key, version) for key, version in sorted(after.items()) if before.get(key) != version)
+        self._proposals[repository.head(), head] = changes
+        return changes
 
     def versions_changed_by(self, repository: Repository, commit: str) -> tuple[tuple[CellKey, Version], ...] | None:
-        """What a commit of the main branch changed against the one before; None where it is not in the clone."""
-        known = self._brought.get(commit)
-        if known is not None or not repository.has(commit):
-            return known
+        """Return the cells whose version a commit of the main branch changed; None if it is not in the clone."""
+        cached = self._changes.get(commit)
+        if cached is not None or not repository.has(commit):
+            return cached
         before = self.versions_at(repository, f"{commit}^1") if repository.merge_base(f"{commit}^1", commit) else {}
         after = self.versions_at(repository, commit)
-        if len(self._brought) > _MOST_PROPOSALS:
-            self._brought.clear()
-        self._brought[commit] = tuple((key, one) for key, one in sorted(after.items()) if before.get(key) != one)
-        return self._brought[commit]
+        if len(self._changes) > _MOST_PROPOSALS:
+            self._changes.clear()
+        self._changes[commit] = tuple((key, new) for key, new in sorted(after.items()) if before.get(key) != new)
+        return self._changes[commit]
 
-    def _cell(self, place: Placed, version: Version | UnreadableError, touched: tuple[int, Commit] | None) -> Desired:
-        readable = not isinstance(version, UnreadableError)
+    def _cell(
+        self, file: CellFile, version: Version | UnreadableError, last_change: tuple[int, Commit] | None
+    ) -> Desired:
+        is_readable = not isinstance(version, UnreadableError)
         cell = Desired(
-            path=place.path,
+            path=file.path,
             key=self._config.layout.image_key,
             version=version if not isinstance(version, UnreadableError) else None,
-            error="" if readable else f"{place.path}: {version}",
-            whole_stage=place.whole_stage,
+            error="" if is_readable else f"{file.path}: {version}",
+            whole_stage=file.whole_stage,
         )
-        if touched is None:
+        if last_change is None:
             return cell
-        position, commit = touched
+        position, commit = last_change
         return replace(
             cell,
             revision=commit.sha,
@@ -164,7 +172,7 @@ class Tree:
             committed_at=commit.at,
         )
 
-    def _read(self, repository: Repository, blobs: set[str]) -> Mapping[str, Version | UnreadableError]:
+    def _read_versions(self, repository: Repository, blobs: set[str]) -> Mapping[str, Version | UnreadableError]:
         unread = sorted(blobs - self._versions.keys())
         for blob, data in repository.read_blobs(unread).items():
             try:
@@ -177,8 +185,8 @@ class Tree:
         return next((stage for stage, clusters in self._clusters.items() if cluster in clusters), "")
 
 
-def _template(text: str, config: Config) -> _Template:
-    """A path template as a pattern over the configured names."""
+def _compile_template(text: str, config: Config) -> _Template:
+    """Compile a path template into patterns over the configured names."""
     stages = "|".join(re.escape(stage.name) for stage in config.stages)
     clusters = "|".join(re.escape(cluster.name) for cluster in config.clusters)
     names = {"stage": stages, "cluster": clusters}
@@ -194,6 +202,6 @@ def _pattern(text: str, names: Mapping[str, str]) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def _last_touch(commits: list[Commit]) -> dict[str, tuple[int, Commit]]:
-    """Path → position and commit of the newest first-parent commit that changed it."""
+def _find_last_changes(commits: list[Commit]) -> dict[str, tuple[int, Commit]]:
+    """Return path → position and commit of the newest first-parent commit that changed it."""
     return {path: (position, commit) for position, commit in enumerate(commits) for path in commit.paths}
