@@ -23,6 +23,7 @@ from sgm_tui.fleet.facts import (
     ReplicaSet,
     Rollout,
     Scaling,
+    Step,
 )
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.history.cell_history import HealthyTime, PastVersion, RevertForecast
@@ -56,14 +57,14 @@ SERVICES = (
     "shipping",
 )
 STEPS = (
-    "setWeight: 10",
-    "pause: 1m",
-    "analysis",
-    "setWeight: 30",
-    "pause",
-    "setWeight: 60",
-    "pause: 5m",
-    "setWeight: 100",
+    Step("setWeight", weight=10),
+    Step("pause", duration="1m"),
+    Step("analysis"),
+    Step("setWeight", weight=30),
+    Step("pause"),
+    Step("setWeight", weight=60),
+    Step("pause", duration="5m"),
+    Step("setWeight", weight=100),
 )
 _BUSY = {Journey.MERGED, Journey.SYNCING, Journey.ROLLING, Journey.PROPOSED, Journey.SOAKING}
 _ATTENTION = {Journey.PAUSED, Journey.DRIFTED}
@@ -108,7 +109,7 @@ def rollout(where: CellKey, version: str, **facts: Any) -> Rollout:
         health="Healthy",
         step=8,
         steps=8,
-        step_names=STEPS,
+        canary_steps=STEPS,
         set_weight=100,
         actual_weight=100,
         ready=4,

@@ -158,7 +158,7 @@ def test_the_dashboard_knows_no_client_library_and_no_rule_before_its_first_fram
         "fleet/policy.py",
         "fleet/plans/proposal.py",
         "fleet/gate.py",
-        "fleet/rollouts/rollout.py",
+        "fleet/rollouts/derivation.py",
         "fleet/facts.py",
     )
     assert [path for path in rules if not (PACKAGE / path).exists()] == []

@@ -11,12 +11,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sgm_tui.fleet.model import CellKey, Version
+from sgm_tui.fleet.model import CellKey, StageName, Version
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.desired import Desired
     from sgm_tui.fleet.facts import Alert, Application, Metrics, PendingVersion, Rollout, Scaling
-    from sgm_tui.fleet.soak import Soak
 
 
 class Journey(StrEnum):
@@ -52,6 +51,15 @@ ERRORS_WORTH_ATTENTION = 0.05
 _STILL = frozenset({Verdict.GOOD, Verdict.UNKNOWN})
 _DECISIVE = frozenset({"git", "argocd", "rollouts"})
 """Kinds of sources without which part of a journey is not known; the others only leave a gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """How long the next stage requires a version to be healthy here before it may be promoted there."""
+
+    stage: StageName
+    """The next stage."""
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

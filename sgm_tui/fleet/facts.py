@@ -154,6 +154,31 @@ class AnalysisRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One canary step: its kind, and the values that matter."""
+
+    kind: str
+    """setWeight, pause, analysis, experiment, setCanaryScale, setHeaderRoute, setMirrorRoute, plugin."""
+    weight: int | None = None
+    """The weight of `setWeight`; an invalid step may set another field as well."""
+    duration: str | None = None
+    """The duration of a pause as written; None waits for manual approval."""
+    detail: str = ""
+    """The name of a plugin or route, or what a canary scale sets."""
+
+    @property
+    def text(self) -> str:
+        """The step as people write it: "setWeight: 20", "pause: 30s", "analysis"."""
+        if self.kind == "setWeight":
+            return f"setWeight: {self.weight}"
+        if self.kind == "pause":
+            return "pause" if self.duration is None else f"pause: {self.duration}"
+        if self.kind == "setCanaryScale" and self.detail:
+            return f"{self.kind}{{{self.detail}}}"
+        return f"{self.kind}: {self.detail}" if self.detail else self.kind
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """One Argo Rollout as `kubectl argo rollouts get rollout` derives it (B4)."""
 
@@ -174,8 +199,8 @@ class Rollout:
     step: int | None = None
     """Completed steps; None when there are none to complete."""
     steps: int | None = None
-    step_names: tuple[str, ...] = ()
-    """Every step as people write it: "setWeight: 20", "pause: 30s", "analysis"."""
+    canary_steps: tuple[Step, ...] = ()
+    """Every step of its spec."""
     set_weight: float | None = None
     actual_weight: float | None = None
     """Percent of traffic on the new version, a whole number as int; None for blue-green."""

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sgm_tui.fleet.cell import Journey, Verdict
-from sgm_tui.fleet.model import CellKey, Fleet, StageName
+from sgm_tui.fleet.cell import Cell, Journey, Soak, Verdict
+from sgm_tui.fleet.model import CellKey, Fleet
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.cell import Cell
     from sgm_tui.fleet.desired import Desired
     from sgm_tui.fleet.policy import Policy
 
 _SETTLED = frozenset({Journey.SETTLED, Journey.SOAKING})
-
-
-@dataclass(frozen=True, slots=True)
-class Soak:
-    """What the next stage requires of a version before it may come there."""
-
-    stage: StageName
-    seconds: float
 
 
 def required_soak(fleet: Fleet, policy: Policy, desired: Mapping[CellKey, Desired], key: CellKey) -> Soak | None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import ClusterName
 from sgm_tui.fleet.rollouts.actions import Patch
-from sgm_tui.fleet.rollouts.rollout import RolloutObject
+from sgm_tui.fleet.rollouts.objects import RolloutObject
 from sgm_tui.live.connection import AbsentError, ClusterConnection, decode
 from sgm_tui.live.rollout_wire import RolloutWire, to_rollout
 from sgm_tui.permission import NO_CONSENT, Consent

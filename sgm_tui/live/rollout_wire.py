@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from sgm_tui.fleet.facts import AnalysisRun
+from sgm_tui.fleet.facts import AnalysisRun, Step
 from sgm_tui.fleet.model import ClusterName
-from sgm_tui.fleet.rollouts.rollout import DEADLINE_SECONDS, Condition, ReplicaSetObject, RolloutObject, Step
+from sgm_tui.fleet.rollouts.objects import DEADLINE_SECONDS, ReplicaSetObject, RolloutCondition, RolloutObject
 from sgm_tui.live.wire import Metadata, Wire, clean_all, parse_revision, parse_time
 from sgm_tui.untrusted_text import clean
 
@@ -326,8 +326,8 @@ def _images(template: _Template | None, service: str) -> tuple[str, ...]:
     return clean_all(container.image for container in ordered)
 
 
-def _to_condition(wire: _Condition) -> Condition:
-    return Condition(
+def _to_condition(wire: _Condition) -> RolloutCondition:
+    return RolloutCondition(
         clean(wire.type),
         clean(wire.status),
         clean(wire.reason),

@@ -14,7 +14,8 @@ from typing import Any, Literal
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.facts import UNREADABLE, AnalysisRun, Rollout
 from sgm_tui.fleet.model import CellKey, ClusterName
-from sgm_tui.fleet.rollouts.rollout import ReplicaSetObject, RolloutObject, derive
+from sgm_tui.fleet.rollouts.derivation import derive
+from sgm_tui.fleet.rollouts.objects import ReplicaSetObject, RolloutObject
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.fleet.updates import (
     AnswerArriving,

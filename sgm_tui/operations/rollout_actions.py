@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableError
 from sgm_tui.fleet.model import CellKey, ClusterName
 from sgm_tui.fleet.rollouts.actions import Patch, RolloutAction, has_moved, outcome, patches, refusal_reason
-from sgm_tui.fleet.rollouts.rollout import derive
+from sgm_tui.fleet.rollouts.derivation import derive
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.state_files import run_in_thread
 from sgm_tui.permission import NO_CONSENT, Consent

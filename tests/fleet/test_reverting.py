@@ -9,7 +9,7 @@ import builders
 import pytest
 
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.facts import PendingVersion
+from sgm_tui.fleet.facts import PendingVersion, Step
 from sgm_tui.fleet.history.cell_history import PastVersion
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.plans.plan import Change, Refusal
@@ -203,7 +203,9 @@ def test_a_canary_in_flight_goes_back_at_once_to_a_stable_version_that_is_pinned
 
 @pytest.mark.parametrize("duration", ['"1d"', '"abc5s"', "-5"])
 def test_steps_the_controller_would_refuse_promise_no_time(duration: str) -> None:
-    settled = builders.cell("cart", "prod-eu1", "v3", rollout=builders.rollout(WHERE, "v3", step_names=("pause: 1d",)))
+    settled = builders.cell(
+        "cart", "prod-eu1", "v3", rollout=builders.rollout(WHERE, "v3", canary_steps=(Step("pause", duration="1d"),))
+    )
     assert "Argo Rollouts refuses its steps" in forecast_revert(settled, change(), TemplateComparison(True)).reason
     refused = extras_of(f'[{{"pause": {{"duration": {duration}}}}}]')
     assert isinstance(refused, Refusal)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from sgm_tui.fleet.facts import Rollout
+from sgm_tui.fleet.facts import Rollout, Step
 from sgm_tui.fleet.model import ClusterName, Version
 from sgm_tui.fleet.rollouts.actions import RolloutAction, consequence, has_moved, patches, refusal_reason
-from sgm_tui.fleet.rollouts.rollout import RolloutObject, Step
+from sgm_tui.fleet.rollouts.objects import RolloutObject
 
 EU = ClusterName("prod-eu1")
 NOW = datetime(2026, 11, 29, 7, 30, 5, tzinfo=UTC)

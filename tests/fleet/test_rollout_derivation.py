@@ -8,18 +8,11 @@ from typing import Any
 
 import pytest
 
+from sgm_tui.fleet.facts import Step
 from sgm_tui.fleet.model import ClusterName
-from sgm_tui.fleet.rollouts.rollout import (
-    Condition,
-    ReplicaSetObject,
-    RolloutObject,
-    Step,
-    derive,
-    health_of,
-    phase_of,
-    set_weight,
-    version_of,
-)
+from sgm_tui.fleet.rollouts.derivation import derive, set_weight, version_of
+from sgm_tui.fleet.rollouts.objects import ReplicaSetObject, RolloutCondition, RolloutObject
+from sgm_tui.fleet.rollouts.phase import health_of, phase_of
 from sgm_tui.fleet.rollouts.weights import percent_text
 
 STEPS = (Step("setWeight", weight=20), Step("pause"), Step("setWeight", weight=50), Step("pause", duration="10m"))
@@ -62,8 +55,8 @@ def replica_set(hash_: str, **changes: Any) -> ReplicaSetObject:
     return replace(whole, **changes)
 
 
-def condition(type_: str, reason: str = "", message: str = "why") -> tuple[Condition, ...]:
-    return (Condition(type_, "True", reason, message),)
+def condition(type_: str, reason: str = "", message: str = "why") -> tuple[RolloutCondition, ...]:
+    return (RolloutCondition(type_, "True", reason, message),)
 
 
 @pytest.mark.parametrize(

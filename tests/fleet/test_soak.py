@@ -9,14 +9,14 @@ from typing import Any
 import builders
 import pytest
 
-from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
+from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Soak, Verdict
 from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.facts import Alert, PendingVersion
 from sgm_tui.fleet.gates.travel import running_since
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, StageName, Version
 from sgm_tui.fleet.policy import Policy, RuleSet
-from sgm_tui.fleet.soak import Soak, required_soak
+from sgm_tui.fleet.soak import required_soak
 from sgm_tui.report.assertion import parse
 from sgm_tui.report.status import cell_report
 

@@ -10,10 +10,11 @@ import builders
 import pytest
 
 from sgm_tui.fleet.cell import Cell, CellFacts, Journey, Verdict
-from sgm_tui.fleet.facts import AnalysisRun, Rollout
+from sgm_tui.fleet.facts import AnalysisRun, Rollout, Step
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import ClusterName, Version
-from sgm_tui.fleet.rollouts.rollout import Condition, ReplicaSetObject, RolloutObject, Step, derive
+from sgm_tui.fleet.rollouts.derivation import derive
+from sgm_tui.fleet.rollouts.objects import ReplicaSetObject, RolloutCondition, RolloutObject
 from sgm_tui.fleet.standstill import DOWN_AFTER, IDLE_AFTER
 
 NOW = builders.NOW
@@ -113,7 +114,7 @@ ROLLING = RolloutObject(
     "cart", "app-cart", ClusterName("prod-eu1"), generation=3, observed_generation="3", strategy="Canary", steps=STEPS,
     replicas=4, images=("ghcr.io/acme/cart:v2",), phase="Progressing", current_hash="new", stable_hash="old",
     step_index=0, current=5, updated=1, ready=4, available=4,
-    conditions=(Condition("Progressing", "True", "ReplicaSetUpdated", "", SEEN, SEEN),),
+    conditions=(RolloutCondition("Progressing", "True", "ReplicaSetUpdated", "", SEEN, SEEN),),
 )  # fmt: skip
 TIMED = replace(
     ROLLING, step_index=1, phase="Paused", pause_reasons=("CanaryPauseStep",), pause_starts=(SEEN,),
@@ -142,8 +143,11 @@ GREEN = replace(
         (replace(ROLLING, phase="Degraded"), None),
         (replace(ROLLING, phase="Healthy"), None),
         (replace(ROLLING, conditions=()), None),
-        (replace(ROLLING, conditions=(Condition("Progressing", "Unknown", "RolloutPaused", "", SEEN, SEEN),)), None),
-        (replace(ROLLING, conditions=(Condition("Progressing", "True", "ReplicaSetUpdated", "", SEEN),)), None),
+        (
+            replace(ROLLING, conditions=(RolloutCondition("Progressing", "Unknown", "RolloutPaused", "", SEEN, SEEN),)),
+            None,
+        ),
+        (replace(ROLLING, conditions=(RolloutCondition("Progressing", "True", "ReplicaSetUpdated", "", SEEN),)), None),
     ],
 )
 def test_only_what_a_controller_that_runs_had_to_do_by_then_is_due(

@@ -14,7 +14,7 @@ from sgm_tui.errors import ConflictError, RefusedError, UnreachableError
 from sgm_tui.fleet.facts import Rollout
 from sgm_tui.fleet.model import ClusterName
 from sgm_tui.fleet.rollouts.actions import Patch, RolloutAction
-from sgm_tui.fleet.rollouts.rollout import derive
+from sgm_tui.fleet.rollouts.derivation import derive
 from sgm_tui.live.connection import ClusterConnection
 from sgm_tui.live.rollout_actor import Current, RolloutActor
 from sgm_tui.operations.audit import Audit

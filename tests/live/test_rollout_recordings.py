@@ -13,7 +13,8 @@ import pytest
 
 from sgm_tui.fleet.facts import AnalysisRun, ReplicaSet, Rollout
 from sgm_tui.fleet.model import ClusterName
-from sgm_tui.fleet.rollouts.rollout import ReplicaSetObject, RolloutObject, derive
+from sgm_tui.fleet.rollouts.derivation import derive
+from sgm_tui.fleet.rollouts.objects import ReplicaSetObject, RolloutObject
 from sgm_tui.live.rollout_wire import (
     AnalysisRunWire,
     Owned,

@@ -14,7 +14,7 @@ from sgm_tui.fleet.desired import Desired
 from sgm_tui.fleet.facts import Application, Rollout
 from sgm_tui.fleet.join import join
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
-from sgm_tui.fleet.rollouts.rollout import derive
+from sgm_tui.fleet.rollouts.derivation import derive
 from sgm_tui.live.rollout_wire import RolloutWire, to_rollout
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)

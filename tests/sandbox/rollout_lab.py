@@ -14,7 +14,8 @@ import msgspec
 
 from sgm_tui.fleet.facts import AnalysisRun, Rollout
 from sgm_tui.fleet.model import ClusterName
-from sgm_tui.fleet.rollouts.rollout import ReplicaSetObject, derive
+from sgm_tui.fleet.rollouts.derivation import derive
+from sgm_tui.fleet.rollouts.objects import ReplicaSetObject
 from sgm_tui.live.rollout_wire import (
     AnalysisRunWire,
     Owned,

@@ -8,7 +8,7 @@ import builders
 import pytest
 
 from sgm_tui.fleet.cell import Journey
-from sgm_tui.fleet.facts import Condition
+from sgm_tui.fleet.facts import Condition, Step
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
@@ -46,7 +46,7 @@ def fleet_named(raw: str) -> FleetSnapshot:
         application=builders.application(
             where, sync=name, health=name, health_message=name, conditions=(Condition(name, name),)
         ),
-        rollout=builders.rolling(where, name, name, phase=name, message=name, step_names=(name,) * 8),
+        rollout=builders.rolling(where, name, name, phase=name, message=name, canary_steps=(Step(name),) * 8),
     )
     request = builders.pull_request(1, name, author=name, branch=name, url=name, labels=(name,), reviewers=(name,))
     stale = builders.source("git", state="stale", reason=name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sgm_tui.durations import DurationError, pause_seconds
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.facts import Rollout
+from sgm_tui.fleet.facts import Rollout, Step
 from sgm_tui.fleet.history.cell_history import PastVersion, RevertForecast
 from sgm_tui.fleet.history.last_promotion import LastPromotion, has_gone_back
 from sgm_tui.fleet.images import parse_image
@@ -24,7 +24,6 @@ from sgm_tui.fleet.reverts.health import find_revert_target
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.versions import is_same_image
 
-_PAUSE = "pause: "
 _NO_STEPS = "rollout.steps: [] comes with it: new pods take over as soon as they are ready, no steps, no analysis"
 
 
@@ -228,14 +227,14 @@ def _blue_green(rollout: Rollout, change: Change, template: TemplateComparison) 
 
 def _walk(rollout: Rollout, written: Sequence[Mapping[str, object]] | None) -> str:
     """How long the whole canary takes, as far as its steps tell: those the revert writes, or those of the cluster."""
-    names = rollout.step_names if written is None else tuple(map(_name, written))
-    pauses = [one.removeprefix(_PAUSE) for one in names if one.startswith(_PAUSE)]
+    canary_steps = rollout.canary_steps if written is None else tuple(map(_parse_step, written))
+    pauses = [step for step in canary_steps if step.kind == "pause"]
     try:
-        seconds = sum(map(pause_seconds, pauses))
+        seconds = sum(pause_seconds(step.duration) for step in pauses if step.duration is not None)
     except DurationError as error:
         return f"Argo Rollouts refuses its steps: {error}"
-    gates = sum(one == "pause" for one in names)
-    steps = len(names) or (rollout.steps if written is None else 0) or 0
+    gates = sum(step.duration is None for step in pauses)
+    steps = len(canary_steps) or (rollout.steps if written is None else 0) or 0
     if not steps:
         return "it is rolled out like a new version"
     by_hand = f" and {gates} manual gate{'s' if gates > 1 else ''}" if gates else ""
@@ -243,11 +242,11 @@ def _walk(rollout: Rollout, written: Sequence[Mapping[str, object]] | None) -> s
     return f"it walks {walks}, at least {max(1, round(seconds / 60))} min{by_hand}"
 
 
-def _name(step: Mapping[str, object]) -> str:
-    """A step as the cluster's own are named, as far as time goes."""
+def _parse_step(step: Mapping[str, object]) -> Step:
+    """Parse a step of a change as far as it takes time: its kind, and the duration of a pause."""
     kind, value = next(iter(step.items()))
     length = value.get("duration") if kind == "pause" and isinstance(value, Mapping) else None
-    return kind if length is None else f"{_PAUSE}{length}"
+    return Step(kind, duration=None if length is None else str(length))
 
 
 def _shorter(rollout: Rollout) -> str:

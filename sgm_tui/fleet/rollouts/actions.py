@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sgm_tui.fleet.facts import Rollout
-from sgm_tui.fleet.rollouts.rollout import RolloutObject
+from sgm_tui.fleet.rollouts.objects import RolloutObject
 from sgm_tui.fleet.versions import is_same_image
 
 RolloutAction = Literal["promote", "abort", "retry", "pause", "restart"]

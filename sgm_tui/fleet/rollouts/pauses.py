@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sgm_tui.durations import DurationError, pause_seconds
-
-if TYPE_CHECKING:
-    from sgm_tui.fleet.rollouts.rollout import RolloutObject
+from sgm_tui.fleet.rollouts.objects import RolloutObject
 
 SPEC_PAUSED = "spec.paused"
 

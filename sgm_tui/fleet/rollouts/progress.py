@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from sgm_tui.fleet.facts import AnalysisRun, ReplicaSet
-    from sgm_tui.fleet.rollouts.pauses import Pause
-    from sgm_tui.fleet.rollouts.rollout import Condition, RolloutObject
+from sgm_tui.fleet.facts import AnalysisRun, ReplicaSet
+from sgm_tui.fleet.rollouts.objects import RolloutCondition, RolloutObject
+from sgm_tui.fleet.rollouts.pauses import Pause
 
 _WITHOUT_DEADLINE = frozenset({"pause", "analysis", "experiment", "plugin"})
 """Steps the controller does not hold against the progress deadline (isIndefiniteStep), and plugins, which may wait."""
@@ -56,7 +54,7 @@ def due_at(
     return _later(condition.updated_at, rollout.progress_deadline_seconds)
 
 
-def _condition(rollout: RolloutObject, kind: str) -> Condition | None:
+def _condition(rollout: RolloutObject, kind: str) -> RolloutCondition | None:
     return next((one for one in rollout.conditions if one.type == kind), None)
 
 

@@ -253,7 +253,7 @@ def _rolling(cell: Cell, snapshot: FleetSnapshot, width: int, *, in_full: bool) 
         lines.append(((f"paused {waited}{length}", Tone.BUSY if timed else Tone.ATTENTION),))
     if in_full:
         lines.extend(step_list(rollout))
-    elif rollout.step_names and rollout.new_version is not None:
+    elif rollout.canary_steps and rollout.new_version is not None:
         lines.append(step_line(rollout, width))
     lines.extend(_analysis(rollout, snapshot, width, in_full=in_full))
     sets = [one for one in rollout.replica_sets if in_full or one.desired or one.current]

@@ -57,7 +57,7 @@ def weight_line(rollout: Rollout, width: int) -> Line:
 
 def step_line(rollout: Rollout, width: int) -> Line:
     """Every step in one line, where the rollout stands marked; the steps around it when there are too many."""
-    names = [_brief(name) for name in rollout.step_names]
+    names = [_brief(step.text) for step in rollout.canary_steps]
     at = rollout.step if rollout.step is not None else len(names)
     parts: list[Part] = []
     first = 0
@@ -73,8 +73,8 @@ def step_line(rollout: Rollout, width: int) -> Line:
 
 def step_list(rollout: Rollout) -> list[Line]:
     """One step a line."""
-    at = rollout.step if rollout.step is not None else len(rollout.step_names)
-    return [tuple(_step(index, at, name, rollout)) for index, name in enumerate(rollout.step_names)]
+    at = rollout.step if rollout.step is not None else len(rollout.canary_steps)
+    return [tuple(_step(index, at, step.text, rollout)) for index, step in enumerate(rollout.canary_steps)]
 
 
 def set_line(found: ReplicaSet, tag: str) -> Line:
