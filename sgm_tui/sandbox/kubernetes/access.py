@@ -34,8 +34,8 @@ def user_of(authorization: str, token: str) -> str:
     """
     if not authorization:
         return ANONYMOUS
-    scheme, _, given = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(credentials.strip().encode(), token.encode()):
         raise ApiError(401, "Unauthorized", "Unauthorized")
     return USER
 

@@ -41,8 +41,8 @@ def routes(
     switches: dict[str, KubeFaults] = {}
 
     def switch(cluster: str) -> KubeFaults:
-        given = faults.get(cluster) if faults is not None else None
-        return given or switches.setdefault(cluster, KubeFaults())
+        cluster_faults = faults.get(cluster) if faults is not None else None
+        return cluster_faults or switches.setdefault(cluster, KubeFaults())
 
     async def handle(request: web.Request) -> web.StreamResponse:
         cluster = request.match_info["cluster"]
@@ -116,7 +116,7 @@ class _Server:
         if target.subresource == "scale":
             return _json(encode(kube_writes.scale_of(obj)))
         version = self.store.version(target.resource.kind, target.namespace or "", target.name)
-        return _json(form.one(version) if version else encode(obj))
+        return _json(form.encode(version) if version else encode(obj))
 
     async def _written(self, request: web.Request, target: Target, form: Representation) -> web.Response:
         body = await request.read()
@@ -141,15 +141,15 @@ class _Server:
 
     def _delete_collection(self, request: web.Request, target: Target, form: Representation) -> web.Response:
         listed = list_objects(self.store, target, request.query, form)
-        wanted = kube_writes.selected(self.store, target, request.query)
-        for obj in wanted:
+        selection = kube_writes.selected(self.store, target, request.query)
+        for obj in selection:
             metadata = obj["metadata"]
             self.store.delete(target.resource.kind, metadata.get("namespace", ""), metadata["name"])
         return _json(listed)
 
     @staticmethod
     def _object(form: Representation, obj: KubeObject, status: int = 200) -> web.Response:
-        return _json(form.one(Version(obj, "", 0)) if obj["kind"] != "Scale" else encode(obj), status)
+        return _json(form.encode(Version(obj, "", 0)) if obj["kind"] != "Scale" else encode(obj), status)
 
     async def _document(self, request: web.Request, path: str) -> web.Response:
         """Everything that is not a resource: health, version, discovery, reviews."""
@@ -164,8 +164,8 @@ class _Server:
             case ["api" | "apis" as root] if _wants_aggregated(request.headers.get("Accept", "")):
                 body = encode(kube_discovery.aggregated(core=root == "api"))
                 return web.Response(body=body, headers={"Content-Type": kube_discovery.AGGREGATED})
-        found = self._discovered(request, parts)
-        return _page_not_found() if found is None else _json(encode(found))
+        document = self._discovered(request, parts)
+        return _page_not_found() if document is None else _json(encode(document))
 
     def _discovered(self, request: web.Request, parts: list[str]) -> Mapping[str, Any] | None:
         match parts:

@@ -42,13 +42,13 @@ class Autoscaler:
             self._shop.queue.add(("autoscaler", namespace, name), _PERIOD)
             return
         current = int(rollout["spec"].get("replicas", 1))
-        wanted = self.wanted(scaler, current)
-        if wanted != current:
-            self._shop.store.write("Rollout", {**rollout, "spec": {**rollout["spec"], "replicas": wanted}})
-            why = "cpu resource utilization above target" if wanted > current else "All metrics below target"
-            message = f"New size: {wanted}; reason: {why}"
+        replicas = self.desired_replicas(scaler, current)
+        if replicas != current:
+            self._shop.store.write("Rollout", {**rollout, "spec": {**rollout["spec"], "replicas": replicas}})
+            why = "cpu resource utilization above target" if replicas > current else "All metrics below target"
+            message = f"New size: {replicas}; reason: {why}"
             self._shop.events.record(scaler, "SuccessfulRescale", message, by=AUTOSCALER)
-        status = self.status(scaler, rollout, current, wanted)
+        status = self.status(scaler, rollout, current, replicas)
         if status != scaler.get("status"):
             self._shop.store.write("HorizontalPodAutoscaler", {**scaler, "status": status}, subresource="status")
         self.follow(scaler)
@@ -61,7 +61,7 @@ class Autoscaler:
             offset = sum(map(ord, safe_hash(f"{namespace}/{name}".encode()))) % 10
             self._shop.queue.add(("autoscaler", namespace, name), _PERIOD + offset)
 
-    def wanted(self, scaler: KubeObject, current: int) -> int:
+    def desired_replicas(self, scaler: KubeObject, current: int) -> int:
         """The size a Rollout should have."""
         spec = scaler["spec"]
         size = current
@@ -71,14 +71,14 @@ class Autoscaler:
                 size = min(math.ceil(needed), current * 2)
         return max(int(spec.get("minReplicas", 1)), min(size, int(spec["maxReplicas"])))
 
-    def status(self, scaler: KubeObject, rollout: KubeObject, current: int, wanted: int) -> dict[str, Any]:
+    def status(self, scaler: KubeObject, rollout: KubeObject, current: int, desired: int) -> dict[str, Any]:
         """The status of an autoscaler whose Rollout has this size and should have that."""
         stamp = self._shop.marks.stamp()
         before = scaler.get("status") or {}
-        known = {one["type"]: one for one in before.get("conditions") or ()}
+        previous = {one["type"]: one for one in before.get("conditions") or ()}
         spec = scaler["spec"]
         limited = {int(spec["maxReplicas"]): "TooManyReplicas", int(spec.get("minReplicas", 1)): "TooFewReplicas"}
-        reason = limited.get(wanted, "DesiredWithinRange")
+        reason = limited.get(desired, "DesiredWithinRange")
         conditions = [
             ("AbleToScale", "True", "ReadyForNewScale", "recommended size matches current size"),
             ("ScalingActive", "True", "ValidMetricFound", "the HPA was able to successfully calculate a replica count"),
@@ -86,11 +86,11 @@ class Autoscaler:
         ]
         status: dict[str, Any] = {
             "currentReplicas": int((rollout.get("status") or {}).get("HPAReplicas", current)),
-            "desiredReplicas": wanted,
+            "desiredReplicas": desired,
             "currentMetrics": [self._metric(scaler, metric, current) for metric in spec.get("metrics") or ()],
-            "conditions": [_condition(known.get(one[0]), one, stamp) for one in conditions],
+            "conditions": [_condition(previous.get(one[0]), one, stamp) for one in conditions],
         }
-        if wanted != current:
+        if desired != current:
             status["lastScaleTime"] = stamp
         elif "lastScaleTime" in before:
             status["lastScaleTime"] = before["lastScaleTime"]
@@ -128,7 +128,7 @@ _LIMIT_MESSAGES = {
 }
 
 
-def _condition(known: dict[str, Any] | None, wanted: tuple[str, str, str, str], stamp: str) -> dict[str, Any]:
-    kind, status, reason, message = wanted
-    since = known["lastTransitionTime"] if known is not None and known["status"] == status else stamp
+def _condition(previous: dict[str, Any] | None, current: tuple[str, str, str, str], stamp: str) -> dict[str, Any]:
+    kind, status, reason, message = current
+    since = previous["lastTransitionTime"] if previous is not None and previous["status"] == status else stamp
     return {"type": kind, "status": status, "lastTransitionTime": since, "reason": reason, "message": message}

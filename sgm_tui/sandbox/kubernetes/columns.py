@@ -96,8 +96,8 @@ def _path(name: str, path: str, type_: str = "string", description: str | None =
             value = value.get(part) if isinstance(value, dict) else None
         return value if value is None or isinstance(value, str | int) else str(value)
 
-    said = f"Custom resource definition column (in JSONPath format): .{path}" if description is None else description
-    return Column(name, type_, read, said, "", priority)
+    text = f"Custom resource definition column (in JSONPath format): .{path}" if description is None else description
+    return Column(name, type_, read, text, "", priority)
 
 
 def _age(path: str = "metadata.creationTimestamp", name: str = "Age", type_: str = "date") -> Column:
@@ -150,12 +150,12 @@ def _hpa_targets(obj: KubeObject) -> str:
     shown = []
     for metric in at(obj, "spec.metrics") or ():
         name = at(metric, "resource.name")
-        wanted = at(metric, "resource.target.averageUtilization")
-        if name is None or wanted is None:
+        target = at(metric, "resource.target.averageUtilization")
+        if name is None or target is None:
             shown.append("<unknown>")
             continue
         now = at(current.get(name, {}), "resource.current.averageUtilization")
-        shown.append(f"{name}: {'<unknown>' if now is None else f'{now}%'}/{wanted}%")
+        shown.append(f"{name}: {'<unknown>' if now is None else f'{now}%'}/{target}%")
     return ", ".join(shown) or "<none>"
 
 

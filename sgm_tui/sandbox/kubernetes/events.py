@@ -19,7 +19,7 @@ AUTOSCALER = "horizontal-pod-autoscaler"
 _KEPT = 40
 """Events of one namespace."""
 
-_Told = tuple[str, str, str]
+_EventKey = tuple[str, str, str]
 
 
 class Recorder:
@@ -28,8 +28,8 @@ class Recorder:
     def __init__(self, store: ObjectStore, marks: Marks) -> None:
         self._store = store
         self._marks = marks
-        self._names: dict[str, OrderedDict[str, _Told]] = {}
-        self._told: dict[_Told, str] = {}
+        self._names: dict[str, OrderedDict[str, _EventKey]] = {}
+        self._event_names: dict[_EventKey, str] = {}
         self._number = 0
 
     def record(
@@ -37,17 +37,17 @@ class Recorder:
     ) -> None:
         """Tell of something that happened to an object; telling it again counts it."""
         metadata = about["metadata"]
-        told = (metadata["uid"], reason, message)
-        known = self._told.get(told)
-        event = self._store.get("Event", metadata["namespace"], known) if known else None
+        event_key = (metadata["uid"], reason, message)
+        recorded = self._event_names.get(event_key)
+        event = self._store.get("Event", metadata["namespace"], recorded) if recorded else None
         if event is not None:
             repeated = {"count": event["count"] + 1, "lastTimestamp": self._marks.stamp()}
             self._store.write("Event", {**event, **repeated})
             self._names[metadata["namespace"]].move_to_end(event["metadata"]["name"])
             return
         name = self._create(about, reason, message, warning=warning, by=by)
-        self._told[told] = name
-        self._keep(metadata["namespace"], name, told)
+        self._event_names[event_key] = name
+        self._keep(metadata["namespace"], name, event_key)
 
     def _create(self, about: KubeObject, reason: str, message: str, *, warning: bool, by: str) -> str:
         metadata = about["metadata"]
@@ -81,11 +81,11 @@ class Recorder:
         )
         return name
 
-    def _keep(self, namespace: str, name: str, told: _Told) -> None:
+    def _keep(self, namespace: str, name: str, event_key: _EventKey) -> None:
         names = self._names.setdefault(namespace, OrderedDict())
-        names[name] = told
+        names[name] = event_key
         while len(names) > _KEPT:
             oldest, forgotten = names.popitem(last=False)
-            del self._told[forgotten]
+            del self._event_names[forgotten]
             if self._store.get("Event", namespace, oldest) is not None:
                 self._store.delete("Event", namespace, oldest)

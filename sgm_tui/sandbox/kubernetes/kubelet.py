@@ -39,9 +39,9 @@ class Kubelet:
         pod = self._shop.store.get("Pod", namespace, name)
         if pod is None or "deletionTimestamp" in pod["metadata"]:
             return
-        left = self._shop.marks.until(pod["metadata"]["uid"], _NEXT)
-        if left > 0.0:
-            self._shop.queue.add(_key(pod), left)
+        seconds_left = self._shop.marks.until(pod["metadata"]["uid"], _NEXT)
+        if seconds_left > 0.0:
+            self._shop.queue.add(_key(pod), seconds_left)
         elif "nodeName" not in pod["spec"]:
             self._schedule(pod)
         elif not is_ready(pod):
@@ -199,8 +199,8 @@ def _key(pod: KubeObject) -> tuple[str, str, str]:
     return "pod", pod["metadata"]["namespace"], pod["metadata"]["name"]
 
 
-def _condition(kind: str, held: bool, stamp: str) -> dict[str, Any]:
-    return {"type": kind, "status": str(held), "lastProbeTime": None, "lastTransitionTime": stamp}
+def _condition(kind: str, is_true: bool, stamp: str) -> dict[str, Any]:
+    return {"type": kind, "status": str(is_true), "lastProbeTime": None, "lastTransitionTime": stamp}
 
 
 def _waiting(pod: KubeObject) -> str:
@@ -212,14 +212,14 @@ def _containers(
 ) -> list[dict[str, Any]]:
     return [
         {
-            "name": one["name"],
+            "name": container["name"],
             "state": state,
             "lastState": last or {},
             "ready": ready,
             "restartCount": restarts,
-            "image": one["image"],
+            "image": container["image"],
             "imageID": "",
             "started": ready,
         }
-        for one in pod["spec"]["containers"]
+        for container in pod["spec"]["containers"]
     ]

@@ -42,9 +42,9 @@ def list_objects(store: ObjectStore, target: Target, query: Mapping[str, str], r
             contradict each other, 504 for a revision of the future.
     """
     check_list_options(query)
-    wanted = selection(target.resource.kind, target.namespace, query)
+    selected = selection(target.resource.kind, target.namespace, query)
     page = _page(query.get("continue", ""))
-    revision, versions = _versions(store, target, query, page, wanted)
+    revision, versions = _versions(store, target, query, page, selected)
     limit = integer(query, "limit")
     metadata: dict[str, Any] = {"resourceVersion": str(revision)}
     if target.resource.custom and representation.form.value == "object":
@@ -53,13 +53,13 @@ def list_objects(store: ObjectStore, target: Target, query: Mapping[str, str], r
         rest = len(versions) - limit
         versions = versions[:limit]
         metadata["continue"] = _Page(revision, f"{_start(target, versions[-1].key)}\0").token()
-        if not wanted.narrows:
+        if not selected.narrows:
             metadata["remainingItemCount"] = rest
     return representation.many(versions, metadata)
 
 
 def _versions(
-    store: ObjectStore, target: Target, query: Mapping[str, str], page: _Page | None, wanted: Selection
+    store: ObjectStore, target: Target, query: Mapping[str, str], page: _Page | None, selected: Selection
 ) -> tuple[int, Sequence[Version]]:
     """The matching versions from the page's start on, and the revision they are of."""
     shelf = store.shelf(target.resource.kind)
@@ -68,9 +68,9 @@ def _versions(
         past = shelf.versions_at(revision)
         if past is None:
             raise _forgotten(page)
-        versions = [version for version in past if wanted.matches(version.object)]
-    elif wanted.narrows:
-        versions = [version for version in shelf.versions(target.namespace) if wanted.matches(version.object)]
+        versions = [version for version in past if selected.matches(version.object)]
+    elif selected.narrows:
+        versions = [version for version in shelf.versions(target.namespace) if selected.matches(version.object)]
     else:
         versions = shelf.versions(target.namespace)
     if page is not None:
@@ -85,11 +85,11 @@ def _moment(store: ObjectStore, query: Mapping[str, str], page: _Page | None) ->
         if page.revision == _INCONSISTENT:
             return store.revision, False
         return page.revision, page.revision != store.revision
-    asked = integer(query, "resourceVersion")
-    if asked > store.revision:
-        raise _from_the_future(asked, store.revision)
+    revision = integer(query, "resourceVersion")
+    if revision > store.revision:
+        raise _from_the_future(revision, store.revision)
     if query.get("resourceVersionMatch") == "Exact":
-        return asked, asked != store.revision
+        return revision, revision != store.revision
     return store.revision, False
 
 
@@ -123,10 +123,10 @@ def _forgotten(page: _Page | None) -> ApiError:
     return error
 
 
-def _from_the_future(asked: int, newest: int) -> ApiError:
+def _from_the_future(revision: int, newest: int) -> ApiError:
     cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
     return ApiError(
-        504, "Timeout", f"Too large resource version: {asked}, current: {newest}",
+        504, "Timeout", f"Too large resource version: {revision}, current: {newest}",
         {"causes": [cause], "retryAfterSeconds": 1},
     )  # fmt: skip
 

@@ -85,8 +85,8 @@ class ObjectStore:
         objects = [version.object for version in self.shelf(kind).versions(namespace)]
         if not labels:
             return objects
-        wanted = labels.items()
-        return [obj for obj in objects if wanted <= (obj["metadata"].get("labels") or {}).items()]
+        required = labels.items()
+        return [obj for obj in objects if required <= (obj["metadata"].get("labels") or {}).items()]
 
     def owned(self, kind: str, uid: str) -> Objects:
         """The objects of a kind that name this uid among their owners, in the order they came."""
@@ -186,26 +186,26 @@ class ObjectStore:
         if previous is None:
             raise not_found(resource, name)
         old = previous.object
-        found = old["metadata"]
-        if uid and uid != found["uid"]:
-            raise precondition_failed(resource, name, field="UID", wanted=uid, found=found["uid"])
-        if resource_version and resource_version != found["resourceVersion"]:
-            newest = found["resourceVersion"]
-            raise precondition_failed(resource, name, field="ResourceVersion", wanted=resource_version, found=newest)
+        metadata = old["metadata"]
+        if uid and uid != metadata["uid"]:
+            raise precondition_failed(resource, name, field="UID", expected=uid, actual=metadata["uid"])
+        if resource_version and resource_version != metadata["resourceVersion"]:
+            newest = metadata["resourceVersion"]
+            raise precondition_failed(resource, name, field="ResourceVersion", expected=resource_version, actual=newest)
         if propagation == "Orphan":
-            self._orphan(found["uid"])
+            self._orphan(metadata["uid"])
         elif propagation == "Foreground":
-            self._collect(found["uid"])
+            self._collect(metadata["uid"])
         if kind == "Namespace":
             self._empty_namespace(name)
-        if not found.get("finalizers"):
+        if not metadata.get("finalizers"):
             return self._remove(resource, previous, old)
-        if "deletionTimestamp" in found:
+        if "deletionTimestamp" in metadata:
             return old
-        metadata = {**found, "deletionTimestamp": self.clock.stamp(), "deletionGracePeriodSeconds": 0}
-        if "generation" in found:
-            metadata["generation"] = found["generation"] + 1
-        return self._store(resource, previous.key, {**old, "metadata": metadata}, previous)
+        new_metadata = {**metadata, "deletionTimestamp": self.clock.stamp(), "deletionGracePeriodSeconds": 0}
+        if "generation" in metadata:
+            new_metadata["generation"] = metadata["generation"] + 1
+        return self._store(resource, previous.key, {**old, "metadata": new_metadata}, previous)
 
     def new_uid(self) -> str:
         """The next uid; the same seed gives the same ones."""
@@ -223,10 +223,10 @@ class ObjectStore:
         current = self.version(resource.kind, metadata.get("namespace", "") if resource.namespaced else "", name)
         if current is None:
             raise not_found(resource, name)
-        found = current.object["metadata"]
-        if metadata.get("uid", found["uid"]) != found["uid"]:
+        stored = current.object["metadata"]
+        if metadata.get("uid", stored["uid"]) != stored["uid"]:
             raise immutable(resource, name, "metadata.uid", metadata["uid"])
-        if metadata.get("resourceVersion", found["resourceVersion"]) != found["resourceVersion"]:
+        if metadata.get("resourceVersion", stored["resourceVersion"]) != stored["resourceVersion"]:
             raise modified_since(resource, name)
         return current
 
@@ -250,11 +250,11 @@ class ObjectStore:
 
     def _remove(self, resource: Resource, previous: Version, last: KubeObject) -> KubeObject:
         self._revision += 1
-        gone = {**last, "metadata": {**last["metadata"], "resourceVersion": str(self._revision)}}
+        deleted = {**last, "metadata": {**last["metadata"], "resourceVersion": str(self._revision)}}
         self._reindex(resource.kind, previous.key, previous.object, None)
-        self._publish(resource.kind, Change("DELETED", Version(gone, previous.key, self._revision), previous))
-        self._collect(gone["metadata"]["uid"])
-        return gone
+        self._publish(resource.kind, Change("DELETED", Version(deleted, previous.key, self._revision), previous))
+        self._collect(deleted["metadata"]["uid"])
+        return deleted
 
     def _publish(self, kind: str, change: Change) -> None:
         shelf = self.shelf(kind)
@@ -275,16 +275,16 @@ class ObjectStore:
             self._dependents.setdefault(uid, {})[(kind, key)] = None
 
     def _dependents_of(self, uid: str) -> Sequence[tuple[Resource, Version]]:
-        found = ((BY_KIND[kind], self.shelf(kind).get(key)) for kind, key in self._dependents.get(uid, ()))
-        return [(resource, version) for resource, version in found if version is not None]
+        dependents = ((BY_KIND[kind], self.shelf(kind).get(key)) for kind, key in self._dependents.get(uid, ()))
+        return [(resource, version) for resource, version in dependents if version is not None]
 
     def _collect(self, uid: str) -> None:
         """Delete what this owner alone owned; who has another owner only forgets this one."""
         for resource, version in self._dependents_of(uid):
             metadata = version.object["metadata"]
-            others = [owner for owner in metadata["ownerReferences"] if owner["uid"] != uid]
-            if others:
-                self.write(resource.kind, {**version.object, "metadata": {**metadata, "ownerReferences": others}})
+            other_owners = [owner for owner in metadata["ownerReferences"] if owner["uid"] != uid]
+            if other_owners:
+                self.write(resource.kind, {**version.object, "metadata": {**metadata, "ownerReferences": other_owners}})
             else:
                 self.delete(resource.kind, metadata.get("namespace", ""), metadata["name"])
 

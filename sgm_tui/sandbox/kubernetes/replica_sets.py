@@ -20,26 +20,28 @@ class ReplicaSetController:
 
     def reconcile(self, namespace: str, name: str) -> None:
         """One round: pods first, then the counts as they were found, so each change shows in the next round."""
-        found = self._shop.store.get("ReplicaSet", namespace, name)
-        if found is None or "deletionTimestamp" in found["metadata"]:
+        replica_set = self._shop.store.get("ReplicaSet", namespace, name)
+        if replica_set is None or "deletionTimestamp" in replica_set["metadata"]:
             return
-        pods = self._shop.store.owned("Pod", found["metadata"]["uid"])
+        pods = self._shop.store.owned("Pod", replica_set["metadata"]["uid"])
         staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-        missing = int(found["spec"].get("replicas", 1)) - len(staying)
+        missing = int(replica_set["spec"].get("replicas", 1)) - len(staying)
         for _ in range(missing):
-            self._create(found)
+            self._create(replica_set)
         for pod in _least_wanted(staying)[: max(-missing, 0)]:
-            self._delete(found, pod)
-        self._count(found, staying)
+            self._delete(replica_set, pod)
+        self._count(replica_set, staying)
 
-    def status_of(self, found: KubeObject, pods: list[KubeObject]) -> dict[str, Any]:
+    def status_of(self, replica_set: KubeObject, pods: list[KubeObject]) -> dict[str, Any]:
         """The counts of a ReplicaSet with these pods."""
         ready = [pod for pod in pods if is_ready(pod)]
-        least = float(found["spec"].get("minReadySeconds") or 0.0)
+        least = float(replica_set["spec"].get("minReadySeconds") or 0.0)
         marks = self._shop.marks
         available = [pod for pod in ready if not least or ready_since(pod, marks) + least <= marks.now]
         if len(available) < len(ready):
-            self._shop.queue.add(("replicaset", found["metadata"]["namespace"], found["metadata"]["name"]), least)
+            self._shop.queue.add(
+                ("replicaset", replica_set["metadata"]["namespace"], replica_set["metadata"]["name"]), least
+            )
         counts = {
             "fullyLabeledReplicas": len(pods),
             "readyReplicas": len(ready),
@@ -49,31 +51,31 @@ class ReplicaSetController:
             "replicas": len(pods),
             **{key: value for key, value in counts.items() if value},
             "terminatingReplicas": 0,
-            "observedGeneration": found["metadata"]["generation"],
+            "observedGeneration": replica_set["metadata"]["generation"],
         }
 
-    def pod_name(self, found: KubeObject) -> str:
+    def pod_name(self, replica_set: KubeObject) -> str:
         """A free name for one more pod."""
         while True:
             suffix = "".join(self._shop.random.choices(_SUFFIX, k=5))
-            name = f"{found['metadata']['name']}-{suffix}"
-            if self._shop.store.get("Pod", found["metadata"]["namespace"], name) is None:
+            name = f"{replica_set['metadata']['name']}-{suffix}"
+            if self._shop.store.get("Pod", replica_set["metadata"]["namespace"], name) is None:
                 return name
 
-    def _create(self, found: KubeObject) -> None:
-        name = self.pod_name(found)
-        self._shop.store.create("Pod", new_pod(found, name, self._shop.marks.stamp()))
-        self._shop.events.record(found, "SuccessfulCreate", f"Created pod: {name}", by=REPLICA_SETS)
+    def _create(self, replica_set: KubeObject) -> None:
+        name = self.pod_name(replica_set)
+        self._shop.store.create("Pod", new_pod(replica_set, name, self._shop.marks.stamp()))
+        self._shop.events.record(replica_set, "SuccessfulCreate", f"Created pod: {name}", by=REPLICA_SETS)
 
-    def _delete(self, found: KubeObject, pod: KubeObject) -> None:
+    def _delete(self, replica_set: KubeObject, pod: KubeObject) -> None:
         name = pod["metadata"]["name"]
         self._shop.store.delete("Pod", pod["metadata"]["namespace"], name)
-        self._shop.events.record(found, "SuccessfulDelete", f"Deleted pod: {name}", by=REPLICA_SETS)
+        self._shop.events.record(replica_set, "SuccessfulDelete", f"Deleted pod: {name}", by=REPLICA_SETS)
 
-    def _count(self, found: KubeObject, pods: list[KubeObject]) -> None:
-        status = {**self.status_of(found, pods)}
-        if status != found.get("status"):
-            self._shop.store.write("ReplicaSet", {**found, "status": status}, subresource="status")
+    def _count(self, replica_set: KubeObject, pods: list[KubeObject]) -> None:
+        status = {**self.status_of(replica_set, pods)}
+        if status != replica_set.get("status"):
+            self._shop.store.write("ReplicaSet", {**replica_set, "status": status}, subresource="status")
 
 
 def _least_wanted(pods: list[KubeObject]) -> list[KubeObject]:

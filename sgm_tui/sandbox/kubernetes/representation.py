@@ -45,7 +45,7 @@ class Representation:
         """The same for the events after the first one."""
         return self if not self.with_columns else replace(self, with_columns=False)
 
-    def one(self, version: Version) -> bytes:
+    def encode(self, version: Version) -> bytes:
         """One object."""
         match self.form:
             case Form.OBJECT:
@@ -80,8 +80,10 @@ class Representation:
             case Form.METADATA:
                 return encode({"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": metadata})
         # The real server shows the annotation even to those who asked for no objects.
-        told = initial_events_end or self.include != "None"
-        partial = {"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": metadata} if told else None
+        has_annotation = initial_events_end or self.include != "None"
+        partial = (
+            {"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": metadata} if has_annotation else None
+        )
         cells = ["", *(None for _ in columns_of(self.resource.kind)[1:])]
         return encode(self._table({"resourceVersion": str(revision)}, [{"cells": cells, "object": partial}]))
 
@@ -116,17 +118,17 @@ def representation_of(resource: Resource, accept: str, include: str, now: Callab
         media, *parameters = (part.strip() for part in entry.split(";"))
         if media not in ("application/json", "application/*", "*/*"):
             continue
-        asked = dict(parameter.partition("=")[::2] for parameter in parameters)
-        wanted = asked.get("as", "")
-        if not wanted:
+        options = dict(parameter.partition("=")[::2] for parameter in parameters)
+        form = options.get("as", "")
+        if not form:
             return Representation(resource, Form.OBJECT, now)
-        if asked.get("g") != "meta.k8s.io" or asked.get("v") not in ("v1", "v1beta1"):
+        if options.get("g") != "meta.k8s.io" or options.get("v") not in ("v1", "v1beta1"):
             continue
-        if wanted == "Table":
+        if form == "Table":
             if include not in ("", "None", "Metadata", "Object"):
                 raise ApiError(400, "BadRequest", f'unrecognized includeObject value: "{include}"')
             return Representation(resource, Form.TABLE, now, include or "Metadata")
-        if wanted in ("PartialObjectMetadata", "PartialObjectMetadataList"):
+        if form in ("PartialObjectMetadata", "PartialObjectMetadataList"):
             return Representation(resource, Form.METADATA, now)
     raise ApiError(
         406, "NotAcceptable", "only the following media types are accepted: application/json, "

@@ -68,10 +68,10 @@ def field_tests(kind: str, text: str) -> tuple[tuple[str, bool, str], ...]:
     """The (path, equal?, value) terms of a field selector."""
     tests = []
     for term in filter(None, text.split(",")):
-        found = re.fullmatch(r"([^=!]+)(==|!=|=)(.*)", term)
-        if found is None:
+        match = re.fullmatch(r"([^=!]+)(==|!=|=)(.*)", term)
+        if match is None:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
-        path, operator, value = found.groups()
+        path, operator, value = match.groups()
         if path not in ("metadata.name", "metadata.namespace") and path not in _FIELDS.get(kind, ()):
             raise bad_request(f"field label not supported: {path}")
         tests.append((path, operator != "!=", value))
@@ -105,11 +105,11 @@ def _tokens(text: str) -> list[str]:
     position = 0
     text = text.strip()
     while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is None:
+        match = _TOKEN.match(text, position)
+        if match is None:
             raise bad_request(f"unable to parse requirement: found '{text[position:]}', expected: identifier")
-        tokens.append(found["word"] or found["mark"])
-        position = found.end()
+        tokens.append(match["word"] or match["mark"])
+        position = match.end()
     return tokens
 
 

@@ -63,11 +63,11 @@ def modified_since(resource: Resource, name: str) -> ApiError:
     return ApiError(409, "Conflict", message, details_of(resource, name))
 
 
-def precondition_failed(resource: Resource, name: str, *, field: str, wanted: str, found: str) -> ApiError:
+def precondition_failed(resource: Resource, name: str, *, field: str, expected: str, actual: str) -> ApiError:
     """409 for a delete bound to another object than the one that is there; `field` is UID or ResourceVersion."""
     message = (
         f'Operation cannot be fulfilled on {resource.group_kind} "{name}": the {field} in the precondition '
-        f"({wanted}) does not match the {field} in record ({found}). "
+        f"({expected}) does not match the {field} in record ({actual}). "
         "The object might have been deleted and then recreated"
     )
     return ApiError(409, "Conflict", message, details_of(resource, name, by_kind=True))

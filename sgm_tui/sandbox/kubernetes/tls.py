@@ -73,10 +73,10 @@ def persistent_tls(directory: Path) -> LoopbackTls:
     chain, authority = directory / "server.pem", directory / "authority.pem"
     if chain.exists() and authority.exists():
         return LoopbackTls(_context(chain.read_bytes()), authority.read_bytes(), chain.read_bytes())
-    made = loopback_tls()
-    write_private(authority, made.authority)
-    write_private(chain, made.chain)
-    return made
+    certificate = loopback_tls()
+    write_private(authority, certificate.authority)
+    write_private(chain, certificate.chain)
+    return certificate
 
 
 def _name(common: str) -> x509.Name:

@@ -49,10 +49,10 @@ def validate(resource: Resource, obj: KubeObject) -> None:
 
 
 def _replicas_are_no_number(resource: Resource, name: str, replicas: Any) -> ApiError:
-    found = _JSON_TYPES.get(type(replicas), "string")
-    wrong = f'Invalid value: "{found}": spec.replicas in body must be of type integer: "{found}"'
+    json_type = _JSON_TYPES.get(type(replicas), "string")
+    wrong = f'Invalid value: "{json_type}": spec.replicas in body must be of type integer: "{json_type}"'
     accessor = (
-        f"Invalid value: 0: .spec.replicas accessor error: {replicas} is of the type {found}, expected int64"
+        f"Invalid value: 0: .spec.replicas accessor error: {replicas} is of the type {json_type}, expected int64"
     )  # fmt: skip
     causes = [
         ("spec.replicas", "FieldValueTypeInvalid", wrong),
@@ -70,7 +70,7 @@ def check_strictly(resource: Resource, obj: KubeObject) -> None:
     """
     if not resource.custom:
         return
-    known = {
+    fields = {
         "apiVersion",
         "kind",
         "metadata",
@@ -79,7 +79,7 @@ def check_strictly(resource: Resource, obj: KubeObject) -> None:
         *(("operation",) if obj["kind"] == "Application" else ()),
     }
     for field in obj:
-        if field not in known:
+        if field not in fields:
             raise bad_request(
                 f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
                 f'strict decoding error: unknown field "{field}"'

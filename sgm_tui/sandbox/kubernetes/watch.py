@@ -67,9 +67,9 @@ class WatchOptions:
 class WatchLines:
     """Turns what is stored and what changes into the lines of one watch."""
 
-    def __init__(self, wanted: Selection, representation: Representation) -> None:
-        self._wanted = wanted
-        self._selective = wanted.narrows or wanted.namespace is not None
+    def __init__(self, selection: Selection, representation: Representation) -> None:
+        self._selection = selection
+        self._selective = selection.narrows or selection.namespace is not None
         self._representation = representation
         # What was asked for as a Table declares its columns once.
         self._remembers_columns = representation.form is Form.TABLE
@@ -77,21 +77,21 @@ class WatchLines:
     def existing(self, versions: Sequence[Version]) -> Iterator[bytes]:
         """Everything there is."""
         for version in versions:
-            if self._wanted.matches(version.object):
-                yield self._line(b"ADDED", self._one(version))
+            if self._selection.matches(version.object):
+                yield self._line(b"ADDED", self._encode(version))
 
     def changed(self, changes: Sequence[Change]) -> Iterator[bytes]:
         """What changed; an object that starts or stops matching the selector is ADDED or DELETED for this watch."""
         for change in changes:
             if not self._selective:
-                yield self._line(change.type.encode(), self._one(change.version))
+                yield self._line(change.type.encode(), self._encode(change.version))
                 continue
-            before = change.previous is not None and self._wanted.matches(change.previous.object)
-            after = change.type != "DELETED" and self._wanted.matches(change.version.object)
+            before = change.previous is not None and self._selection.matches(change.previous.object)
+            after = change.type != "DELETED" and self._selection.matches(change.version.object)
             if after:
-                yield self._line(b"MODIFIED" if before else b"ADDED", self._one(change.version))
+                yield self._line(b"MODIFIED" if before else b"ADDED", self._encode(change.version))
             elif before:
-                yield self._line(b"DELETED", self._one(_last_seen(change)))
+                yield self._line(b"DELETED", self._encode(_last_seen(change)))
 
     def bookmark(self, revision: int, *, initial_events_end: bool = False) -> bytes:
         """How far the watch has come."""
@@ -106,8 +106,8 @@ class WatchLines:
         """The last line of a watch that failed; always a Status, whatever form was asked for."""
         return WatchLines._line(b"ERROR", encode(error.body()))
 
-    def _one(self, version: Version) -> bytes:
-        body = self._representation.one(version)
+    def _encode(self, version: Version) -> bytes:
+        body = self._representation.encode(version)
         self._forget_columns()
         return body
 
@@ -139,11 +139,11 @@ async def serve_watch(
         ApiError: the request is refused before anything is streamed.
     """
     options = WatchOptions.read(request.query)
-    wanted = selection(target.resource.kind, _namespace(target), _with_name(request.query, target))
+    selected = selection(target.resource.kind, _namespace(target), _with_name(request.query, target))
     response = web.StreamResponse(headers={"Cache-Control": "no-cache, private", "Content-Type": "application/json"})
     response.enable_chunked_encoding()
     await response.prepare(request)
-    lines = WatchLines(wanted, representation)
+    lines = WatchLines(selected, representation)
     stream = _Stream(request, response, store=store, target=target, lines=lines, faults=faults)
     try:
         await stream.run(options)

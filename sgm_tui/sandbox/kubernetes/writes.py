@@ -110,8 +110,8 @@ def delete(store: ObjectStore, target: Target, body: Mapping[str, Any], query: M
 
 def selected(store: ObjectStore, target: Target, query: Mapping[str, str]) -> Sequence[KubeObject]:
     """The objects a DELETE of a whole collection is about."""
-    wanted = selection(target.resource.kind, target.namespace, query)
-    return [obj for obj in store.list(target.resource.kind, target.namespace) if wanted.matches(obj)]
+    chosen = selection(target.resource.kind, target.namespace, query)
+    return [obj for obj in store.list(target.resource.kind, target.namespace) if chosen.matches(obj)]
 
 
 def existing(store: ObjectStore, target: Target) -> KubeObject:
@@ -130,8 +130,8 @@ def existing(store: ObjectStore, target: Target) -> KubeObject:
 
 def scale_of(obj: KubeObject) -> KubeObject:
     """The Scale of an object that has replicas."""
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    metadata = {part: obj["metadata"][part] for part in kept if part in obj["metadata"]}
+    fields = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    metadata = {part: obj["metadata"][part] for part in fields if part in obj["metadata"]}
     status = obj.get("status") or {}
     labels = ((obj.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
     selector = status.get("selector") or ",".join(f"{key}={value}" for key, value in labels.items())
@@ -149,9 +149,9 @@ def _rescale(store: ObjectStore, target: Target, scale: Any, query: Mapping[str,
     old = existing(store, target)
     replicas = (scale.get("spec") or {}).get("replicas") if isinstance(scale, dict) else None
     metadata = dict(old["metadata"])
-    wanted = (scale.get("metadata") or {}).get("resourceVersion") if isinstance(scale, dict) else None
-    if wanted:
-        metadata["resourceVersion"] = wanted
+    expected_version = (scale.get("metadata") or {}).get("resourceVersion") if isinstance(scale, dict) else None
+    if expected_version:
+        metadata["resourceVersion"] = expected_version
     obj = {**old, "metadata": metadata, "spec": {**(old.get("spec") or {}), "replicas": replicas}}
     validate(target.resource, obj)
     return scale_of(store.write(target.resource.kind, obj, dry_run=_dry_run(query)))

@@ -44,7 +44,7 @@ def find_runs(look: Round) -> Runs:
     for run in look.shop.store.owned("AnalysisRun", look.rollout.uid):
         kind = named.get(run["metadata"]["name"])
         if kind is None:
-            runs.others.append(run)
+            runs.other_sets.append(run)
         else:
             setattr(runs, kind, run)
     return runs
@@ -57,22 +57,22 @@ def phase(run: KubeObject | None) -> str:
 
 def reconcile_runs(look: Round) -> None:
     """Start, cancel and heed analysis runs."""
-    found = look.runs
+    runs = look.runs
     rollout = look.rollout
     off = rollout.promoted or look.pauses.aborted or rollout.promote_full or look.is_fast_rollback
     now = Runs()
     if off or not rollout.stable_hash:
-        _cancel(look, found.current())
-        now.pre, now.post = found.pre, found.post
+        _cancel(look, runs.current())
+        now.pre, now.post = runs.pre, runs.post
     elif rollout.canary is not None:
         now.step = _reconcile_step(look)
         now.background = _reconcile_background(look)
     else:
         now.pre = _reconcile_promotion(look, "pre")
         now.post = _reconcile_promotion(look, "post")
-    kept = {run["metadata"]["name"] for run in now.current()}
-    now.others = [run for run in found.others if run["metadata"]["name"] not in kept]
-    _cancel(look, now.others)
+    current_names = {run["metadata"]["name"] for run in now.current()}
+    now.other_sets = [run for run in runs.other_sets if run["metadata"]["name"] not in current_names]
+    _cancel(look, now.other_sets)
     _limit(look, now)
     for kind, field in _FIELDS.items():
         run = getattr(now, kind)
@@ -88,17 +88,17 @@ def templates_of(store: ObjectStore, namespace: str, references: Iterable[dict[s
     Raises:
         MissingTemplateError: one is not there.
     """
-    found: dict[str, KubeObject] = {}
+    templates: dict[str, KubeObject] = {}
     for reference in references:
         name = reference["templateName"]
         kind = "ClusterAnalysisTemplate" if reference.get("clusterScope") else "AnalysisTemplate"
         template = store.get(kind, "" if reference.get("clusterScope") else namespace, name)
         if template is None:
             raise MissingTemplateError(f"{kind} '{name}' not found")
-        found.setdefault(f"{kind}/{name}", template)
+        templates.setdefault(f"{kind}/{name}", template)
         for nested in templates_of(store, namespace, template["spec"].get("templates") or ()):
-            found.setdefault(f"{nested['kind']}/{nested['metadata']['name']}", nested)
-    return list(found.values())
+            templates.setdefault(f"{nested['kind']}/{nested['metadata']['name']}", nested)
+    return list(templates.values())
 
 
 def run_spec(templates: Iterable[KubeObject], analysis: dict[str, Any], args: list[dict[str, Any]]) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def _is_too_early(look: Round, kind: str, run: KubeObject | None) -> bool:
         return False
     preview = (rollout.blue_green or {}).get("previewReplicaCount")
     if kind == "pre" and preview is not None:
-        return not (new.wanted == preview and new.available == preview)
+        return not (new.replicas == preview and new.available == preview)
     return not look.is_saturated(new)
 
 
@@ -217,15 +217,15 @@ def _create(look: Round, kind: str, analysis: dict[str, Any], infix: str, labels
     pod_hash = look.new.hash if look.new else ""
     templates = templates_of(look.shop.store, rollout.namespace, analysis["templates"])
     spec = run_spec(templates, analysis, _arguments(look, analysis))
-    asked = analysis.get("analysisRunMetadata") or {}
+    run_metadata = analysis.get("analysisRunMetadata") or {}
     named = {HASH_LABEL: pod_hash, "rollout-type": _TYPES[kind], **labels}
     revision = rollout.annotations.get(REVISION, "")
     metadata = {
         "name": _free_name(look, "-".join(filter(None, (rollout.name, pod_hash, revision, infix)))),
         "namespace": rollout.namespace,
         "creationTimestamp": look.shop.marks.stamp(),
-        "labels": {**named, **(asked.get("labels") or {}), **rollout.match_labels},
-        "annotations": {REVISION: revision, **(asked.get("annotations") or {})},
+        "labels": {**named, **(run_metadata.get("labels") or {}), **rollout.match_labels},
+        "annotations": {REVISION: revision, **(run_metadata.get("annotations") or {})},
         "ownerReferences": [owner_of(rollout.obj)],
     }
     status = {"phase": "", "runSummary": {}}
@@ -247,8 +247,8 @@ def _arguments(look: Round, analysis: dict[str, Any]) -> list[dict[str, Any]]:
 def _value(look: Round, arg: dict[str, Any]) -> str:
     source = arg.get("valueFrom") or {}
     if source.get("podTemplateHashValue") is not None:
-        one = look.new if source["podTemplateHashValue"] == "Latest" else look.stable
-        return one.hash if one else ""
+        replica_set = look.new if source["podTemplateHashValue"] == "Latest" else look.stable
+        return replica_set.hash if replica_set else ""
     if source.get("fieldRef"):
         return _field(look.rollout.obj, source["fieldRef"]["fieldPath"])
     return str(arg.get("value", ""))
@@ -256,14 +256,14 @@ def _value(look: Round, arg: dict[str, Any]) -> str:
 
 def _field(obj: KubeObject, path: str) -> str:
     """A field by its path: `metadata.labels['app']`, `spec.strategy.canary.steps[0].setWeight`."""
-    found: Any = obj
+    value: Any = obj
     for section in filter(None, _SEPARATOR.split(path)):
         key = section.strip("'\"")
-        if isinstance(found, list):
-            found = found[int(key)] if key.isdecimal() and int(key) < len(found) else None
+        if isinstance(value, list):
+            value = value[int(key)] if key.isdecimal() and int(key) < len(value) else None
         else:
-            found = found.get(key) if isinstance(found, dict) else None
-    return "" if found is None else str(found)
+            value = value.get(key) if isinstance(value, dict) else None
+    return "" if value is None else str(value)
 
 
 def _cancel(look: Round, runs: Iterable[KubeObject]) -> None:
@@ -275,14 +275,17 @@ def _cancel(look: Round, runs: Iterable[KubeObject]) -> None:
 def _limit(look: Round, runs: Runs) -> None:
     """Forget runs of ReplicaSets that are gone, and the oldest beyond the history limits."""
     limits = look.rollout.spec.get("analysis") or {}
-    left = {True: limits.get("successfulRunHistoryLimit", 5), False: limits.get("unsuccessfulRunHistoryLimit", 5)}
+    limit_by_success = {
+        True: limits.get("successfulRunHistoryLimit", 5),
+        False: limits.get("unsuccessfulRunHistoryLimit", 5),
+    }
     hashes = {one.hash for one in look.all}
-    for run in sorted(runs.others, key=lambda one: one["metadata"]["creationTimestamp"], reverse=True):
+    for run in sorted(runs.other_sets, key=lambda one: one["metadata"]["creationTimestamp"], reverse=True):
         verdict = phase(run)
         surplus = (run["metadata"].get("labels") or {}).get(HASH_LABEL) not in hashes
         if not surplus and verdict in COMPLETED_PHASES:
-            left[verdict == "Successful"] -= 1
-            surplus = left[verdict == "Successful"] < 0
+            limit_by_success[verdict == "Successful"] -= 1
+            surplus = limit_by_success[verdict == "Successful"] < 0
         if surplus:
             look.shop.store.delete("AnalysisRun", look.rollout.namespace, run["metadata"]["name"])
 

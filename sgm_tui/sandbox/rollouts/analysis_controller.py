@@ -107,8 +107,8 @@ class _Sitting:
         self._run = run
         self.status: Result = dict(run.get("status") or {})
         self._results: dict[str, Result] = {
-            one["name"]: {**one, "measurements": list(one.get("measurements") or ())}
-            for one in self.status.get("metricResults") or ()
+            result["name"]: {**result, "measurements": list(result.get("measurements") or ())}
+            for result in self.status.get("metricResults") or ()
         }
 
     @property
@@ -185,14 +185,16 @@ class _Sitting:
     def trim(self) -> None:
         """Keep the newest measurements, and put the results in the order they came."""
         keep = {
-            one["metricName"]: one.get("limit", _KEPT) for one in self._run["spec"].get("measurementRetention") or ()
+            entry["metricName"]: entry.get("limit", _KEPT)
+            for entry in self._run["spec"].get("measurementRetention") or ()
         }
         for result in self._results.values():
             limit = next((limit for name, limit in keep.items() if re.search(name, result["name"])), _KEPT)
             result["measurements"] = result["measurements"][-limit:]
         if self._results:
             self.status["metricResults"] = [
-                {key: one[key] for key in sorted(one) if one[key] or key == "phase"} for one in self._results.values()
+                {key: entry[key] for key in sorted(entry) if entry[key] or key == "phase"}
+                for entry in self._results.values()
             ]
 
     def _judged(self, metric: Metric, result: Result, *, terminating: bool) -> str:
@@ -237,12 +239,12 @@ def _metric_phase(metric: Metric, result: Result, *, terminating: bool) -> str:
     passed, _ = _limit_passed(metric, result)
     if passed:
         return passed
-    wanted = _integer(metric.get("consecutiveSuccessLimit"), 0)
-    if wanted > 0 and result.get("consecutiveSuccess", 0) >= wanted:
+    required_successes = _integer(metric.get("consecutiveSuccessLimit"), 0)
+    if required_successes > 0 and result.get("consecutiveSuccess", 0) >= required_successes:
         return "Successful"
     count = _count(metric)
     if count is not None and result.get("count", 0) >= count:
-        if wanted == 0:
+        if required_successes == 0:
             return "Successful"
         return "Inconclusive" if _integer(metric.get("failureLimit"), 0) >= 0 else "Failed"
     return "Successful" if terminating else "Running"
@@ -251,16 +253,16 @@ def _metric_phase(metric: Metric, result: Result, *, terminating: bool) -> str:
 def _limit_passed(metric: Metric, result: Result) -> tuple[str, str]:
     """The phase of a metric that passed one of its limits, and why; the last that applies."""
     failed, limit = result.get("failed", 0), _integer(metric.get("failureLimit"), 0)
-    found = ("", "")
+    verdict = ("", "")
     if 0 <= limit < failed:
-        found = "Failed", f"failed ({failed}) > failureLimit ({limit})"
+        verdict = "Failed", f"failed ({failed}) > failureLimit ({limit})"
     unclear, limit = result.get("inconclusive", 0), _integer(metric.get("inconclusiveLimit"), 0)
     if unclear > limit:
-        found = "Inconclusive", f"inconclusive ({unclear}) > inconclusiveLimit ({limit})"
+        verdict = "Inconclusive", f"inconclusive ({unclear}) > inconclusiveLimit ({limit})"
     errors, limit = result.get("consecutiveError", 0), _integer(metric.get("consecutiveErrorLimit"), 4)
     if errors > limit:
-        found = "Error", f"consecutiveErrors ({errors}) > consecutiveErrorLimit ({limit})"
-    return found
+        verdict = "Error", f"consecutiveErrors ({errors}) > consecutiveErrorLimit ({limit})"
+    return verdict
 
 
 def _verdict(metric: Metric, values: list[float]) -> str:
@@ -271,14 +273,14 @@ def _verdict(metric: Metric, values: list[float]) -> str:
         if not condition:
             continue
         try:
-            held = holds(condition, values)
+            is_true = holds(condition, values)
         except ExpressionError as error:
             why = str(error) if values else "metric result is nil or empty: no data returned from the metric provider"
             raise _ConditionError(f'could not evaluate {name} "{condition}": {why}') from error
         if name == "successCondition":
-            success = held
+            success = is_true
         else:
-            failure = held
+            failure = is_true
     if failure or (failure is None and success is False):
         return "Failed"
     return "Successful" if success or success is None else "Inconclusive"

@@ -71,11 +71,11 @@ def _scale_down_old(look: Round) -> None:
     if strategy.get("postPromotionAnalysis") and "scaleDownDelaySeconds" not in strategy and not look.rollout.promoted:
         return  # without a delay the old colour stays until the analysis has had its say
     noted = 0
-    for one in sorted(look.others, key=lambda other: -other.revision):
-        if one.wanted == 0 or is_referenced(look, one):
+    for replica_set in sorted(look.other_sets, key=lambda other: -other.revision):
+        if replica_set.replicas == 0 or is_referenced(look, replica_set):
             continue
-        noted, keep = scale_old(look, one, noted, look.rollout.replicas)
-        look.scale(one, keep)
+        noted, keep = scale_old(look, replica_set, noted, look.rollout.replicas)
+        look.scale(replica_set, keep)
 
 
 def _is_fast(look: Round, new: ReplicaSet, active: KubeObject | None) -> bool:
@@ -87,7 +87,7 @@ def _is_fast(look: Round, new: ReplicaSet, active: KubeObject | None) -> bool:
 def _may_pause(look: Round, new: ReplicaSet) -> bool:
     """Whether the new colour is up, as large as it should be for now."""
     size = _new_size(look, new)
-    return new.wanted == size and new.available == size
+    return new.replicas == size and new.available == size
 
 
 def _reconcile_pause(look: Round, new: ReplicaSet, active: KubeObject | None) -> None:
@@ -121,12 +121,12 @@ def _passed_analysis(look: Round) -> bool:
 def _switch_active(look: Round, new: ReplicaSet, active: KubeObject | None) -> None:
     if active is None or look.halted or not _may_pause(look, new) or not look.is_saturated(new):
         return
-    wanted = selected_hash(active)
+    target_hash = selected_hash(active)
     if _is_fast(look, new, active) or (look.pauses.switch_is_free() and _passed_analysis(look)):
-        wanted = new.hash
+        target_hash = new.hash
     if look.rollout.aborted:
-        wanted = look.rollout.stable_hash
-    switch(look, active["metadata"]["name"], wanted)
+        target_hash = look.rollout.stable_hash
+    switch(look, active["metadata"]["name"], target_hash)
 
 
 def _write(look: Round) -> None:

@@ -42,7 +42,7 @@ def scale_canary(look: Round) -> bool:
     if _two(look) and look.stable is not None:
         # The stable ReplicaSet follows the weights of the round before: traffic moves first, then pods.
         before = (look.rollout.status.get("canary") or {}).get("weights")
-        _, stable_count = counts(look.rollout, look.new, look.stable, look.others, before)
+        _, stable_count = counts(look.rollout, look.new, look.stable, look.other_sets, before)
         if look.scale(look.stable, stable_count):
             return True
     return scale_new(look) or _scale_down_others(look)
@@ -52,7 +52,7 @@ def scale_new(look: Round) -> bool:
     """Size the new ReplicaSet of a canary."""
     if look.new is None:
         return False
-    new_count, _ = counts(look.rollout, look.new, look.stable, look.others, look.weights)
+    new_count, _ = counts(look.rollout, look.new, look.stable, look.other_sets, look.weights)
     return scale_or_delay(look, look.new, new_count)
 
 
@@ -61,14 +61,14 @@ def scale_or_delay(look: Round, new: ReplicaSet, count: int) -> bool:
     if look.delays_abort:
         delay = look.rollout.abort_scale_down_delay() or 0.0
         if new.deadline:
-            left = look.remaining(new)
-            if left > 0.0:
-                look.look_again(left)
-                look.scale(new, new.wanted)
+            seconds_left = look.remaining(new)
+            if seconds_left > 0.0:
+                look.look_again(seconds_left)
+                look.scale(new, new.replicas)
                 return False
             count = 0
         else:
-            look.scale(new, new.wanted)
+            look.scale(new, new.replicas)
             if look.stable is not None and look.stable.available >= look.rollout.replicas:
                 look.set_deadline(new, delay)
             return False
@@ -80,14 +80,14 @@ def scale_old(look: Round, old: ReplicaSet, noted: int, keep: int) -> tuple[int,
     limit = _delayed_at_most(look)
     if not old.deadline:
         delay = look.rollout.scale_down_delay()
-        if old.wanted > 0 and noted < limit and delay > 0.0:
+        if old.replicas > 0 and noted < limit and delay > 0.0:
             look.set_deadline(old, delay)
             look.look_again(delay)
-            return noted + 1, old.wanted
+            return noted + 1, old.replicas
         return noted, 0
-    left = look.remaining(old)
-    if noted < limit and left > 0.0:
-        look.look_again(left)
+    seconds_left = look.remaining(old)
+    if noted < limit and seconds_left > 0.0:
+        look.look_again(seconds_left)
         return noted + 1, keep
     return noted + 1, 0
 
@@ -103,34 +103,38 @@ def _two(look: Round) -> bool:
 
 
 def _scale_down_others(look: Round) -> bool:
-    others = [one for one in look.others if one.wanted > 0]
+    running = [replica_set for replica_set in look.other_sets if replica_set.replicas > 0]
     scaled = False
-    for number, one in enumerate(others):
-        if one.wanted > one.available:
+    for number, replica_set in enumerate(running):
+        if replica_set.replicas > replica_set.available:
             # Pods that are not available hold the update up and serve nobody.
-            scaled = look.scale(one, one.available) or scaled
-            others[number] = look.as_written(one)
+            scaled = look.scale(replica_set, replica_set.available) or scaled
+            running[number] = look.as_written(replica_set)
     _, missing = look.rollout.fences
     spare = total_available(look.all) - (look.rollout.replicas - missing)
     if spare <= 0:
         return False
     noted = 0
-    for one in sorted(others, key=lambda other: -other.revision):
-        if spare <= 0 or one.wanted == 0 or (look.rollout.routed and is_referenced(look, one)):
+    for replica_set in sorted(running, key=lambda other: -other.revision):
+        if spare <= 0 or replica_set.replicas == 0 or (look.rollout.routed and is_referenced(look, replica_set)):
             continue
-        noted, keep = _kept(look, one, noted, spare)
-        if one.wanted != keep:
-            scaled = look.scale(one, keep) or scaled
-            spare -= one.wanted - keep
+        noted, keep = _target_of_other(look, replica_set, noted, spare)
+        if replica_set.replicas != keep:
+            scaled = look.scale(replica_set, keep) or scaled
+            spare -= replica_set.replicas - keep
     return scaled
 
 
-def _kept(look: Round, one: ReplicaSet, noted: int, spare: int) -> tuple[int, int]:
+def _target_of_other(look: Round, replica_set: ReplicaSet, noted: int, spare: int) -> tuple[int, int]:
     """How many ReplicaSets have a deadline so far, and how many pods of this old one stay."""
     if not look.rollout.routed:
-        return noted, max(0, one.wanted - spare)  # pods that are there get traffic
-    waits = look.rollout.promoted or bool(one.deadline)
-    return scale_old(look, one, noted, one.wanted) if waits and not look.rollout.dynamic_stable else (noted, 0)
+        return noted, max(0, replica_set.replicas - spare)  # pods that are there get traffic
+    waits = look.rollout.promoted or bool(replica_set.deadline)
+    return (
+        scale_old(look, replica_set, noted, replica_set.replicas)
+        if waits and not look.rollout.dynamic_stable
+        else (noted, 0)
+    )
 
 
 def _pause_at_step(look: Round) -> None:
@@ -144,9 +148,9 @@ def _pause_at_step(look: Round) -> None:
             look.pauses.added.append(CANARY_PAUSE)
         return
     duration = step["pause"].get("duration")
-    left = look.pauses.remaining(pause, pause_seconds(str(duration))) if duration is not None else 0.0
-    if left > 0.0:
-        look.look_again(left)
+    seconds_left = look.pauses.remaining(pause, pause_seconds(str(duration))) if duration is not None else 0.0
+    if seconds_left > 0.0:
+        look.look_again(seconds_left)
 
 
 def _write(look: Round) -> None:
@@ -158,7 +162,7 @@ def _write(look: Round) -> None:
             if look.rollout.stable_hash == look.new.hash:
                 look.event("SkipSteps", "Rollback to stable ReplicaSets")
                 status["currentStepIndex"] = steps
-            elif look.within_window and look.new.wanted > 0:
+            elif look.within_window and look.new.replicas > 0:
                 look.event("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow")
                 status["currentStepIndex"] = steps
         persist(look, status)
@@ -193,7 +197,7 @@ def _is_complete(look: Round, step: dict[str, Any]) -> bool:
     if step.get("pause") is not None:
         return look.pauses.step_is_over(step["pause"])
     if step.get("setCanaryScale") is not None or step.get("setWeight") is not None:
-        return at_wanted_counts(look.rollout, look.new, look.stable, look.others, look.weights)
+        return at_wanted_counts(look.rollout, look.new, look.stable, look.other_sets, look.weights)
     if step.get("analysis") is not None:
         run = look.runs.step
         return run is not None and (run.get("status") or {}).get("phase") == "Successful"

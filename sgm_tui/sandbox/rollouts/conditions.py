@@ -22,8 +22,8 @@ MANUALLY_PAUSED = "manually paused"
 class Conditions:
     """The conditions of a status being made; a condition that changes goes to the end, as the controller has it."""
 
-    def __init__(self, found: Sequence[Condition], marks: Marks, uid: str) -> None:
-        self.all: list[Condition] = list(found)
+    def __init__(self, conditions: Sequence[Condition], marks: Marks, uid: str) -> None:
+        self.all: list[Condition] = list(conditions)
         self._marks = marks
         self._uid = uid
 

@@ -139,27 +139,27 @@ class RolloutsController:
         self._shop.queue.add((controller, namespace, name), delay)
 
     def _keeps_failing(self, namespace: str, name: str) -> bool:
-        found = self._shop.store.get("Rollout", namespace, name)
-        status = (found or {}).get("status") or {}
+        rollout = self._shop.store.get("Rollout", namespace, name)
+        status = (rollout or {}).get("status") or {}
         return str(status.get("message", "")).startswith("InvalidSpec: ")
 
     def _welcome(self, namespace: str, name: str) -> None:
-        found = self._shop.store.get("Rollout", namespace, name)
-        if found is not None:
+        rollout = self._shop.store.get("Rollout", namespace, name)
+        if rollout is not None:
             message = f"Rollout resource added to informer: {namespace}/{name}"
-            self._shop.events.record(found, "RolloutAddedToInformer", message)
+            self._shop.events.record(rollout, "RolloutAddedToInformer", message)
 
     def _note_workload(self, namespace: str, name: str) -> None:
         note_workload(self._shop.store, namespace, name)
 
     def _reconcile(self, namespace: str, name: str) -> None:
-        found = self._shop.store.get("Rollout", namespace, name)
-        if found is None or "deletionTimestamp" in found["metadata"]:
+        obj = self._shop.store.get("Rollout", namespace, name)
+        if obj is None or "deletionTimestamp" in obj["metadata"]:
             return
         try:
-            rollout = Rollout(found, resolved_spec(self._shop.store, found))
+            rollout = Rollout(obj, resolved_spec(self._shop.store, obj))
         except WorkloadError as error:
-            write_invalid(Round(self._shop, Rollout(found)), str(error))
+            write_invalid(Round(self._shop, Rollout(obj)), str(error))
             return
         look = Round(self._shop, rollout)
         complaint = first_complaint(rollout, self._shop.store)
@@ -169,9 +169,9 @@ class RolloutsController:
         if look.new is None:
             look.create_replica_set()
             return
-        if "replicas" not in found["spec"]:
+        if "replicas" not in obj["spec"]:
             # An autoscaler can only scale what says how large it is.
-            self._shop.store.write("Rollout", {**found, "spec": {**found["spec"], "replicas": 1}})
+            self._shop.store.write("Rollout", {**obj, "spec": {**obj["spec"], "replicas": 1}})
             return
         _advance(look)
 
@@ -215,7 +215,7 @@ def _resumed_while_stopped(look: Round) -> bool:
 
 def _is_scaling_event(look: Round) -> bool:
     """Whether only the size has changed: a ReplicaSet in use was last scaled for another one."""
-    used = [one for one in (look.new, look.stable) if one is not None and one.wanted > 0]
+    used = [one for one in (look.new, look.stable) if one is not None and one.replicas > 0]
     return any(one.desired is not None and one.desired != look.rollout.replicas for one in used)
 
 

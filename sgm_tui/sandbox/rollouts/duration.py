@@ -14,13 +14,13 @@ Duration = dict[str, Any]
 
 def duration_of(look: Round, status: Status) -> Duration | None:
     """The duration as it goes into this status."""
-    found: Duration | None = status.get("duration")
+    previous: Duration | None = status.get("duration")
     if any(one["type"] == INVALID_SPEC for one in status.get("conditions", ())):
-        return found
+        return previous
     changed = _is_another_update(look)
     done = _is_done(look, status)
-    running = found is not None and "rolloutStartedAt" in found and "finishedAt" not in found
-    duration = dict(found) if found is not None else None
+    running = previous is not None and "rolloutStartedAt" in previous and "finishedAt" not in previous
+    duration = dict(previous) if previous is not None else None
     if running and duration is not None:
         duration = _ended(look, duration, changed=changed, done=done)
         if "finishedAt" in duration and done:
@@ -57,8 +57,11 @@ def _resumed(look: Round, duration: Duration) -> Duration:
     if since is None:
         return duration
     waited = look.shop.marks.now - look.shop.marks.moment(look.rollout.uid, "waiting", since)
-    kept = {key: value for key, value in duration.items() if key != "manualPauseStartedAt"}
-    return {**kept, "totalManualPauseDurationSeconds": int(waited) + kept.get("totalManualPauseDurationSeconds", 0)}
+    without_pause = {key: value for key, value in duration.items() if key != "manualPauseStartedAt"}
+    return {
+        **without_pause,
+        "totalManualPauseDurationSeconds": int(waited) + without_pause.get("totalManualPauseDurationSeconds", 0),
+    }
 
 
 def _with_waiting(look: Round, status: Status, duration: Duration) -> Duration:

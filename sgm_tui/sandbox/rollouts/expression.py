@@ -112,11 +112,11 @@ class _Parser:
     def _binary(self, level: int) -> _Node:
         if level == len(_LEVELS):
             return self._unary()
-        left = self._binary(level + 1)
+        operand = self._binary(level + 1)
         while (sign := _LEVELS[level].get(self._peek())) is not None:
             self._at += 1
-            left = _joined(sign, left, self._binary(level + 1))
-        return left
+            operand = _joined(sign, operand, self._binary(level + 1))
+        return operand
 
     def _unary(self) -> _Node:
         if self._takes("!") or self._takes("not"):
@@ -218,13 +218,13 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     return tokens
 
 
-def _joined(sign: str, left: _Node, right: _Node) -> _Node:
+def _joined(sign: str, lhs: _Node, rhs: _Node) -> _Node:
     if sign == "||":
-        return lambda scope: bool(left(scope)) or bool(right(scope))
+        return lambda scope: bool(lhs(scope)) or bool(rhs(scope))
     if sign == "&&":
-        return lambda scope: bool(left(scope)) and bool(right(scope))
+        return lambda scope: bool(lhs(scope)) and bool(rhs(scope))
     compute = _COMPUTE[sign]
-    return lambda scope: compute(left(scope), right(scope))
+    return lambda scope: compute(lhs(scope), rhs(scope))
 
 
 def _constant(value: _Value) -> _Node:
@@ -241,14 +241,14 @@ def _named(name: str) -> _Node:
 
 def _indexed(node: _Node, index: _Node) -> _Node:
     def read(scope: _Scope) -> _Value:
-        found, at = node(scope), index(scope)
-        if isinstance(found, Mapping):
-            return found.get(at)
-        if not isinstance(found, list) or not isinstance(at, int):
-            raise ExpressionError(f"cannot fetch {at} from {type(found).__name__}")
-        if not -len(found) <= at < len(found):
-            raise ExpressionError(f"index out of range: {at} (array length is {len(found)})")
-        return found[at]
+        container, at = node(scope), index(scope)
+        if isinstance(container, Mapping):
+            return container.get(at)
+        if not isinstance(container, list) or not isinstance(at, int):
+            raise ExpressionError(f"cannot fetch {at} from {type(container).__name__}")
+        if not -len(container) <= at < len(container):
+            raise ExpressionError(f"index out of range: {at} (array length is {len(container)})")
+        return container[at]
 
     return read
 

@@ -37,7 +37,7 @@ class ReplicaSet:
     name: str
     uid: str
     hash: str
-    wanted: int
+    replicas: int
     """`spec.replicas`."""
     actual: int
     ready: int
@@ -59,7 +59,7 @@ class ReplicaSet:
             name=metadata["name"],
             uid=metadata["uid"],
             hash=(metadata.get("labels") or {}).get(HASH_LABEL, ""),
-            wanted=obj["spec"].get("replicas", 1),
+            replicas=obj["spec"].get("replicas", 1),
             actual=status.get("replicas", 0),
             ready=status.get("readyReplicas", 0),
             available=status.get("availableReplicas", 0),
@@ -71,7 +71,7 @@ class ReplicaSet:
 
 def total_wanted(sets: Sequence[ReplicaSet | None]) -> int:
     """Pods asked for."""
-    return sum(one.wanted for one in sets if one)
+    return sum(one.replicas for one in sets if one)
 
 
 def total_actual(sets: Sequence[ReplicaSet | None]) -> int:

@@ -77,10 +77,10 @@ class Pauses:
         if self.cleared:
             return
         pauses = [one for one in self._rollout.pauses if one["reason"] not in self.removed]
-        known = {one["reason"] for one in self._rollout.pauses}
+        reasons = {one["reason"] for one in self._rollout.pauses}
         controller_pause = self._rollout.controller_pause
         for reason in self.added:
-            if reason not in known:
+            if reason not in reasons:
                 pauses.append({"reason": reason, "startTime": self._marks.note(self._rollout.uid, reason)})
                 controller_pause = True
         if pauses:

@@ -41,7 +41,7 @@ class Runs:
     background: KubeObject | None = None
     pre: KubeObject | None = None
     post: KubeObject | None = None
-    others: list[KubeObject] = field(default_factory=list)
+    other_sets: list[KubeObject] = field(default_factory=list)
 
     def current(self) -> list[KubeObject]:
         """Those that are current."""
@@ -56,8 +56,8 @@ class Round:
         self.rollout = rollout
         self.hash = template_hash(rollout.template, rollout.status.get("collisionCount"))
         self.steps_hash = steps_hash(rollout.steps) if rollout.canary is not None else ""
-        found = shop.store.owned("ReplicaSet", rollout.uid)
-        self.all = [ReplicaSet.of(obj) for obj in found]
+        owned = shop.store.owned("ReplicaSet", rollout.uid)
+        self.all = [ReplicaSet.of(obj) for obj in owned]
         self.new = next((one for one in self.all if one.hash == self.hash), None)
         self.pauses = Pauses(rollout, shop.marks)
         self.runs = Runs()
@@ -76,11 +76,11 @@ class Round:
     @property
     def stable(self) -> ReplicaSet | None:
         """The stable ReplicaSet; None before the first deployment is done."""
-        wanted = self.rollout.stable_hash
-        return next((one for one in self.all if wanted and one.hash == wanted), None)
+        stable_hash = self.rollout.stable_hash
+        return next((one for one in self.all if stable_hash and one.hash == stable_hash), None)
 
     @property
-    def others(self) -> list[ReplicaSet]:
+    def other_sets(self) -> list[ReplicaSet]:
         """Neither new nor stable."""
         stable = self.stable
         return [one for one in self.older if stable is None or one.uid != stable.uid]
@@ -143,34 +143,41 @@ class Round:
             return False
         return not rollout.dynamic_stable or rollout.waits_long_after_abort
 
-    def is_saturated(self, one: ReplicaSet) -> bool:
+    def is_saturated(self, replica_set: ReplicaSet) -> bool:
         """Whether a ReplicaSet has all pods the Rollout wants, and they are available."""
         replicas = self.rollout.replicas
-        return one.wanted == replicas and one.desired == replicas and one.available == replicas
+        return (
+            replica_set.replicas == replicas and replica_set.desired == replicas and replica_set.available == replicas
+        )
 
-    def remaining(self, one: ReplicaSet) -> float:
+    def remaining(self, replica_set: ReplicaSet) -> float:
         """Virtual seconds until a ReplicaSet is scaled down; 0 when no deadline is set or it is past."""
-        if not one.deadline:
+        if not replica_set.deadline:
             return 0.0
-        return max(0.0, self.shop.marks.moment(one.uid, SCALE_DOWN_DEADLINE, one.deadline) - self.shop.marks.now)
+        return max(
+            0.0,
+            self.shop.marks.moment(replica_set.uid, SCALE_DOWN_DEADLINE, replica_set.deadline) - self.shop.marks.now,
+        )
 
-    def _created(self, one: ReplicaSet) -> float:
-        return self.shop.marks.moment(one.uid, "created", one.obj["metadata"]["creationTimestamp"])
+    def _created(self, replica_set: ReplicaSet) -> float:
+        return self.shop.marks.moment(replica_set.uid, "created", replica_set.obj["metadata"]["creationTimestamp"])
 
-    def annotate(self, one: ReplicaSet, changes: dict[str, str | None], *, wanted: int | None = None) -> ReplicaSet:
+    def annotate(
+        self, replica_set: ReplicaSet, changes: dict[str, str | None], *, size: int | None = None
+    ) -> ReplicaSet:
         """Write annotations (None takes one away) and, if given, the size of a ReplicaSet."""
-        obj = self.as_written(one).obj
+        obj = self.as_written(replica_set).obj
         metadata = obj["metadata"]
         notes = {**(metadata.get("annotations") or {}), **changes}
-        kept = {key: value for key, value in notes.items() if value is not None}
-        spec = obj["spec"] if wanted is None else {**obj["spec"], "replicas": wanted}
-        changed = {**obj, "metadata": {**metadata, "annotations": kept}, "spec": spec}
+        annotations = {key: value for key, value in notes.items() if value is not None}
+        spec = obj["spec"] if size is None else {**obj["spec"], "replicas": size}
+        changed = {**obj, "metadata": {**metadata, "annotations": annotations}, "spec": spec}
         return ReplicaSet.of(self.shop.store.write("ReplicaSet", changed))
 
-    def as_written(self, one: ReplicaSet) -> ReplicaSet:
+    def as_written(self, replica_set: ReplicaSet) -> ReplicaSet:
         """A ReplicaSet with what this round has written to it."""
-        obj = self.shop.store.get("ReplicaSet", self.rollout.namespace, one.name)
-        return one if obj is None else ReplicaSet.of(obj)
+        obj = self.shop.store.get("ReplicaSet", self.rollout.namespace, replica_set.name)
+        return replica_set if obj is None else ReplicaSet.of(obj)
 
     def replace(self, old: ReplicaSet, new: ReplicaSet) -> None:
         """Go on with a newer version of a ReplicaSet."""
@@ -178,39 +185,40 @@ class Round:
         if self.new is not None and self.new.uid == old.uid:
             self.new = new
 
-    def scale(self, one: ReplicaSet, wanted: int) -> bool:
+    def scale(self, replica_set: ReplicaSet, size: int) -> bool:
         """Resize a ReplicaSet; whether its size changed. The round goes on with the size it found."""
         replicas = self.rollout.replicas
-        stale_note = one.desired != replicas or (replicas == 0 and bool(one.deadline))
-        if one.wanted == wanted and not stale_note:
+        stale_note = replica_set.desired != replicas or (replicas == 0 and bool(replica_set.deadline))
+        if replica_set.replicas == size and not stale_note:
             return False
         changes: dict[str, str | None] = {DESIRED_REPLICAS: str(replicas)}
-        if wanted == 0 and not self.delays_abort:
+        if size == 0 and not self.delays_abort:
             changes[SCALE_DOWN_DEADLINE] = None
-        written = self.annotate(one, changes, wanted=wanted)
-        if written.wanted == one.wanted:
+        written = self.annotate(replica_set, changes, size=size)
+        if written.replicas == replica_set.replicas:
             return False
-        way = "up" if one.wanted < wanted else "down"
-        message = f"Scaled {way} ReplicaSet {one.name} (revision {written.revision}) from {one.wanted} to {wanted}"
+        way = "up" if replica_set.replicas < size else "down"
+        resized = f"from {replica_set.replicas} to {size}"
+        message = f"Scaled {way} ReplicaSet {replica_set.name} (revision {written.revision}) {resized}"
         self.event("ScalingReplicaSet", message)
         return True
 
-    def set_deadline(self, one: ReplicaSet, delay: float) -> None:
+    def set_deadline(self, replica_set: ReplicaSet, delay: float) -> None:
         """Have a ReplicaSet scaled down so many virtual seconds later; 0 takes a deadline away."""
         if delay:
-            deadline = self.shop.marks.note(one.uid, SCALE_DOWN_DEADLINE, delay)
-            self.annotate(one, {SCALE_DOWN_DEADLINE: deadline})
-        elif one.deadline:
-            self.annotate(one, {SCALE_DOWN_DEADLINE: None})
+            deadline = self.shop.marks.note(replica_set.uid, SCALE_DOWN_DEADLINE, delay)
+            self.annotate(replica_set, {SCALE_DOWN_DEADLINE: deadline})
+        elif replica_set.deadline:
+            self.annotate(replica_set, {SCALE_DOWN_DEADLINE: None})
 
     def drop_deadlines(self) -> None:
         """The new and the stable ReplicaSet are in use again: neither is to be scaled down."""
-        kept = [] if self.new is None or self.delays_abort else [self.new]
-        if self.stable is not None and all(one.uid != self.stable.uid for one in kept):
-            kept.append(self.stable)
-        for one in kept:
-            if one.deadline:
-                self.replace(one, self.annotate(one, {SCALE_DOWN_DEADLINE: None}))
+        keepers = [] if self.new is None or self.delays_abort else [self.new]
+        if self.stable is not None and all(replica_set.uid != self.stable.uid for replica_set in keepers):
+            keepers.append(self.stable)
+        for replica_set in keepers:
+            if replica_set.deadline:
+                self.replace(replica_set, self.annotate(replica_set, {SCALE_DOWN_DEADLINE: None}))
 
     def create_replica_set(self) -> None:
         """Make the ReplicaSet of a new template, and say so in the Rollout's conditions."""

@@ -40,31 +40,31 @@ def wanted_weight(rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet |
 
 
 def counts(
-    rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None, others: Sequence[ReplicaSet],
+    rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None, other_sets: Sequence[ReplicaSet],
     weights: dict[str, dict[str, int]] | None,
 ) -> Counts:  # fmt: skip
     """The sizes a canary should have now."""
     if rollout.routed:
         return _routed_counts(rollout, new, stable, weights)
-    return _basic_counts(rollout, new, stable, others)
+    return _basic_counts(rollout, new, stable, other_sets)
 
 
 def at_wanted_counts(
-    rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None, others: Sequence[ReplicaSet],
+    rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None, other_sets: Sequence[ReplicaSet],
     weights: dict[str, dict[str, int]] | None,
 ) -> bool:  # fmt: skip
     """Whether the pods are there: what a setWeight step waits for."""
-    new_count, stable_count = counts(rollout, new, stable, others, weights)
-    if new is None or not (new.wanted == new_count and new.available == new_count):
+    new_count, stable_count = counts(rollout, new, stable, other_sets, weights)
+    if new is None or not (new.replicas == new_count and new.available == new_count):
         return False
     if not (rollout.routed and rollout.dynamic_stable) and not (
-        stable is not None and stable.wanted == stable_count and stable.actual == stable_count
+        stable is not None and stable.replicas == stable_count and stable.actual == stable_count
     ):
         return False
-    return rollout.routed or total_available(others) == 0
+    return rollout.routed or total_available(other_sets) == 0
 
 
-def _asked(rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None) -> tuple[int | None, int]:
+def _desired_counts(rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None) -> tuple[int | None, int]:
     """A number of pods set by a setCanaryScale step, and else the weight."""
     if rollout.promote_full or not rollout.stable_hash or rollout.promoted:
         return None, rollout.full_weight
@@ -96,18 +96,18 @@ def _by_weight(rollout: Rollout, weight: int) -> int:
 def _routed_counts(
     rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None, weights: dict[str, dict[str, int]] | None
 ) -> Counts:
-    set_replicas, weight = _asked(rollout, new, stable)
+    set_replicas, weight = _desired_counts(rollout, new, stable)
     canary = _by_weight(rollout, weight) if set_replicas is None else set_replicas
     if set_replicas is None:
         canary = _at_least(rollout, canary)
     if not rollout.dynamic_stable:
         return canary, rollout.replicas
-    kept = _by_weight(rollout, rollout.full_weight - weight)
+    stable_count = _by_weight(rollout, rollout.full_weight - weight)
     if weights is not None:
-        kept = max(kept, _by_weight(rollout, weights["stable"]["weight"]))
+        stable_count = max(stable_count, _by_weight(rollout, weights["stable"]["weight"]))
         if rollout.aborted:
             canary = max(canary, _by_weight(rollout, weights["canary"]["weight"]))
-    return _at_least(rollout, canary), _at_least(rollout, kept)
+    return _at_least(rollout, canary), _at_least(rollout, stable_count)
 
 
 def _at_least(rollout: Rollout, count: int) -> int:
@@ -116,24 +116,24 @@ def _at_least(rollout: Rollout, count: int) -> int:
 
 
 def _basic_counts(
-    rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None, others: Sequence[ReplicaSet]
+    rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None, other_sets: Sequence[ReplicaSet]
 ) -> Counts:
     surge, missing = rollout.fences
-    _, weight = _asked(rollout, new, stable)
+    _, weight = _desired_counts(rollout, new, stable)
     new_goal, stable_goal = _nearest(rollout.replicas, weight, rollout.full_weight, surge)
     two = stable is not None and (new is None or new.name != stable.name)
     if not two:
         new_goal, stable_goal = rollout.replicas, 0
-    new_now = new.wanted if new else 0
-    stable_now = stable.wanted if stable and two else 0
+    new_now = new.replicas if new else 0
+    stable_now = stable.replicas if stable and two else 0
     most = rollout.replicas + surge
     new_count, stable_count = _scaled_up(
-        (new_now, new_goal), (stable_now, stable_goal), most - total_wanted(others) - new_now - stable_now
+        (new_now, new_goal), (stable_now, stable_goal), most - total_wanted(other_sets) - new_now - stable_now
     )
-    if total_wanted(others) > 0:
+    if total_wanted(other_sets) > 0:
         return new_count, stable_count  # what is older goes first
     least = rollout.replicas - missing
-    growing = new is None or new_goal >= new.wanted
+    growing = new is None or new_goal >= new.replicas
     spare = _standing(new, any_state=not growing) + _standing(stable, any_state=growing) - least
     if spare <= 0:
         return new_count, stable_count
@@ -183,15 +183,15 @@ def _tied(weight: int, full: int, total: int) -> bool:
     return math.modf(total * (weight / full))[0] == 0.5
 
 
-def _standing(one: ReplicaSet | None, *, any_state: bool) -> int:
+def _standing(replica_set: ReplicaSet | None, *, any_state: bool) -> int:
     """Pods that count on when others are taken away; those of the side being drained count in any state."""
-    if one is None:
+    if replica_set is None:
         return 0
-    return one.wanted if any_state or one.wanted < one.available else one.available
+    return replica_set.replicas if any_state or replica_set.replicas < replica_set.available else replica_set.available
 
 
-def _drained(one: ReplicaSet | None, goal: int, spare: int, count: int) -> int:
-    return max(goal, one.wanted - spare) if one is not None and one.wanted > goal else count
+def _drained(replica_set: ReplicaSet | None, goal: int, spare: int, count: int) -> int:
+    return max(goal, replica_set.replicas - spare) if replica_set is not None and replica_set.replicas > goal else count
 
 
 def _within_limits(

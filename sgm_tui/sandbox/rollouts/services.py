@@ -12,35 +12,37 @@ def service(look: Round, name: str | None) -> KubeObject | None:
     return look.shop.store.get("Service", look.rollout.namespace, name) if name else None
 
 
-def selected_hash(found: KubeObject | None) -> str:
+def selected_hash(service: KubeObject | None) -> str:
     """The pod template hash a Service selects; "" when it selects none."""
-    return str((found["spec"].get("selector") or {}).get(HASH_LABEL, "")) if found else ""
+    return str((service["spec"].get("selector") or {}).get(HASH_LABEL, "")) if service else ""
 
 
-def switch(look: Round, name: str, wanted: str) -> None:
+def switch(look: Round, name: str, pod_hash: str) -> None:
     """Let a Service select the pods of one ReplicaSet."""
-    found = service(look, name)
-    if found is None:
+    current = service(look, name)
+    if current is None:
         return
-    selected = selected_hash(found)
-    metadata = found["metadata"]
+    selected = selected_hash(current)
+    metadata = current["metadata"]
     notes = metadata.get("annotations") or {}
-    if selected == wanted and MANAGED_BY in notes:
+    if selected == pod_hash and MANAGED_BY in notes:
         return
     managed = {**metadata, "annotations": {MANAGED_BY: look.rollout.name, **notes}}
-    selector = {**(found["spec"].get("selector") or {}), HASH_LABEL: wanted}
-    look.shop.store.write("Service", {**found, "metadata": managed, "spec": {**found["spec"], "selector": selector}})
-    look.event("SwitchService", f"Switched selector for service '{name}' from '{selected}' to '{wanted}'")
+    selector = {**(current["spec"].get("selector") or {}), HASH_LABEL: pod_hash}
+    look.shop.store.write(
+        "Service", {**current, "metadata": managed, "spec": {**current["spec"], "selector": selector}}
+    )
+    look.event("SwitchService", f"Switched selector for service '{name}' from '{selected}' to '{pod_hash}'")
 
 
 def point(look: Round, name: str | None, target: ReplicaSet | None, *, only_if_available: bool = True) -> None:
     """Let a canary's Service follow a ReplicaSet, once that can answer."""
-    found = service(look, name)
-    if name is None or found is None or target is None or selected_hash(found) == target.hash:
+    current = service(look, name)
+    if name is None or current is None or target is None or selected_hash(current) == target.hash:
         return
     if only_if_available:
-        adopted = MANAGED_BY in (found["metadata"].get("annotations") or {})
-        enough = target.available > 0 and (adopted or 0 < target.wanted <= target.available)
+        adopted = MANAGED_BY in (current["metadata"].get("annotations") or {})
+        enough = target.available > 0 and (adopted or 0 < target.replicas <= target.available)
         if not enough:
             return
     switch(look, name, target.hash)
@@ -65,7 +67,7 @@ def is_shrinking_back(look: Round) -> bool:
     return weights["canary"].get("podTemplateHash", "") != look.new.hash and look.new.available < rollout.replicas
 
 
-def is_referenced(look: Round, one: ReplicaSet) -> bool:
+def is_referenced(look: Round, replica_set: ReplicaSet) -> bool:
     """Whether a ReplicaSet still gets traffic, so that it must not be scaled down."""
     rollout = look.rollout
     weights = (rollout.status.get("canary") or {}).get("weights") or {}
@@ -74,4 +76,4 @@ def is_referenced(look: Round, one: ReplicaSet) -> bool:
     strategy = rollout.canary if rollout.canary is not None else rollout.blue_green or {}
     names = ("canaryService", "stableService", "activeService", "previewService")
     hashes |= {selected_hash(service(look, strategy.get(name))) for name in names}
-    return one.hash in hashes
+    return replica_set.hash in hashes

@@ -35,22 +35,24 @@ class Settler:
         """Create everything, created at that virtual moment."""
         stamp = self._shop.marks.stamp(since - self._shop.marks.now)
         scalers = {
-            one["spec"]["scaleTargetRef"]["name"]: one for one in manifests if one["kind"] == "HorizontalPodAutoscaler"
+            manifest["spec"]["scaleTargetRef"]["name"]: manifest
+            for manifest in manifests
+            if manifest["kind"] == "HorizontalPodAutoscaler"
         }
         selected: dict[str, tuple[str, str]] = {}
         rollouts: dict[str, KubeObject] = {}
-        for one in manifests:
-            if one["kind"] == "Rollout":
-                name = one["metadata"]["name"]
-                rollouts[name] = self._rollout(one, scalers.get(name), stamp)
+        for manifest in manifests:
+            if manifest["kind"] == "Rollout":
+                name = manifest["metadata"]["name"]
+                rollouts[name] = self._rollout(manifest, scalers.get(name), stamp)
                 selected |= _selected(Rollout(rollouts[name]))
-        for one in manifests:
-            if one["kind"] == "Service":
-                self._create(_pointed(one, selected.get(one["metadata"]["name"])), stamp)
-            elif one["kind"] == "HorizontalPodAutoscaler":
-                self._scaler(one, rollouts.get(one["spec"]["scaleTargetRef"]["name"]), stamp)
-            elif one["kind"] != "Rollout":
-                self._create(one, stamp)
+        for manifest in manifests:
+            if manifest["kind"] == "Service":
+                self._create(_pointed(manifest, selected.get(manifest["metadata"]["name"])), stamp)
+            elif manifest["kind"] == "HorizontalPodAutoscaler":
+                self._scaler(manifest, rollouts.get(manifest["spec"]["scaleTargetRef"]["name"]), stamp)
+            elif manifest["kind"] != "Rollout":
+                self._create(manifest, stamp)
 
     def _create(self, obj: KubeObject, stamp: str) -> KubeObject:
         return self._shop.store.create(
@@ -69,12 +71,12 @@ class Settler:
         return rollout
 
     def _size(self, manifest: KubeObject, scaler: KubeObject | None) -> int:
-        asked = int(manifest["spec"].get("replicas", 1))
+        replicas = int(manifest["spec"].get("replicas", 1))
         if scaler is None:
-            return asked
+            return replicas
         least, most = int(scaler["spec"].get("minReplicas", 1)), int(scaler["spec"]["maxReplicas"])
         if self._autoscaler.demand is not None:
-            return self._autoscaler.wanted(scaler, least)
+            return self._autoscaler.desired_replicas(scaler, least)
         return self._shop.random.randint(least, max(least, (least + most) // 2))
 
     def _replica_set(self, rollout: KubeObject, stamp: str) -> None:
@@ -82,7 +84,7 @@ class Settler:
         pod_hash = view.stable_hash
         labels = {**((view.template.get("metadata") or {}).get("labels") or {}), HASH_LABEL: pod_hash}
         notes = {**view.annotations, DESIRED_REPLICAS: str(view.replicas)}
-        found = self._shop.store.create(
+        replica_set = self._shop.store.create(
             "ReplicaSet",
             {
                 "metadata": {
@@ -102,12 +104,13 @@ class Settler:
         )
         pods = [
             self._shop.store.create(
-                "Pod", self._kubelet.settled(new_pod(found, self._replica_sets.pod_name(found), stamp), stamp)
+                "Pod",
+                self._kubelet.settled(new_pod(replica_set, self._replica_sets.pod_name(replica_set), stamp), stamp),
             )
             for _ in range(view.replicas)
         ]
-        status = self._replica_sets.status_of(found, pods)
-        self._shop.store.write("ReplicaSet", {**found, "status": status}, subresource="status")
+        status = self._replica_sets.status_of(replica_set, pods)
+        self._shop.store.write("ReplicaSet", {**replica_set, "status": status}, subresource="status")
 
     def _scaler(self, manifest: KubeObject, rollout: KubeObject | None, stamp: str) -> None:
         if rollout is None:

@@ -219,7 +219,7 @@ def _set_progressing(
 
 
 def _is_overdue(look: Round, conditions: Conditions) -> bool:
-    if _is_indefinite(look) or any(one.deadline for one in look.others):
+    if _is_indefinite(look) or any(one.deadline for one in look.other_sets):
         return False
     return conditions.timed_out(look.rollout.deadline_seconds)
 
@@ -231,9 +231,9 @@ def _is_available(look: Round, status: Status) -> bool:
     return active is not None and look.is_saturated(active)
 
 
-def by_hash(look: Round, wanted: str) -> ReplicaSet | None:
+def by_hash(look: Round, pod_hash: str) -> ReplicaSet | None:
     """The ReplicaSet of a pod template hash."""
-    return next((one for one in look.all if wanted and one.hash == wanted), None)
+    return next((one for one in look.all if pod_hash and one.hash == pod_hash), None)
 
 
 def _is_indefinite(look: Round) -> bool:
@@ -265,9 +265,9 @@ def _watch_progress(look: Round, status: Status) -> None:
     if is_healthy(rollout, status) or _is_indefinite(look):
         return
     last = look.shop.marks.moment(rollout.uid, PROGRESSING, condition["lastUpdateTime"])
-    left = last + rollout.deadline_seconds - look.shop.marks.now
-    if left > -_MARGIN:
-        look.look_again(left + _MARGIN)
+    seconds_left = last + rollout.deadline_seconds - look.shop.marks.now
+    if seconds_left > -_MARGIN:
+        look.look_again(seconds_left + _MARGIN)
 
 
 def _tell_of_pauses(look: Round, before: list[dict[str, str]], status: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def _weight(look: Round) -> int:
     index = rollout.step_index
     if index is None:
         return 0
-    if not at_wanted_counts(rollout, look.new, look.stable, look.others, None):
+    if not at_wanted_counts(rollout, look.new, look.stable, look.other_sets, None):
         earlier = [step["setWeight"] for step in rollout.steps[:index] if step.get("setWeight") is not None]
         return int(earlier[-1]) if earlier else 0
     return set_weight(rollout) if index < len(rollout.steps) else rollout.full_weight
@@ -80,13 +80,13 @@ def _weight_going_back(look: Round) -> int:
     if not rollout.dynamic_stable or stable is None or look.new is None or rollout.replicas == 0:
         return 0
     full = rollout.full_weight
-    wanted = wanted_weight(rollout, look.new, stable)
-    held = full * stable.available // rollout.replicas
-    missing = max(0, full - held)
+    desired = wanted_weight(rollout, look.new, stable)
+    available_weight = full * stable.available // rollout.replicas
+    missing = max(0, full - available_weight)
     before = (rollout.status.get("canary") or {}).get("weights")
     if before is None:
-        return max(missing, wanted)
+        return max(missing, desired)
     now = int(before["canary"]["weight"])
-    if wanted <= 0:
+    if desired <= 0:
         return min(missing, now)
-    return now if held < full - wanted else min(wanted, now)
+    return now if available_weight < full - desired else min(desired, now)

@@ -127,14 +127,14 @@ def _about_services(rollout: Rollout, store: ObjectStore) -> Iterator[str]:
         if not name:
             continue
         path = f"spec.strategy.{group}.{field}"
-        found = store.get("Service", rollout.namespace, name)
-        if found is None:
+        service = store.get("Service", rollout.namespace, name)
+        if service is None:
             yield _invalid(path, name, f'service "{name}" not found')
             continue
-        for key, value in (found["spec"].get("selector") or {}).items():
+        for key, value in (service["spec"].get("selector") or {}).items():
             if key != HASH_LABEL and labels.get(key) != value:
                 yield _invalid(path, name, f'Service "{name}" has unmatch label "{key}" in rollout')
-        manager = (found["metadata"].get("annotations") or {}).get(MANAGED_BY)
+        manager = (service["metadata"].get("annotations") or {}).get(MANAGED_BY)
         if manager is not None and manager != rollout.name:
             yield _invalid(path, name, f'Service "{name}" is managed by another Rollout')
 
@@ -158,9 +158,9 @@ def _about_templates(rollout: Rollout, store: ObjectStore) -> Iterator[str]:
         except MissingTemplateError as error:
             yield _invalid(path, next(one["templateName"] for one in references), str(error))
             continue
-        given = [{"name": arg["name"], "value": ""} for arg in analysis.get("args") or ()]
+        arguments = [{"name": arg["name"], "value": ""} for arg in analysis.get("args") or ()]
         try:
-            run_spec(templates, analysis, given)
+            run_spec(templates, analysis, arguments)
         except ValueError as error:
             names = " ".join(template["metadata"]["name"] for template in templates)
             yield _invalid(path, f"templateNames: [{names}]", str(error))

@@ -82,8 +82,8 @@ def test_repeated_moves_arrive_at_the_weight_and_stay(weight: int) -> None:
         new_count, stable_count = counts(asked, new, stable, [], None)
         new, stable = replica_set("new", new_count), replica_set("old", stable_count)
     assert at_wanted_counts(asked, new, stable, [], None)
-    assert new.wanted + stable.wanted in {7, 8}
-    assert abs(new.wanted * 100 / (new.wanted + stable.wanted) - weight) <= 100 / 8
+    assert new.replicas + stable.replicas in {7, 8}
+    assert abs(new.replicas * 100 / (new.replicas + stable.replicas) - weight) <= 100 / 8
 
 
 def test_older_pods_go_before_the_stable_ones() -> None:
