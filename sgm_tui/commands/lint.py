@@ -45,7 +45,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser], shared: argparse.A
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings; 1 when there is an error (with `--strict` a warning), 0 otherwise."""
-    from sgm_tui.lint.checkout import on_disk
+    from sgm_tui.lint.checkout import read_checkout
     from sgm_tui.lint.run import lint
 
     _check_rules([*arguments.rule, *arguments.ignore])
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     file = (arguments.config or folder / _TEAM_FILE).expanduser().resolve()
     config = _config(file)
     root = _where_paths_count_from(folder, config)
-    report = lint(on_disk(root, file), config, only=arguments.rule, ignore=arguments.ignore)
+    report = lint(read_checkout(root, file), config, only=arguments.rule, ignore=arguments.ignore)
     if rendered := _rendered(report, root, arguments):
         output.data(rendered)
     if arguments.verbose:
@@ -113,9 +113,9 @@ def _where_paths_count_from(folder: Path, config: Config | ConfigError) -> Path:
 
 def _fits(root: Path, config: Config) -> bool:
     from sgm_tui.gitops.tree import Tree
-    from sgm_tui.lint.checkout import on_disk
+    from sgm_tui.lint.checkout import read_checkout
 
-    return bool(Tree(config).places(dict.fromkeys(on_disk(root).files, "")))
+    return bool(Tree(config).places(dict.fromkeys(read_checkout(root).files, "")))
 
 
 def _git_root(folder: Path) -> Path:
@@ -127,12 +127,12 @@ def _rendered(report: Report, root: Path, arguments: argparse.Namespace) -> str:
 
     form = arguments.output
     if form == "json":
-        return render.document(report)
+        return render.format_json(report)
     if form == "text":
-        said = render.text(report, _below(root, Path.cwd()), every_note=bool(arguments.rule))
-        return f"{said}\n\n{render.applications(report)}" if arguments.applications else said
+        said = render.format_text(report, _below(root, Path.cwd()), every_note=bool(arguments.rule))
+        return f"{said}\n\n{render.format_applications(report)}" if arguments.applications else said
     prefix = _below(root, _git_root(root))
-    return sarif.sarif(report, prefix) if form == "sarif" else render.github(report, prefix)
+    return sarif.format_sarif(report, prefix) if form == "sarif" else render.format_github(report, prefix)
 
 
 def _below(root: Path, base: Path) -> str:

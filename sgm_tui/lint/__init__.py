@@ -1,5 +1,5 @@
-"""`sgm lint`: what is wrong with a GitOps repository, found in its files alone.
+"""`sgm lint`: finds mistakes in a GitOps repository from its files alone.
 
-`catalogue` says what every rule is for; the modules beside it find; `run.lint` puts them together; `render` and
-`sarif` print. Nothing here reads a disk: files come in as path → bytes.
+`catalogue` describes every rule; each other module checks one subject; `run.lint` runs all checks; `render` and `sarif`
+format the report. Only `checkout` reads a disk: the checks get their files as path → bytes.
 """

@@ -1,4 +1,4 @@
-"""Every rule: its id (stable, people write it into their CI), how bad it is, why it matters, and what to do."""
+"""The rules: id (stable, since people use it in their CI), severity, why it matters, and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Severity = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule."""
+    """What one rule checks."""
 
     id: str
     severity: Severity

@@ -1,4 +1,4 @@
-"""The files of a checkout on disk, read when they are looked at; nothing outside its folder is ever opened."""
+"""The files of a checkout on disk, read when they are used; no file outside its folder is ever opened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOT_OURS = frozenset({".git", "node_modules", "__pycache__", ".venv", ".tox", "
 
 
 class _Files(Mapping[str, bytes]):
-    """Path from the root → content."""
+    """Path from the root → content, which is read from disk at each access."""
 
     def __init__(self, root: Path, paths: list[str]) -> None:
         self._root = root
@@ -25,7 +25,7 @@ class _Files(Mapping[str, bytes]):
             raise KeyError(path)
         try:
             with (self._root / path).open("rb") as file:
-                # One byte more than anybody looks at tells that it is too much.
+                # One byte more than the limit shows that the file is too large.
                 return file.read(LARGEST + 1)
         except OSError as error:
             raise UnreachableError(f"{self._root / path}: {error.strerror}", "It has to be readable.") from error
@@ -37,12 +37,12 @@ class _Files(Mapping[str, bytes]):
         return len(self._paths)
 
 
-def on_disk(root: Path, team_file: Path | None = None) -> Checkout:
-    """A checkout as it is on disk now, uncommitted changes included; further repositories inside it are left out.
+def read_checkout(root: Path, team_file: Path | None = None) -> Checkout:
+    """Return a checkout as it is on disk now, with uncommitted changes; repositories nested in it are left out.
 
     Args:
-        root: the folder paths count from.
-        team_file: its sgm.yaml; where that is not below the root it goes by its name.
+        root: the folder that paths are relative to.
+        team_file: its sgm.yaml; if that is not below the root, its path is its name.
     """
     paths: list[str] = []
     links: set[str] = set()

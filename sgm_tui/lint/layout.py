@@ -1,4 +1,4 @@
-"""Whether files are where sgm.yaml says that versions are written."""
+"""Check that the values files are where the layout of sgm.yaml expects them."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from dataclasses import dataclass, replace
 
 from sgm_tui.config.schema import Config
 from sgm_tui.gitops.parsed_repository import ParsedRepository
-from sgm_tui.lint.findings import Finding, Said, Skipped, found, several
+from sgm_tui.lint.findings import Finding, Results, Skipped, abbreviate, make_finding
 from sgm_tui.lint.image_key import locate
 from sgm_tui.yaml_reader.marked import Place
 
 _RULES = ("layout-unmatched", "layout-unknown-stage", "layout-unknown-cluster", "layout-shadowed", "service-gap")
 
 _MANY = 4
-"""So many files outside the layout are one finding."""
+"""So many files outside the layout are reported as one finding."""
 _SERVICE = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
 
 
-def check(repository: ParsedRepository) -> Said:
-    """Values files nobody looks at, folders of unknown names, services that are not everywhere."""
+def check(repository: ParsedRepository) -> Results:
+    """Find values files that no cell uses, folders of unknown names, and services missing in a stage or cluster."""
     if repository.config is None:
         yield Skipped(_RULES, "sgm.yaml cannot be used")
         return
     if not repository.cells:
         yield Skipped(("service-gap", "layout-shadowed"), "no file matches layout.values")
-    yield from _strays(repository, repository.config)
-    yield from _gaps(repository, repository.config)
+    yield from _find_strays(repository, repository.config)
+    yield from _find_gaps(repository, repository.config)
     for path in sorted(repository.checkout.links & set(repository.cells.values())):
-        yield found("values-symlink", Place(path), "the values file is a symbolic link")
+        yield make_finding("values-symlink", Place(path), "the values file is a symbolic link")
 
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What a path says by one template, whether the names are known or not."""
+    """The names in a path according to one template, known or not."""
 
     stage: str
     cluster: str
     service: str
     folder: str
-    """The folder of the last of these names."""
-    telling: bool
-    """A folder of the template is a plain word: else any path of its depth would look like it."""
+    """The folder with the last of these names."""
+    is_distinctive: bool
+    """Whether a folder of the template is a literal word; otherwise any path of its depth matches."""
 
 
 class _Layout:
-    """The templates, and the names sgm.yaml knows."""
+    """The path templates, stages and clusters of sgm.yaml."""
 
     def __init__(self, config: Config) -> None:
         self.image_key = config.layout.image_key
@@ -56,11 +56,11 @@ class _Layout:
         self.home = {cluster.name: cluster.stage for cluster in config.clusters}
         names = {one.rpartition("/")[2] for one in config.layout.values}
         self.endings = set() if any("{" in name for name in names) else names
-        self._templates = [(one, _loose(one)) for one in config.layout.values]
+        self._templates = [(one, _compile_loosely(one)) for one in config.layout.values]
 
-    def read(self, path: str) -> list[_Names]:
-        """A path by each template it fits with any names, most specific template first."""
-        found: list[_Names] = []
+    def parse(self, path: str) -> list[_Names]:
+        """Return the names in a path by each template that matches it, most specific template first."""
+        parsed: list[_Names] = []
         for template, pattern in self._templates:
             match = pattern.fullmatch(path)
             if match is None:
@@ -68,35 +68,35 @@ class _Layout:
             names = match.groupdict()
             stage, cluster = names.get("stage", ""), names.get("cluster", "")
             last = "cluster" if cluster and (not stage or stage in self.stages) else "stage" if stage else "service"
-            telling = any("{" not in part for part in template.split("/")[:-1])
-            found.append(_Names(stage, cluster, names["service"], _up_to(path, match.end(last)), telling))
-        return found
+            is_distinctive = any("{" not in part for part in template.split("/")[:-1])
+            parsed.append(_Names(stage, cluster, names["service"], _up_to(path, match.end(last)), is_distinctive))
+        return parsed
 
-    def knows(self, names: _Names) -> bool:
-        """Stage and cluster are both known, and belong together."""
+    def is_known(self, names: _Names) -> bool:
+        """Whether stage and cluster are both known and belong together."""
         if names.stage and names.stage not in self.stages:
             return False
         return not names.cluster or names.cluster in self.stages.get(
             names.stage or self.home.get(names.cluster, ""), []
         )
 
-    def unknown(self, names: _Names) -> tuple[str, str]:
-        """The rule and the words for the name that is not known."""
+    def explain_unknown(self, names: _Names) -> tuple[str, str]:
+        """Return the rule and the message for the name that is unknown."""
         if names.stage and names.stage not in self.stages:
-            return "layout-unknown-stage", f"there is no stage {names.stage}{_nearest(names.stage, self.stages)}"
+            return "layout-unknown-stage", f"there is no stage {names.stage}{_suggest(names.stage, self.stages)}"
         if home := self.home.get(names.cluster):
             return "layout-unknown-cluster", f"{names.cluster} is a cluster of {home}, not of {names.stage}"
         of = f" of {names.stage}" if names.stage else ""
         mine = self.stages.get(names.stage) or list(self.home)
-        return "layout-unknown-cluster", f"there is no cluster {names.cluster}{of}{_nearest(names.cluster, mine)}"
+        return "layout-unknown-cluster", f"there is no cluster {names.cluster}{of}{_suggest(names.cluster, mine)}"
 
 
 def _up_to(path: str, end: int) -> str:
-    """The folder a name ends, or the whole path where the name is part of the file's own."""
+    """Return the path up to the folder in which a name ends; the whole path if the name is in the file's name."""
     return path[: end + 1] if path[end] == "/" else path
 
 
-def _loose(template: str) -> re.Pattern[str]:
+def _compile_loosely(template: str) -> re.Pattern[str]:
     pattern = re.escape(template)
     for name in ("stage", "cluster", "service"):
         marker = re.escape("{" + name + "}")
@@ -104,8 +104,8 @@ def _loose(template: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def _strays(repository: ParsedRepository, config: Config) -> Iterator[Finding]:
-    """Files that look like values files, and are none of any cell."""
+def _find_strays(repository: ParsedRepository, config: Config) -> Iterator[Finding]:
+    """Yield files that look like values files but belong to no cell."""
     layout = _Layout(config)
     unknown: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     unmatched: list[str] = []
@@ -117,49 +117,53 @@ def _strays(repository: ParsedRepository, config: Config) -> Iterator[Finding]:
             or (layout.endings and name not in layout.endings)
         ):
             continue
-        readings = layout.read(path)
-        holds = _holds_version(repository, layout, path)
-        guesses = [one for one in readings if (one.telling or holds) and (holds or one.stage in layout.stages)]
-        known = next((one for one in readings if layout.knows(one)), None)
-        if known is not None and not _SERVICE.fullmatch(known.service):
-            yield found(
-                "layout-unmatched", Place(path), f"{known.service} is not a valid Kubernetes name for a service"
+        readings = layout.parse(path)
+        has_version = _has_version(repository, layout, path)
+        guesses = [
+            names
+            for names in readings
+            if (names.is_distinctive or has_version) and (has_version or names.stage in layout.stages)
+        ]
+        match = next((one for one in readings if layout.is_known(one)), None)
+        if match is not None and not _SERVICE.fullmatch(match.service):
+            yield make_finding(
+                "layout-unmatched", Place(path), f"{match.service} is not a valid Kubernetes name for a service"
             )
-        elif known is not None:
-            yield found("layout-shadowed", Place(path), "every cluster of the stage has a file of its own")
+        elif match is not None:
+            yield make_finding("layout-shadowed", Place(path), "every cluster of the stage has a file of its own")
         elif guesses:
-            rule, message = layout.unknown(guesses[0])
+            rule, message = layout.explain_unknown(guesses[0])
             unknown[rule, guesses[0].folder, message].append(path)
-        elif holds:
+        elif has_version:
             unmatched.append(path)
-    yield from _unmatched(unmatched, layout.image_key)
+    yield from _explain_unmatched(unmatched, layout.image_key)
     for (rule, folder, message), paths in sorted(unknown.items()):
         count = f"{len(paths)} values files" if len(paths) > 1 else "a values file"
-        yield found(rule, Place(paths[0]), f"{message}: {count} under {folder}")
+        yield make_finding(rule, Place(paths[0]), f"{message}: {count} under {folder}")
 
 
-def _unmatched(paths: Sequence[str], image_key: str) -> Iterator[Finding]:
-    """Each file that holds a version outside the layout; many of them are one fact about the layout."""
+def _explain_unmatched(paths: Sequence[str], image_key: str) -> Iterator[Finding]:
+    """Yield a finding for each file with a version outside the layout; one finding if there are many."""
     if len(paths) < _MANY:
         message = f"it holds {image_key}, and no template of layout.values matches"
-        yield from (found("layout-unmatched", Place(path), message) for path in paths)
+        yield from (make_finding("layout-unmatched", Place(path), message) for path in paths)
         return
-    message = f"{len(paths)} files hold {image_key}, and no template of layout.values matches: {several(paths, 3)}"
-    yield replace(found("layout-unmatched", Place(paths[0]), message), asked=tuple(map(Place, paths[1:])))
+    message = f"{len(paths)} files hold {image_key}, and no template of layout.values matches: {abbreviate(paths, 3)}"
+    yield replace(make_finding("layout-unmatched", Place(paths[0]), message), related=tuple(map(Place, paths[1:])))
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(name, list(known), n=1)
+def _suggest(name: str, names: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(name, list(names), n=1)
     return f" (did you mean {nearest[0]}?)" if nearest else ""
 
 
-def _holds_version(repository: ParsedRepository, layout: _Layout, path: str) -> bool:
+def _has_version(repository: ParsedRepository, layout: _Layout, path: str) -> bool:
     if not path.endswith((".yaml", ".yml")):
         return False
     return locate(repository.parse_file(path).nodes, layout.image_key).node is not None
 
 
-def _gaps(repository: ParsedRepository, config: Config) -> Iterator[Finding]:
+def _find_gaps(repository: ParsedRepository, config: Config) -> Iterator[Finding]:
     where: dict[str, dict[str, str]] = defaultdict(dict)
     for key, path in repository.cells.items():
         where[key.service][key.cluster] = path
@@ -173,5 +177,5 @@ def _gaps(repository: ParsedRepository, config: Config) -> Iterator[Finding]:
                 missing += absent
         if missing:
             path = next(clusters[one.name] for one in config.clusters if one.name in clusters)
-            message = f"{service} is not in {several(missing, 3)}"
-            yield found("service-gap", Place(path), message)
+            message = f"{service} is not in {abbreviate(missing, 3)}"
+            yield make_finding("service-gap", Place(path), message)

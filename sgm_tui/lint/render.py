@@ -1,4 +1,4 @@
-"""A report for people, for programs, and for GitHub's annotations."""
+"""Format a report as text, as JSON, and as GitHub's annotations."""
 
 from __future__ import annotations
 
@@ -19,50 +19,52 @@ SCHEMA = 1
 _WIDTH = 110
 _LONGEST_PATH = 4096
 _NOTES = 5
-"""How many notes of one rule people read before they stop reading."""
+"""At most so many notes of one rule are shown; people stop reading after a few."""
 _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
-def text(report: Report, prefix: str = "", *, every_note: bool = False) -> str:
-    """Findings by file, each with its fix, the reason of each rule once, and how many there are.
+def format_text(report: Report, prefix: str = "", *, every_note: bool = False) -> str:
+    """Return the findings by file, each with its fix, the reason of each rule once, and the totals.
 
     Args:
-        report: what was found.
-        prefix: put before every path, so that it leads there from where people are.
-        every_note: show all notes; else the first few of each rule, for they are not urgent.
+        report: the findings.
+        prefix: prepended to every path, so that it is relative to the working directory.
+        every_note: show all notes; else the first few of each rule, since they are not urgent.
     """
     lines: list[str] = []
-    told: set[str] = set()
-    shown, left_out = (report.findings, Counter[str]()) if every_note else _calm(report.findings)
+    explained: set[str] = set()
+    shown, left_out = (report.findings, Counter[str]()) if every_note else _limit_notes(report.findings)
     for path, findings in itertools.groupby(shown, key=lambda one: one.place.path):
         group = list(findings)
         lines.append(clean(f"{prefix}{path}"))
         places = [f"{one.place.line}:{one.place.column}" for one in group]
         width = max(map(len, places))
-        for one, place in zip(group, places, strict=True):
-            reason = "" if one.rule in told else f"{one.why} "
-            lines += _indented(f"{one.message}  [{one.rule}]", width + 13, f"  {place:<{width}}  {one.severity:<7}  ")
-            lines += _indented(f"{reason}{one.fix}", width + 13)
-            told.add(one.rule)
+        for finding, place in zip(group, places, strict=True):
+            reason = "" if finding.rule in explained else f"{finding.why} "
+            lines += _wrap(
+                f"{finding.message}  [{finding.rule}]", width + 13, f"  {place:<{width}}  {finding.severity:<7}  "
+            )
+            lines += _wrap(f"{reason}{finding.fix}", width + 13)
+            explained.add(finding.rule)
         lines.append("")
     for rule, count in left_out.items():
-        lines += [f"{count} more {_plural('note', count)} [{rule}]: sgm lint --rule {rule}", ""]
-    return "\n".join([*lines, _summary(report)])
+        lines += [f"{count} more {_pluralize('note', count)} [{rule}]: sgm lint --rule {rule}", ""]
+    return "\n".join([*lines, _format_summary(report)])
 
 
-def _calm(findings: Sequence[Finding]) -> tuple[Sequence[Finding], Counter[str]]:
-    """Findings without the notes that repeat themselves, and how many of each rule those are."""
-    met: Counter[str] = Counter()
+def _limit_notes(findings: Sequence[Finding]) -> tuple[Sequence[Finding], Counter[str]]:
+    """Return the findings with a few notes of each rule, and rule → how many notes are left out."""
+    notes: Counter[str] = Counter()
     shown: list[Finding] = []
-    for one in findings:
-        met[one.rule] += one.severity == "note"
-        if one.severity != "note" or met[one.rule] <= _NOTES:
-            shown.append(one)
-    return shown, Counter({rule: count - _NOTES for rule, count in met.items() if count > _NOTES})
+    for finding in findings:
+        notes[finding.rule] += finding.severity == "note"
+        if finding.severity != "note" or notes[finding.rule] <= _NOTES:
+            shown.append(finding)
+    return shown, Counter({rule: count - _NOTES for rule, count in notes.items() if count > _NOTES})
 
 
-def _indented(paragraph: str, by: int, first: str = "") -> list[str]:
+def _wrap(paragraph: str, by: int, first: str = "") -> list[str]:
     margin = " " * by
     return textwrap.wrap(
         paragraph,
@@ -74,91 +76,92 @@ def _indented(paragraph: str, by: int, first: str = "") -> list[str]:
     )
 
 
-def _summary(report: Report) -> str:
-    files = f"{report.files} {_plural('file', report.files)}"
+def _format_summary(report: Report) -> str:
+    files = f"{report.files} {_pluralize('file', report.files)}"
     if not report.findings:
         return f"Nothing wrong in {files}."
     counts = [(report.count(severity), severity) for severity in _SEVERITIES]
-    found = ", ".join(f"{count} {_plural(severity, count)}" for count, severity in counts if count)
-    return f"{found} in {files}."
+    totals = ", ".join(f"{count} {_pluralize(severity, count)}" for count, severity in counts if count)
+    return f"{totals} in {files}."
 
 
-def _plural(word: str, count: int) -> str:
+def _pluralize(word: str, count: int) -> str:
     return word if count == 1 else f"{word}s"
 
 
-def document(report: Report) -> str:
-    """The report as JSON, schema 1 (docs/lint.md)."""
+def format_json(report: Report) -> str:
+    """Return the report as JSON, schema 1 (docs/lint.md)."""
     summary = {f"{severity}s": report.count(severity) for severity in _SEVERITIES}
-    whole: dict[str, Any] = {
+    document: dict[str, Any] = {
         "schema": SCHEMA,
         "files": report.files,
         "summary": summary,
-        "findings": [_finding(one) for one in report.findings],
-        "applications": [_application(one) for one in report.applications],
+        "findings": [_finding_document(finding) for finding in report.findings],
+        "applications": [_application_document(application) for application in report.applications],
         "skipped": [{"rules": list(one.rules), "reason": clean(one.reason)} for one in report.skipped],
     }
-    return json.dumps(whole, indent=2, ensure_ascii=False)
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def _application(one: Application) -> dict[str, Any]:
+def _application_document(application: Application) -> dict[str, Any]:
     return {
-        "name": clean(one.name),
-        "namespace": clean(one.namespace),
-        "project": clean(one.project),
-        "cluster": clean(one.destination_name) or None,
-        "server": clean(one.destination_server) or None,
-        "destination_namespace": clean(one.destination_namespace) or None,
-        "applicationset": clean(one.origin) or None,
-        "path": clean(one.place.path, _LONGEST_PATH),
-        "line": one.place.line,
+        "name": clean(application.name),
+        "namespace": clean(application.namespace),
+        "project": clean(application.project),
+        "cluster": clean(application.destination_name) or None,
+        "server": clean(application.destination_server) or None,
+        "destination_namespace": clean(application.destination_namespace) or None,
+        "applicationset": clean(application.origin) or None,
+        "path": clean(application.place.path, _LONGEST_PATH),
+        "line": application.place.line,
     }
 
 
-def applications(report: Report) -> str:
-    """Every Application for people: its name, where it goes, and what makes it."""
+def format_applications(report: Report) -> str:
+    """Return a table of every Application: its name, destination, and what generates it."""
     headings = ("APPLICATION", "PROJECT", "CLUSTER", "NAMESPACE", "MADE BY")
     rows = [
-        (one.name, one.project, one.destination_name or one.destination_server, one.destination_namespace,
-         one.origin or f"{one.place.path}:{one.place.line}")
-        for one in report.applications
+        (application.name, application.project, application.destination_name or application.destination_server,
+         application.destination_namespace,
+         application.origin or f"{application.place.path}:{application.place.line}")
+        for application in report.applications
     ]  # fmt: skip
     return "\n".join(align([headings, *(tuple(clean(word) or "-" for word in row) for row in rows)]))
 
 
-def _finding(one: Finding) -> dict[str, Any]:
+def _finding_document(finding: Finding) -> dict[str, Any]:
     return {
-        "rule": one.rule,
-        "severity": one.severity,
-        "path": clean(one.place.path, _LONGEST_PATH),
-        "line": one.place.line,
-        "column": one.place.column,
-        "message": one.message,
-        "why": one.why,
-        "fix": one.fix,
-        "applications": list(one.applications),
-        "related": [{"path": clean(place.path, _LONGEST_PATH), "line": place.line} for place in one.asked],
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "path": clean(finding.place.path, _LONGEST_PATH),
+        "line": finding.place.line,
+        "column": finding.place.column,
+        "message": finding.message,
+        "why": finding.why,
+        "fix": finding.fix,
+        "applications": list(finding.applications),
+        "related": [{"path": clean(place.path, _LONGEST_PATH), "line": place.line} for place in finding.related],
     }
 
 
-def github(report: Report, prefix: str = "") -> str:
-    """Workflow commands: GitHub shows each beside its line in the pull request.
+def format_github(report: Report, prefix: str = "") -> str:
+    """Return workflow commands, which GitHub shows as annotations of a pull request.
 
     Values escape `%`, CR and LF; properties also `:` and `,` (GitHub's toolkit, `command.ts`).
     """
-    return "\n".join(_command(one, prefix) for one in report.findings)
+    return "\n".join(_format_command(finding, prefix) for finding in report.findings)
 
 
-def _command(one: Finding, prefix: str) -> str:
+def _format_command(finding: Finding, prefix: str) -> str:
     properties: list[tuple[str, object]] = [
-        ("file", clean(f"{prefix}{one.place.path}", _LONGEST_PATH)),
-        ("line", one.place.line),
-        ("col", one.place.column),
-        ("title", one.rule),
+        ("file", clean(f"{prefix}{finding.place.path}", _LONGEST_PATH)),
+        ("line", finding.place.line),
+        ("col", finding.place.column),
+        ("title", finding.rule),
     ]
-    written = ",".join(f"{name}={_escaped(str(value), ':,')}" for name, value in properties)
-    return f"::{_COMMANDS[one.severity]} {written}::{_escaped(one.said)}"
+    parameters = ",".join(f"{name}={_escape(str(value), ':,')}" for name, value in properties)
+    return f"::{_COMMANDS[finding.severity]} {parameters}::{_escape(finding.explanation)}"
 
 
-def _escaped(value: str, more: str = "") -> str:
+def _escape(value: str, more: str = "") -> str:
     return "".join(f"%{ord(character):02X}" if character in f"%\r\n{more}" else character for character in value)

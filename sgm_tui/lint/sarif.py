@@ -1,4 +1,4 @@
-"""A report as SARIF 2.1.0, which code scanning of forges reads."""
+"""Format a report as SARIF 2.1.0, which code scanning on GitHub and other forges reads."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 _FINGERPRINT = "sgmLint/v1"
 
 
-def sarif(report: Report, prefix: str = "") -> str:
-    """The report as a SARIF log with one run.
+def format_sarif(report: Report, prefix: str = "") -> str:
+    """Return the report as a SARIF log with one run.
 
     Args:
-        report: what was found.
-        prefix: put before every path, so that it counts from the root of the git repository.
+        report: the findings.
+        prefix: prepended to every path, so that it is relative to the root of the git repository.
     """
-    used = {one.rule for one in report.findings}
+    used = {finding.rule for finding in report.findings}
     rules = [rule for rule in RULES if rule.id in used]
     positions = {rule.id: position for position, rule in enumerate(rules)}
-    again: Counter[str] = Counter()
+    repetitions: Counter[str] = Counter()
     results: list[dict[str, Any]] = []
-    for one in report.findings:
-        what = f"{one.rule}\0{prefix}{one.place.path}\0{one.message}"
-        results.append(_result(one, positions[one.rule], prefix, _fingerprint(f"{what}\0{again[what]}")))
-        again[what] += 1
+    for finding in report.findings:
+        identity = f"{finding.rule}\0{prefix}{finding.place.path}\0{finding.message}"
+        fingerprint = _fingerprint(f"{identity}\0{repetitions[identity]}")
+        results.append(_result(finding, positions[finding.rule], prefix, fingerprint))
+        repetitions[identity] += 1
     driver = {
         "name": "sgm lint",
         "semanticVersion": __version__,
@@ -53,21 +54,21 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(one: Finding, position: int, prefix: str, fingerprint: str) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "ruleId": one.rule,
+def _result(finding: Finding, position: int, prefix: str, fingerprint: str) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "ruleId": finding.rule,
         "ruleIndex": position,
-        "level": one.severity,
-        "message": {"text": one.said},
-        "locations": [{"physicalLocation": _location(one.place, prefix)}],
+        "level": finding.severity,
+        "message": {"text": finding.explanation},
+        "locations": [{"physicalLocation": _location(finding.place, prefix)}],
         "partialFingerprints": {_FINGERPRINT: fingerprint},
     }
-    if one.asked:
-        found["relatedLocations"] = [
+    if finding.related:
+        result["relatedLocations"] = [
             {"id": at, "message": {"text": "asked for here"}, "physicalLocation": _location(place, prefix)}
-            for at, place in enumerate(one.asked)
+            for at, place in enumerate(finding.related)
         ]
-    return found | ({"properties": {"applications": list(one.applications)}} if one.applications else {})
+    return result | ({"properties": {"applications": list(finding.applications)}} if finding.applications else {})
 
 
 def _location(place: Place, prefix: str) -> dict[str, Any]:
@@ -78,5 +79,5 @@ def _location(place: Place, prefix: str) -> dict[str, Any]:
 
 
 def _fingerprint(text: str) -> str:
-    """The same finding keeps its fingerprint when lines move."""
+    """Return a fingerprint that stays the same when lines move."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]

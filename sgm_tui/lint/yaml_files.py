@@ -1,60 +1,60 @@
-"""Files that are no YAML, or not one every reader reads the same."""
+"""Find files that are not valid YAML, or that readers of YAML interpret differently."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from sgm_tui.gitops.parsed_repository import PLACEHOLDER, ParsedFile, ParsedRepository
-from sgm_tui.lint.findings import Finding, Said, Skipped, found, several
+from sgm_tui.lint.findings import Finding, Results, Skipped, abbreviate, make_finding
 from sgm_tui.yaml_reader.marked import Place, place_of_node
 from sgm_tui.yaml_reader.nodes import LARGEST, MappingNode, Node, SequenceNode
 
 
-def check(repository: ParsedRepository) -> Said:
-    """Every YAML file of the repository, templates of charts left out."""
+def check(repository: ParsedRepository) -> Results:
+    """Check every YAML file of the repository; templates of charts are left out."""
     templates: list[str] = []
     for path in repository.yaml_paths:
         parsed = repository.parse_file(path)
         if parsed.error is None:
-            yield from _duplicates(path, parsed)
+            yield from _find_duplicate_keys(path, parsed)
         elif path not in repository.cells_by_file and PLACEHOLDER.search(parsed.text):
             templates.append(path)
         else:
-            yield _unreadable(repository, path, parsed)
+            yield _explain_error(repository, path, parsed)
     if templates:
-        yield Skipped(("yaml-invalid",), f"{several(templates, 3)}: a template of another program, no YAML yet")
+        yield Skipped(("yaml-invalid",), f"{abbreviate(templates, 3)}: a template of another program, no YAML yet")
 
 
-def _unreadable(repository: ParsedRepository, path: str, parsed: ParsedFile) -> Finding:
+def _explain_error(repository: ParsedRepository, path: str, parsed: ParsedFile) -> Finding:
     error = parsed.error
     line, column, message = (error.line, error.column, error.message) if error else (1, 1, "")
     if len(repository.checkout.files[path]) > LARGEST:
-        return found("yaml-too-large", Place(path), "the file is larger than 1 MB")
+        return make_finding("yaml-too-large", Place(path), "the file is larger than 1 MB")
     if not parsed.text:
-        return found("yaml-encoding", Place(path, line), "a byte that is not UTF-8")
-    written = parsed.text.splitlines()[line - 1 : line]
-    indentation = written[0][: len(written[0]) - len(written[0].lstrip())] if written else ""
+        return make_finding("yaml-encoding", Place(path, line), "a byte that is not UTF-8")
+    lines = parsed.text.splitlines()[line - 1 : line]
+    indentation = lines[0][: len(lines[0]) - len(lines[0].lstrip())] if lines else ""
     if "\t" in indentation:
-        return found("yaml-tab", Place(path, line, indentation.index("\t") + 1), "a tab in the indentation")
-    hint = "Put the whole value in quotes: a template is not YAML." if written and "{{" in written[0] else ""
-    return found("yaml-invalid", Place(path, line, column), message, hint)
+        return make_finding("yaml-tab", Place(path, line, indentation.index("\t") + 1), "a tab in the indentation")
+    hint = "Put the whole value in quotes: a template is not YAML." if lines and "{{" in lines[0] else ""
+    return make_finding("yaml-invalid", Place(path, line, column), message, hint)
 
 
-def _duplicates(path: str, parsed: ParsedFile) -> Iterator[Finding]:
-    met: set[int] = set()
-    waiting: list[Node] = list(parsed.nodes)
-    while waiting:
-        node = waiting.pop()
-        if id(node) in met:
+def _find_duplicate_keys(path: str, parsed: ParsedFile) -> Iterator[Finding]:
+    visited: set[int] = set()
+    pending: list[Node] = list(parsed.nodes)
+    while pending:
+        node = pending.pop()
+        if id(node) in visited:
             continue
-        met.add(id(node))
+        visited.add(id(node))
         if isinstance(node, SequenceNode):
-            waiting += node.value
+            pending += node.value
         elif isinstance(node, MappingNode):
             first: dict[str, int] = {}
             for key, value in node.value:
-                waiting.append(value)
+                pending.append(value)
                 if key.value in first:
                     message = f"{key.value} is there twice: first in line {first[key.value]}"
-                    yield found("yaml-duplicate-key", place_of_node(key, path), message)
+                    yield make_finding("yaml-duplicate-key", place_of_node(key, path), message)
                 first.setdefault(key.value, key.start_mark.line + 1)

@@ -460,9 +460,11 @@ def test_one_wrong_rule_of_a_project_is_said_once_with_all_it_hits(tmp_path: Pat
     assert "namespace: apps" in files[PROJECT_FILE].splitlines()[one.place.line - 1]
     assert one.message.startswith("project acme allows apps here, which leaves out 2 Applications: app-cart on prod-")
     assert one.applications == ("prod-1-cart", "prod-2-cart")
-    assert {place.path for place in one.asked} == {SET}
-    whole = json.loads(render.document(report(tmp_path, files, only=["project-namespace"])))["findings"][0]
+    assert {place.path for place in one.related} == {SET}
+    whole = json.loads(render.format_json(report(tmp_path, files, only=["project-namespace"])))["findings"][0]
     assert (whole["applications"], whole["related"][0]["path"]) == (list(one.applications), SET)
-    result = json.loads(sarif.sarif(report(tmp_path, files, only=["project-namespace"])))["runs"][0]["results"][0]
+    result = json.loads(sarif.format_sarif(report(tmp_path, files, only=["project-namespace"])))["runs"][0]["results"][
+        0
+    ]
     assert result["properties"]["applications"] == list(one.applications)
     assert result["relatedLocations"][0]["physicalLocation"]["artifactLocation"]["uri"] == SET

@@ -207,14 +207,14 @@ def test_many_selectors_that_fit_no_declared_cluster_are_one_note(tmp_path: Path
     (note,) = findings(tmp_path, files)
     assert (note.rule, note.severity) == ("applicationset-empty", "note")
     assert note.message.startswith("9 selectors fit none of the 3 clusters")
-    assert len(note.asked) == 9
+    assert len(note.related) == 9
 
 
 def test_many_versions_outside_the_layout_are_one_finding(tmp_path: Path) -> None:
     files = {**FILES, **{f"other/{number}/values.yaml": b"image: {tag: v1}\n" for number in range(12)}}
     (one,) = findings(tmp_path, files, only=["layout-unmatched"])
     assert one.message.startswith("12 files hold image.tag")
-    assert len(one.asked) == 11
+    assert len(one.related) == 11
 
 
 def test_dependencies_of_a_helm_2_chart_own_their_values(tmp_path: Path) -> None:

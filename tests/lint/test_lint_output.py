@@ -14,10 +14,10 @@ from lint_repository import DEV, FILES, PROD_1, VALUES, changed, report
 from sgm_tui.config.file import load
 from sgm_tui.lint import render
 from sgm_tui.lint.catalogue import RULES
-from sgm_tui.lint.checkout import on_disk
-from sgm_tui.lint.findings import Report, found
+from sgm_tui.lint.checkout import read_checkout
+from sgm_tui.lint.findings import Report, make_finding
 from sgm_tui.lint.run import lint
-from sgm_tui.lint.sarif import sarif
+from sgm_tui.lint.sarif import format_sarif
 from sgm_tui.resources import gitops_repository
 from sgm_tui.yaml_reader.marked import Place
 
@@ -108,7 +108,7 @@ def broken(tmp_path: Path) -> Report:
 
 
 def test_findings_are_grouped_by_file_with_the_reason_once_and_a_count_at_the_end(broken: Report) -> None:
-    assert render.text(broken).splitlines() == [
+    assert render.format_text(broken).splitlines() == [
         DEV,
         "  4:8  error    latest is a name that moves  [version-mutable]",
         "                Two pods of one release can run different code, and there is nothing to go back to. Write a",
@@ -133,13 +133,13 @@ def test_findings_are_grouped_by_file_with_the_reason_once_and_a_count_at_the_en
 
 
 def test_paths_lead_there_from_where_people_are(broken: Report) -> None:
-    assert render.text(broken, "platform/").startswith(f"platform/{DEV}\n")
+    assert render.format_text(broken, "platform/").startswith(f"platform/{DEV}\n")
 
 
 def test_notes_that_repeat_themselves_are_counted_unless_asked_for() -> None:
-    notes = tuple(found("service-gap", Place(f"{number}.yaml"), "x") for number in range(8))
-    whole = Report((*notes, found("config", Place("sgm.yaml"), "y")), (), 9)
-    calm = render.text(whole).splitlines()
+    notes = tuple(make_finding("service-gap", Place(f"{number}.yaml"), "x") for number in range(8))
+    whole = Report((*notes, make_finding("config", Place("sgm.yaml"), "y")), (), 9)
+    calm = render.format_text(whole).splitlines()
     assert calm[-4:] == [
         "",
         "3 more notes [service-gap]: sgm lint --rule service-gap",
@@ -148,15 +148,15 @@ def test_notes_that_repeat_themselves_are_counted_unless_asked_for() -> None:
     ]
     assert "4.yaml" in calm
     assert "5.yaml" not in calm
-    assert "7.yaml" in render.text(whole, every_note=True).splitlines()
+    assert "7.yaml" in render.format_text(whole, every_note=True).splitlines()
 
 
 def test_nothing_wrong_is_one_line(tmp_path: Path) -> None:
-    assert render.text(report(tmp_path, FILES)) == f"Nothing wrong in {len(FILES)} files."
+    assert render.format_text(report(tmp_path, FILES)) == f"Nothing wrong in {len(FILES)} files."
 
 
 def test_the_json_document_has_every_fact_of_a_finding(broken: Report) -> None:
-    whole = json.loads(render.document(broken))
+    whole = json.loads(render.format_json(broken))
     assert whole["schema"] == 1
     assert whole["summary"] == {"errors": 2, "warnings": 1, "notes": 1}
     assert whole["findings"][0] == {
@@ -175,7 +175,7 @@ def test_the_json_document_has_every_fact_of_a_finding(broken: Report) -> None:
 
 
 def test_sarif_has_what_code_scanning_asks_for(broken: Report) -> None:
-    log: dict[str, Any] = json.loads(sarif(broken, "platform/"))
+    log: dict[str, Any] = json.loads(format_sarif(broken, "platform/"))
     jsonschema.validate(log, SARIF)
     run = log["runs"][0]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
@@ -189,33 +189,42 @@ def test_sarif_has_what_code_scanning_asks_for(broken: Report) -> None:
 
 def fingerprints(one: Report) -> list[str]:
     """The fingerprints of a SARIF log."""
-    return [result["partialFingerprints"]["sgmLint/v1"] for result in json.loads(sarif(one))["runs"][0]["results"]]
+    return [
+        result["partialFingerprints"]["sgmLint/v1"] for result in json.loads(format_sarif(one))["runs"][0]["results"]
+    ]
 
 
 def test_a_finding_keeps_its_fingerprint_when_lines_move_and_no_two_are_alike(tmp_path: Path) -> None:
     before = fingerprints(report(tmp_path, changed(DEV, "tag: v1.4.2", "tag: latest")))
     after = fingerprints(report(tmp_path, changed(DEV, "  tag: v1.4.2", "  # a comment\n  tag: latest")))
     assert before == after
-    twice = fingerprints(Report((found("config", Place("a"), "x"), found("config", Place("a", 2), "x")), (), 1))
+    twice = fingerprints(
+        Report((make_finding("config", Place("a"), "x"), make_finding("config", Place("a", 2), "x")), (), 1)
+    )
     assert len(set(twice)) == 2
 
 
 def test_sarif_paths_are_uris() -> None:
-    log = json.loads(sarif(Report((found("config", Place("a b/ü#.yaml"), "x"),), (), 1)))
+    log = json.loads(format_sarif(Report((make_finding("config", Place("a b/ü#.yaml"), "x"),), (), 1)))
     location = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
     assert location["artifactLocation"]["uri"] == "a%20b/%C3%BC%23.yaml"
 
 
 def test_a_file_name_that_is_no_text_can_be_printed_in_every_form() -> None:
-    whole = Report((found("config", Place("\udcff\x1b.yaml"), "x"),), (), 1)
-    for printed in (render.text(whole), render.document(whole), render.github(whole), sarif(whole)):
+    whole = Report((make_finding("config", Place("\udcff\x1b.yaml"), "x"),), (), 1)
+    for printed in (
+        render.format_text(whole),
+        render.format_json(whole),
+        render.format_github(whole),
+        format_sarif(whole),
+    ):
         assert "\x1b" not in printed
         printed.encode()
-    assert '"uri": "%FF%1B.yaml"' in sarif(whole)
+    assert '"uri": "%FF%1B.yaml"' in format_sarif(whole)
 
 
 def test_github_annotations_name_file_line_and_rule(broken: Report) -> None:
-    lines = render.github(broken, "platform/").splitlines()
+    lines = render.format_github(broken, "platform/").splitlines()
     assert lines[0].startswith(
         f"::error file=platform/{DEV},line=4,col=8,title=version-mutable::latest is a name that moves. Two pods"
     )
@@ -223,18 +232,18 @@ def test_github_annotations_name_file_line_and_rule(broken: Report) -> None:
 
 
 def test_github_annotations_escape_what_github_would_read() -> None:
-    one = found("config", Place("a:b,c%d.yaml", 3, 2), "100% of\r\n::error::it", "do: a, b")
-    line = render.github(Report((one,), (), 1))
+    one = make_finding("config", Place("a:b,c%d.yaml", 3, 2), "100% of\r\n::error::it", "do: a, b")
+    line = render.format_github(Report((one,), (), 1))
     assert line.startswith("::error file=a%3Ab%2Cc%25d.yaml,line=3,col=2,title=config::100%25 of")
     assert "\n" not in line
     assert line.endswith("do: a, b")
-    assert render._escaped("%\r\n:,") == "%25%0D%0A:,"
-    assert render._escaped("%\r\n:,", ":,") == "%25%0D%0A%3A%2C"
+    assert render._escape("%\r\n:,") == "%25%0D%0A:,"
+    assert render._escape("%\r\n:,", ":,") == "%25%0D%0A%3A%2C"
 
 
 def test_the_bundled_repository_lints_clean_and_every_rule_has_something_to_look_at() -> None:
     root = gitops_repository()
-    whole = lint(on_disk(root), load(root / "sgm.yaml", flags={}, environ={"XDG_CONFIG_HOME": "/nonexistent"}))
+    whole = lint(read_checkout(root), load(root / "sgm.yaml", flags={}, environ={"XDG_CONFIG_HOME": "/nonexistent"}))
     assert whole.findings == ()
     assert whole.skipped == ()
     assert whole.files > 100
@@ -261,7 +270,7 @@ def test_a_checkout_on_disk_leaves_out_git_links_and_repositories_inside_it(tmp_
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("x: 1\n")
     (tmp_path / "link.yaml").symlink_to("/etc/hostname")
-    checkout = on_disk(tmp_path)
+    checkout = read_checkout(tmp_path)
     assert list(checkout.files) == ["a/values.yaml"]
     assert checkout.links == {"link.yaml"}
     assert checkout.files["a/values.yaml"] == b"x: 1\n"
