@@ -19,7 +19,8 @@ from sgm_tui.config.schema import (
     MetricsConfig,
     RolloutConfig,
 )
-from sgm_tui.fleet.policy import GATES, GroupBy, Level
+from sgm_tui.fleet.gates.table import GATE_NAMES
+from sgm_tui.fleet.policy import GroupBy, Level
 
 Form = Literal[
     "text", "url", "number", "flag", "path", "file", "texts", "texts by name", "duration", "ratio", "waves", "any"
@@ -112,7 +113,7 @@ _RULES: Mapping[str, Node] = {
     "gates": ByName(
         "The level of each gate: off, warn, block (can be overridden with a reason) or never.",
         _text("Its level.", "", *get_args(Level)),
-        GATES,
+        GATE_NAMES,
     ),
 }
 _STAGE_RULES = ByName("Rules by stage.", Group("The rules of a stage.", _RULES))

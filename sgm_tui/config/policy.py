@@ -8,7 +8,8 @@ from typing import Any, TypeVar, get_args
 from sgm_tui.config.reading import Section
 from sgm_tui.config.schema import StageConfig
 from sgm_tui.fleet.argo.schedule import ScheduleError, schedule
-from sgm_tui.fleet.policy import GATES, Freeze, GroupBy, Level, Policy, RuleSet
+from sgm_tui.fleet.gates.table import GATE_NAMES
+from sgm_tui.fleet.policy import Freeze, GroupBy, Level, Policy, RuleSet
 
 _LEVELS: dict[str, Level] = {level: level for level in get_args(Level)}
 _GROUPS: dict[str, GroupBy] = {group: group for group in get_args(GroupBy)}
@@ -68,7 +69,7 @@ def _read_rules(section: Section, clusters: Sequence[str] | None) -> RuleSet:
 
 
 def _read_gates(section: Section) -> dict[str, Level]:
-    return {name: _read_word(section, name, _LEVELS) for name in section.names(GATES, "gate")}
+    return {name: _read_word(section, name, _LEVELS) for name in section.names(GATE_NAMES, "gate")}
 
 
 def _read_waves(section: Section, clusters: Sequence[str]) -> tuple[tuple[str, ...], ...] | None:

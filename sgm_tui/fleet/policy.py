@@ -1,6 +1,6 @@
 """The team's policy as frozen values: what has to hold before a change is written, and how changes are grouped.
 
-Held in `Config.policy`, read by the gates (`fleet.gates`) and by everything that plans. `docs/gates.md` explains each
+`Config.policy` holds it; the gates (`fleet.gates`) and everything that plans read it. `docs/gates.md` explains each
 gate, `docs/configuration.md` each key.
 """
 
@@ -14,33 +14,16 @@ from sgm_tui.fleet.argo.schedule import Schedule
 
 GroupBy = Literal["stage", "cluster", "service"]
 Level = Literal["off", "warn", "block", "never"]
-"""off: not looked at. warn: said. block: stops unless overridden with a reason. never: stops, whatever the reason."""
+"""What a gate that does not pass means.
 
-GATES = (
-    "held",
-    "image",
-    "project",
-    "window",
-    "pull-request",
-    "wave",
-    "healthy-before",
-    "soak",
-    "in-flight",
-    "alerts",
-    "sli",
-    "error-budget",
-    "downgrade",
-    "owners",
-    "checks",
-)
-"""Every gate, in the order they are shown."""
-_ALWAYS_BLOCK = frozenset({"held", "image", "project", "window", "pull-request", "wave"})
-_ALWAYS_WARN = frozenset({"owners", "checks"})
+off: it is not evaluated. warn: it is shown. block: it stops the change unless overridden with a reason. never: it stops
+the change, whatever the reason.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """`freezes[]`: while it is open, nothing is promoted."""
+    """One of `freezes`: while its schedule is active, nothing is promoted."""
 
     schedule: Schedule
     reason: str = ""
@@ -48,40 +31,32 @@ class Freeze:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds for one service in one stage."""
+    """The rules for one service in one stage."""
 
     soak_seconds: float = 0.0
-    """How long a version has to have been healthy in the stage before."""
+    """How long a version has to be healthy in the previous stage before it is promoted."""
     error_ratio_max: float | None = None
-    """0–1; None asks for nothing."""
+    """The greatest error ratio, 0–1; None where it is not limited."""
     latency_p99_max: float | None = None
-    """Seconds."""
+    """The greatest 99th percentile of the latency in seconds; None where it is not limited."""
     error_budget_min: float | None = None
-    """Share of the error budget that has to be left, 0–1."""
+    """The least remaining share of the error budget, 0–1; None where none is required."""
     severities: tuple[str, ...] = ("page", "critical")
-    """Severities of alerts that count."""
+    """The severities of alerts that count."""
     waves: tuple[tuple[str, ...], ...] = ()
-    """Clusters in the order they get a change; () moves all at once."""
+    """The clusters of each wave, in the order of the waves; () changes all clusters at once."""
     wave_soak_seconds: float = 0.0
-    """How long a wave has to have been healthy before the next one opens."""
+    """How long a wave has to be healthy before the next one opens."""
     freezes: tuple[Freeze, ...] = ()
     protected: bool = False
-    """The stage is protected."""
+    """Whether the stage is protected."""
     levels: Mapping[str, Level] = field(default_factory=dict)
-    """Gate → its level, where the policy names one."""
-
-    def level(self, gate: str) -> Level:
-        """What the gate means here; a gate the policy does not name has the default of its kind."""
-        if gate in self.levels:
-            return self.levels[gate]
-        if gate in _ALWAYS_WARN:
-            return "warn"
-        return "block" if self.protected or gate in _ALWAYS_BLOCK else "warn"
+    """Gate → its level, where the policy names one; `gates.table.gate_level` adds the defaults."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """One place rules are written in: `defaults`, a stage, or a service's stage. What is None is not said there."""
+    """The rules set in one place (`defaults`, a stage, or a stage of a service); None where a rule is not set there."""
 
     soak_seconds: float | None = None
     error_ratio_max: float | None = None
@@ -93,9 +68,9 @@ class RuleSet:
     freezes: tuple[Freeze, ...] = ()
     levels: Mapping[str, Level] = field(default_factory=dict)
 
-    def over(self, rules: Rules) -> Rules:
-        """Rules with what is said here in their place; freezes add up, for nobody takes another's freeze away."""
-        said = {
+    def override(self, rules: Rules) -> Rules:
+        """Return `rules` with the values set here; freezes accumulate, so that no place cancels another's freeze."""
+        values = {
             name: value
             for name in (
                 "soak_seconds", "error_ratio_max", "latency_p99_max", "error_budget_min", "severities", "waves",
@@ -104,40 +79,40 @@ class RuleSet:
             if (value := getattr(self, name)) is not None
         }  # fmt: skip
         freezes = (*rules.freezes, *(one for one in self.freezes if one not in rules.freezes))
-        return replace(rules, **said, freezes=freezes, levels={**rules.levels, **self.levels})
+        return replace(rules, **values, freezes=freezes, levels={**rules.levels, **self.levels})
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`policy`."""
+    """The whole `policy` section of the configuration."""
 
     group_by: GroupBy = "stage"
-    """One pull request for each of these."""
+    """What one pull request covers: a stage, a cluster or a service."""
     direct: tuple[str, ...] = ()
-    """Stages whose changes may be pushed without a pull request, when somebody asks for it."""
+    """The stages that may be pushed to without a pull request, on request."""
     travels: tuple[str, ...] = ()
-    """Keys that go along with the version in a promotion."""
+    """Further keys that are promoted along with the version."""
     protected: tuple[str, ...] = ()
-    """Keys, or what keys begin with, that never travel."""
+    """Keys, or prefixes of keys, that are never promoted."""
     strategies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Name of a rollout strategy → key of the values file → its value as JSON text."""
     required_checks: tuple[str, ...] = ()
-    """Names of checks, or contexts of commit statuses, that have to be successful on a pull request."""
+    """The names of checks, or contexts of commit statuses, that have to be successful on a pull request."""
     guarded: frozenset[str] = frozenset()
     """The protected stages."""
     defaults: RuleSet = field(default_factory=RuleSet)
     stages: Mapping[str, RuleSet] = field(default_factory=dict)
     services: Mapping[str, Mapping[str, RuleSet]] = field(default_factory=dict)
-    """Service → stage → what is different there."""
+    """Service → stage → the rules set there."""
 
     def rules(self, stage: str, service: str) -> Rules:
-        """What holds for a service in a stage: the defaults, the stage's own, and the service's own over them."""
-        rules = self.defaults.over(Rules(protected=stage in self.guarded))
-        rules = self.stages.get(stage, RuleSet()).over(rules)
-        return self.services.get(service, {}).get(stage, RuleSet()).over(rules)
+        """Return the rules for a service in a stage: the defaults, overridden by the stage's, then by the service's."""
+        rules = self.defaults.override(Rules(protected=stage in self.guarded))
+        rules = self.stages.get(stage, RuleSet()).override(rules)
+        return self.services.get(service, {}).get(stage, RuleSet()).override(rules)
 
     def error_ratio_max(self, stage: str, service: str) -> float | None:
-        """Return the bound of the share of failing requests, as `rules` has it; asked for every cell that is joined."""
+        """Return `rules(…).error_ratio_max` without building the rules: every join of a cell needs it."""
         own = self.services.get(service, {}).get(stage)
         places = (own, self.stages.get(stage), self.defaults)
         bounds = (place.error_ratio_max for place in places if place is not None)

@@ -25,7 +25,7 @@ def required_soak(fleet: Fleet, policy: Policy, desired: Mapping[CellKey, Desire
     keys = (CellKey(key.service, stage.name, cluster.name) for cluster in fleet.clusters_of(stage.name))
     wanted = {desired[one].version for one in keys if one in desired}
     rules = policy.rules(stage.name, key.service)
-    if wanted <= {here.version} or rules.soak_seconds <= 0 or rules.level("soak") == "off":
+    if wanted <= {here.version} or rules.soak_seconds <= 0 or rules.levels.get("soak") == "off":
         return None
     return Soak(stage.name, rules.soak_seconds)
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.gates.table import gate_level
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change, Refusal
 from sgm_tui.fleet.plans.proposal import AdoptedChange, Progress, Proposal
@@ -164,7 +165,7 @@ def split_off_adopted(
 
 def must_be_exclusive(policy: Policy, change: Change) -> bool:
     """Return whether the gate `pull-request` blocks the change while another pull request changes the same key."""
-    return policy.rules(change.stage, change.service).level("pull-request") in {"block", "never"}
+    return gate_level(policy.rules(change.stage, change.service), "pull-request") in {"block", "never"}
 
 
 def refuse_partial(partial: ConcurrentChange) -> Refusal:

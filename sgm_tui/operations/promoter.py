@@ -204,7 +204,8 @@ class Promoter:
         if self._holder is None:
             return evidence
         return replace(
-            evidence, held=await self._holder.find_quarantined(key for change in plan.changes for key in change.cells)
+            evidence,
+            quarantined=await self._holder.find_quarantined(key for change in plan.changes for key in change.cells),
         )
 
     def _edits(self, head: str, plan: Plan, snapshot: FleetSnapshot | None) -> tuple[list[FileEdit], list[Refusal]]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from sgm_tui.fleet.ages import format_span
 from sgm_tui.fleet.gate import SIGNS, Gate, passing_gates, worst_first
-from sgm_tui.fleet.gates.case import span
 from sgm_tui.fleet.plans.plan import Refusal
 from sgm_tui.fleet.plans.proposal import UNWRITTEN, FileEdit, Preview, Progress, Proposal
 from sgm_tui.fleet.plans.standing import tally_of
@@ -121,7 +121,7 @@ def why(gate: Gate, now: datetime) -> str:
     eta = gate.eta.astimezone(UTC)
     moment = f"{eta:%H:%M}Z" if eta.date() == now.astimezone(UTC).date() else f"{eta:%Y-%m-%d %H:%M}Z"
     clears = _CLEARS.get(gate.gate, "clears")
-    return f"{gate.reason}; {clears} in {span((gate.eta - now).total_seconds())} ({moment})"
+    return f"{gate.reason}; {clears} in {format_span((gate.eta - now).total_seconds())} ({moment})"
 
 
 def _refusal(refusal: Refusal) -> str:

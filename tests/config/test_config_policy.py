@@ -8,6 +8,7 @@ import pytest
 
 from sgm_tui.config.file import load
 from sgm_tui.errors import ConfigError
+from sgm_tui.fleet.gates.table import gate_level
 from sgm_tui.fleet.policy import Policy, Rules, RuleSet
 
 TEAM = """\
@@ -74,8 +75,8 @@ def test_a_services_own_rules_go_over_its_stages_which_go_over_the_defaults(tmp_
     checkout = found.rules("prod", "checkout")
     assert checkout.soak_seconds == 7200
     assert checkout.error_ratio_max == 0.01
-    assert [checkout.level(gate) for gate in ("soak", "downgrade", "alerts")] == ["never", "off", "warn"]
-    assert found.rules("dev", "checkout").level("downgrade") == "block"
+    assert [gate_level(checkout, gate) for gate in ("soak", "downgrade", "alerts")] == ["never", "off", "warn"]
+    assert gate_level(found.rules("dev", "checkout"), "downgrade") == "block"
 
 
 def test_a_service_adds_freezes_and_takes_none_of_its_stage_away(tmp_path: Path) -> None:
@@ -87,13 +88,13 @@ def test_without_a_policy_protected_stages_block_and_others_warn(tmp_path: Path)
     found = policy(tmp_path, "  {}\n")
     assert found.rules("prod", "cart").soak_seconds == 0
     warning, blocking = found.rules("dev", "cart"), found.rules("prod", "cart")
-    assert [warning.level(gate) for gate in ("soak", "alerts", "in-flight")] == ["warn"] * 3
-    assert [blocking.level(gate) for gate in ("soak", "alerts", "in-flight")] == ["block"] * 3
+    assert [gate_level(warning, gate) for gate in ("soak", "alerts", "in-flight")] == ["warn"] * 3
+    assert [gate_level(blocking, gate) for gate in ("soak", "alerts", "in-flight")] == ["block"] * 3
     for gate in ("image", "project", "window", "pull-request", "held"):
-        assert warning.level(gate) == blocking.level(gate) == "block"
-    assert (warning.level("downgrade"), blocking.level("downgrade")) == ("warn", "block")
-    assert warning.level("owners") == blocking.level("owners") == "warn"
-    assert Rules().level("soak") == "warn"
+        assert gate_level(warning, gate) == gate_level(blocking, gate) == "block"
+    assert (gate_level(warning, "downgrade"), gate_level(blocking, "downgrade")) == ("warn", "block")
+    assert gate_level(warning, "owners") == gate_level(blocking, "owners") == "warn"
+    assert gate_level(Rules(), "soak") == "warn"
 
 
 def test_the_environment_outranks_a_rule(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from builders import NOW, ago, application, cell, key, pull_request, rollout, sn
 from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.facts import Metrics
 from sgm_tui.fleet.gates.evaluation import Evidence, evaluate_gates, evaluate_required_checks
+from sgm_tui.fleet.gates.table import GATE_NAMES
 from sgm_tui.fleet.model import Cluster, ClusterName, StageName, Version
 from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.fleet.plans.waves import WavePlan, next_step, wave_soak_seconds
-from sgm_tui.fleet.policy import GATES, Policy, RuleSet
+from sgm_tui.fleet.policy import Policy, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
 OLD, NEW = Version("v2.8.0"), Version("v2.8.1")
@@ -83,7 +84,7 @@ def test_every_gate_a_policy_may_name_is_evaluated_for_a_promotion_or_its_pull_r
     measured = Metrics(error_ratio=0.001, latency_p99_seconds=0.1, error_budget_remaining=0.9)
     rules = RuleSet(
         soak_seconds=60, error_ratio_max=0.01, latency_p99_max=1.0, error_budget_min=0.5,
-        waves=(("prod-us1",), ("prod-eu1",)), wave_soak_seconds=60, levels=dict.fromkeys(GATES, "block"),
+        waves=(("prod-us1",), ("prod-eu1",)), wave_soak_seconds=60, levels=dict.fromkeys(GATE_NAMES, "block"),
     )  # fmt: skip
     policy = Policy(stages={"prod": rules}, guarded=frozenset({"prod"}), required_checks=("lint",))
     cells = [
@@ -96,7 +97,7 @@ def test_every_gate_a_policy_may_name_is_evaluated_for_a_promotion_or_its_pull_r
         *evaluate_gates(change(), snapshot(cells), policy, Evidence(), NOW),
         *evaluate_required_checks(request, policy),
     ]
-    assert {gate.gate for gate in gates} == set(GATES)
+    assert {gate.gate for gate in gates} == set(GATE_NAMES)
 
 
 def test_one_cluster_that_cannot_be_seen_makes_the_soak_unknown_however_long_the_other_has_soaked() -> None:

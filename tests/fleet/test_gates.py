@@ -508,7 +508,7 @@ def test_the_way_back_does_not_wait_for_what_nobody_knows() -> None:
 def test_the_worst_comes_first_and_then_cell_by_cell() -> None:
     us1 = key("cart", "prod-us1")
     shown = fleet_of(staging(), prod(), cell("cart", "prod-us1", OLD, Journey.ROLLING))
-    known = Evidence(images={NEW: True}, held={})
+    known = Evidence(images={NEW: True}, quarantined={})
     found = evaluate_gates(change([PROD, us1]), shown, SOAK, known, NOW)
     assert {gate.cell for gate in found} == {PROD, us1}
     kinds = [gate.result for gate in found]
@@ -523,11 +523,11 @@ def test_the_worst_comes_first_and_then_cell_by_cell() -> None:
 
 
 def test_a_held_version_does_not_come_back() -> None:
-    evidence = Evidence(held={PROD: {Version(NEW): "reverted by mia yesterday"}})
+    evidence = Evidence(quarantined={PROD: {Version(NEW): "reverted by mia yesterday"}})
     gate = gate_of("held", evidence=evidence)
     assert (gate.result, gate.reason) == ("block", "v2.8.1 is quarantined: reverted by mia yesterday")
     assert gate_of("held", evidence=evidence, one=change(to="v2.8.2")).result == "pass"
-    bad = Evidence(held={PROD: {Version("v2.7.0"): "known bad"}})
+    bad = Evidence(quarantined={PROD: {Version("v2.7.0"): "known bad"}})
     assert gate_of("held", evidence=bad, one=REVERT).stops
 
 

@@ -14,10 +14,11 @@ from origin import DEV, FILES, STARTED, cell, with_version
 from test_github import Lab, _lab, nothing
 
 from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.gates.table import GATE_NAMES
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change, Plan
 from sgm_tui.fleet.plans.proposal import Preview, Progress, WriteOptions
-from sgm_tui.fleet.policy import GATES, Policy, RuleSet
+from sgm_tui.fleet.policy import Policy, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.forge.github import GithubForge
 from sgm_tui.gitops.repository import Repository
@@ -29,7 +30,7 @@ from sgm_tui.report.changes import document, text
 
 OLD, FIRST, SECOND = (Version(one) for one in ("v2.8.1", "v3.0.0", "v3.0.1"))
 CART = cell("cart", "dev", "eu1")
-ONLY_PULLS = {name: "off" for name in GATES if name != "pull-request"}
+ONLY_PULLS = {name: "off" for name in GATE_NAMES if name != "pull-request"}
 
 
 class KilledError(BaseException):
@@ -235,7 +236,7 @@ async def test_killed_between_the_two_a_second_try_closes_the_old_one_though_it_
     with pytest.raises(KilledError):
         await desk.promote(SECOND, supersede=True)
     desk.journal.point = ""
-    desk.config = replace(desk.config, policy=Policy(defaults=RuleSet(levels=dict.fromkeys(GATES, "off"))))
+    desk.config = replace(desk.config, policy=Policy(defaults=RuleSet(levels=dict.fromkeys(GATE_NAMES, "off"))))
     desk.promoter = Promoter(desk.config, desk.clone, desk.lab.forge, desk.journal, desk.audit)
     (*_, last) = await desk.promote(SECOND)
     assert last.step == "adopted"

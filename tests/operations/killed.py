@@ -23,10 +23,11 @@ import builders
 from sgm_tui.config.schema import ClusterConfig as ClusterValues
 from sgm_tui.config.schema import Config, GithubConfig, LayoutConfig, RepositoryConfig, StageConfig
 from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.gates.table import GATE_NAMES
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.plans.plan import Change, Plan
 from sgm_tui.fleet.plans.proposal import ClosedPullRequest, Proposal, WriteOptions
-from sgm_tui.fleet.policy import GATES, Policy, RuleSet
+from sgm_tui.fleet.policy import Policy, RuleSet
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
@@ -173,7 +174,7 @@ def config_on(origin: Path) -> Config:
         layout=LayoutConfig(),
         github=GithubConfig(repository="acme/gitops", auto_merge=("prod",)),
         policy=Policy(
-            defaults=RuleSet(levels=dict.fromkeys(GATES, "off") | {"pull-request": "block"}), direct=("dev",)
+            defaults=RuleSet(levels=dict.fromkeys(GATE_NAMES, "off") | {"pull-request": "block"}), direct=("dev",)
         ),
     )
 

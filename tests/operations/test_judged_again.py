@@ -16,10 +16,11 @@ from origin import FILES, STAGING, STARTED, cell, config_of, origin_in, with_ver
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.facts import Alert, PullRequest
 from sgm_tui.fleet.gates.evidence import Evidence
+from sgm_tui.fleet.gates.table import GATE_NAMES
 from sgm_tui.fleet.model import CellKey, ClusterName, Version
 from sgm_tui.fleet.plans.plan import Change, Plan
 from sgm_tui.fleet.plans.proposal import ClosedPullRequest, CommitRange, Proposal, WriteOptions
-from sgm_tui.fleet.policy import GATES, Policy, RuleSet
+from sgm_tui.fleet.policy import Policy, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
@@ -32,7 +33,7 @@ from sgm_tui.sandbox.git.repository import Repository as Origin
 OLD, NEW = "v2.8.1", "v3.0.0"
 PATHS = {where: f"prod/prod-{where}/app-service/cart/values.yaml" for where in ("eu1", "us1", "ap1")}
 ALERT = Alert("HighErrorRate", "page", "firing", ClusterName("prod-eu1"), "cart", "41 % of requests fail")
-CALM: dict[str, Any] = dict.fromkeys(GATES, "off")
+CALM: dict[str, Any] = dict.fromkeys(GATE_NAMES, "off")
 
 
 class Forge:

@@ -14,10 +14,11 @@ from origin import FILES, STAGING, STARTED, cell, config_of, origin_in, with_ver
 from sgm_tui.config.schema import Config
 from sgm_tui.errors import RefusedError, SgmError, UnreachableError, UsageError
 from sgm_tui.fleet.facts import PullRequest
+from sgm_tui.fleet.gates.table import GATE_NAMES
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change, Plan
 from sgm_tui.fleet.plans.proposal import ClosedPullRequest, CommitRange, Progress, Proposal, UnfinishedWrite
-from sgm_tui.fleet.policy import GATES, Policy, RuleSet
+from sgm_tui.fleet.policy import Policy, RuleSet
 from sgm_tui.gitops.repository import Repository
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
@@ -127,7 +128,7 @@ class Lab:
 def lab(tmp_path: Path) -> Iterator[Lab]:
     origin = origin_in(tmp_path)
     origin.commit("main", {STAGING: with_version(FILES[STAGING], OLD), "begin.txt": b"x"}, "chore: begin", at=STARTED)
-    open_gates = Policy(defaults=RuleSet(levels=dict.fromkeys(GATES, "off")))
+    open_gates = Policy(defaults=RuleSet(levels=dict.fromkeys(GATE_NAMES, "off")))
     config = replace(config_of(origin, tmp_path), policy=open_gates)
     state = tmp_path / "state"
     yield Lab(origin, Repository(config.repository.url, config.repository.branch, state), config, state, Pulls())

@@ -1,7 +1,7 @@
-"""The checks a team requires of a pull request, each judged by its own name.
+"""The `checks` gate: every check that the policy requires of a pull request has to be successful, by name.
 
-Other checks say nothing here: a linter nobody requires may fail, and ten that pass make up for no required one that
-never began. Only success is success: what is absent, unknown, neutral or was skipped has found nothing out.
+Checks that are not required do not count. Only success passes: a check that is absent, unknown, neutral or skipped has
+proved nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sgm_tui.fleet.facts import PullRequest
-from sgm_tui.fleet.gates.case import Finding, failed, passed, unknown
+from sgm_tui.fleet.gates.context import Finding, failed, passed, unknown
 
 _FAILED = {
     "failure": "has failed",
@@ -28,30 +28,30 @@ _SAYS_NOTHING = {
 _WORST = {"fail": 0, "unknown": 1, "warn": 2, "pass": 3}
 
 
-def required(request: PullRequest, names: Iterable[str]) -> Finding:
-    """Whether every check of these names was successful; the reason names each that was not, the worst first.
+def check_required(request: PullRequest, names: Iterable[str]) -> Finding:
+    """Check that every named check was successful; the reason names each that was not, the worst first.
 
     Args:
         request: an open pull request.
         names: what the policy requires; at least one.
     """
-    found = [_one(request, name) for name in dict.fromkeys(names)]
-    missing = sorted((one for one in found if one.kind != "pass"), key=lambda one: _WORST[one.kind])
+    findings = [_check_one(request, name) for name in dict.fromkeys(names)]
+    missing = sorted((one for one in findings if one.kind != "pass"), key=lambda one: _WORST[one.kind])
     if not missing:
-        return passed(f"#{request.number}: {', '.join(one.reason for one in found)} passed")
+        return passed(f"#{request.number}: {', '.join(one.reason for one in findings)} passed")
     reason = f"#{request.number}: {'; '.join(one.reason for one in missing)}"
     return failed(reason) if missing[0].kind == "fail" else unknown(reason)
 
 
-def _one(request: PullRequest, name: str) -> Finding:
-    """One check; where several report under one name, as a run and as a status, the worst of them counts."""
-    words = [word for known, word in request.results if known == name]
+def _check_one(request: PullRequest, name: str) -> Finding:
+    """Check one name; where several report under it, as a check run and as a status, the worst counts."""
+    words = [word for check, word in request.results if check == name]
     if not words:
         return unknown(f"{name} has not reported")
-    return min((_said(name, word) for word in words), key=lambda one: _WORST[one.kind])
+    return min((_finding_of(name, word) for word in words), key=lambda one: _WORST[one.kind])
 
 
-def _said(name: str, word: str) -> Finding:
+def _finding_of(name: str, word: str) -> Finding:
     if word == "success":
         return passed(name)
     if word in _FAILED:

@@ -1,48 +1,30 @@
-"""The judging of a change: every check that applies to each of its cells, with what it means there.
+"""Evaluate the gates of a change: run each check for each of its cells and apply the level the gate has there.
 
-Pure: the change, the snapshot, the policy, what was looked up, and the time in; gates out. `docs/gates.md` explains
-each gate. Unknown never counts as passed; in a revert it does not stop either, for the way back must not wait for a
-registry that is down: it is shown, and goes with the pull request.
+Pure: change, snapshot, policy, evidence and time in, gates out. `docs/gates.md` explains each gate. An unknown gate
+never counts as passed. It does not block a revert, which must not wait for a registry that is down: it is shown, and
+recorded in the pull request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from sgm_tui.fleet.facts import PullRequest
-from sgm_tui.fleet.gate import Gate, GateLevel
-from sgm_tui.fleet.gates import surroundings, travel
-from sgm_tui.fleet.gates.case import Case, Check, Finding
-from sgm_tui.fleet.gates.checks import required
+from sgm_tui.fleet.gate import Gate, GateResult
+from sgm_tui.fleet.gates.checks import check_required
+from sgm_tui.fleet.gates.context import Finding, GateContext
 from sgm_tui.fleet.gates.evidence import Evidence, image_of
+from sgm_tui.fleet.gates.table import GATE_NAMES, GATES, GateRecord, gate_level
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.fleet.plans.proposal import Superseded
-from sgm_tui.fleet.policy import GATES, Level, Policy, Rules
+from sgm_tui.fleet.policy import Level, Policy, Rules
 from sgm_tui.fleet.snapshot import FleetSnapshot
 
 __all__ = ["Evidence", "evaluate_gates", "evaluate_required_checks", "image_of"]
 
-_CHECKS: Mapping[str, Check] = {
-    "held": travel.held,
-    "image": surroundings.image,
-    "project": surroundings.project,
-    "window": surroundings.window,
-    "pull-request": travel.pull_request,
-    "wave": travel.wave,
-    "healthy-before": travel.healthy_before,
-    "soak": travel.soak,
-    "in-flight": travel.in_flight,
-    "alerts": surroundings.alerts,
-    "sli": surroundings.sli,
-    "error-budget": surroundings.error_budget,
-    "downgrade": travel.downgrade,
-    "owners": surroundings.owners,
-}
-_SAID_OF_A_REVERT = frozenset({"window", "owners"})
-"""Gates that only say something when a change goes back."""
 _BADNESS = {"block": 0, "unknown": 1, "warn": 2, "pass": 3}
 
 
@@ -56,54 +38,55 @@ def evaluate_gates(
     together: Iterable[CellKey] = (),
     supersedes: tuple[Superseded, ...] = (),
 ) -> tuple[Gate, ...]:
-    """Every gate of every cell of a change, those that pass included; the worst first, then by cell.
+    """Evaluate every gate for every cell of a change; return all of them, the worst first, then by cell.
 
     Args:
-        change: what somebody wants to do.
+        change: the change to evaluate.
         snapshot: the fleet.
-        policy: the team's rules.
-        evidence: what was looked up; of what is not in it the gates say that it is not known yet.
+        policy: the team's policy.
+        evidence: what was looked up; a gate whose evidence is missing is unknown.
         now: the time.
-        together: every cell that moves in the same pull request; those of the change alone when not given.
-        supersedes: the pull requests it takes the place of.
+        together: every cell that the same pull request changes; those of the change alone when not given.
+        supersedes: the pull requests that the change supersedes.
     """
     moved = frozenset(together)
-    cases = (_case(change, key, snapshot, policy, evidence, now) for key in change.cells)
-    gates = [gate for case in cases for gate in _judged(replace(case, together=moved, supersedes=supersedes))]
-    return tuple(sorted(gates, key=_badness))
+    contexts = (_context(change, key, snapshot, policy, evidence, now) for key in change.cells)
+    gates = [gate for one in contexts for gate in _evaluate(replace(one, together=moved, supersedes=supersedes))]
+    return tuple(sorted(gates, key=_sort_key))
 
 
 def evaluate_required_checks(request: PullRequest, policy: Policy, cells: tuple[CellKey, ...] = ()) -> tuple[Gate, ...]:
-    """The gate of an open pull request itself: was each required check successful? Empty where none is required.
+    """Evaluate the gate `checks` of an open pull request for each of its cells; () where no check is required.
 
     Args:
         request: the pull request.
-        policy: the team's rules.
-        cells: the cells it stands for; those it proposes to change when not given.
+        policy: the team's policy.
+        cells: the cells to evaluate it for; those it proposes to change when not given.
     """
     if not policy.required_checks:
         return ()
-    finding = required(request, policy.required_checks)
+    finding = check_required(request, policy.required_checks)
     keys = cells or tuple(key for key, _ in request.proposes)
-    found = (_gate(key, "checks", finding, policy.rules(key.stage, key.service).level("checks")) for key in keys)
-    return tuple(sorted((gate for gate in found if gate is not None), key=_badness))
+    levels = [(key, gate_level(policy.rules(key.stage, key.service), "checks")) for key in keys]
+    gates = (_gate(key, "checks", finding, level) for key, level in levels)
+    return tuple(sorted((gate for gate in gates if gate is not None), key=_sort_key))
 
 
-def _case(
+def _context(
     change: Change, key: CellKey, snapshot: FleetSnapshot, policy: Policy, evidence: Evidence, now: datetime
-) -> Case:
-    before = snapshot.fleet.stage_before(key.stage)
+) -> GateContext:
+    previous = snapshot.fleet.stage_before(key.stage)
     keys = (
-        (CellKey(key.service, before.name, one.name) for one in snapshot.fleet.clusters_of(before.name))
-        if before
+        (CellKey(key.service, previous.name, one.name) for one in snapshot.fleet.clusters_of(previous.name))
+        if previous
         else ()
     )
-    return Case(
+    return GateContext(
         change=change,
         key=key,
         cell=snapshot.cells.get(key),
-        stage_before=before,
-        before=tuple(snapshot.cells[one] for one in keys if one in snapshot.cells),
+        previous_stage=previous,
+        previous_cells=tuple(snapshot.cells[one] for one in keys if one in snapshot.cells),
         snapshot=snapshot,
         rules=_rules(key, snapshot, policy),
         evidence=evidence,
@@ -117,32 +100,37 @@ def _rules(key: CellKey, snapshot: FleetSnapshot, policy: Policy) -> Rules:
     return replace(rules, protected=True) if stage is not None and stage.protected else rules
 
 
-def _judged(case: Case) -> Iterator[Gate]:
-    for name, check in _CHECKS.items():
-        level = case.rules.level(name)
-        finding = check(case) if level != "off" else None
-        gate = _gate(case.key, name, finding, _eased(case, name, level, finding))
+def _evaluate(context: GateContext) -> Iterator[Gate]:
+    """Yield every gate that applies to one cell of a change."""
+    for record in GATES:
+        level = gate_level(context.rules, record.name)
+        if record.check is None or level == "off" or (context.is_revert and record.on_revert == "skip"):
+            continue
+        finding = record.check(context)
+        gate = _gate(context.key, record.name, finding, _applied_level(context, record, level, finding))
         if gate is not None:
             yield gate
 
 
-def _eased(case: Case, name: str, level: Level, finding: Finding | None) -> Level:
-    """The level in a revert: what is not known, or only delays it, is said and does not stop."""
-    if level != "block" or not case.reverts or finding is None:
+def _applied_level(context: GateContext, record: GateRecord, level: Level, finding: Finding | None) -> Level:
+    """Return the level; in a revert a gate that is unknown, or only warns on reverts, does not block."""
+    if level != "block" or not context.is_revert or finding is None:
         return level
-    return "warn" if finding.kind == "unknown" or name in _SAID_OF_A_REVERT else level
+    return "warn" if finding.kind == "unknown" or record.on_revert == "warn" else level
 
 
 def _gate(key: CellKey, name: str, finding: Finding | None, level: Level) -> Gate | None:
+    """Return a finding as a gate of its level; None where the gate does not apply or is off."""
     if finding is None or level == "off":
         return None
-    meant: GateLevel = level
+    result: GateResult
     match finding.kind:
         case "fail":
-            return Gate(key, name, "warn" if meant == "warn" else "block", finding.reason, finding.eta, meant)
+            result = "warn" if level == "warn" else "block"
         case "pass" | "warn" | "unknown":
-            return Gate(key, name, finding.kind, finding.reason, finding.eta, meant)
+            result = finding.kind
+    return Gate(key, name, result, finding.reason, finding.eta, level)
 
 
-def _badness(gate: Gate) -> tuple[bool, int, CellKey, int]:
-    return (not gate.stops, _BADNESS[gate.result], gate.cell, GATES.index(gate.gate))
+def _sort_key(gate: Gate) -> tuple[bool, int, CellKey, int]:
+    return (not gate.stops, _BADNESS[gate.result], gate.cell, GATE_NAMES.index(gate.gate))

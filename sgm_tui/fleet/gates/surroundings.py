@@ -1,95 +1,98 @@
-"""Gates about what is around a version: its image, its project, the hour, how the cells fare, who has to agree."""
+"""Gates about the surroundings of a change: image, AppProject, sync windows, alerts, metrics and code owners."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sgm_tui.fleet.argo.windows import Standing, Window, standing
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.facts import Application
-from sgm_tui.fleet.gates.case import NOT_YET, Case, Finding, failed, passed, unknown
+from sgm_tui.fleet.gates.context import NOT_YET, Finding, GateContext, failed, passed, unknown
 from sgm_tui.fleet.gates.evidence import ProjectOrigin, image_of
 
 _REFUSED = "InvalidSpecError"
-"""The condition Argo CD sets when an Application may not be what it says (protocols A2)."""
+"""The condition Argo CD sets when it refuses the spec of an Application (protocols A2)."""
 
 
-def image(case: Case) -> Finding:
-    """The registry has the image."""
-    version, known = case.change.to_version, case.evidence.images
-    found = known.get(image_of(case.change), known.get(version))
-    if found is None:
-        return case.unasked("image")
-    if isinstance(found, str):
-        return unknown(found)
-    return passed(f"the registry has {version}") if found else failed(f"the registry has no {version}")
+def image(context: GateContext) -> Finding:
+    """Check that the registry has the image."""
+    version, images = context.change.to_version, context.evidence.images
+    result = images.get(image_of(context.change), images.get(version))
+    if result is None:
+        return context.missing_evidence("image")
+    if isinstance(result, str):
+        return unknown(result)
+    return passed(f"the registry has {version}") if result else failed(f"the registry has no {version}")
 
 
-def project(case: Case) -> Finding:
-    """The AppProject allows the repository, the destination and the namespace; Argo CD itself has not refused."""
-    application = case.cell.facts.application if case.cell else None
-    refused = next((one for one in application.conditions if one.type == _REFUSED), None) if application else None
-    if refused is not None:
-        return failed(f"Argo CD refuses it: {refused.message}")
-    found, read = case.evidence.projects.get(case.key), case.evidence.read.get(case.key)
-    differs = read is not None and read.permission_differs
-    if found is None:
-        return case.unasked("project")
-    if found.allowed is False:
-        return _as_read(failed(found.reason), read, differs=differs)
-    if found.allowed:
-        return _as_read(passed(found.reason or "the AppProject allows it"), read, differs=differs)
-    if application is not None and _compared(application):
-        # A new version changes neither source nor destination, and of these Argo CD has said nothing bad.
-        return passed(f"Argo CD accepts {application.name} ({found.reason})")
-    return _as_read(unknown(found.reason), read, differs=differs)
+def project(context: GateContext) -> Finding:
+    """Check that the AppProject allows repository, destination and namespace, and Argo CD does not refuse the spec."""
+    application = context.cell.facts.application if context.cell else None
+    conditions = application.conditions if application else ()
+    refusal = next((one for one in conditions if one.type == _REFUSED), None)
+    if refusal is not None:
+        return failed(f"Argo CD refuses it: {refusal.message}")
+    permission, origin = context.evidence.projects.get(context.key), context.evidence.read.get(context.key)
+    differs = origin is not None and origin.permission_differs
+    if permission is None:
+        return context.missing_evidence("project")
+    if permission.allowed is False:
+        return _with_origin(failed(permission.reason), origin, differs=differs)
+    if permission.allowed:
+        return _with_origin(passed(permission.reason or "the AppProject allows it"), origin, differs=differs)
+    if application is not None and _is_compared(application):
+        # A new version changes neither source nor destination, and Argo CD has accepted both.
+        return passed(f"Argo CD accepts {application.name} ({permission.reason})")
+    return _with_origin(unknown(permission.reason), origin, differs=differs)
 
 
-def _as_read(finding: Finding, read: ProjectOrigin | None, *, differs: bool) -> Finding:
-    """The finding with where the AppProject was read. What passes by the hub's, while git wants another, is a warning:
-    it will not stay so."""
-    if read is None:
+def _with_origin(finding: Finding, origin: ProjectOrigin | None, *, differs: bool) -> Finding:
+    """Append which AppProject was evaluated.
+
+    Passing by the hub's copy while git has another is a warning: it ends when git's is applied.
+    """
+    if origin is None:
         return finding
-    note = f"per {read.where}"
-    if read.why:
-        note = f"per git: {read.why}"
-    elif read.missing:
+    note = f"per {origin.where}"
+    if origin.why:
+        note = f"per git: {origin.why}"
+    elif origin.missing:
         note = "git has one"
     elif differs:
-        note = f"per {read.where}; git differs"
+        note = f"per {origin.where}; git differs"
     kind = "warn" if differs and finding.kind == "pass" else finding.kind
     return replace(finding, kind=kind, reason=f"{finding.reason} ({note})")
 
 
-def _compared(application: Application) -> bool:
+def _is_compared(application: Application) -> bool:
     return application.detailed and application.sync in {"Synced", "OutOfSync"}
 
 
-def window(case: Case) -> Finding:
-    """No sync window and no freeze is active. A revert minds what Argo CD would not apply, and no freeze."""
-    freezes = () if case.reverts else tuple(
+def window(context: GateContext) -> Finding:
+    """Check that no sync window denies a sync and no freeze is active; a revert ignores freezes."""
+    freezes = () if context.is_revert else tuple(
         Window(allows=False, schedule=one.schedule, name=one.reason or one.schedule.text, freeze=True)
-        for one in case.rules.freezes
+        for one in context.rules.freezes
     )  # fmt: skip
-    found, read = case.evidence.windows.get(case.key), case.evidence.read.get(case.key)
-    differs = read is not None and read.windows_differ
-    windows = (*freezes, *(found if isinstance(found, tuple) else ()))
-    application = case.cell.facts.application if case.cell else None
+    sync_windows, origin = context.evidence.windows.get(context.key), context.evidence.read.get(context.key)
+    differs = origin is not None and origin.windows_differ
+    windows = (*freezes, *(sync_windows if isinstance(sync_windows, tuple) else ()))
+    application = context.cell.facts.application if context.cell else None
     manual = application is not None and application.detailed and not application.auto_sync
-    stands = standing(windows, case.now, manual=manual)
+    stands = standing(windows, context.now, manual=manual)
     if not stands.opened:
-        closed = failed(_closed(stands, by_hand=any(one.manual_sync for one in windows)), stands.changes_at)
-        return closed if stands.by is not None and stands.by.freeze else _as_read(closed, read, differs=differs)
-    if found is None:
-        return case.unasked("window")
-    if isinstance(found, str):
-        return _as_read(unknown(found), read, differs=differs)
+        closed = failed(_describe_closed(stands, by_hand=any(one.manual_sync for one in windows)), stands.changes_at)
+        return closed if stands.by is not None and stands.by.freeze else _with_origin(closed, origin, differs=differs)
+    if sync_windows is None:
+        return context.missing_evidence("window")
+    if isinstance(sync_windows, str):
+        return _with_origin(unknown(sync_windows), origin, differs=differs)
     free = "no sync window or freeze is active" if windows else "there are no sync windows or freezes"
-    return _as_read(passed(free), read, differs=differs)
+    return _with_origin(passed(free), origin, differs=differs)
 
 
-def _closed(stands: Standing, *, by_hand: bool) -> str:
+def _describe_closed(stands: Standing, *, by_hand: bool) -> str:
     by = stands.by
     if by is None:
         return "closed"
@@ -104,99 +107,97 @@ def _closed(stands: Standing, *, by_hand: bool) -> str:
     return f"a sync window denies it ({by.name}): Argo CD would not apply it{until}{hint}"
 
 
-def alerts(case: Case) -> Finding:
-    """No alert that counts fires for the cell, or for its cluster as a whole."""
-    if case.reverts:
+def alerts(context: GateContext) -> Finding:
+    """Check that no alert of a relevant severity fires for the cell, or for its cluster as a whole."""
+    if context.is_revert:
         return passed("alerts do not block a revert")
     firing = [
         one
-        for one in case.snapshot.firing
-        if one.cluster == case.key.cluster
-        and one.service in {"", case.key.service}
-        and one.severity in case.rules.severities
+        for one in context.snapshot.firing
+        if one.cluster == context.key.cluster
+        and one.service in {"", context.key.service}
+        and one.severity in context.rules.severities
     ]
     if firing:
         first = firing[0]
         more = f", and {len(firing) - 1} more" if len(firing) > 1 else ""
         whose = "" if first.service else f" for the cluster {first.cluster}"
         return failed(f"{first.name} is firing{whose} ({first.severity}){more}")
-    return case.silent("alerts", "alerts", case.key.cluster) or passed("no alerts firing")
+    return context.check_source("alerts", "alerts", context.key.cluster) or passed("no alerts firing")
 
 
-def sli(case: Case) -> Finding | None:
-    """Error ratio and latency are within bounds, in the stage before and here."""
-    rules = case.rules
-    if case.reverts or (rules.error_ratio_max is None and rules.latency_p99_max is None):
+def sli(context: GateContext) -> Finding | None:
+    """Check that error ratio and latency are within bounds, in the previous stage and here."""
+    rules = context.rules
+    if rules.error_ratio_max is None and rules.latency_p99_max is None:
         return None
-    cells = _measured(case)
-    findings = [found for cell in cells for found in _bounds(case, cell)]
-    worst = next((one for one in findings if one.kind == "fail"), next(iter(findings), None))
-    return worst or passed(f"errors and latency are within bounds in {_names(cells)}")
+    cells = (*context.previous_cells, *((context.cell,) if context.cell is not None else ()))
+    findings = [finding for cell in cells for finding in _check_bounds(context, cell)]
+    worst = next((finding for finding in findings if finding.kind == "fail"), next(iter(findings), None))
+    return worst or passed(f"errors and latency are within bounds in {', '.join(cell.key.cluster for cell in cells)}")
 
 
-def _bounds(case: Case, cell: Cell) -> Iterator[Finding]:
-    metrics, where, rules = cell.facts.metrics, cell.key.cluster, case.rules
+def _check_bounds(context: GateContext, cell: Cell) -> Iterator[Finding]:
+    metrics, where, rules = cell.facts.metrics, cell.key.cluster, context.rules
     if rules.error_ratio_max is not None:
         errors = metrics.error_ratio if metrics else None
         if errors is None:
-            yield unknown(_unmeasured(case, "error ratio", where))
+            yield unknown(_why_unmeasured(context, "error ratio", where))
         elif errors > rules.error_ratio_max:
             yield failed(f"{_percent(errors)} of requests fail in {where}; at most {_percent(rules.error_ratio_max)}")
     if rules.latency_p99_max is not None:
         slow = metrics.latency_p99_seconds if metrics else None
         if slow is None:
-            yield unknown(_unmeasured(case, "latency", where))
+            yield unknown(_why_unmeasured(context, "latency", where))
         elif slow > rules.latency_p99_max:
             yield failed(f"p99 is {slow * 1000:.0f} ms in {where}; at most {rules.latency_p99_max * 1000:.0f} ms")
-    if case.silent("sli", "metrics", where) is not None:
+    if context.check_source("sli", "metrics", where) is not None:
         yield unknown(f"the metrics of {where} are stale")
 
 
-def _unmeasured(case: Case, what: str, where: str) -> str:
-    """Why there is no number: who measures does not answer, or nobody does."""
-    source = case.source("metrics", where)
+def _why_unmeasured(context: GateContext, what: str, where: str) -> str:
+    """Return why there is no value: the source does not respond, or no metric is configured."""
+    source = context.find_source("metrics", where)
     if source is not None and source.state == "stale":
         return f"the {what} in {where} is unknown: {source.name} is not responding: {source.short_reason}"
     return f"no metric for the {what} in {where}"
 
 
-def error_budget(case: Case) -> Finding | None:
-    """Enough of the cell's error budget is left to risk a change."""
-    wanted = case.rules.error_budget_min
-    metrics = case.cell.facts.metrics if case.cell else None
+def error_budget(context: GateContext) -> Finding | None:
+    """Check that enough of the cell's error budget is left to risk a change."""
+    required = context.rules.error_budget_min
+    metrics = context.cell.facts.metrics if context.cell else None
     measured = metrics.error_budget_remaining if metrics else None
-    if case.reverts or (wanted is None and measured is None):
+    if required is None and measured is None:
         return None
-    errors, most = metrics.error_ratio if metrics else None, case.rules.error_ratio_max
-    left, how = measured, ""
-    if left is None and errors is not None and most:
-        left, how = 1 - errors / most, ", estimated from the current error ratio"
-    if left is None:
-        return unknown(_unmeasured(case, "error budget", case.key.cluster))
-    if case.silent("error-budget", "metrics", case.key.cluster) is not None:
-        return unknown(f"the metrics of {case.key.cluster} are stale")
-    if left <= 0:
+    errors, most = metrics.error_ratio if metrics else None, context.rules.error_ratio_max
+    remaining, how = measured, ""
+    if remaining is None and errors is not None and most:
+        remaining, how = 1 - errors / most, ", estimated from the current error ratio"
+    if remaining is None:
+        return unknown(_why_unmeasured(context, "error budget", context.key.cluster))
+    if context.check_source("error-budget", "metrics", context.key.cluster) is not None:
+        return unknown(f"the metrics of {context.key.cluster} are stale")
+    if remaining <= 0:
         return failed(f"the error budget is exhausted{how}")
-    text = f"{_percent(left)} of the error budget is left{how}"
-    return failed(f"{text}; {_percent(wanted)} required") if wanted is not None and left < wanted else passed(text)
-
-
-def owners(case: Case) -> Finding:
-    """CODEOWNERS name somebody for the file."""
-    found = case.evidence.owners.get(case.change.path)
-    if found is None:
-        return unknown(NOT_YET)
+    text = f"{_percent(remaining)} of the error budget is left{how}"
     return (
-        passed(f"owned by {', '.join(found)}") if found else failed(f"CODEOWNERS has no owner for {case.change.path}")
+        failed(f"{text}; {_percent(required)} required")
+        if required is not None and remaining < required
+        else passed(text)
     )
 
 
-def _measured(case: Case) -> tuple[Cell, ...]:
-    return (*case.before, *((case.cell,) if case.cell is not None else ()))
-
-
-def _names(cells: Iterable[Cell]) -> str:
-    return ", ".join(cell.key.cluster for cell in cells)
+def owners(context: GateContext) -> Finding:
+    """Check that CODEOWNERS name an owner of the file."""
+    names = context.evidence.owners.get(context.change.path)
+    if names is None:
+        return unknown(NOT_YET)
+    return (
+        passed(f"owned by {', '.join(names)}")
+        if names
+        else failed(f"CODEOWNERS has no owner for {context.change.path}")
+    )
 
 
 def _percent(ratio: float) -> str:

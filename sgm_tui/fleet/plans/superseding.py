@@ -16,7 +16,7 @@ from sgm_tui.fleet.plans.proposal import Superseded
 _NAMED = 2
 
 
-def wanted_by(request: PullRequest, key: CellKey) -> Version | None:
+def proposed_version(request: PullRequest, key: CellKey) -> Version | None:
     """The version an open pull request wants in a cell; None where it does not touch it."""
     return next((version for one, version in request.proposes if one == key), None)
 

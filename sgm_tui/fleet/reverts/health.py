@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sgm_tui.fleet.ages import format_span
 from sgm_tui.fleet.cell import Cell, Journey
-from sgm_tui.fleet.gates.case import span
 from sgm_tui.fleet.gates.travel import running_since
 from sgm_tui.fleet.history.cell_history import HealthyTime, PastVersion
 from sgm_tui.fleet.versions import is_same_image
@@ -73,13 +73,13 @@ def _measured(past: PastVersion, samples: Samples | str, followed: bool, now: da
     known = [value for value in values if value is not None]
     if not known:
         if end - begin < samples.step:
-            return HealthyTime(reason=f"in git for less than {span(samples.step)}: too short to measure")
+            return HealthyTime(reason=f"in git for less than {format_span(samples.step)}: too short to measure")
         return HealthyTime(reason="Prometheus has no data for that time")
     healthy = sum(known) - (_of_the_one_before(values, samples.step) if followed else 0)
     seconds = min(healthy * samples.step, end - begin)
     if covers and len(known) == len(values):
         return HealthyTime(seconds, whole=True)
-    covered = f"Prometheus has {span(len(known) * samples.step)} of {span(end - begin)}"
+    covered = f"Prometheus has {format_span(len(known) * samples.step)} of {format_span(end - begin)}"
     return HealthyTime(seconds or None, reason=covered if seconds else f"{covered}, in which it was not healthy")
 
 

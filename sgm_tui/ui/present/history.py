@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sgm_tui.fleet.ages import age
-from sgm_tui.fleet.gates.case import span
+from sgm_tui.fleet.ages import age, format_span
 from sgm_tui.ui.present.fit import hung
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
@@ -76,7 +75,7 @@ def _fared(past: PastVersion, ran: HealthyTime) -> Line:
     if ran.never:
         return (("✖ ", Tone.BAD), (f"never healthy{why}", Tone.BAD))
     least = "" if ran.whole else "at least "
-    return (("✓ ", Tone.GOOD), (f"healthy for {least}{span(ran.seconds)}{why}", Tone.TEXT))
+    return (("✓ ", Tone.GOOD), (f"healthy for {least}{format_span(ran.seconds)}{why}", Tone.TEXT))
 
 
 def way_lines(way: RevertForecast, width: int) -> list[Line]:
