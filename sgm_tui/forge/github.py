@@ -39,8 +39,8 @@ _MERGEABLE_SECONDS = 3.0
 class GithubForge:
     """The pull requests of one repository.
 
-    The class is over 200 lines with its documentation because it is the one front of this folder: it adds the thread,
-    the translated errors and the write permission to the classes that do the work, and decides nothing itself.
+    This is the front of the folder: it adds the thread, the translated errors and the write permission to the classes
+    that do the work, and decides nothing itself.
     """
 
     def __init__(

@@ -52,16 +52,16 @@ def policy(directory: Path, text: str, environ: dict[str, str] | None = None) ->
 
 
 def test_everything_is_read(tmp_path: Path) -> None:
-    found = policy(tmp_path, FULL)
-    assert found.group_by == "cluster"
-    assert found.direct == ("dev",)
-    assert found.travels == ("env.FEATURE_X",)
-    assert found.protected == ("autoscaling", "slo")
-    assert found.required_checks == ("lint",)
-    assert found.strategies == {
+    rules = policy(tmp_path, FULL)
+    assert rules.group_by == "cluster"
+    assert rules.direct == ("dev",)
+    assert rules.travels == ("env.FEATURE_X",)
+    assert rules.protected == ("autoscaling", "slo")
+    assert rules.required_checks == ("lint",)
+    assert rules.strategies == {
         "careful": {"rollout.strategy": '"canary"', "rollout.steps": '[{"setWeight": 5}, {"pause": {}}]'}
     }
-    rules = found.rules("prod", "cart")
+    rules = rules.rules("prod", "cart")
     assert (rules.soak_seconds, rules.error_ratio_max, rules.latency_p99_max) == (1800, 0.01, 1)
     assert (rules.waves, rules.wave_soak_seconds) == ((("prod-eu1",), ("prod-us1",)), 900)
     assert rules.error_budget_min == 0.1
@@ -70,13 +70,13 @@ def test_everything_is_read(tmp_path: Path) -> None:
 
 
 def test_a_services_own_rules_go_over_its_stages_which_go_over_the_defaults(tmp_path: Path) -> None:
-    found = policy(tmp_path, FULL)
-    assert found.rules("dev", "checkout").soak_seconds == 60
-    checkout = found.rules("prod", "checkout")
+    rules = policy(tmp_path, FULL)
+    assert rules.rules("dev", "checkout").soak_seconds == 60
+    checkout = rules.rules("prod", "checkout")
     assert checkout.soak_seconds == 7200
     assert checkout.error_ratio_max == 0.01
     assert [gate_level(checkout, gate) for gate in ("soak", "downgrade", "alerts")] == ["never", "off", "warn"]
-    assert gate_level(found.rules("dev", "checkout"), "downgrade") == "block"
+    assert gate_level(rules.rules("dev", "checkout"), "downgrade") == "block"
 
 
 def test_a_service_adds_freezes_and_takes_none_of_its_stage_away(tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_a_service_adds_freezes_and_takes_none_of_its_stage_away(tmp_path: Path)
 
 
 def test_without_a_policy_protected_stages_block_and_others_warn(tmp_path: Path) -> None:
-    found = policy(tmp_path, "  {}\n")
-    assert found.rules("prod", "cart").soak_seconds == 0
-    warning, blocking = found.rules("dev", "cart"), found.rules("prod", "cart")
+    rules = policy(tmp_path, "  {}\n")
+    assert rules.rules("prod", "cart").soak_seconds == 0
+    warning, blocking = rules.rules("dev", "cart"), rules.rules("prod", "cart")
     assert [gate_level(warning, gate) for gate in ("soak", "alerts", "in-flight")] == ["warn"] * 3
     assert [gate_level(blocking, gate) for gate in ("soak", "alerts", "in-flight")] == ["block"] * 3
     for gate in ("image", "project", "window", "pull-request", "held"):
@@ -98,8 +98,8 @@ def test_without_a_policy_protected_stages_block_and_others_warn(tmp_path: Path)
 
 
 def test_the_environment_outranks_a_rule(tmp_path: Path) -> None:
-    found = policy(tmp_path, FULL, {"SGM_POLICY_STAGES_PROD_SOAK": "5m"})
-    assert found.rules("prod", "cart").soak_seconds == 300
+    rules = policy(tmp_path, FULL, {"SGM_POLICY_STAGES_PROD_SOAK": "5m"})
+    assert rules.rules("prod", "cart").soak_seconds == 300
 
 
 @pytest.mark.parametrize(

@@ -88,9 +88,9 @@ def test_a_flag_is_named_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_flag_and_a_variable_with_credentials_are_refused_too(tmp_path: Path) -> None:
     for environ, flags in (({"SGM_REPOSITORY_URL": f"https://{SECRET}@h/x"}, {}), ({}, {"repository__url": "u"})):
-        given = dict.fromkeys(flags, f"https://mia:{SECRET}@h/x")
+        addresses = dict.fromkeys(flags, f"https://mia:{SECRET}@h/x")
         with pytest.raises(ConfigError, match="contains a user name or password") as refused:
-            loaded(tmp_path, SMALL, environ, **given)
+            loaded(tmp_path, SMALL, environ, **addresses)
         assert SECRET not in str(refused.value)
 
 

@@ -53,7 +53,7 @@ class Desk:
 
     def sent(self) -> list[tuple[str, str]]:
         """What was sent to GitHub that is no question."""
-        return [one for one in self.lab.seen if one[0] != "GET" and not one[1].endswith("/user")]
+        return [one for one in self.lab.requests if one[0] != "GET" and not one[1].endswith("/user")]
 
     async def proposed(self, path: str, branch: str = "feature/theirs") -> PullRequest:
         """A pull request that changes one file."""

@@ -19,8 +19,8 @@ from sgm_tui.ui.present.pulls import pull_row
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with _desk(tmp_path) as made:
-        yield made
+    async with _desk(tmp_path) as desk_here:
+        yield desk_here
 
 
 def merged(desk: Desk, number: int) -> None:
@@ -35,10 +35,10 @@ async def seen_elsewhere(desk: Desk, number: int) -> PullRequest:
     """As a process sees it that began after it had ended."""
     tree, forge = Tree(desk.config), GithubForge(desk.config, TOKEN, desk.lab.state.clock.wall)
     await desk.clone.fetch()
-    found = await forge.list_recent(
+    requests = await forge.list_recent(
         lambda head: tree.proposals(desk.clone, head), lambda commit: tree.versions_changed_by(desk.clone, commit)
     )
-    return next(one for one in found if one.number == number)
+    return next(one for one in requests if one.number == number)
 
 
 async def test_what_a_merged_one_changed_is_read_from_its_merge(desk: Desk) -> None:

@@ -37,7 +37,7 @@ class Lab:
     state: GitHub
     config: Config
     forge: GithubForge
-    seen: list[tuple[str, str]] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
     before: dict[tuple[str, str], list[Callable[[], object]]] = field(default_factory=dict)
     """What happens on the server just before a request is served, once each."""
     answers: dict[tuple[str, str], list[tuple[int, str] | web.Response]] = field(default_factory=dict)
@@ -79,28 +79,30 @@ async def _lab(directory: Path) -> AsyncIterator[Lab]:
     origin = origin_in(directory)
     state = GitHub(origin, Clock(STARTED), seed="test")
     state.begin()
-    made: list[Lab] = []
+    labs: list[Lab] = []
 
     @web.middleware
     async def guard(request: web.Request, handler: Answered) -> web.StreamResponse:
-        made[0].seen.append((request.method, request.path))
+        labs[0].requests.append((request.method, request.path))
         if request.headers.get("Authorization") not in {f"token {TOKEN}", f"Bearer {TOKEN}"}:
             return web.json_response({"message": "Bad credentials"}, status=401)
-        asked = request.method, request.path.rpartition("/")[2]
-        while made[0].before.get(asked):
-            made[0].before[asked].pop(0)()
-        waiting = made[0].answers.get(asked)
+        key = request.method, request.path.rpartition("/")[2]
+        while labs[0].before.get(key):
+            labs[0].before[key].pop(0)()
+        waiting = labs[0].answers.get(key)
         if waiting:
-            found = waiting.pop(0)
+            answer = waiting.pop(0)
             return (
-                found if isinstance(found, web.Response) else web.json_response({"message": found[1]}, status=found[0])
+                answer
+                if isinstance(answer, web.Response)
+                else web.json_response({"message": answer[1]}, status=answer[0])
             )
         answered = await handler(request)
-        if asked in made[0].unreadable:
-            made[0].unreadable.discard(asked)
+        if key in labs[0].unreadable:
+            labs[0].unreadable.discard(key)
             return web.Response(text="<html>", content_type="text/html")
-        if asked in made[0].lost and request.transport is not None:
-            made[0].lost.discard(asked)
+        if key in labs[0].lost and request.transport is not None:
+            labs[0].lost.discard(key)
             request.transport.abort()
         return answered
 
@@ -109,54 +111,51 @@ async def _lab(directory: Path) -> AsyncIterator[Lab]:
     async with mounted("/api", server) as url:
         plain = config_of(origin, directory)
         config = replace(plain, github=replace(plain.github, api_url=f"{url}/api/v3"))
-        made.append(
-            Lab(
-                state, config, GithubForge(config, TOKEN, state.clock.wall, pause=lambda seconds: made[0].wait(seconds))
-            )
-        )
-        yield made[0]
+        forge = GithubForge(config, TOKEN, state.clock.wall, pause=lambda seconds: labs[0].wait(seconds))
+        labs.append(Lab(state, config, forge))
+        yield labs[0]
     origin.close()
 
 
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
-    async with _lab(tmp_path) as made:
-        yield made
+    async with _lab(tmp_path) as lab_here:
+        yield lab_here
 
 
 async def test_a_pull_request_is_made_with_labels_and_reviewers(lab: Lab) -> None:
     head = lab.push()
-    request, made, left = await lab.forge.open(proposal(), head)
-    assert (made, left) == (True, "")
+    request, is_new, refusals = await lab.forge.open(proposal(), head)
+    assert (is_new, refusals) == (True, "")
     assert (request.title, request.branch, request.head, request.state, request.author) == (
         "feat(cart): dev -> v9.0.0", BRANCH, head, "open", "operator",
     )  # fmt: skip
     pull = lab.state.pulls[request.number]
     assert (pull.labels, pull.body) == (["promotion"], "why")
     assert request.url.endswith(f"/pull/{request.number}")
-    found = await lab.forge.find_open(BRANCH)
-    assert found is not None
-    assert (found.number, found.labels) == (request.number, ("promotion",))
+    opened = await lab.forge.find_open(BRANCH)
+    assert opened is not None
+    assert (opened.number, opened.labels) == (request.number, ("promotion",))
     assert await lab.forge.find_open("sgm/dev") is None
 
 
 async def test_owners_of_every_kind_are_asked_but_its_author_and_whom_nobody_can_ask(lab: Lab) -> None:
     lab.state.teams["sre"] = ["mei"]
     owners = ("@acme/sre", "@Operator", "@mei", "@other/team", "ops@acme.example")
-    request, made, left = await lab.forge.open(replace(proposal(), reviewers=owners), lab.push())
-    assert made
-    assert left == "@other/team is no team of acme; ops@acme.example is an e-mail: GitHub asks its account itself"
+    request, is_new, refusals = await lab.forge.open(replace(proposal(), reviewers=owners), lab.push())
+    assert is_new
+    assert refusals == "@other/team is no team of acme; ops@acme.example is an e-mail: GitHub asks its account itself"
     pull = lab.state.pulls[request.number]
     assert (pull.requested_users, pull.requested_teams, pull.assignees) == (["mei"], ["sre"], ["mei"])
-    found = await lab.forge.find_open(BRANCH)
-    assert found is not None
-    assert found.reviewers == ("@mei", "@acme/sre")
+    opened = await lab.forge.find_open(BRANCH)
+    assert opened is not None
+    assert opened.reviewers == ("@mei", "@acme/sre")
 
 
 async def test_one_owner_github_does_not_know_keeps_nobody_else_from_being_asked(lab: Lab) -> None:
     owners = ("@mei", "@nobody", "@acme/sre")
-    request, _, left = await lab.forge.open(replace(proposal(), reviewers=owners), lab.push())
-    assert left.startswith("reviewer nobody was refused (")
+    request, _, refusals = await lab.forge.open(replace(proposal(), reviewers=owners), lab.push())
+    assert refusals.startswith("reviewer nobody was refused (")
     pull = lab.state.pulls[request.number]
     assert (pull.requested_users, pull.requested_teams) == (["mei"], ["sre"])
 
@@ -164,8 +163,8 @@ async def test_one_owner_github_does_not_know_keeps_nobody_else_from_being_asked
 async def test_who_finds_one_whose_maker_died_before_the_owners_were_asked_asks_them(lab: Lab) -> None:
     head = lab.push()
     number = lab.state.open(BRANCH, "feat(cart): dev -> v9.0.0").number
-    request, made, left = await lab.forge.open(proposal(), head)
-    assert (request.number, made, left) == (number, False, "")
+    request, is_new, refusals = await lab.forge.open(proposal(), head)
+    assert (request.number, is_new, refusals) == (number, False, "")
     pull = lab.state.pulls[number]
     assert (pull.requested_teams, pull.labels) == (["sre"], ["promotion"])
 
@@ -173,17 +172,17 @@ async def test_who_finds_one_whose_maker_died_before_the_owners_were_asked_asks_
 async def test_a_second_open_finds_the_first(lab: Lab) -> None:
     head = lab.push()
     first, _, _ = await lab.forge.open(proposal(), head)
-    lab.seen.clear()
-    again, made, left = await lab.forge.open(proposal(), head)
-    assert (again.number, made, left) == (first.number, False, "")
-    assert {method for method, _ in lab.seen} == {"GET"}
+    lab.requests.clear()
+    again, is_new, refusals = await lab.forge.open(proposal(), head)
+    assert (again.number, is_new, refusals) == (first.number, False, "")
+    assert {method for method, _ in lab.requests} == {"GET"}
 
 
 async def test_a_pull_request_made_between_looking_and_making_is_adopted(lab: Lab) -> None:
     head = lab.push()
     lab.before["POST", "pulls"] = [lambda: lab.state.open(BRANCH, "somebody was faster")]
-    request, made, _ = await lab.forge.open(proposal(), head)
-    assert (request.title, made) == ("somebody was faster", False)
+    request, is_new, _ = await lab.forge.open(proposal(), head)
+    assert (request.title, is_new) == ("somebody was faster", False)
 
 
 async def test_a_branch_without_commits_of_its_own_is_refused_in_githubs_words(lab: Lab) -> None:
@@ -196,9 +195,9 @@ async def test_refused_labels_and_reviewers_are_told_and_fail_nothing(lab: Lab) 
     head = lab.push()
     lab.answers["POST", "labels"] = [(403, "Resource not accessible by personal access token")]
     lab.answers["POST", "requested_reviewers"] = [(422, "Reviews may only be requested from collaborators.")]
-    _, made, left = await lab.forge.open(proposal(), head)
-    assert made
-    assert left == (
+    _, is_new, refusals = await lab.forge.open(proposal(), head)
+    assert is_new
+    assert refusals == (
         "reviewers were refused (Reviews may only be requested from collaborators.); "
         "labels were refused (Resource not accessible by personal access token)"
     )
@@ -206,8 +205,8 @@ async def test_refused_labels_and_reviewers_are_told_and_fail_nothing(lab: Lab) 
 
 async def test_a_head_that_moved_meanwhile_is_told(lab: Lab) -> None:
     head = lab.push()
-    _, _, left = await lab.forge.open(proposal(), "0" * 40)
-    assert left == f"its head is {head[:7]}, not 0000000"
+    _, _, refusals = await lab.forge.open(proposal(), "0" * 40)
+    assert refusals == f"its head is {head[:7]}, not 0000000"
 
 
 async def test_auto_merge_waits_for_checks_and_owners(lab: Lab) -> None:
@@ -242,26 +241,26 @@ async def test_auto_merge_that_is_refused_says_why(lab: Lab) -> None:
 async def test_the_list_has_checks_reviews_mergeability_and_what_is_proposed(lab: Lab) -> None:
     head = lab.push()
     request, _, _ = await lab.forge.open(proposal(), head)
-    wanted = ((cell("cart", "dev", "eu1"), Version("v9.0.0")),)
-    asked: list[str] = []
+    versions = ((cell("cart", "dev", "eu1"), Version("v9.0.0")),)
+    key: list[str] = []
 
     def proposes(sha: str) -> tuple[tuple[CellKey, Version], ...]:
-        asked.append(sha)
-        return wanted
+        key.append(sha)
+        return versions
 
     async def listed() -> tuple[str, bool, bool | None]:
         (one,) = [one for one in await lab.forge.list_recent(proposes) if one.state == "open"]
-        assert (one.number, one.head, one.proposes) == (request.number, head, wanted)
+        assert (one.number, one.head, one.proposes) == (request.number, head, versions)
         return one.checks, one.approved, one.mergeable
 
     lab.pass_time(2.5)
     assert await listed() == ("pending", False, True)
     lab.pass_time(60)
     assert await listed() == ("passing", True, True)
-    assert set(asked) == {head}
+    assert set(key) == {head}
     await lab.forge.try_auto_merge(request.number, head)
     (merged,) = [one for one in await lab.forge.list_recent(proposes) if one.number == request.number]
-    assert (merged.state, merged.merge_commit, merged.proposes) == ("merged", lab.origin.head(), wanted)
+    assert (merged.state, merged.merge_commit, merged.proposes) == ("merged", lab.origin.head(), versions)
     assert merged.merged_at is not None
 
 
@@ -284,9 +283,13 @@ async def test_a_conflict_and_failed_checks_are_in_the_list(lab: Lab) -> None:
         await lab.forge.open(proposal(branch), lab.origin.head(branch))
     lab.push("main", STAGING, "v8.0.0")
     lab.pass_time(60)
-    found = {one.branch: one for one in await lab.forge.list_recent(nothing) if one.state == "open"}
-    assert (found["broken"].head, found["broken"].checks, found["broken"].approved) == (broken, "failing", False)
-    assert found["conflict"].mergeable is False
+    by_branch = {one.branch: one for one in await lab.forge.list_recent(nothing) if one.state == "open"}
+    assert (by_branch["broken"].head, by_branch["broken"].checks, by_branch["broken"].approved) == (
+        broken,
+        "failing",
+        False,
+    )
+    assert by_branch["conflict"].mergeable is False
 
 
 async def test_a_bad_token_is_refused_with_advice(lab: Lab) -> None:
@@ -311,13 +314,13 @@ async def test_reads_are_tried_again_and_writes_are_not(lab: Lab) -> None:
     lab.answers["POST", "pulls"] = [(502, "Bad Gateway")]
     with pytest.raises(UnreachableError, match="GitHub answered 502"):
         await lab.forge.open(proposal(), head)
-    assert [method for method, _ in lab.seen].count("POST") == 1
+    assert [method for method, _ in lab.requests].count("POST") == 1
     assert not lab.state.pulls or all(one.head != BRANCH for one in lab.state.pulls.values())
 
 
 async def test_a_server_that_is_gone_is_unreachable(tmp_path: Path) -> None:
-    async with _lab(tmp_path) as made:
-        forge = made.forge
+    async with _lab(tmp_path) as lab_here:
+        forge = lab_here.forge
     with pytest.raises(UnreachableError, match="connection refused"):
         await asyncio.wait_for(forge.find_open(BRANCH), 30)
 

@@ -14,8 +14,8 @@ from sgm_tui.errors import RefusedError
 
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
-    async with _lab(tmp_path) as made:
-        yield made
+    async with _lab(tmp_path) as lab_here:
+        yield lab_here
 
 
 async def opened(lab: Lab, branch: str = BRANCH) -> tuple[int, str]:
@@ -25,7 +25,7 @@ async def opened(lab: Lab, branch: str = BRANCH) -> tuple[int, str]:
     return request.number, head
 
 
-async def others(lab: Lab) -> tuple[int, str]:
+async def open_by_somebody_else(lab: Lab) -> tuple[int, str]:
     """An open pull request of somebody else."""
     head = lab.push("feature/other", STAGING)
     pull = lab.state.open("feature/other", "feat: theirs", login="mia")
@@ -39,7 +39,7 @@ async def test_nobody_approves_their_own(lab: Lab) -> None:
 
 
 async def test_what_others_propose_can_be_approved(lab: Lab) -> None:
-    number, head = await others(lab)
+    number, head = await open_by_somebody_else(lab)
     assert "approved" in await lab.forge.approve(number, head)
 
 
@@ -88,7 +88,7 @@ async def test_closing_ours_takes_its_branch_along_and_leaves_the_branches_of_ot
     ended = await lab.forge.find_ended(ours)
     assert ended is not None
     assert (ended.number, ended.state) == (number, "closed")
-    number, _ = await others(lab)
+    number, _ = await open_by_somebody_else(lab)
     await lab.forge.close(number)
     assert "feature/other" in lab.origin.heads()
 

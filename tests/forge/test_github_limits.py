@@ -26,15 +26,15 @@ from sgm_tui.forge.source import PullRequestSource
 
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
-    async with _lab(tmp_path) as made:
-        yield made
+    async with _lab(tmp_path) as lab_here:
+        yield lab_here
 
 
 async def spent(lab: Lab) -> int:
     """How many requests GitHub has counted, as it tells itself (asking for it counts too)."""
-    found = await lab.forge._read(lambda: lab.forge._client.get_if_changed("/rate_limit", ""))
-    assert found is not None
-    return int(json.loads(found.text)["rate"]["used"])
+    answer = await lab.forge._read(lambda: lab.forge._client.get_if_changed("/rate_limit", ""))
+    assert answer is not None
+    return int(json.loads(answer.text)["rate"]["used"])
 
 
 async def test_looking_again_at_a_quiet_repository_costs_nothing(lab: Lab) -> None:
@@ -74,8 +74,8 @@ async def test_more_than_a_page_is_read_whole_though_no_header_links_the_pages(l
         branch = f"sgm/dev/many-{number}"
         lab.origin.update(branch, head, "")
         lab.state.open(branch, f"feat: {number}")
-    found = await lab.forge.list_recent(nothing)
-    assert len([one for one in found if one.state == "open"]) == 130
+    answer = await lab.forge.list_recent(nothing)
+    assert len([one for one in answer if one.state == "open"]) == 130
     assert lab.forge.note == ""
 
 
@@ -84,8 +84,8 @@ async def test_what_is_more_than_sgm_looks_at_is_said(lab: Lab, monkeypatch: pyt
     for number in range(2):
         lab.push(f"{BRANCH}{number}", version=f"v9.0.{number}")
         lab.state.open(f"{BRANCH}{number}", "feat")
-    found = await lab.forge.list_recent(nothing)
-    assert len([one for one in found if one.state == "open"]) == 1
+    answer = await lab.forge.list_recent(nothing)
+    assert len([one for one in answer if one.state == "open"]) == 1
     assert lab.forge.note == "only the newest 1 open pull requests are looked at"
 
 
@@ -117,11 +117,11 @@ async def test_a_used_up_limit_says_until_when_and_nothing_is_sent_until_then(la
     until = (now + timedelta(minutes=20)).astimezone()
     assert error.message == f"GitHub: rate limit exceeded until {until:%H:%M}"
     assert error.seconds == pytest.approx(1200, abs=2)
-    lab.seen.clear()
+    lab.requests.clear()
     await refused(lab)
     with pytest.raises(PausedError):
         await lab.forge.open(proposal(), lab.push())
-    assert lab.seen == []
+    assert lab.requests == []
     lab.pass_time(1202)
     assert await lab.forge.list_recent(nothing) is not None
 
@@ -133,7 +133,7 @@ async def test_the_last_request_of_the_hour_is_the_last_one(lab: Lab) -> None:
     limited(lab, 200, headers, "[]")
     error = await refused(lab)
     assert "rate limit exceeded until" in error.message
-    assert [path.rpartition("/")[2] for _, path in lab.seen] == ["pulls"]
+    assert [path.rpartition("/")[2] for _, path in lab.requests] == ["pulls"]
 
 
 @pytest.mark.parametrize("status", [403, 429])
@@ -142,7 +142,7 @@ async def test_a_secondary_limit_is_waited_for_as_long_as_it_says(lab: Lab, stat
     error = await refused(lab)
     assert error.seconds == pytest.approx(90, abs=1)
     assert "too many concurrent requests, waiting until" in error.message
-    assert len(lab.seen) == 1
+    assert len(lab.requests) == 1
 
 
 @pytest.mark.parametrize(("status", "body", "page"), [(403, "<html>Slow down</html>", True), (429, SECONDARY, False)])
@@ -161,22 +161,22 @@ async def test_a_secondary_limit_that_names_no_time_is_waited_for_twice_as_long_
 
 
 async def test_a_missing_permission_is_named_and_is_no_limit(lab: Lab) -> None:
-    wanted = {"X-Accepted-GitHub-Permissions": "pull_requests=write", "X-RateLimit-Remaining": "4999"}
+    headers = {"X-Accepted-GitHub-Permissions": "pull_requests=write", "X-RateLimit-Remaining": "4999"}
     text = '{"message": "Resource not accessible by personal access token"}'
-    answer = web.Response(status=403, headers=wanted, text=text, content_type="application/json")
+    answer = web.Response(status=403, headers=headers, text=text, content_type="application/json")
     lab.answers["POST", "pulls"] = [answer]
     with pytest.raises(RefusedError, match="the token needs pull_requests=write"):
         await lab.forge.open(proposal(), lab.push())
-    assert [method for method, _ in lab.seen].count("POST") == 1
+    assert [method for method, _ in lab.requests].count("POST") == 1
     assert await lab.forge.list_recent(nothing) is not None
 
 
 async def test_a_token_that_was_renewed_meanwhile_is_read_again(lab: Lab) -> None:
     forge = GithubForge(lab.config, "ghp_expired", lab.state.clock.wall, again=lambda: TOKEN)
     assert await forge.find_open(BRANCH) is None
-    lab.seen.clear()
+    lab.requests.clear()
     assert await forge.find_open(BRANCH) is None
-    assert len(lab.seen) == 1
+    assert len(lab.requests) == 1
 
 
 @pytest.mark.parametrize(("days", "note"), [(3, "the token expires in 3 d"), (0, "the token expires today"), (8, "")])
@@ -190,8 +190,8 @@ async def test_a_token_that_expires_soon_is_said(lab: Lab, days: int, note: str)
 async def test_a_pull_request_whose_answer_got_lost_is_found_and_not_made_twice(lab: Lab) -> None:
     head = lab.push()
     lab.lost.add(("POST", "pulls"))
-    request, made, left = await lab.forge.open(proposal(), head)
-    assert (request.branch, made, left) == (BRANCH, True, "")
+    request, is_new, refusals = await lab.forge.open(proposal(), head)
+    assert (request.branch, is_new, refusals) == (BRANCH, True, "")
     assert [one.head for one in lab.state.pulls.values() if one.merged is None] == [BRANCH]
     assert lab.state.pulls[request.number].labels == ["promotion"]
 
@@ -203,8 +203,8 @@ async def test_where_nobody_can_tell_whether_it_was_made_nothing_is_made_again(l
     with pytest.raises(UnreachableError, match="sgm cannot check whether the pull request was opened") as caught:
         await lab.forge.open(proposal(), head)
     assert "finds it if it was" in caught.value.hint
-    again, made, _ = await lab.forge.open(proposal(), head)
-    assert (again.branch, made) == (BRANCH, False)
+    again, is_new, _ = await lab.forge.open(proposal(), head)
+    assert (again.branch, is_new) == (BRANCH, False)
 
 
 async def test_merging_waits_until_github_knows_whether_it_fits(lab: Lab) -> None:
@@ -233,30 +233,30 @@ class Limited:
     def __init__(self, *answers: SgmError | tuple[PullRequest, ...]) -> None:
         self._answers = list(answers)
 
-    async def list_recent(self, _proposes: ProposedChanges, _brought: MergedChanges) -> tuple[PullRequest, ...]:
-        found = self._answers.pop(0)
-        if isinstance(found, SgmError):
-            raise found
-        return found
+    async def list_recent(self, _proposes: ProposedChanges, _merged: MergedChanges) -> tuple[PullRequest, ...]:
+        answer = self._answers.pop(0)
+        if isinstance(answer, SgmError):
+            raise answer
+        return answer
 
 
 async def test_the_source_waits_as_long_as_github_says_and_tells_what_is_noted() -> None:
     forge = Limited(PausedError("GitHub: rate limit exceeded until 14:05", 600.0), ())
     source = PullRequestSource(forge, nothing, nothing, nothing, 20.0)
-    told: list[SourceUpdate] = []
+    updates: list[SourceUpdate] = []
 
     class EnoughError(Exception):
         pass
 
     def publish(observation: Any) -> None:
-        told.append(observation)
+        updates.append(observation)
         source.refresh()
-        if len(told) == 2:
+        if len(updates) == 2:
             raise EnoughError
 
     with pytest.raises(EnoughError):
         await source.run(publish)
-    lost, listed = told
+    lost, listed = updates
     assert isinstance(lost, SourceUnreachable)
     assert lost.reason == "GitHub: rate limit exceeded until 14:05"
     assert lost.retry_in is not None
@@ -267,13 +267,13 @@ async def test_the_source_waits_as_long_as_github_says_and_tells_what_is_noted()
 async def test_pull_requests_are_not_asked_for_before_what_they_propose_can_be_read() -> None:
     forge, cloned = Limited(()), asyncio.Event()
     source = PullRequestSource(forge, nothing, nothing, nothing, 20.0, cloned.wait)
-    told: asyncio.Queue[SourceUpdate] = asyncio.Queue()
-    following = asyncio.create_task(source.run(told.put_nowait))
+    updates: asyncio.Queue[SourceUpdate] = asyncio.Queue()
+    following = asyncio.create_task(source.run(updates.put_nowait))
     await asyncio.sleep(0)
-    assert told.empty()
+    assert updates.empty()
     cloned.set()
     async with asyncio.timeout(60):
-        assert await told.get() == PullRequestsListed(source.source, (), "the token expires today")
+        assert await updates.get() == PullRequestsListed(source.source, (), "the token expires today")
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
 

@@ -24,9 +24,9 @@ SHORT = Limits(silence=0.3, total=0.5, size=1 << 20)
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.setattr(client, "_LIMITS", SHORT)
     origin = origin_in(tmp_path)
-    found = config_of(origin, tmp_path)
+    config = config_of(origin, tmp_path)
     origin.close()
-    return found
+    return config
 
 
 def forge_at(config: Config, url: str) -> GithubForge:

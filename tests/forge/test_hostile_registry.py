@@ -38,18 +38,18 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_whether_an_image_is_there_is_unknown(answer: hostile.Answer, words: str) -> None:
     with hostile.serving(answer) as (url, _):
         host = url.removeprefix("http://")
-        said = await Registry(RegistryConfig(url=url, hosts=(host,))).has(f"{host}/acme/cart", "v1.0.0")
-    assert isinstance(said, str)
-    assert words in said
+        reason = await Registry(RegistryConfig(url=url, hosts=(host,))).has(f"{host}/acme/cart", "v1.0.0")
+    assert isinstance(reason, str)
+    assert words in reason
 
 
 async def test_an_answer_in_pieces_is_read_whole() -> None:
     body = b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}'
 
-    def pieces(connection: socket.socket, asked: bytes) -> None:
+    def pieces(connection: socket.socket, request: bytes) -> None:
         head = f"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        if asked.startswith(b"HEAD "):
-            hostile.whole(b"", "404 Not Found")(connection, asked)
+        if request.startswith(b"HEAD "):
+            hostile.whole(b"", "404 Not Found")(connection, request)
             return
         connection.sendall(head.encode() + body[:5])
         for at in range(5, len(body)):

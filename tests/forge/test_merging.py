@@ -27,12 +27,12 @@ async def ready(lab: Lab) -> tuple[int, str]:
     head = lab.push()
     request, _, _ = await lab.forge.open(proposal(), head)
     lab.pass_time(600)
-    lab.seen.clear()
+    lab.requests.clear()
     return request.number, head
 
 
 def sent(lab: Lab) -> list[tuple[str, str]]:
-    return [(method, path.rpartition("/")[2]) for method, path in lab.seen if method != "GET"]
+    return [(method, path.rpartition("/")[2]) for method, path in lab.requests if method != "GET"]
 
 
 async def test_a_commit_pushed_while_it_is_merged_is_not_merged(lab: Lab) -> None:
@@ -69,8 +69,8 @@ async def test_a_base_that_moved_meanwhile_is_tried_once_more(lab: Lab, status: 
     lab.answers["PUT", "merge"] = [(status, BASE_MOVED)]
     assert "is merged" in await lab.forge.merge(number, head)
     assert lab.origin.read(lab.origin.head(), DEV) == NEW
-    first, second = (at for at, (method, _) in enumerate(lab.seen) if method == "PUT")
-    assert [path.rpartition("/")[2] for _, path in lab.seen[first + 1 : second]] == [str(number)]
+    first, second = (at for at, (method, _) in enumerate(lab.requests) if method == "PUT")
+    assert [path.rpartition("/")[2] for _, path in lab.requests[first + 1 : second]] == [str(number)]
 
 
 async def test_a_base_that_goes_on_moving_is_told_as_refusal(lab: Lab) -> None:
@@ -194,7 +194,7 @@ async def test_auto_merge_whose_answer_got_lost_is_read(lab: Lab) -> None:
     assert lab.state.pulls[request.number].auto_merge is not None
     lab.unreadable.add(("POST", "graphql"))
     assert "auto-merge is off" in await lab.forge.disable_auto_merge(request.number)
-    assert [path.rpartition("/")[2] for _, path in lab.seen].count("graphql") == 2
+    assert [path.rpartition("/")[2] for _, path in lab.requests].count("graphql") == 2
 
 
 async def test_a_mutation_whose_answer_says_nothing_is_not_done(lab: Lab) -> None:

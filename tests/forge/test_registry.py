@@ -56,18 +56,18 @@ class Moody:
     body: object = field(default_factory=lambda: {"errors": [{"code": "MANIFEST_UNKNOWN"}]})
     challenge: str = ""
     token: object = field(default_factory=lambda: {"token": "abc"})
-    wanted: str = ""
+    authorization: str = ""
     slow: bool = False
-    seen: list[tuple[str, str, str]] = field(default_factory=list)
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "")
-        self.seen.append((request.method, request.path_qs, given))
+        header = request.headers.get("Authorization", "")
+        self.requests.append((request.method, request.path_qs, header))
         if self.slow:
             await asyncio.Event().wait()
         if request.path == "/v2/token":
             return web.json_response(self.token)
-        if self.wanted and given != self.wanted:
+        if self.authorization and header != self.authorization:
             return web.json_response({}, status=401, headers={"WWW-Authenticate": self.challenge})
         if self.status in {301, 307}:
             return web.Response(status=self.status, headers={"Location": "http://127.0.0.1:9/"})
@@ -90,14 +90,14 @@ async def moody() -> AsyncIterator[Moody]:
 async def test_the_digest_is_asked_for_where_a_version_carries_one(moody: Moody) -> None:
     digest = "sha256:" + "a" * 64
     assert await moody.registry().has(IMAGE, f"v1@{digest}") is True
-    assert moody.seen == [("HEAD", f"/v2/acme/cart/manifests/{digest}", "")]
+    assert moody.requests == [("HEAD", f"/v2/acme/cart/manifests/{digest}", "")]
 
 
 async def test_what_is_there_is_asked_for_once_and_what_is_missing_every_time(moody: Moody) -> None:
     registry = moody.registry()
     assert await registry.has(IMAGE, "v1") is True
     assert await registry.has(IMAGE, "v1") is True
-    assert len(moody.seen) == 1
+    assert len(moody.requests) == 1
     moody.status = 404
     assert await registry.has(IMAGE, "v2") is False
     moody.status = 200
@@ -118,9 +118,9 @@ async def test_what_is_there_is_asked_for_once_and_what_is_missing_every_time(mo
 async def test_what_is_no_answer_is_told_and_never_means_missing(moody: Moody, status: int, says: str) -> None:
     moody.status = status
     moody.challenge = ""
-    found = await moody.registry().has(IMAGE, "v1")
-    assert isinstance(found, str)
-    assert says in found or (status == 401 and "unsupported authentication scheme" in found)
+    result = await moody.registry().has(IMAGE, "v1")
+    assert isinstance(result, str)
+    assert says in result or (status == 401 and "unsupported authentication scheme" in result)
 
 
 async def test_a_web_server_that_is_no_registry_does_not_make_an_image_missing(moody: Moody) -> None:
@@ -130,17 +130,17 @@ async def test_a_web_server_that_is_no_registry_does_not_make_an_image_missing(m
 
 async def test_a_token_is_fetched_where_one_is_asked_for(moody: Moody, tmp_path: Path) -> None:
     moody.challenge = f'Bearer realm="{moody.url}/v2/token",service="acme",scope="ignored"'
-    moody.wanted = "Bearer abc"
+    moody.authorization = "Bearer abc"
     assert await moody.registry().has(IMAGE, "v1") is True
-    assert moody.seen[1] == ("GET", "/v2/token?scope=repository:acme/cart:pull&service=acme", "")
+    assert moody.requests[1] == ("GET", "/v2/token?scope=repository:acme/cart:pull&service=acme", "")
     secret = tmp_path / "token"
     secret.write_text("mia:s3cret\n")
     assert await moody.registry(secret).has(IMAGE, "v1") is True
-    assert moody.seen[4][2] == "Basic " + base64.b64encode(b"mia:s3cret").decode()
+    assert moody.requests[4][2] == "Basic " + base64.b64encode(b"mia:s3cret").decode()
 
 
 async def test_a_registry_that_names_no_token_service_gets_the_token_itself(moody: Moody, tmp_path: Path) -> None:
-    moody.challenge, moody.wanted = 'Bearer realm="acme"', "Bearer s3cret"
+    moody.challenge, moody.authorization = 'Bearer realm="acme"', "Bearer s3cret"
     assert "unsupported authentication scheme" in str(await moody.registry().has(IMAGE, "v1"))
     secret = tmp_path / "token"
     secret.write_text("s3cret\n")
@@ -155,10 +155,10 @@ async def test_a_secret_goes_to_the_registrys_own_origin_and_nowhere_else(moody:
     application.router.add_route("*", "/{path:.*}", other.answer)
     async with mounted("/v2", application) as url:
         moody.challenge = f'Bearer realm="{url}/v2/token"'
-        moody.wanted = "Bearer abc"
+        moody.authorization = "Bearer abc"
         assert await moody.registry(secret).has(IMAGE, "v1") is True
-    assert [given for _, _, given in other.seen] == [""]
-    assert all("Basic" not in given for _, _, given in moody.seen)
+    assert [header for _, _, header in other.requests] == [""]
+    assert all("Basic" not in header for _, _, header in moody.requests)
 
 
 @pytest.mark.parametrize(
@@ -172,13 +172,13 @@ async def test_a_secret_goes_to_the_registrys_own_origin_and_nowhere_else(moody:
     ],
 )
 async def test_a_challenge_that_makes_no_sense_is_no_answer(moody: Moody, challenge: str) -> None:
-    moody.challenge, moody.wanted = challenge, "Bearer abc"
+    moody.challenge, moody.authorization = challenge, "Bearer abc"
     assert isinstance(await moody.registry().has(IMAGE, "v1"), str)
 
 
 @pytest.mark.parametrize("token", [{}, [], {"token": 3}, {"token": "a\r\nX: y"}, {"token": "\u00fc"}])
 async def test_a_token_that_is_none_is_no_answer(moody: Moody, token: object) -> None:
-    moody.challenge, moody.wanted = f'Bearer realm="{moody.url}/v2/token"', "Bearer abc"
+    moody.challenge, moody.authorization = f'Bearer realm="{moody.url}/v2/token"', "Bearer abc"
     moody.token = token
     assert "gives no token" in str(await moody.registry().has(IMAGE, "v1"))
 
@@ -186,13 +186,13 @@ async def test_a_token_that_is_none_is_no_answer(moody: Moody, token: object) ->
 async def test_a_registry_that_is_silent_or_gone_is_told_as_such(
     moody: Moody, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    said = await Registry(RegistryConfig("http://127.0.0.1:9", ("ghcr.io",))).has(IMAGE, "v1")
-    assert said == "the registry 127.0.0.1:9 request failed: Connection refused"
+    reason = await Registry(RegistryConfig("http://127.0.0.1:9", ("ghcr.io",))).has(IMAGE, "v1")
+    assert reason == "the registry 127.0.0.1:9 request failed: Connection refused"
     monkeypatch.setattr(registry_module, "_DEADLINE", 0.2)
     moody.slow = True
     assert "did not answer within" in str(await moody.registry().has(IMAGE, "v1"))
     moody.slow = False
-    moody.challenge, moody.wanted = f'Bearer realm="{moody.url}/v2/token"', "Bearer abc"
+    moody.challenge, moody.authorization = f'Bearer realm="{moody.url}/v2/token"', "Bearer abc"
     assert "token_file" in str(await moody.registry(tmp_path / "none").has(IMAGE, "v1"))
 
 
@@ -209,7 +209,7 @@ async def test_the_tags_of_an_image_are_listed_or_it_says_why_not(sandbox: Regis
     assert "v2.8.1" in tags
     assert "does not list" in str(await sandbox.tags("ghcr.io/acme/nobody"))
     moody.body = {"tags": ["v1", 3, "../x", "v2"]}
-    asked = Registry(RegistryConfig(moody.url, ("ghcr.io",)))
-    assert await asked.tags(IMAGE) == ("v1", "v2")
+    registry = Registry(RegistryConfig(moody.url, ("ghcr.io",)))
+    assert await registry.tags(IMAGE) == ("v1", "v2")
     moody.status = 500
-    assert "does not list" in str(await asked.tags(IMAGE))
+    assert "does not list" in str(await registry.tags(IMAGE))

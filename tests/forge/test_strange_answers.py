@@ -20,14 +20,14 @@ HTML = "<!DOCTYPE html><html><body>Sign in to continue</body></html>"
 
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
-    async with _lab(tmp_path) as made:
-        yield made
+    async with _lab(tmp_path) as lab_here:
+        yield lab_here
 
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with _desk(tmp_path) as made:
-        yield made
+    async with _desk(tmp_path) as desk_here:
+        yield desk_here
 
 
 def cut(document: Any) -> str:
@@ -109,7 +109,7 @@ async def answer_of(lab: Lab, last: str, number: int, head: str) -> Any:
 
 def strange(lab: Lab, last: str, text: str) -> None:
     lab.answers["GET", last] = [web.Response(text=text, content_type="application/json") for _ in range(20)]
-    lab.seen.clear()
+    lab.requests.clear()
 
 
 @pytest.mark.parametrize("name", READS)
@@ -129,7 +129,7 @@ async def test_what_cannot_be_read_is_refused_and_nothing_is_written(lab: Lab, n
             await operation(lab, number, head)
         assert refused.value.exit_code == 3
         assert "GitHub's answer to /" in refused.value.message, kind
-        assert {method for method, _ in lab.seen} == {"GET"}, kind
+        assert {method for method, _ in lab.requests} == {"GET"}, kind
         assert lab.state.pulls[number].state == "open", kind
         assert BRANCH in lab.origin.heads(), kind
 
@@ -154,7 +154,7 @@ async def test_no_second_pull_request_is_opened(desk: Desk) -> None:
         strange(desk.lab, "pulls", write([{"number": 1}]))
         last = [one async for one in desk.promoter.submit(preview, lambda: desk.snapshot)][-1]
         assert last.step == "failed", kind
-        assert {method for method, _ in desk.lab.seen} == {"GET"}, kind
+        assert {method for method, _ in desk.lab.requests} == {"GET"}, kind
         assert not any(one.startswith("sgm/") for one in desk.lab.origin.heads()), kind
 
 
@@ -179,7 +179,7 @@ async def test_a_page_that_links_another_is_not_the_last_though_it_is_not_full(l
     pages = {1: json.dumps(documents[:30]), 2: json.dumps(documents[30:])}
     listed(lab, pages, {1: '<http://elsewhere.example/pulls?page=2>; rel="next"'})
     assert len(await lab.forge.list_open()) == 40
-    assert all(path.endswith("/repos/acme/gitops/pulls") for _, path in lab.seen[-2:])
+    assert all(path.endswith("/repos/acme/gitops/pulls") for _, path in lab.requests[-2:])
 
 
 async def test_a_full_page_without_a_link_is_followed_by_the_next(lab: Lab) -> None:
@@ -195,7 +195,7 @@ async def test_pages_that_repeat_themselves_are_no_list(lab: Lab, count: int) ->
     listed(lab, dict.fromkeys(range(1, 60), page), dict.fromkeys(range(1, 60), link))
     with pytest.raises(UnreachableError, match="every page of a list with the same rows"):
         await lab.forge.list_open()
-    assert [path.rpartition("/")[2] for _, path in lab.seen[-2:]] == ["pulls", "pulls"]
+    assert [path.rpartition("/")[2] for _, path in lab.requests[-2:]] == ["pulls", "pulls"]
 
 
 async def test_a_second_page_that_cannot_be_read_leaves_no_half_of_a_list(lab: Lab) -> None:
@@ -229,6 +229,6 @@ async def test_another_success_than_200_is_no_answer_to_a_read(lab: Lab, status:
 async def test_an_unreadable_answer_to_a_write_is_looked_up_and_not_sent_again(lab: Lab) -> None:
     head = lab.push(path=STAGING)
     lab.unreadable.add(("POST", "pulls"))
-    request, made, _ = await lab.forge.open(proposal(), head)
-    assert (request.branch, made) == (BRANCH, True)
-    assert [method for method, path in lab.seen if path.endswith("/pulls")].count("POST") == 1
+    request, is_new, _ = await lab.forge.open(proposal(), head)
+    assert (request.branch, is_new) == (BRANCH, True)
+    assert [method for method, path in lab.requests if path.endswith("/pulls")].count("POST") == 1

@@ -62,9 +62,9 @@ def test_an_answer_that_breaks_off() -> None:
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        said = why(f"http://127.0.0.1:{server.getsockname()[1]}/")
+        reason = why(f"http://127.0.0.1:{server.getsockname()[1]}/")
         thread.join()
-    assert said in {"closed the connection without an answer", "cannot be reached: connection reset by peer"}
+    assert reason in {"closed the connection without an answer", "cannot be reached: connection reset by peer"}
 
 
 def test_a_certificate_nobody_vouches_for() -> None:

@@ -19,8 +19,8 @@ WHY = "GH_TOKEN is not sent to ghe.acme.test: name it in GH_HOST"
 
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
-    async with _lab(tmp_path) as made:
-        yield made
+    async with _lab(tmp_path) as lab_here:
+        yield lab_here
 
 
 def forge_of(lab: Lab, environ: dict[str, str], token: str = "") -> GithubForge:

@@ -82,7 +82,7 @@ async def test_who_we_are_is_asked_once(lab: Lab) -> None:
     for _ in range(3):
         await lab.forge.list_open()
         await lab.forge.list_recent(nothing)
-    assert [path.rpartition("/")[2] for _, path in lab.seen].count("user") == 1
+    assert [path.rpartition("/")[2] for _, path in lab.requests].count("user") == 1
 
 
 async def test_closing_a_pull_request_of_somebody_else_leaves_a_branch_that_is_called_like_ours(lab: Lab) -> None:
@@ -112,9 +112,9 @@ async def test_a_branch_that_was_merged_is_left_to_github(lab: Lab) -> None:
     request, _, _ = await lab.forge.open(proposal(), head)
     lab.pass_time(600)
     await lab.forge.merge(request.number, head)
-    lab.seen.clear()
+    lab.requests.clear()
     assert await lab.forge.close(request.number) == f"#{request.number} is already merged"
-    assert {method for method, _ in lab.seen} == {"GET"}
+    assert {method for method, _ in lab.requests} == {"GET"}
 
 
 async def test_another_token_is_asked_anew_who_it_is(lab: Lab) -> None:

@@ -40,7 +40,7 @@ class Moment:
 
     at: float
     application: Application
-    wanted: str
+    revision_in_git: str
     """The revision git has at that time."""
     cell: Cell
 
@@ -55,25 +55,25 @@ def applications(recording: Path) -> Iterator[tuple[float, str, str, bytes]]:
 
 def revisions(recording: Path) -> list[str]:
     """Every commit Argo CD compared with, in the order it first did."""
-    found: dict[str, None] = {}
+    entries: dict[str, None] = {}
     for _, _, _, raw in applications(recording):
         status: dict[str, Any] = json.loads(raw).get("status") or {}
         revision = (status.get("sync") or {}).get("revision", "")
         if len(revision) == 40:
-            found.setdefault(revision)
-    return list(found)
+            entries.setdefault(revision)
+    return list(entries)
 
 
 def committed(recording: Path, name: str) -> list[tuple[float, str]]:
     """When commits that touch an Application's service were made, and how their ids begin."""
     actions = json.loads(recording.with_name(f"{recording.stem}.actions.json").read_text(encoding="utf-8"))
     service = name.rpartition("-")[2]
-    found = []
+    entries = []
     for action in actions:
         words = action["did"].split()
         if words[0] == "commit" and f"({service})" in action["did"]:
-            found.append((action["t"], words[1]))
-    return found
+            entries.append((action["t"], words[1]))
+    return entries
 
 
 def played(recording: Path) -> Iterator[Moment]:
@@ -83,21 +83,21 @@ def played(recording: Path) -> Iterator[Moment]:
         if kind == "DELETED":
             cells.pop(name, None)
             continue
-        seen = to_application(read_object(raw, ApplicationWire))
-        wanted = [commit for moment, commit in committed(recording, name) if moment <= at + 0.05]
-        position = next((index for one, index in positions.items() if wanted and one.startswith(wanted[-1][:7])), 0)
+        application = to_application(read_object(raw, ApplicationWire))
+        commits = [commit for moment, commit in committed(recording, name) if moment <= at + 0.05]
+        position = next((index for one, index in positions.items() if commits and one.startswith(commits[-1][:7])), 0)
         desired = Desired("values.yaml", "image.tag", Version("v1"), position=position, committed_at=START)
         state = DesiredState("", "main", {}, positions)
         facts = CellFacts(
             CellKey(ServiceName(name), StageName("prod"), ClusterName("c")),
             desired=desired,
-            synced=state.contains(seen.revision, desired),
-            deployed=state.contains(seen.deployed_revision, desired),
-            application=seen,
+            synced=state.contains(application.revision, desired),
+            deployed=state.contains(application.deployed_revision, desired),
+            application=application,
         )
         cell = join(facts, cells.get(name), START + timedelta(seconds=at))
         cells[name] = cell
-        yield Moment(at, seen, wanted[-1] if wanted else "", cell)
+        yield Moment(at, application, commits[-1] if commits else "", cell)
 
 
 def recordings() -> list[Path]:
@@ -108,12 +108,12 @@ def recordings() -> list[Path]:
 @pytest.mark.parametrize("recording", recordings(), ids=lambda path: path.stem)
 def test_settled_is_said_only_of_what_is_synced_and_well(recording: Path) -> None:
     for moment in played(recording):
-        seen = moment.application
+        application = moment.application
         if moment.cell.journey is Journey.SETTLED:
-            assert seen.sync == "Synced", f"at {moment.at}: {seen}"
-            assert seen.health in {"Healthy", "Suspended"}, f"at {moment.at}: {seen}"
-            assert not [one for one in seen.conditions if one.type in {"ComparisonError", "InvalidSpecError"}]
-            assert not seen.is_operating, f"at {moment.at}: {seen}"
+            assert application.sync == "Synced", f"at {moment.at}: {application}"
+            assert application.health in {"Healthy", "Suspended"}, f"at {moment.at}: {application}"
+            assert not [one for one in application.conditions if one.type in {"ComparisonError", "InvalidSpecError"}]
+            assert not application.is_operating, f"at {moment.at}: {application}"
             assert moment.cell.facts.synced is not False
 
 

@@ -16,10 +16,10 @@ OTHER = "7a2b82400000000000000000000000000000cafe"
 
 
 def test_the_revision_of_several_sources_is_the_commit_and_not_the_charts_version() -> None:
-    seen = to_application(read_object(RECORDED.read_bytes(), ApplicationWire))
-    assert (seen.revision, seen.deployed_revision) == (COMMIT, COMMIT)
-    assert seen.operation is not None
-    assert seen.operation.revision == COMMIT
+    application = to_application(read_object(RECORDED.read_bytes(), ApplicationWire))
+    assert (application.revision, application.deployed_revision) == (COMMIT, COMMIT)
+    assert application.operation is not None
+    assert application.operation.revision == COMMIT
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -30,23 +30,23 @@ def test_of_two_repositories_the_gitops_one_counts(order: int) -> None:
     document["spec"]["sources"] = sources[::order]
     document["status"]["sync"]["revisions"] = [OTHER, COMMIT][::order]
     wire = read_object(json.dumps(document).encode(), ApplicationWire)
-    seen = to_application(wire, lambda url: url.endswith("gitops"))
-    assert (seen.revision, seen.follows) == (COMMIT, "release-7")
+    application = to_application(wire, lambda url: url.endswith("gitops"))
+    assert (application.revision, application.follows) == (COMMIT, "release-7")
 
 
 def test_what_the_hydrator_made_counts_as_the_commit_it_was_made_of() -> None:
-    written, made, older = "a" * 40, "b" * 40, "c" * 40
+    written, hydrated, older = "a" * 40, "b" * 40, "c" * 40
     status = {
-        "sync": {"status": "Synced", "revision": made},
-        "history": [{"revision": older}, {"revision": made}],
-        "sourceHydrator": {"lastSuccessfulOperation": {"drySHA": written, "hydratedSHA": made}},
+        "sync": {"status": "Synced", "revision": hydrated},
+        "history": [{"revision": older}, {"revision": hydrated}],
+        "sourceHydrator": {"lastSuccessfulOperation": {"drySHA": written, "hydratedSHA": hydrated}},
     }
     document = {"metadata": {"name": "a"}, "status": status}
-    seen = to_application(read_object(json.dumps(document).encode(), ApplicationWire))
-    assert (seen.revision, seen.deployed_revision) == (written, written)
+    application = to_application(read_object(json.dumps(document).encode(), ApplicationWire))
+    assert (application.revision, application.deployed_revision) == (written, written)
     status["history"] = [{"revision": older}]
-    seen = to_application(read_object(json.dumps(document).encode(), ApplicationWire))
-    assert seen.deployed_revision == older
+    application = to_application(read_object(json.dumps(document).encode(), ApplicationWire))
+    assert application.deployed_revision == older
 
 
 OURS = "https://git.example.com/acme/gitops"
@@ -93,10 +93,10 @@ def test_of_several_sources_the_one_the_values_are_read_from_counts(sources: lis
             "operationState": {"phase": "Succeeded", "syncResult": {"revisions": revisions, "sources": sources}},
         },
     }
-    seen = to_application(read_object(json.dumps(document).encode(), ApplicationWire), lambda url: url == OURS)
-    assert (seen.follows, seen.revision, seen.deployed_revision) == ("main", COMMIT, COMMIT)
-    assert seen.operation is not None
-    assert seen.operation.revision == COMMIT
+    application = to_application(read_object(json.dumps(document).encode(), ApplicationWire), lambda url: url == OURS)
+    assert (application.follows, application.revision, application.deployed_revision) == ("main", COMMIT, COMMIT)
+    assert application.operation is not None
+    assert application.operation.revision == COMMIT
 
 
 def with_resources(resources: object, sync: str = "OutOfSync") -> bytes:
@@ -134,8 +134,8 @@ def with_resources(resources: object, sync: str = "OutOfSync") -> bytes:
 def test_which_resources_differ_is_read_and_bounded(
     resources: object, sync: str, count: int, names: tuple[str, ...] | None
 ) -> None:
-    seen = to_application(read_object(with_resources(resources, sync), ApplicationWire))
-    assert seen.differing_count == count
-    assert len(seen.differing) <= 20
-    assert names is None or seen.differing == names
-    assert not any("\x1b" in name for name in seen.differing)
+    application = to_application(read_object(with_resources(resources, sync), ApplicationWire))
+    assert application.differing_count == count
+    assert len(application.differing) <= 20
+    assert names is None or application.differing == names
+    assert not any("\x1b" in name for name in application.differing)

@@ -54,7 +54,7 @@ async def serving(server: Prometheus) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def asked(server: Prometheus, hours: float = 1.0, **queries: str) -> Samples | str:
+async def fetch_samples(server: Prometheus, hours: float = 1.0, **queries: str) -> Samples | str:
     async with serving(server) as url:
         history = HealthHistory(config_of(url, **queries))
         return await history.samples(CHECKOUT, UNTIL - timedelta(hours=hours), UNTIL)
@@ -63,20 +63,20 @@ async def asked(server: Prometheus, hours: float = 1.0, **queries: str) -> Sampl
 async def test_one_range_query_tells_when_the_rollout_was_healthy_when_not_and_when_nobody_looked() -> None:
     server, end = Server(), UNTIL.timestamp()
     server.series = [[[end - 60, "1"], [end - 30, "0"], [end, "NaN"]]]
-    found = await asked(server)
-    assert isinstance(found, Samples)
-    assert (found.step, len(found.values)) == (30.0, 121)
-    assert found.values[-4:] == (None, True, False, None)
-    assert len(server.asked) == 1
-    query = server.asked[0].query["query"]
+    samples = await fetch_samples(server)
+    assert isinstance(samples, Samples)
+    assert (samples.step, len(samples.values)) == (30.0, 121)
+    assert samples.values[-4:] == (None, True, False, None)
+    assert len(server.requests) == 1
+    query = server.requests[0].query["query"]
     assert 'namespace="app-checkout",name="checkout",phase="Completed"' in query
     assert "or 0 * max(" in query
 
 
 async def test_a_long_past_is_asked_for_in_fewer_points_than_prometheus_refuses() -> None:
     server = Server()
-    await asked(server, hours=24 * 365)
-    request = server.asked[0].query
+    await fetch_samples(server, hours=24 * 365)
+    request = server.requests[0].query
     span, step = float(request["end"]) - float(request["start"]), float(request["step"])
     assert span / step < 11_000
     assert span <= 91 * 86400
@@ -85,8 +85,8 @@ async def test_a_long_past_is_asked_for_in_fewer_points_than_prometheus_refuses(
 
 async def test_the_teams_own_query_is_asked_with_the_names_of_the_cell() -> None:
     server = Server()
-    await asked(server, healthy='up{ns="{namespace}",app="{service}",of="{cluster}",ro="{rollout}"}')
-    assert server.asked[0].query["query"] == 'up{ns="app-checkout",app="checkout",of="prod-eu1",ro="checkout"}'
+    await fetch_samples(server, healthy='up{ns="{namespace}",app="{service}",of="{cluster}",ro="{rollout}"}')
+    assert server.requests[0].query["query"] == 'up{ns="app-checkout",app="checkout",of="prod-eu1",ro="checkout"}'
 
 
 async def test_a_service_with_a_name_that_is_no_name_stays_inside_of_its_quotes() -> None:
@@ -95,25 +95,25 @@ async def test_a_service_with_a_name_that_is_no_name_stays_inside_of_its_quotes(
         history = HealthHistory(config_of(url, healthy='up{app="{service}"}'))
         odd = replace(CHECKOUT, service=ServiceName('a"} or vector(1) #\\'))
         await history.samples(odd, UNTIL, UNTIL)
-    assert server.asked[0].query["query"] == 'up{app="a\\"} or vector(1) #\\\\"}'
+    assert server.requests[0].query["query"] == 'up{app="a\\"} or vector(1) #\\\\"}'
 
 
 async def test_several_series_are_ambiguous_and_none_at_all_is_no_measurement() -> None:
     server = Server()
     server.series = [[], []]
-    assert await asked(server) == "prometheus.queries.healthy yields 2 series, not one"
+    assert await fetch_samples(server) == "prometheus.queries.healthy yields 2 series, not one"
     server.series = []
-    found = await asked(server)
-    assert isinstance(found, Samples)
-    assert set(found.values) == {None}
+    samples = await fetch_samples(server)
+    assert isinstance(samples, Samples)
+    assert set(samples.values) == {None}
 
 
 async def test_a_prometheus_that_refuses_or_talks_nonsense_is_a_reason_and_no_error() -> None:
     server = Server()
     server.instead[RANGE] = always('{"status": "error", "error": "too many points"}', 400)
-    assert "too many points" in str(await asked(server))
+    assert "too many points" in str(await fetch_samples(server))
     server.instead[RANGE] = always('{"status": "success", "data": {"result": [{"values": [1]}]}}')
-    assert "cannot be read" in str(await asked(server))
+    assert "cannot be read" in str(await fetch_samples(server))
 
 
 async def test_a_silent_prometheus_is_not_asked_again_for_every_cell_of_its_cluster() -> None:
@@ -123,9 +123,9 @@ async def test_a_silent_prometheus_is_not_asked_again_for_every_cell_of_its_clus
         history = HealthHistory(config_of(url))
         first = await history.samples(CHECKOUT, UNTIL, UNTIL)
         assert await history.samples(CHECKOUT, UNTIL, UNTIL) == first
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 async def test_a_cluster_without_prometheus_says_so() -> None:
-    found = await HealthHistory(config_of("")).samples(CHECKOUT, UNTIL, UNTIL)
-    assert found == "no prometheus is configured for prod-eu1"
+    samples = await HealthHistory(config_of("")).samples(CHECKOUT, UNTIL, UNTIL)
+    assert samples == "no prometheus is configured for prod-eu1"

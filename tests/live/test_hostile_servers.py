@@ -94,7 +94,7 @@ def test_no_credential_follows_a_redirect_to_another_server(tmp_path: Path) -> N
 
 @pytest.fixture
 def connect(tmp_path: Path) -> Callable[[str], ClusterConnection]:
-    def made(url: str) -> ClusterConnection:
+    def make(url: str) -> ClusterConnection:
         file = tmp_path / "kubeconfig"
         file.write_text(
             json.dumps({
@@ -106,7 +106,7 @@ def connect(tmp_path: Path) -> Callable[[str], ClusterConnection]:
         )  # fmt: skip
         return ClusterConnection("one", file, Pace(connect=0.5, unary=0.5))
 
-    return made
+    return make
 
 
 @pytest.fixture

@@ -47,10 +47,10 @@ class Prometheus:
         self.alerts: list[dict[str, Any]] = []
         self.instead: dict[str, Answer] = {}
         """Path → what is answered instead."""
-        self.asked: list[web.Request] = []
+        self.requests: list[web.Request] = []
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request)
+        self.requests.append(request)
         if request.path in self.instead:
             return await self.instead[request.path](request)
         if request.path == "/api/v1/alerts":
@@ -113,9 +113,9 @@ class Looked:
             if isinstance(one, kind) and of in {"", one.source.kind}:
                 return self.waiting.pop(index)
         async with asyncio.timeout(60):
-            while not (isinstance(found := await self.queue.get(), kind) and of in {"", found.source.kind}):
-                self.waiting.append(found)
-        return found
+            while not (isinstance(update := await self.queue.get(), kind) and of in {"", update.source.kind}):
+                self.waiting.append(update)
+        return update
 
     async def lost(self, kind: str) -> str:
         reason: str = (await self.next(SourceUnreachable, kind)).reason
@@ -133,10 +133,10 @@ async def test_every_metric_comes_with_one_query_and_belongs_to_its_cell() -> No
     async with looking(prometheus) as looked:
         metrics = (await looked.next(MetricsListed)).metrics
     assert set(metrics) == {CHECKOUT}
-    found = metrics[CHECKOUT]
-    assert (found.requests_per_second, found.error_ratio, found.latency_p99_seconds) == (12.5, None, 0.25)
-    assert (found.trend[0], found.trend[8], found.trend[16]) == (1.0, None, 3.0)
-    assert [request.path for request in prometheus.asked].count("/api/v1/query") == 3
+    update = metrics[CHECKOUT]
+    assert (update.requests_per_second, update.error_ratio, update.latency_p99_seconds) == (12.5, None, 0.25)
+    assert (update.trend[0], update.trend[8], update.trend[16]) == (1.0, None, 3.0)
+    assert [request.path for request in prometheus.requests].count("/api/v1/query") == 3
 
 
 async def test_several_series_for_one_cell_are_no_data_rather_than_the_first() -> None:
@@ -161,8 +161,8 @@ async def test_a_ratio_that_can_be_none_is_not_known_and_logged_once(
         looked.source.refresh()
         metrics = (await looked.next(MetricsListed)).metrics
     assert (metrics[CHECKOUT].requests_per_second, metrics[CHECKOUT].error_ratio) == (12.5, None)
-    (said,) = [one.getMessage() for one in caplog.records if one.name == "sgm.metrics"]
-    assert f"error_ratio of {CHECKOUT} is not known: Prometheus says {text}" in said
+    (warning,) = [one.getMessage() for one in caplog.records if one.name == "sgm.metrics"]
+    assert f"error_ratio of {CHECKOUT} is not known: Prometheus says {text}" in warning
 
 
 async def test_a_ratio_a_rounding_beyond_its_range_is_the_end_of_the_range() -> None:
@@ -213,7 +213,7 @@ async def test_alerts_know_their_service_and_the_ones_that_always_fire_are_left_
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "expected"),
     [
         (always(json.dumps({"status": "error", "error": PARSE_ERROR}), 400), PARSE_ERROR),
         (always("<html>sign in</html>", content_type="text/html"), "the server is not Prometheus"),
@@ -223,13 +223,13 @@ async def test_alerts_know_their_service_and_the_ones_that_always_fire_are_left_
     ],
 )  # fmt: skip
 async def test_a_bad_answer_is_lost_with_the_metric_and_the_reason_in_the_servers_words(
-    answer: Answer, said: str
+    answer: Answer, expected: str
 ) -> None:
     prometheus = Prometheus()
     prometheus.instead["/api/v1/query"] = answer
     async with looking(prometheus) as looked:
         reason = await looked.lost("metrics")
-    assert said in reason
+    assert expected in reason
     assert "requests_per_second" in reason
 
 
@@ -251,7 +251,7 @@ async def test_an_error_is_not_asked_again_by_itself() -> None:
     async with looking(prometheus) as looked:
         await looked.lost("metrics")
         await looked.next(AlertsListed)
-    assert sorted(request.path for request in prometheus.asked) == ["/api/v1/alerts", "/api/v1/query"]
+    assert sorted(request.path for request in prometheus.requests) == ["/api/v1/alerts", "/api/v1/query"]
 
 
 async def test_a_refused_connection_is_lost_with_its_reason_and_refresh_looks_at_once() -> None:
@@ -261,24 +261,24 @@ async def test_a_refused_connection_is_lost_with_its_reason_and_refresh_looks_at
         looked.source.refresh()
         await looked.next(MetricsListed)
     source = MetricsSource("http://127.0.0.1:1", "prod-eu1", MetricsConfig(), Naming(CONFIG))
-    gone = Looked(source)
-    task = asyncio.create_task(source.run(gone.queue.put_nowait))
-    assert "cannot be reached: Connection refused" in await gone.lost("metrics")
+    unreachable = Looked(source)
+    task = asyncio.create_task(source.run(unreachable.queue.put_nowait))
+    assert "cannot be reached: Connection refused" in await unreachable.lost("metrics")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_what_moves_is_looked_at_again_after_one_interval() -> None:
-    asked: list[None] = []
+    calls: list[None] = []
 
     def moves() -> bool:
-        asked.append(None)
+        calls.append(None)
         return True
 
     async with looking(Prometheus(), MetricsConfig(interval_seconds=0.01), moves) as looked:
         for _ in range(3):
             await looked.next(MetricsListed)
-            passed = len(asked)
+            passed = len(calls)
     assert passed == 2
 
 
@@ -297,8 +297,8 @@ async def test_the_credential_goes_to_the_server_and_to_no_other(tmp_path: Any) 
         prometheus.instead["/api/v1/alerts"] = redirect
         async with looking(prometheus, config) as looked:
             await looked.lost("alerts")
-    assert {request.headers.get("Authorization") for request in prometheus.asked} == {"Bearer an-open-secret"}
-    assert {request.headers.get("Authorization") for request in other.asked} == {None}
+    assert {request.headers.get("Authorization") for request in prometheus.requests} == {"Bearer an-open-secret"}
+    assert {request.headers.get("Authorization") for request in other.requests} == {None}
 
 
 async def test_a_look_that_never_ends_is_given_up_and_not_asked_twice() -> None:
@@ -325,8 +325,8 @@ async def test_credentials_and_headers_go_with_every_query_and_only_to_hosts_tha
         prometheus = Prometheus()
         async with looking(prometheus, replace(config, credential_hosts=hosts)) as looked:
             await looked.next(AlertsListed)
-        assert prometheus.asked
-        for request in prometheus.asked:
+        assert prometheus.requests
+        for request in prometheus.requests:
             assert request.headers["X-Scope-OrgID"] == "acme"
             assert request.headers.get("Authorization") == authorization
 

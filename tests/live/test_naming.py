@@ -24,8 +24,8 @@ def naming(application: str = "{cluster}-{service}", **rollouts: str) -> Naming:
     )
 
 
-def cell(found: CellKey | None) -> str | None:
-    return None if found is None else f"{found.service}@{found.cluster}"
+def cell(key: CellKey | None) -> str | None:
+    return None if key is None else f"{key.service}@{key.cluster}"
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_what_a_hub_calls_itself_is_the_cluster_with_its_context(destination: st
         )
     )
     for cluster in ("prod-eu1", "prod-us1"):
-        found = names.of_application("cart", destination=destination, namespace="app-cart", hub=f"ctx-{cluster}")
-        assert cell(found) == f"cart@{cluster}"
+        key = names.of_application("cart", destination=destination, namespace="app-cart", hub=f"ctx-{cluster}")
+        assert cell(key) == f"cart@{cluster}"
     assert names.of_application("cart", destination=destination, hub="hub") is None
 
 

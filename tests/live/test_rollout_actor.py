@@ -46,21 +46,21 @@ class Lab:
 
     @property
     def status(self) -> dict[str, Any]:
-        found = self.store.get("Rollout", "app-checkout", "checkout")
-        assert found is not None
-        status: dict[str, Any] = found["status"]
+        stored = self.store.get("Rollout", "app-checkout", "checkout")
+        assert stored is not None
+        status: dict[str, Any] = stored["status"]
         return status
 
     def write(self, **status: Any) -> None:
-        found = self.store.get("Rollout", "app-checkout", "checkout")
-        assert found is not None
-        self.store.write("Rollout", {**found, "status": {**found.get("status", {}), **status}}, subresource="status")
+        stored = self.store.get("Rollout", "app-checkout", "checkout")
+        assert stored is not None
+        self.store.write("Rollout", {**stored, "status": {**stored.get("status", {}), **status}}, subresource="status")
 
-    async def seen(self) -> Rollout:
+    async def fetch(self) -> Rollout:
         return derive((await self.actor.read("app-checkout", "checkout")).rollout)
 
-    async def act(self, action: RolloutAction, seen: Rollout | None = None) -> str:
-        return await self.actions.act(CHECKOUT, seen or await self.seen(), action, "because")
+    async def act(self, action: RolloutAction, rollout: Rollout | None = None) -> str:
+        return await self.actions.act(CHECKOUT, rollout or await self.fetch(), action, "because")
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
     store = new_store("app-checkout")
     placed(store, "checkout")
     async with connected(tmp_path, c=store) as (_, connection):
-        made = Lab(store, RolloutActor(connection, EU), tmp_path)
-        made.write(**AT_A_GATE)
-        yield made
+        lab = Lab(store, RolloutActor(connection, EU), tmp_path)
+        lab.write(**AT_A_GATE)
+        yield lab
 
 
 async def test_a_gate_is_passed_once_and_kept_in_the_audit(lab: Lab) -> None:
@@ -95,7 +95,7 @@ async def test_abort_and_retry_are_of_the_status_and_nothing_else(lab: Lab) -> N
 
 
 async def test_another_gate_than_the_one_asked_about_is_not_passed(lab: Lab) -> None:
-    asked_about = await lab.seen()
+    asked_about = await lab.fetch()
     lab.write(currentStepIndex=3)
     with pytest.raises(RefusedError, match="has changed meanwhile: nothing was done"):
         await lab.act("promote", asked_about)
@@ -131,9 +131,9 @@ async def test_a_patch_of_an_old_revision_is_refused(lab: Lab) -> None:
 async def test_both_halves_of_a_promotion_are_sent_whoever_writes_in_between(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = lab.store.get("Rollout", "app-checkout", "checkout")
-    assert found is not None
-    lab.store.write("Rollout", {**found, "spec": {**found["spec"], "paused": True}})
+    stored = lab.store.get("Rollout", "app-checkout", "checkout")
+    assert stored is not None
+    lab.store.write("Rollout", {**stored, "spec": {**stored["spec"], "paused": True}})
     real, sent = lab.actor.patch, 0
 
     async def patch(current: Current, change: Patch, consent: Consent) -> Current:
@@ -157,17 +157,17 @@ async def test_what_nobody_answered_may_have_been_done_and_is_told_so(
         raise UnreachableError("prod-eu1 did not answer within 10 s")
 
     monkeypatch.setattr(lab.actor, "patch", patch)
-    with pytest.raises(UnreachableError, match="did not answer") as told:
+    with pytest.raises(UnreachableError, match="did not answer") as caught:
         await lab.act("promote")
-    assert "may still have been applied" in told.value.hint
+    assert "may still have been applied" in caught.value.hint
     assert "may still have been applied" in lab.audit.records()[-1]["title"]
 
 
 async def test_a_rollout_that_is_gone_is_told_so(lab: Lab) -> None:
-    seen = await lab.seen()
+    rollout = await lab.fetch()
     lab.store.delete("Rollout", "app-checkout", "checkout")
     with pytest.raises(RefusedError, match="has no Rollout app-checkout/checkout any more: nothing was done"):
-        await lab.act("abort", seen)
+        await lab.act("abort", rollout)
 
 
 async def test_nothing_under_way_is_not_aborted(lab: Lab) -> None:
@@ -187,9 +187,9 @@ async def test_a_rollout_of_a_protected_stage_is_patched_only_with_consent_to_it
         for consent in (NO_CONSENT, Consent.to(["staging"])):
             for action in ACTIONS:
                 with pytest.raises(RefusedError, match="prod is protected: nothing is written to c") as refused:
-                    await lab.actions.act(CHECKOUT, await lab.seen(), action, consent=consent)
+                    await lab.actions.act(CHECKOUT, await lab.fetch(), action, consent=consent)
                 assert refused.value.exit_code == 4
         assert "pauseConditions" in lab.status
-        await lab.actions.act(CHECKOUT, await lab.seen(), "promote", consent=Consent.to(["prod"]))
+        await lab.actions.act(CHECKOUT, await lab.fetch(), "promote", consent=Consent.to(["prod"]))
         assert "pauseConditions" not in lab.status
         await connection.close()

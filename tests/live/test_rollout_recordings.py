@@ -45,15 +45,15 @@ class Replay:
         """Take in one event; the uid of its object."""
         uid: str = event["object"]["metadata"]["uid"]
         kind, raw = event["resource"], json.dumps(event["object"]).encode()
-        known: dict[str, dict[str, Any]] = {
+        values: dict[str, dict[str, Any]] = {
             "rollouts": self.rollouts,
             "replicasets": self.replica_sets,
             "analysisruns": self.runs,
         }
-        if kind not in known:
+        if kind not in values:
             return uid
         if event["type"] == "DELETED":
-            known[kind].pop(uid, None)
+            values[kind].pop(uid, None)
         elif kind == "rollouts":
             self.rollouts[uid] = to_rollout(msgspec.json.decode(raw, type=RolloutWire), ClusterName("c"))
         elif kind == "replicasets":
@@ -102,13 +102,15 @@ def run(one: AnalysisRun) -> dict[str, Any]:
 
 def theirs(expected: dict[str, Any]) -> dict[str, Any]:
     """The expected line without what belongs to pods, which the matrix does not watch."""
-    known = {key: expected[key] or "" for key in ("strategy", "status", "message", "step", "setWeight", "actualWeight")}
-    known |= {key: expected[key] for key in ("ready", "current", "desired", "updated", "available", "health")}
-    known["healthMessage"] = expected["healthMessage"] or ""
+    values = {
+        key: expected[key] or "" for key in ("strategy", "status", "message", "step", "setWeight", "actualWeight")
+    }
+    values |= {key: expected[key] for key in ("ready", "current", "desired", "updated", "available", "health")}
+    values["healthMessage"] = expected["healthMessage"] or ""
     for key, fields in (("replicaSets", ("pods", "name")), ("analysisRuns", ("name",))):
         rows = expected[key] or []
-        known[key] = {one["name"]: {name: one[name] for name in one if name not in fields} for one in rows}
-    return known
+        values[key] = {one["name"]: {name: one[name] for name in one if name not in fields} for one in rows}
+    return values
 
 
 def lines(recording: Path) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:

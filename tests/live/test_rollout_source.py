@@ -93,10 +93,10 @@ async def following(api: Api, folder: Path) -> AsyncIterator[Seen]:
     }
     file.write_text(json.dumps(config))
     connection = ClusterConnection("c", file, QUICK)
-    seen = Seen()
-    task = asyncio.create_task(RolloutSource(connection, "prod-eu1", Naming(CONFIG)).run(seen.queue.put_nowait))
+    updates = Seen()
+    task = asyncio.create_task(RolloutSource(connection, "prod-eu1", Naming(CONFIG)).run(updates.queue.put_nowait))
     try:
-        yield seen
+        yield updates
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -110,39 +110,39 @@ class Seen:
 
     async def next(self, kind: type[Any], which: Callable[[Any], bool] = lambda _: True) -> Any:
         async with asyncio.timeout(60):
-            while not (isinstance(found := await self.queue.get(), kind) and which(found)):
+            while not (isinstance(update := await self.queue.get(), kind) and which(update)):
                 pass
-        return found
+        return update
 
     async def several(self, kind: type[Any], number: int) -> list[SourceUpdate]:
         """What came until `number` of a kind had."""
-        found: list[SourceUpdate] = []
+        update: list[SourceUpdate] = []
         async with asyncio.timeout(60):
-            while sum(isinstance(one, kind) for one in found) < number:
-                found.append(await self.queue.get())
-        return found
+            while sum(isinstance(one, kind) for one in update) < number:
+                update.append(await self.queue.get())
+        return update
 
 
 async def test_forbidden_analysis_runs_blind_nothing_else(tmp_path: Path) -> None:
     api = Api()
     api.items["rollouts"] = [rollout("checkout")]
     api.refused["analysisruns"] = 403
-    async with following(api, tmp_path) as seen:
-        before = await seen.several(RolloutsListed, 1) + await seen.several(SourceAnswered, 2)
-        told = await seen.next(SourceAnswered)
+    async with following(api, tmp_path) as updates:
+        before = await updates.several(RolloutsListed, 1) + await updates.several(SourceAnswered, 2)
+        answered = await updates.next(SourceAnswered)
         del api.refused["analysisruns"]
-        assert await seen.next(SourceAnswered, lambda one: not one.missing)
+        assert await updates.next(SourceAnswered, lambda one: not one.missing)
     assert any(isinstance(one, RolloutsListed) and CHECKOUT in one.rollouts for one in before)
     assert not any(isinstance(one, SourceUnreachable) for one in before)
-    assert "no access to analysisruns" in told.missing
+    assert "no access to analysisruns" in answered.missing
 
 
 async def test_what_is_forbidden_is_told_before_the_first_rollout(tmp_path: Path) -> None:
     api = Api()
     api.items["rollouts"] = [rollout("checkout")]
     api.refused["analysisruns"] = 403
-    async with following(api, tmp_path) as seen:
-        first = await seen.several(RolloutsListed, 1)
+    async with following(api, tmp_path) as updates:
+        first = await updates.several(RolloutsListed, 1)
     assert any(isinstance(one, SourceAnswered) and one.missing for one in first)
 
 
@@ -152,78 +152,78 @@ async def test_a_worker_beside_a_service_never_takes_its_cell(tmp_path: Path) ->
     for one in (owned := [rollout("checkout"), worker]):
         one["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "prod-eu1-checkout:argoproj.io/Rollout:a/b"}
     api.items["rollouts"] = owned
-    async with following(api, tmp_path) as seen:
-        assert (await seen.next(RolloutsListed)).rollouts[CHECKOUT].name == "checkout"
-        await seen.next(SourceAnswered, lambda _: "rollouts" in api.watches)
+    async with following(api, tmp_path) as updates:
+        assert (await updates.next(RolloutsListed)).rollouts[CHECKOUT].name == "checkout"
+        await updates.next(SourceAnswered, lambda _: "rollouts" in api.watches)
         await api.tell("rollouts", "MODIFIED", worker)
-        assert (await seen.next(RolloutChanged)).rollout.name == "checkout"
+        assert (await updates.next(RolloutChanged)).rollout.name == "checkout"
         await api.tell("rollouts", "DELETED", owned[0])
-        assert (await seen.next(RolloutChanged)).rollout.name == "worker"
+        assert (await updates.next(RolloutChanged)).rollout.name == "worker"
         await api.tell("rollouts", "DELETED", worker)
-        assert (await seen.next(RolloutDeleted)).key == CHECKOUT
+        assert (await updates.next(RolloutDeleted)).key == CHECKOUT
 
 
 async def test_forbidden_replica_sets_are_lost_and_never_alive(tmp_path: Path) -> None:
     api = Api()
     api.items["rollouts"] = [rollout("checkout")]
     api.refused["replicasets"] = 403
-    async with following(api, tmp_path) as seen:
-        before = await seen.several(SourceUnreachable, 5)
+    async with following(api, tmp_path) as updates:
+        before = await updates.several(SourceUnreachable, 5)
         assert not any(isinstance(one, SourceAnswered | RolloutsListed) for one in before)
-        assert "no access to replicasets" in (await seen.next(SourceUnreachable)).reason
+        assert "no access to replicasets" in (await updates.next(SourceUnreachable)).reason
         del api.refused["replicasets"]
-        assert CHECKOUT in (await seen.next(RolloutsListed)).rollouts
+        assert CHECKOUT in (await updates.next(RolloutsListed)).rollouts
 
 
 async def test_a_cluster_whose_rollouts_vanish_is_off_until_they_are_back(tmp_path: Path) -> None:
     api = Api()
     api.refused["rollouts"] = 404
-    async with following(api, tmp_path) as seen:
-        before = await seen.several(SourceOff, 4)
+    async with following(api, tmp_path) as updates:
+        before = await updates.several(SourceOff, 4)
         assert not any(isinstance(one, SourceAnswered) for one in before)
         del api.refused["rollouts"]
-        await seen.next(RolloutsListed)
-        await seen.next(SourceAnswered)
+        await updates.next(RolloutsListed)
+        await updates.next(SourceAnswered)
 
 
 async def test_a_missed_beat_is_lost_and_the_next_one_alive_again(tmp_path: Path) -> None:
     api = Api()
-    async with following(api, tmp_path) as seen:
-        await seen.next(RolloutsListed)
+    async with following(api, tmp_path) as updates:
+        await updates.next(RolloutsListed)
         api.beats = 500
-        assert isinstance(await seen.next(SourceUnreachable), SourceUnreachable)
+        assert isinstance(await updates.next(SourceUnreachable), SourceUnreachable)
         api.beats = 200
-        assert isinstance(await seen.next(SourceAnswered), SourceAnswered)
+        assert isinstance(await updates.next(SourceAnswered), SourceAnswered)
 
 
 async def test_a_bookmark_of_a_server_that_cannot_read_is_no_sign_of_life(tmp_path: Path) -> None:
     api = Api()
-    async with following(api, tmp_path) as seen:
-        await seen.next(RolloutsListed)
-        await seen.next(SourceAnswered)
+    async with following(api, tmp_path) as updates:
+        await updates.next(RolloutsListed)
+        await updates.next(SourceAnswered)
         api.beats = 500
-        await seen.next(SourceUnreachable)
+        await updates.next(SourceUnreachable)
         for _ in range(3):
             await api.tell("rollouts", "BOOKMARK", {"metadata": {"resourceVersion": "9"}})
-        since = await seen.several(SourceUnreachable, 3)
+        since = await updates.several(SourceUnreachable, 3)
         assert not [one for one in since if isinstance(one, SourceAnswered)]
         await api.tell("rollouts", "ADDED", rollout("cart"))
-        await seen.next(RolloutChanged)
+        await updates.next(RolloutChanged)
 
 
 async def test_only_replica_sets_of_rollouts_are_asked_for(tmp_path: Path) -> None:
     api = Api()
-    async with following(api, tmp_path) as seen:
-        await seen.next(RolloutsListed)
-        await seen.next(SourceAnswered)
+    async with following(api, tmp_path) as updates:
+        await updates.next(RolloutsListed)
+        await updates.next(SourceAnswered)
     assert {selector for what, selector in api.queries if what == "replicasets"} == {"rollouts-pod-template-hash"}
 
 
 async def test_a_rollout_that_cannot_be_read_is_unknown_in_its_own_cell_only(tmp_path: Path) -> None:
     api = Api()
     api.items["rollouts"] = [rollout("checkout", status="what?"), rollout("cart")]
-    async with following(api, tmp_path) as seen:
-        rollouts = (await seen.next(RolloutsListed)).rollouts
+    async with following(api, tmp_path) as updates:
+        rollouts = (await updates.next(RolloutsListed)).rollouts
     assert rollouts[CART].phase == "Healthy"
     now = parse_time("2026-11-23T09:00:00Z")
     assert now is not None
@@ -246,49 +246,49 @@ UNREADABLE: dict[str, dict[str, Any]] = {
 async def test_the_cell_says_why_its_rollout_cannot_be_read(tmp_path: Path, fields: dict[str, Any]) -> None:
     api = Api()
     api.items["rollouts"] = [rollout("checkout", **fields)]
-    async with following(api, tmp_path) as seen:
-        found = (await seen.next(RolloutsListed)).rollouts[CHECKOUT]
+    async with following(api, tmp_path) as updates:
+        update = (await updates.next(RolloutsListed)).rollouts[CHECKOUT]
     now = parse_time("2026-11-23T09:00:00Z")
     assert now is not None
-    cell = join(CellFacts(CHECKOUT, rollout=found), None, now)
+    cell = join(CellFacts(CHECKOUT, rollout=update), None, now)
     assert (cell.journey, cell.verdict) == (Journey.UNKNOWN, Verdict.UNKNOWN)
     assert cell.reason.startswith("the Rollout cannot be read: ")
     assert "$." in cell.reason
     assert "phase" not in cell.reason
     degraded = Application("checkout", "argocd", "Synced", "Degraded", detailed=True)
-    assert join(CellFacts(CHECKOUT, application=degraded, rollout=found), None, now).journey is Journey.FAILED
+    assert join(CellFacts(CHECKOUT, application=degraded, rollout=update), None, now).journey is Journey.FAILED
 
 
 async def test_a_change_that_cannot_be_read_does_not_leave_what_was_before(tmp_path: Path) -> None:
     api = Api()
     api.items["rollouts"] = [rollout("checkout")]
-    async with following(api, tmp_path) as seen:
-        await seen.next(RolloutsListed)
-        await seen.next(SourceAnswered, lambda _: "rollouts" in api.watches)
+    async with following(api, tmp_path) as updates:
+        await updates.next(RolloutsListed)
+        await updates.next(SourceAnswered, lambda _: "rollouts" in api.watches)
         await api.tell("rollouts", "MODIFIED", rollout("checkout", spec=[]))
-        assert (await seen.next(RolloutChanged)).rollout.phase == "Unreadable"
+        assert (await updates.next(RolloutChanged)).rollout.phase == "Unreadable"
 
 
 async def test_a_rollout_made_anew_is_another_one_under_the_same_name(tmp_path: Path) -> None:
     api = Api()
     api.items["rollouts"] = [rollout("checkout", uid="first")]
-    async with following(api, tmp_path) as seen:
-        await seen.next(RolloutsListed)
-        await seen.next(SourceAnswered, lambda _: "rollouts" in api.watches)
+    async with following(api, tmp_path) as updates:
+        await updates.next(RolloutsListed)
+        await updates.next(SourceAnswered, lambda _: "rollouts" in api.watches)
         await api.tell("rollouts", "DELETED", rollout("checkout", uid="first"))
-        await seen.next(RolloutDeleted)
+        await updates.next(RolloutDeleted)
         await api.tell("rollouts", "ADDED", rollout("checkout", uid="second"))
-        assert (await seen.next(RolloutChanged)).rollout.uid == "second"
+        assert (await updates.next(RolloutChanged)).rollout.uid == "second"
 
 
 async def test_a_rollout_that_leaves_its_cell_is_gone_from_it(tmp_path: Path) -> None:
     api = Api()
     api.items["rollouts"] = [rollout("checkout")]
-    async with following(api, tmp_path) as seen:
-        await seen.next(RolloutsListed)
-        await seen.next(SourceAnswered, lambda _: "rollouts" in api.watches)
+    async with following(api, tmp_path) as updates:
+        await updates.next(RolloutsListed)
+        await updates.next(SourceAnswered, lambda _: "rollouts" in api.watches)
         moved = rollout("checkout")
         moved["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "prod-eu1-cart:argoproj.io/Rollout:a/b"}
         await api.tell("rollouts", "MODIFIED", moved)
-        assert (await seen.next(RolloutDeleted)).key == CHECKOUT
-        assert (await seen.next(RolloutChanged)).key == CART
+        assert (await updates.next(RolloutDeleted)).key == CHECKOUT
+        assert (await updates.next(RolloutChanged)).key == CART

@@ -57,12 +57,12 @@ class Seen:
         self.all.append(observation)
         self._changed.set()
 
-    async def until(self, wanted: Callable[[list[SourceUpdate]], Any]) -> Any:
+    async def until(self, condition: Callable[[list[SourceUpdate]], Any]) -> Any:
         async with asyncio.timeout(PATIENT):
-            while not (found := wanted(self.all)):
+            while not (result := condition(self.all)):
                 self._changed.clear()
                 await self._changed.wait()
-        return found
+        return result
 
     async def first(self, kind: type[Any], after: int = 0) -> Any:
         return await self.until(lambda all_: next((one for one in all_[after:] if isinstance(one, kind)), None))
@@ -70,10 +70,10 @@ class Seen:
 
 @asynccontextmanager
 async def running(source: Any) -> AsyncIterator[Seen]:
-    seen = Seen()
-    task = asyncio.create_task(source.run(seen))
+    updates = Seen()
+    task = asyncio.create_task(source.run(updates))
     try:
-        yield seen
+        yield updates
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -112,12 +112,12 @@ async def test_applications_come_as_rows_first_and_in_detail_behind(tmp_path: Pa
     store = new_store("argocd")
     store.create("Application", application("prod-eu1-checkout", service="checkout"))
     store.create("Application", application("prod-eu1-platform-argo-rollouts"))
-    async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as seen:
-        rows = await seen.first(ApplicationsListed)
+    async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as updates:
+        rows = await updates.first(ApplicationsListed)
         assert [(key, one.sync, one.detailed) for key, one in rows.applications.items()] == [
             (CHECKOUT, "Synced", False)
         ]
-        listed = await seen.until(
+        listed = await updates.until(
             lambda all_: [
                 one
                 for one in all_
@@ -131,14 +131,14 @@ async def test_applications_come_as_rows_first_and_in_detail_behind(tmp_path: Pa
 async def test_a_change_of_an_application_arrives_and_so_does_its_end(tmp_path: Path) -> None:
     store = new_store("argocd")
     created = store.create("Application", application("prod-eu1-checkout", service="checkout"))
-    async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as seen:
-        await seen.first(ApplicationsListed)
-        await seen.until(lambda all_: sum(isinstance(one, ApplicationsListed) for one in all_) == 2)
+    async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as updates:
+        await updates.first(ApplicationsListed)
+        await updates.until(lambda all_: sum(isinstance(one, ApplicationsListed) for one in all_) == 2)
         store.write("Application", {**created, "operation": {"sync": {}}})
-        changed = await seen.first(ApplicationChanged)
+        changed = await updates.first(ApplicationChanged)
         assert (changed.key, changed.application.requested) == (CHECKOUT, True)
         store.delete("Application", "argocd", "prod-eu1-checkout")
-        assert (await seen.first(ApplicationDeleted)).key == CHECKOUT
+        assert (await updates.first(ApplicationDeleted)).key == CHECKOUT
 
 
 async def test_another_application_with_a_services_label_neither_takes_its_cell_nor_empties_it(tmp_path: Path) -> None:
@@ -146,21 +146,21 @@ async def test_another_application_with_a_services_label_neither_takes_its_cell_
     store.create("Application", application("a-database", sync="OutOfSync", service="checkout"))
     store.create("Application", application("prod-eu1-checkout", service="checkout"))
     store.create("Application", application("zoo", service="checkout"))
-    async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as seen:
+    async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as updates:
 
         def detailed(all_: list[SourceUpdate]) -> Any:
             lists = [one for one in all_ if isinstance(one, ApplicationsListed)]
             return next((one for one in lists if one.applications[CHECKOUT].detailed), None)
 
-        assert (await seen.until(detailed)).applications[CHECKOUT].name == "prod-eu1-checkout"
+        assert (await updates.until(detailed)).applications[CHECKOUT].name == "prod-eu1-checkout"
         store.delete("Application", "argocd", "zoo")
-        changed = await seen.first(ApplicationChanged)
+        changed = await updates.first(ApplicationChanged)
         assert (changed.key, changed.application.name) == (CHECKOUT, "prod-eu1-checkout")
         store.delete("Application", "argocd", "prod-eu1-checkout")
-        left = await seen.first(ApplicationChanged, after=seen.all.index(changed) + 1)
-        assert left.application.name == "a-database"
+        successor = await updates.first(ApplicationChanged, after=updates.all.index(changed) + 1)
+        assert successor.application.name == "a-database"
         store.delete("Application", "argocd", "a-database")
-        assert (await seen.first(ApplicationDeleted)).key == CHECKOUT
+        assert (await updates.first(ApplicationDeleted)).key == CHECKOUT
 
 
 async def test_one_unreadable_application_says_so_and_costs_itself_only(tmp_path: Path) -> None:
@@ -168,9 +168,9 @@ async def test_one_unreadable_application_says_so_and_costs_itself_only(tmp_path
     store.create("Application", application("prod-eu1-checkout", service="checkout"))
     broken = application("prod-eu1-cart", service="cart")
     store.create("Application", {**broken, "status": ["not", "a", "mapping"]})
-    async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as seen:
-        await seen.until(lambda all_: sum(isinstance(one, ApplicationsListed) for one in all_) == 2)
-        listed = [one for one in seen.all if isinstance(one, ApplicationsListed)][1]
+    async with connected(tmp_path, hub=store) as (_, connection), running(application_source(connection)) as updates:
+        await updates.until(lambda all_: sum(isinstance(one, ApplicationsListed) for one in all_) == 2)
+        listed = [one for one in updates.all if isinstance(one, ApplicationsListed)][1]
         assert {key: one.sync for key, one in listed.applications.items()} == {CHECKOUT: "Synced", CART: "Unreadable"}
         assert "array" in listed.applications[CART].health_message
 
@@ -193,8 +193,8 @@ def with_set(store: ObjectStore, created: KubeObject, image: str = "v1.0.0") -> 
 async def test_a_rollout_is_published_with_what_it_owns(tmp_path: Path) -> None:
     store = new_store("app-checkout")
     with_set(store, placed(store, "checkout"))
-    async with connected(tmp_path, c=store) as (_, connection), running(source(connection)) as seen:
-        listed = await seen.first(RolloutsListed)
+    async with connected(tmp_path, c=store) as (_, connection), running(source(connection)) as updates:
+        listed = await updates.first(RolloutsListed)
         assert listed.rollouts[CHECKOUT].stable_version == "v1.0.0"
         assert listed.rollouts[CHECKOUT].phase == "Healthy"
 
@@ -206,29 +206,29 @@ def source(connection: ClusterConnection) -> RolloutSource:
 async def test_a_new_replica_set_changes_its_rollout_and_a_deleted_rollout_is_gone(tmp_path: Path) -> None:
     store = new_store("app-checkout")
     created = placed(store, "checkout")
-    async with connected(tmp_path, c=store) as (_, connection), running(source(connection)) as seen:
-        await seen.first(RolloutsListed)
+    async with connected(tmp_path, c=store) as (_, connection), running(source(connection)) as updates:
+        await updates.first(RolloutsListed)
         with_set(store, created)
-        await seen.until(
+        await updates.until(
             lambda all_: [
                 one for one in all_ if isinstance(one, RolloutChanged) and one.rollout.stable_version == "v1.0.0"
             ]
         )
         store.delete("Rollout", "app-checkout", "checkout")
-        assert (await seen.first(RolloutDeleted)).key == CHECKOUT
+        assert (await updates.first(RolloutDeleted)).key == CHECKOUT
 
 
 async def test_a_hanging_server_is_lost_with_its_reason_and_heals(tmp_path: Path) -> None:
     store = new_store("app-checkout")
     placed(store, "checkout")
-    async with connected(tmp_path, c=store) as (server, connection), running(source(connection)) as seen:
-        await seen.first(RolloutsListed)
+    async with connected(tmp_path, c=store) as (server, connection), running(source(connection)) as updates:
+        await updates.first(RolloutsListed)
         server.faults["c"].hang = True
-        lost = await seen.first(SourceUnreachable)
+        lost = await updates.first(SourceUnreachable)
         assert "did not answer within" in lost.reason
-        at = len(seen.all)
+        at = len(updates.all)
         server.faults["c"].hang = False
-        await seen.until(lambda all_: any(isinstance(one, RolloutsListed | SourceAnswered) for one in all_[at:]))
+        await updates.until(lambda all_: any(isinstance(one, RolloutsListed | SourceAnswered) for one in all_[at:]))
 
 
 async def test_a_server_that_is_not_there_is_lost_with_its_reason(tmp_path: Path) -> None:
@@ -236,8 +236,8 @@ async def test_a_server_that_is_not_there_is_lost_with_its_reason(tmp_path: Path
     async with served(c=store) as server:
         kubeconfig = server.write_kubeconfig(tmp_path, "c")
     connection = ClusterConnection("c", kubeconfig, QUICK)
-    async with running(source(connection)) as seen:
-        lost = await seen.first(SourceUnreachable)
+    async with running(source(connection)) as updates:
+        lost = await updates.first(SourceUnreachable)
         assert lost.reason.endswith(": Connection refused")
         assert "(" not in lost.reason  # no tuple of Python's
     await connection.close()
@@ -246,8 +246,8 @@ async def test_a_server_that_is_not_there_is_lost_with_its_reason(tmp_path: Path
 async def test_an_unknown_context_says_where_to_look(tmp_path: Path) -> None:
     async with connected(tmp_path, c=new_store()) as (_, connection):
         other = ClusterConnection("nowhere", tmp_path / "kubeconfig", QUICK)
-        async with running(source(other)) as seen:
-            assert "context nowhere" in (await seen.first(SourceUnreachable)).reason
+        async with running(source(other)) as updates:
+            assert "context nowhere" in (await updates.first(SourceUnreachable)).reason
         del connection
 
 
@@ -263,23 +263,23 @@ async def test_without_any_kubeconfig_it_says_so(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", named)
-    async with running(source(ClusterConnection("hub", None, QUICK))) as seen:
-        assert (await seen.first(SourceUnreachable)).reason == f"context hub: {says}"
+    async with running(source(ClusterConnection("hub", None, QUICK))) as updates:
+        assert (await updates.first(SourceUnreachable)).reason == f"context hub: {says}"
 
 
 async def test_a_refused_token_is_told(tmp_path: Path) -> None:
     async with connected(tmp_path, c=new_store()) as (server, connection):
         kubeconfig = server.write_kubeconfig(tmp_path, "c")
         kubeconfig.write_text(kubeconfig.read_text().replace("an-open-secret", "guessed"))
-        async with running(source(connection)) as seen:
-            assert "not signed in" in (await seen.first(SourceUnreachable)).reason
+        async with running(source(connection)) as updates:
+            assert "not signed in" in (await updates.first(SourceUnreachable)).reason
 
 
 async def test_a_cluster_without_rollouts_is_off_not_broken(tmp_path: Path) -> None:
     async with connected(tmp_path, c=new_store()) as (server, connection):
         server.faults["c"].status = 404
-        async with running(source(connection)) as seen:
-            assert "not installed" in (await seen.first(SourceOff)).reason
+        async with running(source(connection)) as updates:
+            assert "not installed" in (await updates.first(SourceOff)).reason
 
 
 @pytest.mark.parametrize("fault", ["expire", "drop", "both"])
@@ -290,21 +290,21 @@ async def test_after_any_number_of_lost_watches_the_source_knows_what_the_server
     created = placed(store, "checkout")
     with_set(store, created)
     chance = random.Random(fault)
-    known: dict[CellKey, int] = {}
+    replicas_by_cell: dict[CellKey, int] = {}
 
-    def replicas(seen: list[SourceUpdate]) -> None:
-        known.clear()
-        for one in seen:
+    def replicas(updates: list[SourceUpdate]) -> None:
+        replicas_by_cell.clear()
+        for one in updates:
             if isinstance(one, RolloutsListed):
-                known.clear()
-                known.update({key: value.desired for key, value in one.rollouts.items()})
+                replicas_by_cell.clear()
+                replicas_by_cell.update({key: value.desired for key, value in one.rollouts.items()})
             elif isinstance(one, RolloutChanged):
-                known[one.key] = one.rollout.desired
+                replicas_by_cell[one.key] = one.rollout.desired
             elif isinstance(one, RolloutDeleted):
-                known.pop(one.key, None)
+                replicas_by_cell.pop(one.key, None)
 
-    async with connected(tmp_path, c=store) as (server, connection), running(source(connection)) as seen:
-        await seen.first(RolloutsListed)
+    async with connected(tmp_path, c=store) as (server, connection), running(source(connection)) as updates:
+        await updates.first(RolloutsListed)
         for number in range(30):
             await disturb(server, chance, fault)
             current = store.get("Rollout", "app-checkout", "checkout")
@@ -314,9 +314,9 @@ async def test_after_any_number_of_lost_watches_the_source_knows_what_the_server
 
         def agrees(all_: list[SourceUpdate]) -> bool:
             replicas(all_)
-            return known == {CHECKOUT: 29, CART: 2}
+            return replicas_by_cell == {CHECKOUT: 29, CART: 2}
 
-        await seen.until(agrees)
+        await updates.until(agrees)
 
 
 async def disturb(server: Served, chance: random.Random, fault: str) -> None:
@@ -351,8 +351,8 @@ async def test_autoscalers_come_with_their_bounds(tmp_path: Path) -> None:
     store.create("HorizontalPodAutoscaler", {"metadata": metadata, "spec": spec, "status": status})
     async with connected(tmp_path, c=store) as (_, connection):
         scaling = ScalingSource(connection, "prod-eu1", NAMING)
-        async with running(scaling) as seen:
-            listed = await seen.first(ScalingListed)
+        async with running(scaling) as updates:
+            listed = await updates.first(ScalingListed)
     assert (listed.scaling[CHECKOUT].minimum, listed.scaling[CHECKOUT].maximum) == (3, 9)
     assert listed.scaling[CHECKOUT].trouble.startswith("no")
     assert "\x1b" not in listed.scaling[CHECKOUT].trouble
@@ -368,7 +368,7 @@ async def test_an_autoscaler_elsewhere_is_that_of_the_cell_whose_application_own
         store.create("HorizontalPodAutoscaler", {"metadata": metadata, "spec": spec})
     async with (
         connected(tmp_path, c=store) as (_, connection),
-        running(ScalingSource(connection, "prod-eu1", NAMING)) as seen,
+        running(ScalingSource(connection, "prod-eu1", NAMING)) as updates,
     ):
-        listed = await seen.first(ScalingListed)
+        listed = await updates.first(ScalingListed)
     assert listed.scaling.keys() == {CHECKOUT}

@@ -27,15 +27,15 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(connections.time, "monotonic", made.monotonic)
-    return made
+    clock = Clock()
+    monkeypatch.setattr(connections.time, "monotonic", clock.monotonic)
+    return clock
 
 
 @pytest.mark.parametrize("error", [aiohttp.ConnectionTimeoutError(), aiohttp.SocketTimeoutError(), TimeoutError()])
-@pytest.mark.parametrize(("waited", "said"), [(5.0, "5 s"), (30.0, "30 s"), (0.25, "0.2 s")])
+@pytest.mark.parametrize(("waited", "expected"), [(5.0, "5 s"), (30.0, "30 s"), (0.25, "0.2 s")])
 async def test_a_cluster_that_does_not_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock, error: Exception, waited: float, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock, error: Exception, waited: float, expected: str
 ) -> None:
     connection = ClusterConnection("prod-eu1", tmp_path)
 
@@ -44,16 +44,16 @@ async def test_a_cluster_that_does_not_answer(
         raise error
 
     monkeypatch.setattr(connection, "_send", silent)
-    with pytest.raises(UnreachableError, match=rf"^prod-eu1 did not answer within {said}$"):
+    with pytest.raises(UnreachableError, match=rf"^prod-eu1 did not answer within {expected}$"):
         await connection.get("/apis", deadline=30.0)
 
 
-@pytest.mark.parametrize(("waited", "said"), [(5.0, "5 s"), (9.6, "10 s")])
-def test_a_prometheus_that_does_not_answer(clock: Clock, waited: float, said: str) -> None:
+@pytest.mark.parametrize(("waited", "expected"), [(5.0, "5 s"), (9.6, "10 s")])
+def test_a_prometheus_that_does_not_answer(clock: Clock, waited: float, expected: str) -> None:
     def ask() -> None:
         with prometheus.translate_errors("requests_per_second"):
             clock.now += waited
             raise requests.ReadTimeout
 
-    with pytest.raises(UnreachableError, match=rf"^Prometheus did not answer within {said} "):
+    with pytest.raises(UnreachableError, match=rf"^Prometheus did not answer within {expected} "):
         ask()

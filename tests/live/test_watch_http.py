@@ -37,7 +37,7 @@ class Server:
         self.history: list[tuple[int, str, str, int]] = []
         self.lists: list[Script] = []
         self.watches: list[Script] = []
-        self.asked: list[web.Request] = []
+        self.requests: list[web.Request] = []
 
     def put(self, name: str, value: int) -> None:
         kind = "MODIFIED" if name in self.objects else "ADDED"
@@ -50,7 +50,7 @@ class Server:
         self.history.append((self.version, "DELETED", name, self.objects.pop(name)))
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request)
+        self.requests.append(request)
         scripts = self.watches if request.query.get("watch") else self.lists
         script = (scripts.pop(0) if len(scripts) > 1 else scripts[0]) if scripts else None
         if script is not None:
@@ -186,27 +186,27 @@ def seeded(pace: Pace, chance: random.Random) -> Backoff:
 
 async def until(connection: ClusterConnection, enough: Callable[[list[Followed]], bool]) -> list[Followed]:
     """What the stream brings until it is enough."""
-    seen: list[Followed] = []
-    events = follow(Collection(connection, PATH, Counter), seeded(connection.pace, random.Random(1)))
+    events: list[Followed] = []
+    stream = follow(Collection(connection, PATH, Counter), seeded(connection.pace, random.Random(1)))
     async with asyncio.timeout(60):
-        async for one in events:
-            seen.append(one)
-            if enough(seen):
+        async for event in stream:
+            events.append(event)
+            if enough(events):
                 break
-    return seen
+    return events
 
 
-def kinds(seen: list[Followed]) -> list[str]:
-    return [type(one).__name__ for one in seen]
+def kinds(events: list[Followed]) -> list[str]:
+    return [type(one).__name__ for one in events]
 
 
 def first(kind: type[Any]) -> Callable[[list[Followed]], bool]:
-    return lambda seen: isinstance(seen[-1], kind)
+    return lambda events: isinstance(events[-1], kind)
 
 
-def error_of(seen: list[Followed]) -> SgmError:
-    assert isinstance(seen[-1], Failed)
-    return seen[-1].error
+def error_of(events: list[Followed]) -> SgmError:
+    assert isinstance(events[-1], Failed)
+    return events[-1].error
 
 
 async def test_a_long_list_comes_in_pages_and_the_watch_goes_on_from_its_revision(tmp_path: Path) -> None:
@@ -215,67 +215,67 @@ async def test_a_long_list_comes_in_pages_and_the_watch_goes_on_from_its_revisio
         server.put(f"r{number}", number)
     server.watches = [says(event("MODIFIED", "r1", 9, 50)), quiet]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, first(Changed))
-    assert isinstance(seen[0], Listed)
-    assert len(seen[0].items) == 5
-    assert [request.query.get("continue") for request in server.asked[:3]] == [None, "2", "4"]
-    watch = server.asked[3].query
+        events = await until(connection, first(Changed))
+    assert isinstance(events[0], Listed)
+    assert len(events[0].items) == 5
+    assert [request.query.get("continue") for request in server.requests[:3]] == [None, "2", "4"]
+    watch = server.requests[3].query
     assert (watch["resourceVersion"], watch["allowWatchBookmarks"]) == ("6", "true")
-    assert {request.headers["Authorization"] for request in server.asked} == {"Bearer an-open-secret"}
+    assert {request.headers["Authorization"] for request in server.requests} == {"Bearer an-open-secret"}
 
 
 async def test_a_watch_that_ends_goes_on_from_the_last_bookmark_without_a_new_list(tmp_path: Path) -> None:
     server = Server()
     server.watches = [says(bookmark(70)), says(event("ADDED", "a", 1, 80)), quiet]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, first(Changed))
-    assert "Failed" not in kinds(seen)
-    assert [request.query.get("resourceVersion") for request in server.asked] == [None, "1", "70"]
+        events = await until(connection, first(Changed))
+    assert "Failed" not in kinds(events)
+    assert [request.query.get("resourceVersion") for request in server.requests] == [None, "1", "70"]
 
 
 async def test_a_watch_that_breaks_after_it_brought_something_is_not_a_failure(tmp_path: Path) -> None:
     server = Server()
     server.watches = [breaks_after(event("ADDED", "a", 1, 80)), says(event("MODIFIED", "a", 2, 81)), quiet]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, lambda seen: kinds(seen).count("Changed") == 2)
-    assert kinds(seen).count("Listed") == 1
-    assert "Failed" not in kinds(seen)
-    assert server.asked[2].query["resourceVersion"] == "80"
+        events = await until(connection, lambda events: kinds(events).count("Changed") == 2)
+    assert kinds(events).count("Listed") == 1
+    assert "Failed" not in kinds(events)
+    assert server.requests[2].query["resourceVersion"] == "80"
 
 
 async def test_a_watch_that_breaks_before_a_word_is_a_failure(tmp_path: Path) -> None:
     server = Server()
     server.watches = [breaks_after()]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, first(Failed))
-    assert "connection broke" in error_of(seen).message
+        events = await until(connection, first(Failed))
+    assert "connection broke" in error_of(events).message
 
 
-@pytest.mark.parametrize("gone", [says(expired()), refuses(410, "too old")], ids=["in the stream", "as a status"])
-async def test_an_expired_revision_lists_anew_and_is_not_a_failure(tmp_path: Path, gone: Script) -> None:
+@pytest.mark.parametrize("expiry", [says(expired()), refuses(410, "too old")], ids=["in the stream", "as a status"])
+async def test_an_expired_revision_lists_anew_and_is_not_a_failure(tmp_path: Path, expiry: Script) -> None:
     server = Server()
-    server.watches = [gone, gone, quiet]
+    server.watches = [expiry, expiry, quiet]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, lambda seen: kinds(seen).count("Listed") == 3)
-    assert kinds(seen) == ["Listed"] * 3
+        events = await until(connection, lambda events: kinds(events).count("Listed") == 3)
+    assert kinds(events) == ["Listed"] * 3
 
 
 async def test_a_quiet_watch_is_asked_anew_where_it_stood_and_is_not_a_failure(tmp_path: Path) -> None:
     server = Server()
     server.watches = [quiet, quiet, says(event("MODIFIED", "a", 2, 80)), quiet]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, first(Changed))
-    assert kinds(seen) == ["Listed", "Changed"]
-    assert [request.query.get("resourceVersion") for request in server.asked] == [None, "1", "1", "1"]
+        events = await until(connection, first(Changed))
+    assert kinds(events) == ["Listed", "Changed"]
+    assert [request.query.get("resourceVersion") for request in server.requests] == [None, "1", "1", "1"]
 
 
 async def test_a_watch_whose_bytes_never_make_a_line_is_a_failure_within_its_idle_deadline(tmp_path: Path) -> None:
     server = Server()
     server.watches = [trickle]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, first(Failed))
-    assert kinds(seen) == ["Listed", "Failed"]
-    assert "did not answer within" in error_of(seen).message
+        events = await until(connection, first(Failed))
+    assert kinds(events) == ["Listed", "Failed"]
+    assert "did not answer within" in error_of(events).message
 
 
 async def test_an_answer_that_trickles_is_given_up_at_its_total_deadline(tmp_path: Path) -> None:
@@ -304,12 +304,12 @@ async def test_a_malformed_event_lists_anew_and_heals(tmp_path: Path) -> None:
     server = Server()
     server.watches = [says(b"{not json}\n"), says(event("ADDED", "a", 1, 80)), quiet]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, first(Changed))
-    assert kinds(seen) == ["Listed", "Failed", "Listed", "Changed"]
+        events = await until(connection, first(Changed))
+    assert kinds(events) == ["Listed", "Failed", "Listed", "Changed"]
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "said"),
+    ("status", "kind", "expected"),
     [
         (401, RefusedError, "not signed in: no such token"),
         (403, ForbiddenError, "no access to rollouts: no such token"),
@@ -318,22 +318,22 @@ async def test_a_malformed_event_lists_anew_and_heals(tmp_path: Path) -> None:
         (503, UnreachableError, "answered 503"),
     ],
 )
-async def test_every_refusal_says_what_it_is(tmp_path: Path, status: int, kind: type[SgmError], said: str) -> None:
+async def test_every_refusal_says_what_it_is(tmp_path: Path, status: int, kind: type[SgmError], expected: str) -> None:
     server = Server()
     server.lists = [refuses(status, "no such token")]
     async with connected(tmp_path, server) as connection:
         error = error_of(await until(connection, first(Failed)))
     assert type(error) is kind
-    assert said in error.message
+    assert expected in error.message
 
 
 @pytest.mark.parametrize(("method", "sent"), [("GET", 2), ("PATCH", 1)])
 async def test_only_reads_are_sent_again_once_a_credential_has_run_out(tmp_path: Path, method: str, sent: int) -> None:
-    asked: list[str] = []
+    paths: list[str] = []
 
     class Expired:
         async def answer(self, request: web.Request) -> web.StreamResponse:
-            asked.append(request.method)
+            paths.append(request.method)
             return await refuses(401, "token has expired")(request)
 
     server: Any = Expired()
@@ -344,7 +344,7 @@ async def test_only_reads_are_sent_again_once_a_credential_has_run_out(tmp_path:
                 if method == "GET"
                 else connection.patch(PATH, {}, content_type="application/merge-patch+json")
             )
-    assert asked == [method] * sent
+    assert paths == [method] * sent
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -355,9 +355,9 @@ async def test_a_server_that_asks_to_be_left_alone_is(tmp_path: Path, status: in
     server = Server()
     server.lists = [busy]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, first(Failed))
-    assert isinstance(seen[-1], Failed)
-    assert seen[-1].retry_in == 7.0
+        events = await until(connection, first(Failed))
+    assert isinstance(events[-1], Failed)
+    assert events[-1].retry_in == 7.0
 
 
 async def test_a_server_cannot_ask_to_be_left_alone_for_longer_than_a_minute(tmp_path: Path) -> None:
@@ -367,9 +367,9 @@ async def test_a_server_cannot_ask_to_be_left_alone_for_longer_than_a_minute(tmp
     server = Server()
     server.lists = [busy]
     async with connected(tmp_path, server) as connection:
-        seen = await until(connection, first(Failed))
-    assert isinstance(seen[-1], Failed)
-    assert seen[-1].retry_in == 60.0
+        events = await until(connection, first(Failed))
+    assert isinstance(events[-1], Failed)
+    assert events[-1].retry_in == 60.0
 
 
 async def test_a_server_without_time_is_there(tmp_path: Path) -> None:
@@ -399,7 +399,7 @@ async def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(
     async with connected(tmp_path, server) as connection:
         items, _ = await list_all(connection, PATH)
     assert len(items) == 3
-    assert [request.query["limit"] for request in server.asked][:2] == ["500", "125"]
+    assert [request.query["limit"] for request in server.requests][:2] == ["500", "125"]
 
 
 async def test_silence_that_lasts_is_checked_by_a_list(tmp_path: Path) -> None:
@@ -407,8 +407,8 @@ async def test_silence_that_lasts_is_checked_by_a_list(tmp_path: Path) -> None:
     server.watches = [quiet]
     pace = replace(QUICK, idle=0.05)
     async with connected(tmp_path, server, pace) as connection:
-        seen = await until(connection, lambda seen: kinds(seen).count("Listed") == 2)
-    assert kinds(seen) == ["Listed", "Listed"]
+        events = await until(connection, lambda events: kinds(events).count("Listed") == 2)
+    assert kinds(events) == ["Listed", "Listed"]
 
 
 async def test_what_a_server_says_reaches_no_terminal_as_it_is(tmp_path: Path) -> None:
@@ -433,13 +433,13 @@ async def test_lists_that_work_do_not_hide_that_every_watch_fails(tmp_path: Path
     server.watches = [refuses(503)]
     pace = Pace(retry_first=0.01, retry_most=0.2)
     async with connected(tmp_path, server, pace) as connection:
-        seen = await until(connection, lambda seen: kinds(seen).count("Failed") == 6)
-    pauses = [one.retry_in for one in seen if isinstance(one, Failed)]
+        events = await until(connection, lambda events: kinds(events).count("Failed") == 6)
+    pauses = [one.retry_in for one in events if isinstance(one, Failed)]
     assert pauses[-1] > 4 * pauses[0]
 
 
 async def test_after_two_hundred_disconnects_and_expiries_we_know_what_the_server_knows(tmp_path: Path) -> None:
-    server, chance, known = Server(), random.Random(7), dict[str, int]()
+    server, chance, replicas = Server(), random.Random(7), dict[str, int]()
 
     async def disturbed(request: web.Request) -> web.StreamResponse:
         for _ in range(chance.randint(0, 3)):
@@ -466,18 +466,18 @@ async def test_after_two_hundred_disconnects_and_expiries_we_know_what_the_serve
         async for one in follow(Collection(connection, PATH, Counter), seeded(pace, chance)):
             match one:
                 case Listed(items):
-                    known = {
+                    replicas = {
                         raw["metadata"]["name"]: raw["spec"]["replicas"] for raw in map(json.loads, map(bytes, items))
                     }
                 case Changed(what, changed):
-                    known.pop(changed.metadata.name, None)
+                    replicas.pop(changed.metadata.name, None)
                     if what != "DELETED":
-                        known[changed.metadata.name] = changed.spec["replicas"]
+                        replicas[changed.metadata.name] = changed.spec["replicas"]
                 case Heartbeat() | Failed():
                     pass
             if len(server.watches) == 1:
                 break
-    assert known == server.objects
+    assert replicas == server.objects
 
 
 async def test_cancelling_ends_a_silent_watch_at_once_and_closes_its_socket(tmp_path: Path) -> None:
@@ -513,7 +513,7 @@ async def programs_ended() -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "said"),
+    ("program", "expected"),
     [
         ("cat FIFO", "credential program did not answer"),
         ("echo garbage", "failed to decode"),
@@ -522,7 +522,7 @@ async def programs_ended() -> None:
     ids=["hangs", "prints garbage", "fails"],
 )
 async def test_a_credential_program_that_does_not_work_is_a_failure_with_its_reason(
-    tmp_path: Path, program: str, said: str
+    tmp_path: Path, program: str, expected: str
 ) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -535,7 +535,7 @@ async def test_a_credential_program_that_does_not_work_is_a_failure_with_its_rea
     if "FIFO" in program:
         await asyncio.to_thread(fifo.write_text, "")
         await programs_ended()
-    assert said in message
+    assert expected in message
     assert message.isprintable()
 
 
