@@ -1,4 +1,4 @@
-"""Soaking: a version runs settled and healthy, and not yet for as long as the next stage requires of it."""
+"""Soaking: a version is settled and healthy, but not yet for as long as the next stage requires."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _SETTLED = frozenset({Journey.SETTLED, Journey.SOAKING})
 
 
 def required_soak(fleet: Fleet, policy: Policy, desired: Mapping[CellKey, Desired], key: CellKey) -> Soak | None:
-    """Return what the next stage requires of a cell's version; None where it requires nothing, or has the version."""
+    """Return the soak that the next stage requires of a cell's version; None for none, or where it has the version."""
     stage, here = fleet.stage_after(key.stage), desired.get(key)
     if stage is None or here is None:
         return None
     keys = (CellKey(key.service, stage.name, cluster.name) for cluster in fleet.clusters_of(stage.name))
-    wanted = {desired[one].version for one in keys if one in desired}
+    next_versions = {desired[one].version for one in keys if one in desired}
     rules = policy.rules(stage.name, key.service)
-    if wanted <= {here.version} or rules.soak_seconds <= 0 or rules.levels.get("soak") == "off":
+    if next_versions <= {here.version} or rules.soak_seconds <= 0 or rules.levels.get("soak") == "off":
         return None
     return Soak(stage.name, rules.soak_seconds)
 
@@ -33,7 +33,7 @@ def required_soak(fleet: Fleet, policy: Policy, desired: Mapping[CellKey, Desire
 def with_soak(cell: Cell, now: datetime) -> Cell:
     """Return a settled cell as soaking while its version has not been healthy for as long as the next stage requires.
 
-    Nothing is concluded where it is not known since when it is healthy.
+    A cell stays settled where it is unknown since when it is healthy.
     """
     soak = cell.facts.soak
     start = healthy_since(cell) if soak is not None and cell.journey is Journey.SETTLED else None
@@ -48,9 +48,10 @@ def with_soak(cell: Cell, now: datetime) -> Cell:
 
 
 def healthy_since(cell: Cell) -> datetime | None:
-    """Return when the newest thing happened to a cell that is healthy now; None where that is not known.
+    """Return since when, at least, a cell that is healthy now has been healthy; None where that is unknown.
 
-    By the controllers' own timestamps: the newest deployment, the rollout's last transition, the health's beginning.
+    By the newest of the controllers' own timestamps: newest deployment, last transition of the rollout, start of the
+    health.
     """
     application, rollout = cell.facts.application, cell.facts.rollout
     if application is not None and not application.detailed:
@@ -59,6 +60,6 @@ def healthy_since(cell: Cell) -> datetime | None:
     if application is not None:
         times += [application.deployed_at, application.health_since if application.health == "Healthy" else None]
     if cell.journey in _SETTLED:
-        # Of a staged or proposed cell this would be when it was staged.
+        # For a staged or proposed cell this would be when it was staged.
         times.append(cell.since)
     return max((one for one in times if one is not None), default=None)

@@ -1,7 +1,7 @@
-"""A rollout on which time alone proves that something is wrong: nothing serves, or nothing works on it any more.
+"""Detect a rollout that stands still: nothing serves, or no controller works on it any more.
 
-Neither the Rollout nor Argo CD says so: pods that crash after a promotion are "Progressing" until the progress
-deadline, and what a stopped controller wrote last stays as it is for ever.
+Neither the Rollout nor Argo CD reports this: pods that crash after a promotion are "Progressing" until the progress
+deadline, and the last status of a stopped controller stays for ever. Only elapsed time proves it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.facts import Rollout
 
 DOWN_AFTER = timedelta(minutes=2)
-"""How long none of the pods may be ready before the cell has failed: a restart or a rescheduling takes less."""
+"""How long no pod may be ready before the cell counts as failed: a restart or a rescheduling takes less."""
 IDLE_AFTER = timedelta(minutes=2)
 """How far behind a controller may be before it counts as stopped: one with many Rollouts lags some seconds."""
 _MAY_STAND_STILL = frozenset({Journey.ROLLING, Journey.PAUSED})
@@ -26,38 +26,38 @@ _MAY_STAND_STILL = frozenset({Journey.ROLLING, Journey.PAUSED})
 
 @dataclass(frozen=True, slots=True)
 class Standstill:
-    """What time has proved of a cell."""
+    """A proved standstill of a cell."""
 
     journey: Journey
     verdict: Verdict
     reason: str
     since: datetime | None = None
-    """None: since the cell entered the journey it is in."""
+    """None: since the cell entered its present journey."""
 
 
 def with_standstill(cell: Cell, previous: Cell | None, now: datetime) -> Cell:
-    """Return the cell with what time alone has proved of it, and when that may change."""
+    """Return the cell with its proved standstill, if any, and with the time of the next check."""
     rollout = cell.facts.rollout
     if rollout is None or cell.journey not in _MAY_STAND_STILL:
         return cell
-    watch = _watched(cell.facts, rollout, previous, now)
+    watch = _observe_symptoms(cell.facts, rollout, previous, now)
     check_at = _next_check(rollout, watch, now)
-    proved = _standstill(rollout, cell.journey, watch, now)
-    if proved is None:
+    standstill = _find_standstill(rollout, cell.journey, watch, now)
+    if standstill is None:
         return replace(cell, watched=watch, check_at=check_at)
     return replace(
         cell,
-        journey=proved.journey,
-        verdict=proved.verdict,
-        reason=proved.reason,
-        since=cell.since if proved.since is None else min(proved.since, now),
+        journey=standstill.journey,
+        verdict=standstill.verdict,
+        reason=standstill.reason,
+        since=cell.since if standstill.since is None else min(standstill.since, now),
         watched=watch,
         check_at=check_at,
     )
 
 
-def _watched(facts: CellFacts, rollout: Rollout, previous: Cell | None, now: datetime) -> StandstillWatch:
-    """Return since when a cell has looked as if it stood still."""
+def _observe_symptoms(facts: CellFacts, rollout: Rollout, previous: Cell | None, now: datetime) -> StandstillWatch:
+    """Return since when each symptom of a standstill has been there."""
     before = previous.watched if previous is not None else StandstillWatch()
     return StandstillWatch(
         None if rollout.observed else before.unobserved_since or _unobserved_since(facts, rollout, now),
@@ -65,17 +65,17 @@ def _watched(facts: CellFacts, rollout: Rollout, previous: Cell | None, now: dat
     )
 
 
-def _standstill(rollout: Rollout, journey: Journey, watch: StandstillWatch, now: datetime) -> Standstill | None:
-    """Return what time has proved by now; None when nothing."""
+def _find_standstill(rollout: Rollout, journey: Journey, watch: StandstillWatch, now: datetime) -> Standstill | None:
+    """Return the standstill that time has proved by now; None when there is none."""
     if watch.down_since is not None and now - watch.down_since >= DOWN_AFTER:
         why = f": {rollout.message}" if rollout.message else ""
         reason = f"nothing is serving: 0/{rollout.desired} ready{why}"
         return Standstill(Journey.FAILED, Verdict.BAD, reason, watch.down_since)
     if watch.unobserved_since is not None and now - watch.unobserved_since >= IDLE_AFTER:
-        return _idle(rollout, journey, "the newest spec is not observed")
+        return _report_idle(rollout, journey, "the newest spec is not observed")
     if rollout.due_at is not None and now - rollout.due_at >= IDLE_AFTER:
         what = "the pause" if rollout.pause_seconds is not None else "the progress deadline"
-        return _idle(rollout, journey, f"{what} ended at {_stamp(rollout.due_at)}")
+        return _report_idle(rollout, journey, f"{what} ended at {_format_minute(rollout.due_at)}")
     return None
 
 
@@ -89,20 +89,20 @@ def _next_check(rollout: Rollout, watch: StandstillWatch, now: datetime) -> date
     return min((one for one in moments if one is not None and one > now), default=None)
 
 
-def _idle(rollout: Rollout, journey: Journey, proof: str) -> Standstill:
-    last = f" since {_stamp(rollout.worked_at)}" if rollout.worked_at is not None else ""
+def _report_idle(rollout: Rollout, journey: Journey, proof: str) -> Standstill:
+    last = f" since {_format_minute(rollout.worked_at)}" if rollout.worked_at is not None else ""
     reason = f"nothing has worked on it{last}: {proof}; is the Argo Rollouts controller running?"
     return Standstill(journey, Verdict.ATTENTION, reason)
 
 
-def _stamp(moment: datetime) -> str:
+def _format_minute(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%MZ}"
 
 
 def _unobserved_since(facts: CellFacts, rollout: Rollout, now: datetime) -> datetime:
-    """Return when a spec that is not observed was written, where Argo CD's history proves it, else now.
+    """Return when the unobserved spec was written: the time of the newest sync where that contains it, else now.
 
-    The pod template is not the one of the current ReplicaSet: then the newest sync, which contains it, is not older.
+    The sync contains it where the pod template is not that of the current ReplicaSet.
     """
     application = facts.application
     current = rollout.new_version or rollout.stable_version
@@ -114,11 +114,12 @@ def _unobserved_since(facts: CellFacts, rollout: Rollout, now: datetime) -> date
 
 
 def _is_down(rollout: Rollout) -> bool:
-    """Return whether something that served has no ready pod; of a first deployment nothing has served yet."""
+    """Return whether a Rollout that has served has no ready pod; a first deployment has not served yet."""
     return rollout.desired > 0 and rollout.ready <= 0 and rollout.available <= 0 and bool(rollout.stable_hash)
 
 
 def _down_since(rollout: Rollout, previous: Cell | None, now: datetime) -> datetime:
+    """Return since when no pod is ready: by this join, an earlier one, or the conditions of the Rollout."""
     before = previous.facts.rollout if previous is not None else None
     if before is not None and before.uid == rollout.uid and not _is_down(before):
         return now

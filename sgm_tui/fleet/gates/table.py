@@ -83,7 +83,7 @@ GATES: tuple[GateRecord, ...] = (
     ),
     GateRecord(
         name="pull-request",
-        passes_when="no open pull request wants another version here "
+        passes_when="no open pull request proposes another version here "
         "([which of three](#an-open-pull-request-for-the-same-cell))",
         taken_from="GitHub",
         cleared_by="supersede it, or merge or close it",

@@ -1,7 +1,7 @@
-"""What a person can do to a rollout, why not, and the exact patches that do it: those of `kubectl argo rollouts`.
+"""The actions on a rollout: why one is refused, its consequence, and its patches, those of `kubectl argo rollouts`.
 
-Narrower than the plugin in one thing: promoting only resumes a paused rollout. Of one that is not paused the plugin
-skips the running step, an analysis too; no key press does that.
+One action is narrower than the plugin's: promote only resumes a paused rollout. The plugin skips the running step of a
+rollout that is not paused, even an analysis; no key press does that.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Patch:
 
 
 def refusal_reason(rollout: Rollout | None, action: RolloutAction) -> str:
-    """Why an action cannot be done now; "" when it can."""
+    """Return why an action cannot be done now; "" when it can."""
     if rollout is None:
         return "there is no Rollout here"
     moves = rollout.phase in _UNDER_WAY and not rollout.aborted
@@ -57,17 +57,17 @@ def refusal_reason(rollout: Rollout | None, action: RolloutAction) -> str:
             return ""
 
 
-def consequence(rollout: Rollout, action: RolloutAction, wanted: str) -> str:
-    """What a person has to know before; "" when there is nothing. `wanted` is the version in git."""
+def consequence(rollout: Rollout, action: RolloutAction, desired: str) -> str:
+    """Return what a person has to know before an action; "" when nothing. `desired` is the version in git."""
     if action == "promote" and rollout.pause_seconds is not None:
         return f"It resumes automatically after {rollout.pause_seconds:g} s."
-    if action == "abort" and wanted and not _is_same(wanted, rollout.stable_version):
-        return f"git still has {wanted}; the cell stays failed until you revert (v) or retry."
+    if action == "abort" and desired and not _is_same(desired, rollout.stable_version):
+        return f"git still has {desired}; the cell stays failed until you revert (v) or retry."
     return ""
 
 
 def outcome(rollout: Rollout, action: RolloutAction) -> str:
-    """Return what has happened to a rollout that was in this state, in the past tense or the progressive."""
+    """Return what an action did to a rollout that was in this state, in the past tense or the progressive."""
     step = f"step {rollout.step}/{rollout.steps}" if rollout.steps and rollout.step is not None else ""
     match action:
         case "promote":
@@ -82,11 +82,11 @@ def outcome(rollout: Rollout, action: RolloutAction) -> str:
             return "restarting its pods"
 
 
-def patches(seen: RolloutObject, action: RolloutAction, now: datetime) -> tuple[Patch, ...]:
-    """What is sent, in this order (protocols B5)."""
+def patches(rollout: RolloutObject, action: RolloutAction, now: datetime) -> tuple[Patch, ...]:
+    """Return the patches of an action in the order in which they are sent (protocols B5)."""
     match action:
         case "promote":
-            return _promotion(seen)
+            return _promotion_patches(rollout)
         case "abort" | "retry":
             return (Patch("status", {"status": {"abort": action == "abort"}}),)
         case "pause":
@@ -95,23 +95,23 @@ def patches(seen: RolloutObject, action: RolloutAction, now: datetime) -> tuple[
             return (Patch("", {"spec": {"restartAt": f"{now:%Y-%m-%dT%H:%M:%SZ}"}}),)
 
 
-def _promotion(seen: RolloutObject) -> tuple[Patch, ...]:
-    """Return what resumes a Rollout that waits.
+def _promotion_patches(rollout: RolloutObject) -> tuple[Patch, ...]:
+    """Return the patches that resume a paused Rollout.
 
     The step index moves only where the analysis of the current *step* is inconclusive (the plugin's isInconclusive): a
-    background analysis, an experiment or a blue-green's analysis that came to no result is looked at anew where it is.
+    background analysis, an experiment or a blue-green's analysis that was inconclusive is evaluated again in place.
     """
-    found: list[Patch] = []
-    skips = seen.strategy == "Canary" and seen.steps and seen.step_analysis_phase == "Inconclusive"
-    if skips and seen.pause_reasons and seen.controller_pause:
-        following = min((seen.step_index or 0) + 1, len(seen.steps))
-        over = {"pauseConditions": None, "controllerPause": False, "currentStepIndex": following}
-        found.append(Patch("status", {"status": over}))
-    elif seen.pause_reasons:
-        found.append(Patch("status", {"status": {"pauseConditions": None}}))
-    if seen.paused:
-        found.append(Patch("", {"spec": {"paused": False}}))
-    return tuple(found)
+    result: list[Patch] = []
+    skips = rollout.strategy == "Canary" and rollout.steps and rollout.step_analysis_phase == "Inconclusive"
+    if skips and rollout.pause_reasons and rollout.controller_pause:
+        following = min((rollout.step_index or 0) + 1, len(rollout.steps))
+        skip_step = {"pauseConditions": None, "controllerPause": False, "currentStepIndex": following}
+        result.append(Patch("status", {"status": skip_step}))
+    elif rollout.pause_reasons:
+        result.append(Patch("status", {"status": {"pauseConditions": None}}))
+    if rollout.paused:
+        result.append(Patch("", {"spec": {"paused": False}}))
+    return tuple(result)
 
 
 def _is_same(version: str | None, other: str | None) -> bool:
@@ -119,7 +119,7 @@ def _is_same(version: str | None, other: str | None) -> bool:
 
 
 def has_moved(then: Rollout, now: Rollout) -> bool:
-    """Whether it is another update, or at another gate, than the one that was asked about."""
+    """Return whether the rollout is at another update or another gate than when the action was requested."""
     other_version = bool(then.spec_version and now.spec_version) and not _is_same(then.spec_version, now.spec_version)
     other_update = other_version or then.current_hash != now.current_hash
     at_gate = then.phase == now.phase == "Paused"

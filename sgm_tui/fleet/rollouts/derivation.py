@@ -1,7 +1,7 @@
-"""What a Rollout means: phase, step, weight, roles and health, derived as the controllers' own tools derive them.
+"""Derive phase, step, weight, roles and health of a Rollout as the controllers' own tools derive them.
 
 The rules are those of `kubectl argo rollouts get rollout` (pkg/kubectl-argo-rollouts/info, utils/rollout) and of
-Argo CD's health check of a Rollout (protocols §B4, §A4, §J); every line of every recording has to come out equal.
+Argo CD's health check of a Rollout (protocols §B4, §A4, §J); every line of every recording has to come out the same.
 """
 
 from __future__ import annotations
@@ -25,21 +25,23 @@ def derive(
     replica_sets: Sequence[ReplicaSetObject] = (),
     analysis_runs: Sequence[AnalysisRun] = (),
 ) -> Rollout:
-    """Everything the matrix needs to know of one Rollout and what it owns."""
+    """Derive one Rollout from its object, its ReplicaSets and its AnalysisRuns."""
     rollout = _with_stable(rollout)
     pause = pause_of(rollout)
-    roles = tuple(sorted((_role(rollout, one) for one in replica_sets), key=lambda one: (-one.revision, one.name)))
+    roles = tuple(
+        sorted((_to_replica_set(rollout, one) for one in replica_sets), key=lambda one: (-one.revision, one.name))
+    )
     canary = rollout.strategy == "Canary"
     has_step = canary and rollout.steps and rollout.step_index is not None
     return replace(
-        _judged(rollout),
+        _derive_from_object(rollout),
         step=rollout.step_index if has_step else None,
         steps=len(rollout.steps) if has_step else None,
         canary_steps=rollout.steps,
         set_weight=percent_of(set_weight(rollout), rollout.full_weight) if canary else None,
         actual_weight=percent_of(_actual_weight(rollout, roles), rollout.full_weight) if canary else None,
-        stable_version=_image_of(rollout, replica_sets, rollout.stable_hash),
-        active_version=_image_of(rollout, replica_sets, rollout.active_hash),
+        stable_version=_version_of_hash(rollout, replica_sets, rollout.stable_hash),
+        active_version=_version_of_hash(rollout, replica_sets, rollout.active_hash),
         new_version=_new_version(rollout, replica_sets),
         spec_version=_spec_version(rollout, replica_sets),
         pause_reason=pause.reason,
@@ -53,9 +55,10 @@ def derive(
 
 
 def _with_stable(rollout: RolloutObject) -> RolloutObject:
-    """Fill in the stable hash of a blue-green of a controller before 0.8, which wrote none: what is active and healthy.
+    """Fill in the stable hash of a blue-green Rollout of a controller before 0.8, which wrote none.
 
-    The plugin of today waits for it for ever; Argo CD's health check takes such a Rollout for promoted.
+    It is the active hash where that is healthy. Today's plugin waits for ever for such a Rollout; Argo CD's health
+    check takes it for promoted.
     """
     old = rollout.strategy == "BlueGreen" and not rollout.phase and not rollout.stable_hash
     is_promoted = old and bool(rollout.current_hash) and rollout.active_hash == rollout.current_hash
@@ -64,8 +67,8 @@ def _with_stable(rollout: RolloutObject) -> RolloutObject:
     return replace(rollout, stable_hash=rollout.current_hash)
 
 
-def _judged(rollout: RolloutObject) -> Rollout:
-    """Who it is, how it is and how many: what needs nothing but the object itself."""
+def _derive_from_object(rollout: RolloutObject) -> Rollout:
+    """Derive identity, phase, health and pod counts, which need nothing but the object itself."""
     phase, message = phase_of(rollout)
     health, health_message = health_of(rollout)
     return Rollout(
@@ -96,7 +99,7 @@ def _judged(rollout: RolloutObject) -> Rollout:
 
 
 def _rolling_since(rollout: RolloutObject) -> datetime | None:
-    """The controller says Healthy=False, and Completed=False of a new revision, when it begins to move."""
+    """Return when the controller set Healthy, or Completed of a new revision, to False: an update began."""
     begun = (one for one in rollout.conditions if one.type in {"Healthy", "Completed"} and one.status == "False")
     return max((one.transitioned_at for one in begun if one.transitioned_at), default=None)
 
@@ -108,7 +111,7 @@ def _current_step(rollout: RolloutObject) -> int | None:
 
 
 def set_weight(rollout: RolloutObject) -> int:
-    """Return the weight asked for, in units of `full_weight`: the last setWeight up to the step under way.
+    """Return the target weight, in units of `full_weight`: the last setWeight up to the step under way.
 
     It is 0 once aborted.
     """
@@ -122,7 +125,7 @@ def set_weight(rollout: RolloutObject) -> int:
 
 
 def _actual_weight(rollout: RolloutObject, roles: Sequence[ReplicaSet]) -> int:
-    """Return the weight there is, in units of `full_weight`: told by the traffic router, or by counting pods."""
+    """Return the actual weight, in units of `full_weight`: by the traffic router, else by counting pods."""
     if _current_step(rollout) is None:
         return rollout.full_weight
     if rollout.available <= 0:
@@ -133,67 +136,72 @@ def _actual_weight(rollout: RolloutObject, roles: Sequence[ReplicaSet]) -> int:
     return canary.available * rollout.full_weight // rollout.available if canary else 0
 
 
-def _role(rollout: RolloutObject, one: ReplicaSetObject) -> ReplicaSet:
-    stable = bool(one.hash) and one.hash == rollout.stable_hash
+def _to_replica_set(rollout: RolloutObject, replica_set: ReplicaSetObject) -> ReplicaSet:
+    stable = bool(replica_set.hash) and replica_set.hash == rollout.stable_hash
     blue_green = rollout.strategy == "BlueGreen"
-    active = blue_green and bool(one.hash) and one.hash == rollout.active_hash
+    active = blue_green and bool(replica_set.hash) and replica_set.hash == rollout.active_hash
     return ReplicaSet(
-        name=one.name,
-        hash=one.hash,
-        revision=one.revision,
-        images=_images_of(rollout, one),
-        ready=one.ready,
-        available=one.available,
-        current=one.current,
-        desired=one.desired or 0,
-        status=_replica_set_status(one),
+        name=replica_set.name,
+        hash=replica_set.hash,
+        revision=replica_set.revision,
+        images=_images_of(rollout, replica_set),
+        ready=replica_set.ready,
+        available=replica_set.available,
+        current=replica_set.current,
+        desired=replica_set.desired or 0,
+        status=_replica_set_status(replica_set),
         stable=stable,
-        canary=rollout.strategy == "Canary" and not stable and bool(one.hash) and one.hash == rollout.current_hash,
+        canary=rollout.strategy == "Canary"
+        and not stable
+        and bool(replica_set.hash)
+        and replica_set.hash == rollout.current_hash,
         active=active,
-        preview=blue_green and not active and bool(one.hash) and one.hash == rollout.preview_hash,
+        preview=blue_green and not active and bool(replica_set.hash) and replica_set.hash == rollout.preview_hash,
     )
 
 
-def _replica_set_status(one: ReplicaSetObject) -> str:
-    if one.generation > one.observed_generation:
+def _replica_set_status(replica_set: ReplicaSetObject) -> str:
+    if replica_set.generation > replica_set.observed_generation:
         return "Progressing"
-    if one.failing:
+    if replica_set.failing:
         return "ReplicaFailure"
-    if one.desired is not None and one.available < one.desired:
+    if replica_set.desired is not None and replica_set.available < replica_set.desired:
         return "Progressing"
-    return "ScaledDown" if one.desired == 0 else "Healthy"
+    return "ScaledDown" if replica_set.desired == 0 else "Healthy"
 
 
 def version_of(images: Sequence[str]) -> Version | None:
-    """The tag of the first image, its digest, or `tag@digest`: what of it is written in git is for git to say."""
+    """Return the version of the first image: its tag, its digest, or `tag@digest`; None where there is no image."""
     if not images:
         return None
     return parse_image(images[0]).version
 
 
-def _image_of(rollout: RolloutObject, replica_sets: Sequence[ReplicaSetObject], wanted: str) -> Version | None:
-    """The version of a ReplicaSet's service: of the container called like the Rollout, else of the first."""
-    found = next((one for one in replica_sets if wanted and one.hash == wanted), None)
-    if found is not None:
-        return version_of(_images_of(rollout, found))
-    # Its ReplicaSet may be gone, or forbidden to us: the current one's template is the Rollout's own.
+def _version_of_hash(rollout: RolloutObject, replica_sets: Sequence[ReplicaSetObject], pod_hash: str) -> Version | None:
+    """Return the version of the ReplicaSet with a hash: of the container named like the Rollout, else of the first."""
+    match = next((one for one in replica_sets if pod_hash and one.hash == pod_hash), None)
+    if match is not None:
+        return version_of(_images_of(rollout, match))
+    # Its ReplicaSet may be deleted, or forbidden to us: the current one's template is the Rollout's own.
     observed = is_observed(rollout.observed_generation, rollout.generation)
-    return version_of(rollout.images) if observed and wanted and wanted == rollout.current_hash else None
+    return version_of(rollout.images) if observed and pod_hash and pod_hash == rollout.current_hash else None
 
 
-def _images_of(rollout: RolloutObject, one: ReplicaSetObject) -> tuple[str, ...]:
-    """Return the images of a ReplicaSet, that of the container called like the Rollout first."""
-    if len(one.containers) != len(one.images):
-        return one.images
-    named = sorted(zip(one.containers, one.images, strict=True), key=lambda pair: pair[0] != rollout.name)
+def _images_of(rollout: RolloutObject, replica_set: ReplicaSetObject) -> tuple[str, ...]:
+    """Return the images of a ReplicaSet, that of the container named like the Rollout first."""
+    if len(replica_set.containers) != len(replica_set.images):
+        return replica_set.images
+    named = sorted(
+        zip(replica_set.containers, replica_set.images, strict=True), key=lambda pair: pair[0] != rollout.name
+    )
     return tuple(image for _, image in named)
 
 
 def _new_version(rollout: RolloutObject, replica_sets: Sequence[ReplicaSetObject]) -> Version | None:
     if rollout.stable_hash == rollout.current_hash:
         return None
-    return _image_of(rollout, replica_sets, rollout.current_hash) or version_of(rollout.images)
+    return _version_of_hash(rollout, replica_sets, rollout.current_hash) or version_of(rollout.images)
 
 
 def _spec_version(rollout: RolloutObject, replica_sets: Sequence[ReplicaSetObject]) -> Version | None:
-    return version_of(rollout.images) or _image_of(rollout, replica_sets, rollout.current_hash)
+    return version_of(rollout.images) or _version_of_hash(rollout, replica_sets, rollout.current_hash)

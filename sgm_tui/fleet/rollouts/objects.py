@@ -48,16 +48,16 @@ class RolloutObject:
     """`blueGreen.autoPromotionEnabled`; where it is false the seconds do not count."""
     auto_promotion_seconds: int = 0
     post_promotion_analysis: bool = False
-    """Its strategy asks for one, and it has not ended."""
+    """Whether its strategy has a post-promotion analysis that has not ended."""
     annotated: bool = True
-    """It has annotations at all; the controller's own come with the first it writes."""
+    """Whether it has annotations at all; the controller adds its own with the first write."""
     replicas: int = 1
     paused: bool = False
     progress_deadline_seconds: int = DEADLINE_SECONDS
     restart_at: str = ""
     workload_ref: bool = False
     images: tuple[str, ...] = ()
-    """Of the pod template, the service's own container first; () with a workloadRef."""
+    """Images of the pod template, the service's own container first; () with a workloadRef."""
     has_status: bool = True
     phase: str = ""
     message: str = ""
@@ -67,7 +67,7 @@ class RolloutObject:
     controller_pause: bool = False
     pause_reasons: tuple[str, ...] = ()
     pause_starts: tuple[datetime | None, ...] = ()
-    """When each of them began; None where that cannot be read."""
+    """When each of `pause_reasons` began; None where that cannot be read."""
     step_analysis_phase: str = ""
     """`canary.currentStepAnalysisRunStatus.status`; "" when the step under way has no analysis."""
     current_hash: str = ""
@@ -100,6 +100,6 @@ class ReplicaSetObject:
     ready: int
     available: int
     failing: bool = False
-    """Its condition ReplicaFailure is True."""
+    """Whether its condition ReplicaFailure is True."""
     containers: tuple[str, ...] = ()
-    """Names, one for each image."""
+    """Names of the containers, one for each image."""

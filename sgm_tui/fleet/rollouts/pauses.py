@@ -1,4 +1,4 @@
-"""Why a Rollout is paused, since when, and whether it resumes by itself: the controller's rules (rollout/pause.go)."""
+"""Find the pause that holds a Rollout, its start and its length, by the controller's rules (rollout/pause.go)."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ SPEC_PAUSED = "spec.paused"
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The pause that decides when a Rollout goes on."""
+    """The pause that decides when a Rollout resumes."""
 
     reason: str = ""
     """A reason of `status.pauseConditions`, or "spec.paused"; "" when it is not paused."""
     since: datetime | None = None
     seconds: float | None = None
-    """Length of a pause that ends by itself; None when only a person resumes it."""
+    """Length of a timed pause; None when only a person resumes it."""
     error: str = ""
     """Why the controller refuses the length of the step's pause."""
 
 
 def pause_of(rollout: RolloutObject) -> Pause:
-    """Return the pause that decides: a person's own, then the first that needs a person, then the first there is.
+    """Return the pause that decides: `spec.paused`, else the first that a person has to resume, else the first.
 
-    Mirrors requiresManualAction: the controller goes on only when no pause condition is left.
+    Mirrors requiresManualAction: the controller resumes only when no pause condition is left.
     """
     if rollout.paused:
         return Pause(SPEC_PAUSED)
@@ -50,7 +50,7 @@ def _pause(rollout: RolloutObject, position: int, reason: str) -> Pause:
 
 
 def _length_of_step(rollout: RolloutObject) -> str | None:
-    """Return the duration of the pause step under way as written; None when it has none, or is another step."""
+    """Return the duration of the current pause step as written; None when it has none, or is another step."""
     index = rollout.step_index or 0
     step = rollout.steps[index] if index < len(rollout.steps) else None
     return step.duration if step is not None and step.kind == "pause" else None

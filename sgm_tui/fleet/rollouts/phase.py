@@ -6,7 +6,7 @@ from sgm_tui.fleet.rollouts.objects import RolloutObject
 
 
 def phase_of(rollout: RolloutObject) -> tuple[str, str]:
-    """Phase and message as the kubectl plugin shows them (GetRolloutPhase); the first that applies."""
+    """Return phase and message as the kubectl plugin shows them (GetRolloutPhase): the first rule that applies."""
     if not is_observed(rollout.observed_generation, rollout.generation):
         return "Progressing", "waiting for rollout spec update to be observed"
     if rollout.controller_pause and not rollout.pause_reasons:
@@ -17,20 +17,26 @@ def phase_of(rollout: RolloutObject) -> tuple[str, str]:
 
 
 def is_observed(observed: str, generation: int) -> bool:
-    """A generation that is no number, or ahead of the object's, is of an older controller: it counts as observed."""
+    """Return whether the controller has observed the newest spec.
+
+    A generation that is no number, or ahead of the object's, was written by an older controller and counts as observed.
+    """
     if not observed.isdecimal() or int(observed) > generation:
         return True
     return int(observed) == generation
 
 
 def _is_workload_observed(rollout: RolloutObject) -> bool:
-    """Argo CD asks this of a workloadRef, the kubectl plugin does not; equal as numbers, or neither is one."""
-    known, seen = rollout.workload_generation, rollout.workload_observed_generation
-    return (int(known) if known.isdecimal() else None) == (int(seen) if seen.isdecimal() else None)
+    """Return whether the workload of a workloadRef is observed: equal numbers, or neither is a number.
+
+    Argo CD checks this, the kubectl plugin does not.
+    """
+    generation, observed = rollout.workload_generation, rollout.workload_observed_generation
+    return (int(generation) if generation.isdecimal() else None) == (int(observed) if observed.isdecimal() else None)
 
 
 def _computed_phase(rollout: RolloutObject) -> tuple[str, str]:
-    """CalculateRolloutPhase, for controllers that write no phase and before the first reconcile."""
+    """Mirror CalculateRolloutPhase, for controllers that write no phase and before the first reconcile."""
     for condition in rollout.conditions:
         if condition.type == "InvalidSpec":
             return "Degraded", f"InvalidSpec: {condition.message}"
@@ -65,7 +71,7 @@ def _waiting_for(rollout: RolloutObject) -> str:
 
 
 def health_of(rollout: RolloutObject) -> tuple[str, str]:
-    """What Argo CD's health check says of the object (resource_customizations, argoproj.io/Rollout)."""
+    """Return health and message by Argo CD's health check (resource_customizations, argoproj.io/Rollout)."""
     if not rollout.has_status or not is_observed(rollout.observed_generation, rollout.generation):
         return "Progressing", "Waiting for rollout spec update to be observed"
     if rollout.workload_ref and rollout.annotated and not _is_workload_observed(rollout):
@@ -90,7 +96,10 @@ def _legacy_health(rollout: RolloutObject) -> tuple[str, str]:
 
 
 def _legacy_waiting(rollout: RolloutObject) -> str:
-    """Not the plugin's order nor its words: a restart is not asked for, old replicas count with traffic routing too."""
+    """Return what the rollout waits for by Argo CD; "" when nothing.
+
+    Order and words differ from the plugin's: a restart does not count, old replicas count with traffic routing too.
+    """
     if rollout.updated < rollout.replicas:
         return "Waiting for roll out to finish: More replicas need to be updated"
     if rollout.available < rollout.updated:

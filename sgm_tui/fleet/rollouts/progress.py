@@ -1,6 +1,6 @@
-"""Whether anything still works on a Rollout, read from its own times: what a controller that runs would have written.
+"""Tell from the timestamps of a Rollout whether a controller still works on it.
 
-A controller that has stopped says nothing; what it was bound to do by now, and has not done, proves it.
+A stopped controller does not report itself; what it was bound to do by now, and has not done, proves it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from sgm_tui.fleet.rollouts.objects import RolloutCondition, RolloutObject
 from sgm_tui.fleet.rollouts.pauses import Pause
 
 _WITHOUT_DEADLINE = frozenset({"pause", "analysis", "experiment", "plugin"})
-"""Steps the controller does not hold against the progress deadline (isIndefiniteStep), and plugins, which may wait."""
+"""Steps that the progress deadline does not apply to (isIndefiniteStep), and plugins, which may wait."""
 _NO_PROGRESS_EXPECTED = frozenset({"RolloutAborted", "RolloutPaused", "ProgressDeadlineExceeded"})
 _RUNNING = frozenset({"", "Pending", "Running"})
 
 
 def worked_at(rollout: RolloutObject) -> datetime | None:
-    """Return the newest time the controller wrote into the status; None where there is none."""
+    """Return the newest timestamp the controller wrote into the status; None where there is none."""
     times = [one for pair in rollout.conditions for one in (pair.transitioned_at, pair.updated_at)]
     return max((one for one in (*times, *rollout.pause_starts) if one is not None), default=None)
 
@@ -33,9 +33,9 @@ def unavailable_since(rollout: RolloutObject) -> datetime | None:
 def due_at(
     rollout: RolloutObject, pause: Pause, replica_sets: Sequence[ReplicaSet], runs: Sequence[AnalysisRun]
 ) -> datetime | None:
-    """Return when a controller that runs acts at the latest: when a timed pause ends, or the progress deadline passes.
+    """Return by when a running controller acts at the latest: when a timed pause ends, or the progress deadline passes.
 
-    None when nothing is due by time alone, a person is waited for, or the object's times do not say. Mirrors
+    None when nothing is due by time alone, the rollout waits for a person, or timestamps are missing. Mirrors
     CompletedCanaryPauseStep, CompletedBlueGreenPause and RolloutTimedOut.
     """
     if pause.seconds is not None and pause.since is not None:

@@ -1,4 +1,4 @@
-"""Traffic weights as percent: a router may count to another number than 100 (`trafficRouting.maxTrafficWeight`)."""
+"""Traffic weights as percent: the full weight of a router may not be 100 (`trafficRouting.maxTrafficWeight`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def percent_of(weight: int, full: int) -> float:
 
 
 def percent_text(percent: float) -> str:
-    """Return a percentage to read: two decimals at most; what is not nothing, or not all, never reads as it."""
+    """Return a percentage as text with at most two decimals; only exact values read as 0% and 100%."""
     if 0 < percent < _SMALLEST_SHOWN:
         return f"<{_SMALLEST_SHOWN}%"
     if 100 - _SMALLEST_SHOWN < percent < 100:
