@@ -1,6 +1,6 @@
-"""How every source lives: it publishes observations, waits for its next look, backs off, and wakes on request.
+"""The life of a source: it publishes updates, waits for its next poll, backs off after failures, and wakes on request.
 
-A source never raises into the store. What it cannot reach it publishes as `Lost` with the time of its next attempt.
+A source never raises into the store: it publishes a failure as `SourceUnreachable`, with the time until it tries again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sgm_tui.fleet.source import SourceId
 from sgm_tui.fleet.updates import SourceUpdate
 
 Publish = Callable[[SourceUpdate], None]
-"""Hands one observation to the store."""
+"""Passes one update to the store."""
 IsActive = Callable[[], bool]
 """Returns whether anything is changing in a cluster, so that polling it soon is worthwhile."""
 
@@ -28,7 +28,7 @@ _MOST_DOUBLINGS = 16
 
 
 class Source(Protocol):
-    """Publishes what it observes, and what it cannot reach, until it is cancelled."""
+    """Publishes what it observes, and its failures, until it is cancelled."""
 
     @property
     def source(self) -> SourceId:
@@ -40,7 +40,7 @@ class Source(Protocol):
         ...
 
     def refresh(self) -> None:
-        """Look again now."""
+        """Poll or reconnect now."""
         ...
 
 
@@ -83,7 +83,7 @@ class Backoff:
 
 
 class PollLoop:
-    """Looks at something that cannot be watched: at regular intervals, and less often while it fails."""
+    """Polls something that cannot be watched: at regular intervals, and less often while it fails."""
 
     def __init__(
         self,
@@ -97,9 +97,9 @@ class PollLoop:
         """Configure a loop; `run` starts it.
 
         Args:
-            interval: seconds between two looks.
+            interval: seconds between two polls.
             backoff: the pauses after failures.
-            idle_interval: seconds between two looks while `is_active` returns False, in whole multiples of `interval`.
+            idle_interval: seconds between two polls while `is_active` returns False, in whole multiples of `interval`.
             is_active: called after every interval.
             requested_pause: returns the seconds that the server of an error asks to wait; None where it names none.
                 Such an error does not count as a failure.
@@ -116,17 +116,17 @@ class PollLoop:
         self._wake.set()
 
     async def run(
-        self, look: Callable[[], Awaitable[None]], report: Callable[[SgmError, float], None] | None = None
+        self, poll: Callable[[], Awaitable[None]], report: Callable[[SgmError, float], None] | None = None
     ) -> None:
-        """Look until cancelled.
+        """Poll until cancelled.
 
         Args:
-            look: looks once; raises SgmError where it fails.
-            report: called with each such error and the seconds until the next look; None where `look` reports itself.
+            poll: polls once; raises SgmError where it fails.
+            report: called with each such error and the seconds until the next poll; None where `poll` reports itself.
         """
         while True:
             try:
-                await look()
+                await poll()
             except SgmError as error:
                 pause = self._requested_pause(error)
                 if pause is None:
@@ -144,10 +144,10 @@ class PollLoop:
 async def wait_for_next_poll(
     wake: asyncio.Event, interval: float, *, idle_interval: float = 0.0, is_active: IsActive = lambda: True
 ) -> None:
-    """Wait for the time of the next look, or until `wake` is set, which is then cleared.
+    """Wait for the time of the next poll, or until `wake` is set, which is then cleared.
 
     Args:
-        wake: set it to look at once.
+        wake: set it to poll at once.
         interval: seconds while something is changing, with jitter: sources started together must not stay in step.
         idle_interval: seconds while nothing is changing, in whole multiples of `interval`.
         is_active: called after every interval; the wait ends once it returns True.

@@ -56,16 +56,16 @@ def test_pauses_double_up_to_the_longest_however_many_failures_there_are() -> No
     assert (backoff.upcoming, backoff.next()) == (2.0, 2.0)
 
 
-async def test_failures_are_reported_with_their_pause_until_a_look_succeeds() -> None:
+async def test_failures_are_reported_with_their_pause_until_a_poll_succeeds() -> None:
     loop = PollLoop(0.001, Backoff(0.001, 0.002, jitter=(1.0, 1.0)))
     failures, reported, is_done = [1, 2, 3], list[tuple[str, float]](), asyncio.Event()
 
-    async def look() -> None:
+    async def poll() -> None:
         if failures:
             raise UnreachableError(f"failure {failures.pop(0)}")
         is_done.set()
 
-    running = asyncio.create_task(loop.run(look, lambda error, pause: reported.append((error.message, pause))))
+    running = asyncio.create_task(loop.run(poll, lambda error, pause: reported.append((error.message, pause))))
     async with asyncio.timeout(10):
         await is_done.wait()
     running.cancel()
@@ -80,7 +80,7 @@ async def test_a_requested_pause_replaces_the_backoff_and_a_wake_ends_it() -> No
     class EnoughError(Exception):
         pass
 
-    async def look() -> None:
+    async def poll() -> None:
         if len(pauses) == 2:
             raise EnoughError
         raise UnreachableError("rate limit exceeded")
@@ -90,5 +90,5 @@ async def test_a_requested_pause_replaces_the_backoff_and_a_wake_ends_it() -> No
         loop.wake()
 
     with pytest.raises(EnoughError):
-        await loop.run(look, report)
+        await loop.run(poll, report)
     assert pauses == [600.0, 600.0]

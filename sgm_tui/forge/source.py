@@ -71,7 +71,7 @@ class PullRequestSource:
     async def run(self, publish: Publish) -> None:
         """Publish every open or recently ended pull request until cancelled; failures are published, never raised."""
 
-        async def look() -> None:
+        async def poll() -> None:
             requests = await self._forge.list_recent(self._proposes, self._merged)
             requests = await run_in(Lane.GIT_READS, self._with_unrelated_changes, requests)
             publish(PullRequestsListed(self.source, requests, self._forge.note))
@@ -79,7 +79,7 @@ class PullRequestSource:
         if self._after is not None:
             await self._after()
         await self._polling.run(
-            look, lambda error, pause: publish(SourceUnreachable(self.source, error.message, pause))
+            poll, lambda error, pause: publish(SourceUnreachable(self.source, error.message, pause))
         )
 
     def _with_unrelated_changes(self, requests: Sequence[PullRequest]) -> tuple[PullRequest, ...]:

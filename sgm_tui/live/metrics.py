@@ -91,13 +91,13 @@ class MetricsSource:
     async def run(self, publish: Publish) -> None:
         """Publish metrics and alerts until cancelled; failures are published, never raised."""
 
-        async def look() -> None:
+        async def poll() -> None:
             error, _ = await asyncio.gather(self._publish_metrics(publish), self._publish_alerts(publish))
             if error is not None:
                 raise error
 
         try:
-            await self._polling.run(look)
+            await self._polling.run(poll)
         finally:
             self._metrics_thread.end()
             self._alerts_thread.end()

@@ -79,7 +79,7 @@ class ScalingSource:
     async def run(self, publish: Publish) -> None:
         """Publish every autoscaler of a Rollout until cancelled; failures are published, never raised."""
 
-        async def look() -> None:
+        async def poll() -> None:
             try:
                 items, _ = await list_all(self._connection, _PATH, deadline=self._connection.pace.unary)
             except AbsentError as error:
@@ -88,7 +88,7 @@ class ScalingSource:
                 publish(ScalingListed(self.source, self._scaling_by_cell(items)))
 
         await self._polling.run(
-            look, lambda error, pause: publish(SourceUnreachable(self.source, error.message, pause))
+            poll, lambda error, pause: publish(SourceUnreachable(self.source, error.message, pause))
         )
 
     def _scaling_by_cell(self, items: list[RawObject]) -> dict[CellKey, Scaling]:

@@ -211,7 +211,7 @@ async def test_merging_waits_until_github_knows_whether_it_fits(lab: Lab) -> Non
     request, _, _ = await lab.forge.open(proposal(), lab.push())
     lab.pass_time(60)
     lab.state.pulls[request.number].mergeable = None
-    lab.state._course.try_later(lab.state.pulls[request.number])
+    lab.state._course.recompute_mergeability(lab.state.pulls[request.number])
     assert "is merged" in await lab.forge.merge(request.number, request.head)
     assert lab.paused == [3.0]
 
