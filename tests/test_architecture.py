@@ -23,7 +23,7 @@ ONLY_HERE = {
 }
 """Each client library is imported by one module."""
 
-RUAMEL = {"gitops/yaml/second_reader.py", "commands/status.py", "sandbox/team_file.py"}
+RUAMEL = {"gitops/yaml/proof.py", "commands/status.py", "sandbox/team_file.py"}
 """ruamel.yaml proves every edit in the first. The second writes `sgm status -o yaml`, whose bytes are ruamel's YAML
 1.2; the third keeps the comments of the sandbox's `sgm.yaml`."""
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from sgm_tui.gitops.parsed_repository import ParsedRepository
 from sgm_tui.gitops.yaml.image_values import image_in
+from sgm_tui.gitops.yaml.keys import locate
 from sgm_tui.lint.findings import Finding, Results, Skipped, abbreviate, make_finding
-from sgm_tui.lint.image_key import locate
 from sgm_tui.yaml_reader.marked import Place, place_of_node
 from sgm_tui.yaml_reader.nodes import ScalarNode
 

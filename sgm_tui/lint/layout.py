@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from sgm_tui.config.schema import Config
 from sgm_tui.gitops.parsed_repository import ParsedRepository
+from sgm_tui.gitops.yaml.keys import locate
 from sgm_tui.lint.findings import Finding, Results, Skipped, abbreviate, make_finding
-from sgm_tui.lint.image_key import locate
 from sgm_tui.yaml_reader.marked import Place
 
 _RULES = ("layout-unmatched", "layout-unknown-stage", "layout-unknown-cluster", "layout-shadowed", "service-gap")

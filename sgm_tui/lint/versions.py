@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from sgm_tui.gitops.parsed_repository import ParsedRepository
 from sgm_tui.gitops.yaml.edits import EditRefusedError, edit
 from sgm_tui.gitops.yaml.image_values import reference_in
-from sgm_tui.gitops.yaml.values import unprintable
+from sgm_tui.gitops.yaml.keys import Location, locate
+from sgm_tui.gitops.yaml.values import reason_unprintable
 from sgm_tui.lint.findings import Finding, Results, Skipped, make_finding
-from sgm_tui.lint.image_key import Located, locate
 from sgm_tui.yaml_reader.marked import Place, place_of_node
 from sgm_tui.yaml_reader.nodes import MappingNode, Node, ScalarNode
-from sgm_tui.yaml_reader.scalars import shown
+from sgm_tui.yaml_reader.scalars import format_scalar
 
 _RULES = ("image-key-missing", "image-key-uneditable", "version-missing", "version-mutable", "version-not-a-string")
 _MUTABLE_NAMES = frozenset(
@@ -43,7 +43,7 @@ def _check_version(repository: ParsedRepository, path: str, key: str) -> Iterato
     nodes = repository.parse_file(path).nodes
     at = locate(nodes, key)
     node = at.node
-    if node is None and at.merged:
+    if node is None and at.has_merge_key:
         message = f"a merge key (<<) is on the path to {key}"
         yield make_finding("image-key-uneditable", _deepest_place(at, path), message)
     elif node is None:
@@ -58,11 +58,11 @@ def _check_version(repository: ParsedRepository, path: str, key: str) -> Iterato
             yield make_finding("image-key-uneditable", place_of_node(node, path), reason)
 
 
-def _deepest_place(at: Located, path: str) -> Place:
+def _deepest_place(at: Location, path: str) -> Place:
     return place_of_node(at.deepest, path) if at.deepest is not None else Place(path)
 
 
-def _explain_missing(at: Located, path: str, key: str, *, is_later: bool) -> Finding:
+def _explain_missing(at: Location, path: str, key: str, *, is_later: bool) -> Finding:
     names = [name.value for name, _ in at.deepest.value] if isinstance(at.deepest, MappingNode) else []
     nearest = difflib.get_close_matches(at.missing, names, n=1)
     hint = f"; did you mean {at.missing} where {nearest[0]} stands?" if nearest else ""
@@ -75,7 +75,7 @@ def _find_mistake(node: ScalarNode, place_node: Node, path: str, key: str) -> Fi
     if not text.strip() and (node.style or not text):
         return make_finding("version-missing", place, f"{key} is empty")
     if node.type:
-        becomes = shown(node.scalar)
+        becomes = format_scalar(node.scalar)
         change = "" if becomes == text or node.type in {"nothing", "a date"} else f" and becomes {becomes}"
         return make_finding("version-not-a-string", place, f"{text} is {node.type} to YAML{change}", f'Write "{text}".')
     try:
@@ -94,7 +94,7 @@ def _find_mutable(version: str, place: Place, key: str) -> Finding | None:
         return make_finding("version-mutable", place, f"{version} moves with every release of it")
     if _RANGE.search(version):
         return make_finding("version-mutable", place, f"{version} is a range, not a version")
-    if hidden := unprintable(version):
+    if hidden := reason_unprintable(version):
         return make_finding("image-key-uneditable", place, f"{key} {hidden}", "Type the version again.")
     return None
 

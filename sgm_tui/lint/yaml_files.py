@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sgm_tui.gitops.parsed_repository import PLACEHOLDER, ParsedFile, ParsedRepository
 from sgm_tui.lint.findings import Finding, Results, Skipped, abbreviate, make_finding
 from sgm_tui.yaml_reader.marked import Place, place_of_node
-from sgm_tui.yaml_reader.nodes import LARGEST, MappingNode, Node, SequenceNode
+from sgm_tui.yaml_reader.nodes import LARGEST, duplicate_keys
 
 
 def check(repository: ParsedRepository) -> Results:
@@ -41,20 +41,6 @@ def _explain_error(repository: ParsedRepository, path: str, parsed: ParsedFile) 
 
 
 def _find_duplicate_keys(path: str, parsed: ParsedFile) -> Iterator[Finding]:
-    visited: set[int] = set()
-    pending: list[Node] = list(parsed.nodes)
-    while pending:
-        node = pending.pop()
-        if id(node) in visited:
-            continue
-        visited.add(id(node))
-        if isinstance(node, SequenceNode):
-            pending += node.value
-        elif isinstance(node, MappingNode):
-            first: dict[str, int] = {}
-            for key, value in node.value:
-                pending.append(value)
-                if key.value in first:
-                    message = f"{key.value} is there twice: first in line {first[key.value]}"
-                    yield make_finding("yaml-duplicate-key", place_of_node(key, path), message)
-                first.setdefault(key.value, key.start_mark.line + 1)
+    for key, first in duplicate_keys(parsed.nodes):
+        message = f"{key.value} is there twice: first in line {first.start_mark.line + 1}"
+        yield make_finding("yaml-duplicate-key", place_of_node(key, path), message)

@@ -224,6 +224,28 @@ def entries(node: MappingNode) -> dict[str, Node]:
     return found
 
 
+def duplicate_keys(documents: Sequence[Node]) -> Iterator[tuple[ScalarNode, ScalarNode]]:
+    """Yield every key that is in its mapping a second time, and the first key of that name.
+
+    Readers of YAML disagree on which of the two counts.
+    """
+    pending, visited = list(documents), set[int]()
+    while pending:
+        node = pending.pop()
+        if id(node) in visited:
+            continue
+        visited.add(id(node))
+        if isinstance(node, SequenceNode):
+            pending += node.value
+        elif isinstance(node, MappingNode):
+            first: dict[str, ScalarNode] = {}
+            for key, value in node.value:
+                pending.append(value)
+                if key.value in first:
+                    yield key, first[key.value]
+                first.setdefault(key.value, key)
+
+
 def plain(node: Node) -> Any:
     """Return a node as the dictionaries, lists and scalars a Go program reads.
 

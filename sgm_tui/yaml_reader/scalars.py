@@ -96,7 +96,7 @@ def is_string(text: str) -> bool:
     return not type_of(text, "", is_plain=True)
 
 
-def shown(value: Scalar) -> str:
+def format_scalar(value: Scalar) -> str:
     """Return a value as JSON prints it: what a chart gets of `1.10` is `1.1`."""
     if value is None:
         return "null"

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from sgm_tui.gitops.yaml.edits import EditRefusedError, descend, edit, plain
+from sgm_tui.gitops.yaml.edits import EditRefusedError, descend, edit
+from sgm_tui.gitops.yaml.proof import comparable
 from sgm_tui.yaml_reader.nodes import Node, YamlError, compose
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -199,5 +200,5 @@ def _all_at(nodes: list[Node], path: list[str]) -> list[object]:
         except EditRefusedError as error:
             found.append(str(error))
         else:
-            found += [plain(node)] if node is not None else []
+            found += [comparable(node)] if node is not None else []
     return found

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sgm_tui.gitops.yaml.flat import flattened
-from sgm_tui.gitops.yaml.values import UnreadableError, read_version
+from sgm_tui.gitops.yaml.values import UnreadableError, flatten_values, read_version
 from sgm_tui.sandbox.git.seed import seed
 
 
@@ -14,7 +13,7 @@ def test_a_values_file_becomes_a_table_of_dotted_keys() -> None:
         b"image: {tag: v1, port: 80}\nsteps:\n- setWeight: 10\n- pause: {}\nempty: {}\nnone:\non: true\nratio: 0.5\n"
         b"version: '1.10'\nday: 2026-11-23\ntext: |\n  a\n  b\nexample.com/x: 1\nnothing: ''\n7: x\n"
     )
-    assert flattened(text) == {
+    assert flatten_values(text) == {
         "image.tag": "v1",
         "image.port": "80",
         "steps": '[{"setWeight": 10}, {"pause": {}}]',
@@ -34,13 +33,13 @@ def test_a_values_file_becomes_a_table_of_dotted_keys() -> None:
 def test_every_bundled_values_file_is_a_table_of_single_lines() -> None:
     for path, data in seed().items():
         if path.endswith("values.yaml"):
-            assert all(value.isprintable() and value for value in flattened(data).values())
+            assert all(value.isprintable() and value for value in flatten_values(data).values())
 
 
 def test_documents_are_one_table_while_their_keys_differ() -> None:
-    assert flattened(b"a: 1\n---\nb: 2\n") == {"a": "1", "b": "2"}
+    assert flatten_values(b"a: 1\n---\nb: 2\n") == {"a": "1", "b": "2"}
     with pytest.raises(UnreadableError, match="a is there more than once"):
-        flattened(b"a: 1\n---\na: 2\n")
+        flatten_values(b"a: 1\n---\na: 2\n")
 
 
 BOMB = b"a0: &a0 [x]\n" + b"".join(
@@ -66,14 +65,14 @@ BOMB = b"a0: &a0 [x]\n" + b"".join(
 )
 def test_what_cannot_be_compared_is_refused_with_its_reason(data: bytes, why: str) -> None:
     with pytest.raises(UnreadableError, match=why):
-        flattened(data)
+        flatten_values(data)
 
 
 def test_an_empty_file_is_an_empty_table() -> None:
-    assert flattened(b"# nothing\n") == {}
+    assert flatten_values(b"# nothing\n") == {}
 
 
 def test_an_anchor_that_is_used_twice_means_the_last_one_and_warns_nobody() -> None:
     data = b"a: &a 1\nb: &a v2\nimage:\n  tag: *a\n"
-    assert flattened(data)["image.tag"] == "v2"
+    assert flatten_values(data)["image.tag"] == "v2"
     assert read_version(data, "image.tag") == "v2"

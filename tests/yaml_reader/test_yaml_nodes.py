@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from sgm_tui.gitops.yaml.edits import EditRefusedError, edit
-from sgm_tui.gitops.yaml.flat import flattened, value_at
-from sgm_tui.gitops.yaml.values import UnreadableError, read_version
+from sgm_tui.gitops.yaml.values import UnreadableError, flatten_values, read_value, read_version
 from sgm_tui.sandbox.helm.render import RenderError, render
 from sgm_tui.yaml_reader.marked import MarkedYamlError
 from sgm_tui.yaml_reader.marked import documents as marked_documents
@@ -27,7 +26,7 @@ from sgm_tui.yaml_reader.nodes import (
     load,
     load_all,
 )
-from sgm_tui.yaml_reader.scalars import ScalarError, shown, type_of, value_of
+from sgm_tui.yaml_reader.scalars import ScalarError, format_scalar, type_of, value_of
 
 BOMB = "b0: &b0 {x: 1}\n" + "".join(f"b{n}: &b{n} {{<<: [{', '.join([f'*b{n - 1}'] * 10)}]}}\n" for n in range(1, 10))
 LISTS = "b0: &b0 [x]\n" + "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 10)}]\n" for n in range(1, 10))
@@ -99,9 +98,9 @@ def test_no_reader_unfolds_a_bomb(bomb: str) -> None:
     with pytest.raises(UnreadableError, match=reason):
         read_version(data, "image.tag")
     with pytest.raises(UnreadableError, match=reason):
-        flattened(data)
+        flatten_values(data)
     with pytest.raises(UnreadableError, match=reason):
-        value_at(data, "b9")
+        read_value(data, "b9")
     with pytest.raises(EditRefusedError, match=reason):
         edit(data, "image.tag", "v2")
     with pytest.raises(MarkedYamlError, match=reason):
@@ -230,7 +229,7 @@ def test_a_file_larger_than_the_limit_is_refused_unread() -> None:
 
 
 def test_numbers_are_shown_as_a_chart_prints_them() -> None:
-    assert [shown(value) for value in (1.1, 1000.0, 8, True, None, 1e-7, "v1")] == [
+    assert [format_scalar(value) for value in (1.1, 1000.0, 8, True, None, 1e-7, "v1")] == [
         "1.1", "1000", "8", "true", "null", "1e-07", "v1",
     ]  # fmt: skip
-    assert json.loads(shown(0.5)) == 0.5
+    assert json.loads(format_scalar(0.5)) == 0.5

@@ -1,4 +1,4 @@
-"""Two values files of one service beside each other: what travels with a promotion, and what stays where it is."""
+"""Compare two values files of one service: the keys promoted with the version, and the remaining differences."""
 
 from __future__ import annotations
 
@@ -6,64 +6,79 @@ import json
 from collections.abc import Iterable, Sequence
 
 from sgm_tui.fleet.plans.plan import Extra
-from sgm_tui.gitops.yaml.flat import flattened, value_at
-from sgm_tui.gitops.yaml.values import UnreadableError
+from sgm_tui.gitops.yaml.values import UnreadableError, flatten_values, read_value
 
 
 def find_extra_keys(source: bytes, target: bytes, keys: Sequence[str]) -> tuple[Extra, ...]:
-    """The further keys that a promotion takes along: those of the policy that differ between the two files.
+    """Return the keys of the policy that differ between two files, which a promotion changes too.
+
+    Args:
+        source: the file of the previous stage.
+        target: the file to change.
+        keys: `policy.travels`.
 
     Raises:
         UnreadableError: one of the files cannot be read, or a value has no form in JSON.
     """
-    found = ((key, value_at(source, key), value_at(target, key)) for key in keys)
+    values = ((key, read_value(source, key), read_value(target, key)) for key in keys)
     return tuple(
-        Extra(key, _json(key, wanted), "travels with the version")
-        for key, wanted, held in found
-        if wanted is not None and wanted != held
+        Extra(key, _format_json(key, new), "travels with the version")
+        for key, new, current in values
+        if new is not None and new != current
     )
 
 
 def describe_differences(
     source: bytes, target: bytes, moved: Iterable[str], protected: Sequence[str]
 ) -> tuple[str, ...]:
-    """What differs between the two files and does not travel: the protected keys in one line, the others in one."""
-    taken = tuple(moved)
+    """Return the differences that stay: the protected keys in one line, the other keys in one.
+
+    Args:
+        source: the file of the previous stage.
+        target: the file after the promotion.
+        moved: the keys the promotion changes.
+        protected: `policy.protected`.
+    """
+    moved_keys = tuple(moved)
     try:
-        left = [key for key in find_differing_keys(source, target) if not _below(key, taken)]
+        remaining = [key for key in find_differing_keys(source, target) if not _is_below(key, moved_keys)]
     except UnreadableError as error:
         return (f"cannot compare with the previous stage: {error}",)
-    kept = [key for key in left if _below(key, protected)]
-    own = [key for key in left if key not in kept]
-    return tuple(f"{why}: {', '.join(keys)}" for why, keys in (("protected", kept), ("the stage’s own", own)) if keys)
+    protected_keys = [key for key in remaining if _is_below(key, protected)]
+    own_keys = [key for key in remaining if key not in protected_keys]
+    return tuple(
+        f"{why}: {', '.join(keys)}"
+        for why, keys in (("protected", protected_keys), ("the stage’s own", own_keys))
+        if keys
+    )
 
 
-def find_differing_keys(one: bytes, other: bytes) -> tuple[str, ...]:
-    """Every key whose value is not the same in both files, sorted.
+def find_differing_keys(first: bytes, second: bytes) -> tuple[str, ...]:
+    """Return every key whose value is not the same in both files, sorted.
 
     Raises:
-        UnreadableError: one of the files cannot be read: then nothing is known to be equal.
+        UnreadableError: one of the files cannot be read: then no key is known to be equal.
     """
-    here, there = flattened(one), flattened(other)
-    return tuple(sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key)))
+    before, after = flatten_values(first), flatten_values(second)
+    return tuple(sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key)))
 
 
 def has_value(data: bytes, key: str, value: str) -> bool:
-    """Whether a key of a file holds this value (JSON text; "" for none) already.
+    """Whether a key of a file has this value already (JSON text; "" for no key).
 
     Raises:
         UnreadableError: the file cannot be read.
     """
-    held = value_at(data, key)
-    return held is None if not value else held == json.loads(value)
+    current = read_value(data, key)
+    return current is None if not value else current == json.loads(value)
 
 
-def _json(key: str, value: object) -> str:
+def _format_json(key: str, value: object) -> str:
     try:
         return json.dumps(value)
     except (TypeError, ValueError) as error:
         raise UnreadableError(f"{key} cannot be written back unchanged: quote it") from error
 
 
-def _below(key: str, prefixes: Iterable[str]) -> bool:
+def _is_below(key: str, prefixes: Iterable[str]) -> bool:
     return any(key == prefix or key.startswith(f"{prefix}.") for prefix in prefixes)

@@ -13,20 +13,20 @@ _REFERENCE = re.compile(
 """distribution/reference, upper case in names allowed."""
 _DIGEST = re.compile(r"(?:sha256|sha384|sha512|blake3):", re.ASCII)
 _VERSION = re.compile(r"v?\d[\w.-]*|[0-9a-f]{7,64}", re.ASCII)
-"""Tags that no image is named after."""
+"""Words that are versions and not the name of an image."""
 
 
 def reference_in(value: str, key: str) -> ImageReference | None:
-    """Return the image reference a value of the image key is; None for a bare version.
+    """Return the image reference at the image key; None if the value is a bare version.
 
-    Whether a word without a slash or a colon names an image is told by the key: `image` does, `tag` does not.
+    Whether a word without a slash or a colon names an image depends on the key: at `image` it does, at `tag` not.
 
     Args:
         value: the string in the file.
-        key: the dotted key it stands at.
+        key: its dotted key.
 
     Raises:
-        ValueError: it has the form of a reference and is none; says why.
+        ValueError: it looks like a reference but is not valid; the message says why.
     """
     if not _is_reference(value, key):
         return None
@@ -36,7 +36,7 @@ def reference_in(value: str, key: str) -> ImageReference | None:
 
 
 def image_in(value: str, key: str) -> str:
-    """Return the image a value of the image key names, "" where it names none."""
+    """Return the image that a value of the image key names; "" if it names none."""
     try:
         reference = reference_in(value, key)
     except ValueError:
@@ -48,14 +48,14 @@ def version_of(value: str, key: str) -> str:
     """Return the version in a value of the image key: of a reference the tag, the digest or both.
 
     Raises:
-        ValueError: it has the form of a reference and is none.
+        ValueError: it looks like a reference but is not valid.
     """
     reference = reference_in(value, key)
     return value if reference is None else str(reference.version)
 
 
 def with_version(value: str, key: str, version: str) -> str:
-    """Return the value in another version; of a reference the image stays the same.
+    """Return the value with another version; a reference keeps its image.
 
     Raises:
         ValueError: the value is no reference, or the version does not fit into one.
@@ -72,8 +72,8 @@ def with_version(value: str, key: str, version: str) -> str:
 def _is_reference(value: str, key: str) -> bool:
     if _DIGEST.match(value):
         return False
-    named, _, _ = value.partition("@")
-    if "/" in named or ":" in named:
+    name, _, _ = value.partition("@")
+    if "/" in name or ":" in name:
         return True
     is_image_key = key.rpartition(".")[2].lower().endswith("image")
-    return is_image_key and _VERSION.fullmatch(named) is None
+    return is_image_key and _VERSION.fullmatch(name) is None

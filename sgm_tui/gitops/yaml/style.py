@@ -1,4 +1,4 @@
-"""How a file writes its lists and mappings, and values written that way."""
+"""The style of a file: how it indents lists and mappings, and values written in that style."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from dataclasses import replace as with_changes
 from typing import Any
 
-from sgm_tui.gitops.yaml.edits import STRING, EditRefusedError, refuse_value, written
+from sgm_tui.gitops.yaml.edits import EditRefusedError, check_new_value, quote
+from sgm_tui.gitops.yaml.proof import STRING
 
 Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
-"""What can be written: what JSON has."""
+"""A value that can be written: any value of JSON."""
 
 _LIST_BELOW = re.compile(r"^( *)(?:- +)*[^\s#-][^\n]*:[ ]*(?:#[^\n]*)?\r?\n( *)- ", re.MULTILINE)
 _MAPPING_BELOW = re.compile(r"^( *)[^\s#-][^\n]*:[ ]*(?:#[^\n]*)?\r?\n( +)[\w\"']", re.MULTILINE)
@@ -30,27 +31,27 @@ class Style:
     """Columns between a key and the keys of its mapping."""
 
     def with_offset(self, offset: int, *, of_list: bool) -> Style:
-        """The same style with the indentation one place has."""
+        """Return the style with another indentation of lists or of mappings."""
         return with_changes(self, list_offset=offset) if of_list else with_changes(self, mapping_offset=offset)
 
     def flow(self, value: Value) -> str:
-        """A value on one line: `{duration: 1m}`."""
+        """Return a value on one line: `{duration: 1m}`."""
         if isinstance(value, dict):
-            return "{" + ", ".join(f"{self.name(key)}: {self.flow(one)}" for key, one in value.items()) + "}"
+            return "{" + ", ".join(f"{self.name(key)}: {self.flow(item)}" for key, item in value.items()) + "}"
         if isinstance(value, list):
-            return "[" + ", ".join(self.flow(one) for one in value) + "]"
-        return _scalar(value)
+            return "[" + ", ".join(self.flow(item) for item in value) + "]"
+        return _format_scalar(value)
 
     def name(self, key: str) -> str:
-        """A key, in quotes where a plain word would be no string."""
-        refuse_value(key)
-        return written(key)
+        """Return a key, in quotes if a plain word would not be a string."""
+        check_new_value(key)
+        return quote(key)
 
     def block(self, value: Value, column: int) -> list[str] | None:
-        """The lines below a key at a column; None for what stands behind the colon."""
+        """Return the lines of a value below its key at a column; None for a value that is written on the key's line."""
         if isinstance(value, list) and value:
             column += self.list_offset
-            return [line for one in value for line in self._item(one, column)]
+            return [line for item in value for line in self._item(item, column)]
         if isinstance(value, dict) and value:
             return self._entries(value, column + self.mapping_offset)
         return None
@@ -63,34 +64,34 @@ class Style:
 
     def _entries(self, value: dict[str, Value], column: int) -> list[str]:
         lines = []
-        for key, one in value.items():
+        for key, item in value.items():
             head = f"{' ' * column}{self.name(key)}:"
-            below = None if self._is_small(one, len(head)) else self.block(one, column)
-            lines += [f"{head} {self.flow(one)}"] if below is None else [head, *below]
+            below = None if self._is_small(item, len(head)) else self.block(item, column)
+            lines += [f"{head} {self.flow(item)}"] if below is None else [head, *below]
         return lines
 
     def _is_small(self, value: Value, column: int) -> bool:
-        """Whether a collection is written in brackets: nothing nested in it, and it fits the line."""
+        """Whether a list or mapping is written in brackets: nothing is nested in it, and it fits on the line."""
         parts = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
         return not any(isinstance(one, dict | list) and one for one in parts) and (
             column + 1 + len(self.flow(value)) <= _WIDEST
         )
 
 
-def style_of(text: str) -> Style:
-    """What most of the file does; two columns where it does nothing yet."""
-    lists = Counter(len(found[2]) - len(found[1]) for found in _LIST_BELOW.finditer(text))
-    mappings = Counter(len(found[2]) - len(found[1]) for found in _MAPPING_BELOW.finditer(text))
+def detect_style(text: str) -> Style:
+    """Return the style of most of the file; two columns of indentation if it has no lists or mappings yet."""
+    lists = Counter(len(match[2]) - len(match[1]) for match in _LIST_BELOW.finditer(text))
+    mappings = Counter(len(match[2]) - len(match[1]) for match in _MAPPING_BELOW.finditer(text))
     line_break = "\r\n" if "\r\n" in text else "\n"
-    return Style(line_break, _most(lists, 0), _most(mappings, 1))
+    return Style(line_break, _most_frequent(lists, 0), _most_frequent(mappings, 1))
 
 
-def _most(seen: Counter[int], least: int) -> int:
-    return next((offset for offset, _ in seen.most_common() if offset >= least), 2)
+def _most_frequent(offsets: Counter[int], least: int) -> int:
+    return next((offset for offset, _ in offsets.most_common() if offset >= least), 2)
 
 
-def reading(value: Value, depth: int = 0) -> Any:
-    """What a reader has to see for a value: the form `edits.plain` gives.
+def comparable_value(value: Value, depth: int = 0) -> Any:
+    """Return a value in the form `proof.comparable` returns when the written value is read back.
 
     Raises:
         EditRefusedError: it is nested too deep.
@@ -100,21 +101,21 @@ def reading(value: Value, depth: int = 0) -> Any:
     if isinstance(value, dict):
         return {
             "tag": "",
-            "pairs": [[[STRING, key], reading(one, depth + 1)] for key, one in value.items()],
+            "pairs": [[[STRING, key], comparable_value(item, depth + 1)] for key, item in value.items()],
         }
     if isinstance(value, list):
-        return {"tag": "", "items": [reading(one, depth + 1) for one in value]}
+        return {"tag": "", "items": [comparable_value(item, depth + 1) for item in value]}
     if isinstance(value, str):
         return [STRING, value]
     kind = "nothing" if value is None else "a boolean" if isinstance(value, bool) else "a number"
-    return [kind, _scalar(value)]
+    return [kind, _format_scalar(value)]
 
 
-def _scalar(value: str | float | bool | None) -> str:
+def _format_scalar(value: str | float | bool | None) -> str:
     if isinstance(value, str):
         if value:
-            refuse_value(value)
-        return written(value)
+            check_new_value(value)
+        return quote(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     text = repr(value)
