@@ -1,7 +1,7 @@
-"""CODEOWNERS: who has to agree to a change of a path, by GitHub's rules.
+"""Read CODEOWNERS by GitHub's rules: who has to approve a change of a path.
 
-The last matching line decides, owners do not add up over lines, a pattern without owners owns nothing; patterns are
-gitignore's, without negation and character ranges.
+The last matching line decides, owners do not accumulate over lines, a pattern without owners removes ownership.
+Patterns are those of gitignore, without negation and character ranges.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ import re
 from dataclasses import dataclass
 
 PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
-"""Where GitHub looks, the first that exists."""
+"""The paths GitHub looks at; the first that exists counts."""
 
 
 OWNER = re.compile(r"@[A-Za-z0-9][\w-]*(?:\[bot\])?(?:/[\w.-]+)?|[^@\s]+@[^@\s]+\.[^@\s]+")
-"""What GitHub takes for an owner; it does not read a line that names anything else."""
+"""The forms of an owner; GitHub ignores a line that has anything else."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnerRule:
-    """One line that GitHub reads."""
+    """One line that GitHub accepts."""
 
     line: int
-    """Counted from 1."""
+    """Line number, from 1."""
     pattern: str
-    """As it is written."""
+    """The pattern as written."""
     owners: tuple[str, ...]
-    """"@user", "@org/team" or an e-mail; () takes ownership away."""
+    """"@user", "@org/team" or an e-mail; () removes ownership."""
     expression: re.Pattern[str]
 
     def matches(self, path: str) -> bool:
-        """Whether the line speaks of a path."""
+        """Return whether the pattern matches a path."""
         return self.expression.match(path) is not None
 
 
@@ -44,12 +44,12 @@ class Owners:
         )
 
     def of(self, path: str) -> tuple[str, ...]:
-        """Owners of a path, "@user", "@org/team" or an e-mail; () when nobody owns it."""
+        """Return the owners of a path, "@user", "@org/team" or an e-mail; () when it has none."""
         rule = self.rule_of(path)
         return rule.owners if rule else ()
 
     def rule_of(self, path: str) -> OwnerRule | None:
-        """The line that decides for a path."""
+        """Return the line that decides for a path; None where none matches."""
         return next((rule for rule in reversed(self.rules) if rule.matches(path)), None)
 
 
@@ -69,6 +69,6 @@ def _expression(pattern: str) -> str:
     wild = {"**/": "(?:.*/)?", "/**/": "/(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     parts = [wild.get(piece, re.escape(piece)) for piece in re.split(r"(/\*\*/|\*\*/|/\*\*|\*\*|\*|\?)", body)]
     start = "^" if rooted else "^(?:.*/)?"
-    # `docs/*` owns what lies in docs, not what lies deeper; every other pattern owns what is below it too.
+    # `docs/*` matches files directly in docs, not deeper ones; every other pattern matches everything below it, too.
     end = "/.*" if folder else "$" if body.endswith("/*") else "(?:/.*)?$"
     return start + "".join(parts) + end

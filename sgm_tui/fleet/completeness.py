@@ -1,6 +1,6 @@
-"""Whether a snapshot holds everything that was selected, and which sources have not answered where it does not.
+"""Tell whether a snapshot has everything that was selected, and which sources have not responded where it does not.
 
-Silence is never absence: a name, a cell or a detail that no source has reported yet is missing, not "none".
+No response is not absence: a name, a cell or a detail that no source has reported yet is missing, not "none".
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ class Selection:
     def clusters_of(self, fleet: Fleet) -> frozenset[str]:
         """Return the names of the selected clusters."""
         return frozenset(
-            one.name
-            for one in fleet.clusters
-            if (not self.stages or one.stage in self.stages) and (not self.clusters or one.name in self.clusters)
+            cluster.name
+            for cluster in fleet.clusters
+            if (not self.stages or cluster.stage in self.stages)
+            and (not self.clusters or cluster.name in self.clusters)
         )
 
 
@@ -63,13 +64,13 @@ def sources_of(snapshot: FleetSnapshot, selection: Selection = EVERYTHING) -> tu
 def find_gaps(snapshot: FleetSnapshot, selection: Selection = EVERYTHING) -> tuple[str, ...]:
     """Return one line for everything that is still to come; none when the snapshot is complete.
 
-    A source that is lost or not configured has answered: its state says what is missing.
+    A source that is unreachable or not configured counts as answered: its state shows what is missing.
     """
     if not snapshot.sources:
         return (UNCONFIGURED,)
     related = sources_of(snapshot, selection)
     silent = [f"{health.name} has not answered" for health in related if health.state == "waiting"]
-    return (*silent, *_undetailed(snapshot, selection, related))
+    return (*silent, *_find_undetailed(snapshot, selection, related))
 
 
 def git_unavailable_reason(snapshot: FleetSnapshot) -> str:
@@ -85,8 +86,8 @@ def _lacks_application(snapshot: FleetSnapshot, selection: Selection) -> bool:
     return not cells or any(cell.facts.application is None for cell in cells)
 
 
-def _undetailed(snapshot: FleetSnapshot, selection: Selection, related: Iterable[SourceHealth]) -> tuple[str, ...]:
-    """Applications known by their Table row only, while every hub that answers may still send their details."""
+def _find_undetailed(snapshot: FleetSnapshot, selection: Selection, related: Iterable[SourceHealth]) -> tuple[str, ...]:
+    """Report Applications known only by their Table row while every hub may still send the details."""
     hubs = [one for one in related if one.source.kind == "argocd"]
     if not hubs or any(one.state == "stale" for one in hubs):
         return ()

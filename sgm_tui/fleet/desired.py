@@ -1,7 +1,7 @@
-"""What git wants: the version of every cell at the head of the main branch, and which commit brought it.
+"""The desired state: the version of every cell at the head of the branch, and the commit that set it.
 
 Argo CD moves `status.sync.revision` of every Application at every commit, touched or not, so "has Argo CD seen
-this change?" is asked by position in the branch's first-parent history, never by equality (protocols §J).
+this change?" is decided by position in the branch's first-parent history, never by equality (protocols §J).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from datetime import datetime
 from sgm_tui.fleet.model import CellKey, ServiceName, Version
 
 _NAMED = 3
-"""How many folders are named where more are left out."""
+"""The number of ignored folders that a note names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What the repository says about one cell."""
+    """The desired state of one cell."""
 
     path: str
-    """The file that holds the version, from the repository's root."""
+    """The file that has the version, relative to the root of the repository."""
     key: str
     """The dotted key of the version inside that file."""
     version: Version | None
@@ -51,16 +51,16 @@ class DesiredState:
     subject: str = ""
     author: str = ""
     releases: Mapping[ServiceName, frozenset[Version]] = field(default_factory=dict)
-    """Versions git has ever wanted of each service, as far as they have been read."""
+    """Every version that git has ever had of each service, as far as history has been read."""
     fetched_at: datetime | None = None
-    """When it was fetched, where it is read from the clone because the server has not answered yet."""
+    """When it was fetched, where it comes from the clone because the server has not responded yet."""
     left_out: tuple[str, ...] = ()
-    """Folders where a service would be, of names Kubernetes takes for none: they have no cells."""
+    """Folders in the place of a service whose names are not valid in Kubernetes; they have no cells."""
 
     def changed_cells(self, before: DesiredState) -> set[CellKey]:
-        """Return the cells that want something else than before, and every other cell of their services.
+        """Return the cells whose desired state differs from before, and every other cell of their services.
 
-        Those soak for a stage that may have the version now.
+        The other cells may soak for a stage that has the version now.
         """
         keys = before.cells.keys() | self.cells.keys()
         services = {key.service for key in keys if before.cells.get(key) != self.cells.get(key)}
@@ -68,13 +68,13 @@ class DesiredState:
 
     @property
     def note(self) -> str:
-        """What a person should know of the repository though it could be read."""
+        """A remark about the repository although it could be read; "" where there is none."""
         if not self.left_out:
             return ""
         named = ", ".join(self.left_out[:_NAMED]) + (", …" if len(self.left_out) > _NAMED else "")
         return f"not shown: {named}: not a valid Kubernetes service name (sgm lint)"
 
     def contains(self, revision: str, desired: Desired) -> bool | None:
-        """Whether `revision` already includes the commit that brought `desired`; None when it is not known here."""
+        """Return whether `revision` includes the commit that set `desired`; None where the revision is unknown."""
         position = self.positions.get(revision)
         return None if position is None else position >= desired.position

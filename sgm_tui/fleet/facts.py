@@ -1,7 +1,7 @@
-"""What the clusters, Argo CD, Prometheus and GitHub say: one frozen value each.
+"""Facts as clusters, Argo CD, Prometheus and GitHub report them: one frozen class for each kind of object.
 
 The words are the controllers' own (`Synced`, `Degraded`, `Paused`), kept as strings because tomorrow's controller
-may say something new; an unknown word is shown as it is and never counts as good. Times are aware UTC.
+may report new ones; an unknown word is shown as it is and never counts as good. Times are aware UTC.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Operation:
     revision: str = ""
     retry_count: int = 0
     retry_limit: int = 0
-    """How often it is tried again; below zero without end (`retry.limit: -1`), 0 where it is not said."""
+    """The number of retries; negative: no limit (`retry.limit: -1`); 0 where it is not reported."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     automated: bool = False
@@ -33,17 +33,17 @@ class Operation:
 
     @property
     def in_flight(self) -> bool:
-        """Requested, running, or waiting for its next attempt (A2: phase Running with finishedAt is a back-off)."""
+        """Whether it is requested, running, or waiting for a retry (A2: Running with finishedAt is a back-off)."""
         return self.phase in {"", "Running", "Terminating"}
 
     @property
     def failing(self) -> bool:
-        """It ended badly, or keeps failing and retrying: phase stays Running then, and retryCount grows (§J)."""
+        """Whether it failed, or keeps failing and retrying: phase stays Running then, and retryCount grows (§J)."""
         return self.phase in {"Failed", "Error"} or (self.in_flight and self.retry_count > 0)
 
     @property
     def attempt(self) -> str:
-        """Which attempt it is, and of how many where there is an end: "attempt 2 of 5"."""
+        """The number of the attempt, and of how many where there is a limit: "attempt 2 of 5"."""
         return f"attempt {self.retry_count}" + (f" of {self.retry_limit}" if self.retry_limit > 0 else "")
 
 
@@ -57,7 +57,7 @@ class Condition:
 
     @property
     def is_error(self) -> bool:
-        """The suffix of the type is its severity (A2)."""
+        """Whether its severity, the suffix of its type, is Error (A2)."""
         return self.type.endswith("Error")
 
 
@@ -78,17 +78,17 @@ class Application:
     uid: str = ""
     health_message: str = ""
     health_since: datetime | None = None
-    """Since when it is in this health; older releases of Argo CD do not say."""
+    """When it entered this health; None with older releases of Argo CD."""
     requested: bool = False
-    """`operation` is set: somebody asked for a sync that has not ended."""
+    """Whether `operation` is set: a requested sync that has not ended."""
     deleting: bool = False
-    """Somebody deleted it, and what it holds has still to go."""
+    """Whether it is being deleted, and its resources are not deleted yet."""
     operation: Operation | None = None
     conditions: tuple[Condition, ...] = ()
     differing: tuple[str, ...] = ()
-    """Resources that are OutOfSync, as "Deployment cart", the first few of them; () while that is not known."""
+    """Resources that are OutOfSync, as "Deployment cart", the first few of them; () while they are unknown."""
     differing_count: int = 0
-    """How many there are in all."""
+    """The number of all differing resources."""
     auto_sync: bool = False
     self_heal: bool = False
     deployed_revision: str = ""
@@ -108,13 +108,13 @@ class Application:
 
     @property
     def is_operating(self) -> bool:
-        """An operation is requested or under way."""
+        """Whether an operation is requested or in progress."""
         return self.requested or (self.operation is not None and self.operation.in_flight)
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSet:
-    """One ReplicaSet of a Rollout, with the part it plays (B4)."""
+    """One ReplicaSet of a Rollout, with its role (B4)."""
 
     name: str
     hash: str
@@ -123,9 +123,9 @@ class ReplicaSet:
     ready: int
     available: int
     current: int
-    """Pods there are, `status.replicas`."""
+    """The number of pods, `status.replicas`."""
     desired: int
-    """Pods there should be, `spec.replicas`."""
+    """The desired number of pods, `spec.replicas`."""
     status: str
     """Progressing, Healthy, ScaledDown or ReplicaFailure."""
     stable: bool = False
@@ -143,7 +143,7 @@ class AnalysisRun:
     kind: str
     """Step, Background, PrePromotion or PostPromotion."""
     phase: str
-    """Pending, Running, Successful, Failed, Error or Inconclusive; "" before the controller has looked at it."""
+    """Pending, Running, Successful, Failed, Error or Inconclusive; "" before the controller has processed it."""
     message: str = ""
     revision: int = 0
     successful: int = 0
@@ -191,7 +191,7 @@ class Rollout:
     """Healthy, Progressing, Paused or Degraded; `UNREADABLE` with the reason in `message`."""
     message: str = ""
     health: str = ""
-    """What Argo CD's own health check says of the object (A4)."""
+    """Its health by Argo CD's own health check (A4)."""
     health_message: str = ""
     uid: str = ""
     application: str = ""
@@ -216,28 +216,28 @@ class Rollout:
     new_version: Version | None = None
     """Image tag of the ReplicaSet on its way in; None when fully promoted."""
     spec_version: Version | None = None
-    """Image tag of the pod template the Rollout asks for."""
+    """Image tag of the pod template in its spec."""
     aborted: bool = False
     pause_reason: str = ""
     """CanaryPauseStep, BlueGreenPause, InconclusiveAnalysisRun, InconclusiveExperiment, or "spec.paused"."""
     paused_since: datetime | None = None
     pause_seconds: float | None = None
-    """Length of a timed pause; None when a person has to let it go on."""
+    """Length of a timed pause; None when a person has to resume it."""
     pause_error: str = ""
-    """Why the controller refuses the length of the pause under way."""
+    """Why the controller refuses the length of the current pause."""
     current_hash: str = ""
-    """Of the pod template that is rolled out; the same as `stable_hash` when no update is under way."""
+    """Hash of the pod template being rolled out; the same as `stable_hash` when no update is in progress."""
     stable_hash: str = ""
     rolling_since: datetime | None = None
-    """When what is under way began; None when nothing is."""
+    """When the update in progress began; None when there is none."""
     updated_at: datetime | None = None
     """Newest transition time among its conditions."""
     observed: bool = True
-    """The controller has observed the newest spec."""
+    """Whether the controller has observed the newest spec."""
     worked_at: datetime | None = None
-    """Newest time the controller wrote into the status; None where it wrote none."""
+    """Newest timestamp the controller wrote into the status; None where it wrote none."""
     due_at: datetime | None = None
-    """When a controller that runs acts at the latest; None when time alone makes nothing due."""
+    """By when a running controller acts at the latest; None when nothing is due by time alone."""
     unavailable_since: datetime | None = None
     """Since when its condition `Available` is False."""
     replica_sets: tuple[ReplicaSet, ...] = ()
@@ -245,27 +245,27 @@ class Rollout:
 
     @property
     def live_version(self) -> Version | None:
-        """What serves most requests now: what the active Service selects, else the stable version."""
+        """The version that serves most requests: what the active Service selects, else the stable version."""
         return self.active_version or self.stable_version
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """A HorizontalPodAutoscaler's bounds and wish."""
+    """The bounds and the desired size of a HorizontalPodAutoscaler."""
 
     minimum: int
     maximum: int
     current: int
     desired: int
     maxed: bool = False
-    """It would scale further and may not."""
+    """Whether its maximum keeps it from scaling further."""
     trouble: str = ""
-    """Why it cannot do its work, in its own words: Argo CD calls the Application Degraded then, and not why."""
+    """Why it cannot scale, in its own words; Argo CD reports Degraded without the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What Prometheus measures of one cell; None means no data, never zero."""
+    """The measurements of one cell from Prometheus; None means no data, never zero."""
 
     requests_per_second: float | None = None
     error_ratio: float | None = None
@@ -293,15 +293,15 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class UnrelatedChange:
-    """A file that a pull request changes in more than the version it holds."""
+    """A file in which a pull request changes more than a version."""
 
     path: str
     keys: tuple[str, ...] = ()
-    """Which keys of a values file; () where it is another file, or nobody can tell."""
+    """The changed keys of a values file; () where it is another file, or they are unknown."""
     how: str = ""
     """"new", "taken away", or "" where it is changed."""
     stage: StageName | None = None
-    """The stage whose own folder it lies in; None for what every stage may share (charts, argocd, CODEOWNERS, …)."""
+    """The stage whose folder contains it; None for what all stages may share (charts, argocd, CODEOWNERS, …)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,28 +325,31 @@ class PullRequest:
     labels: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = ()
     checks: str = ""
-    """All of them together: passing, failing, pending, or "" when it has none."""
+    """The state of all checks together: passing, failing, pending, or "" when it has none."""
     results: tuple[tuple[str, str], ...] = ()
-    """Each check and commit status by name: its conclusion, or how far it is; a name may be there several times."""
+    """Name and conclusion (or progress) of each check and commit status; a name may occur several times."""
     approved: bool = False
     mergeable: bool | None = None
     auto_merge: bool = False
     marked: bool = False
-    """Its branch, block and commit are as sgm makes them; anybody who may push can make them so."""
+    """Whether branch, hidden block and commit look like sgm's; anybody who may push can imitate them."""
     ours: bool = False
-    """We opened it with sgm, and everything on its branch is sgm's: a newer change may take its place."""
+    """Whether we opened it with sgm, and every commit is sgm's, so that a newer change may supersede it."""
     proposes: tuple[tuple[CellKey, Version], ...] = ()
-    """What the matrix would want after the merge."""
+    """The versions that git would have after the merge."""
     unrelated_changes: tuple[UnrelatedChange, ...] = ()
-    """What else it changes, while it is open."""
+    """Everything else it changes; only read while it is open."""
     unknown: frozenset[str] = frozenset()
-    """Fields nobody could read, of one that ended before it was looked at: "checks", "approved", "proposes"; and
-    "ours" of an open one where GitHub does not say who we are."""
+    """The fields that could not be read.
+
+    "checks", "approved" and "proposes" of a pull request that ended before it was read; "ours" of an open one where
+    GitHub does not tell who we are.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class PendingVersion:
-    """What one open pull request wants of one cell."""
+    """The version that an open pull request proposes for one cell."""
 
     version: Version
     number: int

@@ -1,4 +1,4 @@
-"""The answer of one policy check: pass, warn, block or unknown, why, and when time alone will clear it."""
+"""The result of a gate for one cell: pass, warn, block or unknown, why, and when time alone will clear it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sgm_tui.fleet.model import CellKey
 
 GateResult = Literal["pass", "warn", "block", "unknown"]
 GateLevel = Literal["warn", "block", "never"]
-"""What a gate that does not pass means: say so; stop unless overridden with a reason; stop, whatever the reason."""
+"""What a gate that does not pass does: warn; block unless overridden with a reason; block whatever the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One check of one cell of a change."""
+    """The result of one gate for one cell of a change."""
 
     cell: CellKey
     gate: str
@@ -25,12 +25,12 @@ class Gate:
     reason: str
     """One line, in words a person at 3 a.m. understands."""
     eta: datetime | None = None
-    """When it will pass if nothing else changes; None when a person has to do something, or nobody knows."""
+    """When it will pass if nothing else changes; None when a person has to act, or that is unknown."""
     level: GateLevel = "block"
 
     @property
     def stops(self) -> bool:
-        """Nothing may be written past it without an override. What is unknown never counts as passed."""
+        """Whether it stops the change unless overridden; an unknown gate never counts as passed."""
         return self.result in {"block", "unknown"} and self.level != "warn"
 
 
@@ -39,12 +39,12 @@ _ORDER: Mapping[GateResult, int] = {"block": 0, "unknown": 1, "warn": 2, "pass":
 
 
 def worst_first(gates: Iterable[Gate]) -> list[Gate]:
-    """What blocks before what is unknown, warns or passes; then by cell and name."""
+    """Sort gates: blocking, unknown, warning, passing; then by cell and name."""
     return sorted(gates, key=lambda gate: (_ORDER[gate.result], gate.cell, gate.gate))
 
 
 def passing_gates(gates: Iterable[Gate]) -> str:
-    """The names of those that pass in every cell, each once."""
+    """Return the names of the gates that pass in every cell, each once, as text."""
     results: dict[str, bool] = {}
     for gate in gates:
         results[gate.gate] = results.get(gate.gate, True) and gate.result == "pass"

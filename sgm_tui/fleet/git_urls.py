@@ -1,4 +1,4 @@
-"""Whether two git URLs mean one repository, however each is spelled."""
+"""Compare git URLs: do two of them mean one repository, however each is spelled?"""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ _SSH_HOSTS = {
 
 
 @lru_cache(maxsize=4096)
-def is_same_repository(one: str, other: str) -> bool:
-    """Whether two URLs mean one repository: over any protocol, with or without user, `.git`, a slash at the end or a
-    default port, in any case. Ports are compared only between URLs of one protocol: ssh has another than https."""
-    (family, host, port, path), (other_family, other_host, other_port, other_path) = _parts(one), _parts(other)
+def is_same_repository(url: str, other: str) -> bool:
+    """Return whether two URLs mean one repository.
+
+    Protocol, user, `.git`, a trailing slash, a default port and case do not matter. Ports are compared only between
+    URLs of one protocol: ssh has another than https.
+    """
+    (family, host, port, path), (other_family, other_host, other_port, other_path) = _parts(url), _parts(other)
     if (host, path) != (other_host, other_path) or not path:
         return False
     return family != other_family or port == other_port
 
 
 def _parts(url: str) -> tuple[str, str, str, str]:
-    """Protocol family, host, port that is not the default ("" otherwise) and path of a URL, ready to be compared."""
+    """Return protocol family, host, port ("" for the default) and path of a URL, normalised for comparison."""
     text = url.strip()
     scheme, marker, rest = text.partition("://")
     scheme = scheme.lower().removeprefix("git+").removesuffix("+git") if marker else ""

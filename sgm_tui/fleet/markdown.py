@@ -1,4 +1,4 @@
-"""Text from outside as Markdown that says exactly this text: no formatting, no link, no mention."""
+"""Escape untrusted text as Markdown that shows it literally: no formatting, no link, no mention."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 from sgm_tui.untrusted_text import one_line
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~]|:(?=[\w+-]+:)|&(?=#|\w+;))")
-"""What means something to GitHub Flavored Markdown; a colon and an ampersand only in `:emoji:` and `&entity;`."""
+"""Characters with a meaning in GitHub Flavored Markdown; a colon and an ampersand only in `:emoji:` and `&entity;`."""
 _LINK = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp):|\b(www)\.")
-"""What it makes a link without being asked (its autolink extension)."""
+"""What its autolink extension turns into a link."""
 _BREAK = "\u200b"
-"""A zero-width space: what is behind it no longer belongs to the word before it."""
+"""A zero-width space, which ends a word."""
 
 
 def markdown_text(text: object) -> str:

@@ -13,21 +13,21 @@ Version = NewType("Version", str)
 """An image tag or digest. Always a string: `1.10` is not the number 1.1."""
 
 _VERSION = r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:@|$))?(?:[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?"
-"""Compiled when it is first asked for: most looks at a fleet never do."""
+"""Compiled on first use: most commands never need it."""
 
 
 def is_version(text: str) -> bool:
-    """Whether a registry could hold an image of that tag, digest, or tag with digest (OCI distribution, reference)."""
+    """Return whether a registry could have an image of that tag, digest, or tag with digest (OCI reference)."""
     return bool(text) and not text.endswith("@") and re.fullmatch(_VERSION, text, re.ASCII) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step of the way to production; stages are ordered."""
+    """One stage on the way to production; stages are ordered."""
 
     name: StageName
     protected: bool = False
-    """Locked for writes until armed; drawn unmistakably."""
+    """Whether writes need an explicit consent; drawn unmistakably."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +59,25 @@ class Fleet:
     clusters: tuple[Cluster, ...] = ()
 
     def clusters_of(self, stage: StageName) -> tuple[Cluster, ...]:
-        """The clusters of one stage, in column order."""
+        """Return the clusters of one stage, in column order."""
         return tuple(cluster for cluster in self.clusters if cluster.stage == stage)
 
     def cluster(self, name: str) -> Cluster | None:
-        """The cluster of that name, or None."""
+        """Return the cluster of that name, or None."""
         return next((cluster for cluster in self.clusters if cluster.name == name), None)
 
     def stage(self, name: str) -> Stage | None:
-        """The stage of that name, or None."""
+        """Return the stage of that name, or None."""
         return next((stage for stage in self.stages if stage.name == name), None)
 
     def stage_after(self, name: StageName) -> Stage | None:
-        """The stage a promotion out of `name` goes to; None for the last, and for an unknown one."""
+        """Return the stage that a promotion out of `name` goes to; None for the last, and for an unknown one."""
         names = [stage.name for stage in self.stages]
         position = names.index(name) + 1 if name in names else len(names)
         return self.stages[position] if position < len(names) else None
 
     def stage_before(self, name: StageName) -> Stage | None:
-        """The stage a promotion into `name` comes from; None for the first."""
+        """Return the stage that a promotion into `name` comes from; None for the first."""
         names = [stage.name for stage in self.stages]
         position = names.index(name) if name in names else 0
         return self.stages[position - 1] if position > 0 else None

@@ -1,4 +1,4 @@
-"""What can be done to a pull request now, and why the rest cannot (GitHub's own rules, said before it says them)."""
+"""The actions on a pull request, and why one is refused now: GitHub's own rules, applied beforehand."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ ACTION_NAMES: Mapping[PullAction, str] = {
 
 
 def refusal_reason(request: PullRequest, action: PullAction) -> str:
-    """Why an action cannot be done now; "" when it can."""
+    """Return why an action cannot be done now; "" when it can."""
     if request.state != "open":
         return f"it is {request.state}"
     match action:
         case "approve":
             return "it already has every required approval" if request.approved and not request.reviewers else ""
         case "merge":
-            return _why_not_merge(request)
+            return _merge_refusal(request)
         case "auto-merge":
-            return "auto-merge is already on" if request.auto_merge else _draft(request)
+            return "auto-merge is already on" if request.auto_merge else _draft_refusal(request)
         case "stop-auto-merge":
             return "" if request.auto_merge else "auto-merge is not on"
         case "update" | "close":
@@ -38,10 +38,10 @@ def refusal_reason(request: PullRequest, action: PullAction) -> str:
 
 
 def protected_by(request: PullRequest, fleet: Fleet) -> tuple[StageName, ...]:
-    """The protected stages its merge would change, in the fleet's order.
+    """Return the protected stages that its merge would change, in the fleet's order.
 
-    All of them where it changes what stages share (a chart, an ApplicationSet, CODEOWNERS: whatever lies outside the
-    folders of the stages), and where it is not known what it changes.
+    All of them where it changes a file outside the folders of the stages (a chart, an ApplicationSet, CODEOWNERS), and
+    where its changes are unknown.
     """
     unrelated_changes = None if "proposes" in request.unknown else request.unrelated_changes
     return protected_stages({key.stage for key, _ in request.proposes}, unrelated_changes, fleet)
@@ -50,12 +50,12 @@ def protected_by(request: PullRequest, fleet: Fleet) -> tuple[StageName, ...]:
 def protected_stages(
     proposes: Iterable[StageName], unrelated_changes: Collection[UnrelatedChange] | None, fleet: Fleet
 ) -> tuple[StageName, ...]:
-    """The protected stages that a branch changes, in the fleet's order.
+    """Return the protected stages that a branch changes, in the fleet's order.
 
     Args:
         proposes: the stages whose versions it changes.
-        besides: what else it changes; None where that is unknown, which may be anything.
-        fleet: the stages there are.
+        besides: what else it changes; None where that is unknown and may be anything.
+        fleet: the stages of the fleet.
     """
     is_shared = unrelated_changes is None or any(one.stage is None for one in unrelated_changes)
     touched = {*proposes, *(one.stage for one in unrelated_changes or ())}
@@ -63,14 +63,14 @@ def protected_stages(
 
 
 def changes_protected(request: PullRequest, action: PullAction, fleet: Fleet) -> tuple[StageName, ...]:
-    """The protected stages an action may change: by merging it, or by giving it what its auto-merge waits for."""
+    """Return the protected stages an action may change: by merging, or by completing what its auto-merge waits for."""
     merges = action in {"merge", "auto-merge"} or (action in {"approve", "update"} and request.auto_merge)
     return protected_by(request, fleet) if merges else ()
 
 
-def _why_not_merge(request: PullRequest) -> str:
+def _merge_refusal(request: PullRequest) -> str:
     if request.draft:
-        return _draft(request)
+        return _draft_refusal(request)
     if request.mergeable is False:
         return "it has conflicts with the branch"
     if request.checks == "failing":
@@ -80,5 +80,5 @@ def _why_not_merge(request: PullRequest) -> str:
     return "" if request.approved else "it is not approved"
 
 
-def _draft(request: PullRequest) -> str:
+def _draft_refusal(request: PullRequest) -> str:
     return "it is a draft" if request.draft else ""

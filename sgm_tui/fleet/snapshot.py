@@ -1,4 +1,4 @@
-"""The whole fleet at one moment: a frozen value, compared by identity, made by the store and by nobody else."""
+"""The whole fleet at one moment: a frozen value, compared by identity, which only the store creates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FleetSnapshot:
-    """What is true of the fleet, as far as the sources tell."""
+    """The state of the fleet, as far as the sources report it."""
 
     generated_at: datetime
     fleet: Fleet = field(default_factory=Fleet)
@@ -31,34 +31,34 @@ class FleetSnapshot:
     alerts: tuple[Alert, ...] = ()
     plan: Plan = field(default_factory=Plan)
     repository: str = ""
-    """How people call it: "acme/gitops"."""
+    """Its name for people: "acme/gitops"."""
     branch: str = ""
     revision: str = ""
-    """Head of the branch; "" until git has answered."""
+    """Head of the branch; "" until git has been read."""
     releases: Mapping[ServiceName, frozenset[Version]] = field(default_factory=dict)
-    """Versions git has ever wanted of each service, as far as they have been read."""
+    """Every version that git has ever had of each service, as far as history has been read."""
     problem: str = ""
     """Why nothing can be shown at all (the configuration or the sandbox failed); "" otherwise."""
     read_only: bool = False
-    """Nothing may be written from here, by the command line or the configuration."""
+    """Whether the command line or the configuration forbids every write."""
 
     def cell(self, service: str, cluster: str) -> Cell | None:
-        """The cell of that service in that cluster, or None."""
-        found = self.fleet.cluster(cluster)
-        if found is None:
+        """Return the cell of a service in a cluster; None where there is none."""
+        match = self.fleet.cluster(cluster)
+        if match is None:
             return None
-        return self.cells.get(CellKey(ServiceName(service), found.stage, found.name))
+        return self.cells.get(CellKey(ServiceName(service), match.stage, match.name))
 
     def journeys(self) -> Counter[Journey]:
-        """How many cells are in each journey."""
+        """Count the cells in each journey."""
         return Counter(cell.journey for cell in self.cells.values())
 
     @property
     def open_pull_requests(self) -> tuple[PullRequest, ...]:
-        """Those still open."""
+        """The open pull requests."""
         return tuple(request for request in self.pull_requests if request.state == "open")
 
     @property
     def firing(self) -> tuple[Alert, ...]:
-        """Alerts that fire, pending ones left out."""
+        """The firing alerts, without pending ones."""
         return tuple(alert for alert in self.alerts if alert.state == "firing")

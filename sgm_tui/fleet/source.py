@@ -1,4 +1,4 @@
-"""Who tells what we know, and how fresh the telling is."""
+"""The sources of all facts, and how fresh each of them is."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Literal
 
 SourceKind = Literal["git", "argocd", "rollouts", "scaling", "metrics", "alerts", "forge"]
 INCOMPLETE = "may be incomplete"
-"""How a note begins that says that something may be missing from what a source reports."""
+"""The beginning of a note that says that a source may not report everything."""
 SourceState = Literal["waiting", "fresh", "stale", "off"]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceId:
-    """Who tells: a kind and, where there is one of it per cluster (or hub), which."""
+    """The identity of a source: its kind and, where there is one per cluster or hub, which."""
 
     kind: SourceKind
     scope: str = ""
     """Cluster or hub name; "" where there is only one (git, forge)."""
 
     def __str__(self) -> str:
-        """How people call it, everywhere: "rollouts prod-ap1"; the forge is GitHub."""
+        """Return its name for people: "rollouts prod-ap1"; the forge is called github."""
         kind = "github" if self.kind == "forge" else self.kind
         return f"{kind} {self.scope}" if self.scope else kind
 
@@ -32,30 +32,30 @@ class SourceHealth:
 
     source: SourceId
     state: SourceState = "waiting"
-    """waiting: never answered yet; fresh; stale: silent past its deadline or lost; off: not configured."""
+    """waiting: never responded yet; fresh; stale: unreachable or past its deadline; off: not configured."""
     seen_at: datetime | None = None
-    """The last answer."""
+    """When it last responded."""
     since: datetime | None = None
-    """When it entered this state; a stale one is silent since its last answer, or since it was first asked."""
+    """When it entered this state; a stale source counts from its last response, or from the first request."""
     reason: str = ""
     """Why it is stale or off."""
     note: str = ""
-    """What a person should know though it is fresh: what it is not allowed to tell, a token that ends soon."""
+    """A remark although it is fresh: what it may not read, a token that expires soon."""
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether something may be missing from what it reports: nothing is proved by what is not there."""
+        """Whether it may not report everything, so that absence proves nothing."""
         return self.note.startswith(INCOMPLETE)
 
     @property
     def name(self) -> str:
-        """How people call it: "rollouts prod-ap1"."""
+        """Its name for people: "rollouts prod-ap1"."""
         return str(self.source)
 
     @property
     def short_reason(self) -> str:
-        """The reason without who it is about, where that is said already ("prod-us1 did not answer" of prod-us1)."""
-        who = self.source.scope
-        if who and self.reason.startswith((f"{who} ", f"{who}: ")):
-            return self.reason[len(who) :].lstrip(": ")
+        """The reason without the name of its cluster or hub at the beginning."""
+        scope = self.source.scope
+        if scope and self.reason.startswith((f"{scope} ", f"{scope}: ")):
+            return self.reason[len(scope) :].lstrip(": ")
         return self.reason

@@ -1,7 +1,8 @@
-"""What sources tell the store: facts, and the health of the telling.
+"""The updates that sources publish to the store: facts, and the health of the source itself.
 
-A source publishes these in the order things happened. `Alive` and `Lost` carry freshness; the others carry facts
-and imply `Alive`. `Listed…` replaces all that was known from that source, `…Changed` and `…Gone` amend it.
+A source publishes them in the order in which things happened. `SourceAnswered` and `SourceUnreachable` carry only
+freshness; the others carry facts and imply `SourceAnswered`. `…Listed` replaces everything known from that source,
+`…Changed` and `…Deleted` amend it.
 """
 
 from __future__ import annotations
@@ -17,39 +18,39 @@ from sgm_tui.fleet.source import SourceId
 
 @dataclass(frozen=True, slots=True)
 class SourceAnswered:
-    """The source answered: nothing new, but what is known is still true."""
+    """The source responded with nothing new: what is known is still true."""
 
     source: SourceId
     missing: str = ""
-    """What it does not tell, being not allowed to or by a mistake there, in one cleaned line; what decides is there."""
+    """Optional data this source could not read (forbidden or malformed), as one cleaned line."""
 
     @property
     def note(self) -> str:
-        """What a person should know though it answers."""
+        """A remark for people although the source responds; "" where there is none."""
         return self.missing
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerArriving:
-    """A part of an answer has come and the rest is on its way: nothing can be concluded from it yet."""
+    """A part of a response has arrived and the rest is on its way: nothing can be concluded yet."""
 
     source: SourceId
 
 
 @dataclass(frozen=True, slots=True)
 class SourceUnreachable:
-    """The source does not answer; it keeps trying."""
+    """The source does not respond; it keeps retrying."""
 
     source: SourceId
     reason: str
-    """One cleaned line: what happened and, if there is something to do, what."""
+    """One cleaned line: what happened and, where something can be done, what."""
     retry_in: float | None = None
-    """Seconds until the next try."""
+    """Seconds until the next try; None where that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceOff:
-    """The source is not configured, or not there (no CRD); saying so is not a failure."""
+    """The source is not configured, or does not exist (no CRD); this is not a failure."""
 
     source: SourceId
     reason: str
@@ -57,20 +58,20 @@ class SourceOff:
 
 @dataclass(frozen=True, slots=True)
 class DesiredStateRead:
-    """The repository at a (new) head."""
+    """The repository was read at a (new) head."""
 
     source: SourceId
     state: DesiredState
 
     @property
     def note(self) -> str:
-        """What a person should know of the repository though it could be read."""
+        """A remark about the repository although it could be read; "" where there is none."""
         return self.state.note
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredStateCached:
-    """The repository at the head that was fetched last, while its server does not answer: no sign of life."""
+    """The repository at the last fetched head, while its server does not respond; does not count as fresh."""
 
     source: SourceId
     state: DesiredState
@@ -82,8 +83,6 @@ class ApplicationsListed:
 
     source: SourceId
     applications: Mapping[CellKey, Application]
-    others: int = 0
-    """Applications that belong to no cell (platform, root)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ class MetricsListed:
     source: SourceId
     metrics: Mapping[CellKey, Metrics]
     note: str = ""
-    """What Prometheus said besides: that something may be missing, or that a query is not right."""
+    """A warning of Prometheus: the result may be incomplete, or a query is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +152,7 @@ class AlertsListed:
     source: SourceId
     alerts: tuple[Alert, ...]
     note: str = ""
-    """As of metrics."""
+    """As `MetricsListed.note`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ class PullRequestsListed:
     source: SourceId
     pull_requests: tuple[PullRequest, ...]
     note: str = ""
-    """What a person should know though the source is well: how many were left out, that the token expires soon."""
+    """A remark although the source responds: pull requests left out, a token that expires soon."""
 
 
 SourceUpdate = (

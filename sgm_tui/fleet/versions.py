@@ -1,4 +1,4 @@
-"""The order of versions: as semver has it, with the numbers inside words counted as numbers (dev-12 after dev-9)."""
+"""The order of versions: that of semver, with numbers inside words compared as numbers (dev-12 after dev-9)."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def order_of(version: str) -> Order | None:
     """Return what semantic versions sort by; None for any other version (a digest, a branch).
 
     Mirrors semver 2.0 §11, but for numbers inside a pre-release's words: rc10 comes after rc9. A digest behind the tag
-    is not looked at.
+    is ignored.
     """
-    found = _SEMVER.fullmatch(parse_version(version)[0])
-    if found is None:
+    match = _SEMVER.fullmatch(parse_version(version)[0])
+    if match is None:
         return None
-    numbers = int(found[1]), int(found[2]), int(found[3] or 0)
-    parts = (found[4] or "").split(".") if found[4] else []
+    numbers = int(match[1]), int(match[2]), int(match[3] or 0)
+    parts = (match[4] or "").split(".") if match[4] else []
     # A pre-release is older than its release; its numbers are older than its words.
     named = tuple((not one.isdigit(), int(one) if one.isdigit() else 0, _chunks(one)) for one in parts)
     return (*numbers, not parts, named)
