@@ -85,10 +85,10 @@ def run_sandbox(options: SandboxOptions) -> int:
     # A world is a big, lasting heap: collecting it again and again would cost more than all of its steps.
     gc.disable()
 
-    def ready(told: Ready) -> None:
+    def ready(announcement: Ready) -> None:
         gc.freeze()
         gc.enable()
-        sys.stdout.write(told.line() + "\n")
+        sys.stdout.write(announcement.line() + "\n")
         sys.stdout.flush()
 
     asyncio.run(serve(options, ready))
@@ -111,14 +111,14 @@ async def serve(options: SandboxOptions, on_ready: Callable[[Ready], None]) -> N
         with contextlib.closing(world):
             world.start()
             tls = persistent_tls(directory)
-            known = address_in(directory)
-            wanted = Address(options.port or _free(known.http), _free(known.tls))
-            async with _listening(_application(world, token), tls, wanted) as address:
+            previous = address_in(directory)
+            requested = Address(options.port or _free(previous.http), _free(previous.tls))
+            async with _listening(_application(world, token), tls, requested) as address:
                 remember_address(directory, address)
-                told = _announce(world, tls, directory, address)
+                announcement = _announce(world, tls, directory, address)
                 if options.ready_file is not None:
-                    write_private(options.ready_file, told.line() + "\n")
-                on_ready(told)
+                    write_private(options.ready_file, announcement.line() + "\n")
+                on_ready(announcement)
                 await _until_stopped(world, stop, options.parent_pid)
 
 
@@ -131,22 +131,22 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 @contextlib.contextmanager
-def _directory(given: Path | None) -> Iterator[Path]:
-    if given is not None:
-        yield private_directory(given)
+def _directory(directory: Path | None) -> Iterator[Path]:
+    if directory is not None:
+        yield private_directory(directory)
         return
-    with tempfile.TemporaryDirectory(prefix="sgm-sandbox-") as made:
-        yield private_directory(Path(made))
+    with tempfile.TemporaryDirectory(prefix="sgm-sandbox-") as temporary:
+        yield private_directory(Path(temporary))
 
 
 @contextlib.asynccontextmanager
-async def _listening(application: web.Application, tls: LoopbackTls, wanted: Address) -> AsyncIterator[Address]:
+async def _listening(application: web.Application, tls: LoopbackTls, address: Address) -> AsyncIterator[Address]:
     """Serve the same application in the clear and over TLS; yields where."""
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        http = await _bound(runner, wanted.http, None)
-        secure = await _bound(runner, wanted.tls, tls.context)
+        http = await _bound(runner, address.http, None)
+        secure = await _bound(runner, address.tls, tls.context)
         yield Address(http, secure)
     finally:
         await runner.cleanup()
@@ -202,8 +202,8 @@ def _guard(token: str) -> Any:
 
 
 def _knows(request: web.Request, token: str) -> bool:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return scheme.lower() in {"bearer", "token"} and hmac.compare_digest(given.strip().encode(), token.encode())
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    return scheme.lower() in {"bearer", "token"} and hmac.compare_digest(credentials.strip().encode(), token.encode())
 
 
 def _announce(world: World, tls: LoopbackTls, directory: Path, address: Address) -> Ready:

@@ -41,13 +41,13 @@ class Ground:
 
     def directories(self) -> list[str]:
         """Every directory that holds something."""
-        found: set[str] = set()
+        folders: set[str] = set()
         for path in self.paths:
             parent = posixpath.dirname(path)
-            while parent and parent not in found:
-                found.add(parent)
+            while parent and parent not in folders:
+                folders.add(parent)
                 parent = posixpath.dirname(parent)
-        return sorted(found)
+        return sorted(folders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +82,21 @@ class _GeneratorError(Exception):
         self.place = place
 
 
-def expand(one: ApplicationSet, ground: Ground) -> Expansion:
+def expand(application_set: ApplicationSet, ground: Ground) -> Expansion:
     """The Applications a set makes on this ground."""
-    return _Expander(one, ground).run()
+    return _Expander(application_set, ground).run()
 
 
 def flat(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Nested parameters as dotted keys, which is what selectors and plain templates see."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for key, value in parameters.items():
         inner = dict(enumerate(value)) if isinstance(value, list) else value
         if isinstance(inner, Mapping):
-            found |= flat({str(name): item for name, item in inner.items()}, f"{prefix}{key}.")
+            values |= flat({str(name): item for name, item in inner.items()}, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = _text(value)
-    return found
+            values[f"{prefix}{key}"] = _text(value)
+    return values
 
 
 def _text(value: object) -> str:
@@ -108,11 +108,11 @@ def _text(value: object) -> str:
 class _Expander:
     """One expansion of one set."""
 
-    def __init__(self, one: ApplicationSet, ground: Ground) -> None:
-        self._set = one
+    def __init__(self, application_set: ApplicationSet, ground: Ground) -> None:
+        self._set = application_set
         self._ground = ground
-        self._go = one.go_template
-        self._strict = "missingkey=error" in one.options
+        self._go = application_set.go_template
+        self._strict = "missingkey=error" in application_set.options
         self._directories: list[str] | None = None
         self._problems: list[Problem] = []
         self._unsupported: list[str] = []
@@ -130,8 +130,8 @@ class _Expander:
         generators = spec.get("generators") or []
         if not generators:
             self._problems.append(Problem("malformed", "spec.generators is missing", self._set.place))
-        found = [one for generator in generators for one in self._top(generator)]
-        return self._expansion([made for one in found if (made := self._application(one)) is not None])
+        parameters = [one for generator in generators for one in self._top(generator)]
+        return self._expansion([made for one in parameters if (made := self._application(one)) is not None])
 
     def _expansion(self, applications: Sequence[Application]) -> Expansion:
         return Expansion(tuple(applications), tuple(self._problems), tuple(self._unsupported))
@@ -175,14 +175,14 @@ class _Expander:
         if "{{" not in text:
             return text
         try:
-            made = render_go(text, parameters, strict=self._strict) if self._go else render_plain(text, parameters)
+            rendered = render_go(text, parameters, strict=self._strict) if self._go else render_plain(text, parameters)
         except TemplateError as error:
             raise _GeneratorError(f"{text}: {error}", self._place(text)) from error
-        if finished and self._go and NO_VALUE in made:
-            raise _GeneratorError(f"{text}: becomes {made}", self._place(text))
-        if finished and not self._go and "{{" in made:
+        if finished and self._go and NO_VALUE in rendered:
+            raise _GeneratorError(f"{text}: becomes {rendered}", self._place(text))
+        if finished and not self._go and "{{" in rendered:
             raise _GeneratorError(f"{text}: stays as it is written, for there is no such parameter", self._place(text))
-        return Marked(made, text.line, text.column) if isinstance(text, Marked) else made
+        return Marked(rendered, text.line, text.column) if isinstance(text, Marked) else rendered
 
     def _parameters(self, generator: Mapping[str, Any], around: Parameters | None = None) -> list[Parameters]:
         kinds = [key for key in generator if key not in _BESIDE]
@@ -193,21 +193,21 @@ class _Expander:
             raise UnsupportedError(f"the generator {kind}")
         if "template" in generator:
             raise UnsupportedError("a template of a generator's own")
-        known: Mapping[str, Callable[[Mapping[str, Any], Parameters], list[Parameters]]] = {
+        by_kind: Mapping[str, Callable[[Mapping[str, Any], Parameters], list[Parameters]]] = {
             "clusters": self._clusters,
             "git": self._git,
             "list": self._list,
             "matrix": self._matrix,
             "merge": self._merge,
         }
-        if kind not in known:
-            nearest = difflib.get_close_matches(kind, known, n=1)
+        if kind not in by_kind:
+            nearest = difflib.get_close_matches(kind, by_kind, n=1)
             hint = f"; did you mean {nearest[0]}?" if nearest else ""
             raise _GeneratorError(f"there is no generator {kind}{hint}", self._place(kind))
-        found = known[kind](self._mapping(generator[kind]), around or {})
+        parameters = by_kind[kind](self._mapping(generator[kind]), around or {})
         if selector := generator.get("selector"):
-            found = [one for one in found if self._selected(selector, flat(one))]
-        return found
+            parameters = [one for one in parameters if self._selected(selector, flat(one))]
+        return parameters
 
     def _empty(self, generator: str, message: str, value: object, around: Parameters) -> None:
         if not self._overriding:
@@ -246,8 +246,8 @@ class _Expander:
         return whole if self._go else dict(flat(whole))
 
     def _selected(self, selector: Any, labels: Mapping[str, str]) -> bool:
-        wanted = self._mapping(self._mapping(selector).get("matchLabels"))
-        if any(labels.get(str(key)) != _text(value) for key, value in wanted.items()):
+        required = self._mapping(self._mapping(selector).get("matchLabels"))
+        if any(labels.get(str(key)) != _text(value) for key, value in required.items()):
             return False
         expressions = self._mappings(selector.get("matchExpressions"))
         return all(self._fits(one, labels) for one in expressions)
@@ -287,22 +287,22 @@ class _Expander:
             if self._directories is None:
                 self._directories = [one for one in self._ground.directories() if "/." not in f"/{one}"]
             paths = _chosen(requests, self._directories, deep=False)
-            found = [self._of_path(spec, path, "") for path in paths]
+            parameters = [self._of_path(spec, path, "") for path in paths]
         else:
             paths = _chosen(requests, self._ground.paths, deep=True)
-            found = [one for path in paths for one in self._of_file(spec, path)]
+            parameters = [one for path in paths for one in self._of_file(spec, path)]
         if not paths:
             what = "directory" if spec.get("directories") else "file"
             written = [one["path"] for one in requests if not one.get("exclude")]
             self._empty("git", f"no {what} matches {', '.join(written)}", written, around)
-        return [self._with_values(spec, one) for one in found]
+        return [self._with_values(spec, one) for one in parameters]
 
     def _of_file(self, spec: Mapping[str, Any], path: str) -> list[Parameters]:
         try:
-            found = documents((self._ground.read(path) or b"").decode())
+            contents = documents((self._ground.read(path) or b"").decode())
         except (YamlError, UnicodeDecodeError) as error:
             raise _GeneratorError(f"unable to parse file {path}: {error}", self._place(spec)) from error
-        content = found[0] if found else {}
+        content = contents[0] if contents else {}
         sets = content if isinstance(content, list) else [content]
         if not all(isinstance(one, Mapping) for one in sets):
             raise _GeneratorError(f"{path} holds no mapping and no list of mappings", self._place(spec))
@@ -338,11 +338,11 @@ class _Expander:
         children = self._mappings(spec.get("generators"))
         if len(children) != 2:
             raise _GeneratorError(f"matrix takes two generators, not {len(children)}", self._place(spec))
-        found: list[Parameters] = []
+        combined: list[Parameters] = []
         for first in self._parameters(children[0], around):
             second = self._rendered(children[1], first)
-            found += [self._united(first, one, spec) for one in self._parameters(second, {**around, **first})]
-        return found
+            combined += [self._united(first, one, spec) for one in self._parameters(second, {**around, **first})]
+        return combined
 
     def _united(self, first: Parameters, second: Parameters, spec: Mapping[str, Any]) -> Parameters:
         if self._go:
@@ -354,7 +354,7 @@ class _Expander:
 
     def _merge(self, spec: Mapping[str, Any], around: Parameters) -> list[Parameters]:
         children, names = self._mappings(spec.get("generators")), spec.get("mergeKeys")
-        keys = [_text(one) for one in names] if isinstance(names, list) else []
+        keys = [_text(parameter) for parameter in names] if isinstance(names, list) else []
         if len(children) < 2 or not keys:
             raise _GeneratorError("merge takes two or more generators and mergeKeys", self._place(spec))
         base: dict[tuple[str, ...], Parameters] = {}
@@ -364,16 +364,16 @@ class _Expander:
             self._overriding = outside or number > 0
             parameters = self._parameters(child, around)
             self._overriding = outside
-            for one in parameters:
-                dotted = flat(one)
+            for parameter in parameters:
+                dotted = flat(parameter)
                 key = tuple(dotted.get(name, "") for name in keys)
                 if key in own:
                     raise _GeneratorError(f"{' '.join(key)} is there twice by mergeKeys", self._place(child))
                 own.add(key)
                 if number == 0:
-                    base[key] = one
+                    base[key] = parameter
                 elif key in base:
-                    base[key] = _over(one, base[key])
+                    base[key] = _over(parameter, base[key])
         return list(base.values())
 
 
@@ -386,7 +386,7 @@ def _subject(parameters: Parameters) -> str:
 
 def _chosen(requests: Iterable[Mapping[str, Any]], paths: Iterable[str], *, deep: bool) -> list[str]:
     """Paths that match one request and no exclusion; directories match without `**`, as Go's path.Match does."""
-    wanted = [str(one["path"]) for one in requests if not one.get("exclude")]
+    included = [str(one["path"]) for one in requests if not one.get("exclude")]
     unwanted = [str(one["path"]) for one in requests if one.get("exclude")]
 
     def fits(pattern: str, path: str) -> bool:
@@ -396,14 +396,14 @@ def _chosen(requests: Iterable[Mapping[str, Any]], paths: Iterable[str], *, deep
     return [
         path
         for path in paths
-        if any(fits(one, path) for one in wanted) and not any(fits(one, path) for one in unwanted)
+        if any(fits(one, path) for one in included) and not any(fits(one, path) for one in unwanted)
     ]
 
 
 def _over(first: Mapping[str, Any], second: Mapping[str, Any]) -> Parameters:
     """Both, mapping by mapping; the first wins."""
-    found = {**second, **first}
+    merged = {**second, **first}
     for key in first.keys() & second.keys():
         if isinstance(first[key], Mapping) and isinstance(second[key], Mapping):
-            found[key] = _over(first[key], second[key])
-    return found
+            merged[key] = _over(first[key], second[key])
+    return merged

@@ -21,8 +21,15 @@ def matches(pattern: str, text: str, *, separated: bool = False) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _compiled(pattern: str, separated: bool) -> re.Pattern[str]:
-    one = "[^/]" if separated else "."
-    wild = {"*": f"{one}*", "?": one, "**": ".*", "**/": "(?:.*/)?", "/**/": "/(?:.*/)?", "/**": "/.*"}
+    any_character = "[^/]" if separated else "."
+    wild = {
+        "*": f"{any_character}*",
+        "?": any_character,
+        "**": ".*",
+        "**/": "(?:.*/)?",
+        "/**/": "/(?:.*/)?",
+        "/**": "/.*",
+    }
     out: list[str] = []
     depth = 0
     for piece in _PIECES.split(pattern):

@@ -153,7 +153,7 @@ class _Tokens:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._found: list[tuple[str, str, bool]] = []
+        self._tokens: list[tuple[str, str, bool]] = []
         at, spaced = 0, False
         while at < len(text):
             match = _TOKEN.match(text, at)
@@ -161,7 +161,7 @@ class _Tokens:
                 self._refuse(text[at:])
             else:
                 if match.lastgroup != "space":
-                    self._found.append((match.lastgroup, match[0], spaced))
+                    self._tokens.append((match.lastgroup, match[0], spaced))
                 at, spaced = match.end(), match.lastgroup == "space"
 
     def _refuse(self, rest: str) -> None:
@@ -170,14 +170,14 @@ class _Tokens:
         raise TemplateError(f'unexpected "{rest[0]}" in operand')
 
     def kind(self) -> str:
-        return self._found[0][0] if self._found else ""
+        return self._tokens[0][0] if self._tokens else ""
 
     def attached(self) -> bool:
         """The next token is a field written right behind the last one."""
-        return bool(self._found) and self._found[0][0] == "field" and not self._found[0][2]
+        return bool(self._tokens) and self._tokens[0][0] == "field" and not self._tokens[0][2]
 
     def take(self) -> str:
-        return self._found.pop(0)[1]
+        return self._tokens.pop(0)[1]
 
 
 def _expression(text: str) -> _Value:
@@ -231,8 +231,8 @@ def _call(word: str, arguments: Sequence[_Value]) -> _Value:
 
 def _lazily(word: str, arguments: Sequence[_Value], scope: _Scope) -> Any:
     value: Any = None
-    for one in arguments:
-        value = one(scope)
+    for argument in arguments:
+        value = argument(scope)
         if _true(value) == (word == "or"):
             return value
     return value

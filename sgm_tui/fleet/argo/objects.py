@@ -349,7 +349,7 @@ def _project(data: Mapping[str, Any], path: str) -> AppProject:
 
     def kinds(key: str) -> tuple[KindRule, ...]:
         return tuple(
-            KindRule(reader.text(one, "group"), reader.text(one, "kind")) for one in reader.mappings(spec, key)
+            KindRule(reader.text(rule, "group"), reader.text(rule, "kind")) for rule in reader.mappings(spec, key)
         )
 
     return AppProject(
@@ -357,15 +357,18 @@ def _project(data: Mapping[str, Any], path: str) -> AppProject:
         source_repos=reader.texts(spec, "sourceRepos"),
         destinations=tuple(
             DestinationRule(
-                reader.text(one, "server"), reader.text(one, "name"), reader.text(one, "namespace"), reader.place(one)
+                reader.text(destination, "server"),
+                reader.text(destination, "name"),
+                reader.text(destination, "namespace"),
+                reader.place(destination),
             )
-            for one in reader.mappings(spec, "destinations")
+            for destination in reader.mappings(spec, "destinations")
         ),
         cluster_allow=kinds("clusterResourceWhitelist"),
         cluster_deny=kinds("clusterResourceBlacklist"),
         namespace_allow=None if spec.get("namespaceResourceWhitelist") is None else kinds("namespaceResourceWhitelist"),
         namespace_deny=kinds("namespaceResourceBlacklist"),
-        windows=tuple(_window(reader, one) for one in reader.mappings(spec, "syncWindows")),
+        windows=tuple(_window(reader, destination) for destination in reader.mappings(spec, "syncWindows")),
         place=reader.place(name or data),
         namespace=reader.text(metadata, "namespace"),
     )
@@ -444,33 +447,33 @@ Sources = Callable[[Source], bool]
 """Whether a source is the files that are read: their repository, and where that matters their revision."""
 
 
-def value_paths(one: Application, ours: Sources) -> Sequence[tuple[Source, str]]:
+def value_paths(application: Application, ours: Sources) -> Sequence[tuple[Source, str]]:
     """Return the values files of an Application that lie in this repository, as (source, path or glob from the root).
 
     A leading `/` counts from the repository of the source, `$ref/` from that of the source with this `ref`, everything
     else from the source's path; a URL is nobody's file. Variables of the build environment are filled in as Argo CD
     does (reposerver, `newEnv`); a file whose name holds another variable is left out.
     """
-    refs = {source.ref: source for source in one.sources if source.ref}
+    refs = {source.ref: source for source in application.sources if source.ref}
     paths: list[tuple[Source, str]] = []
-    for source in one.sources:
+    for source in application.sources:
         for written in source.value_files:
             home, path = source, written
             name, _, below = written[1:].partition("/")
             if written.startswith("$") and name in refs:
                 home, path = refs[name], f"/{below}"
-            path = _with_environment(path, one, source)
+            path = _with_environment(path, application, source)
             if "$" in path or "://" in path or not ours(home) or (home is source and source.chart):
                 continue
             paths.append((source, _joined("" if path.startswith("/") else source.path, path)))
     return paths
 
 
-def _with_environment(path: str, one: Application, source: Source) -> str:
+def _with_environment(path: str, application: Application, source: Source) -> str:
     environment = {
-        "ARGOCD_APP_NAME": one.name,
-        "ARGOCD_APP_NAMESPACE": one.destination_namespace,
-        "ARGOCD_APP_PROJECT_NAME": one.project,
+        "ARGOCD_APP_NAME": application.name,
+        "ARGOCD_APP_NAMESPACE": application.destination_namespace,
+        "ARGOCD_APP_PROJECT_NAME": application.project,
         "ARGOCD_APP_SOURCE_PATH": source.path,
         "ARGOCD_APP_SOURCE_REPO_URL": source.repo_url,
         "ARGOCD_APP_SOURCE_TARGET_REVISION": source.revision,

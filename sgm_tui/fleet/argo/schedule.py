@@ -88,9 +88,9 @@ class Cron:
         day = start.replace(hour=0, minute=0)
         while day - moment < HORIZON:
             if self.starts_on(day):
-                found = self._in_day(max(start, day))
-                if found is not None:
-                    return found
+                next_moment = self._in_day(max(start, day))
+                if next_moment is not None:
+                    return next_moment
             day += _DAY
         return None
 
@@ -100,9 +100,9 @@ class Cron:
         latest = (moment.hour, moment.minute)
         while moment - day < reach + _DAY:
             if self.starts_on(day):
-                found = self._before(latest)
-                if found is not None:
-                    start = day.replace(hour=found[0], minute=found[1])
+                last_moment = self._before(latest)
+                if last_moment is not None:
+                    start = day.replace(hour=last_moment[0], minute=last_moment[1])
                     return start if moment - start < reach else None
             day, latest = day - _DAY, (23, 59)
         return None
@@ -151,13 +151,13 @@ def cron(text: str) -> Cron:
 
 def _zoned(text: str) -> tuple[str, str]:
     """The time zone that stands before the fields ("" where there is none), and the fields."""
-    found = _ZONED.fullmatch(text)
-    return (found[1], found[2]) if found else ("", text)
+    match = _ZONED.fullmatch(text)
+    return (match[1], match[2]) if match else ("", text)
 
 
 def _field(name: str, text: str, low: int, high: int, names: Sequence[str] = ()) -> tuple[frozenset[int], bool]:
     """The numbers of one field, and whether it is a plain star."""
-    found: set[int] = set()
+    numbers: set[int] = set()
     star = False
     for part in text.split(","):
         span, slash, step = part.partition("/")
@@ -171,8 +171,8 @@ def _field(name: str, text: str, low: int, high: int, names: Sequence[str] = ())
             end = _number(name, last, text, low, high, names) if dash else high if slash else start
         if start > end:
             raise ScheduleError(f"{name} {text!r}: {first} comes after {last}")
-        found.update(range(start, end + 1, every))
-    return frozenset(found), star
+        numbers.update(range(start, end + 1, every))
+    return frozenset(numbers), star
 
 
 def _number(name: str, word: str, text: str, low: int, high: int, names: Sequence[str] = ()) -> int:
@@ -245,17 +245,17 @@ def check_sync_window(text: str, duration: str) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _is_open(one: Schedule, now: datetime) -> bool:
-    wall = now.astimezone(zone(one.time_zone)).replace(tzinfo=None)
-    return cron(one.text).last_until(wall, timedelta(seconds=one.seconds)) is not None
+def _is_open(schedule: Schedule, now: datetime) -> bool:
+    wall = now.astimezone(zone(schedule.time_zone)).replace(tzinfo=None)
+    return cron(schedule.text).last_until(wall, timedelta(seconds=schedule.seconds)) is not None
 
 
 @lru_cache(maxsize=1024)
-def _changes_at(one: Schedule, now: datetime) -> datetime | None:
-    before = _is_open(one, now)
+def _changes_at(schedule: Schedule, now: datetime) -> datetime | None:
+    before = _is_open(schedule, now)
     at = now.astimezone(UTC)
-    for until, offset in _offsets(one.time_zone, at):
-        change = _wall_change(one, (at + offset).replace(tzinfo=None), opened=before)
+    for until, offset in _offsets(schedule.time_zone, at):
+        change = _wall_change(schedule, (at + offset).replace(tzinfo=None), opened=before)
         if change is None:
             return None
         moment = change.replace(tzinfo=UTC) - offset
@@ -263,15 +263,15 @@ def _changes_at(one: Schedule, now: datetime) -> datetime | None:
             return moment
         if until - now > HORIZON:
             return None
-        if _is_open(one, until) != before:
+        if _is_open(schedule, until) != before:
             return until
         at = until
     return None
 
 
-def _wall_change(one: Schedule, wall: datetime, *, opened: bool) -> datetime | None:
+def _wall_change(schedule: Schedule, wall: datetime, *, opened: bool) -> datetime | None:
     """The next change on a wall clock that is not itself moved."""
-    starts, length = cron(one.text), timedelta(seconds=one.seconds)
+    starts, length = cron(schedule.text), timedelta(seconds=schedule.seconds)
     if not opened:
         return starts.first_after(wall)
     end = wall
@@ -292,12 +292,12 @@ def _offsets(name: str, now: datetime) -> Iterator[tuple[datetime, timedelta]]:
 
     at, last = now, now + HORIZON + _DAY
     while at < last:
-        held, until = offset(at), at
-        while until < last and offset(until) == held:
+        current_offset, until = offset(at), at
+        while until < last and offset(until) == current_offset:
             until += 7 * _DAY
         low, high = max(at, until - 7 * _DAY), until
         while high - low > timedelta(seconds=1) and until < last:
             middle = low + (high - low) / 2
-            low, high = (middle, high) if offset(middle) == held else (low, middle)
+            low, high = (middle, high) if offset(middle) == current_offset else (low, middle)
         at = high.replace(microsecond=0)
-        yield at, held
+        yield at, current_offset

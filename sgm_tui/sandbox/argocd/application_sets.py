@@ -36,12 +36,13 @@ class ApplicationSets:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._seen: dict[str, object] = {}
+        self._expanded_specs: dict[str, object] = {}
 
     def names(self) -> list[str]:
         """Every set on the hub."""
         return [
-            one["metadata"]["name"] for one in self._context.hub.list(SET_KIND, self._context.applications.namespace)
+            application_set["metadata"]["name"]
+            for application_set in self._context.hub.list(SET_KIND, self._context.applications.namespace)
         ]
 
     def expanded(self, application_set: KubeObject) -> list[KubeObject]:
@@ -51,9 +52,9 @@ class ApplicationSets:
             ExpansionError: it stands for none.
         """
         clusters = [
-            ArgoCluster(one.name, one.server, one.labels)
-            for one in self._context.targets.values()
-            if one.name != IN_CLUSTER
+            ArgoCluster(target.name, target.server, target.labels)
+            for target in self._context.targets.values()
+            if target.name != IN_CLUSTER
         ]
         return expand(application_set, clusters, _CommitTree(self._context))
 
@@ -66,8 +67,8 @@ class ApplicationSets:
         if application_set is None:
             return
         inputs = self._inputs(application_set)
-        if force or self._seen.get(name) != inputs:
-            self._seen[name] = inputs
+        if force or self._expanded_specs.get(name) != inputs:
+            self._expanded_specs[name] = inputs
             try:
                 self._apply(application_set, self.expanded(application_set))
                 self._conclude(name, None)
@@ -79,7 +80,7 @@ class ApplicationSets:
         """Take the Applications there are as those of the set: the settled start of a world."""
         application_set = self._context.hub.get(SET_KIND, self._context.applications.namespace, name)
         if application_set is not None:
-            self._seen[name] = self._inputs(application_set)
+            self._expanded_specs[name] = self._inputs(application_set)
             self._conclude(name, None)
 
     def report(self) -> None:
@@ -105,10 +106,10 @@ class ApplicationSets:
         )
         return application_set["metadata"]["generation"], shape
 
-    def _apply(self, application_set: KubeObject, wanted: Sequence[KubeObject]) -> None:
+    def _apply(self, application_set: KubeObject, desired: Sequence[KubeObject]) -> None:
         hub, namespace = self._context.hub, self._context.applications.namespace
         owned = {one["metadata"]["name"]: one for one in hub.owned(KIND, application_set["metadata"]["uid"])}
-        for application in wanted:
+        for application in desired:
             name = application["metadata"]["name"]
             live = owned.pop(name, None) or self._context.applications.get(name)
             if live is None:
@@ -137,13 +138,13 @@ class ApplicationSets:
 
     def _conditions(self, old: Sequence[Mapping[str, Any]], error: ExpansionError | None) -> list[dict[str, Any]]:
         if error:
-            told = [("ErrorOccurred", "True", error.reason, error.message)]
-            told += [
+            conditions = [("ErrorOccurred", "True", error.reason, error.message)]
+            conditions += [
                 (kind, "False", "ErrorOccurred", error.message) for kind in ("ParametersGenerated", "ResourcesUpToDate")
             ]
         else:
             generated = "Successfully generated parameters for all Applications"
-            told = [
+            conditions = [
                 ("ErrorOccurred", "False", "ApplicationSetUpToDate", _DONE),
                 ("ParametersGenerated", "True", "ParametersGenerated", generated),
                 ("ResourcesUpToDate", "True", "ApplicationSetUpToDate", _DONE),
@@ -158,7 +159,7 @@ class ApplicationSets:
                 "status": status,
                 "type": kind,
             }
-            for kind, status, reason, message in told
+            for kind, status, reason, message in conditions
         ]
 
     def _resources(self, application_set: KubeObject) -> list[dict[str, Any]]:
@@ -175,17 +176,17 @@ class ApplicationSets:
             self._context.hub.write(SET_KIND, {**application_set, "metadata": metadata})
 
 
-def _updated(live: KubeObject, wanted: KubeObject) -> KubeObject:
+def _updated(live: KubeObject, desired: KubeObject) -> KubeObject:
     """The live Application with spec, labels and annotations as its set says; people's edits of those are undone."""
     metadata = {key: value for key, value in live["metadata"].items() if key not in {"labels", "annotations"}}
-    kept = {key: value for key, value in (live["metadata"].get("annotations") or {}).items() if key in _PRESERVED}
-    annotations = {**(wanted["metadata"].get("annotations") or {}), **kept}
-    if wanted["metadata"].get("labels"):
-        metadata["labels"] = wanted["metadata"]["labels"]
+    preserved = {key: value for key, value in (live["metadata"].get("annotations") or {}).items() if key in _PRESERVED}
+    annotations = {**(desired["metadata"].get("annotations") or {}), **preserved}
+    if desired["metadata"].get("labels"):
+        metadata["labels"] = desired["metadata"]["labels"]
     if annotations:
         metadata["annotations"] = annotations
-    metadata["ownerReferences"] = wanted["metadata"]["ownerReferences"]
-    return {**live, "metadata": metadata, "spec": wanted["spec"]}
+    metadata["ownerReferences"] = desired["metadata"]["ownerReferences"]
+    return {**live, "metadata": metadata, "spec": desired["spec"]}
 
 
 def _resource(application: KubeObject) -> dict[str, Any]:

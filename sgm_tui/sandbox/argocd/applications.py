@@ -168,9 +168,11 @@ class Applications:
         """The Application may not be what it says: InvalidSpecError, nothing known about it."""
         application = self.must(name)
         old = application.get("status") or {}
-        kept = {key: old[key] for key in ("history", "operationState", "summary", "sourceHydrator") if old.get(key)}
+        preserved = {
+            key: old[key] for key in ("history", "operationState", "summary", "sourceHydrator") if old.get(key)
+        }
         status: dict[str, Any] = {
-            **kept,
+            **preserved,
             "conditions": old.get("conditions") or [],
             "health": self._health(old.get("health") or {}, Health("Unknown")),
             "sync": {"status": "Unknown"},
@@ -203,13 +205,13 @@ class Applications:
         message = {"message": new.message} if new.message else {}
         return {"lastTransitionTime": since, **message, "status": new.status}
 
-    def _conditions(self, status: dict[str, Any], wanted: tuple[str, str] | None) -> None:
-        if wanted is None:
+    def _conditions(self, status: dict[str, Any], failure: tuple[str, str] | None) -> None:
+        if failure is None:
             status.pop("conditions", None)
             return
-        kind, message = wanted
+        kind, message = failure
         for condition in status.get("conditions") or ():
-            if (condition["type"], condition["message"]) == wanted:
+            if (condition["type"], condition["message"]) == failure:
                 return
         status["conditions"] = [{"lastTransitionTime": self._clock.stamp(), "message": message, "type": kind}]
 

@@ -59,15 +59,15 @@ def last_applied(context: Context, application: KubeObject) -> Mapping[object, K
 
 def obsolete(application: KubeObject, target: Target, desired: Sequence[KubeObject]) -> list[KubeObject]:
     """Live objects the Application has deployed and no longer wants."""
-    wanted = {named(obj) for obj in desired}
-    found: list[KubeObject] = []
+    desired_names = {named(obj) for obj in desired}
+    surplus: list[KubeObject] = []
     for entry in (application.get("status") or {}).get("resources") or ():
         name = Named(entry.get("group", ""), entry["kind"], entry.get("namespace", ""), entry["name"])
-        if name not in wanted:
+        if name not in desired_names:
             live = target.store.get(name.kind, name.namespace, name.name)
             if live is not None and tracked_by(live) == application["metadata"]["name"]:
-                found.append(live)
-    return found
+                surplus.append(live)
+    return surplus
 
 
 def resource_entry(obj: KubeObject, status: str) -> dict[str, Any]:
@@ -98,8 +98,8 @@ def _live_images(target: Target, live: KubeObject | None) -> list[str]:
     """The images of the pods a workload has: both versions while one replaces the other."""
     if live is None or not images_of(live):
         return []
-    found: dict[str, None] = {}
+    images: dict[str, None] = {}
     for child in target.store.owned("ReplicaSet", live["metadata"]["uid"]):
         if (child.get("spec") or {}).get("replicas"):
-            found |= dict.fromkeys(images_of(child))
-    return list(found) or images_of(live)
+            images |= dict.fromkeys(images_of(child))
+    return list(images) or images_of(live)

@@ -118,9 +118,9 @@ class ArgoController:
         elif kind == SET_KIND and event != "DELETED":
             name, metadata = obj["metadata"]["name"], obj["metadata"]
             mark = (metadata["generation"], SET_REFRESH in (metadata.get("annotations") or {}))
-            known = self._marks.get(("", kind, "", name))
+            noted = self._marks.get(("", kind, "", name))
             self._marks["", kind, "", name] = mark
-            if known != mark and not self._settling:
+            if noted != mark and not self._settling:
                 self.context.agenda.after(self.context.jitter(0.05, 0.1), functools.partial(self.sets.reconcile, name))
 
     def _noticed_application(self, event: str, obj: KubeObject) -> None:

@@ -18,8 +18,8 @@ _NOT_COMPARED = {"apiVersion", "kind", "metadata", "status"}
 def differs(desired: KubeObject, live: KubeObject, before: KubeObject | None = None) -> bool:
     """Whether applying `desired` would change the live object; `before` is what git set when it was last applied."""
     earlier = _parts(before, None) if before else {}
-    wanted = _parts(desired, before)
-    return any(not _covers(live.get(part), value, earlier.get(part)) for part, value in wanted.items())
+    desired_parts = _parts(desired, before)
+    return any(not _covers(live.get(part), value, earlier.get(part)) for part, value in desired_parts.items())
 
 
 def applied(desired: KubeObject, live: KubeObject, before: KubeObject | None = None) -> KubeObject:
@@ -73,9 +73,9 @@ def _covers(live: Any, desired: Any, before: Any) -> bool:
 def _overlaid(live: Any, desired: Any, before: Any) -> Any:
     if isinstance(desired, Mapping) and isinstance(live, Mapping):
         earlier = before if isinstance(before, Mapping) else {}
-        kept = {key: value for key, value in live.items() if key in desired or key not in earlier}
+        foreign = {key: value for key, value in live.items() if key in desired or key not in earlier}
         overlay = {key: _overlaid(live.get(key), value, earlier.get(key)) for key, value in desired.items()}
-        return {**kept, **overlay}
+        return {**foreign, **overlay}
     if isinstance(desired, list) and isinstance(live, list) and len(desired) == len(live):
         return [_overlaid(mine, value, None) for mine, value in zip(live, desired, strict=True)]
     return desired

@@ -172,10 +172,10 @@ def _of_cluster(context: Generation, cluster: ArgoCluster) -> Parameters:
 
 def _git(context: Generation, spec: Manifest) -> list[Parameters]:
     if spec.get("directories"):
-        found = [_of_path(context, spec, path, {}) for path in _chosen(spec["directories"], context.directories)]
+        parameters = [_of_path(context, spec, path, {}) for path in _chosen(spec["directories"], context.directories)]
     else:
-        found = [one for path in _chosen_files(context, spec) for one in _of_file(context, spec, path)]
-    return [_values(context, spec, one) for one in found]
+        parameters = [one for path in _chosen_files(context, spec) for one in _of_file(context, spec, path)]
+    return [_values(context, spec, one) for one in parameters]
 
 
 def _chosen(requests: Sequence[Manifest], paths: Sequence[str]) -> list[str]:
@@ -207,12 +207,12 @@ def _deep_glob(pattern: str, path: str) -> bool:
 
 def _chosen_files(context: Generation, spec: Manifest) -> list[str]:
     requests = spec.get("files") or []
-    wanted = [one["path"] for one in requests if not one.get("exclude")]
+    included = [one["path"] for one in requests if not one.get("exclude")]
     unwanted = [one["path"] for one in requests if one.get("exclude")]
     return [
         path
         for path in context.tree.paths()
-        if any(_deep_glob(one, path) for one in wanted) and not any(_deep_glob(one, path) for one in unwanted)
+        if any(_deep_glob(one, path) for one in included) and not any(_deep_glob(one, path) for one in unwanted)
     ]
 
 
@@ -291,13 +291,17 @@ def _merge(context: Generation, spec: Manifest) -> list[Parameters]:
         raise GeneratorError("found less than two generators, Merge requires two or more")
     if not keys:
         raise GeneratorError("no merge keys were specified, Merge requires at least one")
-    base, *others = ([(_key(one, keys), one) for one in context.parameters(child)] for child in children)
-    for child in (base, *others):
-        for (one, _), (other, _) in itertools.pairwise(sorted(child, key=lambda pair: pair[0])):
-            if one == other:
-                raise GeneratorError(f"the parameters from a generator were not unique by the given mergeKeys: {one}")
+    base, *further = (
+        [(_key(first_key, keys), first_key) for first_key in context.parameters(child)] for child in children
+    )
+    for child in (base, *further):
+        for (first_key, _), (other, _) in itertools.pairwise(sorted(child, key=lambda pair: pair[0])):
+            if first_key == other:
+                raise GeneratorError(
+                    f"the parameters from a generator were not unique by the given mergeKeys: {first_key}"
+                )
     merged = dict(base)
-    for key, override in itertools.chain.from_iterable(others):
+    for key, override in itertools.chain.from_iterable(further):
         if key in merged:
             merged[key] = _merged(override, merged[key])
     return list(merged.values())

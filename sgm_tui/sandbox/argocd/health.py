@@ -100,8 +100,8 @@ def _rollout_without_phase(obj: KubeObject, status: Mapping[str, Any]) -> Health
     spec = obj.get("spec", {})
     if status.get("pauseConditions") or spec.get("paused"):
         return Health("Suspended", "Rollout is paused")
-    wanted = spec.get("replicas", 1)
-    enough = min(status.get("updatedReplicas", 0), status.get("availableReplicas", 0)) >= wanted
+    replicas = spec.get("replicas", 1)
+    enough = min(status.get("updatedReplicas", 0), status.get("availableReplicas", 0)) >= replicas
     if not status.get("currentPodHash") or not enough:
         return Health("Progressing", "Waiting for rollout to finish")
     return Health("Healthy")
@@ -128,11 +128,12 @@ def _workload(obj: KubeObject) -> Health:
     status = obj.get("status") or {}
     if status.get("observedGeneration", 0) < obj["metadata"].get("generation", 0):
         return Health("Progressing", "Waiting for rollout to finish: observed generation less than desired generation")
-    wanted = obj.get("spec", {}).get("replicas", status.get("desiredNumberScheduled", 1))
+    desired_replicas = obj.get("spec", {}).get("replicas", status.get("desiredNumberScheduled", 1))
     ready = status.get("availableReplicas", status.get("numberAvailable", 0))
-    if ready < wanted:
+    if ready < desired_replicas:
         return Health(
-            "Progressing", f"Waiting for rollout to finish: {ready} of {wanted} updated replicas are available"
+            "Progressing",
+            f"Waiting for rollout to finish: {ready} of {desired_replicas} updated replicas are available",
         )
     return Health("Healthy")
 

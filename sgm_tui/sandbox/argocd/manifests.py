@@ -57,8 +57,10 @@ class Manifests:
 
     def resolve(self, spec: Mapping[str, Any], head: str) -> str:
         """The commit an Application asks for: its branch's head, or the commit it names."""
-        wanted = next((one.get("targetRevision") or "HEAD" for one in sources_of(spec) if not one.get("chart")), "HEAD")
-        return wanted if len(wanted) == 40 else head
+        revision = next(
+            (one.get("targetRevision") or "HEAD" for one in sources_of(spec) if not one.get("chart")), "HEAD"
+        )
+        return revision if len(revision) == 40 else head
 
     def fingerprint(self, spec: Mapping[str, Any], commit: str) -> object:
         """Equal for two commits when the Application stands for the same objects at both."""
@@ -86,20 +88,20 @@ class Manifests:
         if not self._repository.blobs(commit):
             raise ManifestError(_no_such_commit(commit))
         key = (name, self.fingerprint(spec, commit))
-        found = self._rendered.get(key)
-        if found is None:
+        manifests = self._rendered.get(key)
+        if manifests is None:
             sources = sources_of(spec)
-            found = [
+            manifests = [
                 tracked(obj, name, spec["destination"].get("namespace", ""))
                 for number, source in enumerate(sources, 1)
                 for obj in self._objects(spec, source, commit, f"source {number} of {len(sources)}")
             ]
-            self._rendered[key] = found
+            self._rendered[key] = manifests
             if len(self._rendered) > _REMEMBERED:
                 self._rendered.popitem(last=False)
         else:
             self._rendered.move_to_end(key)
-        return found
+        return manifests
 
     def forget(self) -> None:
         """A hard refresh: nothing remembered is trusted."""
@@ -124,8 +126,10 @@ class Manifests:
         files = _value_files(source, helm)
         release = helm.get("releaseName", "")
         try:
-            wanted = helm.get("valueFiles") or ()
-            return render(lambda path: self._repository.read(commit, path), source["path"], release, namespace, wanted)
+            value_files = helm.get("valueFiles") or ()
+            return render(
+                lambda path: self._repository.read(commit, path), source["path"], release, namespace, value_files
+            )
         except RenderError as error:
             values = " ".join(f"--values <path to cached source>/{path}" for path in files)
             command = (

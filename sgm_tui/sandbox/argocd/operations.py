@@ -116,8 +116,8 @@ class Operations:
             if not failure:
                 return
             if 0 <= limit <= count:
-                told = f"{failure} (retried {count} times)." if count else failure
-                self._applications.finish(name, "Failed", told)
+                text = f"{failure} (retried {count} times)." if count else failure
+                self._applications.finish(name, "Failed", text)
                 return
             try:
                 wait = _backoff(retry.get("backoff") or {}, count + 1)
@@ -198,13 +198,13 @@ class Operations:
         chosen = {(one.get("group", ""), one["kind"], one["name"]) for one in sync.get("resources") or ()}
         if chosen:
             desired = [one for one in desired if _short(one) in chosen]
-        gone = [] if chosen else obsolete(application, target, self._context.manifests.of(application, revision))
+        pruned = [] if chosen else obsolete(application, target, self._context.manifests.of(application, revision))
         return Attempt(
             store=target.store,
             project=self._context.project(application["spec"]) or {"metadata": {"name": ""}, "spec": {}},
             desired=desired,
             before=last_applied(self._context, application),
-            obsolete=gone,
+            obsolete=pruned,
             dry_run=bool(sync.get("dryRun")),
         )
 
@@ -234,10 +234,12 @@ class Operations:
         application = self._applications.get(name)
         if application is None or (application["status"].get("health") or {}).get("status") != "Missing":
             return
-        seen = compare(self._context, application, target, self._revision(name))
-        unseen = [{**one, "status": "OutOfSync"} if one["kind"] == "Rollout" else one for one in seen.resources or ()]
+        comparison = compare(self._context, application, target, self._revision(name))
+        unseen = [
+            {**one, "status": "OutOfSync"} if one["kind"] == "Rollout" else one for one in comparison.resources or ()
+        ]
         if any(one["status"] == "OutOfSync" for one in unseen) and len(unseen) > 1:
-            half = replace(seen, sync="OutOfSync", resources=unseen, health=Health("Healthy"), images=None)
+            half = replace(comparison, sync="OutOfSync", resources=unseen, health=Health("Healthy"), images=None)
             self._applications.publish(name, half, latest=False)
 
     def _second_look(self, name: str, revision: str, *, healing: bool) -> Script:
@@ -287,8 +289,8 @@ class Operations:
         """The commit the operation is for: the one it names, else where the branch is now."""
         sync = self._operation(name)["sync"]
         several = [one for one in sync.get("revisions") or () if len(one) == 40]
-        wanted = sync.get("revision") or (several[0] if several else "")
-        return wanted if len(wanted) == 40 else self._context.head
+        revision = sync.get("revision") or (several[0] if several else "")
+        return revision if len(revision) == 40 else self._context.head
 
     def _result(self, name: str, resources: list[dict[str, Any]], *, plain: bool = False) -> dict[str, Any]:
         application = self._applications.must(name)

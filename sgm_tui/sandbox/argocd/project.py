@@ -61,8 +61,8 @@ def kind_allowed(project: KubeObject, group: str, kind: str, *, namespaced: bool
 
     def listed(name: str) -> bool:
         return any(
-            fnmatch.fnmatchcase(group, one.get("group", "")) and fnmatch.fnmatchcase(kind, one.get("kind", ""))
-            for one in rules.get(name) or ()
+            fnmatch.fnmatchcase(group, rule.get("group", "")) and fnmatch.fnmatchcase(kind, rule.get("kind", ""))
+            for rule in rules.get(name) or ()
         )
 
     if namespaced:
@@ -73,8 +73,8 @@ def kind_allowed(project: KubeObject, group: str, kind: str, *, namespaced: bool
 
 def source_allowed(patterns: Sequence[str], url: str) -> bool:
     """The rules of `sourceRepos`: a matching `!` denies, a lone pattern `*` allows everything."""
-    wanted = _normalized(url)
-    return _allowed(patterns, lambda pattern: pattern == "*" or _glob(_normalized(pattern), wanted))
+    normalized = _normalized(url)
+    return _allowed(patterns, lambda pattern: pattern == "*" or _glob(_normalized(pattern), normalized))
 
 
 def _destination_allowed(

@@ -126,13 +126,13 @@ class Refresher:
     def _comparison(self, application: KubeObject, target: Target) -> Comparison:
         context, spec = self._context, application["spec"]
         commit = context.manifests.resolve(spec, context.head)
-        found = compare(context, application, target, commit)
-        if found.condition is None:
+        comparison = compare(context, application, target, commit)
+        if comparison.condition is None:
             self._fingerprints[application["metadata"]["name"]] = context.manifests.fingerprint(spec, commit)
-        if target.reachable or found.condition is not None:
-            return found
+        if target.reachable or comparison.condition is not None:
+            return comparison
         # The cluster does not answer: what was last seen of it stays the truth about it.
-        return replace(found, health=None, images=None)
+        return replace(comparison, health=None, images=None)
 
     def _automation(self, application: KubeObject, comparison: Comparison) -> dict[str, Any] | None:
         """The operation auto-sync wants after this comparison."""
@@ -177,8 +177,8 @@ class Refresher:
             return False
         manifests, spec = self._context.manifests, application["spec"]
         applied = self._context.applied.get(application["metadata"]["name"], tried)
-        known = applied if state.get("phase") == "Succeeded" else tried
-        return tried == revision or manifests.fingerprint(spec, known) == manifests.fingerprint(spec, revision)
+        attempted = applied if state.get("phase") == "Succeeded" else tried
+        return tried == revision or manifests.fingerprint(spec, attempted) == manifests.fingerprint(spec, revision)
 
     @staticmethod
     def _failed(application: KubeObject) -> bool:
@@ -214,10 +214,10 @@ class Refresher:
         if not resources:
             return  # it never had any
         causes = ", ".join(
-            f"{one['group']}/{one['kind']}:{one.get('namespace', '')}/{one['name']}"
-            if one.get("group")
-            else f"{one['kind']}:{one.get('namespace', '')}/{one['name']}"
-            for one in resources[:3]
+            f"{resource['group']}/{resource['kind']}:{resource.get('namespace', '')}/{resource['name']}"
+            if resource.get("group")
+            else f"{resource['kind']}:{resource.get('namespace', '')}/{resource['name']}"
+            for resource in resources[:3]
         )
         sync = application["status"].get("sync") or {}
         going = Comparison(
@@ -227,11 +227,11 @@ class Refresher:
         )  # fmt: skip
         self._applications.publish(name, going, latest=False)
         yield self._context.jitter(0.5, 1.5)
-        for one in resources:
-            live = target.store.get(one["kind"], one.get("namespace", ""), one["name"])
+        for resource in resources:
+            live = target.store.get(resource["kind"], resource.get("namespace", ""), resource["name"])
             if live is not None and tracked_by(live) == name:
-                target.store.delete(one["kind"], one.get("namespace", ""), one["name"])
-        gone = [{**one, "status": "OutOfSync"} for one in resources]
-        missing = replace(going, sync="OutOfSync", resources=gone, health=Health("Missing"), images=[])
+                target.store.delete(resource["kind"], resource.get("namespace", ""), resource["name"])
+        remaining = [{**resource, "status": "OutOfSync"} for resource in resources]
+        missing = replace(going, sync="OutOfSync", resources=remaining, health=Health("Missing"), images=[])
         self._applications.publish(name, missing, latest=False)
         yield _MOMENT

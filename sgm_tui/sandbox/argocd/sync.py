@@ -59,7 +59,7 @@ class Attempt:
         """Every object in the order Argo CD applies kinds; a refused one does not stop the others."""
         for obj in sorted(self.desired, key=_wave):
             try:
-                message, status = self._one(obj), "Synced"
+                message, status = self._sync_object(obj), "Synced"
             except ApiError as error:
                 message, status = error.message, "SyncFailed"
             result = _result(obj, status, f"{message}{' (dry run)' if self.dry_run else ''}", "Sync")
@@ -80,7 +80,7 @@ class Attempt:
         """The results while they are waited for (Running) or over (Succeeded); failed ones say Failed."""
         return [{**one, "hookPhase": "Failed" if one["status"] == "SyncFailed" else hook_phase} for one in self.results]
 
-    def _one(self, desired: KubeObject) -> str:
+    def _sync_object(self, desired: KubeObject) -> str:
         kind, metadata = desired["kind"], desired["metadata"]
         resource = BY_KIND.get(kind)
         label = f"{kind.lower()}{f'.{resource.group}' if resource and resource.group else ''}/{metadata['name']}"

@@ -146,12 +146,12 @@ class _Execution:
         tokens: list[tuple[str, str, int]] = []
         at = 0
         while at < len(pipe.source):
-            found = _TOKEN.match(pipe.source, at)
-            if found is None or found.lastgroup is None:
+            match = _TOKEN.match(pipe.source, at)
+            if match is None or match.lastgroup is None:
                 raise self._unparsed(f'unexpected "{pipe.source[at : at + 1]}" in operand')
-            start = found.start(found.lastgroup)
-            tokens.append((found.lastgroup, found[found.lastgroup], pipe.offset + start))
-            at = found.end()
+            start = match.start(match.lastgroup)
+            tokens.append((match.lastgroup, match[match.lastgroup], pipe.offset + start))
+            at = match.end()
         return tokens
 
     def _pipeline(self, tokens: list[tuple[str, str, int]]) -> Any:

@@ -56,12 +56,14 @@ class FleetFiles:
 
     def waiting(self, stage: str, following: str) -> list[tuple[Place, str]]:
         """Places of the following stage that are behind the stage before, and the version they could have."""
-        found: list[tuple[Place, str]] = []
+        promotable: list[tuple[Place, str]] = []
         for service in self.services:
             before = [self.version(place) for place in self.of(service, stage)]
             if before:
-                found += [(one, before[0]) for one in self.of(service, following) if self.version(one) != before[0]]
-        return found
+                promotable += [
+                    (one, before[0]) for one in self.of(service, following) if self.version(one) != before[0]
+                ]
+        return promotable
 
     def advance(self, service: str, stages: Sequence[str]) -> str:
         """Let a service be one version further in these stages from the beginning; returns that version."""
@@ -74,8 +76,8 @@ class FleetFiles:
 
 def version_in(data: bytes) -> str:
     """The version a values file asks for, "" when it has none."""
-    found = _TAG.search(data)
-    return found[2].decode() if found else ""
+    match = _TAG.search(data)
+    return match[2].decode() if match else ""
 
 
 def with_version(data: bytes, version: str) -> bytes:
@@ -91,13 +93,13 @@ def next_version(version: str, steps: int = 1) -> str:
 
 def order(version: str) -> tuple[int, int, int]:
     """What versions sort by."""
-    found = _VERSION.fullmatch(version)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
+    match = _VERSION.fullmatch(version)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else (0, 0, 0)
 
 
 def _place(path: str) -> Place | None:
-    found = _PATH.match(path)
-    if found is None:
+    match = _PATH.match(path)
+    if match is None:
         return None
-    stage = found[1] or "prod"
-    return Place(path, found[3], stage, found[2] or stage)
+    stage = match[1] or "prod"
+    return Place(path, match[3], stage, match[2] or stage)

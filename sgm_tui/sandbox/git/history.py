@@ -118,21 +118,21 @@ def _message(change: Arrival | _Tweak, clusters: Mapping[str, Sequence[str]], ch
 def _tweaks(files: Files, chance: random.Random, months: float) -> list[_Tweak]:
     """Limits raised under load, and a component brought up to date stage by stage."""
     scaled = [path for path in files if path.startswith("prod/") and "/app-service/" in path]
-    found: list[_Tweak] = []
+    tweaks: list[_Tweak] = []
     for path in chance.sample(scaled, min(_TWEAKS, len(scaled))):
         limit = _LIMIT.search(files[path])
         if limit is not None:
             cluster, service = path.split("/")[1], path.split("/")[3]
             less = b"maxReplicas: %d" % (int(limit[1]) - 1)
             subject = f"chore({service}): {cluster} may scale to {int(limit[1])}"
-            found.append(_Tweak(chance.uniform(1.0 * DAY, months), path, less, limit[0], subject))
+            tweaks.append(_Tweak(chance.uniform(1.0 * DAY, months), path, less, limit[0], subject))
     component, new, old = _COMPONENT
     charts = [path for path in files if path.endswith(f"/platform/{component}/Chart.yaml") and new in files[path]]
     for number, path in enumerate(sorted(charts, key=_caution)):
         where = PurePosixPath(path).parts[-4]
         age = months * (0.4 - 0.2 * number / len(charts))
-        found.append(_Tweak(age, path, old, new, f"chore(platform): {component} 2.40.4 in {where}"))
-    return found
+        tweaks.append(_Tweak(age, path, old, new, f"chore(platform): {component} 2.40.4 in {where}"))
+    return tweaks
 
 
 def _caution(path: str) -> tuple[int, str]:
@@ -142,11 +142,11 @@ def _caution(path: str) -> tuple[int, str]:
 
 def _clusters(files: Files) -> dict[str, list[str]]:
     """The clusters of every stage, as they are declared."""
-    found: dict[str, list[str]] = {}
+    clusters: dict[str, list[str]] = {}
     for path, data in files.items():
         if path.startswith("argocd/clusters/") and (stage := _STAGE.search(data)):
-            found.setdefault(stage[1].decode(), []).append(PurePosixPath(path).stem)
-    return found
+            clusters.setdefault(stage[1].decode(), []).append(PurePosixPath(path).stem)
+    return clusters
 
 
 def _foundation(start: Files, oldest: float) -> list[CommitSpec]:

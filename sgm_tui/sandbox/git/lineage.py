@@ -38,8 +38,8 @@ def arrivals(files: dict[str, bytes], chance: random.Random, most: int) -> list[
     fleet = FleetFiles(files)
     services = fleet.services
     older = max(1, min(3, most // max(1, len(fleet.places))))
-    found = [one for service in services for one in _of_service(fleet.places, files, service, older, chance)]
-    return sorted(found, key=lambda one: one.age, reverse=True)[-most:]
+    arrivals_by_time = [one for service in services for one in _of_service(fleet.places, files, service, older, chance)]
+    return sorted(arrivals_by_time, key=lambda one: one.age, reverse=True)[-most:]
 
 
 def _of_service(
@@ -58,32 +58,32 @@ def _of_service(
         (place for place in now if place.stage == "prod"), key=lambda place: rank(f"- name: {place.where}\n".encode())
     )
     bad = _bad_version(line, [now[place] for place in prod], chance)
-    found: list[Arrival] = []
+    arrivals: list[Arrival] = []
     for place, version in now.items():
         late = _LAGS[place.stage] + (_SPREAD * prod.index(place) / len(prod) if place in prod else 0.0)
         first = bool(prod) and place == prod[0]
         reached = range(len(line) - 2, line.index(version) - 1, -1)
-        known = [index for index in reached if index != bad or place not in prod or first]
-        found += _at_place(
-            place, line, [(ages[index] - late, index) for index in known], bad if first else None, chance
+        candidates = [index for index in reached if index != bad or place not in prod or first]
+        arrivals += _at_place(
+            place, line, [(ages[index] - late, index) for index in candidates], bad if first else None, chance
         )
-    return found
+    return arrivals
 
 
 def _at_place(
     place: Place, line: Sequence[str], steps: Sequence[tuple[float, int]], bad: int | None, chance: random.Random
 ) -> list[Arrival]:
     """One place's arrivals, oldest first, each beginning from the version that stood there."""
-    found: list[Arrival] = []
+    arrivals: list[Arrival] = []
     standing = line[-1]
     for planned, index in steps:
         age = planned - chance.uniform(0.0, 0.15) * DAY
-        found.append(Arrival(age, place, standing, line[index]))
+        arrivals.append(Arrival(age, place, standing, line[index]))
         if index == bad:
-            found.append(Arrival(age - chance.uniform(0.05, 0.15) * DAY, place, line[index], standing, reverts=True))
+            arrivals.append(Arrival(age - chance.uniform(0.05, 0.15) * DAY, place, line[index], standing, reverts=True))
         else:
             standing = line[index]
-    return found
+    return arrivals
 
 
 def _line(present: set[str], older: int) -> list[str]:

@@ -30,8 +30,8 @@ class MergeConflictError(GitError):
 
 def git_environment() -> dict[str, str]:
     """An environment in which git knows nothing of the user: no configuration, no prompts, no hooks."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    return kept | {
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return environment | {
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
@@ -96,9 +96,9 @@ class Repository:
         """Whether `ancestor` is part of the history of `commit`."""
         return self._succeeds("merge-base", "--is-ancestor", ancestor, commit)
 
-    def merge_base(self, one: str, other: str) -> str:
+    def merge_base(self, first: str, other: str) -> str:
         """Their newest common ancestor."""
-        return self.ask("merge-base", one, other)
+        return self.ask("merge-base", first, other)
 
     def commits(self, base: str, head: str) -> list[str]:
         """Commits of `head` that `base` does not have, oldest first."""
@@ -107,12 +107,12 @@ class Repository:
     def log(self, branch: str = "main") -> list[tuple[str, datetime, tuple[str, ...]]]:
         """Every commit a branch pointed to, newest first: its id, when, and the files it changed there."""
         listed = self.ask("log", "--first-parent", "-m", "--name-only", "--format=%x01%H %ct", branch)
-        found: list[tuple[str, datetime, tuple[str, ...]]] = []
+        entries: list[tuple[str, datetime, tuple[str, ...]]] = []
         for entry in listed.split("\x01")[1:]:
             header, *paths = entry.split("\n")
             commit, seconds = header.split()
-            found.append((commit, datetime.fromtimestamp(int(seconds), UTC), tuple(path for path in paths if path)))
-        return found
+            entries.append((commit, datetime.fromtimestamp(int(seconds), UTC), tuple(path for path in paths if path)))
+        return entries
 
     def message(self, commit: str) -> str:
         """The whole commit message."""

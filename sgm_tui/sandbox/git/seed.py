@@ -31,10 +31,12 @@ _STAGES = ("dev", "staging", "prod")
 def bundled() -> Files:
     """Every file of the bundled repository by its path from the root."""
     root = gitops_repository()
-    return {file.relative_to(root).as_posix(): file.read_bytes() for file in sorted(root.rglob("*")) if _kept(file)}
+    return {
+        file.relative_to(root).as_posix(): file.read_bytes() for file in sorted(root.rglob("*")) if _is_seeded(file)
+    }
 
 
-def _kept(file: Path) -> bool:
+def _is_seeded(file: Path) -> bool:
     return file.is_file() and "__pycache__" not in file.parts
 
 
@@ -60,17 +62,17 @@ def service_names(files: Mapping[str, bytes]) -> list[str]:
     return sorted({match[1] for path in files if (match := _SERVICE.match(path))})
 
 
-def _resize_services(files: Files, names: list[str], wanted: int, chance: random.Random) -> list[str]:
-    for name in names[wanted:]:
+def _resize_services(files: Files, names: list[str], count: int, chance: random.Random) -> list[str]:
+    for name in names[count:]:
         for path in [path for path in files if f"/app-service/{name}/" in path]:
             del files[path]
-    kept = names[:wanted]
-    made = [f"{first}-{second}" for second in _SECOND for first in _FIRST]
-    for index in range(wanted - len(kept)):
-        name = made[index] if index < len(made) else f"service-{index:04d}"
+    remaining = names[:count]
+    new_names = [f"{first}-{second}" for second in _SECOND for first in _FIRST]
+    for index in range(count - len(remaining)):
+        name = new_names[index] if index < len(new_names) else f"service-{index:04d}"
         _copy_service(files, names[index % len(names)], name, chance)
-        kept.append(name)
-    return kept
+        remaining.append(name)
+    return remaining
 
 
 def _copy_service(files: Files, model: str, name: str, chance: random.Random) -> None:
@@ -91,8 +93,8 @@ def _declared(files: Mapping[str, bytes]) -> list[str]:
     return [path for path in files if path.startswith("argocd/clusters/")]
 
 
-def _resize_clusters(files: Files, wanted: int) -> None:
-    plan = _cluster_plan(wanted)
+def _resize_clusters(files: Files, count: int) -> None:
+    plan = _cluster_plan(count)
     bundled_names = {Path(path).stem for path in _declared(files)}
     for name in bundled_names - {name for name, _, _ in plan}:
         for path in [path for path in files if path.startswith(f"prod/{name}/") or Path(path).stem == name]:
@@ -103,12 +105,12 @@ def _resize_clusters(files: Files, wanted: int) -> None:
     files["sgm.yaml"] = _with_clusters(files["sgm.yaml"].decode(), plan).encode()
 
 
-def _cluster_plan(wanted: int) -> list[tuple[str, str, str]]:
+def _cluster_plan(count: int) -> list[tuple[str, str, str]]:
     """Name, stage and location of every cluster: the bundled order first, then every eighth not prod."""
     plan = [("dev", "eu1"), ("staging", "eu1"), ("prod", "eu1"), ("prod", "us1"), ("prod", "ap1")]
     numbers = dict.fromkeys(_STAGES, 1)
     regions = 3
-    while len(plan) < wanted:
+    while len(plan) < count:
         position = len(plan)
         stage = "dev" if position % 16 == 7 else "staging" if position % 16 == 15 else "prod"
         if stage == "prod":
@@ -117,7 +119,7 @@ def _cluster_plan(wanted: int) -> list[tuple[str, str, str]]:
         else:
             numbers[stage] += 1
             plan.append((stage, f"us{numbers[stage] - 1}"))
-    named = [(f"{stage}-{location}", stage, location) for stage, location in plan[:wanted]]
+    named = [(f"{stage}-{location}", stage, location) for stage, location in plan[:count]]
     return sorted(named, key=lambda one: _STAGES.index(one[1]))
 
 

@@ -60,8 +60,8 @@ def owners_of(lines: Sequence[Line], path: str) -> tuple[str, ...]:
 
 def owner_sets(lines: Sequence[Line], paths: Iterable[str]) -> list[tuple[str, ...]]:
     """Every different set of owners among these files, each of which has to agree."""
-    found = dict.fromkeys(owners_of(lines, path) for path in paths)
-    return [owners for owners in found if owners]
+    distinct = dict.fromkeys(owners_of(lines, path) for path in paths)
+    return [owners for owners in distinct if owners]
 
 
 def _expression(pattern: str) -> re.Pattern[str]:

@@ -55,11 +55,11 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Helm's merge: mappings are merged, everything else is replaced, null removes."""
     result = dict(base)
     for key, value in over.items():
-        known = result.get(key)
+        existing = result.get(key)
         if value is None:
             result.pop(key, None)
-        elif isinstance(value, Mapping) and isinstance(known, Mapping):
-            result[key] = merged(known, value)
+        elif isinstance(value, Mapping) and isinstance(existing, Mapping):
+            result[key] = merged(existing, value)
         else:
             result[key] = value
     return result
@@ -85,8 +85,8 @@ def _parsed(data: bytes) -> Mapping[str, Any] | str:
     if loaded is None:
         return {}
     if not isinstance(loaded, Mapping):
-        found = _kind(loaded)
-        return f"yaml: unmarshal errors:\n  cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+        kind = _kind(loaded)
+        return f"yaml: unmarshal errors:\n  cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
     return loaded
 
 

@@ -57,8 +57,8 @@ def _faults(value: Any, schema: Mapping[str, Any], at: str) -> list[_Fault]:
     expected = schema.get("type")
     kinds = [expected] if isinstance(expected, str) else list(expected or ())
     if kinds and not any(_is(value, kind) for kind in kinds):
-        wanted = " or ".join(kind for kind in _KINDS if kind in kinds)
-        return [_Fault(at, f"got {_name(value)}, want {wanted}")]
+        expected_kinds = " or ".join(kind for kind in _KINDS if kind in kinds)
+        return [_Fault(at, f"got {_name(value)}, want {expected_kinds}")]
     if "enum" in schema and value not in schema["enum"]:
         allowed = ", ".join(f"'{one}'" for one in schema["enum"])
         return [_Fault(at, f"value must be one of {allowed}")]
@@ -84,23 +84,23 @@ def _of_scalar(value: Any, schema: Mapping[str, Any], at: str) -> list[_Fault]:
 
 
 def _of_mapping(value: Mapping[str, Any], schema: Mapping[str, Any], at: str) -> list[_Fault]:
-    found: list[_Fault] = []
+    faults: list[_Fault] = []
     if len(value) < schema.get("minProperties", 0):
-        found.append(_Fault(at, f"minProperties: got {len(value)}, want {schema['minProperties']}"))
+        faults.append(_Fault(at, f"minProperties: got {len(value)}, want {schema['minProperties']}"))
     if len(value) > schema.get("maxProperties", len(value)):
-        found.append(_Fault(at, f"maxProperties: got {len(value)}, want {schema['maxProperties']}"))
+        faults.append(_Fault(at, f"maxProperties: got {len(value)}, want {schema['maxProperties']}"))
     missing = [key for key in schema.get("required", ()) if key not in value]
     if missing:
-        found.append(_Fault(at, f"missing {_named(missing)}"))
+        faults.append(_Fault(at, f"missing {_named(missing)}"))
     properties, rest = schema.get("properties", {}), schema.get("additionalProperties", True)
     for key in sorted(value):
         expected = properties.get(key, rest)
         if isinstance(expected, Mapping):
-            found += _below(value[key], expected, f"{at}/{key}")
+            faults += _below(value[key], expected, f"{at}/{key}")
     unknown = [key for key in sorted(value) if key not in properties] if rest is False else []
     if unknown:
-        found.append(_Fault(at, f"additional properties {_quoted(unknown)} not allowed"))
-    return found
+        faults.append(_Fault(at, f"additional properties {_quoted(unknown)} not allowed"))
+    return faults
 
 
 def _named(keys: list[str]) -> str:

@@ -139,8 +139,8 @@ def _autoscaler(release: Release) -> Manifest:
     target = {"type": "Utilization", "averageUtilization": scaling["targetCPUUtilization"]}
     metrics: list[Manifest] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
     if scaling["requestsPerSecond"]:
-        wanted = {"type": "AverageValue", "averageValue": str(scaling["requestsPerSecond"])}
-        metrics.append({"type": "Pods", "pods": {"metric": {"name": "http_requests_per_second"}, "target": wanted}})
+        per_pod = {"type": "AverageValue", "averageValue": str(scaling["requestsPerSecond"])}
+        metrics.append({"type": "Pods", "pods": {"metric": {"name": "http_requests_per_second"}, "target": per_pod}})
     spec = {
         "scaleTargetRef": {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": release.name},
         "minReplicas": scaling["minReplicas"],
@@ -157,11 +157,11 @@ def _disruption_budget(release: Release) -> Manifest:
 
 def _analysis_template(release: Release) -> Manifest:
     analysis = release.values["analysis"]
-    asked = '{namespace="{{args.namespace}}",service="{{args.service}}",rollouts_pod_template_hash="{{args.hash}}"'
+    labels = '{namespace="{{args.namespace}}",service="{{args.service}}",rollouts_pod_template_hash="{{args.hash}}"'
     success = (
-        f'sum(rate(http_requests_total{asked},code!~"5.."}}[1m]))\n/\nsum(rate(http_requests_total{asked}}}[1m]))\n'
+        f'sum(rate(http_requests_total{labels},code!~"5.."}}[1m]))\n/\nsum(rate(http_requests_total{labels}}}[1m]))\n'
     )
-    latency = "histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket" + asked + "}[1m])))\n"
+    latency = "histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket" + labels + "}[1m])))\n"
     metrics = [
         _metric(analysis, "success-rate", f">= {_number(analysis['successRate'])}", success),
         _metric(analysis, "latency-p99", f"<= {_number(analysis['latencyP99Seconds'])}", latency),
@@ -203,10 +203,10 @@ def _service_monitor(release: Release) -> Manifest:
 
 
 def _prometheus_rule(release: Release) -> Manifest:
-    asked = f'{{namespace="{release.namespace}",service="{release.name}"'
-    total = f"sum by (namespace, service) (rate(http_requests_total{asked}}}[5m]))"
-    errors = f'sum by (namespace, service) (rate(http_requests_total{asked},code=~"5.."}}[5m]))\n/\n{total}\n'
-    buckets = f"sum by (namespace, service, le) (rate(http_request_duration_seconds_bucket{asked}}}[5m]))"
+    matchers = f'{{namespace="{release.namespace}",service="{release.name}"'
+    total = f"sum by (namespace, service) (rate(http_requests_total{matchers}}}[5m]))"
+    errors = f'sum by (namespace, service) (rate(http_requests_total{matchers},code=~"5.."}}[5m]))\n/\n{total}\n'
+    buckets = f"sum by (namespace, service, le) (rate(http_request_duration_seconds_bucket{matchers}}}[5m]))"
     recording = [
         {"record": "sgm:requests:rate5m", "expr": total},
         {"record": "sgm:errors:ratio5m", "expr": errors},
@@ -216,12 +216,16 @@ def _prometheus_rule(release: Release) -> Manifest:
     burn = f"{release.name} burns its error budget ten times too fast"
     alerts = [
         _alert(
-            release, "ErrorBudgetBurn", f"sgm:errors:ratio5m{asked}}} > {_number(slo['errorBudgetBurn'])}", "2m", burn
+            release,
+            "ErrorBudgetBurn",
+            f"sgm:errors:ratio5m{matchers}}} > {_number(slo['errorBudgetBurn'])}",
+            "2m",
+            burn,
         ),
         _alert(
             release,
             "LatencyHigh",
-            f"sgm:latency:p99_5m{asked}}} > {_number(slo['latencyP99Seconds'])}",
+            f"sgm:latency:p99_5m{matchers}}} > {_number(slo['latencyP99Seconds'])}",
             "5m",
             f"{release.name} answers too slowly",
         ),

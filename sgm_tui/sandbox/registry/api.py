@@ -33,13 +33,13 @@ class Registry:
     def __init__(self, repository: Repository, owner: str = "acme") -> None:
         self._repository = repository
         self._owner = owner
-        self._known: tuple[Mapping[str, str], dict[str, list[str]]] = ({}, {})
+        self._cache: tuple[Mapping[str, str], dict[str, list[str]]] = ({}, {})
 
     def tags(self, name: str) -> list[str] | None:
         """Every tag of an image, oldest version first; None when there is no such image."""
         owner, _, service = name.partition("/")
-        found = self._versions().get(service)
-        return found if owner == self._owner else None
+        tags = self._versions().get(service)
+        return tags if owner == self._owner else None
 
     def manifest(self, name: str, reference: str) -> bytes | None:
         """The manifest of a tag or digest."""
@@ -56,24 +56,24 @@ class Registry:
 
     def _versions(self) -> dict[str, list[str]]:
         heads = self._repository.heads()
-        if heads != self._known[0]:
-            self._known = (dict(heads), self._read())
-        return self._known[1]
+        if heads != self._cache[0]:
+            self._cache = (dict(heads), self._read())
+        return self._cache[1]
 
     def _read(self) -> dict[str, list[str]]:
         patches = self._repository.ask(
             "log", "--branches", "-m", "--first-parent", "-p", "--unified=0", "--no-color", "--format=", "--",
             "*/app-service/*values.yaml",
         )  # fmt: skip
-        found: dict[str, set[str]] = {}
+        versions: dict[str, set[str]] = {}
         service = ""
         for match in _ADDED.finditer(patches):
             if match["path"]:
                 named = _SERVICE.search(match["path"])
                 service = named[1] if named else ""
             elif service:
-                found.setdefault(service, set()).add(match["tag"])
-        return {service: _with_built(tags) for service, tags in found.items()}
+                versions.setdefault(service, set()).add(match["tag"])
+        return {service: _with_built(tags) for service, tags in versions.items()}
 
 
 def _with_built(tags: set[str]) -> list[str]:
@@ -83,8 +83,8 @@ def _with_built(tags: set[str]) -> list[str]:
 
 
 def _order(tag: str) -> tuple[int, int, int]:
-    found = _VERSION.fullmatch(tag)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
+    match = _VERSION.fullmatch(tag)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else (0, 0, 0)
 
 
 def digest(data: bytes) -> str:
@@ -150,23 +150,23 @@ def routes(registry: Registry) -> web.Application:
         name, reference = request.match_info["name"], request.match_info["reference"]
         if registry.tags(name) is None:
             return _refusal(404, "NAME_UNKNOWN", "repository name not known to registry", name=name)
-        found = registry.manifest(name, reference)
-        if found is None:
+        manifest_data = registry.manifest(name, reference)
+        if manifest_data is None:
             return _refusal(404, "MANIFEST_UNKNOWN", "manifest unknown", Tag=reference)
-        return _content(request, found, _MANIFEST)
+        return _content(request, manifest_data, _MANIFEST)
 
     async def blob(request: web.Request) -> web.Response:
-        found = registry.config(request.match_info["name"], request.match_info["reference"])
-        if found is None:
+        config = registry.config(request.match_info["name"], request.match_info["reference"])
+        if config is None:
             return _refusal(404, "BLOB_UNKNOWN", "blob unknown to registry")
-        return _content(request, found, _CONFIG)
+        return _content(request, config, _CONFIG)
 
     async def tags(request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        found = registry.tags(name)
-        if found is None:
+        tags = registry.tags(name)
+        if tags is None:
             return _refusal(404, "NAME_UNKNOWN", "repository name not known to registry", name=name)
-        return _page(request, name, found)
+        return _page(request, name, tags)
 
     application = web.Application(middlewares=[_versioned])
     application.router.add_get("/", root)
@@ -181,11 +181,11 @@ def _page(request: web.Request, name: str, tags: list[str]) -> web.Response:
     ordered = sorted(tags)
     last = request.query.get("last", "")
     rest = [tag for tag in ordered if tag > last]
-    wanted = request.query.get("n", "")
-    if not wanted.isdigit() or len(rest) <= int(wanted):
+    limit = request.query.get("n", "")
+    if not limit.isdigit() or len(rest) <= int(limit):
         return web.json_response({"name": name, "tags": rest})
-    shown = rest[: int(wanted)]
-    link = f'</v2/{name}/tags/list?last={shown[-1] if shown else last}&n={wanted}>; rel="next"'
+    shown = rest[: int(limit)]
+    link = f'</v2/{name}/tags/list?last={shown[-1] if shown else last}&n={limit}>; rel="next"'
     return web.json_response({"name": name, "tags": shown}, headers={"Link": link})
 
 

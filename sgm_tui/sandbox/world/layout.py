@@ -35,13 +35,13 @@ class DeclaredCluster:
 
 def declared_clusters(files: Mapping[str, bytes]) -> list[DeclaredCluster]:
     """Every cluster git declares, by name."""
-    found: list[DeclaredCluster] = []
+    clusters: list[DeclaredCluster] = []
     for path, data in sorted(files.items()):
         if path.startswith("argocd/clusters/"):
             declaration = load(data)
             facts = declaration["stringData"]
-            found.append(DeclaredCluster(facts["name"], facts["server"], declaration["metadata"]["labels"]))
-    return found
+            clusters.append(DeclaredCluster(facts["name"], facts["server"], declaration["metadata"]["labels"]))
+    return clusters
 
 
 def cluster_secret(cluster: DeclaredCluster) -> KubeObject:
@@ -116,13 +116,13 @@ def settled_status(
     }
 
 
-def _entry(spec: Mapping[str, Any], number: int, one: Deployed) -> dict[str, Any]:
+def _entry(spec: Mapping[str, Any], number: int, deployed: Deployed) -> dict[str, Any]:
     return {
-        "deployStartedAt": _stamp(one.at),
-        "deployedAt": _stamp(one.at),
+        "deployStartedAt": _stamp(deployed.at),
+        "deployedAt": _stamp(deployed.at),
         "id": number,
         "initiatedBy": {"automated": True},
-        **revision_fields(spec, one.commit),
+        **revision_fields(spec, deployed.commit),
         **source_fields(spec),
     }
 

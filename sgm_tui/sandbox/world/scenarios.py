@@ -26,7 +26,7 @@ _SET = "argocd/applicationsets/app-service.yaml"
 _STORM = 90
 """Places at once: as many as there are people to look at them, however big the fleet."""
 
-_Wanted = tuple[Place, str]
+_VersionChange = tuple[Place, str]
 
 
 class Scenario:
@@ -58,22 +58,24 @@ class Release(Scenario):
         """The slow ones first, so that all are under way at the start."""
         files = FleetFiles(world.files)
         waiting = files.waiting("staging", "prod")
-        taken: list[_Wanted] = []
-        gated = _first(waiting, taken, lambda place: "pause: {}" in files.text(place))
-        manual = _first(waiting, taken, lambda place: "autoPromotion: false" in files.text(place))
-        rolling = [_first(waiting, taken, lambda place: not _waits_for_people(files.text(place))) for _ in range(3)]
+        used_changes: list[_VersionChange] = []
+        gated = _first(waiting, used_changes, lambda place: "pause: {}" in files.text(place))
+        manual = _first(waiting, used_changes, lambda place: "autoPromotion: false" in files.text(place))
+        rolling = [
+            _first(waiting, used_changes, lambda place: not _waits_for_people(files.text(place))) for _ in range(3)
+        ]
         world.deliver(gated)
         yield 140.0
         world.deliver(manual)
         yield 60.0
-        for one in rolling[:2]:
-            world.deliver(one)
+        for change in rolling[:2]:
+            world.deliver(change)
             yield 25.0
         behind = files.waiting("dev", "staging")
         if len(behind) > 1:
             world.deliver(behind[-1])
-        for one in [*rolling[2:], *[other for other in waiting if other not in taken][-2:-1]]:
-            world.propose(one)
+        for change in [*rolling[2:], *[other for other in waiting if other not in used_changes][-2:-1]]:
+            world.propose(change)
             yield 2.0
 
 
@@ -96,8 +98,8 @@ class BadCanary(Scenario):
         files = FleetFiles(world.files)
         defective = {service for service, _ in world.defects}
         waiting = _analysed(files, files.waiting("staging", "prod"))
-        fit = [one for one in waiting if one[0].service not in defective]
-        chosen = next((one for one in fit if not _waits_for_people(files.text(one[0]))), None)
+        fit = [change for change in waiting if change[0].service not in defective]
+        chosen = next((change for change in fit if not _waits_for_people(files.text(change[0]))), None)
         place = chosen[0] if chosen else files.of(files.services[0], "prod")[0]
         version = next_version(files.version(place), 2)
         world.defects[place.service, version] = Defect(_UNDER_LOAD, error_ratio=0.31, latency_factor=2.2)
@@ -136,7 +138,7 @@ class Outage(Scenario):
     def play(self, world: World) -> Script:
         """The last cluster goes silent a moment ago."""
         yield 20.0
-        prod = [one for one in world.clusters if one.stage == "prod"]
+        prod = [change for change in world.clusters if change.stage == "prod"]
         # The only prod cluster stays: there would be no way left to promote anything to.
         world.cut_off(prod[-1].name if len(prod) > 1 else world.clusters[0].name)
 
@@ -159,12 +161,12 @@ class Storm(Scenario):
         files = FleetFiles(world.files)
         left_alone = (*files.waiting("staging", "prod")[-1:], *files.waiting("dev", "staging")[-1:])
         quiet = {place.service for place, _ in left_alone}
-        wanted = [(place, next_version(files.version(place))) for place in files.places if place.service not in quiet]
-        wanted = [one for number, one in enumerate(wanted) if number % 3][:_STORM]
-        if wanted:
-            bad = wanted[0]
+        changes = [(place, next_version(files.version(place))) for place in files.places if place.service not in quiet]
+        changes = [change for number, change in enumerate(changes) if number % 3][:_STORM]
+        if changes:
+            bad = changes[0]
             world.defects[bad[0].service, bad[1]] = Defect(_EVERYWHERE, error_ratio=0.4, latency_factor=3.0)
-        groups = [wanted[start::8] for start in range(8)]
+        groups = [changes[start::8] for start in range(8)]
         for group in groups:
             world.deliver(*group)
             yield 7.0
@@ -181,21 +183,23 @@ SCENARIOS: dict[str, type[Scenario]] = {
 """Every story by the name `--scenario` takes."""
 
 
-def _first(waiting: Sequence[_Wanted], taken: list[_Wanted], fits: Callable[[Place], bool]) -> _Wanted | None:
+def _first(
+    waiting: Sequence[_VersionChange], used_changes: list[_VersionChange], fits: Callable[[Place], bool]
+) -> _VersionChange | None:
     """The first place nobody has taken that fits; the last one is always left for people to promote."""
-    if len(taken) + 1 >= len(waiting):
+    if len(used_changes) + 1 >= len(waiting):
         return None
-    services = {place.service for place, _ in taken}
-    free = [one for one in waiting if one not in taken and one[0].service not in services and fits(one[0])]
+    services = {place.service for place, _ in used_changes}
+    free = [one for one in waiting if one not in used_changes and one[0].service not in services and fits(one[0])]
     if not free:
         return None
     # Clusters in turn, so that not everything happens in the first.
-    chosen = free[len(taken) % len([one for one in free if one[0].service == free[0][0].service])]
-    taken.append(chosen)
+    chosen = free[len(used_changes) % len([one for one in free if one[0].service == free[0][0].service])]
+    used_changes.append(chosen)
     return chosen
 
 
-def _analysed(files: FleetFiles, waiting: Sequence[_Wanted]) -> list[_Wanted]:
+def _analysed(files: FleetFiles, waiting: Sequence[_VersionChange]) -> list[_VersionChange]:
     """Canaries with an analysis among their steps; the chart's default steps have one."""
 
     def judged(place: Place) -> bool:

@@ -69,16 +69,19 @@ class World:
         self.clock.now = -self.scenario.warm_up if self._new else 0.0
         self.clusters: list[DeclaredCluster] = declared_clusters(self.files)
         self.hub = ObjectStore(self.clock, seed=f"{seed}:{HUB}")
-        self.stores = {one.name: ObjectStore(self.clock, seed=f"{seed}:{one.name}") for one in self.clusters}
+        self.stores = {
+            cluster.name: ObjectStore(self.clock, seed=f"{seed}:{cluster.name}") for cluster in self.clusters
+        }
         self.faults: dict[str, KubeFaults] = {name: KubeFaults() for name in (HUB, *self.stores)}
         self.targets = {
-            one.name: Target(one.name, one.server, self.stores[one.name], one.labels) for one in self.clusters
+            cluster.name: Target(cluster.name, cluster.server, self.stores[cluster.name], cluster.labels)
+            for cluster in self.clusters
         }
         hub = Target(IN_CLUSTER, IN_CLUSTER_SERVER, self.hub)
         self.argo = ArgoController(self.hub, {**self.targets, IN_CLUSTER: hub}, self.repository, self.clock, seed=seed)
         self.defects: dict[tuple[str, str], Defect] = {}
         """Service and version → what is wrong with it; scenarios fill this in."""
-        stages = {one.name: one.stage for one in self.clusters}
+        stages = {cluster.name: cluster.stage for cluster in self.clusters}
         self.load = Load(self.stores, stages, self.clock, seed=seed, defects=self.defects)
         self.rollouts = {
             name: RolloutsController(store, self.clock, measure=self.load.measure(name), seed=f"{seed}:{name}")
@@ -143,19 +146,19 @@ class World:
         self.faults[cluster].hang = False
         self.targets[cluster].reachable = True
 
-    def deliver(self, *wanted: tuple[Place, str] | None) -> None:
+    def deliver(self, *changes: tuple[Place, str] | None) -> None:
         """One commit on main that lets these places ask for these versions."""
-        chosen = [one for one in wanted if one is not None]
+        chosen = [one for one in changes if one is not None]
         if not chosen:
             return
         self.repository.commit("main", *self._change(chosen), at=self.clock.wall(), author=self._somebody())
 
-    def propose(self, wanted: tuple[Place, str] | None) -> None:
+    def propose(self, change: tuple[Place, str] | None) -> None:
         """A pull request that asks for the same."""
-        if wanted is None:
+        if change is None:
             return
-        place, version = wanted
-        writes, message = self._change([wanted])
+        place, version = change
+        writes, message = self._change([change])
         branch = f"sgm/{place.service}-{place.where}-{version}"
         self.repository.commit(branch, writes, message, at=self.clock.wall(), author=self._somebody())
         self.github.open(branch, message.partition("\n")[0])
@@ -176,8 +179,8 @@ class World:
             if live is not None:
                 template = live["spec"]["template"]
                 containers = [
-                    {**one, "image": parse_image(one["image"]).with_version(version)}
-                    for one in template["spec"]["containers"]
+                    {**container, "image": parse_image(container["image"]).with_version(version)}
+                    for container in template["spec"]["containers"]
                 ]
                 changed = {**template, "spec": {**template["spec"], "containers": containers}}
                 store.write("Rollout", {**live, "spec": {**live["spec"], "template": changed}})
@@ -185,15 +188,15 @@ class World:
     def _stores_of(self, place: Place) -> list[ObjectStore]:
         return [self.stores[one.name] for one in self.clusters if place.where in {one.name, one.stage}]
 
-    def _change(self, wanted: Sequence[tuple[Place, str]]) -> tuple[dict[str, bytes | None], str]:
+    def _change(self, changes: Sequence[tuple[Place, str]]) -> tuple[dict[str, bytes | None], str]:
         """The files and the message of a commit that changes versions."""
         head = self.repository.head()
         writes: dict[str, bytes | None] = {}
-        for place, version in wanted:
+        for place, version in changes:
             data = self.repository.read(head, place.path)
             writes[place.path] = with_version(data or b"", version)
-        place, version = wanted[0]
-        more = f" and {len(wanted) - 1} more" if len(wanted) > 1 else ""
+        place, version = changes[0]
+        more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
         return writes, f"feat({place.service}): {place.where} -> {version}{more}\n\nSgm-To: {version}\n"
 
     def _somebody(self) -> str:
@@ -250,9 +253,9 @@ class World:
 
     def _deployments(self) -> dict[str, list[Deployed]]:
         """Which commits changed a file, oldest first: what Argo CD deployed and when."""
-        found: dict[str, list[Deployed]] = {}
+        deployments: dict[str, list[Deployed]] = {}
         for commit, at, paths in reversed(self.repository.log()):
             for path in paths:
                 if path.endswith("values.yaml"):
-                    found.setdefault(path, []).append(Deployed(commit, at))
-        return found
+                    deployments.setdefault(path, []).append(Deployed(commit, at))
+        return deployments
