@@ -67,12 +67,12 @@ def write_private(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def token_in(directory: Path, given: str = "") -> str:
+def token_in(directory: Path, requested: str = "") -> str:
     """The bearer token of the sandbox in this directory: the one given, the one it has, or a new one of 256 bits."""
     path = directory / "token"
-    if path.exists() and not given:
+    if path.exists() and not requested:
         return path.read_text().strip()
-    token = given or secrets.token_hex(32)
+    token = requested or secrets.token_hex(32)
     write_private(path, token)
     return token
 

@@ -31,12 +31,12 @@ class ActionIntents(ConnectedSession):
         request = next((one for one in self.store.snapshot.pull_requests if one.number == number), None)
         if request is None or request.head != head:
             raise RefusedError(f"#{number} has changed meanwhile: nothing was done", "Review it and try again.")
-        said = await pulls.act(request, action, consent)
+        outcome = await pulls.act(request, action, consent)
         await self.refresh()
-        return said
+        return outcome
 
     async def act_on_rollout(
-        self, key: CellKey, seen: Rollout, action: RolloutAction, reason: str = "", consent: Consent = NO_CONSENT
+        self, key: CellKey, rollout: Rollout, action: RolloutAction, reason: str = "", consent: Consent = NO_CONSENT
     ) -> str:
         """Do something to the rollout of a cell, as it was seen; `consent` is to its stage, where that is protected.
 
@@ -44,6 +44,6 @@ class ActionIntents(ConnectedSession):
             SgmError: the cluster said no, it has moved meanwhile, or consent is missing.
         """
         self._may_write()
-        said = await self.services.rollouts.act(key, seen, action, reason, consent)
+        outcome = await self.services.rollouts.act(key, rollout, action, reason, consent)
         await self.refresh()
-        return said
+        return outcome

@@ -40,10 +40,10 @@ class PlanIntents(ConnectedSession):
         """Everything the stage before has that this one has not."""
         return await self.stage_promotions(find_cells_behind(self.store.snapshot, stage))
 
-    async def _stage_one(self, found: Change | Refusal) -> Change | Refusal:
-        if isinstance(found, Refusal):
-            return found
-        staged = await self._stage(StagingResult((found,)))
+    async def _stage_one(self, outcome: Change | Refusal) -> Change | Refusal:
+        if isinstance(outcome, Refusal):
+            return outcome
+        staged = await self._stage(StagingResult((outcome,)))
         return staged.refusals[0] if staged.refusals else staged.changes[0]
 
     async def _stage(self, staged: StagingResult) -> StagingResult:
@@ -64,12 +64,12 @@ class PlanIntents(ConnectedSession):
     ) -> Change | Refusal:
         """Give a staged change another version or another rollout strategy ("" keeps the file's own)."""
         try:
-            made = edited(change, version, strategy, self.config)
-            if isinstance(made, Change):
-                await self._plan(lambda plan: plan.replaced(change, made))
+            result = edited(change, version, strategy, self.config)
+            if isinstance(result, Change):
+                await self._plan(lambda plan: plan.replaced(change, result))
         except SgmError as error:
             return Refusal(change.path, str(error))
-        return made
+        return result
 
     async def undo(self) -> None:
         """Take back the last step of the plan: staged, edited or dropped."""
@@ -108,14 +108,14 @@ class PlanIntents(ConnectedSession):
         self._may_write()
         stages = preview.protected_stages(self.store.snapshot.fleet)
         self.permission.check_stages(self.config.repository.name, stages, consent)
-        kept = await _keep_waves(self.services, preview, self.store.snapshot.generated_at, consent)
+        waves_kept = await _keep_waves(self.services, preview, self.store.snapshot.generated_at, consent)
         if preview.adopted:
             await self._forget(tuple(one.change for one in preview.adopted))
         async for progress in self.services.promoter.submit(preview, lambda: self.store.snapshot, consent):
             bundle = progress.proposal.bundle
-            if bundle in kept and progress.step in UNWRITTEN:
+            if bundle in waves_kept and progress.step in UNWRITTEN:
                 # Its first wave was not written whole: there is nothing for the others to wait for.
-                await run_in(Lane.RECORDS, self.services.waves.forget, kept.pop(bundle))
+                await run_in(Lane.RECORDS, self.services.waves.forget, waves_kept.pop(bundle))
             if progress.step in ENDED:
                 await self._forget(tuple(edit.change for edit in progress.proposal.edits))
             if progress.step in ENDED | UNWRITTEN:
@@ -138,10 +138,11 @@ class PlanIntents(ConnectedSession):
 
 async def _keep_waves(services: WriteServices, preview: Preview, now: datetime, consent: Consent) -> dict[int, str]:
     """Bundle → the identity of its wave plan, kept before anything is written: a crash loses no later wave."""
-    firsts = {one.bundle: one for one in reversed(preview.proposals) if one.waves > 1}
+    firsts = {first.bundle: first for first in reversed(preview.proposals) if first.waves > 1}
     keep, policy = services.waves.save, services.config.policy
     return {
-        bundle: await run_in(Lane.RECORDS, keep, preview, one, now, policy, consent) for bundle, one in firsts.items()
+        bundle: await run_in(Lane.RECORDS, keep, preview, first, now, policy, consent)
+        for bundle, first in firsts.items()
     }
 
 

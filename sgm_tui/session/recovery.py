@@ -37,6 +37,6 @@ class RecoveryIntents(PlanIntents):
     async def discard(self, operation: str) -> str:
         """Take back what an unfinished write left behind."""
         self._may_write()
-        said = await self.services.recovery.discard(operation)
+        outcome = await self.services.recovery.discard(operation)
         await self.refresh()
-        return said
+        return outcome

@@ -39,10 +39,10 @@ class RevertIntents(PlanIntents):
 
     async def stage_revert_of(self, service: ServiceName, version: Version) -> StagingResult:
         """Put the reverts of every cell that runs, or is about to run, a version into the plan."""
-        found = await self.reverts_of(service, version)
-        found = found or (Refusal("", f"no cell runs {service} {version}, or is about to"),)
-        changes = tuple(one for one in found if isinstance(one, Change))
-        return await self._stage(StagingResult(changes, tuple(one for one in found if isinstance(one, Refusal))))
+        staged = await self.reverts_of(service, version)
+        staged = staged or (Refusal("", f"no cell runs {service} {version}, or is about to"),)
+        changes = tuple(one for one in staged if isinstance(one, Change))
+        return await self._stage(StagingResult(changes, tuple(one for one in staged if isinstance(one, Refusal))))
 
     async def promotion_reverts(self, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
         """The last promotion of each stage of each service among these cells, and its revert in exactly these cells."""

@@ -29,12 +29,12 @@ class WaveIntents(ConnectedSession):
         snapshot = self.store.snapshot
         if find_gaps(snapshot):
             return ()
-        told = await self.services.waves.step(lambda: self.store.snapshot, snapshot.generated_at, self.tell_bug)
-        for progress in told:
+        outcome = await self.services.waves.step(lambda: self.store.snapshot, snapshot.generated_at, self.tell_bug)
+        for progress in outcome:
             self.tell(progress)
-        if told:
+        if outcome:
             await self.refresh()
-        return told
+        return outcome
 
     async def waves(self) -> tuple[tuple[WavePlan, WaveStep], ...]:
         """Every wave plan that has not ended, with what it waits for."""

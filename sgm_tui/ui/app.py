@@ -86,8 +86,8 @@ class SgmApp(Canvas, Navigation):
             self.unregister_theme(other)
         if self.theme == themes.PLAIN:
             self.no_color = True
-            kept = [one for one in self._filters if not isinstance(one, Monochrome | NoColor)]
-            self._filters = [*kept, terminal.PlainFilter()]
+            filters = [one for one in self._filters if not isinstance(one, Monochrome | NoColor)]
+            self._filters = [*filters, terminal.PlainFilter()]
         if not terminal.speaks_unicode(environ):
             self.table = AsciiTable()
             self._filters.append(terminal.AsciiFilter())

@@ -153,8 +153,10 @@ def only_moves(binding: Binding) -> bool:
 def in_order(active: Iterable[ActiveBinding]) -> list[ActiveBinding]:
     """Ours among the active keys: those of the screen, then those of every screen, each as declared."""
     everywhere = [one.id for one in EVERYWHERE if isinstance(one, Binding)]
-    told = [one for one in active if one.binding.id and one.binding.tooltip]
-    return sorted(told, key=lambda one: everywhere.index(one.binding.id) + 1 if one.binding.id in everywhere else 0)
+    described = [one for one in active if one.binding.id and one.binding.tooltip]
+    return sorted(
+        described, key=lambda one: everywhere.index(one.binding.id) + 1 if one.binding.id in everywhere else 0
+    )
 
 
 _ALWAYS = frozenset({"interrupt", "suspend"})

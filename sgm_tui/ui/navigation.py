@@ -146,9 +146,9 @@ class Navigation(Enduring):
         """Keep what is on the screen, where it is found again, and say where that is."""
         from sgm_tui.ui.picture import keep
 
-        picture, taken = self.export_screenshot(title="sgm"), self.snapshot.generated_at
+        picture, taken_at = self.export_screenshot(title="sgm"), self.snapshot.generated_at
         try:
-            file = await asyncio.to_thread(keep, picture, taken)
+            file = await asyncio.to_thread(keep, picture, taken_at)
         except OSError as error:
             self.notify(f"{error.filename}: {error.strerror}", title="screen not saved", severity="error", markup=False)
         else:

@@ -38,11 +38,11 @@ class KeyCommands(Provider):
                 yield Hit(score, matcher.highlight(text), run)
 
     def _commands(self) -> Iterator[tuple[Binding, IgnoreReturnCallbackType]]:
-        seen: set[str] = set()
+        actions: set[str] = set()
         for active in keys.in_order(self.screen.active_bindings.values()):
             binding = active.binding
-            if active.enabled and not binding.system and binding.action not in seen:
-                seen.add(binding.action)
+            if active.enabled and not binding.system and binding.action not in actions:
+                actions.add(binding.action)
                 yield binding, self._runner(binding.action)
 
     def _runner(self, action: str) -> IgnoreReturnCallbackType:

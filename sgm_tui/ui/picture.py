@@ -35,13 +35,13 @@ def holding(snapshot: FleetSnapshot) -> tuple[int, int]:
     return max(WIDTH, width + beside), max(HEIGHT, len(snapshot.services) + 20)
 
 
-def keep(picture: str, taken: datetime) -> Path:
+def keep(picture: str, taken_at: datetime) -> Path:
     """Write a picture into the current folder under a name of its own, and say where it is.
 
     Raises:
         OSError: it cannot be written there, or one of this second is there already.
     """
-    file = Path.cwd() / f"sgm-{taken:%Y%m%dT%H%M%SZ}.svg"
+    file = Path.cwd() / f"sgm-{taken_at:%Y%m%dT%H%M%SZ}.svg"
     with file.open("x", encoding="utf-8") as writer:
         writer.write(picture)
     return file

@@ -33,8 +33,8 @@ async def act_on_rollout(app: Navigation, wish: RolloutRequested) -> None:
     if not await ask(app, AskScreen(VERBS[action], lines, locked)):
         return
     try:
-        said = await app.session.act_on_rollout(key, rollout, action, consent=Consent.to(locked))
+        outcome = await app.session.act_on_rollout(key, rollout, action, consent=Consent.to(locked))
     except SgmError as error:
         app.notify(error.hint, title=error.message, severity="error", markup=False)
     else:
-        app.notify("follow it in the cell", title=said, markup=False)
+        app.notify("follow it in the cell", title=outcome, markup=False)

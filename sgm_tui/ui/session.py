@@ -148,7 +148,7 @@ class Session(Protocol):
         ...
 
     async def act_on_rollout(
-        self, key: CellKey, seen: Rollout, action: RolloutAction, *, consent: Consent = NO_CONSENT
+        self, key: CellKey, rollout: Rollout, action: RolloutAction, *, consent: Consent = NO_CONSENT
     ) -> str:
         """Do something to the rollout of a cell, as it was seen; what happened, in words.
 

@@ -127,7 +127,7 @@ class StaticSession:
         raise RefusedError(self._why)
 
     async def act_on_rollout(
-        self, key: CellKey, seen: Rollout, action: RolloutAction, *, consent: Consent = NO_CONSENT
+        self, key: CellKey, rollout: Rollout, action: RolloutAction, *, consent: Consent = NO_CONSENT
     ) -> str:
         """Refused."""
         raise RefusedError(self._why)

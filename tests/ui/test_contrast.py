@@ -90,7 +90,7 @@ async def test_every_text_of_a_question_can_be_read() -> None:
             for severity in ("error", "warning", "information"):
                 app.notify("text", title="title", severity=severity)
             assert await unreadable_in_any_theme(app, pilot) == {}
-        await app.push_screen(EntryScreen("A version", known=["v1", "v2"]))
+        await app.push_screen(EntryScreen("A version", choices=["v1", "v2"]))
         await pilot.press("down")
         assert await unreadable_in_any_theme(app, pilot) == {}
 

@@ -236,9 +236,10 @@ class Operations:
             return
         comparison = compare(self._context, application, target, self._revision(name))
         unseen = [
-            {**one, "status": "OutOfSync"} if one["kind"] == "Rollout" else one for one in comparison.resources or ()
+            {**resource, "status": "OutOfSync"} if resource["kind"] == "Rollout" else resource
+            for resource in comparison.resources or ()
         ]
-        if any(one["status"] == "OutOfSync" for one in unseen) and len(unseen) > 1:
+        if any(resource["status"] == "OutOfSync" for resource in unseen) and len(unseen) > 1:
             half = replace(comparison, sync="OutOfSync", resources=unseen, health=Health("Healthy"), images=None)
             self._applications.publish(name, half, latest=False)
 

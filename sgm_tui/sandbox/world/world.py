@@ -69,14 +69,10 @@ class World:
         self.clock.now = -self.scenario.warm_up if self._new else 0.0
         self.clusters: list[DeclaredCluster] = declared_clusters(self.files)
         self.hub = ObjectStore(self.clock, seed=f"{seed}:{HUB}")
-        self.stores = {
-            cluster.name: ObjectStore(self.clock, seed=f"{seed}:{cluster.name}") for cluster in self.clusters
-        }
+        names = [cluster.name for cluster in self.clusters]
+        self.stores = {name: ObjectStore(self.clock, seed=f"{seed}:{name}") for name in names}
         self.faults: dict[str, KubeFaults] = {name: KubeFaults() for name in (HUB, *self.stores)}
-        self.targets = {
-            cluster.name: Target(cluster.name, cluster.server, self.stores[cluster.name], cluster.labels)
-            for cluster in self.clusters
-        }
+        self.targets = {cluster.name: self._target(cluster) for cluster in self.clusters}
         hub = Target(IN_CLUSTER, IN_CLUSTER_SERVER, self.hub)
         self.argo = ArgoController(self.hub, {**self.targets, IN_CLUSTER: hub}, self.repository, self.clock, seed=seed)
         self.defects: dict[tuple[str, str], Defect] = {}
@@ -92,6 +88,9 @@ class World:
         self._random = random.Random(f"{seed}:people")
         self._head = ""
         self._steps = 0
+
+    def _target(self, cluster: DeclaredCluster) -> Target:
+        return Target(cluster.name, cluster.server, self.stores[cluster.name], cluster.labels)
 
     @property
     def api_servers(self) -> Mapping[str, ObjectStore]:

@@ -179,9 +179,9 @@ def _progress(cell: Cell, tone: Tone, now: datetime) -> list[Piece]:
         case Journey.STAGED:
             return [Piece(f"{facts.staged}", tone, 1), Piece("planned", tone, 4)]
         case Journey.PROPOSED:
-            wanted = [one for one in facts.pending if one.version != cell.desired_version]
-            return [Piece(f"{one.version}", tone, 2) for one in wanted[:1]] + [
-                Piece(f"#{one.number}", tone, 1) for one in wanted[:1]
+            proposed = [proposal for proposal in facts.pending if proposal.version != cell.desired_version]
+            return [Piece(f"{proposal.version}", tone, 2) for proposal in proposed[:1]] + [
+                Piece(f"#{proposal.number}", tone, 1) for proposal in proposed[:1]
             ]
         case Journey.MERGED:
             return [Piece("merged", tone, 1), passed]

@@ -98,11 +98,11 @@ def sections(
         widths: terminal cells for each of the four.
         in_full: one rollout step a line and every ReplicaSet, where there is room for a page.
     """
-    told, rolling = _told(cell, snapshot), _rolling(cell, snapshot, widths[2], in_full=in_full)
+    synced, rolling = _argo_cd_lines(cell, snapshot), _rolling(cell, snapshot, widths[2], in_full=in_full)
     live = _live(cell, snapshot, widths[3])
     return (
-        Section(_git_title(cell, snapshot), tuple(_wanted(cell, snapshot))),
-        _observed("Argo CD", told, cell, "argocd"),
+        Section(_git_title(cell, snapshot), tuple(_desired_lines(cell, snapshot))),
+        _observed("Argo CD", synced, cell, "argocd"),
         _observed("rollout", rolling, cell, "rollouts"),
         _observed("live", live, cell, "rollouts", "metrics", "alerts"),
     )
@@ -132,7 +132,7 @@ def _labelled(label: str, *parts: tuple[str, Tone]) -> Line:
     return ((f"{label:<{_LABEL}}", Tone.QUIET), *parts)
 
 
-def _said(label: str, text: str, tone: Tone = Tone.TEXT) -> Loose:
+def _field(label: str, text: str, tone: Tone = Tone.TEXT) -> Loose:
     return Loose(_labelled(label), text, tone)
 
 
@@ -140,7 +140,7 @@ def _file(path: str, tone: Tone = Tone.TEXT) -> Loose:
     return Loose(_labelled("file"), path, tone, from_end=True)
 
 
-def _wanted(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
+def _desired_lines(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
     desired, now = cell.facts.desired, snapshot.generated_at
     lines: list[Line | Loose] = []
     if cell.facts.staged is not None:
@@ -149,9 +149,9 @@ def _wanted(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
         request = next((one for one in snapshot.pull_requests if one.number == pending.number), None)
         lines.append(_pending_line(pending.number, pending.version, request, snapshot))
     if desired is None:
-        return [*lines, _said("version", "not in git", Tone.ATTENTION)]
+        return [*lines, _field("version", "not in git", Tone.ATTENTION)]
     if desired.version is None:
-        return [*lines, _said("error", desired.error, Tone.BAD), _file(desired.path)]
+        return [*lines, _field("error", desired.error, Tone.BAD), _file(desired.path)]
     lines.append(_labelled("version", (desired.version, Tone.STRONG)))
     lines.append(
         _labelled(
@@ -161,9 +161,9 @@ def _wanted(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
         )
     )
     if desired.author:
-        lines.append(_said("by", desired.author))
+        lines.append(_field("by", desired.author))
     if desired.subject:
-        lines.append(_said("", desired.subject, Tone.QUIET))
+        lines.append(_field("", desired.subject, Tone.QUIET))
     lines.append(_file(desired.path, Tone.QUIET))
     return lines
 
@@ -174,7 +174,7 @@ def _pending_line(number: int, version: str, request: PullRequest | None, snapsh
     return _labelled("proposed", (f"{version} #{number} ", Tone.STAGED), state)
 
 
-def _told(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
+def _argo_cd_lines(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
     application, now = cell.facts.application, snapshot.generated_at
     if application is None:
         return [_absent(snapshot, "argocd", "", "no Application here")]
@@ -186,7 +186,7 @@ def _told(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
             ("  auto" if application.auto_sync else "  manual", Tone.QUIET),
         ),
         _labelled("health", health),
-        *([_said("", application.health_message)] if application.health_message else []),
+        *([_field("", application.health_message)] if application.health_message else []),
         _labelled(
             "applied",
             (application.deployed_revision[:7] or "—", Tone.TEXT),
@@ -196,10 +196,10 @@ def _told(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
     if application.differing:
         more = ", …" if application.differing_count > len(application.differing) else ""
         names = f"{application.differing_count}: {', '.join(application.differing)}{more}"
-        lines.append(_said("differs", names, Tone.ATTENTION))
+        lines.append(_field("differs", names, Tone.ATTENTION))
     lines.extend(_operation(application, snapshot))
     lines.extend(
-        _said(
+        _field(
             "error" if condition.is_error else "note",
             f"{condition.type}: {condition.message}",
             Tone.BAD if condition.is_error else Tone.ATTENTION,
@@ -211,13 +211,13 @@ def _told(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
 
 def _absent(snapshot: FleetSnapshot, kind: str, scope: str, nothing: str) -> Loose:
     """Why something is not here: it is not configured, nobody has been asked yet, or there really is none."""
-    found = [one for one in snapshot.sources if one.source.kind == kind and scope in {"", one.source.scope}]
-    if found and all(one.state == "off" for one in found):
-        return _said("", f"off: {found[0].reason}", Tone.QUIET)
-    never = next((one for one in found if one.seen_at is None and one.state in {"stale", "waiting"}), None)
+    sources = [one for one in snapshot.sources if one.source.kind == kind and scope in {"", one.source.scope}]
+    if sources and all(one.state == "off" for one in sources):
+        return _field("", f"off: {sources[0].reason}", Tone.QUIET)
+    never = next((one for one in sources if one.seen_at is None and one.state in {"stale", "waiting"}), None)
     if never is not None:
-        return _said("", f"not yet known: {never.source.scope or never.name} has not answered", Tone.UNKNOWN)
-    return _said("", nothing, Tone.QUIET)
+        return _field("", f"not yet known: {never.source.scope or never.name} has not answered", Tone.UNKNOWN)
+    return _field("", nothing, Tone.QUIET)
 
 
 def _operation(application: Application, snapshot: FleetSnapshot) -> list[Line | Loose]:
@@ -231,7 +231,7 @@ def _operation(application: Application, snapshot: FleetSnapshot) -> list[Line |
         _labelled("operation", (operation.phase or "requested", tone), (f"{tries} {since}", Tone.QUIET))
     ]
     if operation.message:
-        lines.append(_said("", operation.message, tone if operation.failing else Tone.QUIET))
+        lines.append(_field("", operation.message, tone if operation.failing else Tone.QUIET))
     return lines
 
 
@@ -246,7 +246,7 @@ def _rolling(cell: Cell, snapshot: FleetSnapshot, width: int, *, in_full: bool) 
             lines.append(((moves, Tone.STRONG),))
         lines.append(weight_line(rollout, min(24, width - 14)))
     if rollout.pause_error:
-        lines.append(_said("error", rollout.pause_error, Tone.BAD))
+        lines.append(_field("error", rollout.pause_error, Tone.BAD))
     elif rollout.paused_since is not None:
         waited, timed = ago(rollout.paused_since, snapshot.generated_at), rollout.pause_seconds is not None
         length = f" of {rollout.pause_seconds:.0f}s" if timed else ", waiting for manual approval"
@@ -288,7 +288,7 @@ def _live(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line | Loose]
             )
         )
     if facts.scaling is not None and facts.scaling.trouble:
-        lines.append(_said("scaling", facts.scaling.trouble, Tone.ATTENTION))
+        lines.append(_field("scaling", facts.scaling.trouble, Tone.ATTENTION))
     lines.extend(_metrics(cell, width))
     for alert in facts.alerts[:4]:
         tone = Tone.ATTENTION if alert.state == "firing" else Tone.BUSY
@@ -296,13 +296,13 @@ def _live(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line | Loose]
         text = f"{alert.name} {alert.severity} {alert.state} {since}  {alert.summary}"
         lines.append(Loose(((f"{ALERT} ", tone),), text, tone))
     lines.extend(Loose((("not responding: ", Tone.UNKNOWN),), name, Tone.UNKNOWN) for name in facts.stale)
-    return lines or [_said("", "unknown: no source has answered", Tone.UNKNOWN)]
+    return lines or [_field("", "unknown: no source has answered", Tone.UNKNOWN)]
 
 
 def _metrics(cell: Cell, width: int) -> list[Line | Loose]:
     metrics = cell.facts.metrics
     if metrics is None:
-        return [_said("metrics", "no data", Tone.QUIET)]
+        return [_field("metrics", "no data", Tone.QUIET)]
     rate, errors, latency = metrics.requests_per_second, metrics.error_ratio, metrics.latency_p99_seconds
     trend = sparkline(metrics.trend, max(8, min(24, width - _LABEL - 12)))
     return [

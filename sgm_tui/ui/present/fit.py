@@ -86,20 +86,20 @@ class Loose(NamedTuple):
 
 def settled(lines: Sequence[Line | Loose], width: int, spare: int) -> list[Line]:
     """The lines in `width` cells; loose ones go on below, the first of them first, while `spare` lines last."""
-    found: list[Line] = []
+    fitted: list[Line] = []
     for line in lines:
         if not isinstance(line, Loose):
-            found.append(line)
+            fitted.append(line)
             continue
         rows = hung(line.head, line.text, line.tone, width, _LEAST)
         if len(rows) - 1 <= spare:
             spare -= len(rows) - 1
-            found.extend(rows)
+            fitted.extend(rows)
         else:
             room = max(_LEAST, width - sum(cell_len(part) for part, _ in line.head))
             cut = _from_end(line.text, room) if line.from_end else shorten(line.text, room)
-            found.append((*line.head, (cut, line.tone)))
-    return found
+            fitted.append((*line.head, (cut, line.tone)))
+    return fitted
 
 
 def _from_end(text: str, width: int) -> str:
@@ -127,31 +127,31 @@ def short_version(version: Version | None, width: int) -> str:
 def pad(parts: Sequence[Part], width: int) -> Line:
     """The parts in exactly `width` cells: cut or filled with spaces."""
     used = 0
-    kept: list[Part] = []
+    parts_kept: list[Part] = []
     for text, tone in parts:
         space = width - used
         if space <= 0:
             break
         shown = shorten(text, space)
-        if shown == "…" and kept and kept[-1][0].endswith("…"):
+        if shown == "…" and parts_kept and parts_kept[-1][0].endswith("…"):
             break  # what is before it says already that there is more
-        kept.append((shown, tone))
+        parts_kept.append((shown, tone))
         used += cell_len(shown)
     if used < width:
-        kept.append((" " * (width - used), Tone.TEXT))
-    return tuple(kept)
+        parts_kept.append((" " * (width - used), Tone.TEXT))
+    return tuple(parts_kept)
 
 
 def fit(pieces: Sequence[Piece], width: int) -> Line:
     """The pieces with single spaces between them in exactly `width` cells, dropping the highest ranks first."""
-    kept = [piece for piece in pieces if piece.text]
-    while len(kept) > 1 and _length(kept) > width:
-        expendable = max(range(len(kept)), key=lambda index: (kept[index].rank, index))
-        if kept[expendable].rank == 0:
+    shown = [piece for piece in pieces if piece.text]
+    while len(shown) > 1 and _length(shown) > width:
+        expendable = max(range(len(shown)), key=lambda index: (shown[index].rank, index))
+        if shown[expendable].rank == 0:
             break
-        del kept[expendable]
+        del shown[expendable]
     parts: list[Part] = []
-    for piece in kept:
+    for piece in shown:
         parts.append((piece.text, piece.tone))
         if not piece.glued:
             parts.append((" ", Tone.TEXT))

@@ -70,11 +70,11 @@ def _lines(gate: Gate, where: str, now: datetime, width: int) -> list[Line]:
         head, lines = _BELOW, [head, *hung(_BELOW, gate.reason, Tone.TEXT, width)]
     clears = f"clears in {age(gate.eta - now)}" if gate.eta is not None and gate.eta > now else ""
     firm = "no override" if gate.level == "never" and gate.stops else ""
-    for said, how in ((clears, Tone.BUSY), (firm, Tone.BAD)):
-        if said and _length(lines[-1]) + len(said) + 2 <= width:
-            lines[-1] = (*lines[-1], (f"  {said}", how))
-        elif said:
-            lines.append(((" " * _length(head), Tone.TEXT), (said, how)))
+    for text, how in ((clears, Tone.BUSY), (firm, Tone.BAD)):
+        if text and _length(lines[-1]) + len(text) + 2 <= width:
+            lines[-1] = (*lines[-1], (f"  {text}", how))
+        elif text:
+            lines.append(((" " * _length(head), Tone.TEXT), (text, how)))
     return lines
 
 

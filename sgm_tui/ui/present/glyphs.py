@@ -57,8 +57,8 @@ _ASCII = {
 
 def sparkline(values: Sequence[float | None], width: int) -> str:
     """The newest `width` values as bars against the average: steady traffic is low and flat, a gap stays a gap."""
-    known = [value for value in values if value is not None]
-    average = sum(known) / len(known) if known else 0.0
+    numbers = [value for value in values if value is not None]
+    average = sum(numbers) / len(numbers) if numbers else 0.0
     return "".join(_GAP if value is None else _bar(value, average) for value in values[-width:])
 
 

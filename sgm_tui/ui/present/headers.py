@@ -23,15 +23,15 @@ def band_line(name: str, counts: Mapping[Journey, int], width: int, *, number: i
     tone = Tone.PROTECTED if protected else Tone.TITLE
     title = name.upper() if protected else name
     lead = [Piece(f"{number}", Tone.QUIET)] if number <= _KEYS else []
-    found = [
+    bands = [
         Piece(f"{JOURNEY[journey]}{counts[journey]}", journey_tone(journey), rank)
         for rank, journey in enumerate(by_urgency(counts), 1)
         if counts[journey] and journey is not Journey.SETTLED
     ]
     # The name gives way before the most urgent count: a name is known from its beginning, a number only whole.
-    beside = sum(cell_len(piece.text) + 1 for piece in (*lead, *found[:1]))
+    beside = sum(cell_len(piece.text) + 1 for piece in (*lead, *bands[:1]))
     shown = Piece(shorten(title, max(_LEAST_NAME, width - 2 - beside)), tone)
-    return ((f"{BAND} ", tone), *fit([*lead, shown, *found], width - 2))
+    return ((f"{BAND} ", tone), *fit([*lead, shown, *bands], width - 2))
 
 
 def cluster_line(cluster: Cluster, width: int, *, under_cursor: bool) -> Line:

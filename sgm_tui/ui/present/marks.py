@@ -70,7 +70,7 @@ def row_marks(
     fleet: Fleet, cells: Sequence[Cell], releases: AbstractSet[Version] = frozenset()
 ) -> dict[ClusterName, Marks]:
     """The marks of every cell of one row that has any; `releases` are the known versions of its service."""
-    found: dict[ClusterName, Marks] = {}
+    marks: dict[ClusterName, Marks] = {}
     before: Version | None = None
     for stage in fleet.stages:
         members = [cell for cell in cells if cell.key.stage == stage.name]
@@ -81,9 +81,9 @@ def row_marks(
                 continue
             mark = Marks(distance(version, before, releases) if before else "", usual is not None and version != usual)
             if mark != NONE:
-                found[cell.key.cluster] = mark
+                marks[cell.key.cluster] = mark
         before = usual or before
-    return found
+    return marks
 
 
 def _usual(cells: Iterable[Cell]) -> Version | None:

@@ -133,8 +133,8 @@ def progress_lines(progress: Progress, width: int, *, over: bool = False, outcom
         (f"#{progress.number} " if progress.number else "", Tone.STAGED),
     )
     indent: Line = ((" " * sum(cell_len(part) for part, _ in head[:2]), Tone.TEXT),)
-    said, *more = text.splitlines() or [""]
-    lines = hung(head, said, Tone.BAD if tone is Tone.BAD else Tone.TEXT, width)
+    first, *more = text.splitlines() or [""]
+    lines = hung(head, first, Tone.BAD if tone is Tone.BAD else Tone.TEXT, width)
     lines += [line for one in more for line in hung(indent, one, Tone.TEXT, width)]
     if progress.url and sum(cell_len(part) for part, _ in lines[-1]) + 2 + cell_len(progress.url) <= width:
         return [*lines[:-1], (*lines[-1], (f"  {progress.url}", Tone.STRONG))]
@@ -225,10 +225,10 @@ def _edit(edit: FileEdit, width: int) -> Iterable[Line]:
     yield from diff_lines(edit)
     yield from _way_back(edit, width)
     yield from _commits(edit)
-    for one in edit.brings:
-        yield from hung((("  brings     ", Tone.STAGED),), one, Tone.STAGED, width)
-    for one in edit.stays:
-        yield from hung((("  stays      ", Tone.QUIET),), one, Tone.QUIET, width)
+    for change in edit.brings:
+        yield from hung((("  brings     ", Tone.STAGED),), change, Tone.STAGED, width)
+    for change in edit.stays:
+        yield from hung((("  stays      ", Tone.QUIET),), change, Tone.QUIET, width)
 
 
 def _way_back(edit: FileEdit, width: int) -> Iterable[Line]:
@@ -251,8 +251,12 @@ def _closed_earlier(proposal: Proposal) -> Iterable[Line]:
 
 def _superseding(proposal: Proposal) -> Iterable[Line]:
     """The pull requests that are closed for this one."""
-    for one in proposal.supersedes:
-        yield (("closes     ", Tone.QUIET), (f"#{one.number} ", Tone.ATTENTION), (f"superseded  {one.url}", Tone.TEXT))
+    for superseded in proposal.supersedes:
+        yield (
+            ("closes     ", Tone.QUIET),
+            (f"#{superseded.number} ", Tone.ATTENTION),
+            (f"superseded  {superseded.url}", Tone.TEXT),
+        )
 
 
 def _commits(edit: FileEdit) -> Iterable[Line]:

@@ -33,27 +33,27 @@ class Course:
         self._clock = clock
         self._since = clock()
         """When the newest step began."""
-        self._told: list[Progress | Line] = []
+        self._steps: list[Progress | Line] = []
         self._began = 0
         """Where the steps of the newest pull request begin."""
 
     def step(self, progress: Progress) -> None:
         """The next step; where it is the end of a pull request, the steps before it have been read."""
-        newest = self._told[-1] if self._told else None
+        newest = self._steps[-1] if self._steps else None
         if not isinstance(newest, Progress) or newest.proposal.branch != progress.proposal.branch:
-            self._began = len(self._told)
+            self._began = len(self._steps)
         if progress.step in ENDED:
-            del self._told[self._began :]
-        self._told.append(progress)
+            del self._steps[self._began :]
+        self._steps.append(progress)
         self._since = self._clock()
 
     def say(self, *lines: Line) -> None:
         """What is no step."""
-        self._told += lines
+        self._steps += lines
 
     def clear(self) -> None:
         """Begin anew."""
-        self._told.clear()
+        self._steps.clear()
         self._began = 0
 
     def lines(self, width: int, snapshot: FleetSnapshot | None = None) -> list[Line]:
@@ -61,20 +61,20 @@ class Course:
 
         What was opened or pushed is followed in `snapshot`: merged, arrived, failed, closed.
         """
-        found: list[Line] = []
-        for at, one in enumerate(self._told):
-            after = self._told[at + 1] if at + 1 < len(self._told) else None
+        lines: list[Line] = []
+        for at, step in enumerate(self._steps):
+            after = self._steps[at + 1] if at + 1 < len(self._steps) else None
             over = isinstance(after, Progress) and after.step not in UNWRITTEN
-            if isinstance(one, Progress):
-                outcome = outcome_of(one, snapshot) if snapshot is not None and one.step in _FOLLOWED else None
-                found += progress_lines(one, width, over=over, outcome=outcome)
+            if isinstance(step, Progress):
+                outcome = outcome_of(step, snapshot) if snapshot is not None and step.step in _FOLLOWED else None
+                lines += progress_lines(step, width, over=over, outcome=outcome)
             else:
-                found.append(one)
-        return [*found, *self._waiting()]
+                lines.append(step)
+        return [*lines, *self._waiting()]
 
     def _waiting(self) -> list[Line]:
         """For whom the newest step waits and how long already, once it takes longer than usual."""
-        newest, seconds = self._told[-1] if self._told else None, self._clock() - self._since
+        newest, seconds = self._steps[-1] if self._steps else None, self._clock() - self._since
         if not isinstance(newest, Progress) or newest.step not in _AWAITED or seconds < _PATIENCE_SECONDS:
             return []
         whom = "git" if newest.proposal.direct else _AWAITED[newest.step]

@@ -94,9 +94,9 @@ def pull_details(request: PullRequest, snapshot: FleetSnapshot, width: int) -> l
         lines += hung(_head("checks"), ", ".join(missing), Tone.ATTENTION, width)
     if request.labels:
         lines += hung(_head("labels"), ", ".join(request.labels), Tone.TEXT, width)
-    for one in request.unrelated_changes:
-        what = f"{one.path}: {', '.join(one.keys) or one.how}" if one.keys or one.how else one.path
-        shared = "" if one.stage else "  (shared by every stage)"
+    for path in request.unrelated_changes:
+        what = f"{path.path}: {', '.join(path.keys) or path.how}" if path.keys or path.how else path.path
+        shared = "" if path.stage else "  (shared by every stage)"
         lines += hung(_head("and also"), f"{what}{shared}", Tone.ATTENTION, width)
     if "proposes" in request.unknown and request.state == "open":
         lines += hung(
@@ -132,16 +132,16 @@ def _head(word: str) -> Line:
 
 def _standing(request: PullRequest, now: datetime) -> str:
     """Checks, reviews, whether it fits together with the branch, and its age: what the one word is made of."""
-    said = [f"checks {_checks(request)}"] if _checks(request) else []
+    facts = [f"checks {_checks(request)}"] if _checks(request) else []
     if "approved" not in request.unknown:
-        said.append("approved" if request.approved else "not approved yet")
+        facts.append("approved" if request.approved else "not approved yet")
     if request.state == "open":
         fits = {True: "no conflicts", False: "conflicts", None: "mergeability not computed yet"}
-        said += [fits[request.mergeable], "auto-merge on"] if request.auto_merge else [fits[request.mergeable]]
+        facts += [fits[request.mergeable], "auto-merge on"] if request.auto_merge else [fits[request.mergeable]]
     moment = request.merged_at or request.created_at
     if moment is not None:
-        said.append(f"{'merged' if request.merged_at else 'opened'} {ago(moment, now)} ago")
-    return " · ".join(said)
+        facts.append(f"{'merged' if request.merged_at else 'opened'} {ago(moment, now)} ago")
+    return " · ".join(facts)
 
 
 def nothing_open(snapshot: FleetSnapshot) -> list[Line]:

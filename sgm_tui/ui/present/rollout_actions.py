@@ -23,7 +23,7 @@ def acting_lines(
     """The cell, how its rollout stands, what will happen, and what follows from it."""
     step = f"step {rollout.step}/{rollout.steps}  " if rollout.steps and rollout.step is not None else ""
     weight = f"{percent_text(rollout.actual_weight)} of the traffic" if rollout.actual_weight is not None else ""
-    wanted = cell.facts.desired.version if cell.facts.desired is not None else None
+    desired = cell.facts.desired.version if cell.facts.desired is not None else None
     lines: list[Line] = [
         heading(cell, snapshot),
         *phase_lines(rollout, width),
@@ -34,6 +34,6 @@ def acting_lines(
         (),
         *hung((), f"{rollout.namespace}/{rollout.name}: {ACTION_EFFECTS[action]}.", Tone.STRONG, width),
     ]
-    if follows := consequence(rollout, action, wanted or ""):
+    if follows := consequence(rollout, action, desired or ""):
         lines += hung((), follows, Tone.ATTENTION, width)
     return lines

@@ -77,15 +77,15 @@ def step_list(rollout: Rollout) -> list[Line]:
     return [tuple(_step(index, at, step.text, rollout)) for index, step in enumerate(rollout.canary_steps)]
 
 
-def set_line(found: ReplicaSet, tag: str) -> Line:
+def set_line(replica_set: ReplicaSet, tag: str) -> Line:
     """One ReplicaSet: its part in the rollout, its pods, what it runs."""
-    roles = [name for name in ("stable", "canary", "active", "preview") if getattr(found, name)]
+    roles = [name for name in ("stable", "canary", "active", "preview") if getattr(replica_set, name)]
     return (
-        (f"rev {found.revision} ", Tone.QUIET),
+        (f"rev {replica_set.revision} ", Tone.QUIET),
         (f"{'/'.join(roles) or 'old':<7} ", Tone.TEXT),
         (tag, Tone.STRONG),
-        (f"  {found.ready}/{found.desired} ", Tone.TEXT),
-        (found.status, _SETS.get(found.status, Tone.UNKNOWN)),
+        (f"  {replica_set.ready}/{replica_set.desired} ", Tone.TEXT),
+        (replica_set.status, _SETS.get(replica_set.status, Tone.UNKNOWN)),
     )
 
 
@@ -114,8 +114,8 @@ def analysis_lines(run: AnalysisRun, now: datetime, width: int, current: str = "
             (f"  {ago(run.started_at, now)}" if run.started_at else "", Tone.QUIET),
         )
     ]
-    said = Tone.BAD if tone is Tone.BAD else Tone.TEXT
-    lines.extend(((line, said),) for line in wrapped(run.message, width, _MESSAGE_LINES))
+    message_tone = Tone.BAD if tone is Tone.BAD else Tone.TEXT
+    lines.extend(((line, message_tone),) for line in wrapped(run.message, width, _MESSAGE_LINES))
     return lines
 
 

@@ -31,8 +31,8 @@ def silence(sources: Sequence[SourceHealth], now: datetime) -> Silence | None:
     stale = sorted((one for one in sources if one.state == "stale"), key=lambda one: ORDER.index(one.source.kind))
     if not stale:
         return None
-    others = {one.state for one in sources if one.source.kind != "git"}
-    if len(stale) > 1 and others <= {"stale", "off"}:
+    other_states = {one.state for one in sources if one.source.kind != "git"}
+    if len(stale) > 1 and other_states <= {"stale", "off"}:
         first = next((one for one in stale if one.source.kind != "git"), stale[0])
         git = "" if any(one.source.kind == "git" for one in stale) else " except git"
         return Silence(f"all sources{git} {_silent_for(first, now)}", first.short_reason, total=True)
@@ -41,8 +41,8 @@ def silence(sources: Sequence[SourceHealth], now: datetime) -> Silence | None:
     return Silence(f"{_who(first)}{f' and {more} more' if more else ''} {_silent_for(first, now)}", first.short_reason)
 
 
-def _silent_for(one: SourceHealth, now: datetime) -> str:
-    since = ago(one.since, now)
+def _silent_for(source: SourceHealth, now: datetime) -> str:
+    since = ago(source.since, now)
     return f"not responding for {since}" if since else "not responding"
 
 
@@ -55,24 +55,24 @@ def unwatched_clusters(sources: Iterable[SourceHealth]) -> list[str]:
 
 def worth_saying(kind: SourceKind, sources: Iterable[SourceHealth]) -> bool:
     """Whether a kind of source has anything to tell that another one does not tell already."""
-    states = {(one.source.kind, one.source.scope): one.state for one in sources}
-    group = [one for one in sources if one.source.kind == kind]
+    states = {(current.source.kind, current.source.scope): current.state for current in sources}
+    group = [current for current in sources if current.source.kind == kind]
     if kind not in _IMPLIED:
         return bool(group)
-    usual = (states.get((_IMPLIED[kind], one.source.scope)) for one in group)
+    usual = (states.get((_IMPLIED[kind], current.source.scope)) for current in group)
     return any(
-        one.note or (one.state in {"stale", "waiting"} and one.state != other)
-        for one, other in zip(group, usual, strict=True)
+        current.note or (current.state in {"stale", "waiting"} and current.state != other)
+        for current, other in zip(group, usual, strict=True)
     )
 
 
-def _place(one: SourceHealth) -> str:
+def _place(source: SourceHealth) -> str:
     """What is down when this is silent: a cluster, or a source there is one of."""
-    return one.source.scope if one.source.kind != "argocd" and one.source.scope else one.name
+    return source.source.scope if source.source.kind != "argocd" and source.source.scope else source.name
 
 
-def _who(one: SourceHealth) -> str:
+def _who(source: SourceHealth) -> str:
     """A cluster whose Rollouts nobody can see is silent as a whole; of the others it is one kind."""
-    if one.source.kind == "argocd":
+    if source.source.kind == "argocd":
         return "argocd"
-    return one.source.scope if one.source.kind == "rollouts" else one.name
+    return source.source.scope if source.source.kind == "rollouts" else source.name

@@ -44,9 +44,9 @@ def source_line(snapshot: FleetSnapshot, width: int) -> Line:
     """
     locked = _forbidden(snapshot)
     room = max(0, width - 2 - sum(cell_len(text) for text, _ in locked) - (_APART if locked else 0))
-    told = _told(snapshot.sources, room, snapshot.generated_at)
+    states = _state_parts(snapshot.sources, room, snapshot.generated_at)
     apart = " " * _APART if locked else ""
-    return ((" ", Tone.TEXT), *pad(told, room), (apart, Tone.TEXT), *locked, (" ", Tone.TEXT))
+    return ((" ", Tone.TEXT), *pad(states, room), (apart, Tone.TEXT), *locked, (" ", Tone.TEXT))
 
 
 def health_line(health: SourceHealth, now: datetime) -> Line:
@@ -69,7 +69,7 @@ def _forbidden(snapshot: FleetSnapshot) -> list[Part]:
     return [("  ".join(words), Tone.PROTECTED)] if words else []
 
 
-def _told(sources: Sequence[SourceHealth], room: int, now: datetime) -> list[Part]:
+def _state_parts(sources: Sequence[SourceHealth], room: int, now: datetime) -> list[Part]:
     trouble, notes = silence(sources, now), _notes(sources)
     who = [(trouble.who, Tone.BAD)] if trouble else []
     reason = trouble.reason if trouble else notes[0] if notes else ""
@@ -81,11 +81,11 @@ def _told(sources: Sequence[SourceHealth], room: int, now: datetime) -> list[Par
         line = [*signs, ("  ", Tone.TEXT), *who]
         if room - sum(cell_len(text) for text, _ in line) >= least:
             break
-    left = room - sum(cell_len(text) for text, _ in line)
-    if trouble and reason and left >= min(cell_len(reason) + 2, _TELLING // 2):
-        line += [(f": {shorten(reason, left - 2)}", Tone.TEXT)]
+    remaining = room - sum(cell_len(text) for text, _ in line)
+    if trouble and reason and remaining >= min(cell_len(reason) + 2, _TELLING // 2):
+        line += [(f": {shorten(reason, remaining - 2)}", Tone.TEXT)]
     elif reason and not trouble:
-        line += [(shorten(f"{ALERT} {reason}", left), Tone.ATTENTION)]
+        line += [(shorten(f"{ALERT} {reason}", remaining), Tone.ATTENTION)]
     return line
 
 
@@ -125,12 +125,12 @@ def _counted(group: Sequence[SourceHealth]) -> list[Part]:
 
 def _by_state(sources: Sequence[SourceHealth]) -> list[Part]:
     """A sign, and every kind that stands so; a kind of which one source is silent is silent."""
-    found: dict[str, list[str]] = {state: [] for state in _BY_STATE}
+    by_state: dict[str, list[str]] = {state: [] for state in _BY_STATE}
     for kind, group in _kinds(sources):
-        found[max((one.state for one in group), key=_WORST.index)].append(str(SourceId(kind)))
+        by_state[max((one.state for one in group), key=_WORST.index)].append(str(SourceId(kind)))
     parts: list[Part] = []
     for state in _BY_STATE:
-        if found[state]:
+        if by_state[state]:
             parts += [("  ", Tone.TEXT)] if parts else []
-            parts += [_SIGNS[state], (f" {' '.join(found[state])}", Tone.QUIET)]
+            parts += [_SIGNS[state], (f" {' '.join(by_state[state])}", Tone.QUIET)]
     return parts

@@ -30,8 +30,8 @@ def summary(snapshot: FleetSnapshot, width: int) -> Line:
         if sum(cell_len(text) for text, _ in counts) + least <= room:
             break
     needed = sum(cell_len(text) for text, _ in counts)
-    left = fit(identity, max(room - needed, 0))
-    return ((" ", Tone.TEXT), *left, *pad(counts, min(needed, room)), (clock, Tone.QUIET), (" ", Tone.TEXT))
+    identity_parts = fit(identity, max(room - needed, 0))
+    return ((" ", Tone.TEXT), *identity_parts, *pad(counts, min(needed, room)), (clock, Tone.QUIET), (" ", Tone.TEXT))
 
 
 def _identity(snapshot: FleetSnapshot) -> list[Piece]:

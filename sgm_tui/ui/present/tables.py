@@ -24,20 +24,20 @@ def aligned(
         expendable: columns that are left out where cutting is not enough, the first of them first.
         least: what stays of the flexible column, in terminal cells.
     """
-    kept = list(range(len(rows[0])))
-    widths = [max(cell_len(row[column][0]) for row in rows) for column in kept]
+    columns = list(range(len(rows[0])))
+    widths = [max(cell_len(row[column][0]) for row in rows) for column in columns]
     least = min(least, widths[flexible])
     for column in expendable:
-        if sum(widths[at] for at in kept if at != flexible) + least + _SPACE * (len(kept) - 1) <= width:
+        if sum(widths[at] for at in columns if at != flexible) + least + _SPACE * (len(columns) - 1) <= width:
             break
-        kept.remove(column)
-    surplus = sum(widths[at] for at in kept) + _SPACE * (len(kept) - 1) - width
+        columns.remove(column)
+    surplus = sum(widths[at] for at in columns) + _SPACE * (len(columns) - 1) - width
     if surplus > 0:
         widths[flexible] = max(least, widths[flexible] - surplus)
     lines: list[Line] = []
     for row in rows:
         parts: list[Part] = []
-        for at in kept:
+        for at in columns:
             parts.extend([(" " * _SPACE, Tone.TEXT)] if parts else [])
             parts.extend(pad([row[at]], widths[at]))
         lines.append(pad(parts, width) if sum(cell_len(text) for text, _ in parts) > width else tuple(parts))

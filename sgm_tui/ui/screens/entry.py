@@ -43,12 +43,18 @@ class EntryScreen(Dialog[str | None]):
     choices = query_one(Choices)
 
     def __init__(
-        self, title: str, explained: Sequence[Line] = (), known: Sequence[str] = (), *, value: str = "", least: int = 1
+        self,
+        title: str,
+        explained: Sequence[Line] = (),
+        choices: Sequence[str] = (),
+        *,
+        value: str = "",
+        least: int = 1,
     ) -> None:
         super().__init__()
         self._title = title
         self._explained = explained
-        self._known = tuple(known)
+        self._choices = tuple(choices)
         self._value = value
         self._least = least
         """Fewer characters than these are no answer."""
@@ -59,18 +65,18 @@ class EntryScreen(Dialog[str | None]):
             yield Static(page([((self._title, Tone.STRONG),), *self._explained]), id="question", markup=False)
             yield Input(value=self._value, id="entry", compact=True)
             yield Choices()
-            hint = "⏎ accept   ↑↓ choose   esc cancel" if self._known else "⏎ accept   esc cancel"
+            hint = "⏎ accept   ↑↓ choose   esc cancel" if self._choices else "⏎ accept   esc cancel"
             yield Static(page([((hint, Tone.QUIET),)]), id="hint", markup=False)
 
     def on_mount(self) -> None:
         """Everything known, before anything is typed, and the field's own value among it."""
         super().on_mount()
-        self.choices.display = bool(self._known)
+        self.choices.display = bool(self._choices)
         self._narrow("")
 
     def on_resize(self) -> None:
         """What is typed narrows the list and not the dialog: nothing jumps, where there is room for that."""
-        self.choices.styles.min_height = min(len(self._known), _MOST_ROWS) if self.size.height >= ROOMY else 0
+        self.choices.styles.min_height = min(len(self._choices), _MOST_ROWS) if self.size.height >= ROOMY else 0
 
     @on(Input.Changed, "#entry")
     def narrow(self, message: Input.Changed) -> None:
@@ -78,7 +84,7 @@ class EntryScreen(Dialog[str | None]):
         self._narrow(message.value if message.value != self._value else "")
 
     def _narrow(self, typed: str) -> None:
-        self._shown = tuple(one for one in self._known if typed.lower() in one.lower())
+        self._shown = tuple(one for one in self._choices if typed.lower() in one.lower())
         self.choices.show([((one, Tone.TEXT),) for one in self._shown])
         # What is in the field is the answer, not what happens to be the first here.
         self.choices.highlighted = self._shown.index(self.field.value) if self.field.value in self._shown else None
@@ -120,7 +126,7 @@ class EntryScreen(Dialog[str | None]):
 async def until_taken(
     screen: LeavableScreen[Any],
     value: str,
-    asked: Callable[[str], EntryScreen],
+    make_screen: Callable[[str], EntryScreen],
     take: Callable[[str], Awaitable[Change | Refusal]],
 ) -> None:
     """Ask until the answer is taken or none is given: what is refused is there again, to be put right.
@@ -133,8 +139,8 @@ async def until_taken(
     """
     typed: str | None = value
     while typed is not None:
-        typed = await screen.ask(asked(typed))
-        made = await take(typed) if typed is not None else None
-        if not isinstance(made, Refusal):
+        typed = await screen.ask(make_screen(typed))
+        result = await take(typed) if typed is not None else None
+        if not isinstance(result, Refusal):
             return
-        screen.notify(made.reason, title="not changed", severity="warning", markup=False)
+        screen.notify(result.reason, title="not changed", severity="warning", markup=False)

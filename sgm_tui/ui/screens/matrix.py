@@ -84,10 +84,10 @@ class MatrixPage(FleetPage):
 
     def _place_pane(self) -> None:
         roomy = self._is_roomy()
-        wanted = roomy if self._pane_wanted is None else self._pane_wanted
+        shows_pane = roomy if self._pane_wanted is None else self._pane_wanted
         body = self.query_one("#body")
-        body.set_class(wanted, "-with-details")
-        body.set_class(not wanted, "-without-details")
+        body.set_class(shows_pane, "-with-details")
+        body.set_class(not shows_pane, "-without-details")
 
     @on(CellGrid.CellHighlighted)
     def show_cell(self, message: CellGrid.CellHighlighted) -> None:
@@ -156,8 +156,8 @@ class MatrixPage(FleetPage):
 
     def action_mark(self) -> None:
         """Mark what is under the cursor, a folded stage as a whole, or take the mark away; go on to the next row."""
-        if meant := frozenset(self.grid.meant):
-            self.marked = self.marked - meant if meant <= self.marked else self.marked | meant
+        if keys := frozenset(self.grid.target_keys):
+            self.marked = self.marked - keys if keys <= self.marked else self.marked | keys
             self.grid.move(1, 0)
 
     @on(CellGrid.Folded)

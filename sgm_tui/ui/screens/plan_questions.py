@@ -15,12 +15,12 @@ from sgm_tui.ui.session import Session
 
 async def ask_for_version(screen: LeavableScreen[Any], session: Session, change: Change) -> None:
     """Give a staged change another version."""
-    known = await _known_versions(screen, session, change)
+    versions = await _known_versions(screen, session, change)
     title = f"Which version of {change.service} for {change.place}?"
     await until_taken(
         screen,
         change.to_version,
-        lambda value: EntryScreen(title, known=known, value=value),
+        lambda value: EntryScreen(title, choices=versions, value=value),
         lambda typed: session.edit(change, version=Version(typed)),
     )
 
@@ -31,11 +31,11 @@ async def ask_for_strategy(screen: LeavableScreen[Any], session: Session, change
         (("canary10-30-60, bluegreen, a name of policy.strategies, or JSON steps ([]: none)", Tone.QUIET),)
     ]
     title = f"How is {change.service} {change.to_version} rolled out in {change.place}?"
-    known = (*session.strategies(), "canary10-30-60", "canary5-25-50", "bluegreen", "[]")
+    strategies = (*session.strategies(), "canary10-30-60", "canary5-25-50", "bluegreen", "[]")
     await until_taken(
         screen,
         change.strategy,
-        lambda value: EntryScreen(title, explained, known, value=value, least=0),
+        lambda value: EntryScreen(title, explained, strategies, value=value, least=0),
         lambda typed: session.edit(change, strategy=typed),
     )
 

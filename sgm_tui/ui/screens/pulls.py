@@ -116,11 +116,11 @@ class PullsScreen(FleetPage):
         if not await self.ask(AskScreen(question, details, locked)):
             return
         try:
-            said = await self._session.act_on_pull(request.number, request.head, action, Consent.to(locked))
+            outcome = await self._session.act_on_pull(request.number, request.head, action, Consent.to(locked))
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
         else:
-            self.notify(request.title, title=said, markup=False)
+            self.notify(request.title, title=outcome, markup=False)
 
     @work(group="browse", exclusive=True)
     async def action_browse(self) -> None:

@@ -31,9 +31,9 @@ class StagingPage(MatrixPage):
 
     def action_promote(self) -> None:
         """Stage the version of the stage before for the marked cells, or for what is under the cursor."""
-        meant, selected = sorted(self.marked) or self.grid.meant, self.grid.selected
-        if self.marked or len(meant) > 1:
-            self._stage(lambda: self._session.stage_promotions(meant), frozenset(meant))
+        keys, selected = sorted(self.marked) or self.grid.target_keys, self.grid.selected
+        if self.marked or len(keys) > 1:
+            self._stage(lambda: self._session.stage_promotions(keys), frozenset(keys))
         elif selected is not None:
             self._stage(lambda: _only(self._session.stage_promotion(selected)))
 
@@ -80,7 +80,7 @@ class StagingPage(MatrixPage):
         changes, refused = staged.changes, [one for one in staged.refusals if not one.nothing]
         if changes:
             self.app.clear_notifications()  # they speak of a plan that was another one
-            title = f"planned: {_said(new)}" if new else f"planned already: {_said(changes)}"
+            title = f"planned: {_describe(new)}" if new else f"planned already: {_describe(changes)}"
             does = "c: review the plan, u: undo" if new else "c: review the plan"
             self.notify(does, title=title, markup=False)
         if refused or not changes:
@@ -89,9 +89,9 @@ class StagingPage(MatrixPage):
 
     def action_revert(self) -> None:
         """Show the revert of the last promotion in the marked cells or a folded stage, or the history of one cell."""
-        meant = tuple(sorted(self.marked)) or self.grid.meant
-        if self.marked or len(meant) > 1:
-            self.post_message(PromotionRevertRequested(meant))
+        keys = tuple(sorted(self.marked)) or self.grid.target_keys
+        if self.marked or len(keys) > 1:
+            self.post_message(PromotionRevertRequested(keys))
         elif (cell := self.grid.selected) is not None:
             self.post_message(RevertRequested(cell))
 
@@ -99,23 +99,23 @@ class StagingPage(MatrixPage):
     async def action_undo(self) -> None:
         """Undo the last step of the plan."""
         plan = self.snapshot.plan
-        kept = plan.before_last_step().changes
+        previous = plan.before_last_step().changes
         try:
             await self._session.undo()
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="error", markup=False)
             return
         self.app.clear_notifications()  # they speak of what is not planned any more
-        again = [one for one in kept if one not in plan.changes]
-        gone = [one for one in plan.changes if one not in kept]
-        title = f"planned again: {_said(again)}" if again else f"undone: {_said(gone)}"
+        again = [one for one in previous if one not in plan.changes]
+        undone = [one for one in plan.changes if one not in previous]
+        title = f"planned again: {_describe(again)}" if again else f"undone: {_describe(undone)}"
         self.notify("git is unchanged", title=title, markup=False)
 
 
 async def _only(staging: Awaitable[Change | Refusal]) -> StagingResult:
     """One answer as the answer to a wish."""
-    found = await staging
-    return StagingResult((found,)) if isinstance(found, Change) else StagingResult(refusals=(found,))
+    staged = await staging
+    return StagingResult((staged,)) if isinstance(staged, Change) else StagingResult(refusals=(staged,))
 
 
 def _reasons(reasons: Sequence[str]) -> str:
@@ -123,9 +123,9 @@ def _reasons(reasons: Sequence[str]) -> str:
     return "\n".join(reasons[:_REASONS]) + more
 
 
-def _said(changes: Sequence[Change]) -> str:
+def _describe(changes: Sequence[Change]) -> str:
     """One change in a few words, several as how many."""
     if len(changes) != 1:
         return f"{len(changes)} changes"
-    (one,) = changes
-    return f"{one.service} {one.place} {one.from_version} → {one.to_version}"
+    (change,) = changes
+    return f"{change.service} {change.place} {change.from_version} → {change.to_version}"

@@ -38,7 +38,7 @@ class UnfinishedScreen(FleetPage):
     BINDINGS: ClassVar[list[BindingType]] = keys.UNFINISHED
     AUTO_FOCUS = "Choices"
 
-    found: var[tuple[UnfinishedWrite, ...] | None] = var[tuple[UnfinishedWrite, ...] | None](None, bindings=True)
+    writes: var[tuple[UnfinishedWrite, ...] | None] = var[tuple[UnfinishedWrite, ...] | None](None, bindings=True)
     """None until the journal and the server have been looked at."""
 
     choices = query_one(Choices)
@@ -66,24 +66,24 @@ class UnfinishedScreen(FleetPage):
     async def look(self) -> None:
         """Ask the journal and the server."""
         try:
-            self.found = await self._session.unfinished()
+            self.writes = await self._session.unfinished()
         except SgmError as error:
             self._tell(((f"✖ {error.sentence}", Tone.BAD),))
 
-    def watch_found(self) -> None:
+    def watch_writes(self) -> None:
         """One line each."""
-        if not self.is_present or self.found is None:
+        if not self.is_present or self.writes is None:
             return
         now = self.snapshot.generated_at
-        self.choices.show([_line(one, age(now - one.began_at)) for one in self.found] or [_NONE])
+        self.choices.show([_line(one, age(now - one.began_at)) for one in self.writes] or [_NONE])
 
     @lasting(group="asking")
     async def action_advised(self) -> None:
         """Ask, and do what is advised for the chosen one; what goes on in a protected stage has to be unlocked."""
-        at, found = self.choices.highlighted, self.found or ()
-        if at is None or at >= len(found):
+        at, writes = self.choices.highlighted, self.writes or ()
+        if at is None or at >= len(writes):
             return
-        chosen = found[at]
+        chosen = writes[at]
         locked = _locked(chosen, self.snapshot.fleet)
         if not await self.ask(AskScreen(_VERBS[chosen.advice], _question(chosen), locked)):
             return
@@ -109,7 +109,7 @@ class UnfinishedScreen(FleetPage):
 
     def offers(self, action: str) -> bool | None:
         """There has to be something to do."""
-        return bool(self.found) or None if action == "advised" else True
+        return bool(self.writes) or None if action == "advised" else True
 
     def action_choose(self, step: int) -> None:
         """Choose another."""
@@ -127,27 +127,27 @@ _VERBS: Mapping[str, str] = {
 }
 
 
-def _locked(one: UnfinishedWrite, fleet: Fleet) -> tuple[StageName, ...]:
+def _locked(write: UnfinishedWrite, fleet: Fleet) -> tuple[StageName, ...]:
     """The protected stages that going on would change."""
-    return tuple(name for name in one.stages if one.advice == "resume" and is_protected(fleet, name))
+    return tuple(name for name in write.stages if write.advice == "resume" and is_protected(fleet, name))
 
 
-def _question(one: UnfinishedWrite) -> list[Line]:
+def _question(write: UnfinishedWrite) -> list[Line]:
     return [
-        ((one.title, Tone.STRONG),),
-        (("branch   ", Tone.QUIET), (one.branch, Tone.TEXT)),
-        (("state    ", Tone.QUIET), (f"on the server: {one.found}", Tone.TEXT)),
-        ((one.explained, Tone.TEXT),),
+        ((write.title, Tone.STRONG),),
+        (("branch   ", Tone.QUIET), (write.branch, Tone.TEXT)),
+        (("state    ", Tone.QUIET), (f"on the server: {write.found}", Tone.TEXT)),
+        ((write.explained, Tone.TEXT),),
     ]
 
 
 _NONE: Line = (("✓ No unfinished writes.", Tone.GOOD),)
 
 
-def _line(one: UnfinishedWrite, since: str) -> Line:
+def _line(write: UnfinishedWrite, since: str) -> Line:
     return (
-        (f"{one.advice:<8}", Tone.ATTENTION),
-        (f"{one.title}  ", Tone.STRONG),
-        (f"started {since} ago, on the server: {one.found}: ", Tone.TEXT),
-        (one.explained, Tone.QUIET),
+        (f"{write.advice:<8}", Tone.ATTENTION),
+        (f"{write.title}  ", Tone.STRONG),
+        (f"started {since} ago, on the server: {write.found}: ", Tone.TEXT),
+        (write.explained, Tone.QUIET),
     )

@@ -124,9 +124,9 @@ class WavesScreen(FleetPage):
             await self._act(self._session.drop_waves, plan)
 
     async def _ask(self, verb: str, plan: WavePlan, fate: str, locked: Sequence[str] = ()) -> bool:
-        left = _left(plan, explained_width(self.size.width), fate)
+        waiting = _waiting_lines(plan, explained_width(self.size.width), fate)
         stopped: Line = (("stopped  ", Tone.QUIET), (plan.stopped, Tone.ATTENTION))
-        lines = [((plan.title, Tone.STRONG),), stopped, *left]
+        lines = [((plan.title, Tone.STRONG),), stopped, *waiting]
         return await self.ask(AskScreen(verb, lines, locked))
 
     async def _stop(self, identity: str) -> None:
@@ -180,7 +180,7 @@ def _waves(plan: WavePlan, snapshot: FleetSnapshot, width: int) -> list[Line]:
     return lines
 
 
-def _left(plan: WavePlan, width: int, fate: str) -> list[Line]:
+def _waiting_lines(plan: WavePlan, width: int, fate: str) -> list[Line]:
     """The waves that are not open yet, and what a yes makes of them."""
     lines: list[Line] = [((fate, Tone.QUIET),)]
     for at, wave in enumerate(plan.waves[plan.opened :], start=plan.opened + 1):

@@ -91,8 +91,8 @@ class Canvas(App[None]):
     def _lets_in(self, event: events.Event) -> bool:
         if isinstance(event, events.Key) and event.key in self.always:
             return True
-        seen = not isinstance(self.screen, Dialog) or event.is_forwarded or self.screen.takes(event)
-        return self.is_readable and seen
+        is_seen = not isinstance(self.screen, Dialog) or event.is_forwarded or self.screen.takes(event)
+        return self.is_readable and is_seen
 
     def _make_room(self, event: events.Resize) -> events.Resize:
         before, self._terminal = self._terminal, event.size if is_too_small(event.size) else None

@@ -39,7 +39,7 @@ class Pace:
         self._changes: deque[float] = deque()
         self._before = ""
         self._last = 0.0
-        self._left = 0
+        self._remaining = 0
         self.is_pasting = False
         """Keys are dropped until it is quiet."""
 
@@ -52,16 +52,16 @@ class Pace:
         self._count(typed, now)
         if not (self.is_pasting or len(self._changes) > DIFFERING or len(self._keys) > HELD):
             return list(messages)
-        others: list[Message] = [one for one in messages if not isinstance(one, events.Key)]
-        return [*others, *self.paste("".join(one.character or "" for one in typed), now)]
+        other_messages: list[Message] = [one for one in messages if not isinstance(one, events.Key)]
+        return [*other_messages, *self.paste("".join(one.character or "" for one in typed), now)]
 
     def paste(self, text: str, now: float) -> list[Message]:
         """This text was pasted; what of it is passed on."""
         if not self.is_pasting:
-            self.is_pasting, self._left = True, LONGEST
+            self.is_pasting, self._remaining = True, LONGEST
         self._last = now
-        kept, self._left = text[: self._left], max(0, self._left - len(text))
-        return [events.Paste(kept)] if kept else []
+        accepted, self._remaining = text[: self._remaining], max(0, self._remaining - len(text))
+        return [events.Paste(accepted)] if accepted else []
 
     def _quieten(self, keys: int, now: float) -> None:
         quiet, self._last = now - self._last, now
@@ -112,11 +112,11 @@ class Intake:
         return self._pace.admit(list(self._parser.tick()), now)
 
     def _follow_brackets(self, text: str) -> None:
-        seen = self._tail + text
-        start, end = seen.rfind(BRACKETED_PASTE_START), seen.rfind(BRACKETED_PASTE_END)
+        text_so_far = self._tail + text
+        start, end = text_so_far.rfind(BRACKETED_PASTE_START), text_so_far.rfind(BRACKETED_PASTE_END)
         if start != end:
             self._bracketed = start > end
-        self._tail = seen[-len(BRACKETED_PASTE_END) + 1 :]
+        self._tail = text_so_far[-len(BRACKETED_PASTE_END) + 1 :]
 
     def _parse(self, text: str) -> Iterator[Message]:
         try:

@@ -88,7 +88,7 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
         return min(cells, key=urgency).key if cells else None
 
     @property
-    def meant(self) -> tuple[CellKey, ...]:
+    def target_keys(self) -> tuple[CellKey, ...]:
         """Every cell under the cursor: one, or on a folded stage all of its row, for what can be done to many."""
         column = self._cursor_column
         if column is None or self._service is None or self._service not in self._row_of:
@@ -216,8 +216,8 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
         """
         width = self.size.width
         for y in crop.line_range:
-            known = self._shown.get(y)
-            if known is None or known.cell_length != width:
+            strip = self._shown.get(y)
+            if strip is None or strip.cell_length != width:
                 self._shown[y] = self.render_line(y)
         return [self._shown[y].crop(crop.x, crop.right) for y in crop.line_range]
 
@@ -280,14 +280,14 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
         top, height = round(self.scroll_y), max(1, self.size.height - HEADER - self.scrollbar_size_horizontal)
         y = min(max(top, self.row - height + 1), self.row)
         room = self.size.width - self._layout_of_grid.frozen
-        left = self._layout_of_grid.snapped(self.scroll_x)
+        offset = self._layout_of_grid.snapped(self.scroll_x)
         start = column.start
-        x = left
-        if start < left:
+        x = offset
+        if start < offset:
             x = start
-        elif column.left + column.width > left + room:
-            x = min(start, self._layout_of_grid.reaching(column.left + column.width - room))
-        if (x, y) != (left, top):
+        elif column.x + column.width > offset + room:
+            x = min(start, self._layout_of_grid.reaching(column.x + column.width - room))
+        if (x, y) != (offset, top):
             self.scroll_to(x, y, animate=False, force=True)
 
     def on_click(self, event: events.Click) -> None:

@@ -32,7 +32,7 @@ class DiffPage(VerticalScroll, can_focus=False):
 
     def show(self, parts: Parts) -> None:
         """These from now on; where they are the same files, the one in sight stays there, whatever is above it."""
-        place = self._kept(round(self.scroll_y), parts)
+        place = self._new_place(round(self.scroll_y), parts)
         self._parts = parts
         self.query_one("#diffs", Static).update(page([line for _, lines in parts for line in lines]))
         if place is not None:
@@ -51,7 +51,7 @@ class DiffPage(VerticalScroll, can_focus=False):
         """Scroll by a page."""
         self.scroll_relative(y=direction * max(1, self.size.height - 1), animate=False, immediate=True)
 
-    def _kept(self, place: int, parts: Parts) -> int | None:
+    def _new_place(self, place: int, parts: Parts) -> int | None:
         """Where the same diff is when what is above it has changed; None where it need not be looked for."""
         if place <= 0 or [path for path, _ in self._parts] != [path for path, _ in parts]:
             return None

@@ -32,7 +32,7 @@ class Column:
 
     stage: StageName
     clusters: tuple[Cluster, ...]
-    left: int
+    x: int
     """Offset from the frozen service column, in terminal cells."""
     width: int
     start: int
@@ -43,7 +43,7 @@ class Column:
     @property
     def leads(self) -> bool:
         """Whether a rule is before it, because it is the first of its stage."""
-        return self.start != self.left
+        return self.start != self.x
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Band:
 
     stage: StageName
     protected: bool
-    left: int
+    x: int
     """Offset of its rule."""
     width: int
     columns: tuple[Column, ...]
@@ -75,7 +75,7 @@ class Layout:
     @property
     def body_width(self) -> int:
         """Width of everything that scrolls sideways."""
-        return self.bands[-1].left + self.bands[-1].width if self.bands else 0
+        return self.bands[-1].x + self.bands[-1].width if self.bands else 0
 
     def snapped(self, offset: float) -> int:
         """The beginning of the column that is at this offset."""
@@ -90,13 +90,13 @@ class Layout:
     def column_at(self, offset: int) -> int | None:
         """The index of the column at this offset of the body."""
         for index, column in enumerate(self.columns):
-            if column.left <= offset < column.left + column.width + GAP:
+            if column.x <= offset < column.x + column.width + GAP:
                 return index
         return None
 
     def band_at(self, offset: int) -> Band | None:
         """The band at this offset of the body."""
-        return next((band for band in self.bands if band.left <= offset < band.left + band.width), None)
+        return next((band for band in self.bands if band.x <= offset < band.x + band.width), None)
 
 
 def _start(column: Column) -> int:
@@ -115,24 +115,24 @@ def lay_out(snapshot: FleetSnapshot, folded: AbstractSet[StageName], width: int)
     spare = width - frozen - EDGE * len(stages) - shut * (FOLDED + GAP)
     each = min(max(spare // opened - GAP, NARROWEST), WIDEST) if opened else NARROWEST
     bands: list[Band] = []
-    left = 0
+    start = 0
     for stage in stages:
         is_folded = stage.name in folded
-        columns = _columns(stage, snapshot.fleet.clusters_of(stage.name), left, each, is_folded=is_folded)
+        columns = _columns(stage, snapshot.fleet.clusters_of(stage.name), start, each, is_folded=is_folded)
         band_width = EDGE + sum(column.width + GAP for column in columns)
-        bands.append(Band(stage.name, stage.protected, left, band_width, columns, is_folded))
-        left += band_width
+        bands.append(Band(stage.name, stage.protected, start, band_width, columns, is_folded))
+        start += band_width
     return Layout(service_width, tuple(bands), tuple(column for band in bands for column in band.columns))
 
 
 def _columns(
-    stage: Stage, clusters: tuple[Cluster, ...], start: int, width: int, *, is_folded: bool
+    stage: Stage, clusters: tuple[Cluster, ...], band_x: int, width: int, *, is_folded: bool
 ) -> tuple[Column, ...]:
-    left = start + EDGE
+    first_x = band_x + EDGE
     if is_folded:
-        return (Column(stage.name, clusters, left, FOLDED, start, stage.protected, folded=True),)
-    lefts = [left + index * (width + GAP) for index in range(len(clusters))]
+        return (Column(stage.name, clusters, first_x, FOLDED, band_x, stage.protected, folded=True),)
+    positions = [first_x + index * (width + GAP) for index in range(len(clusters))]
     return tuple(
-        Column(stage.name, (cluster,), at, width, start if at == left else at, stage.protected)
-        for cluster, at in zip(clusters, lefts, strict=True)
+        Column(stage.name, (cluster,), x, width, band_x if x == first_x else x, stage.protected)
+        for cluster, x in zip(clusters, positions, strict=True)
     )

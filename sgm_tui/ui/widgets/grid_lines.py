@@ -106,8 +106,8 @@ class GridLines:
         service, now = self._services[row], self._snapshot.generated_at
         cells = self._cells_and_marks(service)[0]
         look = (service, place, width, self._layout)
-        known = self._unchanged.get(y)
-        if known is not None and known[0] == look and known[1] is cells and now < known[2]:
+        unchanged = self._unchanged.get(y)
+        if unchanged is not None and unchanged[0] == look and unchanged[1] is cells and now < unchanged[2]:
             return False
         changes = min((age_changes_in(now - cell.since) for cell in cells if cell), default=_DAY)
         self._unchanged[y] = (look, cells, now + timedelta(seconds=changes))
@@ -129,7 +129,7 @@ class GridLines:
         yield self._blank(self._layout.frozen), Ground.PLAIN
         offset, room = place[2], width - self._layout.frozen
         for number, band in enumerate(self._layout.bands, 1):
-            shown = min(band.left + band.width, offset + room) - max(band.left, offset)
+            shown = min(band.x + band.width, offset + room) - max(band.x, offset)
             if shown < 2:
                 yield from [(self._blank(shown), Ground.PLAIN)] if shown == 1 else []
                 continue
@@ -156,8 +156,8 @@ class GridLines:
         marker = (CURSOR if under_cursor else " ", Tone.BUSY)
         yield pad([marker, (name, tone)], self._layout.frozen), ground
         _, cells, marks, *_ = self._cells_and_marks(service)
-        seen = self._visible(place, width)
-        for (index, column, edge), following in zip(seen, (*seen, None)[1:], strict=True):
+        visible = self._visible(place, width)
+        for (index, column, edge), following in zip(visible, (*visible, None)[1:], strict=True):
             if edge is not None:
                 yield self._marked_edge(service, column, edge[0]), ground
             line = self._drawn.get((service, index))
@@ -188,43 +188,43 @@ class GridLines:
             return folded_line(cells, column.width)
         cell, mark = cells[0], marks.get(cells[0].key.cluster, NONE)
         passed = age(self._snapshot.generated_at - cell.since)
-        known = self._cells.get(cell.key)
-        if known is not None and known[0] is cell and known[1:4] == (mark, passed, column.width):
-            return known[4]
+        cached = self._cells.get(cell.key)
+        if cached is not None and cached[0] is cell and cached[1:4] == (mark, passed, column.width):
+            return cached[4]
         line = cell_line(cell, mark, self._snapshot.generated_at, column.width)
         self._cells[cell.key] = (cell, mark, passed, column.width, line)
         return line
 
     def _cells_and_marks(self, service: ServiceName) -> _Row:
         """One row's cells and marks, marked again only when one of its cells was joined again."""
-        known = self._rows.get(service)
-        if known is not None and service in self._checked:
-            return known
+        cached = self._rows.get(service)
+        if cached is not None and service in self._checked:
+            return cached
         self._checked.add(service)
         keys = (CellKey(service, cluster.stage, cluster.name) for cluster in self._snapshot.fleet.clusters)
         cells = tuple(self._snapshot.cells.get(key) for key in keys)
         releases = self._snapshot.releases.get(service, frozenset())
-        same = known is not None and len(known[0]) == len(cells) and known[4] == releases
-        if known is None or not same or any(old is not new for old, new in zip(known[0], cells, strict=True)):
+        same = cached is not None and len(cached[0]) == len(cells) and cached[4] == releases
+        if cached is None or not same or any(old is not new for old, new in zip(cached[0], cells, strict=True)):
             by_cluster = {cell.key.cluster: cell for cell in cells if cell}
             versions = tuple((name, running(cell)) for name, cell in by_cluster.items())
-            marks = known[2] if known is not None and known[3:] == (versions, releases) else None
+            marks = cached[2] if cached is not None and cached[3:] == (versions, releases) else None
             if marks is None:
                 marks = row_marks(self._snapshot.fleet, tuple(by_cluster.values()), releases)
-            known = (cells, by_cluster, marks, versions, releases)
-            self._rows[service] = known
-        return known
+            cached = (cells, by_cluster, marks, versions, releases)
+            self._rows[service] = cached
+        return cached
 
     def _visible(self, place: Place, width: int) -> tuple[_Seen, ...]:
         """The columns that fit whole; the same for every line of a screen, so found once."""
         offset, room = place[2], width - self._layout.frozen
         if self._window[0] != (offset, room):
-            seen = tuple(
+            visible = tuple(
                 (index, column, _rule(column) if column.leads else None)
                 for index, column in enumerate(self._layout.columns)
-                if column.start >= offset and column.left + column.width <= offset + room
+                if column.start >= offset and column.x + column.width <= offset + room
             )
-            self._window = ((offset, room), seen)
+            self._window = ((offset, room), visible)
         return self._window[1]
 
     def _blank(self, width: int) -> Line:

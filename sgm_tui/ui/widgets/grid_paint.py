@@ -59,22 +59,22 @@ class Painter:
     def strip(self, parts: Line, ground: Ground) -> Strip:
         """The parts on this ground."""
         key = (parts, ground)
-        found = self._strips.get(key)
-        if found is None:
+        strip = self._strips.get(key)
+        if strip is None:
             if len(self._strips) >= _CACHE_LIMIT:
                 self._strips.clear()
             segments = [Segment(text, self.style(tone, ground)) for text, tone in parts if text]
-            found = self._strips[key] = self._filtered(Strip(segments).simplify())
-        return found
+            strip = self._strips[key] = self._filtered(Strip(segments).simplify())
+        return strip
 
     def line(self, pieces: tuple[Piece, ...], width: int) -> Strip:
         """The pieces joined into one line of exactly this width; the same line is the same strip, caches included."""
-        found = self._lines.get((pieces, width))
-        if found is None:
+        strip = self._lines.get((pieces, width))
+        if strip is None:
             if len(self._lines) >= _LINE_LIMIT:
                 self._lines.clear()
-            found = self._lines[pieces, width] = self._joined(pieces, width)
-        return found
+            strip = self._lines[pieces, width] = self._joined(pieces, width)
+        return strip
 
     def _joined(self, pieces: tuple[Piece, ...], width: int) -> Strip:
         strips = [self.strip(parts, ground) for parts, ground in pieces]
@@ -93,11 +93,11 @@ class Painter:
 
     def style(self, tone: Tone, ground: Ground) -> Style:
         """How a tone looks on a ground."""
-        found = self._styles.get((tone, ground))
-        if found is None:
+        style = self._styles.get((tone, ground))
+        if style is None:
             names = () if ground is Ground.PLAIN else (f"{self._prefix}--{ground.value}",)
             base = self._widget.get_visual_style(*names)
             if any(self._widget.get_component_styles(name).text_style.reverse for name in names):
                 base += VisualStyle(reverse=True)  # get_visual_style leaves it out
-            found = self._styles[tone, ground] = (base + VisualStyle.parse(f"$tone-{tone}")).rich_style
-        return found
+            style = self._styles[tone, ground] = (base + VisualStyle.parse(f"$tone-{tone}")).rich_style
+        return style

@@ -36,8 +36,8 @@ class _Entry:
     def rank(self) -> tuple[bool, ...]:
         """What stays longest where there is too little room: help and the way out, then what is switched on."""
         binding = self.binding
-        kept = binding.show and binding.action in keys.KEPT
-        return (not kept, not self.on, not binding.show, binding.id in keys.SELDOM, not self.enabled)
+        is_kept = binding.show and binding.action in keys.KEPT
+        return (not is_kept, not self.on, not binding.show, binding.id in keys.SELDOM, not self.enabled)
 
 
 class _Key(FooterKey):
@@ -105,11 +105,11 @@ class KeyBar(Footer):
 
 def fitting(entries: Sequence[_Entry], width: int) -> list[_Entry]:
     """As many of the entries as fit into `width` cells, the most important first, in their own order."""
-    kept: set[int] = set()
+    positions: set[int] = set()
     used = 0
     for index in sorted(range(len(entries)), key=lambda index: entries[index].rank):
         if used + entries[index].width > width:
             break
         used += entries[index].width
-        kept.add(index)
-    return [entries[index] for index in sorted(kept)]
+        positions.add(index)
+    return [entries[index] for index in sorted(positions)]
