@@ -279,7 +279,7 @@ async def test_the_first_strategy_is_one_key_away_and_none_is_taken_by_merely_lo
         await press(pilot, *TO_PROD, "p", "c", "s")
         assert isinstance(app.screen, EntryScreen)
         assert app.screen.choices.highlighted is None
-        first = app.screen._known[0]
+        first = app.screen._choices[0]
         await press(pilot, "down", "enter")
         assert [one.strategy for one in session.snapshot.plan.changes] == [first]
 
