@@ -207,9 +207,9 @@ class Connection:
         forge = GithubForge(
             config,
             token,
-            again=lambda: _token(config),
+            read_token=lambda: _token(config),
             permission=self._session.permission,
-            unsent=lambda: why_no_token(config, os.environ),
+            why_unsent=lambda: why_no_token(config, os.environ),
         )
         self._sources.append(
             PullRequestSource(

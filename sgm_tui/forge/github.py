@@ -49,10 +49,10 @@ class GithubForge:
         token: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
-        again: Callable[[], str] | None = None,
+        read_token: Callable[[], str] | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         permission: WritePermission | None = None,
-        unsent: Callable[[], str] = str,
+        why_unsent: Callable[[], str] = str,
     ) -> None:
         """Connect to nothing yet.
 
@@ -60,16 +60,16 @@ class GithubForge:
             config: where GitHub is, and the repository.
             token: the credential; "" sends none.
             now: returns the time.
-            again: reads the token again, for when GitHub rejects it.
+            read_token: reads the token again, for when GitHub rejects it.
             pause: waits some seconds.
             permission: whether anything may be written.
-            unsent: returns why a token that exists is not sent; "" where that is not so.
+            why_unsent: returns why a token that exists is not sent; "" where that is not so.
         """
         self._pause = pause
         self._permission = permission or WritePermission()
         self._now = now
         self._branch = config.repository.branch
-        self._client = GithubClient(config, token, now, again, unsent)
+        self._client = GithubClient(config, token, now, read_token, why_unsent)
         repository, client = config.github.repository, self._client
         self._reads = PullReads(client, repository, self._branch)
         self._actions = PullActions(client, repository, self._reads)

@@ -172,7 +172,7 @@ async def test_a_missing_permission_is_named_and_is_no_limit(lab: Lab) -> None:
 
 
 async def test_a_token_that_was_renewed_meanwhile_is_read_again(lab: Lab) -> None:
-    forge = GithubForge(lab.config, "ghp_expired", lab.state.clock.wall, again=lambda: TOKEN)
+    forge = GithubForge(lab.config, "ghp_expired", lab.state.clock.wall, read_token=lambda: TOKEN)
     assert await forge.find_open(BRANCH) is None
     lab.requests.clear()
     assert await forge.find_open(BRANCH) is None

@@ -25,7 +25,7 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
 
 def forge_of(lab: Lab, environ: dict[str, str], token: str = "") -> GithubForge:
     named = replace(lab.config, github=replace(lab.config.github, api_url="https://ghe.acme.test/api/v3"))
-    return GithubForge(lab.config, token, lab.state.clock.wall, unsent=lambda: why_no_token(named, environ))
+    return GithubForge(lab.config, token, lab.state.clock.wall, why_unsent=lambda: why_no_token(named, environ))
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

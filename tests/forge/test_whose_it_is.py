@@ -118,7 +118,7 @@ async def test_a_branch_that_was_merged_is_left_to_github(lab: Lab) -> None:
 
 
 async def test_another_token_is_asked_anew_who_it_is(lab: Lab) -> None:
-    forge = GithubForge(lab.config, "ghp_expired", lab.state.clock.wall, again=lambda: "ghp_thetokenofthistest")
+    forge = GithubForge(lab.config, "ghp_expired", lab.state.clock.wall, read_token=lambda: "ghp_thetokenofthistest")
     head = lab.push()
     request, _, _ = await forge.open(proposal(), head)
     assert await forge.close(request.number) == f"#{request.number} is closed"
