@@ -54,7 +54,7 @@ class DesiredState:
     """Every version that git has ever had of each service, as far as history has been read."""
     fetched_at: datetime | None = None
     """When it was fetched, where it comes from the clone because the server has not responded yet."""
-    left_out: tuple[str, ...] = ()
+    invalid_services: tuple[str, ...] = ()
     """Folders in the place of a service whose names are not valid in Kubernetes; they have no cells."""
 
     def changed_cells(self, before: DesiredState) -> set[CellKey]:
@@ -69,9 +69,9 @@ class DesiredState:
     @property
     def note(self) -> str:
         """A remark about the repository although it could be read; "" where there is none."""
-        if not self.left_out:
+        if not self.invalid_services:
             return ""
-        named = ", ".join(self.left_out[:_NAMED]) + (", …" if len(self.left_out) > _NAMED else "")
+        named = ", ".join(self.invalid_services[:_NAMED]) + (", …" if len(self.invalid_services) > _NAMED else "")
         return f"not shown: {named}: not a valid Kubernetes service name (sgm lint)"
 
     def contains(self, revision: str, desired: Desired) -> bool | None:

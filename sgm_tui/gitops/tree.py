@@ -108,7 +108,7 @@ class Tree:
             committed_at=newest.at if newest else None,
             subject=newest.subject if newest else "",
             author=newest.author if newest else "",
-            left_out=self.invalid_services(blobs),
+            invalid_services=self.invalid_services(blobs),
         )
 
     def versions_at(self, repository: Repository, commit: str) -> dict[CellKey, Version]:

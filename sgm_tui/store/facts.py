@@ -99,7 +99,7 @@ def _is_synced(
     if application is not None:
         return _contains(reports.desired, application.revision, desired)
     is_answering = any(
-        one.state == "fresh" and one.source.kind == "argocd" and reports.applications.lists_all(one.source)
-        for one in health
+        source.state == "fresh" and source.source.kind == "argocd" and reports.applications.lists_all(source.source)
+        for source in health
     )
     return False if is_answering and desired is not None else None

@@ -1,8 +1,7 @@
-"""YAML as plain values whose strings and keys know where they are written.
+"""Read YAML as plain values whose strings and keys know their position in the file.
 
-Whoever reads a repository to judge it has to say where: every string (keys included) is a `Marked`, every mapping and
-list an ordinary one. Numbers and merge keys are what Argo CD reads, booleans `true` and `false` alone; a timestamp
-stays the text it is.
+Findings need a place: every string (keys included) is a `Marked`, every mapping and list an ordinary one. Numbers and
+merge keys are read as Argo CD reads them; only `true` and `false` are booleans, and a timestamp stays text.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from sgm_tui.yaml_reader.nodes import compose as nodes_of
 
 
 class Marked(str):
-    """A string and where it is written: line and column count from 1."""
+    """A string and its position; line and column count from 1."""
 
     __slots__ = ("column", "line")
     line: int
@@ -32,7 +31,7 @@ class Marked(str):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is written."""
+    """A position in a file; line and column count from 1."""
 
     path: str
     line: int = 1
@@ -40,7 +39,7 @@ class Place:
 
 
 class MarkedYamlError(YamlError):
-    """A text that cannot be read; says where."""
+    """A text that cannot be read, with the position of the error."""
 
 
 def compose(text: str) -> list[Node]:
@@ -56,10 +55,10 @@ def compose(text: str) -> list[Node]:
 
 
 def documents(text: str) -> list[Any]:
-    """The documents of a text as plain values.
+    """Return the documents of a text as plain values.
 
     Raises:
-        MarkedYamlError: as `compose`.
+        MarkedYamlError: it cannot be read.
     """
     nodes = compose(text)
     try:
@@ -69,12 +68,12 @@ def documents(text: str) -> list[Any]:
 
 
 def plain(node: Node) -> Any:
-    """A node as mappings, lists, `Marked` strings, numbers, booleans and None."""
+    """Return a node as mappings, lists, `Marked` strings, numbers, booleans and None."""
     if isinstance(node, MappingNode):
-        return _mapping(node)
+        return _plain_mapping(node)
     if isinstance(node, SequenceNode):
         return [plain(child) for child in node.value]
-    return _scalar(node)
+    return _plain_scalar(node)
 
 
 def place_of_node(node: Node, path: str) -> Place:
@@ -83,7 +82,13 @@ def place_of_node(node: Node, path: str) -> Place:
 
 
 def place_of(value: object, path: str, parent: object = None) -> Place:
-    """Where a value starts: a string at itself, a mapping at its first key, a list at its first item."""
+    """Return where a value starts: a string at itself, a mapping at its first key, a list at its first item.
+
+    Args:
+        value: a value of `documents`.
+        path: the file.
+        parent: what to use instead if the value has no position.
+    """
     if isinstance(value, Marked):
         return Place(path, value.line, value.column)
     inner: object = None
@@ -96,7 +101,7 @@ def place_of(value: object, path: str, parent: object = None) -> Place:
     return place_of(parent, path) if parent is not None else Place(path)
 
 
-def _mapping(node: MappingNode) -> dict[Any, Any]:
+def _plain_mapping(node: MappingNode) -> dict[Any, Any]:
     own = {key.value: key for key, _ in node.value}
     values: dict[Any, Any] = {}
     for name, value in entries(node).items():
@@ -105,7 +110,7 @@ def _mapping(node: MappingNode) -> dict[Any, Any]:
     return values
 
 
-def _scalar(node: Node) -> Any:
+def _plain_scalar(node: Node) -> Any:
     if not isinstance(node, ScalarNode):
         return None
     value = node.scalar

@@ -1,8 +1,8 @@
-"""The one reader of YAML files that people wrote: bounded in size, depth, values and what aliases unfold to.
+"""The reader of YAML files that people wrote: limited in size, depth, number of values and what aliases unfold to.
 
-The grammar is libyaml's, which Helm, Argo CD and kubectl use in its Go translation; scalars are typed by
-`yaml_scalars`. Any text is read within a second and 50 MB, or refused with the reason. What is not asked for is
-counted and checked but not kept.
+The grammar is libyaml's, which Helm, Argo CD and kubectl use in its Go translation; `scalars` types the scalars. Any
+text is read within a second and 50 MB, or refused with the reason. Values outside the requested path are counted and
+checked but not kept.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from yaml.events import (
 from sgm_tui.yaml_reader.scalars import Scalar, ScalarError, type_of, value_of
 
 LARGEST = 1 << 20
-"""Bytes of a file; what is larger was written by a program."""
+"""Bytes of a file; larger files were written by programs."""
 DEEPEST = 100
-"""Lists and mappings around a value."""
+"""How deep lists and mappings may be nested."""
 MOST_VALUES = 100_000
-"""Values of a file that are looked at."""
+"""Values of a file that are read."""
 MOST_NODES = 60_000
 """Values of a file that are kept in memory."""
 MOST_UNFOLDED = 5_000
-"""Values that the aliases of a file stand for, merge keys included; of a long text each 100 characters count."""
+"""Values that the aliases of a file stand for, merge keys included; a long text counts as one per 100 characters."""
 _MOST_DIRECTIVES = 16
 """Lines that start with %; libyaml compares each with all before."""
 _TOO_DEEP = f"the file is nested deeper than {DEEPEST}"
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 
 Path = Sequence[str | tuple[str, str]]
-"""The way to a value: names of keys, and pairs that select the entry of a list."""
+"""The path to a value: names of keys, and (name, value) pairs that select an entry of a list."""
 _Parser: Any = getattr(getattr(yaml, "cyaml", None), "CParser", None) or yaml.SafeLoader
-"""libyaml where PyYAML was built with it, as its wheels are."""
+"""libyaml's parser, if PyYAML was built with it, as its wheels are."""
 
 
 class Event(NamedTuple):
-    """What two texts that read the same have in common at one place."""
+    """An event of the parser without its position; two texts that read the same have the same events."""
 
     kind: str
     value: str | None = None
@@ -69,12 +69,12 @@ class YamlError(Exception):
 
 
 class TooLargeError(YamlError):
-    """A text that is beyond one of the limits; the reason is about the whole file."""
+    """A text beyond one of the limits; the message is about the whole file."""
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One value and where it is written. Marks have `index`, `line` and `column`, all from 0."""
+    """A value and its position. Marks have `index`, `line` and `column`, all counted from 0."""
 
     start_mark: Any
     end_mark: Any
@@ -94,17 +94,17 @@ class ScalarNode(Node):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it stands without quotes."""
+        """Whether it is written without quotes."""
         return not self.style
 
     @property
     def type(self) -> str:
-        """ "" for a string, else what it is instead (`yaml_scalars.type_of`)."""
+        """Its type if it is no string, else "" (`scalars.type_of`)."""
         return type_of(self.value, self.tag, is_plain=self.is_plain)
 
     @property
     def scalar(self) -> Scalar:
-        """What a Go program reads."""
+        """The value a Go program reads."""
         return value_of(self.value, self.tag, is_plain=self.is_plain)
 
 
@@ -126,7 +126,7 @@ class MappingNode(Node):
 
 @dataclass(slots=True)
 class Work:
-    """What reading a text has cost."""
+    """The amount of work that reading a text took."""
 
     values: int = 0
     nodes: int = 0
@@ -152,23 +152,23 @@ def compose(text: str, path: Path | None = None, *, work: Work | None = None) ->
 
     Args:
         text: the whole file.
-        path: keep only what decides about this key, of every document, and its top-level `kind`; None keeps all.
-        work: counts what was done.
+        path: keep only the nodes that matter for this key in every document, and the top-level `kind`; None keeps all.
+        work: counts the values read.
 
     Raises:
-        YamlError: it is no YAML, no YAML that Go programs take, or beyond a limit.
+        YamlError: it is no YAML, no YAML that Go programs accept, or beyond a limit.
     """
-    with _readable(text):
+    with _translate_errors(text):
         return _Composer(text, work or Work()).documents(path)
 
 
 def events(text: str) -> Iterator[tuple[int, Event]]:
-    """Yield where each event of a text starts, and the event.
+    """Yield the position of each event of a text, and the event.
 
     Raises:
         YamlError: it is no YAML.
     """
-    with _readable(text):
+    with _translate_errors(text):
         parser = _Parser(text)
         while (event := parser.get_event()) is not None:
             kind, start = type(event).__name__, event.start_mark.index
@@ -179,8 +179,8 @@ def events(text: str) -> Iterator[tuple[int, Event]]:
 
 
 @contextlib.contextmanager
-def _readable(text: str) -> Iterator[None]:
-    """Refuse a text that would cost too much before it is parsed; say in our words what the parser refuses."""
+def _translate_errors(text: str) -> Iterator[None]:
+    """Refuse a text that would cost too much to parse, and turn the errors of the parser into ours."""
     if len(text) > LARGEST:
         raise TooLargeError("the file is larger than 1 MB")
     if sum(line.startswith("%") for line in text.split("\n")) > _MOST_DIRECTIVES:
@@ -189,7 +189,7 @@ def _readable(text: str) -> Iterator[None]:
         yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        last = text.count("\n") + 1  # the end of a text without a line end is said to be on the line behind it
+        last = text.count("\n") + 1  # the parser puts the end of a text without a line break on the next line
         place = (min(mark.line + 1, last), mark.column + 1) if mark else (1, 1)
         problem = str(error.problem or error.context)
         if "nesting depth" in problem:
@@ -205,23 +205,23 @@ def _readable(text: str) -> Iterator[None]:
 
 
 def is_merge(key: ScalarNode) -> bool:
-    """Whether a key stands for the content of other mappings (`<<`)."""
+    """Whether a key is a merge key (`<<`), which stands for the content of other mappings."""
     return key.value == "<<" and (key.tag == _MERGE_TAG or (key.is_plain and not key.tag))
 
 
 def entries(node: MappingNode) -> dict[str, Node]:
-    """Return what a mapping holds, merge keys included: of several values for a key the last one counts.
+    """Return the content of a mapping, merge keys resolved; of several values for a key the last one counts.
 
     Raises:
-        YamlError: a merge key stands for something else than mappings.
+        YamlError: the value of a merge key is neither a mapping nor a list of mappings.
     """
-    found: dict[str, Node] = {}
+    content: dict[str, Node] = {}
     for key, value in node.value:
         if is_merge(key):
-            found |= _merged(value)
+            content |= _resolve_merge(value)
         else:
-            found[key.value] = value
-    return found
+            content[key.value] = value
+    return content
 
 
 def duplicate_keys(documents: Sequence[Node]) -> Iterator[tuple[ScalarNode, ScalarNode]]:
@@ -247,10 +247,10 @@ def duplicate_keys(documents: Sequence[Node]) -> Iterator[tuple[ScalarNode, Scal
 
 
 def plain(node: Node) -> Any:
-    """Return a node as the dictionaries, lists and scalars a Go program reads.
+    """Return a node as the plain dictionaries, lists and scalars that a Go program reads.
 
     Raises:
-        YamlError: a merge key stands for something else than mappings.
+        YamlError: the value of a merge key is neither a mapping nor a list of mappings.
     """
     if isinstance(node, MappingNode):
         return {name: plain(value) for name, value in entries(node).items()}
@@ -269,7 +269,7 @@ def load_all(data: bytes | str) -> list[Any]:
 
 
 def load(data: bytes | str) -> Any:
-    """Return the first document of a file as plain values, None for an empty file: Go programs read no other.
+    """Return the first document of a file as plain values, None for an empty file; Go programs read no other document.
 
     Raises:
         YamlError: it cannot be read.
@@ -278,16 +278,16 @@ def load(data: bytes | str) -> Any:
     return plain(documents[0]) if documents else None
 
 
-def _merged(value: Node) -> dict[str, Node]:
+def _resolve_merge(value: Node) -> dict[str, Node]:
     if isinstance(value, MappingNode):
         return entries(value)
-    if not isinstance(value, SequenceNode) or not all(isinstance(one, MappingNode) for one in value.value):
+    if not isinstance(value, SequenceNode) or not all(isinstance(item, MappingNode) for item in value.value):
         mark = value.start_mark
         raise YamlError("a merge key (<<) needs a mapping or a list of mappings", mark.line + 1, mark.column + 1)
-    found: dict[str, Node] = {}
-    for one in reversed(value.value):
-        found |= _merged(one)
-    return found
+    content: dict[str, Node] = {}
+    for mapping in reversed(value.value):
+        content |= _resolve_merge(mapping)
+    return content
 
 
 def _code_of(character: object) -> int:
@@ -295,41 +295,41 @@ def _code_of(character: object) -> int:
 
 
 class _Composer:
-    """Turns the events of one text into nodes, counting all it does."""
+    """Turns the events of one text into nodes, and counts the work."""
 
     def __init__(self, text: str, work: Work) -> None:
         self._next = _Parser(text).get_event
         self._work = work
         self._anchors: dict[str, tuple[Node | None, int, Any]] = {}
-        """Name → the node (None while it is being read), the number of values it stands for, its first event."""
+        """Anchor → its node (None while it is read), the number of values it stands for, and its first event."""
 
     def documents(self, path: Path | None) -> list[Node]:
         """Read the whole text."""
-        found: list[Node] = []
+        documents: list[Node] = []
         while not isinstance(event := self._next(), StreamEndEvent):
             if isinstance(event, StreamStartEvent | DocumentEndEvent):
                 continue
             if isinstance(event, DocumentStartEvent):
                 if event.version not in {None, (1, 1)}:
-                    raise _at(event, "a version of YAML that Go programs refuse")
+                    raise _error_at(event, "a version of YAML that Go programs refuse")
                 self._anchors.clear()
                 continue
-            node, _ = self._value(event, path, 0)
+            node, _ = self._read_value(event, path, 0)
             if node is not None:
-                found.append(node)
-        return found
+                documents.append(node)
+        return documents
 
-    def _value(self, event: Any, path: Path | None, depth: int, *, keep: bool = True) -> tuple[Node | None, int]:
-        """Read one value: the node, None where it is not kept, and how many values it stands for.
+    def _read_value(self, event: Any, path: Path | None, depth: int, *, keep: bool = True) -> tuple[Node | None, int]:
+        """Read a value; return its node (None if it is not kept) and how many values it stands for.
 
         Args:
             event: its first event.
-            path: what of it matters; None for all of it.
-            depth: lists and mappings around it.
-            keep: whether a node is wanted; what has an anchor is kept all the same.
+            path: the path that matters in it; None for all of it.
+            depth: how many lists and mappings are around it.
+            keep: whether to return a node; a value with an anchor is always kept.
         """
         if isinstance(event, AliasEvent):
-            return self._alias(event)
+            return self._resolve_alias(event)
         if depth > DEEPEST:
             raise TooLargeError(_TOO_DEEP)
         anchor = event.anchor or ""
@@ -338,13 +338,13 @@ class _Composer:
             self._anchors[anchor] = (None, 0, event)
         self._count(keep=keep)
         if isinstance(event, ScalarEvent):
-            scalar = self._scalar(event) if keep or event.tag else None
+            scalar = self._read_scalar(event) if keep or event.tag else None
             node: Node | None = scalar if keep else None
             size = 1 + len(event.value) // 100
         elif isinstance(event, MappingStartEvent):
-            node, size = self._mapping(event, path, depth, keep=keep)
+            node, size = self._read_mapping(event, path, depth, keep=keep)
         else:
-            node, size = self._sequence(event, path, depth, keep=keep)
+            node, size = self._read_sequence(event, path, depth, keep=keep)
         if anchor and node is not None:
             self._anchors[anchor] = (node, size, event)
         return node, size
@@ -356,68 +356,68 @@ class _Composer:
             most = MOST_VALUES if self._work.values > MOST_VALUES else MOST_NODES
             raise TooLargeError(f"the file has more than {most} values")
 
-    def _alias(self, event: Any) -> tuple[Node, int]:
+    def _resolve_alias(self, event: Any) -> tuple[Node, int]:
         if event.anchor not in self._anchors:
-            raise _at(event, f"an alias without its anchor: {event.anchor[:40]}")
+            raise _error_at(event, f"an alias without its anchor: {event.anchor[:40]}")
         node, size, anchored = self._anchors[event.anchor]
         if node is None:
-            raise _at(anchored, "an alias contains itself")
+            raise _error_at(anchored, "an alias contains itself")
         self._work.unfolded += size
         if self._work.unfolded > MOST_UNFOLDED:
             raise TooLargeError(f"the file unfolds to more than {MOST_UNFOLDED} values through its aliases")
         return node, size
 
-    def _scalar(self, event: Any) -> ScalarNode:
+    def _read_scalar(self, event: Any) -> ScalarNode:
         style = event.style or ""
         node = ScalarNode(event.start_mark, event.end_mark, event.tag or "", event.anchor or "", event.value, style)
         if node.tag:
             try:
                 value_of(node.value, node.tag, is_plain=node.is_plain)
             except ScalarError as error:
-                raise _at(event, str(error)) from error
+                raise _error_at(event, str(error)) from error
         return node
 
-    def _sequence(self, event: Any, path: Path | None, depth: int, *, keep: bool) -> tuple[Node | None, int]:
+    def _read_sequence(self, event: Any, path: Path | None, depth: int, *, keep: bool) -> tuple[Node | None, int]:
         items: list[Node] = []
         size = 1
-        wanted = None if path is None or (path and isinstance(path[0], tuple)) else ()
+        keep_items = keep and (path is None or (bool(path) and isinstance(path[0], tuple)))
         while not isinstance(entry := self._next(), SequenceEndEvent):
-            node, inner = self._value(entry, None, depth + 1, keep=keep and wanted is None)
+            node, inner = self._read_value(entry, None, depth + 1, keep=keep_items)
             size += inner
-            if keep and node is not None and wanted is None:
+            if keep_items and node is not None:
                 items.append(node)
         if not keep:
             return None, size
         flow = bool(event.flow_style)
         return SequenceNode(event.start_mark, entry.end_mark, event.tag or "", event.anchor or "", items, flow), size
 
-    def _mapping(self, event: Any, path: Path | None, depth: int, *, keep: bool) -> tuple[Node | None, int]:
+    def _read_mapping(self, event: Any, path: Path | None, depth: int, *, keep: bool) -> tuple[Node | None, int]:
         pairs: list[tuple[ScalarNode, Node]] = []
         size = 1
         while not isinstance(entry := self._next(), MappingEndEvent):
-            key = self._key(entry, depth + 1)
-            matters, below = _matters(key, path, depth) if keep else (False, ())
-            self._work.nodes -= not matters
-            value, inner = self._value(self._next(), below, depth + 1, keep=matters)
+            key = self._read_key(entry, depth + 1)
+            is_kept, below = _select_part(key, path, depth) if keep else (False, ())
+            self._work.nodes -= not is_kept
+            value, inner = self._read_value(self._next(), below, depth + 1, keep=is_kept)
             size += 1 + inner
-            if matters and value is not None:
+            if is_kept and value is not None:
                 pairs.append((key, value))
         if not keep:
             return None, size
         flow = bool(event.flow_style)
         return MappingNode(event.start_mark, entry.end_mark, event.tag or "", event.anchor or "", pairs, flow), size
 
-    def _key(self, event: Any, depth: int) -> ScalarNode:
-        node, _ = self._value(event, None, depth)
+    def _read_key(self, event: Any, depth: int) -> ScalarNode:
+        node, _ = self._read_value(event, None, depth)
         if not isinstance(node, ScalarNode):
-            raise _at(event, "a mapping or list where a key has to be")
+            raise _error_at(event, "a mapping or list where a key has to be")
         if node.is_plain and not node.tag and node.scalar is None:
-            raise _at(event, "a key that is null")
+            raise _error_at(event, "a key that is null")
         return node
 
 
-def _matters(key: ScalarNode, path: Path | None, depth: int) -> tuple[bool, Path | None]:
-    """Whether the value of a key decides about a path, and what of the value does."""
+def _select_part(key: ScalarNode, path: Path | None, depth: int) -> tuple[bool, Path | None]:
+    """Return whether the value of a key matters for a path, and the path that matters in the value."""
     if path is None or is_merge(key):
         return True, None
     if not depth and key.value == "kind" and path[:1] != ["kind"]:
@@ -427,5 +427,5 @@ def _matters(key: ScalarNode, path: Path | None, depth: int) -> tuple[bool, Path
     return True, path[1:] or None
 
 
-def _at(event: Any, message: str) -> YamlError:
+def _error_at(event: Any, message: str) -> YamlError:
     return YamlError(message, event.start_mark.line + 1, event.start_mark.column + 1)

@@ -1,4 +1,4 @@
-"""The type of a YAML scalar by the rules of go-yaml v2, through which Helm, Argo CD and kubectl read their files.
+"""Type YAML scalars by the rules of go-yaml v2, with which Helm, Argo CD and kubectl read their files.
 
 Mirrors `resolve` of go.yaml.in/yaml/v2 as sigs.k8s.io/yaml uses it: YAML 1.1 booleans (`yes`, `on`, `y`), octal with a
 leading 0, digits with underscores; a date or a time of day stays text.
@@ -39,7 +39,7 @@ _LONGEST = 400
 
 
 class ScalarError(ValueError):
-    """A value that is not what its tag says; Go programs refuse the file."""
+    """A value that does not fit its tag; Go programs refuse the file."""
 
 
 def value_of(text: str, tag: str, *, is_plain: bool) -> Scalar:
@@ -48,17 +48,17 @@ def value_of(text: str, tag: str, *, is_plain: bool) -> Scalar:
     Args:
         text: the scalar without its quotes.
         tag: its explicit tag, "" for none.
-        is_plain: whether it stands without quotes.
+        is_plain: whether it is written without quotes.
 
     Raises:
-        ScalarError: it is not of the type its tag names.
+        ScalarError: it does not fit its tag.
     """
     if not tag:
-        return _resolved(text) if is_plain else text
+        return _resolve(text) if is_plain else text
     kind = tag.removeprefix(_TAG)
     if kind == tag or kind not in {"bool", "int", "float", "null", "timestamp"}:
         return text  # the tag of another program, !!str or !!binary: Go programs keep the text
-    value = _resolved(text)
+    value = _resolve(text)
     fits = {
         "bool": isinstance(value, bool),
         "int": isinstance(value, int) and not isinstance(value, bool),
@@ -72,12 +72,12 @@ def value_of(text: str, tag: str, *, is_plain: bool) -> Scalar:
 
 
 def type_of(text: str, tag: str, *, is_plain: bool) -> str:
-    """Return what a scalar is: "" for a string, else "a number", "a boolean", "a date" or "nothing".
+    """Return the type of a scalar: "" for a string, else "a number", "a boolean", "a date" or "nothing".
 
-    Text that only some readers of YAML take for a string (`12:30:45`, `2026-11-23`, `123e4567`) is none here.
+    Text that only some readers of YAML take for a string (`12:30:45`, `2026-11-23`, `123e4567`) is no string here.
 
     Raises:
-        ScalarError: it is not of the type its tag names.
+        ScalarError: it does not fit its tag.
     """
     value = value_of(text, tag, is_plain=is_plain)
     if value is None:
@@ -88,7 +88,7 @@ def type_of(text: str, tag: str, *, is_plain: bool) -> str:
         return "a number"
     if tag.endswith(":binary"):
         return "binary data"
-    return _elsewhere(text) if is_plain and not tag and len(text) <= _LONGEST else ""
+    return _type_in_other_readers(text) if is_plain and not tag and len(text) <= _LONGEST else ""
 
 
 def is_string(text: str) -> bool:
@@ -97,7 +97,7 @@ def is_string(text: str) -> bool:
 
 
 def format_scalar(value: Scalar) -> str:
-    """Return a value as JSON prints it: what a chart gets of `1.10` is `1.1`."""
+    """Return a value as JSON text, which is what a chart gets: `1.1` for `1.10`."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -109,8 +109,8 @@ def format_scalar(value: Scalar) -> str:
     return str(value)
 
 
-def _elsewhere(text: str) -> str:
-    """What a reader of YAML 1.1 or 1.2 other than Go's takes a string of Go's for; "" for a string."""
+def _type_in_other_readers(text: str) -> str:
+    """Return the type that readers of YAML 1.1 or 1.2 other than Go's give a string of Go's; "" for a string."""
     if _ANY_BOOLEAN.fullmatch(text):
         return "a boolean"
     if _DATE.fullmatch(text):
@@ -118,7 +118,7 @@ def _elsewhere(text: str) -> str:
     return "a number" if _ANY_NUMBER.fullmatch(text) or _CLOCK.fullmatch(text) else ""
 
 
-def _resolved(text: str) -> Scalar:
+def _resolve(text: str) -> Scalar:
     if text in _NULLS:
         return None
     if text in _BOOLEANS:
@@ -128,22 +128,22 @@ def _resolved(text: str) -> Scalar:
     if len(text) > _LONGEST:
         return text
     if text[0] == ".":
-        return _finite(text, text.replace("_", "")) if _POINT_FLOAT.fullmatch(text) else text
-    return _number(text) if text[0] in "+-0123456789" else text
+        return _parse_finite(text, text.replace("_", "")) if _POINT_FLOAT.fullmatch(text) else text
+    return _parse_number(text) if text[0] in "+-0123456789" else text
 
 
-def _number(text: str) -> Scalar:
+def _parse_number(text: str) -> Scalar:
     digits = text.replace("_", "")
     match = _INTEGER.fullmatch(digits)
     if match is not None:
         sign, _, sixteen, _, two, _, eight, ten = match.groups()
-        base, number = next((base, one) for base, one in ((16, sixteen), (2, two), (8, eight), (10, ten)) if one)
+        base, number = next((base, part) for base, part in ((16, sixteen), (2, two), (8, eight), (10, ten)) if part)
         value = int(number, base)
         if -(1 << 63) <= (-value if sign == "-" else value) < (1 << 63 if sign else 1 << 64):
             return -value if sign == "-" else value
-    return _finite(text, digits) if _FLOAT.fullmatch(digits) else text
+    return _parse_finite(text, digits) if _FLOAT.fullmatch(digits) else text
 
 
-def _finite(text: str, digits: str) -> Scalar:
+def _parse_finite(text: str, digits: str) -> Scalar:
     value = float(digits)
     return value if math.isfinite(value) else text

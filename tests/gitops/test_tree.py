@@ -133,7 +133,7 @@ async def test_a_folder_of_a_name_kubernetes_takes_for_no_service_has_no_cell_an
     )
     state = lab.tree.desired(lab.clone, await lab.clone.fetch())
     assert set(state.cells) == CELLS
-    assert state.left_out == ("-dash", "UPPER", "a b", "under_score", "z" * 39 + "…")
+    assert state.invalid_services == ("-dash", "UPPER", "a b", "under_score", "z" * 39 + "…")
     assert state.note == "not shown: -dash, UPPER, a b, …: not a valid Kubernetes service name (sgm lint)"
 
 

@@ -112,7 +112,7 @@ def test_a_cell_is_not_judged_before_every_source_it_needs_has_answered(store: S
 
 
 def test_what_is_left_out_of_the_matrix_is_said_until_it_is_there(store: Store) -> None:
-    store.apply(DesiredStateRead(GIT, DesiredState(OLD, "main", {}, {OLD: 0}, removed_steps=("UPPER",))))
+    store.apply(DesiredStateRead(GIT, DesiredState(OLD, "main", {}, {OLD: 0}, invalid_services=("UPPER",))))
     (git,) = [one for one in store.publish().sources if one.source == GIT]
     assert (git.state, git.note) == ("fresh", "not shown: UPPER: not a valid Kubernetes service name (sgm lint)")
     store.apply(DesiredStateRead(GIT, DesiredState(NEW, "main", {}, {NEW: 0})))
