@@ -168,15 +168,21 @@ async def _answers(app: SgmApp, session: Unsteady) -> None:
     newest = replace(session.snapshot, generated_at=session.snapshot.generated_at + timedelta(hours=1), read_only=False)
     session.push(newest)
     deadline = time.monotonic() + 60
+
+    async def comes_to_row(row: int) -> bool:
+        patience = min(deadline, time.monotonic() + 5)
+        while time.monotonic() < patience:
+            if isinstance(app.screen, FleetScreen) and app.screen.grid.row == row:
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
     while time.monotonic() < deadline:
         for key in ("escape", "escape", "escape", "escape", "home"):
             app.post_message(events.Key(key, None))
-        await asyncio.sleep(0.1)
-        screen = app.screen
-        if isinstance(screen, FleetScreen) and screen.grid.row == 0:
+        if await comes_to_row(0):
             app.post_message(events.Key("j", "j"))
-            await asyncio.sleep(0.1)
-            if screen.grid.row == 1 and app.snapshot.generated_at >= newest.generated_at:
+            if await comes_to_row(1) and app.snapshot.generated_at >= newest.generated_at:
                 return
     raise AssertionError(f"no answer to a key within a minute; on top is {app.screen}, bugs: {[*app.bugs]}")
 
