@@ -6,31 +6,31 @@ Commits are put together from objects, so that no work tree is needed.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import functools
 import hashlib
 import os
 import re
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 from urllib.parse import urlsplit
+
+import filelock
 
 from sgm_tui.errors import ConfigError, RefusedError, UnreachableError
 from sgm_tui.gitops.credentials import RemoteCredentials
 from sgm_tui.gitops.git_process import GitProcess, translate_disk_errors
 from sgm_tui.gitops.objects import ObjectReader
 from sgm_tui.permission import NO_CONSENT, Consent, WritePermission
-from sgm_tui.private_files import make_private_directory, open_private
+from sgm_tui.private_files import OWNER_ONLY, make_private_directory
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.untrusted_text import clean, harmless
 
 _FETCH_SECONDS = 120.0
 _PUSH_SECONDS = 60.0
 _LOCK_PAUSE = 0.02
+"""Seconds between two attempts to lock the clone."""
 _REF = re.compile(r"(?!-)(?!.*(?:\.\.|//|@\{|\.lock$|[ ~^:?*\[\\\x00-\x1f\x7f]))(?:[^/.]|[^/].*[^/.])")
 _SCHEMES = frozenset({"https", "http", "ssh", "file"})
 
@@ -79,15 +79,19 @@ class Repository(ObjectReader):
     def _locked(self) -> Iterator[None]:
         """Let one process fetch at a time; another one waits, up to the time a fetch may take."""
         make_private_directory(self.path.parent)
-        deadline = time.monotonic() + _FETCH_SECONDS
-        with os.fdopen(open_private(self.path.with_suffix(".lock"), os.O_WRONLY | os.O_APPEND), "a") as lock:
-            while not _try_lock(lock):
-                if time.monotonic() > deadline:
-                    raise UnreachableError(
-                        f"{self.path} has been locked by another sgm for {_FETCH_SECONDS:.0f} s", "End that one."
-                    )
-                time.sleep(_LOCK_PAUSE)
+        lock = filelock.FileLock(
+            self.path.with_suffix(".lock"), mode=OWNER_ONLY, timeout=_FETCH_SECONDS, preserve_lock_file=True
+        )
+        try:
+            lock.acquire(poll_interval=_LOCK_PAUSE)
+        except filelock.Timeout as error:
+            raise UnreachableError(
+                f"{self.path} has been locked by another sgm for {_FETCH_SECONDS:.0f} s", "End that one."
+            ) from error
+        try:
             yield
+        finally:
+            lock.release()
 
     async def remote_heads(self) -> dict[str, str]:
         """Return every branch of the remote and its commit, without fetching anything.
@@ -192,12 +196,3 @@ def _check_ref(name: str) -> str:
     if not _REF.fullmatch(name):
         raise ConfigError(f"{clean(name)} is no name of a branch")
     return name
-
-
-def _try_lock(lock: IO[str]) -> bool:
-    """Lock a file; return False if another process holds the lock."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
