@@ -87,7 +87,7 @@ class GitSource:
         await run_in(Lane.GIT_READS, self._record_fetch)
         if self.state is None or head != self.state.revision:
             releases = self.state.releases if self.state is not None else {}
-            state = await run_in(Lane.GIT_READS, self._tree.desired, self._repository, head)
+            state = await run_in(Lane.GIT_READS, self._tree.read_desired_state, self._repository, head)
             self.state = replace(state, releases=releases)
         self._has_unpublished_releases = False
         publish(DesiredStateRead(self.source, self.state))
@@ -129,7 +129,7 @@ class GitSource:
         """Return the desired state an earlier run fetched; None if the repository was never cloned."""
         if not (self._repository.path / "HEAD").exists():
             return None
-        state = self._tree.desired(self._repository, self._repository.head())
+        state = self._tree.read_desired_state(self._repository, self._repository.head())
         try:
             fetched_at: datetime | None = datetime.fromtimestamp(self._stamp.stat().st_mtime, UTC)
         except OSError:

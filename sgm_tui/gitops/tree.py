@@ -85,7 +85,7 @@ class Tree:
             names.update(clean(match["service"], _NAME_MOST) for match in loose if match is not None)
         return tuple(sorted(names))
 
-    def desired(self, repository: Repository, commit: str) -> DesiredState:
+    def read_desired_state(self, repository: Repository, commit: str) -> DesiredState:
         """Return what a commit has for every cell, and which first-parent commit changed it last."""
         blobs, links = repository.tree(commit), repository.links(commit)
         places = self.places({**blobs, **dict.fromkeys(links, _LINK)})
@@ -111,7 +111,7 @@ class Tree:
             invalid_services=self.invalid_services(blobs),
         )
 
-    def versions_at(self, repository: Repository, commit: str) -> dict[CellKey, Version]:
+    def read_versions_at(self, repository: Repository, commit: str) -> dict[CellKey, Version]:
         """Return the version a commit has for every cell; cells whose file cannot be read are left out."""
         blobs = repository.tree(commit)
         places = self.places(blobs)
@@ -129,8 +129,8 @@ class Tree:
         base = repository.merge_base(repository.head(), head)
         if not base:
             return ()
-        before = self.versions_at(repository, base)
-        after = self.versions_at(repository, head)
+        before = self.read_versions_at(repository, base)
+        after = self.read_versions_at(repository, head)
         if len(self._proposals) > _MOST_PROPOSALS:
             self._proposals.clear()
         changes = tuple((key, version) for key, version in sorted(after.items()) if before.get(key) != version)
@@ -142,8 +142,10 @@ class Tree:
         cached = self._changes.get(commit)
         if cached is not None or not repository.has(commit):
             return cached
-        before = self.versions_at(repository, f"{commit}^1") if repository.merge_base(f"{commit}^1", commit) else {}
-        after = self.versions_at(repository, commit)
+        before = (
+            self.read_versions_at(repository, f"{commit}^1") if repository.merge_base(f"{commit}^1", commit) else {}
+        )
+        after = self.read_versions_at(repository, commit)
         if len(self._changes) > _MOST_PROPOSALS:
             self._changes.clear()
         self._changes[commit] = tuple((key, new) for key, new in sorted(after.items()) if before.get(key) != new)

@@ -54,14 +54,14 @@ class File:
 @st.composite
 def neighbours(draw: st.DrawFn, indent: str, start: int) -> list[str]:
     """Entries beside the way, of any kind a values file has."""
-    found = []
+    lines = []
     for number in range(draw(st.integers(0, 2))):
         name = f"{indent}k{start + number}:"
         kind = draw(st.integers(0, 5))
         if kind == 0:
-            found += [name, f"{indent}  tag: v9{draw(st.sampled_from(COMMENTS))}", f"{indent}  image: {{tag: v9}}"]
+            lines += [name, f"{indent}  tag: v9{draw(st.sampled_from(COMMENTS))}", f"{indent}  image: {{tag: v9}}"]
         elif kind == 1:
-            found += [
+            lines += [
                 name,
                 f"{indent}- setWeight: 10",
                 f"{indent}- pause: {{}}",
@@ -69,12 +69,12 @@ def neighbours(draw: st.DrawFn, indent: str, start: int) -> list[str]:
                 f"{indent}  b: c",
             ]
         elif kind == 2:
-            found += [f"{name} |", f"{indent}  image:", f"{indent}    tag: v9", "", f"{indent}  # text"]
+            lines += [f"{name} |", f"{indent}  image:", f"{indent}    tag: v9", "", f"{indent}  # text"]
         elif kind == 3:
-            found += ["", f"{indent}# tag: v9", f"{name} >-", f"{indent}      a", f"{indent}      b"]
+            lines += ["", f"{indent}# tag: v9", f"{name} >-", f"{indent}      a", f"{indent}      b"]
         else:
-            found += [f"{name} {draw(st.sampled_from(SCALARS))}{draw(st.sampled_from(COMMENTS))}"]
-    return found
+            lines += [f"{name} {draw(st.sampled_from(SCALARS))}{draw(st.sampled_from(COMMENTS))}"]
+    return lines
 
 
 @st.composite
@@ -193,12 +193,12 @@ def test_what_is_kept_for_a_key_says_what_the_whole_file_says(soup: str, end: st
 
 def _all_at(nodes: list[Node], path: list[str]) -> list[object]:
     """What stands at the path in each document that has it, or why it is refused."""
-    found: list[object] = []
+    lines: list[object] = []
     for document in nodes:
         try:
             node = descend(document, path, "it")
         except EditRefusedError as error:
-            found.append(str(error))
+            lines.append(str(error))
         else:
-            found += [comparable(node)] if node is not None else []
-    return found
+            lines += [comparable(node)] if node is not None else []
+    return lines

@@ -31,9 +31,9 @@ class Lab:
         """Commit a version; the commit."""
         self.hours += 1
         at = STARTED + timedelta(hours=self.hours)
-        made = self.origin.commit("main", {path: with_version(FILES[path], version)}, subject, at=at)
+        commit = self.origin.commit("main", {path: with_version(FILES[path], version)}, subject, at=at)
         await self.clone.fetch()
-        return made
+        return commit
 
 
 @pytest.fixture
@@ -93,12 +93,12 @@ async def test_reverting_a_revert_tells_against_nothing(lab: Lab, subject: str, 
 
 
 async def test_what_a_cell_wanted_at_any_commit_of_the_branch(lab: Lab) -> None:
-    wanted = await lab.move("v9.1.0", "feat(cart): prod-eu1 -> v9.1.0")
+    expected = await lab.move("v9.1.0", "feat(cart): prod-eu1 -> v9.1.0")
     beside = await lab.move("v9.5.0", "feat(cart): staging -> v9.5.0", STAGING)
     await lab.move("v9.2.0", "feat(cart): prod-eu1 -> v9.2.0")
-    found = lab.history.find_past_version(WHERE, beside[:10])
-    assert found is not None
-    assert (found.version, found.revision) == ("v9.1.0", wanted)
+    past = lab.history.find_past_version(WHERE, beside[:10])
+    assert past is not None
+    assert (past.version, past.revision) == ("v9.1.0", expected)
     assert lab.history.find_past_version(WHERE, "0" * 40) is None
     assert lab.history.find_past_version(WHERE, "") is None
 
@@ -114,11 +114,11 @@ async def test_a_mark_in_the_message_of_a_merged_branch_holds_a_version_for_ever
     cart = ServiceName("cart")
     base = await lab.move("v9.2.0", "feat(cart): prod-eu1 -> v9.2.0")
     assert lab.history.known_bad(cart) == {}
-    told = (
+    message = (
         "revert(cart): prod-eu1 -> v9.1.0\n\nSgm-Change-Id: 1\nSgm-Known-Bad: cart v9.2.0 incident 4711: \x1b[31mred\n"
     )
     at = STARTED + timedelta(days=1)
-    branch = lab.origin.commit("sgm/back", {PROD: with_version(FILES[PROD], "v9.1.0")}, told, at=at, author="Mia")
+    branch = lab.origin.commit("sgm/back", {PROD: with_version(FILES[PROD], "v9.1.0")}, message, at=at, author="Mia")
     assert lab.origin.head("main") == base
     await lab.clone.fetch()
     assert lab.history.known_bad(cart) == {}, "what is only proposed is no mark"

@@ -56,7 +56,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 async def test_every_cell_has_its_file_its_version_and_whether_it_is_shared(lab: Lab) -> None:
-    state = lab.tree.desired(lab.clone, await lab.clone.fetch())
+    state = lab.tree.read_desired_state(lab.clone, await lab.clone.fetch())
     assert set(state.cells) == CELLS
     for key, desired in state.cells.items():
         shared = key.stage != "prod"
@@ -71,24 +71,26 @@ async def test_every_cell_knows_the_newest_first_parent_commit_that_touched_it(l
     topic = lab.origin.commit("topic", {DEV: data}, "wip", at=STARTED)
     merged = lab.origin.merge("main", topic, "Merge pull request #7 from x\n\nfeat(cart): dev -> v9", at=STARTED)
     newest = lab.origin.commit("main", {"README.md": b"x"}, "docs: more", at=STARTED, author="Ana Lee")
-    state = lab.tree.desired(lab.clone, await lab.clone.fetch())
+    state = lab.tree.read_desired_state(lab.clone, await lab.clone.fetch())
     assert (state.revision, state.branch, state.subject, state.author, state.committed_at) == (
         newest, "main", "docs: more", "Ana Lee", STARTED,
     )  # fmt: skip
-    found = state.cells[cell("cart", "dev", "eu1")]
-    assert (found.version, found.revision, found.subject, found.committed_at) == (
+    cell_state = state.cells[cell("cart", "dev", "eu1")]
+    assert (cell_state.version, cell_state.revision, cell_state.subject, cell_state.committed_at) == (
         "v9.0.0", merged, "feat(cart): dev -> v9", STARTED,
     )  # fmt: skip
     assert topic not in state.positions
     assert sorted(state.positions.values()) == list(range(len(state.positions)))
     assert state.positions[newest] == state.positions[merged] + 1 == len(state.positions) - 1
     for desired in state.cells.values():
-        told = lab.origin.ask("log", "-1", "--first-parent", "-m", "--format=%H", "main", "--", desired.path).strip()
-        assert desired.revision == told
-        assert desired.position == state.positions[told]
-    assert state.contains(newest, found) is True
-    assert state.contains(lab.origin.ask("rev-parse", f"{merged}^1").strip(), found) is False
-    assert state.contains(topic, found) is None
+        last_change = lab.origin.ask(
+            "log", "-1", "--first-parent", "-m", "--format=%H", "main", "--", desired.path
+        ).strip()
+        assert desired.revision == last_change
+        assert desired.position == state.positions[last_change]
+    assert state.contains(newest, cell_state) is True
+    assert state.contains(lab.origin.ask("rev-parse", f"{merged}^1").strip(), cell_state) is False
+    assert state.contains(topic, cell_state) is None
 
 
 MERGE_BOMB = b"image: {tag: v1}\nb0: &b0 {x: 1}\n" + b"".join(
@@ -116,7 +118,7 @@ MERGE_BOMB = b"image: {tag: v1}\nb0: &b0 {x: 1}\n" + b"".join(
 )
 async def test_a_file_that_cannot_be_read_costs_its_own_cell_only(lab: Lab, data: bytes, reason: str) -> None:
     lab.origin.commit("main", {PROD: data}, "oops", at=STARTED)
-    state = lab.tree.desired(lab.clone, await lab.clone.fetch())
+    state = lab.tree.read_desired_state(lab.clone, await lab.clone.fetch())
     broken = state.cells[cell("cart", "prod", "eu1")]
     assert broken.version is None
     assert broken.error.startswith(f"{PROD}: ")
@@ -131,7 +133,7 @@ async def test_a_folder_of_a_name_kubernetes_takes_for_no_service_has_no_cell_an
     lab.origin.commit(
         "main", dict.fromkeys([*folders, "docs/app-service/OTHER/values.yaml"], FILES[DEV]), "x", at=STARTED
     )
-    state = lab.tree.desired(lab.clone, await lab.clone.fetch())
+    state = lab.tree.read_desired_state(lab.clone, await lab.clone.fetch())
     assert set(state.cells) == CELLS
     assert state.invalid_services == ("-dash", "UPPER", "a b", "under_score", "z" * 39 + "…")
     assert state.note == "not shown: -dash, UPPER, a b, …: not a valid Kubernetes service name (sgm lint)"
@@ -139,7 +141,7 @@ async def test_a_folder_of_a_name_kubernetes_takes_for_no_service_has_no_cell_an
 
 async def test_two_cells_broken_alike_each_name_their_own_file(lab: Lab) -> None:
     lab.origin.commit("main", {PROD: b"x: 1\n", STAGING: b"x: 1\n"}, "oops", at=STARTED)
-    state = lab.tree.desired(lab.clone, await lab.clone.fetch())
+    state = lab.tree.read_desired_state(lab.clone, await lab.clone.fetch())
     errors = {desired.error for desired in state.cells.values() if desired.error}
     assert errors == {f"{path}: there is no image.tag" for path in (PROD, STAGING)}
 
@@ -148,7 +150,7 @@ async def test_a_file_of_the_cluster_beats_the_file_of_the_stage(lab: Lab) -> No
     shared, single = "prod/app-service/extra/values.yaml", "prod/prod-eu1/app-service/extra/values.yaml"
     writes = {shared: with_version(FILES[PROD], "v7.0.0"), single: FILES[PROD]}
     lab.origin.commit("main", writes, "feat(extra): begin", at=STARTED)
-    state = lab.tree.desired(lab.clone, await lab.clone.fetch())
+    state = lab.tree.read_desired_state(lab.clone, await lab.clone.fetch())
     own, fallen = state.cells[cell("extra", "prod", "eu1")], state.cells[cell("extra", "prod", "us1")]
     assert (own.path, own.whole_stage) == (single, False)
     assert own.version != "v7.0.0"
@@ -163,14 +165,14 @@ async def test_files_of_clusters_and_stages_nobody_configured_are_no_cells(lab: 
         "old/dev/app-service/cart/values.yaml",
     )
     lab.origin.commit("main", dict.fromkeys(strangers, FILES[DEV]), "chore", at=STARTED)
-    state = lab.tree.desired(lab.clone, await lab.clone.fetch())
+    state = lab.tree.read_desired_state(lab.clone, await lab.clone.fetch())
     assert set(state.cells) == CELLS
 
 
 async def test_another_layout_is_read_as_it_is_written(lab: Lab) -> None:
     lab.origin.commit("main", {"apps/cart/prod-us1.yaml": b"images:\n- {name: web, newTag: v4}\n"}, "x", at=STARTED)
     layout = LayoutConfig(("apps/{service}/{cluster}.yaml",), "images[name=web].newTag")
-    state = Tree(replace(lab.config, layout=layout)).desired(lab.clone, await lab.clone.fetch())
+    state = Tree(replace(lab.config, layout=layout)).read_desired_state(lab.clone, await lab.clone.fetch())
     assert {key: desired.version for key, desired in state.cells.items()} == {cell("cart", "prod", "us1"): "v4"}
 
 
@@ -186,13 +188,13 @@ async def test_a_branch_proposes_what_it_changed_since_it_left(lab: Lab) -> None
 
 
 async def test_a_second_look_reads_only_what_changed(lab: Lab) -> None:
-    lab.tree.desired(lab.clone, await lab.clone.fetch())
+    lab.tree.read_desired_state(lab.clone, await lab.clone.fetch())
     assert len(lab.clone.asked) == len(set(lab.clone.asked)) > 1
     lab.clone.asked.clear()
-    lab.tree.desired(lab.clone, lab.clone.head())
+    lab.tree.read_desired_state(lab.clone, lab.clone.head())
     assert lab.clone.asked == []
     lab.origin.commit("main", {DEV: with_version(FILES[DEV], "v9.9.9"), "x.md": b"x"}, "one", at=STARTED)
-    state = lab.tree.desired(lab.clone, await lab.clone.fetch())
+    state = lab.tree.read_desired_state(lab.clone, await lab.clone.fetch())
     assert lab.clone.asked == [lab.clone.tree(state.revision)[DEV]]
     assert state.cells[cell("cart", "dev", "eu1")].version == "v9.9.9"
 
@@ -209,7 +211,7 @@ def link_in(origin: Origin, work: Path) -> None:
 
 async def test_a_values_file_that_is_a_link_is_named_as_such_and_not_called_absent(lab: Lab, tmp_path: Path) -> None:
     link_in(lab.origin, tmp_path / "w")
-    desired = lab.tree.desired(lab.clone, await lab.clone.fetch()).cells[cell("cart", "prod", "eu1")]
+    desired = lab.tree.read_desired_state(lab.clone, await lab.clone.fetch()).cells[cell("cart", "prod", "eu1")]
     assert (desired.version, desired.author) == (None, "mia")
     assert desired.error == f"{PROD}: it is a symbolic link, which sgm neither follows nor writes"
     key = builders.key("cart", "prod-eu1")

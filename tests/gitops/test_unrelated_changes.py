@@ -58,10 +58,10 @@ async def test_a_version_alone_is_nothing_besides(lab: Lab) -> None:
 
 async def test_other_keys_and_other_files_are_told(lab: Lab) -> None:
     sneaky = with_version(FILES[PROD], "v9.0.0") + b"\nextra: {replicas: 99}\n"
-    found = await unrelated_changes(
+    changes = await unrelated_changes(
         lab, {PROD: sneaky, "charts/microservice/values.yaml": b"{}", "prod/notes.txt": b"x"}
     )
-    assert found == (
+    assert changes == (
         UnrelatedChange("charts/microservice/values.yaml"),
         UnrelatedChange("prod/notes.txt", how="new", stage="prod"),
         UnrelatedChange(PROD, ("extra.replicas",), stage="prod"),
@@ -73,9 +73,9 @@ async def test_a_file_nobody_can_read_is_told_as_a_whole(lab: Lab) -> None:
 
 
 async def test_of_very_many_files_the_rest_is_counted(lab: Lab) -> None:
-    found = await unrelated_changes(lab, {f"docs/{number:03}.md": b"x" for number in range(100)})
-    assert found is not None
-    assert (len(found), found[-1].path) == (41, "60 more files")
+    changes = await unrelated_changes(lab, {f"docs/{number:03}.md": b"x" for number in range(100)})
+    assert changes is not None
+    assert (len(changes), changes[-1].path) == (41, "60 more files")
 
 
 async def test_what_is_not_in_the_clone_is_unknown(lab: Lab) -> None:
@@ -87,9 +87,9 @@ async def test_what_is_not_in_the_clone_is_unknown(lab: Lab) -> None:
 async def test_only_what_the_layout_keeps_in_a_stages_folder_is_that_stages_own(
     lab: Lab, path: str, stage: str | None
 ) -> None:
-    found = await unrelated_changes(lab, {path: b"changed: here\n"})
-    assert found is not None
-    assert [(one.path, one.stage) for one in found] == [(path, stage)]
+    changes = await unrelated_changes(lab, {path: b"changed: here\n"})
+    assert changes is not None
+    assert [(one.path, one.stage) for one in changes] == [(path, stage)]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,6 @@ async def test_a_stages_own_folder_is_where_its_layout_has_it(
     config = config_of(lab.origin, tmp_path)
     config = replace(config, layout=replace(config.layout, values=(template,)))
     lab.reader = UnrelatedChangeReader(config, Tree(config), lab.clone)
-    found = await unrelated_changes(lab, {path: b"changed: here\n" for path in (own, shared) if path})
-    assert found is not None
-    assert {one.path: one.stage for one in found} == ({own: "dev"} if own else {}) | {shared: None}
+    changes = await unrelated_changes(lab, {path: b"changed: here\n" for path in (own, shared) if path})
+    assert changes is not None
+    assert {one.path: one.stage for one in changes} == ({own: "dev"} if own else {}) | {shared: None}

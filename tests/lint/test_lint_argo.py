@@ -83,10 +83,10 @@ PROJECTS = {
 def test_what_a_project_does_not_allow_or_allows_too_freely(
     tmp_path: Path, change: tuple[str, str, str], rule: str, line: int | None, words: str
 ) -> None:
-    found = findings(tmp_path, changed(*change), only=[rule])
-    assert len(found) == 1
-    assert line is None or found[0].place.line == line
-    assert words in found[0].message
+    results = findings(tmp_path, changed(*change), only=[rule])
+    assert len(results) == 1
+    assert line is None or results[0].place.line == line
+    assert words in results[0].message
 
 
 KINDS = {
@@ -112,11 +112,11 @@ def test_a_kind_that_a_chart_brings_and_the_project_does_not_allow(
 ) -> None:
     template = f"{{{{- if .Values.team }}}}\napiVersion: {version}\nkind: {kind} # for all\n{{{{- end }}}}\n"
     files = changed(PROJECT_FILE, "  syncWindows:\n", f"  {rule}\n  syncWindows:\n" if rule else "  syncWindows:\n")
-    found = findings(tmp_path, {**files, "charts/service/templates/more.yaml": template})
-    assert [(one.rule, one.place.path, one.place.line) for one in found] == [
+    results = findings(tmp_path, {**files, "charts/service/templates/more.yaml": template})
+    assert [(entry.rule, entry.place.path, entry.place.line) for entry in results] == [
         ("project-kind", "charts/service/templates/more.yaml", 3)
     ]
-    assert f"project acme does not allow {told} (" in found[0].message
+    assert f"project acme does not allow {told} (" in results[0].message
 
 
 def test_a_kind_that_is_computed_or_allowed_is_not_judged(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_destination_may_be_a_server_and_is_compared_by_either(tmp_path: Path)
 def test_projects_kept_elsewhere_are_not_judged(tmp_path: Path) -> None:
     whole = report(tmp_path, without(PROJECT_FILE))
     assert whole.findings == ()
-    assert any("project-source" in one.rules for one in whole.skipped)
+    assert any("project-source" in entry.rules for entry in whole.skipped)
 
 
 SETS = {
@@ -224,36 +224,36 @@ SETS = {
 def test_what_keeps_an_application_set_from_its_applications(
     tmp_path: Path, change: tuple[str, str, str], rule: str | None, words: str
 ) -> None:
-    found = findings(tmp_path, changed(*change), only=[rule] if rule else ())
-    assert bool(found) == bool(rule)
-    assert not rule or words in found[0].message
+    results = findings(tmp_path, changed(*change), only=[rule] if rule else ())
+    assert bool(results) == bool(rule)
+    assert not rule or words in results[0].message
 
 
 def test_a_mistake_for_many_clusters_is_one_finding_at_the_template(tmp_path: Path) -> None:
-    (one,) = findings(tmp_path, changed(SET, "app-{{.path.basename}}", "{{.x}}"), only=["applicationset-template"])
-    assert (one.place.path, one.place.line, one.place.column) == (SET, 32, 20)
-    assert one.message.endswith("(for dev-1 dev/app/cart and 2 more)")
+    (entry,) = findings(tmp_path, changed(SET, "app-{{.path.basename}}", "{{.x}}"), only=["applicationset-template"])
+    assert (entry.place.path, entry.place.line, entry.place.column) == (SET, 32, 20)
+    assert entry.message.endswith("(for dev-1 dev/app/cart and 2 more)")
 
 
 def test_without_missingkey_error_a_hole_in_a_name_is_found_all_the_same(tmp_path: Path) -> None:
     files = changed(SET, "goTemplateOptions: [missingkey=error]", "goTemplateOptions: []")
     files[SET] = files[SET].replace("app-{{.path.basename}}", "app-{{.team}}")
-    (one,) = findings(tmp_path, files, only=["applicationset-template"])
-    assert one.message.startswith("app-{{.team}}: becomes app-<no value>")
+    (entry,) = findings(tmp_path, files, only=["applicationset-template"])
+    assert entry.message.startswith("app-{{.team}}: becomes app-<no value>")
 
 
 def test_two_sets_that_make_one_name_are_found_with_both_places(tmp_path: Path) -> None:
     files = {**FILES, "argocd/second.yaml": APPLICATION_SET.replace("name: app,", "name: second,")}
-    (one,) = findings(tmp_path, files, only=["application-clash"])
-    assert one.place.path == "argocd/second.yaml"
-    assert one.message == "dev-1-cart and 2 more: there is more than one, also made in argocd/app.yaml:22"
+    (entry,) = findings(tmp_path, files, only=["application-clash"])
+    assert entry.place.path == "argocd/second.yaml"
+    assert entry.message == "dev-1-cart and 2 more: there is more than one, also made in argocd/app.yaml:22"
 
 
 def test_what_is_not_understood_is_skipped_and_not_guessed(tmp_path: Path) -> None:
     files = changed(SET, "clusters: {selector: {matchLabels: {stage: dev}}}", "pullRequest: {github: {}}")
     whole = report(tmp_path, files)
     assert whole.findings == ()
-    assert "ApplicationSet app is not expanded: the generator pullRequest" in {one.reason for one in whole.skipped}
+    assert "ApplicationSet app is not expanded: the generator pullRequest" in {entry.reason for entry in whole.skipped}
 
 
 def test_a_values_file_no_application_reads_is_found(tmp_path: Path) -> None:
@@ -266,25 +266,25 @@ def test_a_missing_values_file_that_may_be_missing_is_fine(tmp_path: Path) -> No
     files["dev/app/pay/Readme.md"] = "nothing yet"
     assert findings(tmp_path, files) == []
     files[SET] = FILES[SET]
-    assert [one.rule for one in findings(tmp_path, files)] == ["application-path"]
+    assert [entry.rule for entry in findings(tmp_path, files)] == ["application-path"]
 
 
 def test_clusters_of_sgm_yaml_and_of_argo_cd_have_to_agree(tmp_path: Path) -> None:
     files = {**FILES, "argocd/prod-2.yaml": cluster("prod-3", "prod"), "argocd/dev-1.yaml": cluster("dev-1", "prod")}
-    found = findings(tmp_path, files, only=["cluster-mismatch"])
-    assert [(one.place.path, one.message) for one in found] == [
+    results = findings(tmp_path, files, only=["cluster-mismatch"])
+    assert [(entry.place.path, entry.message) for entry in results] == [
         ("argocd/dev-1.yaml", "dev-1 is declared with stage prod, and sgm.yaml says dev"),
         ("argocd/prod-2.yaml", "prod-3 is declared and not in sgm.yaml"),
         ("sgm.yaml", "prod-2 is not declared; prod-3 is"),
     ]
-    assert found[2].place.line == TEAM_FILE.splitlines().index("      - name: prod-2") + 1
+    assert results[2].place.line == TEAM_FILE.splitlines().index("      - name: prod-2") + 1
 
 
 def test_credentials_of_a_cluster_in_git_are_an_error(tmp_path: Path) -> None:
     files = changed("argocd/dev-1.yaml", "stringData: {", 'stringData: {config: \'{"bearerToken": "x"}\', ')
-    (one,) = findings(tmp_path, files)
-    assert (one.rule, one.severity) == ("cluster-credentials", "error")
-    assert "bearerToken" not in one.message
+    (entry,) = findings(tmp_path, files)
+    assert (entry.rule, entry.severity) == ("cluster-credentials", "error")
+    assert "bearerToken" not in entry.message
 
 
 UNREAD = {
@@ -299,18 +299,18 @@ UNREAD = {
 def test_a_value_no_chart_reads_is_found_with_the_nearest_name(
     tmp_path: Path, old: str, new: str, message: str, fix: str
 ) -> None:
-    found = findings(tmp_path, changed(DEV, old, new))
-    assert [one.rule for one in found] == (["values-unread"] if message else [])
-    assert not message or (message in found[0].message and found[0].severity == "warning")
-    assert not fix or found[0].fix == fix
+    results = findings(tmp_path, changed(DEV, old, new))
+    assert [entry.rule for entry in results] == (["values-unread"] if message else [])
+    assert not message or (message in results[0].message and results[0].severity == "warning")
+    assert not fix or results[0].fix == fix
 
 
 def test_where_the_schema_is_strict_an_unknown_value_is_an_error(tmp_path: Path) -> None:
     image = '{"type": "object", "additionalProperties": false, "properties": {"repository": {}, "tag": {}}}'
     schema = f'{{"additionalProperties": false, "properties": {{"team": {{}}, "image": {image}, "free": {{}}}}}}'
     files = changed(DEV, "team: shop", "team: shop\nreplicas: 2\nfree: {x: 1}")
-    (one,) = findings(tmp_path, {**files, "charts/service/values.schema.json": schema})
-    assert (one.severity, one.message) == ("error", "chart charts/service does not allow replicas")
+    (entry,) = findings(tmp_path, {**files, "charts/service/values.schema.json": schema})
+    assert (entry.severity, entry.message) == ("error", "chart charts/service does not allow replicas")
 
 
 SCHEMAS = {
@@ -337,8 +337,8 @@ def test_a_chart_that_takes_all_values_as_a_whole_reads_everything(tmp_path: Pat
 def test_a_library_that_is_not_here_might_read_anything_but_hardly_a_typing_mistake(tmp_path: Path) -> None:
     files = changed(DEV, "team: shop", "team: shop\ningress: {}\nreplica: 2")
     files["charts/service/Chart.yaml"] += "dependencies: [{name: common, version: 1.0.0, repository: oci://x}]\n"
-    (one,) = findings(tmp_path, files)
-    assert one.fix == "Did you mean replicas?"
+    (entry,) = findings(tmp_path, files)
+    assert entry.fix == "Did you mean replicas?"
 
 
 def test_values_of_an_umbrella_chart_belong_under_its_dependencies(tmp_path: Path) -> None:
@@ -347,8 +347,8 @@ def test_values_of_an_umbrella_chart_belong_under_its_dependencies(tmp_path: Pat
         "name: loki\nversion: 1.0.0\ndependencies: [{name: loki, version: 6.0.0, repository: https://x}]\n"
     )
     files["dev/platform/loki/values.yaml"] = "loki: {replicas: 1}\nlokki: {replicas: 1}\n"
-    (one,) = findings(tmp_path, files)
-    assert (one.place.path, one.place.line, one.fix) == ("dev/platform/loki/values.yaml", 2, "Did you mean loki?")
+    (entry,) = findings(tmp_path, files)
+    assert (entry.place.path, entry.place.line, entry.fix) == ("dev/platform/loki/values.yaml", 2, "Did you mean loki?")
 
 
 OWNERS = {
@@ -379,9 +379,9 @@ OWNERS = {
 def test_lines_of_codeowners_that_do_not_do_what_they_look_like(
     tmp_path: Path, old: str, new: str, line: int, rule: str, words: str
 ) -> None:
-    found = findings(tmp_path, changed("CODEOWNERS", old, new), only=[rule])
-    assert [one.place.line for one in found[:1]] == [line]
-    assert words in found[0].message
+    results = findings(tmp_path, changed("CODEOWNERS", old, new), only=[rule])
+    assert [entry.place.line for entry in results[:1]] == [line]
+    assert words in results[0].message
 
 
 def test_a_line_for_files_to_come_is_not_hidden_by_one_for_some_of_them(tmp_path: Path) -> None:
@@ -393,8 +393,8 @@ def test_a_line_for_files_to_come_is_not_hidden_by_one_for_some_of_them(tmp_path
 
 def test_a_line_github_skips_owns_nothing(tmp_path: Path) -> None:
     files = {**FILES, "CODEOWNERS": "/dev/ acme/shop\n/prod/ @acme/sre\n/argocd/ @x\n"}
-    (one,) = findings(tmp_path, files, only=["codeowners-gap"])
-    assert one.fix == "Add a line: /dev/ @org/team"
+    (entry,) = findings(tmp_path, files, only=["codeowners-gap"])
+    assert entry.fix == "Add a line: /dev/ @org/team"
 
 
 def test_a_second_codeowners_is_never_read(tmp_path: Path) -> None:
@@ -450,21 +450,21 @@ def test_no_shape_of_a_file_is_a_defect_of_ours(tmp_path: Path, path: str) -> No
     chosen = random.Random(path)
     for way in paths_of(content):
         odd = json.dumps(put(content, way, chosen.choice(ODD)))
-        assert all(one.message for one in findings(tmp_path, {**FILES, path: odd}))
+        assert all(entry.message for entry in findings(tmp_path, {**FILES, path: odd}))
 
 
 def test_one_wrong_rule_of_a_project_is_said_once_with_all_it_hits(tmp_path: Path) -> None:
     files = changed(PROJECT_FILE, "{name: prod-*, namespace: app-*}", "{name: prod-*, namespace: apps}")
-    (one,) = findings(tmp_path, files, only=["project-namespace"])
-    assert one.place.path == PROJECT_FILE
-    assert "namespace: apps" in files[PROJECT_FILE].splitlines()[one.place.line - 1]
-    assert one.message.startswith("project acme allows apps here, which leaves out 2 Applications: app-cart on prod-")
-    assert one.applications == ("prod-1-cart", "prod-2-cart")
-    assert {place.path for place in one.related} == {SET}
+    (entry,) = findings(tmp_path, files, only=["project-namespace"])
+    assert entry.place.path == PROJECT_FILE
+    assert "namespace: apps" in files[PROJECT_FILE].splitlines()[entry.place.line - 1]
+    assert entry.message.startswith("project acme allows apps here, which leaves out 2 Applications: app-cart on prod-")
+    assert entry.applications == ("prod-1-cart", "prod-2-cart")
+    assert {place.path for place in entry.related} == {SET}
     whole = json.loads(render.format_json(report(tmp_path, files, only=["project-namespace"])))["findings"][0]
-    assert (whole["applications"], whole["related"][0]["path"]) == (list(one.applications), SET)
+    assert (whole["applications"], whole["related"][0]["path"]) == (list(entry.applications), SET)
     result = json.loads(sarif.format_sarif(report(tmp_path, files, only=["project-namespace"])))["runs"][0]["results"][
         0
     ]
-    assert result["properties"]["applications"] == list(one.applications)
+    assert result["properties"]["applications"] == list(entry.applications)
     assert result["relatedLocations"][0]["physicalLocation"]["artifactLocation"]["uri"] == SET

@@ -16,7 +16,7 @@ OURS = "https://github.com/acme/gitops.git"
 
 
 def skipped(root: Path, files: dict[str, bytes]) -> str:
-    return "\n".join(one.reason for one in report(root, files).skipped)
+    return "\n".join(entry.reason for entry in report(root, files).skipped)
 
 
 def application_file(
@@ -54,7 +54,7 @@ def test_an_override_of_a_merge_that_finds_nothing_is_ordinary(tmp_path: Path) -
     text = set_file(generators).replace("{{.path.basename}}", "cart").replace("{{.path.path}}", "dev/app/cart")
     files = {**FILES, SET: text.encode()}
     assert not brief(tmp_path, files, only=["applicationset-empty", "applicationset-generator"])
-    assert [one.name for one in report(tmp_path, files).applications] == ["dev-1-cart"]
+    assert [entry.name for entry in report(tmp_path, files).applications] == ["dev-1-cart"]
 
 
 @pytest.mark.parametrize("revision", ["release-1", "v1.2.3", "0123456789abcdef0123456789abcdef01234567"])
@@ -75,7 +75,7 @@ def test_what_is_read_at_another_revision_is_not_judged(tmp_path: Path, revision
 def test_the_branch_of_sgm_yaml_is_judged_however_it_is_written(tmp_path: Path, revision: str) -> None:
     source = f"repoURL: {OURS}\n    targetRevision: '{revision}'\n    path: charts/gone"
     files = {**FILES, "argocd/extra.yaml": application_file(source=source)}
-    assert [one.rule for one in findings(tmp_path, files)] == ["application-path"]
+    assert [entry.rule for entry in findings(tmp_path, files)] == ["application-path"]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_variables_of_the_build_environment_are_filled_in_or_the_file_is_not_jud
     def ours(source: Source) -> bool:
         return source.repo_url == OURS
 
-    assert [one for _, one in value_paths(application(data, "x.yaml"), ours)] == ([path] if path else [])
+    assert [entry for _, entry in value_paths(application(data, "x.yaml"), ours)] == ([path] if path else [])
 
 
 def test_a_glob_of_values_files_is_every_file_it_matches(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_the_same_name_in_folders_of_two_hubs_is_no_clash_and_in_one_folder_it_i
     apart = {**FILES, "hub-a/extra.yaml": application_file(), "hub-b/extra.yaml": application_file()}
     assert not brief(tmp_path, apart)
     together = {**FILES, "hub-a/extra.yaml": application_file(), "hub-a/again.yaml": application_file()}
-    assert [one.rule for one in findings(tmp_path, together)] == ["application-clash"]
+    assert [entry.rule for entry in findings(tmp_path, together)] == ["application-clash"]
 
 
 def test_a_flat_list_of_clusters_is_one_set_of_parameters(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_flat_list_of_clusters_is_one_set_of_parameters(tmp_path: Path) -> Non
     files = {**FILES, SET: text.encode()}
     assert not brief(tmp_path, files, only=["applicationset-template", "applicationset-generator"])
     made = report(tmp_path, files).applications
-    assert [(one.name, one.destination_name) for one in made] == [("all-2", "prod-1")]
+    assert [(entry.name, entry.destination_name) for entry in made] == [("all-2", "prod-1")]
 
 
 def test_the_project_of_a_cluster_comes_from_its_declaration(tmp_path: Path) -> None:
@@ -197,12 +197,12 @@ def test_a_project_that_may_be_made_elsewhere_is_not_called_unknown(tmp_path: Pa
 
 
 def test_many_selectors_that_fit_no_declared_cluster_are_one_note(tmp_path: Path) -> None:
-    one = "    - clusters: {selector: {matchLabels: {addon: 'nobody'}}}\n"
+    entry = "    - clusters: {selector: {matchLabels: {addon: 'nobody'}}}\n"
     files = dict(FILES)
     for number in range(9):
         text = APPLICATION_SET.split("  generators:")[0].replace("name: app,", f"name: addon-{number},")
         files[f"addons/{number}.yaml"] = (
-            f"{text}  generators:\n{one}  template:{APPLICATION_SET.split('  template:')[1]}".encode()
+            f"{text}  generators:\n{entry}  template:{APPLICATION_SET.split('  template:')[1]}".encode()
         )
     (note,) = findings(tmp_path, files)
     assert (note.rule, note.severity) == ("applicationset-empty", "note")
@@ -212,9 +212,9 @@ def test_many_selectors_that_fit_no_declared_cluster_are_one_note(tmp_path: Path
 
 def test_many_versions_outside_the_layout_are_one_finding(tmp_path: Path) -> None:
     files = {**FILES, **{f"other/{number}/values.yaml": b"image: {tag: v1}\n" for number in range(12)}}
-    (one,) = findings(tmp_path, files, only=["layout-unmatched"])
-    assert one.message.startswith("12 files hold image.tag")
-    assert len(one.related) == 11
+    (entry,) = findings(tmp_path, files, only=["layout-unmatched"])
+    assert entry.message.startswith("12 files hold image.tag")
+    assert len(entry.related) == 11
 
 
 def test_dependencies_of_a_helm_2_chart_own_their_values(tmp_path: Path) -> None:

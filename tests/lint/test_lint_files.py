@@ -42,9 +42,9 @@ VERSIONS = {
 def test_a_version_that_moves_or_is_no_string_is_an_error_at_its_place(
     tmp_path: Path, written: str, rule: str, words: str
 ) -> None:
-    (one,) = findings(tmp_path, changed(DEV, "tag: v1.4.2", f"tag: {written}"))
-    assert (one.rule, one.severity, one.place.path, one.place.line) == (rule, "error", DEV, 4)
-    assert words in one.message
+    (entry,) = findings(tmp_path, changed(DEV, "tag: v1.4.2", f"tag: {written}"))
+    assert (entry.rule, entry.severity, entry.place.path, entry.place.line) == (rule, "error", DEV, 4)
+    assert words in entry.message
 
 
 GOOD = ["v1.4.2", '"1.10"', "1.4.2", "v1.2", "sha256:abc", "abc1234", "2026.11.23-3", "v1.4.2-rc.1", "'1e3'", "v10.x86"]
@@ -57,9 +57,9 @@ def test_a_version_that_stays_is_fine(tmp_path: Path, written: str) -> None:
 
 
 def test_a_version_at_another_key_is_missing_and_the_nearest_key_is_named(tmp_path: Path) -> None:
-    (one,) = findings(tmp_path, changed(DEV, "tag: v1.4.2", "tga: v1.4.2"), only=["image-key-missing"])
-    assert one.message == "there is no image.tag; did you mean tag where tga stands?"
-    assert one.place.line == 3
+    (entry,) = findings(tmp_path, changed(DEV, "tag: v1.4.2", "tga: v1.4.2"), only=["image-key-missing"])
+    assert entry.message == "there is no image.tag; did you mean tag where tga stands?"
+    assert entry.place.line == 3
 
 
 def test_a_version_that_is_a_mapping_is_no_version(tmp_path: Path) -> None:
@@ -89,10 +89,10 @@ UNEDITABLE = {
 def test_a_version_a_promotion_could_not_change_is_a_warning_with_the_reason(
     tmp_path: Path, old: str, new: str
 ) -> None:
-    (one,) = findings(tmp_path, changed(DEV, old, new), only=["image-key-uneditable"])
-    assert one.severity == "warning"
-    assert one.place.path == DEV
-    assert one.message
+    (entry,) = findings(tmp_path, changed(DEV, old, new), only=["image-key-uneditable"])
+    assert entry.severity == "warning"
+    assert entry.place.path == DEV
+    assert entry.message
 
 
 def test_an_anchor_far_from_the_version_is_nobodys_business(tmp_path: Path) -> None:
@@ -126,8 +126,8 @@ def test_a_tab_behind_a_value_is_white_space(tmp_path: Path) -> None:
 
 
 def test_a_key_that_is_there_twice_names_both_lines(tmp_path: Path) -> None:
-    (one,) = findings(tmp_path, {**FILES, DEV: VALUES + "team: other\n"}, only=["yaml-duplicate-key"])
-    assert (one.place.line, one.message) == (5, "team is there twice: first in line 1")
+    (entry,) = findings(tmp_path, {**FILES, DEV: VALUES + "team: other\n"}, only=["yaml-duplicate-key"])
+    assert (entry.place.line, entry.message) == (5, "team is there twice: first in line 1")
 
 
 def test_templates_of_a_chart_are_no_yaml_and_not_looked_at(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_folders_of_unknown_stages_and_clusters_are_one_finding_each(tmp_path: P
     strays = {f"qa/app/{name}/values.yaml": VALUES for name in ("cart", "search")}
     strays |= {"prod/prod-3/app/cart/values.yaml": VALUES, "dev/prod-1/app/cart/values.yaml": VALUES}
     rules = ["layout-unknown-stage", "layout-unknown-cluster"]
-    messages = [one.message for one in findings(tmp_path, {**FILES, **strays}, only=rules)]
+    messages = [entry.message for entry in findings(tmp_path, {**FILES, **strays}, only=rules)]
     assert messages == [
         "prod-1 is a cluster of prod, not of dev: a values file under dev/prod-1/",
         "there is no cluster prod-3 of prod (did you mean prod-2?): a values file under prod/prod-3/",
@@ -162,15 +162,15 @@ def test_a_file_every_cluster_overrides_is_used_by_nobody(tmp_path: Path) -> Non
 
 def test_a_service_name_kubernetes_would_not_take_is_not_seen(tmp_path: Path) -> None:
     files = {**FILES, "dev/app/Cart_2/values.yaml": VALUES}
-    (one,) = findings(tmp_path, files, only=["layout-unmatched"])
-    assert one.message == "Cart_2 is not a valid Kubernetes name for a service"
+    (entry,) = findings(tmp_path, files, only=["layout-unmatched"])
+    assert entry.message == "Cart_2 is not a valid Kubernetes name for a service"
 
 
 def test_a_service_that_stops_before_prod_is_a_note(tmp_path: Path) -> None:
     files = {**FILES, "dev/app/search/values.yaml": VALUES, "prod/prod-1/app/pay/values.yaml": VALUES}
     gaps = findings(tmp_path, files, only=["service-gap"])
-    assert [one.message for one in gaps] == ["search is not in prod", "pay is not in dev, prod-2"]
-    assert {one.severity for one in gaps} == {"note"}
+    assert [entry.message for entry in gaps] == ["search is not in prod", "pay is not in dev, prod-2"]
+    assert {entry.severity for entry in gaps} == {"note"}
 
 
 def test_a_values_file_that_is_a_link_cannot_be_promoted(tmp_path: Path) -> None:
@@ -180,40 +180,40 @@ def test_a_values_file_that_is_a_link_cannot_be_promoted(tmp_path: Path) -> None
 def test_a_mistake_in_sgm_yaml_is_a_finding_and_the_rest_is_still_looked_at(tmp_path: Path) -> None:
     files = {**FILES, "sgm.yaml": TEAM_FILE + "stage: []\n", DEV: "a: [\n"}
     whole = report(tmp_path, files)
-    assert [(one.rule, one.place.path, one.place.line) for one in whole.findings] == [
+    assert [(entry.rule, entry.place.path, entry.place.line) for entry in whole.findings] == [
         ("yaml-invalid", DEV, 2),
         ("config", "sgm.yaml", 15),
     ]
     assert whole.findings[1].fix == "Did you mean stages?"
-    assert any("sgm.yaml cannot be used" in one.reason for one in whole.skipped)
+    assert any("sgm.yaml cannot be used" in entry.reason for entry in whole.skipped)
 
 
 def test_a_repository_with_nothing_but_sgm_yaml_has_no_findings_and_says_what_was_skipped(tmp_path: Path) -> None:
     whole = report(tmp_path, {"sgm.yaml": TEAM_FILE})
     assert whole.findings == ()
-    reasons = {one.reason for one in whole.skipped}
+    reasons = {entry.reason for entry in whole.skipped}
     assert {"there is no CODEOWNERS", "no AppProject is in this repository"} <= reasons
 
 
 def test_rules_can_be_chosen_and_left_out(tmp_path: Path) -> None:
     files = changed(DEV, "tag: v1.4.2", "tag: latest") | {"qa/app/cart/values.yaml": VALUES}
     assert len(findings(tmp_path, files)) == 2
-    assert [one.rule for one in findings(tmp_path, files, only=["version-mutable"])] == ["version-mutable"]
-    assert [one.rule for one in findings(tmp_path, files, ignore=["version-mutable"])] == ["layout-unknown-stage"]
+    assert [entry.rule for entry in findings(tmp_path, files, only=["version-mutable"])] == ["version-mutable"]
+    assert [entry.rule for entry in findings(tmp_path, files, ignore=["version-mutable"])] == ["layout-unknown-stage"]
 
 
 def test_hostile_text_of_a_file_comes_out_harmless(tmp_path: Path) -> None:
-    (one,) = findings(tmp_path, changed(DEV, "tag: v1.4.2", 'tag: "\\e[31m^1"'), only=["version-mutable"])
-    assert "\x1b" not in one.message
+    (entry,) = findings(tmp_path, changed(DEV, "tag: v1.4.2", 'tag: "\\e[31m^1"'), only=["version-mutable"])
+    assert "\x1b" not in entry.message
 
 
 def test_values_that_should_be_equal_in_every_stage_and_are_not(tmp_path: Path) -> None:
     files = changed(DEV, "team: shop", "team: pay")
-    (one,) = findings(tmp_path, files)
-    assert (one.rule, one.place.path, one.place.line) == ("stage-drift", DEV, 1)
-    assert one.message == "team is pay in dev, and shop in prod"
+    (entry,) = findings(tmp_path, files)
+    assert (entry.rule, entry.place.path, entry.place.line) == ("stage-drift", DEV, 1)
+    assert entry.message == "team is pay in dev, and shop in prod"
     files = changed(PROD_1, "ghcr.io/acme/cart", "ghcr.io/acme/chart")
-    assert [one.message for one in findings(tmp_path, files)] == [
+    assert [entry.message for entry in findings(tmp_path, files)] == [
         "image.repository is ghcr.io/acme/chart in prod, and ghcr.io/acme/cart in dev, prod"
     ]
 
@@ -228,10 +228,10 @@ def test_another_layout_and_another_key_are_followed(tmp_path: Path) -> None:
     files = {"sgm.yaml": KUSTOMIZE, "apps/cart/dev.yaml": OVERLAY, "apps/cart/prod.yaml": OVERLAY}
     assert findings(tmp_path, files) == []
     files |= {"apps/cart/dev.yaml": OVERLAY.replace("v1.4.2", "latest"), "apps/cart/prd.yaml": OVERLAY}
-    assert [(one.place.path, one.place.line, one.message) for one in findings(tmp_path, files)] == [
+    assert [(entry.place.path, entry.place.line, entry.message) for entry in findings(tmp_path, files)] == [
         ("apps/cart/dev.yaml", 3, "latest is a name that moves"),
         ("apps/cart/prd.yaml", 1, "there is no stage prd (did you mean prod?): a values file under apps/cart/prd.yaml"),
     ]
     files = {"sgm.yaml": KUSTOMIZE, "apps/cart/dev.yaml": OVERLAY.replace("acme/cart", "acme/x")}
-    (one,) = findings(tmp_path, files, only=["image-key-missing"])
-    assert one.message == "there is no images[name=acme/cart].newTag"
+    (entry,) = findings(tmp_path, files, only=["image-key-missing"])
+    assert entry.message == "there is no images[name=acme/cart].newTag"
