@@ -586,7 +586,7 @@ class ScriptedSession:
             return self.refusal
         made = replace(change, to_version=version or change.to_version)
         made = made if strategy is None else replace(made, strategy=strategy)
-        self.plan(self.snapshot.plan.replaced(change, made))
+        self.plan(self.snapshot.plan.with_replacement(change, made))
         return made
 
     async def versions(self, service: ServiceName) -> tuple[Version, ...]:

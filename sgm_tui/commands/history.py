@@ -92,7 +92,7 @@ async def _pasts(session: LiveSession, keys: Sequence[CellKey], limit: int, *, m
 
 def _row(past: PastVersion, now: datetime) -> tuple[str, ...]:
     note = f"  ✖ {past.known_bad}" if past.known_bad else ""
-    lasted = age(timedelta(seconds=past.lasted(now))) + ("" if past.until else " (now)")
+    lasted = age(timedelta(seconds=past.seconds_desired(now))) + ("" if past.until else " (now)")
     since = age(now - past.at) + " ago"
     key = past.key
     words = (
@@ -122,7 +122,7 @@ def _document(past: PastVersion, now: datetime) -> dict[str, Any]:
         "subject": past.subject,
         "at": time_text(past.at),
         "until": time_text(past.until),
-        "seconds": round(past.lasted(now)),
+        "seconds": round(past.seconds_desired(now)),
         "healthy_seconds": None if healthy is None or healthy.seconds is None else round(healthy.seconds),
         "healthy_whole": healthy is not None and healthy.whole,
         "healthy_reason": (healthy.reason if healthy is not None else "") or None,

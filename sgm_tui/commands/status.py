@@ -174,7 +174,7 @@ def _untrue(snapshot: FleetSnapshot, keys: frozenset[CellKey], claims: Sequence[
     if not cells:
         return [f"{claim.text}: no cell is selected" for claim in claims]
     return [
-        f"{claim.text}: not true of {key}: {claim.field} is {_said(claim.found(document))}"
+        f"{claim.text}: not true of {key}: {claim.field} is {_said(claim.value_in(document))}"
         for claim in claims
         for key, document in cells
         if not claim.holds(document)

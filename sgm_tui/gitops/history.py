@@ -9,7 +9,7 @@ from threading import Lock
 
 from sgm_tui.config.schema import Config
 from sgm_tui.fleet.history.cell_history import PastVersion, PastVersionKind
-from sgm_tui.fleet.history.last_promotion import LastPromotion, last_promotion, newest_promotion
+from sgm_tui.fleet.history.last_promotion import LastPromotion, find_newest_promotion, last_promotion
 from sgm_tui.fleet.history.trailers import (
     CHANGE,
     KNOWN_BAD,
@@ -91,7 +91,7 @@ class History:
             SgmError: the repository cannot be read.
         """
         pasts = {key: past_versions for key in keys if (past_versions := self.past_versions(key))}
-        promotions = map(newest_promotion, pasts.values())
+        promotions = map(find_newest_promotion, pasts.values())
         newest = [promotion for promotion in promotions if promotion is not None]
         with self._lock:
             order = self._positions

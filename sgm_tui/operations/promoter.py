@@ -33,7 +33,7 @@ from sgm_tui.fleet.plans.proposal import (
     WriteOptions,
 )
 from sgm_tui.fleet.plans.strategy import steps_of
-from sgm_tui.fleet.plans.superseding import replaceable
+from sgm_tui.fleet.plans.superseding import find_replaceable
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.gitops.yaml.compare import describe_differences, find_extra_keys
 from sgm_tui.gitops.yaml.edits import EditRefusedError
@@ -316,11 +316,11 @@ class Promoter:
         changes = [edit.change for edit in edits]
         stage = changes[0].stage
         labels = self._config.github.labels
-        in_the_way = replaceable(changes, snapshot.open_pull_requests) if snapshot is not None else ()
+        in_the_way = find_replaceable(changes, snapshot.open_pull_requests) if snapshot is not None else ()
         asked = terms.supersede
         supersedes = asked if isinstance(asked, tuple) else in_the_way if asked else ()
         gates = self._gates(changes, snapshot, evidence, supersedes=supersedes) if snapshot is not None else ()
-        override = terms.override.over(gates) if terms.override is not None else None
+        override = terms.override.narrow_to(gates) if terms.override is not None else None
         reason, pushable = terms.reason, stage in self._config.policy.direct
         direct = terms.direct and pushable
         made = Proposal(

@@ -1,9 +1,8 @@
-"""`--assert`: a claim about every selected cell, as a person or a workflow writes it.
+"""`--assert`: a condition on every selected cell.
 
 `FIELD OPERATOR VALUE` with a field of the status document (`journey`, `live`, `metrics.error_ratio`), an operator
-(== != < <= > >= in) and a literal, a comma list for `in`, or another field (`live==desired`). A list counts as how many
-there are of it. Numbers, percentages, times and versions have an order. What is not known satisfies nothing: unknown is
-never a pass.
+(== != < <= > >= in) and a literal, a comma list for `in`, or another field (`live==desired`). A list counts as its
+length. Numbers, percentages, times and versions have an order. An unknown value satisfies no condition.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ _ORDER: Mapping[str, Callable[[_Rank, _Rank], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_TOLD_BY: Mapping[str, str] = {"alerts": "alerts", "pending": "github"}
-"""Lists that are empty also while their source is silent."""
+_REPORTED_BY: Mapping[str, str] = {"alerts": "alerts", "pending": "github"}
+"""Lists that are empty also while their source does not respond, and that source."""
 _SETTLED = frozenset({"settled"})
 """Soaking is settled whose soak time for the next stage is not over: who asks for a settled cell has it."""
 _WORDS: Mapping[str, tuple[str, ...]] = {
@@ -42,7 +41,7 @@ _MISSING = object()
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """One parsed claim."""
+    """One parsed assertion."""
 
     text: str
     field: str
@@ -50,12 +49,12 @@ class Assertion:
     value: str
 
     def holds(self, cell: Document) -> bool:
-        """Whether it is true of one cell of the status document.
+        """Return whether it holds for one cell of the status document.
 
         Raises:
-            UsageError: it can be true of no cell: there is no such field or word, or the two sides cannot be compared.
+            UsageError: it cannot hold for any cell: no such field or word, or the two sides cannot be compared.
         """
-        actual, expected = self.found(cell), _look_up(cell, self.value)
+        actual, expected = self.value_in(cell), _look_up(cell, self.value)
         if expected is _MISSING:
             self._check_words()
         if self.operator in _ORDER and expected is _MISSING and not _ranks(self.value):
@@ -65,26 +64,26 @@ class Assertion:
         words = {_text(actual)} | (_SETTLED if self.field == "journey" and actual == "soaking" else set())
         if self.operator == "in":
             return not words.isdisjoint(one.strip().strip("'\"") for one in self.value.split(","))
-        expected = self.value.strip("'\"") if expected is _MISSING else _counted(expected)
+        expected = self.value.strip("'\"") if expected is _MISSING else _count_list(expected)
         if self.operator not in _ORDER:
             return (_text(expected) in words) is (self.operator == "==")
         return self._in_order(actual, _text(expected))
 
-    def found(self, cell: Document) -> object:
-        """What the field is in this cell; None when it is not known."""
+    def value_in(self, cell: Document) -> object:
+        """Return the value of the field in a cell; None when it is unknown."""
         actual = _look_up(cell, self.field)
         if actual is _MISSING:
             raise UsageError(f"--assert {self.text}: a cell has no field {self.field}", f"Fields: {_fields(cell)}")
         if isinstance(actual, dict):
             inner = ", ".join(f"{self.field}.{name}" for name in actual)
             raise UsageError(f"--assert {self.text}: {self.field} is several fields", f"Name one: {inner}")
-        teller = _TOLD_BY.get(self.field)
-        if teller is not None and any(name.split(" ")[0] == teller for name in cell.get("stale", ())):
+        reporter = _REPORTED_BY.get(self.field)
+        if reporter is not None and any(name.split(" ")[0] == reporter for name in cell.get("stale", ())):
             return None
-        return _counted(actual)
+        return _count_list(actual)
 
     def _check_words(self) -> None:
-        """Refuse a word that the field never has."""
+        """Raise UsageError for a word that the field never has."""
         words = _WORDS.get(self.field)
         if words is None or self.operator in _ORDER:
             return
@@ -125,12 +124,12 @@ def parse(text: str) -> Assertion:
     return Assertion(text, name, "==" if sign == "=" else sign.strip(), value)
 
 
-def _counted(value: object) -> object:
+def _count_list(value: object) -> object:
     return len(value) if isinstance(value, list) else value
 
 
 def _ranks(text: str) -> dict[str, _Rank]:
-    """Where a text stands in each order it has a place in: `1.10` is a number and a version, a word neither."""
+    """Return the rank of a text in each order it belongs to: `1.10` is a number and a version, a word neither."""
     text = text.strip("'\"")
     ranks: dict[str, _Rank] = {}
     version = order_of(text)
@@ -152,14 +151,14 @@ def _text(value: object) -> str:
 
 
 def _look_up(cell: Document, path: str) -> object:
-    found: object = cell
+    value: object = cell
     for part in path.split("."):
-        if found is None:
+        if value is None:
             return None
-        if not isinstance(found, dict) or part not in found:
+        if not isinstance(value, dict) or part not in value:
             return _MISSING
-        found = found[part]
-    return found
+        value = value[part]
+    return value
 
 
 def _fields(cell: Document) -> str:

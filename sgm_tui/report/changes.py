@@ -1,4 +1,4 @@
-"""A promotion or revert as data and as text: one shape for `sgm promote`, `revert` and `plan` (design §6, docs)."""
+"""A promotion or revert as a document and as text, in one shape for `sgm promote`, `revert` and `plan` (design §6)."""
 
 from __future__ import annotations
 
@@ -16,33 +16,35 @@ from sgm_tui.report.tables import align
 
 SCHEMA = 1
 _CLEARS = {"window": "opens", "soak": "soaked", "wave": "opens"}
-"""What time does to a gate, in a word."""
+"""The verb for a gate that time alone clears."""
 
 Result = Literal["planned", "opened", "pushed", "nothing", "refused", "failed"]
 
 
 def document(result: Result, preview: Preview, progress: Iterable[Progress] = ()) -> dict[str, Any]:
-    """What was planned or done, for machines."""
+    """Return what was planned or done as a JSON document."""
     steps = tuple(progress)
     edits = {edit.change: edit for proposal in preview.proposals for edit in proposal.edits}
     return {
         "schema": SCHEMA,
         "result": result,
         "blocked": any(proposal.refused for proposal in preview.proposals),
-        "changes": [_change(edit) for edit in edits.values()],
+        "changes": [_change_document(edit) for edit in edits.values()],
         "gates": [gate_report(gate) for proposal in preview.proposals for gate in proposal.gates],
-        "pull_requests": [_pull(one) for one in steps if one.number or one.step == "pushed"],
-        "closed_earlier": [_closed_earlier(one) for one in preview.proposals if one.closed_earlier is not None],
+        "pull_requests": [_pull_document(one) for one in steps if one.number or one.step == "pushed"],
+        "closed_earlier": [
+            _closed_earlier_document(one) for one in preview.proposals if one.closed_earlier is not None
+        ],
         "refusals": [
-            *(_refused(one) for one in preview.refusals),
-            *(_refused(_barred(one)) for one in preview.proposals if one.unwritable),
-            *(_unwritten(one) for one in steps if one.step in UNWRITTEN),
+            *(_refusal_document(one) for one in preview.refusals),
+            *(_refusal_document(_unwritable_refusal(one)) for one in preview.proposals if one.unwritable),
+            *(_unwritten_document(one) for one in steps if one.step in UNWRITTEN),
         ],
     }
 
 
 def gate_report(gate: Gate) -> dict[str, Any]:
-    """One gate."""
+    """Return the document of one gate."""
     return {
         "service": gate.cell.service,
         "stage": gate.cell.stage,
@@ -56,9 +58,9 @@ def gate_report(gate: Gate) -> dict[str, Any]:
 
 
 def text(preview: Preview, now: datetime) -> str:
-    """What would be written, for people: each pull request with its diff and the gates that do not simply pass.
+    """Return a preview as text: each pull request with its diff and the gates that do not pass.
 
-    Where there are several changes a total stands above: how many, and how many a gate stops.
+    With several changes the first line counts them, and those that a gate blocks.
     """
     total = tally_of(preview)
     lines = [total.text, ""] if total.changes > 1 else []
@@ -76,15 +78,15 @@ def text(preview: Preview, now: datetime) -> str:
             lines.append(f"  reviewers  {', '.join(proposal.reviewers)}")
         for edit in proposal.edits:
             lines += ["", *(f"  {line}" for line in edit.diff.splitlines())]
-            lines += [*_way_back(edit), *_commits(edit)]
+            lines += [*_revert_lines(edit), *_commit_lines(edit)]
             lines += [f"  brings: {one}" for one in edit.brings] + [f"  stays: {one}" for one in edit.stays]
         lines += ["", *gate_lines(proposal.gates, now), ""]
     lines += [_refusal(one) for one in preview.refusals]
     return "\n".join(lines).rstrip() or "git already has this change: nothing to do"
 
 
-def _way_back(edit: FileEdit) -> list[str]:
-    """How fast a revert goes, and what it tells everybody of the version it leaves."""
+def _revert_lines(edit: FileEdit) -> list[str]:
+    """Return the lines about a revert: its forecast, and the mark of the reverted version as known bad."""
     change, way, lines = edit.change, edit.forecast, []
     if way is not None:
         lines.append(f"  revert: {change.service} {change.place}: {way.speed}: {way.reason}")
@@ -96,7 +98,7 @@ def _way_back(edit: FileEdit) -> list[str]:
     return lines
 
 
-def _commits(edit: FileEdit) -> list[str]:
+def _commit_lines(edit: FileEdit) -> list[str]:
     between = edit.commit_range
     if between is None or between.reason:
         return [f"  commits: unknown: {between.reason}"] if between is not None else []
@@ -104,7 +106,7 @@ def _commits(edit: FileEdit) -> list[str]:
 
 
 def gate_lines(gates: Sequence[Gate], now: datetime) -> list[str]:
-    """The gates, the worst first; those that pass in one line."""
+    """Return the gates as lines, the worst first; those that pass in one line."""
     rows = [
         (f"  {SIGNS[gate.result]} {gate.result}", gate.gate, str(gate.cell), why(gate, now))
         for gate in worst_first(gates)
@@ -115,7 +117,7 @@ def gate_lines(gates: Sequence[Gate], now: datetime) -> list[str]:
 
 
 def why(gate: Gate, now: datetime) -> str:
-    """Why a gate does not pass, and where time alone clears it, when: "frozen: sat UTC; opens in 2h 10m (19:00Z)"."""
+    """Return why a gate does not pass and when time alone clears it: "frozen: sat UTC; opens in 2h 10m (19:00Z)"."""
     if gate.eta is None or gate.eta <= now:
         return gate.reason
     eta = gate.eta.astimezone(UTC)
@@ -129,8 +131,8 @@ def _refusal(refusal: Refusal) -> str:
     return f"{sign} {refusal.path or 'not planned'}: {nothing}{refusal.reason}"
 
 
-def _closed_earlier(proposal: Proposal) -> dict[str, Any] | None:
-    """The pull request somebody closed for a change that is proposed again."""
+def _closed_earlier_document(proposal: Proposal) -> dict[str, Any] | None:
+    """Return the closed pull request of a change that is proposed again."""
     earlier = proposal.closed_earlier
     if earlier is None:
         return None
@@ -144,21 +146,21 @@ def _closed_earlier(proposal: Proposal) -> dict[str, Any] | None:
     }
 
 
-def _refused(refusal: Refusal) -> dict[str, Any]:
+def _refusal_document(refusal: Refusal) -> dict[str, Any]:
     return {"path": refusal.path, "reason": refusal.reason, "number": refusal.number or None}
 
 
-def _barred(proposal: Proposal) -> Refusal:
+def _unwritable_refusal(proposal: Proposal) -> Refusal:
     return Refusal(proposal.edits[0].change.path, proposal.unwritable)
 
 
-def _unwritten(progress: Progress) -> dict[str, Any]:
-    """What came in between after the plan had been shown."""
+def _unwritten_document(progress: Progress) -> dict[str, Any]:
+    """Return the document of a proposal that could not be written after the plan was shown."""
     edits = progress.proposal.edits
     return {"path": edits[0].change.path if edits else "", "reason": progress.text, "number": progress.number or None}
 
 
-def _change(edit: FileEdit) -> dict[str, Any]:
+def _change_document(edit: FileEdit) -> dict[str, Any]:
     change, way = edit.change, edit.forecast
     return {
         "kind": change.kind,
@@ -177,7 +179,7 @@ def _change(edit: FileEdit) -> dict[str, Any]:
     }
 
 
-def _pull(progress: Progress) -> dict[str, Any]:
+def _pull_document(progress: Progress) -> dict[str, Any]:
     return {
         "number": progress.number or None,
         "url": progress.url or None,

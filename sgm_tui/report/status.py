@@ -1,6 +1,6 @@
-"""`sgm status` as data: one dictionary with a documented, versioned shape (design §6, docs/status.md).
+"""The document of `sgm status`: one dictionary with a documented, versioned shape (design §6, docs/status.md).
 
-Versions are strings, times RFC 3339 UTC, ratios 0–1, and what is not known is None, never zero or "".
+Versions are strings, times RFC 3339 in UTC, ratios 0–1; unknown values are None, never zero or "".
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Document = dict[str, Any]
 
 
 def report(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, missing: Sequence[str] = ()) -> Document:
-    """The whole status, or only the cells in `keys`, in matrix order; `missing` says what had not arrived yet."""
+    """Return the document of all cells, or of those in `keys`, in matrix order; `missing` names what is missing."""
     return {
         "schema": SCHEMA,
         "generated_at": time_text(snapshot.generated_at),
@@ -40,19 +40,19 @@ def report(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, miss
 
 
 def in_order(snapshot: FleetSnapshot) -> list[Cell]:
-    """Every cell, by service and then in column order."""
+    """Return every cell, by service and then in column order."""
     columns = [(cluster.stage, cluster.name) for cluster in snapshot.fleet.clusters]
     keys = (CellKey(service, stage, name) for service in snapshot.services for stage, name in columns)
     return [snapshot.cells[key] for key in keys if key in snapshot.cells]
 
 
 def time_text(moment: datetime | None) -> str | None:
-    """RFC 3339 in UTC, whole seconds."""
+    """Format a time by RFC 3339 in UTC, in whole seconds; None stays None."""
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def source_report(health: SourceHealth, now: datetime) -> Document:
-    """One source: how fresh, and what is wrong with it."""
+    """Return the document of one source: its freshness and its error."""
     age = None if health.seen_at is None else max(0.0, round((now - health.seen_at).total_seconds(), 1))
     waiting = "no answer yet" if health.state == "waiting" else None
     return {
@@ -115,7 +115,7 @@ def cell_report(cell: Cell, unanswered: frozenset[str] = frozenset()) -> Documen
 
 
 def _differing_report(application: Application) -> Document | None:
-    """Which resources differ from git; None where none does or Argo CD has not said."""
+    """Return the resources that differ from git; None where none does or Argo CD does not say."""
     if not application.differing:
         return None
     return {"count": application.differing_count, "resources": list(application.differing)}

@@ -1,4 +1,4 @@
-"""The status as plain text: a table, a wide table, or a Markdown matrix. No colour, one cell a line or one a box."""
+"""The status as plain text without colour: a table, a wide table, or a Markdown matrix."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def table(
     """
     cells = [cell for cell in in_order(snapshot) if keys is None or cell.key in keys]
     rows = [(_wide_row if wide else _row)(cell, snapshot.generated_at) for cell in cells]
-    lines = align([_WIDE if wide else _HEADINGS, *(_narrowed(row) for row in rows)])
-    troubled, noted = _troubled(snapshot, cells), _noted(snapshot)
+    lines = align([_WIDE if wide else _HEADINGS, *(_narrow(row) for row in rows)])
+    troubled, noted = _describe_stale_sources(snapshot, cells), _describe_notes(snapshot)
     if troubled or noted:
         lines.extend(["", *(f"! {one}" for one in troubled), *(f"· {one}" for one in noted)])
     if missing:
@@ -63,8 +63,8 @@ def markdown(snapshot: FleetSnapshot, keys: frozenset[CellKey] | None = None, mi
             lines.append(f"| {markdown_text(service)} | " + " | ".join(_box(cell) for cell in shown) + " |")
     cells = [cell for cell in in_order(snapshot) if keys is None or cell.key in keys]
     for head, texts in (
-        ("not responding", _troubled(snapshot, cells)),
-        ("note", _noted(snapshot)),
+        ("not responding", _describe_stale_sources(snapshot, cells)),
+        ("note", _describe_notes(snapshot)),
         ("incomplete", missing),
     ):
         if texts:
@@ -82,30 +82,30 @@ def align(rows: Iterable[Sequence[str]]) -> list[str]:
     ]
 
 
-def _troubled(snapshot: FleetSnapshot, cells: Sequence[Cell]) -> list[str]:
-    """What does not respond, or has not yet, of what these cells depend on; everything where there is no cell."""
+def _describe_stale_sources(snapshot: FleetSnapshot, cells: Sequence[Cell]) -> list[str]:
+    """List the sources of these cells that do not respond, or have not yet; of all clusters where there is no cell."""
     shown = {cell.key.cluster for cell in cells} or {cluster.name for cluster in snapshot.fleet.clusters}
     elsewhere = {cluster.name for cluster in snapshot.fleet.clusters} - shown
     return [
-        f"{one.name}: {one.reason or 'no answer yet'}{_as_of(one, cells)}"
-        for one in snapshot.sources
-        if one.state in {"stale", "waiting"} and one.source.scope not in elsewhere
+        f"{health.name}: {health.reason or 'no answer yet'}{_as_of(health, cells)}"
+        for health in snapshot.sources
+        if health.state in {"stale", "waiting"} and health.source.scope not in elsewhere
     ]
 
 
-def _noted(snapshot: FleetSnapshot) -> list[str]:
-    """What fresh sources say they may not tell."""
+def _describe_notes(snapshot: FleetSnapshot) -> list[str]:
+    """List the notes of fresh sources."""
     return [f"{one.name}: {one.note}" for one in snapshot.sources if one.state == "fresh" and one.note]
 
 
 def _as_of(source: SourceHealth, cells: Sequence[Cell]) -> str:
-    """Since when what git wants may have changed, where git does not respond."""
+    """Return the age of the desired versions where git does not respond; "" otherwise."""
     times = [cell.facts.desired_as_of for cell in cells if cell.facts.desired_as_of is not None]
     return f" (DESIRED is as of {time_text(max(times))})" if source.source.kind == "git" and times else ""
 
 
-def _narrowed(row: Sequence[str]) -> tuple[str, ...]:
-    """A row in which no column pushes those after it out of sight; the last one, the reason, is as long as it is."""
+def _narrow(row: Sequence[str]) -> tuple[str, ...]:
+    """Shorten the columns of a row, but for the last, the reason, so that every column stays in sight."""
     return (*(text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…" for text in row[:-1]), row[-1])
 
 
@@ -154,7 +154,7 @@ def _wide_row(cell: Cell, now: datetime) -> tuple[str, ...]:
 
 
 def _number(value: float, form: str) -> str:
-    """A number a person can read: where it is absurdly large, its size rather than all of its digits."""
+    """Format a number; an absurdly large one in scientific notation."""
     return format(value, form if abs(value) < _ABSURD else ".2e")
 
 

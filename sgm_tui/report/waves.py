@@ -1,4 +1,4 @@
-"""Wave plans as a document for programs: `sgm plan waves -o json`."""
+"""The document of wave plans: `sgm plan waves -o json`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sgm_tui.report.status import time_text
 
 
 def wave_document(plan: WavePlan, step: WaveStep) -> dict[str, object]:
-    """One plan: what goes where in which order, how far it has come, and what it waits for until when."""
+    """Return the document of one wave plan: its waves, its progress, and what it waits for until when."""
     return {
         "id": plan.identity,
         "title": plan.title,

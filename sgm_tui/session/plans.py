@@ -66,7 +66,7 @@ class PlanIntents(ConnectedSession):
         try:
             result = edited(change, version, strategy, self.config)
             if isinstance(result, Change):
-                await self._plan(lambda plan: plan.replaced(change, result))
+                await self._plan(lambda plan: plan.with_replacement(change, result))
         except SgmError as error:
             return Refusal(change.path, str(error))
         return result
@@ -123,7 +123,7 @@ class PlanIntents(ConnectedSession):
             yield progress
 
     async def _forget(self, done: tuple[Change, ...]) -> None:
-        await self._plan(lambda plan: plan.written(*done))
+        await self._plan(lambda plan: plan.without_written(*done))
 
     async def why(self, key: CellKey) -> tuple[Gate, ...] | Refusal:
         """Every gate of the change that is staged for a cell, or of the promotion that would be."""

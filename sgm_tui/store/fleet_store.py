@@ -125,9 +125,9 @@ class Store:
 
     def set_plan(self, plan: Plan) -> None:
         """Replace the plan; the cells it stages show it."""
-        touched = self._plan.staged().keys() | plan.staged().keys()
+        touched = self._plan.staged_versions().keys() | plan.staged_versions().keys()
         self._plan = plan
-        self._staged = plan.staged()
+        self._staged = plan.staged_versions()
         self._touch(touched)
 
     def fail(self, problem: str) -> None:

@@ -16,7 +16,7 @@ from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.gates.evaluation import Evidence, evaluate_gates, evaluate_required_checks
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
 from sgm_tui.fleet.plans.plan import Change, ChangeKind
-from sgm_tui.fleet.plans.superseding import replaceable
+from sgm_tui.fleet.plans.superseding import find_replaceable
 from sgm_tui.fleet.policy import Policy, Rules, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.fleet.versions import order_of
@@ -357,14 +357,14 @@ def test_one_that_changes_more_than_this_is_not_superseded_unless_all_of_it_move
     both = in_the_way(proposes=((PROD, Version("v3.0.0")), (us1, Version("v3.0.0"))))
     assert "it also changes cart@prod-us1: merge or close it" in pull_gate(both).reason
     assert "supersede it" in pull_gate(both, together=(PROD, us1)).reason
-    assert replaceable([change()], [both]) == ()
-    (found,) = replaceable([change([PROD, us1])], [both])
+    assert find_replaceable([change()], [both]) == ()
+    (found,) = find_replaceable([change([PROD, us1])], [both])
     assert (found.number, found.head) == (43, both.head)
 
 
 def test_superseding_passes_for_exactly_what_was_seen() -> None:
     seen = in_the_way()
-    (old,) = replaceable([change()], [seen])
+    (old,) = find_replaceable([change()], [seen])
     gate = pull_gate(seen, supersedes=(old,))
     assert (gate.result, gate.stops, gate.reason) == (
         "warn",
@@ -375,7 +375,7 @@ def test_superseding_passes_for_exactly_what_was_seen() -> None:
 
 
 def test_what_wants_the_same_is_adopted_and_never_superseded() -> None:
-    assert replaceable([change()], [in_the_way(proposes=((PROD, Version(NEW)),))]) == ()
+    assert find_replaceable([change()], [in_the_way(proposes=((PROD, Version(NEW)),))]) == ()
 
 
 # downgrade

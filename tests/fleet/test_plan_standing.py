@@ -11,7 +11,7 @@ from sgm_tui.fleet.gate import Gate, GateLevel, GateResult
 from sgm_tui.fleet.model import ServiceName, Version
 from sgm_tui.fleet.plans.plan import Change, Refusal
 from sgm_tui.fleet.plans.proposal import AdoptedChange, FileEdit, Override, Preview, Proposal
-from sgm_tui.fleet.plans.standing import not_opened, standings, tally, tally_of, why_not_written
+from sgm_tui.fleet.plans.standing import explain_refusal, standings, tally, tally_of, why_not_written
 from sgm_tui.report.changes import text
 
 
@@ -116,17 +116,17 @@ def test_the_command_line_prints_the_total_above_several_changes() -> None:
 
 
 def test_whoever_presses_the_key_is_told_why_nothing_is_opened_and_where() -> None:
-    assert "nothing is staged" in not_opened((), None).reason
-    assert "could not be compared" in not_opened(CHANGES, None).reason
-    nothing = not_opened(CHANGES, Preview("base"))
+    assert "nothing is staged" in explain_refusal((), None).reason
+    assert "could not be compared" in explain_refusal(CHANGES, None).reason
+    nothing = explain_refusal(CHANGES, Preview("base"))
     assert (nothing.title, nothing.at) == ("nothing to write", None)
-    blocked = not_opened(CHANGES, Preview("base", (proposal(gates=(gate("catalog", "block"),)),)))
+    blocked = explain_refusal(CHANGES, Preview("base", (proposal(gates=(gate("catalog", "block"),)),)))
     assert (blocked.title, blocked.at, blocked.heading) == ("not opened: 3 changes, 1 blocked", 1, CHANGES[0].path)
     assert blocked.reason.endswith("press o to override the gates, with a reason")
     assert "more" not in blocked.reason
     mixed = (gate("catalog", "block"), gate("catalog", "block", "never", "image"))
-    assert "overrides" not in not_opened(CHANGES, Preview("base", (proposal(gates=mixed),))).reason
-    firm = not_opened(CHANGES, Preview("base", (proposal(gates=(gate("catalog", "block", "never"),)),)))
+    assert "overrides" not in explain_refusal(CHANGES, Preview("base", (proposal(gates=mixed),))).reason
+    firm = explain_refusal(CHANGES, Preview("base", (proposal(gates=(gate("catalog", "block", "never"),)),)))
     assert "overrides" not in firm.reason
 
 

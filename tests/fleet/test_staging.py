@@ -95,7 +95,7 @@ def test_an_undo_takes_back_an_edit_and_a_drop_as_well(skewed: FleetSnapshot) ->
     staged = plan_promotion(skewed, key("cart", "prod-eu1"))
     assert isinstance(staged, Change)
     other = replace(staged, to_version=Version("v9"))
-    plan = Plan().with_change(staged).replaced(staged, other)
+    plan = Plan().with_change(staged).with_replacement(staged, other)
     assert plan.before_last_step().changes == (staged,)
     dropped = plan.without(other)
     assert (dropped.changes, dropped.before_last_step().changes) == ((), (other,))
@@ -116,10 +116,10 @@ def test_no_undo_brings_back_what_was_written(skewed: FleetSnapshot) -> None:
     second = plan_promotion(skewed, key("cart", "prod-ap1"))
     assert isinstance(first, Change)
     assert isinstance(second, Change)
-    plan = Plan().with_change(first).with_change(second).written(first)
+    plan = Plan().with_change(first).with_change(second).without_written(first)
     assert plan.changes == (second,)
     assert plan.before_last_step() == Plan()
-    assert Plan().with_change(first).without(first).written(first) == Plan()
+    assert Plan().with_change(first).without(first).without_written(first) == Plan()
 
 
 def test_a_plan_and_its_steps_survive_a_restart(skewed: FleetSnapshot) -> None:
@@ -186,7 +186,7 @@ def test_versions_to_choose_from_are_newest_first_and_each_there_once() -> None:
 def test_what_was_written_leaves_the_plan_even_when_more_travelled_with_it(skewed: FleetSnapshot) -> None:
     changes = plan_promotions(skewed, promotable_cells(skewed, ServiceName("cart"))).changes
     whole = replace(changes[0], extras=(Extra("env.A", '"1"', "travels with the version"),))
-    assert Plan(changes).written(whole).changes == changes[1:]
+    assert Plan(changes).without_written(whole).changes == changes[1:]
 
 
 def gate(name: str, level: GateLevel, result: GateResult = "block") -> Gate:
@@ -195,9 +195,9 @@ def gate(name: str, level: GateLevel, result: GateResult = "block") -> Gate:
 
 def test_an_override_is_written_down_by_the_names_of_what_it_went_over() -> None:
     gates = [gate("soak", "block"), gate("sli", "block", "unknown"), gate("held", "never"), gate("alerts", "warn")]
-    assert Override("why").over(gates) == Override("why", ("soak", "sli"))
-    assert Override("why", ("soak",)).over(gates) == Override("why", ("soak",))
-    assert Override("why").over([gate("alerts", "warn", "warn")]) is None
+    assert Override("why").narrow_to(gates) == Override("why", ("soak", "sli"))
+    assert Override("why", ("soak",)).narrow_to(gates) == Override("why", ("soak",))
+    assert Override("why").narrow_to([gate("alerts", "warn", "warn")]) is None
 
 
 def test_what_is_ahead_of_the_stage_before_is_not_behind_it() -> None:

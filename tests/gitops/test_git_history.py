@@ -52,7 +52,7 @@ async def test_every_version_of_a_cell_newest_first_with_when_and_how_long(lab: 
     newest, before = lab.history.past_versions(WHERE)[:2]
     assert (newest.version, newest.revision, newest.until, newest.number) == ("v9.2.0", second, None, 72)
     assert (before.version, before.revision, before.until) == ("v9.1.0", first, newest.at)
-    assert before.lasted(newest.at) == 3600
+    assert before.seconds_desired(newest.at) == 3600
     assert newest.parent == first
 
 

@@ -66,7 +66,7 @@ def matrix_of(app: SgmApp) -> FleetScreen:
 
 
 def planned(app: SgmApp) -> dict[CellKey, Version]:
-    return app.snapshot.plan.staged()
+    return app.snapshot.plan.staged_versions()
 
 
 @pytest.fixture

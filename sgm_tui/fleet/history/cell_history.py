@@ -1,4 +1,4 @@
-"""The past of a cell: which version git wanted when, who brought it, and how it fared."""
+"""The versions a cell had in git: when, by whom, and how long each ran healthy."""
 
 from __future__ import annotations
 
@@ -15,62 +15,62 @@ PastVersionKind = Literal["promotion", "revert", "edit"]
 
 @dataclass(frozen=True, slots=True)
 class HealthyTime:
-    """How long a version ran healthy while git wanted it."""
+    """How long a version ran healthy while it was the desired one."""
 
     seconds: float | None = None
-    """None: nobody knows; `reason` says why."""
+    """None where it is unknown; `reason` says why."""
     whole: bool = False
-    """All of that time was measured; otherwise it may have been healthy for longer."""
+    """Whether all of the time was measured; otherwise it may have been healthy for longer."""
     reason: str = ""
-    """Why it is not known, or not wholly."""
+    """Why it is unknown, or measured only in part."""
 
     @property
     def never(self) -> bool:
-        """It is known that it never was."""
+        """Whether it certainly never ran healthy."""
         return self.whole and self.seconds == 0
 
     @property
     def proven(self) -> bool:
-        """It is known that it was, for however long."""
+        """Whether it certainly ran healthy, for any length of time."""
         return bool(self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class PastVersion:
-    """One version of a cell, from the commit that brought it to the one that took it away."""
+    """One version of a cell in git, from the commit that set it to the one that replaced it."""
 
     key: CellKey
     version: Version
     revision: str
-    """The first-parent commit that brought it."""
+    """The first-parent commit that set it."""
     parent: str
-    """The commit before: what git wanted until then."""
+    """The commit before, which had the previous version."""
     path: str
     author: str
     subject: str
     at: datetime
     until: datetime | None
-    """When the next version replaced it in git; None for the one git wants now."""
+    """When the next version replaced it in git; None for the present one."""
     kind: PastVersionKind = "edit"
     number: int = 0
-    """The pull request that brought it, 0 when the commit names none."""
+    """The pull request that set it; 0 when the commit names none."""
     known_bad: str = ""
-    """Why it must not come back: it was reverted, or marked; "" when nothing is known against it."""
+    """Why it is quarantined: it was reverted, or marked as known bad; "" when it is not."""
     healthy: HealthyTime | None = None
-    """How long it ran healthy; None while nobody has looked."""
+    """How long it ran healthy; None before that was measured."""
 
     @property
     def good(self) -> bool:
-        """It ran healthy, and nothing is known against it."""
+        """Whether it ran healthy and is not quarantined."""
         return not self.known_bad and self.healthy is not None and self.healthy.proven
 
     @property
     def never_healthy(self) -> bool:
-        """It is known that it never ran healthy."""
+        """Whether it certainly never ran healthy."""
         return self.healthy is not None and self.healthy.never
 
     def healthy_text(self) -> str:
-        """How long it ran healthy, in a word: "3h", "≥ 3h" (more was not measured), "never", "unknown"."""
+        """Return how long it ran healthy, as text: "3h", "≥ 3h" (more was not measured), "never", "unknown"."""
         ran = self.healthy
         if ran is None or ran.seconds is None:
             return "unknown"
@@ -78,23 +78,22 @@ class PastVersion:
             return "never" if self.until else "not yet"
         return f"{'' if ran.whole else '≥ '}{age(timedelta(seconds=ran.seconds))}"
 
-    def lasted(self, now: datetime) -> float:
-        """Seconds git wanted it."""
+    def seconds_desired(self, now: datetime) -> float:
+        """Return for how many seconds it was the desired version."""
         return ((self.until or now) - self.at).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
 class RevertForecast:
-    """What will happen when a revert is merged, said beforehand (protocols §J)."""
+    """The predicted behaviour of the controller when a revert is merged (protocols §J)."""
 
     fast: bool | None
-    """True: the pod template equals the stable one, the controller is back at once, without steps. False: the revert
-    walks the whole canary again. None: it cannot be told."""
+    """True: the controller is back at once, without steps. False: the revert walks the whole canary. None: unknown."""
     reason: str
     faster: str = ""
-    """Where it is not fast: what to change in git to get the fast way; "" when there is no such way."""
+    """What to change in git to make a slow revert fast; "" when nothing can."""
 
     @property
     def speed(self) -> str:
-        """How fast, in words."""
+        """How fast the revert is, in words."""
         return {True: "at once", False: "step by step", None: "not known how fast"}[self.fast]

@@ -1,7 +1,7 @@
 """The last promotion of a service into a stage: which clusters it reached, and in which of them git still has it.
 
-A rollback without further words reverts exactly this (the platform design's `rollback.yaml`), so it has to be told
-apart from the promotions before it: reverting the same stage twice must not take a cluster one promotion further back,
+A rollback without arguments reverts exactly this (the platform design's `rollback.yaml`), so it has to be distinguished
+from earlier promotions: reverting the same stage twice must not take a cluster one promotion further back,
 and a cluster the promotion never reached stays where it is.
 """
 
@@ -20,20 +20,20 @@ class LastPromotion:
     """The newest promotion of one service into one stage."""
 
     past: PastVersion
-    """Its newest commit, as one of its cells has it."""
+    """Its newest commit, as recorded for one of its cells."""
     current: tuple[CellKey, ...]
-    """The cells in which git still has what it brought."""
+    """The cells in which git still has its version."""
     reverted: tuple[CellKey, ...]
-    """The cells that have gone back from it since."""
+    """The cells that were reverted from it since."""
     untouched: tuple[CellKey, ...]
     """The cells of the stage it never reached."""
 
 
 def flag_rollbacks(pasts: Sequence[PastVersion]) -> tuple[bool, ...]:
-    """Tell for each version of a cell, newest first, whether its commit went back to an earlier version.
+    """Tell for each version of a cell, newest first, whether its commit was a rollback to an earlier version.
 
-    A commit that calls itself a revert did. Any other did where its version was here before and is older than the one
-    it replaced; versions without an order went back unless they bring again what a revert had just taken away.
+    A commit that calls itself a revert is one. Any other is one where its version was here before and is older than the
+    one it replaced; with versions that have no order, unless it restores what a revert had just removed.
     """
     flags: list[bool] = []
     earlier: set[str] = set()
@@ -56,12 +56,12 @@ def flag_rollbacks(pasts: Sequence[PastVersion]) -> tuple[bool, ...]:
 
 
 def has_gone_back(pasts: Sequence[PastVersion]) -> bool:
-    """Whether the newest version of a cell came by going back."""
+    """Return whether the newest version of a cell came by a rollback."""
     return bool(pasts) and flag_rollbacks(pasts)[0]
 
 
-def newest_promotion(pasts: Sequence[PastVersion]) -> PastVersion | None:
-    """The newest version of a cell that came by going forward; None where it only ever had its first one."""
+def find_newest_promotion(pasts: Sequence[PastVersion]) -> PastVersion | None:
+    """Return the newest version of a cell that was not a rollback; None where it only had its first version."""
     flags = flag_rollbacks(pasts)
     return next((past for past, back in zip(pasts[:-1], flags[:-1], strict=True) if not back), None)
 
@@ -73,11 +73,11 @@ def last_promotion(
 
     Args:
         pasts: the versions of each cell, newest first.
-        order: commit → its place on the branch, the newest last.
-        names: commit → the identities its message gives the promotion it belongs to. Commits that share one are one
+        order: commit → its position on the branch, the newest last.
+        names: commit → the identities of its promotion, from its message. Commits that share one are one
             promotion (waves, a pull request for each cluster); a commit without any stands alone.
     """
-    newest = {key: past for key, those in pasts.items() if (past := newest_promotion(those)) is not None}
+    newest = {key: past for key, those in pasts.items() if (past := find_newest_promotion(those)) is not None}
     if not newest:
         return None
     last = max(newest.values(), key=lambda past: order.get(past.revision, -1))

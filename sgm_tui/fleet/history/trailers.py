@@ -1,8 +1,8 @@
-"""What commits tell of versions beside their change: trailers at the end of a message, read by everybody's sgm.
+"""The trailers of commit messages by which every sgm shares marks of versions and identities of promotions.
 
-`Sgm-Known-Bad: SERVICE VERSION REASON` holds a version of a service back from every cell, `Sgm-Let-Go: SERVICE VERSION`
-lets it go again; of several the newest counts. They count as soon as they are on the branch that is deployed, whichever
-way they were merged, and may stand in any commit, an empty one too.
+`Sgm-Known-Bad: SERVICE VERSION REASON` quarantines a version of a service in every cell, and `Sgm-Let-Go: SERVICE
+VERSION` unmarks it; the newest counts. They apply as soon as they are on the deployed branch, however they were merged,
+and any commit may have them, even an empty one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PROMOTION = "Sgm-Promotion: "
 KNOWN_BAD = "Sgm-Known-Bad: "
 UNMARK = "Sgm-Let-Go: "
 BY = "Sgm-By: "
-"""Who asked for a commit: its author is sgm, and who merged it is somebody else."""
+"""The person who requested a commit: its author is sgm, and somebody else may have merged it."""
 SGM = "sgm"
 """The author of the commits sgm makes."""
 _LINE = re.compile(rf"^({KNOWN_BAD}|{UNMARK})(\S+) +(\S+)(?: +(.*))?$", re.MULTILINE)
@@ -30,7 +30,7 @@ _BY = re.compile(rf"^{BY}(.*\S)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a commit says."""
+    """The message of a commit."""
 
     sha: str
     author: str
@@ -40,7 +40,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One version known bad, as a pull request says."""
+    """One version that a pull request marks as known bad."""
 
     service: ServiceName
     version: Version
@@ -53,23 +53,23 @@ Marks = dict[ServiceName, dict[Version, str]]
 
 
 def name_person(message: Message) -> str:
-    """The person behind a commit: whom its message names, else its author."""
+    """Return the person behind a commit: the one its message names, else its author."""
     named = _BY.search(message.text)
     return clean(named[1] if named else message.author)
 
 
 def identities_in(messages: Iterable[Message]) -> frozenset[str]:
-    """The identities that messages give the changes, and the promotion, they belong to."""
+    """Return the identities of changes and promotions that messages name."""
     return frozenset(identity for message in messages for identity in _IDENTITY.findall(message.text))
 
 
 def unmarks_version(message: Message, service: str, version: str) -> bool:
-    """Whether a commit lets a version go again."""
+    """Return whether a commit unmarks a version that was known bad."""
     return any((kind, name, one) == (UNMARK, service, version) for kind, name, one, _ in _LINE.findall(message.text))
 
 
 def marks_in(messages: Iterable[Message]) -> Marks:
-    """What messages, the oldest first, leave marked as known bad."""
+    """Return the versions that are known bad after all messages, the oldest first."""
     marks: Marks = {}
     for message in messages:
         for kind, service, version, reason in _LINE.findall(message.text):

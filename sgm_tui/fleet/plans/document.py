@@ -1,4 +1,4 @@
-"""A plan as JSON and back: for the file that survives a restart, and for the journal that a crash is resumed from."""
+"""Plans as JSON and back, for the file that survives a restart and the journal that recovers from a crash."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _SCHEMA = 1
 
 
 def document_of(plan: Plan) -> dict[str, Any]:
-    """A plan as JSON."""
+    """Return a plan as a JSON document."""
     return {"schema": _SCHEMA, "changes": _list(plan.changes), "before": [_list(step) for step in plan.before]}
 
 
 def plan_of(document: dict[str, Any]) -> Plan:
-    """The plan a JSON document holds.
+    """Parse the plan of a JSON document.
 
     Raises:
-        ValueError, KeyError, TypeError: it holds none.
+        ValueError, KeyError, TypeError: it is not the document of a plan.
     """
     if document["schema"] != _SCHEMA:
         raise ValueError(f"schema {document['schema']}")
@@ -30,10 +30,10 @@ def plan_of(document: dict[str, Any]) -> Plan:
 
 
 def change_of(document: dict[str, Any]) -> Change:
-    """The change a JSON document holds.
+    """Parse the change of a JSON document.
 
     Raises:
-        ValueError, KeyError, TypeError: it holds none.
+        ValueError, KeyError, TypeError: it is not the document of a change.
     """
     kind = document["kind"]
     if kind not in {"promotion", "revert"}:
@@ -49,8 +49,8 @@ def change_of(document: dict[str, Any]) -> Change:
         from_version=Version(_text(document["from_version"])),
         to_version=Version(_text(document["to_version"])),
         cells=tuple(
-            CellKey(ServiceName(one["service"]), StageName(one["stage"]), ClusterName(one["cluster"]))
-            for one in document["cells"]
+            CellKey(ServiceName(key["service"]), StageName(key["stage"]), ClusterName(key["cluster"]))
+            for key in document["cells"]
         ),
         strategy=_text(document.get("strategy", "")),
         extras=tuple(Extra(one["key"], one["value"], one["why"]) for one in document.get("extras", ())),

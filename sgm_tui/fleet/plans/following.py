@@ -1,4 +1,4 @@
-"""Where a version is on its way into a cell, what became of a pull request, and what cannot be followed from here."""
+"""Follow a change after it was written: how far it is in each cell, how it ended, and what cannot be observed."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ _WAITS = {
     "InconclusiveExperiment": "the experiment was inconclusive",
     "spec.paused": "paused manually",
 }
-"""Why a controller waits for a person."""
-_OF_WHAT_IS_THERE = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.PAUSED, Journey.FAILED, Journey.DRIFTED})
-"""Where git does not want the followed version yet, these say how the one before fares: its failure is not ours, and
-nobody is told to let go on what is about to be left."""
+"""Why a controller waits for manual approval."""
+_OF_PREVIOUS_VERSION = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.PAUSED, Journey.FAILED, Journey.DRIFTED})
+"""Journeys that concern the previous version while git does not have the followed one yet: its failure is not ours, and
+its pause needs no approval."""
 _ARRIVED = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.STAGED, Journey.PROPOSED})
 """Staged and proposed say what is desired next of a cell that has settled."""
 _WORST_FIRST = ("failed", "replaced", "unknown", "merged", "arrived")
 _DECISIVE = frozenset({"argocd", "rollouts"})
-"""Sources without which nobody can tell how a version fares."""
+"""The kinds of sources without which the state of a version is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What has become of a change that was proposed or pushed."""
+    """How a proposed or pushed change ended."""
 
     word: Literal["merged", "arrived", "failed", "closed", "replaced", "unknown"]
     reason: str = ""
-    """Where it is, or why it went no further."""
+    """Where it is, or why it stopped."""
 
 
 def has_arrived(cell: Cell) -> bool:
-    """Whether the version git has for a cell runs there, settled."""
+    """Return whether the desired version of a cell runs there, settled."""
     return cell.journey in _ARRIVED and cell.live_version in {None, cell.desired_version}
 
 
 def outcome_of(progress: Progress, snapshot: FleetSnapshot) -> Outcome | None:
-    """What has become of a pull request, or a push, since it was written; None while it is open or not read yet.
+    """Return how a pull request or a push ended; None while it is open or not read yet.
 
     Args:
         progress: the last step of writing it.
@@ -69,7 +69,7 @@ def outcome_of(progress: Progress, snapshot: FleetSnapshot) -> Outcome | None:
 
 
 def _outcome_in(cell: Cell | None, key: CellKey, change: Change, merged_at: datetime | None) -> Outcome:
-    """What has become of a merged change in one of its cells."""
+    """Return how a merged change ended in one of its cells."""
     version = change.to_version
     if cell is None or cell.facts.desired is None:
         return Outcome("unknown", f"{key.cluster}: git does not have it")
@@ -91,27 +91,27 @@ def _outcome_in(cell: Cell | None, key: CellKey, change: Change, merged_at: date
 
 
 def describe_progress(cell: Cell, version: Version) -> str:
-    """How far a version is on its way into a cell."""
+    """Describe how far the rollout of a version is in a cell."""
     rollout = cell.facts.rollout
     if cell.desired_version != version:
         if rollout is not None and rollout.spec_version and is_same_image(rollout.spec_version, version):
-            return "merged: the cluster has it already"  # git is polled, and Argo CD was faster
-        if cell.journey in _OF_WHAT_IS_THERE or (cell.journey is Journey.ROLLING and _moves(rollout)):
+            return "merged: the cluster has it already"  # git is polled; Argo CD was faster
+        if cell.journey in _OF_PREVIOUS_VERSION or (cell.journey is Journey.ROLLING and _is_rolling(rollout)):
             return "not merged yet"
     if cell.journey is Journey.PAUSED and rollout is not None:
-        return f"paused: {_gate(cell.key, rollout)}"
+        return f"paused: {_describe_manual_gate(cell.key, rollout)}"
     if cell.journey is Journey.SYNCING and cell.suspect_since is not None:
         return "syncing: not applied to the cluster yet"
     return cell.journey.value + (f": {cell.reason}" if cell.reason not in {"", cell.journey.value} else "")
 
 
-def _moves(rollout: Rollout | None) -> bool:
-    """Whether it is the rollout that moves, and not Argo CD that has just brought the next version."""
+def _is_rolling(rollout: Rollout | None) -> bool:
+    """Return whether the rollout itself progresses, not Argo CD that has just applied the next version."""
     return rollout is not None and rollout.phase != "Healthy"
 
 
-def _gate(key: CellKey, rollout: Rollout) -> str:
-    """What a rollout waits for, whom, and how it goes on."""
+def _describe_manual_gate(key: CellKey, rollout: Rollout) -> str:
+    """Describe the manual gate of a rollout, and the command that resumes it."""
     step = f"at step {rollout.step}/{rollout.steps} " if rollout.steps and rollout.step is not None else ""
     share = rollout.actual_weight if step else None
     weight = "" if share is None else f"({percent_text(share)} of the traffic) "
@@ -122,7 +122,7 @@ def _gate(key: CellKey, rollout: Rollout) -> str:
 
 
 def unobservable_reason(snapshot: FleetSnapshot, cell: Cell) -> str:
-    """Why a cell cannot be observed from here: what tells of it has never answered; "" where it can."""
+    """Return why a cell cannot be observed: a decisive source has never responded; "" where it can."""
     if cell.journey is not Journey.UNKNOWN:
         return ""
     silent = (one for one in snapshot.sources if one.name in cell.facts.stale and one.source.kind in _DECISIVE)

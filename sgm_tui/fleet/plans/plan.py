@@ -1,4 +1,4 @@
-"""The plan (the cart): what a person has staged, before anything is written.
+"""The plan (the cart): the changes a person has staged, before anything is written.
 
 A change is one edit of one file for one cell or one whole stage. Building a plan is pure; its exact diff needs the
 file's bytes and comes from `operations.promoter`.
@@ -14,7 +14,7 @@ from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Ve
 
 ChangeKind = Literal["promotion", "revert"]
 _STEPS = 20
-"""So many steps can be undone."""
+"""The number of steps that can be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Extra:
 
     key: str
     value: str
-    """The new value as JSON text; "" takes the key out of the file."""
+    """The new value as JSON text; "" removes the key from the file."""
     why: str = ""
     """Why it is written: "strategy canary10-30-60", "travels with the version"."""
 
@@ -42,20 +42,20 @@ class Change:
     from_version: Version
     to_version: Version
     cells: tuple[CellKey, ...]
-    """Every cell that moves when this is merged."""
+    """Every cell that its merge changes."""
     strategy: str = ""
-    """The rollout strategy asked for by name, "" where the file's own stays."""
+    """The requested rollout strategy by name; "" where the file's own stays."""
     extras: tuple[Extra, ...] = ()
     undoes: tuple[str, ...] = ()
     """A revert that restores everything: the first-parent commits whose part in this file is undone, newest first."""
     restores: tuple[str, ...] = ()
-    """A promotion that puts back the steps a fast way back left out: the commit of that way back, and what it undid."""
+    """A promotion that restores the steps a fast revert removed: the commit of that revert, and those it undid."""
     marks_bad: str = ""
-    """Why the version it takes away is known bad; its commit says so, and everybody's gates hold the version back."""
+    """Why the replaced version is known bad; the commit records it, and everybody's gates quarantine the version."""
 
     @property
     def place(self) -> str:
-        """Where it lands: the cluster, or the stage when the file serves all of it."""
+        """The cluster it changes, or the stage when the file serves all of it."""
         return self.cluster or self.stage
 
     @property
@@ -72,14 +72,14 @@ class Refusal:
     path: str
     reason: str
     nothing: bool = False
-    """There is nothing to do: git wants it already, or an open pull request brings it. That is no failure."""
+    """Whether there is nothing to do, which is no failure: git or an open pull request has it already."""
     number: int = 0
-    """The open pull request that brings it already; 0 where none does."""
+    """The open pull request that has it already; 0 where none does."""
 
 
 @dataclass(frozen=True, slots=True)
 class StagingResult:
-    """What one wish came to: the changes it stages, and why not for the rest."""
+    """The result of one request: the changes to stage, and the refusals."""
 
     changes: tuple[Change, ...] = ()
     refusals: tuple[Refusal, ...] = ()
@@ -91,42 +91,42 @@ class Plan:
 
     changes: tuple[Change, ...] = ()
     before: tuple[tuple[Change, ...], ...] = ()
-    """The changes before each of the last steps, the newest last: what undo goes back to."""
+    """The changes before each of the last steps, the newest last, for undo."""
 
     def with_change(self, *changes: Change) -> Plan:
-        """The plan with these changes as one step; each replaces an earlier change of the same key of its file."""
+        """Return the plan with these changes as one step; each replaces an earlier change of its file and key."""
         new = [one for one in changes if one not in self.changes]
         places = {(one.path, one.key) for one in new}
         return self._step((*(one for one in self.changes if (one.path, one.key) not in places), *new))
 
-    def replaced(self, old: Change, new: Change) -> Plan:
-        """The plan with `new` in the place of `old`."""
+    def with_replacement(self, old: Change, new: Change) -> Plan:
+        """Return the plan with `new` in the place of `old`."""
         return self._step(tuple(new if one == old else one for one in self.changes))
 
     def without(self, *changes: Change) -> Plan:
-        """The plan without `changes`."""
+        """Return the plan without `changes`."""
         return self._step(tuple(one for one in self.changes if one not in changes))
 
-    def written(self, *changes: Change) -> Plan:
-        """The plan without what was written: by place and version, for more may have travelled than was staged.
+    def without_written(self, *changes: Change) -> Plan:
+        """Return the plan without written changes, matched by key and version: a write may have added further keys.
 
-        No undo brings it back: git has it.
+        Undo does not restore them: git has them.
         """
         done = {(one.path, one.key, one.to_version) for one in changes}
 
-        def left(staged: tuple[Change, ...]) -> tuple[Change, ...]:
+        def without_done(staged: tuple[Change, ...]) -> tuple[Change, ...]:
             return tuple(one for one in staged if (one.path, one.key, one.to_version) not in done)
 
-        steps = [changes for changes, _ in groupby(map(left, (*self.before, self.changes)))]
+        steps = [changes for changes, _ in groupby(map(without_done, (*self.before, self.changes)))]
         return Plan(steps[-1], tuple(steps[:-1]))
 
     def before_last_step(self) -> Plan:
-        """The plan as it was before the last step, whichever it was: staged, edited or dropped."""
+        """Return the plan before the last step, whether that staged, edited or dropped a change."""
         return Plan(self.before[-1], self.before[:-1]) if self.before else self
 
     def _step(self, changes: tuple[Change, ...]) -> Plan:
         return self if changes == self.changes else Plan(changes, (*self.before, self.changes)[-_STEPS:])
 
-    def staged(self) -> dict[CellKey, Version]:
-        """Cell → the version staged for it."""
+    def staged_versions(self) -> dict[CellKey, Version]:
+        """Return the staged version of each cell."""
         return {cell: change.to_version for change in self.changes for cell in change.cells}

@@ -1,6 +1,6 @@
-"""What becomes of a plan: the pull requests it would be, how far writing them is, and what never ended.
+"""The pull requests of a plan: proposals, the progress of writing them, and unfinished writes.
 
-Apart from the plan itself, which the first frame needs and these values not.
+Separate from the plan itself, because the first frame needs only that.
 """
 
 from __future__ import annotations
@@ -27,42 +27,42 @@ class FileEdit:
     diff: str
     """Unified diff of the file, cleaned for showing."""
     stays: tuple[str, ...] = ()
-    """What differs from the stage before and does not travel ("protected: autoscaling.maxReplicas"), or what a revert
-    could not undo."""
+    """Keys that differ from the previous stage and are not promoted ("protected: autoscaling.maxReplicas"), or that a
+    revert could not undo."""
     brings: tuple[str, ...] = ()
-    """What comes with the version and nobody asked for by name: steps that are put back."""
+    """Further changes that nobody requested by name: restored steps."""
     commit_range: CommitRange | None = None
     """None where the service's own repository is not configured, and for a revert."""
     forecast: RevertForecast | None = None
-    """What will happen when a revert is merged; None for a promotion, and where nobody looked."""
+    """The forecast of a revert; None for a promotion, and where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommitRange:
-    """What lies between two versions of a service, in its own repository."""
+    """The commits between two versions of a service, in its own repository."""
 
     commits: tuple[str, ...] = ()
     """ "3f2a1c9 fix: … (Mia)", the oldest first; cut where there are many."""
     total: int = 0
     url: str = ""
-    """The compare view; "" where it is not known."""
+    """The compare view; "" where it is unknown."""
     reason: str = ""
-    """Why nothing is known; "" when it is."""
+    """Why the commits are unknown; "" when they are known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A person goes over gates that block; it ends up in the commit, the pull request and the audit."""
+    """An override of blocking gates, recorded in the commit, the pull request and the audit log."""
 
     reason: str
     gates: tuple[str, ...] = ()
-    """Names of the gates gone over; while it is only a wish, none named means all that block."""
+    """The names of the overridden gates; in a request () means all that block."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", harmless(self.reason[:LONGEST_WORDS]))
 
-    def over(self, gates: Iterable[Gate]) -> Override | None:
-        """What it really goes over, by name; None where nothing that may be gone over is in the way."""
+    def narrow_to(self, gates: Iterable[Gate]) -> Override | None:
+        """Return the override of those gates that really block, by name; None where no overridable gate blocks."""
         stopping = dict.fromkeys(gate.gate for gate in gates if gate.stops and gate.level != "never")
         named = tuple(name for name in stopping if not self.gates or name in self.gates)
         return replace(self, gates=named) if named else None
@@ -74,7 +74,7 @@ class ClosedPullRequest:
 
     number: int
     by: str = ""
-    """The login of who closed it; "" where GitHub does not say."""
+    """The login of the person who closed it; "" where GitHub does not say."""
     at: datetime | None = None
     url: str = ""
     reason: str = ""
@@ -82,7 +82,7 @@ class ClosedPullRequest:
 
     @property
     def sentence(self) -> str:
-        """What a person is told before the change is proposed again."""
+        """The warning before the change is proposed again."""
         if not self.number:
             return f"cannot tell whether a pull request for the same change was closed: {self.reason}"
         who = self.by or "somebody"
@@ -91,18 +91,18 @@ class ClosedPullRequest:
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """An open pull request of ours that a newer change takes the place of, as it was when a person saw it."""
+    """An open pull request of ours that a newer change supersedes, as it was when a person saw it."""
 
     number: int
     head: str
-    """The only head that may be closed: what was pushed since nobody has looked at."""
+    """The only head that may be closed: nobody has reviewed later pushes."""
     branch: str
     url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AdoptedChange:
-    """A change that an open pull request brings already: no second one is opened, and later waves wait for it."""
+    """A change that an open pull request has already: no second one is opened, and later waves wait for it."""
 
     change: Change
     number: int
@@ -114,18 +114,18 @@ class AdoptedChange:
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How a plan is to be written, as far as a person has a say in it."""
+    """The options of a person for writing a plan."""
 
     override: Override | None = None
-    """The gates they go over, and why."""
+    """The gates to override, and why."""
     reason: str = ""
-    """Why this is wanted, for the commit and the pull request."""
+    """The reason for the change, for the commit and the pull request."""
     direct: bool = False
     """Push to the branch itself, where the policy allows it."""
     supersede: bool | tuple[Superseded, ...] = False
-    """Take the place of every open pull request in the way that may be replaced, or of these."""
+    """Supersede every conflicting pull request that may be superseded, or only these."""
     promotion: str = ""
-    """The identity of the promotion this is a part of, where its first part was written before: a later wave."""
+    """The identity of the promotion that this continues, for a later wave."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", harmless(self.reason[:LONGEST_WORDS]))
@@ -148,50 +148,50 @@ class Proposal:
     gates: tuple[Gate, ...] = ()
     override: Override | None = None
     reason: str = ""
-    """Why a person wants this, in their own words; "" when they did not say."""
+    """The reason for the change in a person's own words; "" when there is none."""
     direct: bool = False
-    """Pushed to the branch itself, where the stage's policy allows it; no pull request."""
+    """Whether it is pushed to the branch itself, without a pull request, where the stage's policy allows it."""
     pushable: bool = False
-    """The stage's policy allows that."""
+    """Whether the stage's policy allows that."""
     unwritable: str = ""
-    """Why it can be written in no way as it is, and what to do; "" when it can."""
+    """Why it cannot be written at all, and what to do; "" when it can."""
     wave: int = 0
-    """Which wave it is, 0 the first; only the first is written at once."""
+    """The number of its wave, 0 for the first; only the first is written at once."""
     waves: int = 1
-    """How many waves there are."""
+    """The number of waves."""
     bundle: int = 0
-    """Which proposals of a preview go wave by wave together: those with the same number."""
+    """The proposals of a preview with the same number are the waves of one wave plan."""
     replaceable: tuple[Superseded, ...] = ()
-    """Open pull requests in the way that it may take the place of, when somebody asks for it."""
+    """Conflicting pull requests that it may supersede on request."""
     supersedes: tuple[Superseded, ...] = ()
-    """Those it does take the place of: they are closed as soon as it is there."""
+    """Pull requests that it supersedes: they are closed as soon as it is open."""
     closed_earlier: ClosedPullRequest | None = None
-    """The newest pull request for the very same change, where somebody closed it: writing it again is asked for."""
+    """The newest closed pull request for the same change, where there is one: writing it again needs a confirmation."""
     promotion: str = ""
     """The identity shared by every pull request of one promotion; "" where this one is all of it."""
 
     @property
     def blocked(self) -> tuple[Gate, ...]:
-        """The gates that stop it and are not overridden."""
-        gone_over = () if self.override is None else self.override.gates
-        return tuple(one for one in self.gates if one.stops and (one.level == "never" or one.gate not in gone_over))
+        """The blocking gates that are not overridden."""
+        overridden = () if self.override is None else self.override.gates
+        return tuple(one for one in self.gates if one.stops and (one.level == "never" or one.gate not in overridden))
 
     @property
     def refused(self) -> bool:
-        """It is not written as it is. A later wave never is refused now: it is judged when its turn comes."""
+        """Whether it cannot be written as it is; a later wave is evaluated only when it opens."""
         return not self.wave and bool(self.unwritable or self.blocked)
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The plan against the repository as it is now: what would be written, what would not and why."""
+    """The plan applied to the present repository: the proposals, and the refusals."""
 
     base: str
-    """Commit the diffs were made against."""
+    """The commit that the diffs are based on."""
     proposals: tuple[Proposal, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     adopted: tuple[AdoptedChange, ...] = ()
-    """What is not written because an open pull request brings it; the refusals tell it."""
+    """Changes that an open pull request has already; the refusals name them."""
 
     def protected_stages(self, fleet: Fleet) -> tuple[StageName, ...]:
         """Return the protected stages it changes, now or with a later wave, in the fleet's order."""
@@ -217,9 +217,9 @@ ProgressStep = Literal[
     "failed",
 ]
 ENDED: frozenset[ProgressStep] = frozenset({"opened", "adopted", "pushed", "queued", "done", "nothing"})
-"""Steps after which what was proposed has left the plan."""
+"""Steps after which the changes have left the plan."""
 UNWRITTEN: frozenset[ProgressStep] = frozenset({"blocked", "refused", "failed"})
-"""Steps after which it is not written: a gate is in the way, it cannot be made any more, or nobody answered."""
+"""Steps after which it is not written: a gate blocks, it is not possible any more, or a server did not respond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ class Progress:
     step: ProgressStep
     proposal: Proposal
     text: str = ""
-    """What happened; on failure also what to do next."""
+    """The result; after a failure also what to do next."""
     number: int = 0
     url: str = ""
     commit: str = ""
@@ -237,7 +237,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedWrite:
-    """A write that was begun and never seen to its end, with its one safe next step."""
+    """An unfinished write, with its one safe next step. Its fields are those of `sgm plan unfinished -o json`."""
 
     operation: str
     """Identity of the change, as in `Sgm-Change-Id`."""
@@ -245,12 +245,12 @@ class UnfinishedWrite:
     branch: str
     began_at: datetime
     reached: str
-    """The last step the journal holds: commit, push, open, supersede, auto-merge."""
+    """The last step in the journal: commit, push, open, supersede, auto-merge."""
     found: str
-    """What the server holds now: "nothing", "the branch", "pull request #12 (open)", "pull request #12 (merged)"."""
+    """What the server has now: "nothing", "the branch", "pull request #12 (open)", "pull request #12 (merged)"."""
     advice: Literal["resume", "discard", "close"]
-    """resume: go on from where it stopped; discard: nothing to keep; close: it ended elsewhere, only note it."""
+    """resume: continue where it stopped; discard: nothing to keep; close: it ended elsewhere, only record that."""
     explained: str = ""
-    """The advice in words."""
+    """The advice as text."""
     stages: tuple[StageName, ...] = ()
     """The stages it changes; () where the journal does not say."""

@@ -1,7 +1,6 @@
-"""What a wish means: the changes that a key press or a command stages, or why there are none.
+"""Plan promotions: the changes that a key press or a command stages, or why they are refused.
 
-The version of a promotion is the one git wants in the stage before, never the one that happens to run there: what is
-not in git cannot be promoted.
+A promotion takes the desired version of the previous stage, never the live one: what is not in git cannot be promoted.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from sgm_tui.untrusted_text import clean
 def plan_promotion(
     snapshot: FleetSnapshot, key: CellKey, version: Version | None = None, source: StageName | None = None
 ) -> Change | Refusal:
-    """The promotion of `version` into a cell; of what git wants in `source`, or the stage before, when not given.
+    """Plan the promotion of `version` into a cell; by default that of `source`, or else of the previous stage.
 
     Where the cell's file serves its whole stage, the change moves every cell of that stage.
     """
@@ -31,10 +30,10 @@ def plan_promotion(
     if desired.version is None:
         return Refusal(desired.path, desired.error or "the version there cannot be read")
     if version is None:
-        found = _version_of(snapshot, key, source)
-        if isinstance(found, Refusal):
-            return found
-        version = found
+        source_version = _find_source_version(snapshot, key, source)
+        if isinstance(source_version, Refusal):
+            return source_version
+        version = source_version
     elif not is_version(version):
         return Refusal(desired.path, f"{clean(version)!r} is not an image tag or digest")
     if version == desired.version:
@@ -58,7 +57,7 @@ def plan_promotions(
     version: Version | None = None,
     source: StageName | None = None,
 ) -> StagingResult:
-    """The promotions into many cells; one change a file, however many of its cells are meant."""
+    """Plan promotions into many cells: one change for each file, however many of its cells are selected."""
     changes: dict[tuple[str, str], Change] = {}
     refusals: list[Refusal] = []
     for key in keys:
@@ -72,18 +71,17 @@ def plan_promotions(
 
 
 def promotable_cells(snapshot: FleetSnapshot, service: ServiceName) -> tuple[CellKey, ...]:
-    """The cells of a service that a promotion along its stages moves: all but those of the first stage."""
+    """Return the cells of a service that a promotion along its stages changes: all but those of the first stage."""
     return tuple(key for stage in snapshot.fleet.stages[1:] for key in cells_of(snapshot, stage.name, service=service))
 
 
 def find_cells_behind(snapshot: FleetSnapshot, stage: StageName) -> tuple[CellKey, ...]:
-    """Every cell of a stage that is behind the stage before: "all that staging has and prod not".
+    """Return every cell of a stage that is behind the previous stage.
 
-    A cell that is ahead (a hotfix) is not behind, and is left where it is; versions that have no order are as far
-    behind as they differ.
+    A cell that is ahead (a hotfix) is not behind. Versions that have no order are behind where they differ.
     """
-    found = (plan_promotion(snapshot, key) for key in cells_of(snapshot, stage))
-    forward = (one for one in found if isinstance(one, Change) and not is_older(one.to_version, one.from_version))
+    promotions = (plan_promotion(snapshot, key) for key in cells_of(snapshot, stage))
+    forward = (one for one in promotions if isinstance(one, Change) and not is_older(one.to_version, one.from_version))
     moved = {key for change in forward for key in change.cells}
     return tuple(key for key in cells_of(snapshot, stage) if key in moved)
 
@@ -96,12 +94,12 @@ def cells_of(
     clusters: Iterable[str] = (),
     location: str = "",
 ) -> tuple[CellKey, ...]:
-    """The cells of a stage, narrowed to a service, some clusters or one location, in matrix order."""
-    wanted = frozenset(clusters)
+    """Return the cells of a stage, or only those of a service, some clusters or a location, in matrix order."""
+    names = frozenset(clusters)
     columns = [
         cluster.name
         for cluster in snapshot.fleet.clusters_of(stage)
-        if (not wanted or cluster.name in wanted) and (not location or cluster.location == location)
+        if (not names or cluster.name in names) and (not location or cluster.location == location)
     ]
     services = snapshot.services if service is None else (service,)
     keys = (CellKey(name, stage, cluster) for name in services for cluster in columns)
@@ -109,19 +107,19 @@ def cells_of(
 
 
 def cells_of_file(snapshot: FleetSnapshot, cell: Cell) -> tuple[CellKey, ...]:
-    """Every cell that an edit of this cell's file moves."""
+    """Return every cell that an edit of this cell's file changes."""
     desired = cell.facts.desired
     if desired is None or not desired.whole_stage:
         return (cell.key,)
     keys = cells_of(snapshot, cell.key.stage, service=cell.key.service)
-    return tuple(key for key in keys if _same_file(snapshot.cells[key], desired.path))
+    return tuple(key for key in keys if _has_file(snapshot.cells[key], desired.path))
 
 
-def _same_file(cell: Cell, path: str) -> bool:
+def _has_file(cell: Cell, path: str) -> bool:
     return cell.facts.desired is not None and cell.facts.desired.path == path
 
 
-def _version_of(snapshot: FleetSnapshot, key: CellKey, source: StageName | None) -> Version | Refusal:
+def _find_source_version(snapshot: FleetSnapshot, key: CellKey, source: StageName | None) -> Version | Refusal:
     if source is None:
         before = snapshot.fleet.stage_before(key.stage)
         if before is None:

@@ -1,7 +1,7 @@
-"""What the gates say of each change of a plan: how many block it, and why it cannot be written yet.
+"""The standing of each change of a plan: passing, warning, queued or blocked, and why it cannot be written.
 
-A change of a later wave is not judged with the others: it is opened when its turn comes, and judged then. While the
-wave before it is under way its gates are closed for that very reason, which is no reason to hold up the first wave.
+A change of a later wave is evaluated when its wave opens. Until then the earlier wave blocks its gates, which must not
+block the first wave.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from sgm_tui.fleet.plans.plan import Change, Refusal
 from sgm_tui.fleet.plans.proposal import Preview, Proposal
 
 Standing = Literal["passing", "warning", "queued", "nothing", "unknown", "blocked"]
-"""queued: for a later wave. nothing: git has it already, or an open pull request brings it. unknown: a gate that has to
-pass could not be evaluated, which blocks like a no."""
+"""queued: for a later wave. nothing: git or an open pull request has it already. unknown: a required gate could not be
+evaluated, which blocks, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeStanding:
-    """How one change stands."""
+    """The standing of one change."""
 
     standing: Standing
     reason: str = ""
     """Why it cannot be written as it is; "" when it can."""
     heading: str = ""
-    """The file under which the page shows it: the first of its pull request, whose gates stand there."""
+    """The file under which the screen shows it: the first of its pull request."""
     overridable: bool = False
-    """An override with a reason would let it pass."""
+    """Whether an override with a reason would unblock it."""
 
     @property
     def stops(self) -> bool:
-        """Nothing of the plan is written while it stands like this."""
+        """Whether it blocks the whole plan."""
         return self.standing in {"blocked", "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many changes a plan has, and how many of them stop it."""
+    """The number of changes of a plan, and of those that block it."""
 
     changes: int
     blocked: int
@@ -47,7 +47,7 @@ class Tally:
 
     @property
     def text(self) -> str:
-        """In words: "17 changes, 3 blocked, 2 unknown"."""
+        """The counts as text: "17 changes, 3 blocked, 2 unknown"."""
         counted = [(self.blocked, "blocked"), (self.unknown, "unknown")]
         stopping = [f"{count} {word}" for count, word in counted if count]
         return ", ".join([f"{self.changes} change{'' if self.changes == 1 else 's'}", *(stopping or ["none blocked"])])
@@ -55,18 +55,18 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class WriteRefusal:
-    """Why a plan is not opened, for whoever pressed the key."""
+    """Why a plan is not opened, as a notification."""
 
     title: str
     reason: str
     at: int | None = None
-    """The first change that stops it, by its place in the plan; None where no single one does."""
+    """The index of the first change that blocks it; None where no single change does."""
     heading: str = ""
-    """The file under which the page shows that change."""
+    """The file under which the screen shows that change."""
 
 
 def standings(changes: Sequence[Change], preview: Preview) -> tuple[ChangeStanding, ...]:
-    """How each change of a plan stands in a preview of it, in the order of the plan."""
+    """Return the standing of each change of a plan in its preview, in the order of the plan."""
     proposals = {
         (edit.change.path, edit.change.key): proposal for proposal in preview.proposals for edit in proposal.edits
     }
@@ -75,7 +75,7 @@ def standings(changes: Sequence[Change], preview: Preview) -> tuple[ChangeStandi
 
 
 def tally(changes: Sequence[ChangeStanding]) -> Tally:
-    """Count the changes of a plan and those that stop it."""
+    """Count the changes of a plan and those that block it."""
     words = [one.standing for one in changes]
     return Tally(len(words), words.count("blocked"), words.count("unknown"))
 
@@ -89,7 +89,7 @@ def tally_of(preview: Preview) -> Tally:
 
 
 def why_not_written(changes: Sequence[Change], preview: Preview) -> str:
-    """Why a preview as a whole cannot be written: what stops it, or that there is nothing to write; "" when it can."""
+    """Return why a preview cannot be written: what blocks it, or that there is nothing to write; "" when it can."""
     stopping = [(change, one) for change, one in zip(changes, standings(changes, preview), strict=True) if one.stops]
     if stopping and any(proposal.refused for proposal in preview.proposals):
         change, first = stopping[0]
@@ -101,11 +101,11 @@ def why_not_written(changes: Sequence[Change], preview: Preview) -> str:
     return reasons[0] if reasons else "git or an open pull request already has all of it"
 
 
-def not_opened(changes: Sequence[Change], preview: Preview | None) -> WriteRefusal:
-    """Why a plan that cannot be written is not opened.
+def explain_refusal(changes: Sequence[Change], preview: Preview | None) -> WriteRefusal:
+    """Explain why a plan that cannot be written is not opened.
 
     Args:
-        changes: what is staged.
+        changes: the staged changes.
         preview: the plan against git; None where it could not be compared.
     """
     if not changes:

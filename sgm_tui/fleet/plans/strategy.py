@@ -1,8 +1,8 @@
-"""Rollout strategies by name: what is written to the values that the chart reads (platform design §3.2).
+"""Rollout strategies by name: the keys they set in the values of the chart (platform design §3.2).
 
 `canary10-30-60` is a canary whose weights are those numbers, each followed by a pause and the chart's analysis;
-`bluegreen` is blue-green; `[…]` are the steps themselves, as Argo Rollouts writes them. A team gives further names
-to the keys they stand for in `policy.strategies`.
+`bluegreen` is blue-green; `[…]` are the steps themselves, as Argo Rollouts writes them. A team names further
+strategies in `policy.strategies`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _PAUSE = {"duration": "1m"}
 
 
 def steps_key(image_key: str) -> str:
-    """Where the values hold the steps of a canary; next to the key of the version, as everything the chart reads."""
+    """Return the key of the canary steps, below the same prefix as the key of the version."""
     return f"{_prefix(image_key)}rollout.steps"
 
 
 def steps_of(change: Change) -> list[dict[str, object]] | None:
-    """The steps a change writes; None where it leaves those there are."""
+    """Return the steps that a change writes; None where it does not change them."""
     written = next((one.value for one in change.extras if one.key.endswith("rollout.steps")), "")
     return list(json.loads(written)) if written else None
 
@@ -34,20 +34,20 @@ def steps_of(change: Change) -> list[dict[str, object]] | None:
 def extras_of(
     name: str, image_key: str = "image.tag", named: Mapping[str, Mapping[str, str]] | None = None
 ) -> tuple[Extra, ...] | Refusal:
-    """The keys a strategy writes, or why it cannot be had.
+    """Return the keys that a strategy sets, or why it is refused.
 
     Args:
-        name: what a person asked for.
+        name: the requested strategy.
         image_key: the key of the version; `spec.values.image.tag` moves every other key below `spec.values` too.
         named: the team's own strategies: name → dotted key → value as JSON text.
     """
-    known = named or {}
-    if name in known:
-        values = dict(known[name])
+    strategies = named or {}
+    if name in strategies:
+        values = dict(strategies[name])
     elif name in {"bluegreen", "blueGreen"}:
         values = {"rollout.strategy": json.dumps("blueGreen")}
     else:
-        steps = _steps(name, tuple(known))
+        steps = _steps(name, tuple(strategies))
         if isinstance(steps, Refusal):
             return steps
         values = {"rollout.strategy": json.dumps("canary"), "rollout.steps": json.dumps(steps)}
@@ -75,9 +75,9 @@ def _steps(name: str, own: tuple[str, ...]) -> list[dict[str, object]] | Refusal
 
 
 def _choice(name: str, own: tuple[str, ...]) -> str:
-    """What there is instead: the nearest, and all of it, the team's own by name."""
-    meant = difflib.get_close_matches(name, ("canary10-30-60", "bluegreen", *own), n=1)
-    near = f"did you mean {meant[0]}? " if meant else ""
+    """List the strategies to choose from, the nearest name first, the team's own by name."""
+    matches = difflib.get_close_matches(name, ("canary10-30-60", "bluegreen", *own), n=1)
+    near = f"did you mean {matches[0]}? " if matches else ""
     team = f"{', '.join(own)} (policy.strategies), " if own else ""
     return f"{near}use {team}canary10-30-60, bluegreen, or the steps as a JSON list"
 
@@ -87,12 +87,12 @@ def _written_steps(text: str) -> list[dict[str, object]] | Refusal:
         steps = json.loads(text)
     except ValueError as error:
         return Refusal("", f"the steps are not valid JSON: {error}")
-    wrong = next((why for why in map(_not_a_step, steps) if why), "")
+    wrong = next((why for why in map(_step_error, steps) if why), "")
     return Refusal("", wrong) if wrong else list(steps)
 
 
-def _not_a_step(step: object) -> str:
-    """Why Argo Rollouts would not take it; "" when it would."""
+def _step_error(step: object) -> str:
+    """Return why Argo Rollouts would refuse a step; "" when it would not."""
     if not isinstance(step, dict) or len(step) != 1 or next(iter(step)) not in _STEPS:
         return f"{json.dumps(step)} is not a step: use one of {', '.join(sorted(_STEPS))}"
     weight = step.get("setWeight", 0)

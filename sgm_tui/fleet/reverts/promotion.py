@@ -1,4 +1,4 @@
-"""What reverting the last promotion of a stage does to each selected cell: the change, or why the cell stays."""
+"""Plan the revert of the last promotion of a stage: for each selected cell the change, or why it stays."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 
 @dataclass(frozen=True, slots=True)
 class CellRevert:
-    """What the revert does to one cell."""
+    """The revert of one cell."""
 
     key: CellKey
     outcome: Change | Refusal
-    """The change that reverts it, or why it stays as it is."""
+    """The change that reverts it, or why it stays."""
     is_selected: bool = True
-    """False where nobody selected it, and it is reverted because it shares its file with a selected cell."""
+    """False where it is reverted only because it shares its file with a selected cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def plan_promotion_revert(
         last: the last promotion of the stage, None where git has none.
         pasts: the versions of each selected cell, newest first; or why they cannot be read.
     """
-    cells = tuple(CellRevert(key, _outcome(snapshot, key, last, past)) for key, past in pasts.items())
+    cells = tuple(CellRevert(key, _plan_cell(snapshot, key, last, past)) for key, past in pasts.items())
     shared = {
         key: change
         for change in (cell.outcome for cell in cells if isinstance(cell.outcome, Change))
@@ -63,14 +63,14 @@ def plan_promotion_revert(
 
 
 def group_by_stage(keys: Collection[CellKey]) -> dict[tuple[ServiceName, StageName], list[CellKey]]:
-    """Group cells by service and stage, in the order given."""
+    """Group cells by service and stage, in their order."""
     groups: dict[tuple[ServiceName, StageName], list[CellKey]] = {}
     for key in keys:
         groups.setdefault((key.service, key.stage), []).append(key)
     return groups
 
 
-def _outcome(
+def _plan_cell(
     snapshot: FleetSnapshot, key: CellKey, last: LastPromotion | None, past: Sequence[PastVersion] | Refusal
 ) -> Change | Refusal:
     if isinstance(past, Refusal):

@@ -1,8 +1,8 @@
-"""The way back: which change brings a cell to a version of its past, and what will happen when it is merged.
+"""Plan a revert: the change that sets a cell to an earlier version, and a forecast of what its merge will do.
 
-What happens is decided by the controller, and recorded (protocols §J): setting the stable pod template while a canary
+The controller decides what happens, as recorded (protocols §J): setting the stable pod template while a canary
 is in flight, or after an abort, ends at once without steps and without analysis; any other template is a new revision
-and walks every step. Blue-green goes back at once to a ReplicaSet that is still up.
+and walks every step. Blue-green reverts at once to a ReplicaSet that is still up.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ _NO_STEPS = "rollout.steps: [] comes with it: new pods take over as soon as they
 
 @dataclass(frozen=True, slots=True)
 class TemplateComparison:
-    """Whether the pod template after a revert is the stable one again."""
+    """Whether the pod template after a revert equals the stable one."""
 
     same: bool | None
-    """None: it cannot be told; `reason` says why."""
+    """None where it is unknown; `reason` says why."""
     differs: tuple[str, ...] = ()
-    """The keys that make the difference."""
+    """The keys in which they differ."""
     reason: str = ""
 
 
 def revert_change(
     snapshot: FleetSnapshot, key: CellKey, pasts: Sequence[PastVersion], target: PastVersion | None = None
 ) -> Change | Refusal:
-    """The change that brings a cell back to `target`, or to the last version nothing is known against.
+    """Return the change that reverts a cell to `target`, or to its newest known-good version.
 
-    It undoes every change of the version since, newest first, and not only the version: what a promotion brought
-    along goes back with it.
+    It undoes every commit since, newest first, and not only the version: further keys that a promotion changed are
+    reverted, too.
     """
     if (gap := history_gap(snapshot, key, pasts)) is not None:
         return gap
@@ -73,7 +73,7 @@ def revert_change(
 
 
 def history_gap(snapshot: FleetSnapshot, key: CellKey, pasts: Sequence[PastVersion]) -> Refusal | None:
-    """Why the history of a cell does not say what a revert of it is; None where it does."""
+    """Return why the history of a cell is not sufficient for a revert; None where it is."""
     cell = snapshot.cells.get(key)
     desired = cell.facts.desired if cell else None
     if desired is None or desired.version is None:
@@ -88,7 +88,7 @@ def _no_version(key: CellKey) -> Refusal:
 
 
 def refuse_further_revert(pasts: Sequence[PastVersion]) -> Refusal | None:
-    """Why a cell whose newest version came by going back is not taken further back unasked; None for any other."""
+    """Refuse to revert a cell further that was just reverted, unless requested; None for any other cell."""
     if not has_gone_back(pasts):
         return None
     newest = pasts[0]
@@ -101,7 +101,7 @@ def refuse_further_revert(pasts: Sequence[PastVersion]) -> Refusal | None:
 
 
 def refuse_nothing_to_revert(last: LastPromotion) -> Refusal:
-    """Why the last promotion of a stage is not reverted: every cell it reached has left it already."""
+    """Refuse to revert the last promotion of a stage where every cell of it is reverted already."""
     service, stage = last.past.key.service, last.past.key.stage
     return Refusal(
         "",
@@ -113,7 +113,7 @@ def refuse_nothing_to_revert(last: LastPromotion) -> Refusal:
 
 
 def describe_scope(last: LastPromotion) -> str:
-    """Which promotion is reverted, where, and which cells of the stage stay as they are."""
+    """Describe which promotion is reverted where, and which cells of the stage stay."""
     where = ", ".join(key.cluster for key in last.current)
     text = (
         f"reverts the last promotion of {last.past.key.service} into {last.past.key.stage}: "
@@ -127,7 +127,7 @@ def describe_scope(last: LastPromotion) -> str:
 
 
 def describe_wider_scope(last: LastPromotion, changes: Sequence[Change]) -> str:
-    """Which cells these reverts take back although the last promotion did not bring what they have; "" for none."""
+    """Name the cells that are reverted although the last promotion did not change them; "" for none."""
     wider = [key for change in changes for key in change.cells if key not in last.current]
     if not wider:
         return ""
@@ -139,25 +139,25 @@ def describe_wider_scope(last: LastPromotion, changes: Sequence[Change]) -> str:
 
 
 def commit_name(past: PastVersion) -> str:
-    """Name a commit as people look it up: its hash, its pull request where it has one, its subject."""
+    """Name a commit for people: short hash, pull request where it has one, subject."""
     number, subject = f"#{past.number}, " if past.number else "", past.subject.removesuffix(f"(#{past.number})")
     return f"{past.revision[:8]} ({number}{subject.rstrip()})"
 
 
 def find_past_version(pasts: Sequence[PastVersion], version: str) -> PastVersion | None:
-    """The newest earlier entry of a version."""
+    """Return the newest earlier entry of a version; None where there is none."""
     return next((past for past in pasts[1:] if past.version == version), None)
 
 
 def find_affected_cells(snapshot: FleetSnapshot, service: ServiceName, version: Version) -> tuple[CellKey, ...]:
-    """Every cell that runs a version, wants it, or is about to; the last stage first, for there it hurts most."""
-    found: list[CellKey] = []
+    """Return every cell that has a version live, desired, staged or proposed; the last stage comes first."""
+    keys: list[CellKey] = []
     for stage in reversed(snapshot.fleet.stages):
         for cluster in snapshot.fleet.clusters_of(stage.name):
             cell = snapshot.cells.get(CellKey(service, stage.name, cluster.name))
             if cell is not None and any(one and is_same_image(one, version) for one in _versions(cell)):
-                found.append(cell.key)
-    return tuple(found)
+                keys.append(cell.key)
+    return tuple(keys)
 
 
 def _versions(cell: Cell) -> set[Version | None]:
@@ -166,10 +166,10 @@ def _versions(cell: Cell) -> set[Version | None]:
 
 
 def forecast_revert(cell: Cell, change: Change, template: TemplateComparison) -> RevertForecast:
-    """What will happen to a cell when its revert is merged."""
+    """Predict what happens to a cell when its revert is merged."""
     rollout = cell.facts.rollout
     if "rollouts" in cell.facts.unavailable_kinds and rollout is not None:
-        return RevertForecast(None, f"what runs there cannot be seen from here: {_silence(cell)}")
+        return RevertForecast(None, f"what runs there cannot be seen from here: {_why_unreachable(cell)}")
     if rollout is None and cell.journey is Journey.UNKNOWN:
         return RevertForecast(None, f"the running version is unknown: {cell.reason}")
     if rollout is None:
@@ -179,7 +179,7 @@ def forecast_revert(cell: Cell, change: Change, template: TemplateComparison) ->
             return RevertForecast(
                 None, "with it blue-green becomes a canary: the controller's behaviour is not predictable"
             )
-        return _blue_green(rollout, change, template)
+        return _forecast_blue_green(rollout, change, template)
     steps = steps_of(change)
     in_flight = rollout.new_version is not None or rollout.aborted
     stable = rollout.stable_version
@@ -187,9 +187,13 @@ def forecast_revert(cell: Cell, change: Change, template: TemplateComparison) ->
         stable = stable or Version("another version")
         if steps == []:
             return RevertForecast(True, _NO_STEPS)
-        return RevertForecast(False, f"{stable} is the stable one here: {_walk(rollout, steps)}", _shorter(rollout))
+        return RevertForecast(
+            False, f"{stable} is the stable one here: {_describe_canary(rollout, steps)}", _how_to_shorten(rollout)
+        )
     if template.same is None and steps != []:
-        return RevertForecast(None, f"{_doubt(template)}; if the pods become other ones, {_walk(rollout, steps)}")
+        return RevertForecast(
+            None, f"{_why_uncertain(template)}; if the pods become other ones, {_describe_canary(rollout, steps)}"
+        )
     if template.same:
         what = "the canary was aborted" if rollout.aborted else "the canary is still in flight"
         return RevertForecast(True, f"{what} and the pods become the stable ones again: no steps, no analysis")
@@ -197,36 +201,37 @@ def forecast_revert(cell: Cell, change: Change, template: TemplateComparison) ->
         return RevertForecast(True, _NO_STEPS)
     return RevertForecast(
         False,
-        f"{', '.join(template.differs[:3])} makes other pods than the stable ones: {_walk(rollout, steps)}",
+        f"{', '.join(template.differs[:3])} makes other pods than the stable ones: {_describe_canary(rollout, steps)}",
         (f"set {', '.join(template.differs[:3])} back in the same change: then it is at once"),
     )
 
 
-def _silence(cell: Cell) -> str:
-    """Why its cluster cannot be asked; the reason may be about another source that does not respond either."""
+def _why_unreachable(cell: Cell) -> str:
+    """Return why its cluster is unreachable; the stale reason may be about another source that does not respond."""
     reason = cell.facts.stale_reason
     return reason if reason.startswith("rollouts ") else f"rollouts {cell.key.cluster} does not respond"
 
 
-def _doubt(template: TemplateComparison) -> str:
+def _why_uncertain(template: TemplateComparison) -> str:
     return template.reason or "cannot tell whether anything but the version changes the pods"
 
 
-def _blue_green(rollout: Rollout, change: Change, template: TemplateComparison) -> RevertForecast:
-    kept = [
-        one
-        for one in rollout.replica_sets
-        if one.current > 0 and one.images and is_same_image(parse_image(one.images[0]).version, change.to_version)
-    ]
-    if kept and template.same:
+def _forecast_blue_green(rollout: Rollout, change: Change, template: TemplateComparison) -> RevertForecast:
+    is_still_up = any(
+        replica_set.current > 0
+        and replica_set.images
+        and is_same_image(parse_image(replica_set.images[0]).version, change.to_version)
+        for replica_set in rollout.replica_sets
+    )
+    if is_still_up and template.same:
         return RevertForecast(True, "the pods of that version are still up: traffic is switched back without a pause")
-    if kept and template.same is None:
-        return RevertForecast(None, f"{_doubt(template)}; if the pods become other ones, new ones are started")
+    if is_still_up and template.same is None:
+        return RevertForecast(None, f"{_why_uncertain(template)}; if the pods become other ones, new ones are started")
     return RevertForecast(False, "new pods are started and wait at the gate like any new version")
 
 
-def _walk(rollout: Rollout, written: Sequence[Mapping[str, object]] | None) -> str:
-    """How long the whole canary takes, as far as its steps tell: those the revert writes, or those of the cluster."""
+def _describe_canary(rollout: Rollout, written: Sequence[Mapping[str, object]] | None) -> str:
+    """Describe how long the whole canary takes at least, by the steps that the revert writes, else by the live ones."""
     canary_steps = rollout.canary_steps if written is None else tuple(map(_parse_step, written))
     pauses = [step for step in canary_steps if step.kind == "pause"]
     try:
@@ -249,7 +254,7 @@ def _parse_step(step: Mapping[str, object]) -> Step:
     return Step(kind, duration=None if length is None else str(length))
 
 
-def _shorter(rollout: Rollout) -> str:
+def _how_to_shorten(rollout: Rollout) -> str:
     if not rollout.steps:
         return ""
     return "without steps (--strategy '[]', or s and [] in the plan); the next promotion puts the steps back"

@@ -20,7 +20,7 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.fleet.plans.proposal import Override, Preview, UnfinishedWrite, WriteOptions
-from sgm_tui.fleet.plans.standing import Standing, not_opened, standings, tally, why_not_written
+from sgm_tui.fleet.plans.standing import Standing, explain_refusal, standings, tally, why_not_written
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
@@ -269,7 +269,7 @@ class PlanScreen(FleetPage):
 
     def _say_why_not(self) -> None:
         """Why nothing can be opened, and the cursor on the first change that stops it."""
-        why = not_opened(self.snapshot.plan.changes, self.preview)
+        why = explain_refusal(self.snapshot.plan.changes, self.preview)
         if why.at is not None:
             self.choices.highlighted = why.at
             self.page.show_from(why.heading)

@@ -90,7 +90,7 @@ class WhyScreen(FleetPage):
 
     def _next(self) -> list[Line]:
         """What the gates are about: the change that is planned for the cell, or the promotion that could be."""
-        planned = self.snapshot.plan.staged().get(self._key)
+        planned = self.snapshot.plan.staged_versions().get(self._key)
         could = plan_promotion(self.snapshot, self._key)
         version = planned or (could.to_version if isinstance(could, Change) else "")
         how = "planned" if planned else "the previous stage has it"
