@@ -171,7 +171,7 @@ class Store:
         """Join these cells again: at once, or with the frame there is every second (numbers may wait for it)."""
         touched = frozenset(keys)
         self._dirty |= touched
-        # A key that is dirty already may only have been touched by numbers, which wake nobody.
+        # A cell that is dirty already may have been touched by numbers alone, which cause no frame of their own.
         if urgent and touched:
             self._changed.set()
 
