@@ -47,12 +47,12 @@ def newest_first(versions: Iterable[Version]) -> tuple[Version, ...]:
     unique = list(dict.fromkeys(versions))
     ordered = sorted(((order, one) for one in unique if (order := order_of(one)) is not None), reverse=True)
     series: dict[object, list[Version]] = {}
-    for one in unique:
-        if order_of(one) is None:
-            numbered = _numbered(one)
-            series.setdefault(one if numbered is None else numbered[0], []).append(one)
-    others = (one for members in series.values() for one in sorted(members, key=_numbers, reverse=True))
-    return (*(one for _, one in ordered), *others)
+    for version in unique:
+        if order_of(version) is None:
+            numbered = _numbered(version)
+            series.setdefault(version if numbered is None else numbered[0], []).append(version)
+    unordered = (one for members in series.values() for one in sorted(members, key=_numbers, reverse=True))
+    return (*(one for _, one in ordered), *unordered)
 
 
 def is_same_image(version: str, other: str) -> bool:

@@ -72,8 +72,8 @@ def _is_compared(application: Application) -> bool:
 def window(context: GateContext) -> Finding:
     """Check that no sync window denies a sync and no freeze is active; a revert ignores freezes."""
     freezes = () if context.is_revert else tuple(
-        Window(allows=False, schedule=one.schedule, name=one.reason or one.schedule.text, freeze=True)
-        for one in context.rules.freezes
+        Window(allows=False, schedule=freeze.schedule, name=freeze.reason or freeze.schedule.text, freeze=True)
+        for freeze in context.rules.freezes
     )  # fmt: skip
     sync_windows, origin = context.evidence.windows.get(context.key), context.evidence.read.get(context.key)
     differs = origin is not None and origin.windows_differ
@@ -112,11 +112,11 @@ def alerts(context: GateContext) -> Finding:
     if context.is_revert:
         return passed("alerts do not block a revert")
     firing = [
-        one
-        for one in context.snapshot.firing
-        if one.cluster == context.key.cluster
-        and one.service in {"", context.key.service}
-        and one.severity in context.rules.severities
+        alert
+        for alert in context.snapshot.firing
+        if alert.cluster == context.key.cluster
+        and alert.service in {"", context.key.service}
+        and alert.severity in context.rules.severities
     ]
     if firing:
         first = firing[0]

@@ -206,7 +206,7 @@ def render_table() -> str:
     """Render the table of `docs/gates.md` as Markdown."""
     header = ["| gate | passes when | taken from | what clears it | default | revert |", "|---" * 6 + "|"]
     rows = (
-        (f"`{one.name}`", one.passes_when, one.taken_from, one.cleared_by, f"`{one.default}`", one.on_revert)
-        for one in GATES
+        (f"`{gate.name}`", gate.passes_when, gate.taken_from, gate.cleared_by, f"`{gate.default}`", gate.on_revert)
+        for gate in GATES
     )
     return "\n".join([*header, *(f"| {' | '.join(row)} |" for row in rows)])
