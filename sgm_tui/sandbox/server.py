@@ -45,6 +45,7 @@ from sgm_tui.sandbox.ready import (
 from sgm_tui.sandbox.registry import api as registry_api
 from sgm_tui.sandbox.registry.api import Registry
 from sgm_tui.sandbox.team_file import team_file
+from sgm_tui.sandbox.world.scenarios import SCENARIOS
 from sgm_tui.sandbox.world.world import STEP_SECONDS, World
 
 _HOST = "127.0.0.1"
@@ -105,7 +106,7 @@ async def serve(options: SandboxOptions, on_ready: Callable[[Ready], None]) -> N
             clusters=options.clusters,
             seed=options.seed,
             speed=options.speed,
-            scenario=options.scenario,
+            scenario=SCENARIOS[options.scenario](),
             directory=directory,
         )
         with contextlib.closing(world):

@@ -139,16 +139,16 @@ class Navigation(Enduring):
         """Ask, and do it to the rollout that was asked about."""
         from sgm_tui.ui.rollout_actions import act_on_rollout
 
-        self.run_worker(act_on_rollout(self, message), group="acting")
+        self.run_worker(act_on_rollout(self, self.session, self.snapshot, message), group="acting")
 
     @work(group="picture", exclusive=True)
     async def action_save_picture(self) -> None:
         """Keep what is on the screen, where it is found again, and say where that is."""
-        from sgm_tui.ui.picture import keep
+        from sgm_tui.ui.picture_file import save_picture
 
         picture, taken_at = self.export_screenshot(title="sgm"), self.snapshot.generated_at
         try:
-            file = await asyncio.to_thread(keep, picture, taken_at)
+            file = await asyncio.to_thread(save_picture, picture, taken_at)
         except OSError as error:
             self.notify(f"{error.filename}: {error.strerror}", title="screen not saved", severity="error", markup=False)
         else:

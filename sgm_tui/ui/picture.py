@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
-
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.static_session import StaticSession
@@ -33,15 +30,3 @@ def holding(snapshot: FleetSnapshot) -> tuple[int, int]:
     width = 30 + 17 * len(snapshot.fleet.clusters) + 2 * len(snapshot.fleet.stages)
     beside = 54 if width >= 200 else 0  # details stand beside the matrix there
     return max(WIDTH, width + beside), max(HEIGHT, len(snapshot.services) + 20)
-
-
-def keep(picture: str, taken_at: datetime) -> Path:
-    """Write a picture into the current folder under a name of its own, and say where it is.
-
-    Raises:
-        OSError: it cannot be written there, or one of this second is there already.
-    """
-    file = Path.cwd() / f"sgm-{taken_at:%Y%m%dT%H%M%SZ}.svg"
-    with file.open("x", encoding="utf-8") as writer:
-        writer.write(picture)
-    return file

@@ -1,4 +1,4 @@
-"""Letting a rollout go on, or aborting it, from whatever screen its key was pressed on."""
+"""Resume or abort a rollout, from any screen."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from sgm_tui.ui.screens.entry import explained_width
 from sgm_tui.ui.screens.leavable import ask
 
 if TYPE_CHECKING:
+    from textual.app import App
+
+    from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.ui.messages import RolloutRequested
-    from sgm_tui.ui.navigation import Navigation
+    from sgm_tui.ui.session import Session
 
 
-async def act_on_rollout(app: Navigation, wish: RolloutRequested) -> None:
-    """Ask about what is on the screen now, and do it to exactly that."""
-    snapshot, key = app.snapshot, wish.key
-    action: RolloutAction = "promote" if wish.action == "promote" else "abort"
+async def act_on_rollout(app: App[None], session: Session, snapshot: FleetSnapshot, request: RolloutRequested) -> None:
+    """Ask about the rollout in this snapshot, then resume or abort exactly that revision of it."""
+    key = request.key
+    action: RolloutAction = "promote" if request.action == "promote" else "abort"
     cell = snapshot.cells.get(key)
     rollout = cell.facts.rollout if cell is not None else None
     why = refusal_reason(rollout, action)
@@ -33,7 +36,7 @@ async def act_on_rollout(app: Navigation, wish: RolloutRequested) -> None:
     if not await ask(app, AskScreen(VERBS[action], lines, locked)):
         return
     try:
-        outcome = await app.session.act_on_rollout(key, rollout, action, consent=Consent.to(locked))
+        outcome = await session.act_on_rollout(key, rollout, action, consent=Consent.to(locked))
     except SgmError as error:
         app.notify(error.hint, title=error.message, severity="error", markup=False)
     else:

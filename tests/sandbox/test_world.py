@@ -22,8 +22,9 @@ MakeWorld = Callable[..., World]
 def make_world(tmp_path: Path) -> Iterator[MakeWorld]:
     made: list[World] = []
 
-    def make(**options: Any) -> World:
-        world = World(directory=tmp_path / str(len(made)), started_at=STARTED, **options)
+    def make(scenario: str = "release", **options: Any) -> World:
+        directory = tmp_path / str(len(made))
+        world = World(scenario=SCENARIOS[scenario](), directory=directory, started_at=STARTED, **options)
         made.append(world)
         world.start()
         return world
@@ -211,13 +212,13 @@ def test_a_storm_moves_much_at_once(make_world: MakeWorld) -> None:
 
 
 def test_a_world_taken_over_goes_on_where_git_stands(tmp_path: Path) -> None:
-    first = World(scenario="calm", directory=tmp_path, started_at=STARTED)
+    first = World(scenario=SCENARIOS["calm"](), directory=tmp_path, started_at=STARTED)
     first.start()
     place, version = FleetFiles(first.files).waiting("dev", "staging")[0]
     first.deliver((place, version))
     head = first.repository.head()
     first.close()
-    second = World(scenario="calm", directory=tmp_path, started_at=STARTED)
+    second = World(scenario=SCENARIOS["calm"](), directory=tmp_path, started_at=STARTED)
     second.start()
     try:
         assert second.repository.head() == head

@@ -12,7 +12,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets._footer import FooterKey
 
 from sgm_tui.ui.app import SgmApp
-from sgm_tui.ui.picture import keep
+from sgm_tui.ui.picture_file import save_picture
 from sgm_tui.ui.screens.help import HelpScreen
 
 SCREENS = {
@@ -116,7 +116,7 @@ async def test_a_picture_of_the_screen_is_kept_and_the_place_said(
     assert told["screen saved"] == str(file)
     assert "checkout" in file.read_text(encoding="utf-8")
     with pytest.raises(FileExistsError):
-        keep("another", builders.NOW)  # one of this second is there already, and stays
+        save_picture("another", builders.NOW)  # one of this second is there already, and stays
 
 
 def kept_in(folder: Path) -> list[Path]:

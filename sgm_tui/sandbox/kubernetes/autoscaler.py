@@ -13,7 +13,7 @@ from typing import Any
 from sgm_tui.sandbox.kubernetes.events import AUTOSCALER
 from sgm_tui.sandbox.kubernetes.objects import KubeObject
 from sgm_tui.sandbox.kubernetes.template_hash import safe_hash
-from sgm_tui.sandbox.kubernetes.work_queue import Workshop
+from sgm_tui.sandbox.kubernetes.workshop import Workshop
 
 Demand = Callable[[str, str], float]
 """How many replicas a service needs to stay on its target, by namespace and name; not yet limited."""

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from typing import Any
 
 from sgm_tui.sandbox.kubernetes.objects import KubeObject, ObjectStore
-from sgm_tui.sandbox.kubernetes.work_queue import Marks
+from sgm_tui.sandbox.kubernetes.timestamps import Timestamps
 
 ROLLOUTS = "rollouts-controller"
 REPLICA_SETS = "replicaset-controller"
@@ -25,7 +25,7 @@ _EventKey = tuple[str, str, str]
 class Recorder:
     """Writes the events of one cluster."""
 
-    def __init__(self, store: ObjectStore, marks: Marks) -> None:
+    def __init__(self, store: ObjectStore, marks: Timestamps) -> None:
         self._store = store
         self._marks = marks
         self._names: dict[str, OrderedDict[str, _EventKey]] = {}

@@ -11,7 +11,8 @@ from typing import Any
 
 from sgm_tui.sandbox.kubernetes.events import KUBELET
 from sgm_tui.sandbox.kubernetes.objects import KubeObject
-from sgm_tui.sandbox.kubernetes.work_queue import Marks, Workshop
+from sgm_tui.sandbox.kubernetes.timestamps import Timestamps
+from sgm_tui.sandbox.kubernetes.workshop import Workshop
 
 START_SECONDS = 1.5
 """Virtual seconds until a container is ready."""
@@ -189,7 +190,7 @@ def is_ready(pod: KubeObject) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
-def ready_since(pod: KubeObject, marks: Marks) -> float:
+def ready_since(pod: KubeObject, marks: Timestamps) -> float:
     """The virtual moment a ready pod became so."""
     ready = next(one for one in pod["status"]["conditions"] if one["type"] == "Ready")
     return marks.moment(pod["metadata"]["uid"], "ready", ready["lastTransitionTime"])

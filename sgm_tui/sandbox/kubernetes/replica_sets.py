@@ -7,7 +7,7 @@ from typing import Any
 from sgm_tui.sandbox.kubernetes.events import REPLICA_SETS
 from sgm_tui.sandbox.kubernetes.kubelet import is_ready, new_pod, ready_since
 from sgm_tui.sandbox.kubernetes.objects import KubeObject
-from sgm_tui.sandbox.kubernetes.work_queue import Workshop
+from sgm_tui.sandbox.kubernetes.workshop import Workshop
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 

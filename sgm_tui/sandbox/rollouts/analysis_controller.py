@@ -13,7 +13,7 @@ from typing import Any
 
 from sgm_tui.durations import go_seconds
 from sgm_tui.sandbox.kubernetes.objects import KubeObject
-from sgm_tui.sandbox.kubernetes.work_queue import Workshop
+from sgm_tui.sandbox.kubernetes.workshop import Workshop
 from sgm_tui.sandbox.rollouts.conditions import COMPLETED_PHASES
 from sgm_tui.sandbox.rollouts.expression import ExpressionError, holds
 

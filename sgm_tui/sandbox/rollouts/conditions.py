@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sgm_tui.sandbox.kubernetes.work_queue import Marks
+from sgm_tui.sandbox.kubernetes.timestamps import Timestamps
 from sgm_tui.sandbox.rollouts.objects import Rollout
 
 Condition = dict[str, Any]
@@ -22,7 +22,7 @@ MANUALLY_PAUSED = "manually paused"
 class Conditions:
     """The conditions of a status being made; a condition that changes goes to the end, as the controller has it."""
 
-    def __init__(self, conditions: Sequence[Condition], marks: Marks, uid: str) -> None:
+    def __init__(self, conditions: Sequence[Condition], marks: Timestamps, uid: str) -> None:
         self.all: list[Condition] = list(conditions)
         self._marks = marks
         self._uid = uid

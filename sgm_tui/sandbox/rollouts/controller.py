@@ -18,7 +18,9 @@ from sgm_tui.sandbox.kubernetes.events import Recorder
 from sgm_tui.sandbox.kubernetes.kubelet import Defects, Kubelet
 from sgm_tui.sandbox.kubernetes.objects import KubeObject, ObjectStore
 from sgm_tui.sandbox.kubernetes.replica_sets import ReplicaSetController
-from sgm_tui.sandbox.kubernetes.work_queue import Key, Marks, WorkQueue, Workshop
+from sgm_tui.sandbox.kubernetes.timestamps import Timestamps
+from sgm_tui.sandbox.kubernetes.work_queue import Key, WorkQueue
+from sgm_tui.sandbox.kubernetes.workshop import Workshop
 from sgm_tui.sandbox.rollouts.analysis import find_runs
 from sgm_tui.sandbox.rollouts.analysis_controller import AnalysisController, Measure
 from sgm_tui.sandbox.rollouts.bluegreen import count_active, reconcile_blue_green, scale_blue_green
@@ -55,7 +57,7 @@ class RolloutsController:
     def __init__(self, store: ObjectStore, clock: Clock, *, measure: Measure, seed: str) -> None:
         """Watch a store; `measure` evaluates a PromQL query to its values, or raises ValueError."""
         queue = WorkQueue(clock)
-        marks = Marks(clock, queue)
+        marks = Timestamps(clock, queue)
         self._shop = Workshop(store, queue, marks, Recorder(store, marks), random.Random(f"{seed}:rollouts"))
         self._kubelet = Kubelet(self._shop)
         self._replica_sets = ReplicaSetController(self._shop)

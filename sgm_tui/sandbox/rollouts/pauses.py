@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from sgm_tui.durations import pause_seconds
-from sgm_tui.sandbox.kubernetes.work_queue import Marks
+from sgm_tui.sandbox.kubernetes.timestamps import Timestamps
 from sgm_tui.sandbox.rollouts.objects import Rollout
 
 CANARY_PAUSE = "CanaryPauseStep"
@@ -17,7 +17,7 @@ INCONCLUSIVE = "InconclusiveAnalysisRun"
 class Pauses:
     """Pauses to add, to remove or to clear; an abort to begin or to end."""
 
-    def __init__(self, rollout: Rollout, marks: Marks) -> None:
+    def __init__(self, rollout: Rollout, marks: Timestamps) -> None:
         self._rollout = rollout
         self._marks = marks
         self.added: list[str] = []

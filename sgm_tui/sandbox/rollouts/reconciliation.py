@@ -11,7 +11,7 @@ from typing import Any
 
 from sgm_tui.sandbox.kubernetes.objects import KubeObject
 from sgm_tui.sandbox.kubernetes.template_hash import steps_hash, template_hash
-from sgm_tui.sandbox.kubernetes.work_queue import Workshop
+from sgm_tui.sandbox.kubernetes.workshop import Workshop
 from sgm_tui.sandbox.rollouts.conditions import Conditions
 from sgm_tui.sandbox.rollouts.objects import (
     DESIRED_REPLICAS,

@@ -10,9 +10,10 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from sgm_tui.fleet.images import parse_image
-from sgm_tui.sandbox.agenda import Agenda
+from sgm_tui.sandbox.agenda import Agenda, Script
 from sgm_tui.sandbox.argocd.application_sets import SET_KIND
 from sgm_tui.sandbox.argocd.context import IN_CLUSTER, IN_CLUSTER_SERVER, Target
 from sgm_tui.sandbox.argocd.controller import ArgoController
@@ -36,7 +37,6 @@ from sgm_tui.sandbox.world.layout import (
     namespaces,
     settled_status,
 )
-from sgm_tui.sandbox.world.scenarios import SCENARIOS, Scenario
 from sgm_tui.yaml_reader.nodes import load
 
 STEP_SECONDS = 0.25
@@ -44,6 +44,23 @@ STEP_SECONDS = 0.25
 _STEPS_A_LOOK = 4
 """Looking at the refs of a repository costs more than a step in which nothing happens."""
 _LONGEST_AGO = 30.0 * 86_400.0
+
+
+class Story(Protocol):
+    """What happens in a world: the files it starts from, and a script of events."""
+
+    @property
+    def warm_up(self) -> float:
+        """Virtual seconds to play before the start."""
+        ...
+
+    def shape(self, world: World) -> None:
+        """Change the files before they become history."""
+        ...
+
+    def play(self, world: World) -> Script:
+        """Make things happen over virtual time."""
+        ...
 
 
 class World:
@@ -56,13 +73,13 @@ class World:
         clusters: int | None = None,
         seed: str = "sgm",
         speed: float = 10.0,
-        scenario: str = "release",
+        scenario: Story,
         directory: Path,
         started_at: datetime | None = None,
     ) -> None:
         self.seed = seed
         self.clock = Clock(started_at or datetime.now(UTC).replace(microsecond=0), speed)
-        self.scenario: Scenario = SCENARIOS[scenario]()
+        self.scenario = scenario
         self.files = seeded_files(services, clusters, seed)
         self.repository = Repository(directory / "gitops.git")
         self._new = not self.repository.head()
