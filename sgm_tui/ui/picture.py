@@ -5,6 +5,7 @@ from __future__ import annotations
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.static_session import StaticSession
+from sgm_tui.ui.widgets.cell_grid import CellGrid
 
 WIDTH, HEIGHT = 132, 36
 
@@ -19,7 +20,7 @@ async def svg(snapshot: FleetSnapshot, size: tuple[int, int] = (WIDTH, HEIGHT), 
     """
     app = SgmApp(StaticSession(snapshot), theme=theme, environ={})
     async with app.run_test(size=size) as pilot:
-        while app.snapshot is not snapshot:
+        while not any(grid.snapshot is snapshot and grid.size.area for grid in app.screen.query(CellGrid)):
             await pilot.pause()
         await pilot.pause()
         return app.export_screenshot(title=f"sgm · {snapshot.repository}" if snapshot.repository else "sgm")
