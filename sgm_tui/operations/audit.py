@@ -1,9 +1,9 @@
-"""What was done: a chain of records in which none can be changed or taken out without being noticed.
+"""The local audit log: a hash chain in which no record can be changed or removed without detection.
 
-Every record carries its own hash and the hash of the line before it; a small file beside holds the newest one, so that
-a cut-off end is noticed too, and stays noticed whatever is recorded after. Whoever may write the folder can still
-forge all of it, the lock too: what must outlive that is kept elsewhere. Records of an older sgm carry no hash of their
-own and still count.
+Every record has its own hash and the hash of the line before it. A small file next to the log, the seal, has the hash
+of the newest record, so that a cut-off tail is detected too, whatever is recorded later. A person who may write the
+directory can still forge all of it, including the lock; a copy elsewhere protects against that. Records of older
+versions have no hash of their own and are valid.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sgm_tui.operations.actor import actor
-from sgm_tui.operations.journal import append, encoded, now
+from sgm_tui.operations.journal import append, encode, now
 from sgm_tui.operations.state_files import lock_file, replace_text, report_unusable
 from sgm_tui.untrusted_text import harmless
 
@@ -30,7 +30,7 @@ class Audit:
         self._newest = file.with_suffix(".newest")
 
     def record(self, action: str, **facts: Any) -> None:
-        """Add one record.
+        """Append one record.
 
         Raises:
             RefusedError: it cannot be written.
@@ -38,33 +38,33 @@ class Audit:
         with lock_file(self.file):
             record = {"at": now(), "actor": actor(), "action": action, "previous": self._previous(), **harmless(facts)}
             if not self._newest.exists() and record["previous"] == _START:
-                # From its first record on there is a seal: records without one had theirs taken away.
+                # The seal exists from the first record on: a log without one has had it removed.
                 replace_text(self._newest, _START)
             line = append(self.file, {**record, "hash": _hash_of(record)})
             replace_text(self._newest, hashlib.sha256(line).hexdigest())
 
     def records(self) -> tuple[dict[str, Any], ...]:
-        """Every record that can be read, the oldest first.
+        """Return every readable record, oldest first.
 
         Raises:
             RefusedError: the file cannot be read.
         """
-        found: list[dict[str, Any]] = []
+        records: list[dict[str, Any]] = []
         for line in self._lines():
             try:
                 record = json.loads(line)
             except ValueError:
-                continue  # `verify` says which line it is
+                continue  # `verify` reports the line
             if isinstance(record, dict):
-                found.append(record)
-        return tuple(found)
+                records.append(record)
+        return tuple(records)
 
     def verify(self) -> int | None:
-        """The number of the first line that breaks the chain, or None when it is whole.
+        """Return the number of the first line that breaks the chain, or None if the chain is intact.
 
-        A line that is missing at the end is the one after the last; records without their seal, and nothing at all
-        where something was recorded, are not whole. Lines after the newest sealed one are whole all
-        the same: a process that died after its record and before its seal took nothing away.
+        If the tail was cut off, that is the line after the last one. Records without a seal, and an empty log in which
+        something was recorded, are broken. Lines after the sealed one are intact: a process may die between writing its
+        record and its seal.
 
         Raises:
             RefusedError: the file cannot be read.
@@ -78,21 +78,24 @@ class Audit:
             previous = hashlib.sha256(line).hexdigest()
             chain.add(previous)
         if not lines and not self._newest.exists():
-            # Whoever recorded something held the lock, which nobody takes away in passing.
+            # Every record was written under the lock, whose file is never deleted.
             return 1 if self.file.with_suffix(".lock").exists() else None
         return None if self._seal(lines) in chain else len(lines) + 1
 
     def _seal(self, lines: Sequence[bytes]) -> str:
-        """The hash of the newest record as it was kept apart; "" where it was taken away.
+        """Return the hash of the newest record as the seal has it, or "" if the seal was removed.
 
-        Records of an sgm that knew no seals have no hash of their own, and need none.
+        Records of versions without seals have no hash of their own, and need no seal.
         """
         if self._newest.exists():
             return self._newest.read_text(encoding="utf-8").strip()
         return "" if any(_has_hash(line) for line in lines) else _START
 
     def _previous(self) -> str:
-        """What the next record follows: where the end was cut off, what was cut, so that the gap stays for ever."""
+        """Return the hash to chain to.
+
+        If the tail was cut off, it is the lost record's hash, so that verification fails for good.
+        """
         lines = self._lines()
         hashes = [_START, *(hashlib.sha256(line).hexdigest() for line in lines)]
         seal = self._seal(lines)
@@ -108,8 +111,8 @@ class Audit:
 def _is_intact(line: bytes, previous: str) -> bool:
     try:
         record = json.loads(line)
-        own = record.pop("hash", None)
-        return bool(record["previous"] == previous and own in {None, _hash_of(record)})
+        own_hash = record.pop("hash", None)
+        return bool(record["previous"] == previous and own_hash in {None, _hash_of(record)})
     except (ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -122,4 +125,4 @@ def _has_hash(line: bytes) -> bool:
 
 
 def _hash_of(record: dict[str, Any]) -> str:
-    return hashlib.sha256(encoded(record)).hexdigest()
+    return hashlib.sha256(encode(record)).hexdigest()

@@ -1,4 +1,4 @@
-"""What a service could be promoted to: what git ever wanted of it, and what the registry has."""
+"""List the versions a service could be promoted to: every version git ever had, and every tag of the registry."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 def list_available_versions(
     history: History, registry: Registry | None, snapshot: Callable[[], FleetSnapshot]
 ) -> Callable[[ServiceName], Awaitable[tuple[Version, ...]]]:
-    """Return what lists the versions of a service, newest first."""
+    """Return a function that lists the versions of a service, newest first."""
 
     async def versions(service: ServiceName) -> tuple[Version, ...]:
         desired = await run_in(Lane.GIT_READS, history.versions_of, service)
         image = _image_of(snapshot(), service)
         tags = await registry.tags(image) if registry is not None and image else ()
-        # A registry that does not answer is no trouble here: what git knows is there to choose from.
+        # A registry that does not answer is not an error here: the versions in git can still be chosen.
         return newest_first((*desired, *(() if isinstance(tags, str) else map(Version, tags))))
 
     return versions
 
 
 def _image_of(snapshot: FleetSnapshot, service: ServiceName) -> str:
-    """The image a service runs somewhere, without its version; "" where none is seen."""
+    """Return the image a service runs in any cell, without its version, or "" if it runs in none."""
     for key, cell in snapshot.cells.items():
         rollout = cell.facts.rollout if key.service == service else None
         for replica_set in rollout.replica_sets if rollout else ():

@@ -1,6 +1,6 @@
-"""Whether somebody closed a pull request for the very same change before: proposing it again needs a word of consent.
+"""Find pull requests for the same change that were closed unmerged: proposing it again needs consent.
 
-A branch is named after the content of its change, so the same change asked for again has the same branch.
+A branch is named after the content of its change, so the same change has the same branch every time.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ from typing import Protocol
 from sgm_tui.errors import SgmError
 from sgm_tui.fleet.plans.proposal import ClosedPullRequest, Proposal
 
-_SECONDS = 10.0
-"""A plan does not wait longer than that to be shown."""
+_TIMEOUT = 10.0
+"""Seconds a preview waits for the forge."""
 
 
-class Closed(Protocol):
-    """Where pull requests are looked up."""
+class ClosedPullRequestFinder(Protocol):
+    """Looks up closed pull requests."""
 
     async def find_closed(self, branch: str) -> ClosedPullRequest | None:
-        """The newest pull request of a branch of ours, if somebody closed it without merging it."""
+        """Find the newest pull request of a branch of ours, if it was closed without being merged."""
         ...
 
 
-async def with_closed_earlier(
-    forge: Closed, proposals: Sequence[Proposal], open_branches: Collection[str]
+async def add_closed_pull_requests(
+    forge: ClosedPullRequestFinder, proposals: Sequence[Proposal], open_branches: Collection[str]
 ) -> tuple[Proposal, ...]:
-    """The proposals with the pull request somebody closed for the same change, or why that is unknown.
+    """Add to each proposal the closed pull request for the same change, or why it is unknown.
 
     Args:
-        forge: where they are looked up.
-        proposals: what would be proposed.
-        open_branches: branches that are proposed now: what is open is only found again.
+        forge: looks up pull requests.
+        proposals: the proposals of a preview.
+        open_branches: branches with an open pull request; it is reused, so their proposals are not looked up.
     """
-    return tuple(await asyncio.gather(*(_with_one(forge, one, open_branches) for one in proposals)))
+    return tuple(await asyncio.gather(*(_add_closed(forge, each, open_branches) for each in proposals)))
 
 
-async def _with_one(forge: Closed, proposal: Proposal, open_branches: Collection[str]) -> Proposal:
+async def _add_closed(forge: ClosedPullRequestFinder, proposal: Proposal, open_branches: Collection[str]) -> Proposal:
     if proposal.direct or proposal.branch in open_branches:
         return proposal
     try:
-        async with asyncio.timeout(_SECONDS):
-            earlier = await forge.find_closed(proposal.branch)
+        async with asyncio.timeout(_TIMEOUT):
+            closed = await forge.find_closed(proposal.branch)
     except SgmError as error:
-        earlier = ClosedPullRequest(0, reason=error.message)
+        closed = ClosedPullRequest(0, reason=error.message)
     except TimeoutError:
-        earlier = ClosedPullRequest(0, reason=f"GitHub did not answer within {_SECONDS:.0f} s")
-    return replace(proposal, closed_earlier=earlier)
+        closed = ClosedPullRequest(0, reason=f"GitHub did not answer within {_TIMEOUT:.0f} s")
+    return replace(proposal, closed_earlier=closed)

@@ -1,4 +1,4 @@
-"""The diff of a file as a person reviews it; what is alike at both of its ends is never compared line by line."""
+"""Render the diff of a file for review; the common head and tail of both versions are not compared line by line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _CONTEXT = 3
 _LONGEST = 20_000
 _MOST_LINES = 4_000
 _MOST_PAIRS = 30_000
-"""Lines that differ, and pairs of equal ones among them: the comparison takes the time of their product."""
+"""Limits on the differing lines and on the pairs of equal lines among them, which determine the comparison time."""
 _HUNK = re.compile(r"@@ -(\d+)(,\d+)? \+(\d+)(,\d+)? @@")
 
 
-def diff_of(path: str, before: bytes, after: bytes) -> str:
-    """Return a unified diff, made harmless for showing; a count where too many lines differ to compare them."""
+def render_diff(path: str, before: bytes, after: bytes) -> str:
+    """Return a unified diff without control characters, or line counts if too many lines differ to compare them."""
     old, new = (data.decode("utf-8", "replace").splitlines() for data in (before, after))
     head = _common(old, new)
     tail = _common(old[head:][::-1], new[head:][::-1])
@@ -31,18 +31,18 @@ def diff_of(path: str, before: bytes, after: bytes) -> str:
             f"--- a/{path}\n+++ b/{path}\n{len(old)} lines become {len(new)}: too many to show", keep_lines=True
         )
     lines = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}", n=_CONTEXT, lineterm="")
-    return clean("\n".join(_moved(line, start) for line in lines), _LONGEST, keep_lines=True)
+    return clean("\n".join(_renumber(line, start) for line in lines), _LONGEST, keep_lines=True)
 
 
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many lines two texts begin with alike."""
-    pairs = zip(one, other, strict=False)
-    return next((at for at, (mine, theirs) in enumerate(pairs) if mine != theirs), min(len(one), len(other)))
+def _common(first: Sequence[str], second: Sequence[str]) -> int:
+    """Return how many lines at the beginning of two texts are equal."""
+    pairs = zip(first, second, strict=False)
+    return next((at for at, (left, right) in enumerate(pairs) if left != right), min(len(first), len(second)))
 
 
-def _moved(line: str, by: int) -> str:
-    """The head of a hunk counted from the beginning of the file; any other line as it is."""
-    found = _HUNK.fullmatch(line)
-    if found is None:
+def _renumber(line: str, offset: int) -> str:
+    """Add an offset to the line numbers of a hunk header; return any other line unchanged."""
+    hunk = _HUNK.fullmatch(line)
+    if hunk is None:
         return line
-    return f"@@ -{int(found[1]) + by}{found[2] or ''} +{int(found[3]) + by}{found[4] or ''} @@"
+    return f"@@ -{int(hunk[1]) + offset}{hunk[2] or ''} +{int(hunk[3]) + offset}{hunk[4] or ''} @@"

@@ -1,4 +1,4 @@
-"""When each cell was first seen drifted, kept over restarts: Argo CD says that it differs, not since when."""
+"""Remember since when each cell has drifted, across restarts: Argo CD reports that it differs, not since when."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _log = logging.getLogger("sgm.drift")
 
 
 class DriftLog:
-    """A file of the state directory; what cannot be read or written there only costs how long a drift has lasted."""
+    """A file in the state directory; if it cannot be read or written, only the duration of drifts is lost."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._sightings: dict[CellKey, DriftSighting] = {}
 
     def read(self) -> Mapping[CellKey, DriftSighting]:
-        """Read what an earlier run saw; nothing where that cannot be read."""
+        """Read the drifts an earlier run recorded; empty if they cannot be read."""
         try:
             if self._file.stat().st_size <= _LARGEST:
                 entries = json.loads(self._file.read_text(encoding="utf-8"))
@@ -41,9 +41,9 @@ class DriftLog:
         return self._sightings
 
     async def follow(self, snapshots: AsyncIterator[FleetSnapshot]) -> None:
-        """Record which cells have drifted since when, until cancelled."""
+        """Record since when cells have drifted, until cancelled."""
         async for snapshot in snapshots:
-            sightings = self._after(snapshot)
+            sightings = self._update(snapshot)
             if sightings != self._sightings:
                 self._sightings = sightings
                 try:
@@ -51,14 +51,14 @@ class DriftLog:
                 except SgmError as error:
                     _log.info("what has drifted cannot be recorded: %s", error.message)
 
-    def _after(self, snapshot: FleetSnapshot) -> dict[CellKey, DriftSighting]:
-        """What is known after a snapshot: a cell that nobody can judge now may be drifted still."""
-        unjudged = {
+    def _update(self, snapshot: FleetSnapshot) -> dict[CellKey, DriftSighting]:
+        """Return the drifts as of a snapshot; a cell whose state is unknown or syncing keeps its earlier one."""
+        undecided = {
             key: sighting
             for key, sighting in self._sightings.items()
             if (cell := snapshot.cells.get(key)) is None or cell.journey in {Journey.UNKNOWN, Journey.SYNCING}
         }
-        return unjudged | {
+        return undecided | {
             key: DriftSighting(cell.since, cell.facts.application.uid)
             for key, cell in snapshot.cells.items()
             if cell.journey is Journey.DRIFTED and cell.facts.application is not None
@@ -67,8 +67,8 @@ class DriftLog:
 
 def _text(sightings: Mapping[CellKey, DriftSighting]) -> str:
     entries = [
-        {**asdict(key), "since": one.since.isoformat(), "uid": one.uid}
-        for key, one in sorted(sightings.items(), key=lambda item: str(item[0]))
+        {**asdict(key), "since": sighting.since.isoformat(), "uid": sighting.uid}
+        for key, sighting in sorted(sightings.items(), key=lambda item: str(item[0]))
     ]
     return json.dumps(entries)
 

@@ -32,7 +32,7 @@ class Found:
     """None where there is no hub to ask."""
 
 
-async def projects_of(
+async def find_effective_projects(
     platform: Platform, cells: Sequence[CellKey], lives: Mapping[CellKey, Live | None], hubs: Hubs | None, only: str
 ) -> dict[CellKey, Found]:
     """The project of every cell.

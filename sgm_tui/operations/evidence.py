@@ -22,7 +22,7 @@ from sgm_tui.fleet.versions import is_same_image
 from sgm_tui.gitops.yaml.image_values import image_in
 from sgm_tui.gitops.yaml.values import UnreadableError, read_string
 from sgm_tui.operations.commit_reader import CommitReader, Trees
-from sgm_tui.operations.effective_projects import Hubs, projects_of
+from sgm_tui.operations.effective_projects import Hubs, find_effective_projects
 from sgm_tui.operations.platform import Platform
 from sgm_tui.threads import Lane, run_in
 
@@ -72,7 +72,7 @@ class Investigator:
         """What can be learned now about the changes of a plan."""
         try:
             head = await self._head()
-            read = await run_in(Lane.GIT_READS, self._commits.at, head)
+            read = await run_in(Lane.GIT_READS, self._commits.read, head)
             values = await run_in(Lane.GIT_READS, self._values, head, {change.path for change in plan.changes})
         except SgmError as error:
             return Evidence(images=dict.fromkeys(map(image_of, plan.changes), f"git cannot be read: {error.message}"))
@@ -130,7 +130,7 @@ class Investigator:
         lives = {key: cell.facts.application for key in cells if (cell := snapshot.cells.get(key)) is not None}
         contexts = {hub.context for hub in self._config.argocd.hubs}
         only = contexts.pop() if len(contexts) == 1 else ""
-        found = await projects_of(platform, cells, lives, self._hubs, only)
+        found = await find_effective_projects(platform, cells, lives, self._hubs, only)
         if not platform.projects and not any(one.project.value for one in found.values()):
             silent = next((f", and {one.read.why}" for one in found.values() if one.read and one.read.why), "")
             why = f"no AppProject is in git{silent}: its permissions and sync windows are not checked"

@@ -1,4 +1,4 @@
-"""What one change makes of its file: the version, what travels with it, or everything a revert undoes."""
+"""Apply one change to its file: the version, the keys that go with it, or everything a revert undoes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sgm_tui.gitops.yaml.values import UnreadableError, read_version
 
 
 class Files(Protocol):
-    """Where the files of a commit are read."""
+    """Read access to the files of commits."""
 
     def read(self, commit: str, path: str) -> bytes | None:
-        """A file of a commit."""
+        """Return a file of a commit, or None if the commit does not have it."""
         ...
 
 
@@ -31,100 +31,100 @@ class FileChange:
 
     before: bytes
     after: bytes
-    left: tuple[str, ...] = ()
-    """What a revert could not undo, and why."""
+    not_reverted: tuple[str, ...] = ()
+    """The commits that a revert could not undo completely, each with the reason."""
 
 
-def apply_change(files: Files, head: str, change: Change, held: bytes | None = None) -> FileChange:
-    """The change made to its file as it is at `head`, or to `held` where another change has been made to it already.
+def apply_change(files: Files, head: str, change: Change, content: bytes | None = None) -> FileChange:
+    """Apply a change to its file as it is at `head`, or to `content` if an earlier change of the plan altered it.
 
     Raises:
-        EditRefusedError: it cannot be made safely; says why.
+        EditRefusedError: the change cannot be made safely; the message is the reason.
     """
-    before = held if held is not None else files.read(head, change.path)
+    before = content if content is not None else files.read(head, change.path)
     if before is None:
         raise EditRefusedError(f"{change.path} is no longer in git")
     if change.undoes:
-        after, left = _undone(files, before, change)
+        after, not_reverted = _undo_commits(files, before, change)
     elif change.restores:
-        after, left = _with_version(_put_back(files, before, change), change), ()
+        after, not_reverted = _set_version(_restore_steps(files, before, change), change), ()
     else:
-        after, left = _with_version(before, change), ()
+        after, not_reverted = _set_version(before, change), ()
     try:
         for extra in change.extras:
             if not has_value(after, extra.key, extra.value):
-                after = _put(after, extra.key, json.loads(extra.value)) if extra.value else remove_key(after, extra.key)
+                after = _set(after, extra.key, json.loads(extra.value)) if extra.value else remove_key(after, extra.key)
     except UnreadableError as error:
         raise EditRefusedError(str(error)) from error
-    return FileChange(before, after, left)
+    return FileChange(before, after, not_reverted)
 
 
-def _put(data: bytes, key: str, value: Value) -> bytes:
+def _set(data: bytes, key: str, value: Value) -> bytes:
     """Set a key, and the mappings above it that the file leaves to the chart's defaults."""
     parent, _, name = key.rpartition(".")
     if parent and has_value(data, parent, ""):
-        return _put(data, parent, {name: value})
+        return _set(data, parent, {name: value})
     return set_value(data, key, value)
 
 
-def _with_version(before: bytes, change: Change) -> bytes:
+def _set_version(before: bytes, change: Change) -> bytes:
     try:
         return edit(before, change.key, change.to_version, expected=change.from_version)
     except EditRefusedError:
-        # Somebody else may have brought the very same version meanwhile: then there is nothing to do.
+        # Somebody else may have promoted the very same version since: then there is nothing to do.
         if _version(before, change) == change.to_version:
             return before
         raise
 
 
-def _undone(files: Files, before: bytes, change: Change) -> tuple[bytes, tuple[str, ...]]:
-    """Everything the commits changed in this file taken back; at least the version, where lines were changed since."""
+def _undo_commits(files: Files, before: bytes, change: Change) -> tuple[bytes, tuple[str, ...]]:
+    """Undo everything the commits changed in this file; at least the version, if its lines were changed since."""
     if _version(before, change) not in {change.from_version, change.to_version}:
         raise EditRefusedError(
             f"{change.key} is {_version(before, change)} now: it was changed meanwhile; stage it again"
         )
-    after, left = before, []
+    after, not_reverted = before, []
     for commit in change.undoes:
-        then, earlier = files.read(commit, change.path), files.read(f"{commit}^1", change.path)
-        if then is None or earlier is None:
-            left.append(f"{commit[:8]} added or moved the file: only the version is reverted")
+        new, old = files.read(commit, change.path), files.read(f"{commit}^1", change.path)
+        if new is None or old is None:
+            not_reverted.append(f"{commit[:8]} added or moved the file: only the version is reverted")
             continue
         try:
-            after = undo_change(after, then, earlier)
-        except EditRefusedError as refused:
-            left.append(f"{commit[:8]} is not fully reverted: {refused}")
+            after = undo_change(after, new, old)
+        except EditRefusedError as error:
+            not_reverted.append(f"{commit[:8]} is not fully reverted: {error}")
     if _version(after, change) != change.to_version:
         after = edit(after, change.key, change.to_version)
-    return after, tuple(left)
+    return after, tuple(not_reverted)
 
 
-def _put_back(files: Files, before: bytes, change: Change) -> bytes:
-    """The file with the steps that a fast way back left out, as that way back would have left them: every byte."""
+def _restore_steps(files: Files, before: bytes, change: Change) -> bytes:
+    """Restore the canary steps that a fast revert removed, byte for byte as that revert would have left them."""
     commit, *_ = change.restores
     after = files.read(commit, change.path)
     if after is None:
         raise EditRefusedError(f"{commit[:8]} does not have {change.path}: its steps cannot be restored")
-    return undo_change(before, after, without_strategy(files, change))
+    return undo_change(before, after, revert_keeping_strategy(files, change))
 
 
-def without_strategy(files: Files, change: Change) -> bytes:
-    """What the way back that `change` restores from would have made of the file, had it kept the steps.
+def revert_keeping_strategy(files: Files, change: Change) -> bytes:
+    """Return what the revert that `change` restores from would have written, had it kept the canary steps.
 
     Raises:
-        EditRefusedError: it cannot be told.
+        EditRefusedError: this cannot be determined.
     """
     commit, *undone = change.restores
-    found = files.read(f"{commit}^1", change.path)
-    if found is None:
+    parent = files.read(f"{commit}^1", change.path)
+    if parent is None:
         raise EditRefusedError(f"{commit[:8]} added {change.path}")
-    back = dataclasses.replace(
+    revert = dataclasses.replace(
         change,
         kind="revert",
-        from_version=Version(_version(found, change)),
+        from_version=Version(_version(parent, change)),
         to_version=change.from_version,
         undoes=tuple(undone),
     )
-    return _undone(files, found, back)[0]
+    return _undo_commits(files, parent, revert)[0]
 
 
 def _version(data: bytes, change: Change) -> str:

@@ -1,6 +1,6 @@
-"""What was about to be done: one line before each outward step, on disk before the step is taken.
+"""The write-ahead journal: one line for each outward step, on disk before the step is taken.
 
-After a crash the remote decides (branch, pull request), the journal only says where to look.
+After a crash the server decides what was done (its branches and pull requests); the journal only says where to look.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from sgm_tui.private_files import append_line
 from sgm_tui.untrusted_text import harmless
 
 BEGINS = frozenset({"commit", "act"})
-"""Steps with which an operation begins: a write, and an action on a pull request."""
+"""The steps that begin an operation: a write, and an action on a pull request."""
 ENDS = frozenset({"done", "discarded"})
-"""Steps after which nothing is left of an operation."""
+"""The steps that finish an operation."""
 
 Entry = dict[str, Any]
 
 
 class Journal:
-    """An append-only file of JSON lines that only its owner may read."""
+    """An append-only file of JSON lines, readable only by its owner."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def note(self, operation: str, step: str, **facts: Any) -> None:
-        """Write what comes next; returns only when it is on disk.
+        """Write the next step of an operation; return once it is on disk.
 
         Raises:
             RefusedError: it cannot be written, so the step must not be taken.
@@ -38,25 +38,25 @@ class Journal:
             append(self._file, {"at": now(), "operation": operation, "step": step, **harmless(facts)})
 
     def unfinished(self) -> dict[str, list[Entry]]:
-        """Operation → its entries since it was begun last, for those that never ended; the oldest first.
+        """Return operation → its entries since it last began, for unfinished operations, oldest first.
 
-        A line torn by a crash is no step that was taken: it is left out.
+        A line that a crash truncated is skipped: its step was not taken.
 
         Raises:
             RefusedError: the file cannot be read.
         """
-        found: dict[str, list[Entry]] = {}
+        unfinished: dict[str, list[Entry]] = {}
         for entry in self._entries():
             operation, step = entry.get("operation"), entry.get("step")
             if not isinstance(operation, str) or not isinstance(step, str):
                 continue
             if step in ENDS:
-                found.pop(operation, None)
+                unfinished.pop(operation, None)
             elif step in BEGINS:
-                found[operation] = [entry]
-            elif operation in found:
-                found[operation].append(entry)
-        return found
+                unfinished[operation] = [entry]
+            elif operation in unfinished:
+                unfinished[operation].append(entry)
+        return unfinished
 
     def _entries(self) -> list[Entry]:
         try:
@@ -75,26 +75,26 @@ class Journal:
 
 
 def now() -> str:
-    """The time of a record."""
+    """Return the current time in UTC, as records have it: ISO 8601 with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def encoded(record: dict[str, Any]) -> bytes:
+def encode(record: dict[str, Any]) -> bytes:
     """Return a record as one line of JSON, the same bytes for the same record."""
     # JSON spells a lone surrogate the way Python escapes it.
     return json.dumps(record, ensure_ascii=False, sort_keys=True).encode("utf-8", "backslashreplace")
 
 
 def append(file: Path, record: dict[str, Any]) -> bytes:
-    """Append one JSON line and wait for the disk; the line, without its end.
+    """Append one JSON line and wait until it is on disk; return it without its line end.
 
-    A line that a crash tore is ended first, so that it spoils no other. What could not be written whole is cut off
-    again.
+    A last line that a crash truncated is terminated first, so that only that line is lost. A line that cannot be
+    written completely is removed again.
 
     Raises:
         RefusedError: the disk is full or the file cannot be written.
     """
-    line = encoded(record)
+    line = encode(record)
     try:
         append_line(file, line)
     except OSError as error:

@@ -1,6 +1,6 @@
-"""Versions a person marked as known bad here: held back from every promotion until they are let go again.
+"""Versions marked as known bad on this machine: quarantined from every promotion until they are unmarked.
 
-Others, and CI, learn of a mark from the commit of the revert that leaves the version (`fleet.trailers`).
+Other machines, and CI, learn of a mark from the commit that reverts the version (`fleet.history.trailers`).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _SCHEMA = 1
 
 
 class KnownBad:
-    """One file of marks."""
+    """The file of known-bad marks."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def mark(self, service: ServiceName, version: Version, reason: str) -> None:
-        """Mark a version, or let it go with "".
+        """Mark a version as known bad with a reason, or unmark it with "".
 
         Raises:
             RefusedError: the file cannot be read or written.
@@ -41,7 +41,7 @@ class KnownBad:
             replace_text(self._file, json.dumps({"schema": _SCHEMA, "marks": marks}))
 
     def of(self, service: ServiceName) -> dict[Version, str]:
-        """Version → why it is bad.
+        """Return version → reason of the marks of a service.
 
         Raises:
             RefusedError: the file cannot be read.
@@ -50,7 +50,7 @@ class KnownBad:
         return {Version(version): f"known bad: {mark['reason']} ({mark['by']})" for version, mark in marks.items()}
 
     def reason(self, service: ServiceName, version: Version) -> str:
-        """What a person said of a version; "" where it is not marked.
+        """Return the reason a version is marked, or "" if it is not.
 
         Raises:
             RefusedError: the file cannot be read.

@@ -1,7 +1,7 @@
-"""The plan on disk: it survives a restart, and every terminal of one person fills the same cart.
+"""The plan on disk: it survives a restart, and is shared by all terminals of a user.
 
-Every change is made on what is in the file at that moment, under a lock, and written in one step; a file that cannot
-be read is set aside, never overwritten.
+Every change applies to the current content of the file, under a lock, and replaces it atomically. An unreadable file is
+renamed, never overwritten.
 """
 
 from __future__ import annotations
@@ -16,38 +16,38 @@ from sgm_tui.operations.state_files import lock_file, replace_text, report_unusa
 
 
 class PlanFile:
-    """One person's plan for one repository."""
+    """The plan of one user for one repository."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._seen = 0
+        self._read_stamp = 0
         self._plan = Plan()
 
     @property
     def plan(self) -> Plan:
-        """The plan as last read."""
+        """The plan as last read or written."""
         return self._plan
 
     def reload(self) -> bool:
-        """Read the file again if another terminal wrote it; whether there is something new.
+        """Read the file again if another terminal has written it; return whether it has.
 
         Raises:
             RefusedError: the file cannot be read.
         """
         try:
             stamp = self._file.stat().st_mtime_ns if self._file.exists() else 0
-            if stamp == self._seen:
+            if stamp == self._read_stamp:
                 return False
-            self._plan, self._seen = self._read(), stamp
+            self._plan, self._read_stamp = self._read(), stamp
         except OSError as error:
             raise report_unusable(self._file, error) from error
         return True
 
     def update(self, change: Callable[[Plan], Plan]) -> Plan:
-        """Change the plan as it is now, whoever wrote it last.
+        """Apply a change to the plan in the file, and return the new plan.
 
         Raises:
-            RefusedError: it cannot be kept; then nothing was changed.
+            RefusedError: it cannot be saved; then nothing was changed.
         """
         with lock_file(self._file):
             try:
@@ -55,7 +55,7 @@ class PlanFile:
             except OSError as error:
                 raise report_unusable(self._file, error) from error
             replace_text(self._file, json.dumps(document_of(plan)))
-            self._seen = self._file.stat().st_mtime_ns
+            self._read_stamp = self._file.stat().st_mtime_ns
         self._plan = plan
         return plan
 
@@ -65,6 +65,6 @@ class PlanFile:
         try:
             return plan_of(json.loads(self._file.read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError):
-            # FileChange by another version or damaged: kept for a person to look at, never taken for a plan.
+            # Written by another version or damaged: renamed so that a person can look at it.
             self._file.replace(self._file.with_suffix(".unreadable"))
             return Plan()

@@ -1,4 +1,4 @@
-"""Changing the plan: one change after the other, in the order they were asked for, and never on the event loop."""
+"""Change the plan: one change after the other, in the order of the calls, and never on the event loop."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from sgm_tui.operations.state_files import run_in_thread
 
 
 class Planning:
-    """One person's plan, and whoever shows it."""
+    """The plan file, and the display that follows it."""
 
     def __init__(self, plan_file: PlanFile, show: Callable[[Plan], None]) -> None:
         self._plan_file = plan_file
         self._show = show
-        # Who asks first comes first: another terminal may hold the file, and what is asked meanwhile waits in line.
+        # First come, first served: another terminal may hold the lock of the file, and later changes queue up.
         self._turn = asyncio.Lock()
 
     async def reload(self) -> None:
-        """Show what another terminal put into it.
+        """Show the plan if another terminal has changed it.
 
         Raises:
             RefusedError: the file cannot be read.
@@ -34,22 +34,31 @@ class Planning:
                 self._show(self._plan_file.plan)
 
     async def change(self, change: Callable[[Plan], Plan]) -> None:
-        """Change it as it is then, and show it; returns when it is on disk.
+        """Apply a change to the plan in the file, and show it; return once it is on disk.
 
         Raises:
-            RefusedError: it cannot be kept; then nothing was changed.
+            RefusedError: it cannot be saved; then nothing was changed.
         """
         async with self._turn:
             self._show(await run_in_thread(self._plan_file.update, change))
 
 
-def edited(change: Change, version: Version | None, strategy: str | None, config: Config) -> Change | Refusal:
-    """A change with another version or another rollout strategy ("" keeps the file's own), or why it cannot have it."""
-    made = replace(change, to_version=version or change.to_version)
-    if version is not None and (made.to_version == made.from_version or made.undoes):
-        why = "a revert restores the previous version" if made.undoes else f"already at {version}, nothing to promote"
-        return Refusal(change.path, why)
+def edit_change(change: Change, version: Version | None, strategy: str | None, config: Config) -> Change | Refusal:
+    """Return a change with another version or another rollout strategy, or why it cannot have it.
+
+    Args:
+        change: the planned change.
+        version: the new version; None leaves it.
+        strategy: the new rollout strategy; "" is the one in the file, None leaves it.
+        config: has the named strategies.
+    """
+    changed = replace(change, to_version=version or change.to_version)
+    if version is not None and (changed.to_version == changed.from_version or changed.undoes):
+        reason = (
+            "a revert restores the previous version" if changed.undoes else f"already at {version}, nothing to promote"
+        )
+        return Refusal(change.path, reason)
     if strategy is None:
-        return made
+        return changed
     extras = extras_of(strategy, config.layout.image_key, config.policy.strategies) if strategy else ()
-    return extras if isinstance(extras, Refusal) else replace(made, strategy=strategy, extras=extras)
+    return extras if isinstance(extras, Refusal) else replace(changed, strategy=strategy, extras=extras)

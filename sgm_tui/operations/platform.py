@@ -102,7 +102,7 @@ class Platform:
         return Destination(names.get(where, ""), where, namespace)
 
 
-def platform_of(files: Mapping[str, bytes], config: Config) -> Platform:
+def read_platform(files: Mapping[str, bytes], config: Config) -> Platform:
     """Read every Argo CD object of a repository; ApplicationSets become the Applications they make."""
     repository, naming = ParsedRepository(Checkout(files), config), Naming(config)
     applications: dict[CellKey, Application] = {}

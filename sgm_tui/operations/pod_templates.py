@@ -1,7 +1,7 @@
-"""Whether a revert makes the pods that are stable already: its values, its chart and how it is deployed against then.
+"""Compare the pod template of a revert with that of the stable pods: its values, its chart and its Application.
 
-Everything is told from git. What is rendered with something git does not hold, or held otherwise at that time, is not
-known to make the same pods, and then nobody is promised to be back at once.
+The comparison is made in git. If anything is rendered from outside git, or has changed in git since the stable pods
+were created, the templates are not known to be equal, and no instant revert is promised.
 """
 
 from __future__ import annotations
@@ -26,38 +26,39 @@ from sgm_tui.operations.platform import Platform
 from sgm_tui.untrusted_text import clean
 
 _FIXED = re.compile(r"v?\d+\.\d+\.\d+[-+.\w]*|[0-9a-f]{40}")
-"""Revisions that always mean the same: an exact version, or a commit."""
+"""Revisions that never move: an exact version, or a commit."""
 
 
 class Repository(Files, Trees, Protocol):
-    """The clone, as far as it takes to compare two commits."""
+    """Read access to the clone."""
 
     def head(self) -> str:
-        """The head of the branch as last fetched."""
+        """Return the head of the deployed branch as last fetched."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Between:
-    """Two commits of the repository: when the stable pods were created, and now."""
+class _TreeComparison:
+    """The files of the repository when the stable pods were created, and now."""
 
     then: Mapping[str, str]
+    """Path → content id when the stable pods were created."""
     now: Mapping[str, str]
-    """Path → content id."""
+    """Path → content id at the head."""
 
-    def changed(self, path: str) -> bool:
-        """Whether a file is not what it was."""
+    def has_changed(self, path: str) -> bool:
+        """Return whether a file has changed."""
         return self.then.get(path) != self.now.get(path)
 
-    def changed_in(self, folder: str) -> list[str]:
-        """The files of a folder that are not what they were."""
-        inside = f"{folder}/" if folder else ""
-        paths = {path for tree in (self.then, self.now) for path in tree if path.startswith(inside)}
-        return sorted(path for path in paths if self.changed(path))
+    def changed_files(self, folder: str) -> list[str]:
+        """Return the changed files of a folder, sorted."""
+        prefix = f"{folder}/" if folder else ""
+        paths = {path for tree in (self.then, self.now) for path in tree if path.startswith(prefix)}
+        return sorted(path for path in paths if self.has_changed(path))
 
 
 class PodTemplates:
-    """Compares the pods of a revert with the stable ones; it blocks."""
+    """Compares the pod template of a revert with the stable one; it blocks."""
 
     def __init__(self, config: Config, repository: Repository, history: History, commits: CommitReader) -> None:
         self._branches = {"", "HEAD", config.repository.branch, f"refs/heads/{config.repository.branch}"}
@@ -65,99 +66,101 @@ class PodTemplates:
         self._history = history
         self._commits = commits
 
-    def template(self, change: Change) -> TemplateComparison:
-        """Whether the pods after a revert are those of the version it goes back to.
+    def compare(self, change: Change) -> TemplateComparison:
+        """Compare the pod template after a revert with that of the version it restores.
 
         Raises:
             SgmError: the repository cannot be read.
         """
         pasts = self._history.past_versions(change.cells[0])
-        # What it goes back to is the entry below the last one it undoes, not just any of that version.
-        undone = [at for at, past in enumerate(pasts) if past.revision in change.undoes]
+        # The target is the entry below the last one it undoes, not just any with that version.
+        undone = [index for index, past in enumerate(pasts) if past.revision in change.undoes]
         target = pasts[max(undone) + 1] if undone and max(undone) + 1 < len(pasts) else None
         if target is None:
             return TemplateComparison(None, reason="the creation time of the stable pods is unknown")
-        made_at, head = self._history.find_last_commit(target, pasts), self._repository.head()
-        then = self._repository.read(made_at, target.path)
+        created_at, head = self._history.find_last_commit(target, pasts), self._repository.head()
+        then = self._repository.read(created_at, target.path)
         if then is None:
             return TemplateComparison(None, reason=f"{target.path} did not exist when the stable pods were created")
         try:
             differs = find_differing_keys(then, apply_change(self._repository, head, change).after)
         except (EditRefusedError, UnreadableError) as error:
             return TemplateComparison(None, reason=clean(error))
-        platform = self._commits.at(head).platform
+        platform = self._commits.read(head).platform
         if isinstance(platform, str):
             return TemplateComparison(None, reason=platform)
-        between = _Between(self._repository.tree(made_at), self._repository.tree(head))
-        return self._judged(change, platform, differs, between)
+        trees = _TreeComparison(self._repository.tree(created_at), self._repository.tree(head))
+        return self._compare_cells(change, platform, differs, trees)
 
-    def _judged(
-        self, change: Change, platform: Platform, differs: tuple[str, ...], between: _Between
+    def _compare_cells(
+        self, change: Change, platform: Platform, differs: tuple[str, ...], trees: _TreeComparison
     ) -> TemplateComparison:
-        found: set[str] = set()
+        pod_keys: set[str] = set()
         for key in change.cells:
             application = platform.applications.get(key)
             if application is None:
                 return TemplateComparison(None, reason=f"the source of {key} is unknown: git has no Application for it")
-            doubt = next(self._doubts(application, platform, change.path, between), "")
-            if doubt:
-                return TemplateComparison(None, reason=doubt)
-            reached = self._reached(application, platform, differs, between.now)
-            if isinstance(reached, str):
-                return TemplateComparison(None, reason=reached)
-            found.update(reached)
-        return TemplateComparison(not found, tuple(clean(one) for one in sorted(found)))
+            other_change = next(self._find_other_changes(application, platform, change.path, trees), "")
+            if other_change:
+                return TemplateComparison(None, reason=other_change)
+            keys = self._find_pod_keys(application, platform, differs, trees.now)
+            if isinstance(keys, str):
+                return TemplateComparison(None, reason=keys)
+            pod_keys.update(keys)
+        return TemplateComparison(not pod_keys, tuple(clean(key) for key in sorted(pod_keys)))
 
-    def _doubts(self, one: Application, platform: Platform, own: str, between: _Between) -> Iterator[str]:
-        """Everything besides the cell's own values for which its pods may have become other ones."""
-        if between.changed(one.place.path):
-            yield f"{one.place.path}, which deploys it, has changed since the stable pods were created"
-        for source in _rendered(one):
+    def _find_other_changes(
+        self, application: Application, platform: Platform, own_path: str, trees: _TreeComparison
+    ) -> Iterator[str]:
+        """Find everything besides the cell's own values that may have changed its pods."""
+        if trees.has_changed(application.place.path):
+            yield f"{application.place.path}, which deploys it, has changed since the stable pods were created"
+        for source in _rendered_sources(application):
             if not platform.ours(source.repo_url):
                 if not _FIXED.fullmatch(source.revision):
-                    at = clean(source.revision) or "HEAD"
-                    yield f"its chart comes from {clean(source.repo_url)} at {at}, a moving reference"
+                    revision = clean(source.revision) or "HEAD"
+                    yield f"its chart comes from {clean(source.repo_url)} at {revision}, a moving reference"
             elif source.revision not in self._branches:
                 yield f"it is rendered from {clean(source.revision)}, not from the branch"
             else:
-                yield from _changed_chart(source.path.strip("/"), own, between)
-        for _, path in value_paths(one, lambda source: platform.ours(source.repo_url)):
-            if path != own and between.changed(path):
+                yield from _find_chart_changes(source.path.strip("/"), own_path, trees)
+        for _, path in value_paths(application, lambda source: platform.ours(source.repo_url)):
+            if path != own_path and trees.has_changed(path):
                 yield f"{path}, which it is rendered with, has changed since the stable pods were created"
 
-    def _reached(
-        self, one: Application, platform: Platform, differs: tuple[str, ...], now: Mapping[str, str]
+    def _find_pod_keys(
+        self, application: Application, platform: Platform, differs: tuple[str, ...], now: Mapping[str, str]
     ) -> tuple[str, ...] | str:
-        """The keys among `differs` that reach the pods, or why that cannot be told."""
+        """Return the keys among `differs` that affect the pods, or why that is unknown."""
         if not differs:
             return ()
         keys: set[str] = set()
-        for source in _rendered(one):
+        for source in _rendered_sources(application):
             read = self._pod_values(source.path.strip("/"), now) if platform.ours(source.repo_url) else None
             if read is None:
-                named = clean(", ".join(differs[:3]))
-                return f"{named} will differ, and its chart does not show whether that changes the pods"
+                names = clean(", ".join(differs[:3]))
+                return f"{names} will differ, and its chart does not show whether that changes the pods"
             keys.update(filter_keys_read(differs, read))
         return tuple(sorted(keys))
 
     def _pod_values(self, folder: str, tree: Mapping[str, str]) -> frozenset[str] | None:
-        inside = f"{folder}/"
-        if f"{inside}Chart.yaml" not in tree:
+        prefix = f"{folder}/"
+        if f"{prefix}Chart.yaml" not in tree:
             return None
-        paths = {path: blob for path, blob in tree.items() if path.startswith(inside)}
+        paths = {path: blob for path, blob in tree.items() if path.startswith(prefix)}
         blobs = self._repository.read_blobs(sorted(set(paths.values())))
-        return find_pod_values({path.removeprefix(inside): blobs.get(blob, b"") for path, blob in paths.items()})
+        return find_pod_values({path.removeprefix(prefix): blobs.get(blob, b"") for path, blob in paths.items()})
 
 
-def _rendered(one: Application) -> list[Source]:
-    """The sources manifests come from; one that is only there for its values files is none."""
-    return [source for source in one.sources if source.path or source.chart]
+def _rendered_sources(application: Application) -> list[Source]:
+    """Return the sources with manifests; a source used only for its values files has none."""
+    return [source for source in application.sources if source.path or source.chart]
 
 
-def _changed_chart(folder: str, own: str, between: _Between) -> Iterator[str]:
-    if f"{folder}/Chart.yaml" not in between.now:
+def _find_chart_changes(folder: str, own_path: str, trees: _TreeComparison) -> Iterator[str]:
+    if f"{folder}/Chart.yaml" not in trees.now:
         yield f"{folder or 'the repository'} is not a Helm chart, so sgm cannot compare the pods"
-    changed = [path for path in between.changed_in(folder) if path != own]
+    changed = [path for path in trees.changed_files(folder) if path != own_path]
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         name = changed[0].removeprefix(f"{folder}/")

@@ -34,7 +34,7 @@ class Group:
     waves: int
 
 
-def grouped(edits: Sequence[FileEdit], policy: Policy) -> Iterator[Group]:
+def group_edits(edits: Sequence[FileEdit], policy: Policy) -> Iterator[Group]:
     """The pull requests of these edits: never over stages, never over waves, and no way back waits with a promotion.
 
     Waves are found before clusters part: one pull request a cluster still goes to one cluster after the other.
@@ -103,7 +103,7 @@ def _cut(title: str) -> str:
     return one_line(title, _TITLE)
 
 
-def promotions_of(groups: Iterable[Group], adopted: Iterable[AdoptedChange]) -> dict[int, str]:
+def find_shared_promotions(groups: Iterable[Group], adopted: Iterable[AdoptedChange]) -> dict[int, str]:
     """Bundle → the identity its pull requests share, for each promotion that takes more than one of them."""
     parts: dict[int, list[tuple[Change, ...]]] = {}
     for group in groups:
@@ -172,7 +172,7 @@ def _trailers(
         yield f"{BY}{one_line(by)}"
 
 
-def facts_of(proposal: Proposal) -> dict[str, object]:
+def audit_facts(proposal: Proposal) -> dict[str, object]:
     """What the audit says of a proposal, whatever is being done to it."""
     changes = [edit.change for edit in proposal.edits]
     over = proposal.override

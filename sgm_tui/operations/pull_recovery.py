@@ -1,7 +1,7 @@
-"""Actions on pull requests that were begun and never seen to their end: whether they happened is asked of the forge.
+"""Finish unfinished actions on pull requests; the forge shows whether an action was done.
 
-An action is bound to the head a person saw, so that doing it again does it to nothing else; what happened is recorded,
-so that the audit holds it too.
+An action is bound to the head commit a person saw, so repeating it cannot affect anything else. An action that was
+done without being audited is audited then.
 """
 
 from __future__ import annotations
@@ -17,44 +17,45 @@ from sgm_tui.fleet.plans.proposal import Progress, Proposal, UnfinishedWrite
 from sgm_tui.fleet.pull_request_actions import ACTION_NAMES, PullAction
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Entry, Journal
-from sgm_tui.operations.pull_requests import Forge, done, recorded
+from sgm_tui.operations.pull_requests import Forge, perform_action, record_action
 from sgm_tui.operations.state_files import run_in_thread
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 
-Happened = Literal["yes", "no", "never"]
+ActionOutcome = Literal["yes", "no", "never"]
+"""Whether an action was done, was not done yet, or cannot be done any more."""
 
 
-class Standing(Forge, Protocol):
-    """Where pull requests live and are looked at."""
+class PullRequestReader(Forge, Protocol):
+    """The actions of the forge, and access to its pull requests."""
 
     async def fetch(self, number: int) -> PullRequest:
-        """One as it is now; `approved` says whether we ourselves approved its head."""
+        """Fetch a pull request; `approved` says whether this user has approved its head."""
         ...
 
 
 class PullRecovery:
-    """Ends what was begun with a pull request."""
+    """Resumes and discards unfinished actions on pull requests."""
 
-    def __init__(self, forge: Standing, journal: Journal, audit: Audit) -> None:
+    def __init__(self, forge: PullRequestReader, journal: Journal, audit: Audit) -> None:
         self._forge = forge
         self._journal = journal
         self._audit = audit
 
-    async def judged(self, operation: str, entries: Sequence[Entry]) -> UnfinishedWrite:
-        """What became of it, and its one safe next step.
+    async def assess(self, operation: str, entries: Sequence[Entry]) -> UnfinishedWrite:
+        """Assess whether an action was done, and its one safe next step.
 
         Raises:
-            SgmError: the forge does not answer, or the journal makes no sense.
+            SgmError: the forge does not answer, or the journal entry cannot be understood.
         """
-        action, number, head = _what(entries[0])
+        action, number, head = _parse_action(entries[0])
         request = await self._forge.fetch(number)
-        happened = happened_to(action, request, head)
+        outcome = check_outcome(action, request, head)
         explained = {
             "yes": "already done: only the record is missing",
             "no": "not done yet: resume applies it to the same head commit",
             "never": "not done, and no longer possible: review the pull request again",
-        }[happened]
+        }[outcome]
         return UnfinishedWrite(
             operation=operation,
             title=f"#{number}: {ACTION_NAMES[action]}",
@@ -62,62 +63,66 @@ class PullRecovery:
             began_at=datetime.fromisoformat(str(entries[0]["at"])),
             reached="act",
             found=f"pull request #{number} ({request.state})",
-            advice="discard" if happened == "never" else "resume",
+            advice="discard" if outcome == "never" else "resume",
             explained=explained,
             stages=tuple(dict.fromkeys((*_stages(entries[0]), *map(StageName, sorted(_accepted(entries[0]).stages))))),
         )
 
     async def resume(self, operation: str, entries: Sequence[Entry], consent: Consent = NO_CONSENT) -> Progress:
-        """Record it where it happened, do it where it did not, with the consent it was begun with and `consent`.
+        """Perform an action that was not done, and audit it.
+
+        It has the consent it was begun with, and `consent` in addition.
 
         Raises:
-            RefusedError: it cannot be done any more; it is still listed.
+            RefusedError: it cannot be done any more; it stays in the list.
         """
-        action, number, head = _what(entries[0])
+        action, number, head = _parse_action(entries[0])
         request = await self._forge.fetch(number)
-        happened = happened_to(action, request, head)
-        if happened == "never":
+        outcome = check_outcome(action, request, head)
+        if outcome == "never":
             raise RefusedError(f"#{number} is {request.state} or has new commits: nothing was done", "sgm plan discard")
-        said = f"#{number}: done: {ACTION_NAMES[action]}"
-        if happened == "no":
-            said = await done(self._forge, number, head, action, _accepted(entries[0]) | consent)
+        text = f"#{number}: done: {ACTION_NAMES[action]}"
+        if outcome == "no":
+            text = await perform_action(self._forge, number, head, action, _accepted(entries[0]) | consent)
         if not await run_in(Lane.RECORDS, self._is_recorded, operation, str(entries[0]["at"])):
-            await recorded(self._audit, operation, request, head, action)
+            await record_action(self._audit, operation, request, head, action)
         await run_in_thread(self._journal.note, operation, "done", number=number)
         stage = next(iter(_stages(entries[0])), StageName(""))
         proposal = Proposal(stage, request.branch, request.title, "", ())
-        return Progress("done", proposal, said, number, request.url)
+        return Progress("done", proposal, text, number, request.url)
 
     def _is_recorded(self, operation: str, since: str) -> bool:
-        """Whether the process died only after the audit had it."""
-        return any(one.get("operation") == operation and str(one["at"]) >= since for one in self._audit.records())
+        """Return whether the action was audited before the process died."""
+        return any(
+            record.get("operation") == operation and str(record["at"]) >= since for record in self._audit.records()
+        )
 
     async def discard(self, operation: str) -> str:
-        """Take it off the list; what happened stays."""
+        """Remove an action from the list; the pull request stays as it is."""
         await run_in_thread(self._journal.note, operation, "discarded")
         return "removed from the list; the pull request is unchanged"
 
 
-def happened_to(action: PullAction, request: PullRequest, head: str) -> Happened:
-    """Whether an action on a head was done, can be done again, or can never be done any more.
+def check_outcome(action: PullAction, request: PullRequest, head: str) -> ActionOutcome:
+    """Return whether an action on a head was done, can still be done, or cannot be done any more.
 
     Args:
-        action: what was begun.
-        request: the pull request now, `approved` by ourselves.
-        head: what a person saw of it.
+        action: the action.
+        request: the pull request now; `approved` says whether this user has approved it.
+        head: the head commit the action was bound to.
     """
-    open_, unmoved = request.state == "open", request.head == head
-    reached = {
+    is_open, unmoved = request.state == "open", request.head == head
+    is_done = {
         "approve": request.approved and unmoved,
         "merge": request.state == "merged",
         "auto-merge": request.auto_merge or request.state == "merged",
-        "stop-auto-merge": open_ and not request.auto_merge,
-        "update": open_ and not unmoved,
+        "stop-auto-merge": is_open and not request.auto_merge,
+        "update": is_open and not unmoved,
         "close": request.state == "closed",
     }[action]
-    if reached:
+    if is_done:
         return "yes"
-    return "no" if open_ and unmoved else "never"
+    return "no" if is_open and unmoved else "never"
 
 
 def _accepted(entry: Entry) -> Consent:
@@ -130,11 +135,11 @@ def _accepted(entry: Entry) -> Consent:
 
 
 def _stages(entry: Entry) -> tuple[StageName, ...]:
-    return tuple(StageName(str(one)) for one in entry.get("stages", ()))
+    return tuple(StageName(str(name)) for name in entry.get("stages", ()))
 
 
-def _what(entry: Entry) -> tuple[PullAction, int, str]:
-    action = next((one for one in ACTION_NAMES if one == entry.get("action")), None)
+def _parse_action(entry: Entry) -> tuple[PullAction, int, str]:
+    action = next((name for name in ACTION_NAMES if name == entry.get("action")), None)
     number, head = entry.get("number"), entry.get("head")
     if action is None or not isinstance(number, int) or not isinstance(head, str):
         raise SgmError("the journal entry has no operation to resume", "It was written by an older sgm: discard it.")

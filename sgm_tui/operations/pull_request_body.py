@@ -28,7 +28,7 @@ _FILES = 5
 """How many files are named of those that have the same owners."""
 
 
-def body_of(
+def render_body(
     edits: Sequence[FileEdit],
     gates: Sequence[Gate],
     snapshot: FleetSnapshot | None,

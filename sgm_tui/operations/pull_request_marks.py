@@ -1,8 +1,8 @@
-"""Versions known bad by a pull request whose commit says so no more: somebody replaced its message in squashing it.
+"""Known-bad marks of pull requests whose commit lost its trailers, because its message was replaced when squashing.
 
-Only what went back to an earlier version, by a commit that has no trailer of ours, is asked about, and each once;
-where its message names no pull request any more, GitHub says which it was. Where GitHub does not answer it is not
-known, which holds the version that was left.
+Only commits that revert to an earlier version and have no trailer of sgm are looked up, each once. If the message does
+not name its pull request, GitHub says which it was. If GitHub does not answer, the mark is unknown, and the reverted
+version is quarantined.
 """
 
 from __future__ import annotations
@@ -17,50 +17,51 @@ from sgm_tui.threads import Lane, run_in
 
 
 class Pulls(Protocol):
-    """Where pull requests are looked up."""
+    """Looks up merged pull requests."""
 
     async def find_merged(self, commit: str) -> int:
-        """The one that was merged as this commit; 0 when none was."""
+        """Find the number of the pull request merged as this commit; 0 if there is none."""
         ...
 
     async def fetch_marks(self, number: int, commit: str) -> tuple[Mark, ...]:
-        """The versions one of ours, merged as this commit, marks as known bad."""
+        """Fetch the versions that a pull request of sgm, merged as this commit, marks as known bad."""
         ...
 
 
 class PullRequestMarks:
-    """What the pull requests say; one that has answered is not asked again."""
+    """The known-bad marks of merged pull requests; each is fetched once."""
 
     def __init__(self, history: History, pulls: Pulls) -> None:
         self._history = history
         self._pulls = pulls
-        self._answered: dict[str, tuple[int, tuple[Mark, ...]]] = {}
+        self._fetched: dict[str, tuple[int, tuple[Mark, ...]]] = {}
 
     async def of(self, service: ServiceName) -> dict[Version, str]:
-        """Version → why it is known bad, or why that is not known.
+        """Return version → why it is known bad, or why that is unknown.
 
         Raises:
             SgmError: the repository cannot be read.
         """
         bad: dict[Version, str] = {}
-        for commit, (named, left) in (
-            await run_in(Lane.GIT_READS, self._history.reverts_without_trailers, service)
-        ).items():
+        reverts = await run_in(Lane.GIT_READS, self._history.reverts_without_trailers, service)
+        for commit, (named_number, reverted_version) in reverts.items():
             try:
-                number, marks = await self._answer(commit, named)
+                number, marks = await self._fetch(commit, named_number)
             except SgmError as error:
-                who = f"#{named}" if named else f"the pull request of {commit[:8]}"
-                bad[left] = f"whether {who} marked it as known bad is unknown: {error.message}"
+                origin = f"#{named_number}" if named_number else f"the pull request of {commit[:8]}"
+                bad[reverted_version] = f"whether {origin} marked it as known bad is unknown: {error.message}"
                 continue
-            for one in marks:
-                gone = await run_in(Lane.GIT_READS, self._history.is_unmarked_since, commit, service, one.version)
-                if one.service == service and not gone:
-                    bad[one.version] = f"known bad: {one.reason} ({one.by}, #{number})"
+            for mark in marks:
+                is_unmarked = await run_in(
+                    Lane.GIT_READS, self._history.is_unmarked_since, commit, service, mark.version
+                )
+                if mark.service == service and not is_unmarked:
+                    bad[mark.version] = f"known bad: {mark.reason} ({mark.by}, #{number})"
         return bad
 
-    async def _answer(self, commit: str, named: int) -> tuple[int, tuple[Mark, ...]]:
-        """The pull request a commit came from, 0 for none, and what it marks."""
-        if commit not in self._answered:
-            number = named or await self._pulls.find_merged(commit)
-            self._answered[commit] = number, await self._pulls.fetch_marks(number, commit) if number else ()
-        return self._answered[commit]
+    async def _fetch(self, commit: str, named_number: int) -> tuple[int, tuple[Mark, ...]]:
+        """Return the pull request a commit was merged from (0 for none) and the versions it marks."""
+        if commit not in self._fetched:
+            number = named_number or await self._pulls.find_merged(commit)
+            self._fetched[commit] = number, await self._pulls.fetch_marks(number, commit) if number else ()
+        return self._fetched[commit]

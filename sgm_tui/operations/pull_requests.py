@@ -1,4 +1,4 @@
-"""Doing something to a pull request: journalled before, audited after, and bound to the head a person saw."""
+"""Act on pull requests: journalled before, audited after, and bound to the head commit a person saw."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sgm_tui.threads import Lane, run_in
 
 
 class Forge(Protocol):
-    """Where pull requests live; each raises SgmError in words when the server says no."""
+    """The actions of the forge; each returns what was done as a sentence, and raises SgmError if it is refused."""
 
     async def approve(self, number: int, head: str, consent: Consent) -> str:
         """Approve this head."""
@@ -28,37 +28,37 @@ class Forge(Protocol):
         ...
 
     async def enable_auto_merge(self, number: int, head: str, consent: Consent) -> str:
-        """Let this head merge by itself."""
+        """Enable auto-merge for this head."""
         ...
 
     async def disable_auto_merge(self, number: int) -> str:
-        """Let it not merge by itself."""
+        """Disable auto-merge."""
         ...
 
     async def update_branch(self, number: int, head: str, consent: Consent) -> str:
-        """Merge the branch it goes into into its own."""
+        """Merge the base branch into the branch of the pull request."""
         ...
 
     async def close(self, number: int) -> str:
-        """Close it without merging."""
+        """Close the pull request without merging it."""
         ...
 
 
 class PullRequests:
-    """The actions on pull requests."""
+    """Acts on the pull requests of one forge."""
 
     def __init__(self, forge: Forge, journal: Journal, audit: Audit, locks: Path | None = None) -> None:
-        """Act on one forge; `locks` tells other processes what is being done now."""
+        """`locks` is the directory of the locks between processes; None locks nothing."""
         self._forge = forge
         self._journal = journal
         self._audit = audit
         self._locks = locks
 
     async def act(self, request: PullRequest, action: PullAction, consent: Consent = NO_CONSENT) -> str:
-        """Do it to the head that was seen; what happened, in words.
+        """Act on a pull request at the head of `request`; return what was done, as a sentence.
 
         Raises:
-            SgmError: the server said no, the head has moved, or `consent` to a protected stage is missing.
+            SgmError: the forge refuses, the head has moved, or `consent` to a protected stage is missing.
         """
         operation = f"{action}-{request.number}-{request.head[:12]}"
         with contextlib.ExitStack() as stack:
@@ -74,18 +74,18 @@ class PullRequests:
         }  # fmt: skip
         await run_in_thread(self._journal.note, operation, "act", **facts)
         try:
-            said = await done(self._forge, request.number, request.head, action, consent)
+            outcome = await perform_action(self._forge, request.number, request.head, action, consent)
         except RefusedError as error:
-            # A no is an answer: nothing was done, and nothing is left to be looked at.
+            # A refusal is an answer: nothing was done, so the operation is finished.
             await run_in_thread(self._journal.note, operation, "done", number=request.number, refused=error.message)
             raise
-        await recorded(self._audit, operation, request, request.head, action)
+        await record_action(self._audit, operation, request, request.head, action)
         await run_in_thread(self._journal.note, operation, "done", number=request.number)
-        return said
+        return outcome
 
 
-async def recorded(audit: Audit, operation: str, request: PullRequest, head: str, action: PullAction) -> None:
-    """Put into the audit what was done to a head of a pull request."""
+async def record_action(audit: Audit, operation: str, request: PullRequest, head: str, action: PullAction) -> None:
+    """Audit an action on a head of a pull request."""
     cells = [key for key, _ in request.proposes]
     stages = list(dict.fromkeys(key.stage for key in cells))
     facts = {
@@ -100,11 +100,11 @@ async def recorded(audit: Audit, operation: str, request: PullRequest, head: str
     await run_in_thread(audit.record, action, operation=operation, **facts)
 
 
-async def done(forge: Forge, number: int, head: str, action: PullAction, consent: Consent) -> str:
-    """Do it to this head; what happened, in words.
+async def perform_action(forge: Forge, number: int, head: str, action: PullAction, consent: Consent) -> str:
+    """Perform an action on this head; return what was done, as a sentence.
 
     Raises:
-        SgmError: the server said no, or the head has moved.
+        SgmError: the forge refuses, or the head has moved.
     """
     match action:
         case "approve":

@@ -1,64 +1,49 @@
-"""Writes that were begun and never seen to their end: found in the journal, judged by what the server holds.
-
-There is one safe next step for each: go on where it stopped, forget it because finished elsewhere, or take back a
-branch of ours that nobody needs any more.
-"""
+"""Resume or discard an unfinished write."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
-from sgm_tui.errors import RefusedError, SgmError, UsageError
-from sgm_tui.fleet.facts import PullRequest
-from sgm_tui.fleet.plans.document import plan_of
-from sgm_tui.fleet.plans.plan import Change, Plan
+from sgm_tui.errors import RefusedError
+from sgm_tui.fleet.plans.plan import Plan
 from sgm_tui.fleet.plans.proposal import (
     FileEdit,
     Override,
     Preview,
     Progress,
     Proposal,
-    Superseded,
     UnfinishedWrite,
     WriteOptions,
 )
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.operations.audit import Audit
-from sgm_tui.operations.file_changes import apply_change
 from sgm_tui.operations.journal import Entry, Journal
 from sgm_tui.operations.promoter import Promoter
-from sgm_tui.operations.pull_recovery import PullRecovery, Standing
-from sgm_tui.operations.state_files import change_lock, is_locked, run_in_thread
-from sgm_tui.operations.submission import Repository
-from sgm_tui.operations.superseding import Closer, Superseding, supersedes_of
+from sgm_tui.operations.pull_recovery import PullRecovery
+from sgm_tui.operations.state_files import run_in_thread
+from sgm_tui.operations.superseding import Superseder, read_superseded
+from sgm_tui.operations.unfinished_writes import (
+    PullRequestFinder,
+    UnfinishedWrites,
+    branch_of_write,
+    commit_of_write,
+    read_plan,
+    require_pulls,
+)
+from sgm_tui.operations.write_ports import Repository
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.threads import Lane, run_in
 
 
-class Finder(Closer, Standing, Protocol):
-    """Where pull requests are looked for."""
-
-    async def find_open(self, branch: str) -> PullRequest | None:
-        """The open pull request of a branch of ours."""
-        ...
-
-    async def find_ended(self, branch: str) -> PullRequest | None:
-        """The newest pull request of a branch of ours that was merged or closed."""
-        ...
-
-
 class Recovery:
-    """Finds what never ended, and ends it."""
+    """Resumes and discards unfinished writes."""
 
     def __init__(
         self,
         repository: Repository,
-        forge: Finder | None,
+        forge: PullRequestFinder | None,
         journal: Journal,
         audit: Audit,
         promoter: Promoter,
@@ -66,225 +51,162 @@ class Recovery:
         *,
         locks: Path | None = None,
     ) -> None:
-        """`snapshot` gives the newest facts, for the gates of what is resumed; `locks` tells what is being written."""
+        """Recover on one repository.
+
+        Args:
+            repository: the clone of the GitOps repository.
+            forge: None if none is configured.
+            journal: has the unfinished writes.
+            audit: records what is done.
+            promoter: writes again what is resumed.
+            snapshot: returns the newest facts, for the gates of what is resumed.
+            locks: shows which writes another process is executing.
+        """
         self._repository = repository
-        self._forge = forge
         self._journal = journal
         self._audit = audit
         self._promoter = promoter
         self._snapshot = snapshot
-        self._locks = locks
-        self._superseding = None if forge is None else Superseding(repository, forge, journal, audit)
+        self._superseder = None if forge is None else Superseder(repository, forge, journal, audit)
         self._pulls = None if forge is None else PullRecovery(forge, journal, audit)
+        self._unfinished = UnfinishedWrites(repository, forge, journal, self._pulls, locks)
 
     async def list_unfinished(self) -> tuple[UnfinishedWrite, ...]:
-        """Every write that never ended, with what the server holds of it and its one safe next step.
+        """List every unfinished write with what the server has of it and its one safe next step.
 
         Raises:
             SgmError: the journal cannot be read, or the server does not answer.
         """
-        begun = await run_in(Lane.RECORDS, self._journal.unfinished)
-        written = await run_in(Lane.RECORDS, lambda: {one for one in begun if self._is_written_now(one)})
-        left = {operation: entries for operation, entries in begun.items() if operation not in written}
-        if not left:
-            return ()
-        head = await self._repository.fetch()
-        return tuple([await self._judged(operation, entries, head) for operation, entries in left.items()])
-
-    def _is_written_now(self, operation: str) -> bool:
-        """Another terminal is at it: that is not unfinished, and must not be taken back under its hands."""
-        return self._locks is not None and is_locked(change_lock(self._locks, operation))
+        return await self._unfinished.list_all()
 
     async def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
-        """Go on where it stopped; what is there already is found, nothing is doubled.
+        """Continue a write where it stopped; what the server has already is reused, never written twice.
 
-        It goes on with the consent it was begun with, and what `consent` adds to that.
-        """
-        entries = await run_in(Lane.RECORDS, self._entries, operation)
-        operation = str(entries[0]["operation"])
-        if entries[0]["step"] == "act":
-            yield await self._pull_actions().resume(operation, entries, consent)
-            return
-        plan, over = _plan(entries[0]), entries[0].get("override")
-        terms = WriteOptions(
-            override=Override(over["reason"], tuple(over["gates"])) if over else None,
-            reason=str(entries[0].get("reason", "")),
-            direct=bool(entries[0].get("direct")),
-            supersede=supersedes_of(entries[0]),
-            promotion=str(entries[0].get("promotion", "")),
-        )
-        preview = await self._promoter.preview(plan, self._snapshot(), terms)
-        if not preview.proposals:
-            recalled = _recalled(entries, plan)
-            closed = await self._closed(operation, recalled, preview)
-            await run_in_thread(self._journal.note, operation, "done", nothing=True)
-            if closed:
-                yield Progress("nothing", recalled, f"git has the change; {closed}")
-                return
-            said = "; ".join(one.reason for one in preview.refusals) or "git already has it"
-            raise RefusedError(f"{operation}: nothing to do: {said}", "It was removed from the list.")
-        # What is proposed already only has to be found again; everything else has to pass its gates once more.
-        proposed = await self._proposed(_branch(entries))
-        first = (replace(one, wave=0, waves=1) for one in preview.proposals)
-        whole = Preview(preview.base, tuple(replace(one, gates=()) if proposed else one for one in first))
-        consent |= _accepted(entries[0], plan)
-        async for progress in self._promoter.submit(whole, None if proposed else self._snapshot, consent):
-            yield progress
-
-    async def _closed(self, operation: str, recalled: Proposal, preview: Preview) -> str:
-        """Close what a change that git has already takes the place of; what was closed, in words."""
-        if self._superseding is None or not all(one.nothing for one in preview.refusals):
-            return ""
-        found = []
-        for old in recalled.supersedes:
-            left = await self._superseding.close(operation, recalled, old, preview.base)
-            found.append(left or f"#{old.number} is closed")
-        return "; ".join(found)
-
-    async def discard(self, operation: str) -> str:
-        """Take back what it left: our branch, where it holds exactly our commit and nobody proposes it; in words.
+        The write keeps the consent it was begun with, and `consent` is added to it.
 
         Raises:
-            SgmError: it cannot be taken back safely; says why.
+            SgmError: it cannot be resumed.
         """
-        entries = await run_in(Lane.RECORDS, self._entries, operation)
+        entries = await run_in(Lane.RECORDS, self._unfinished.read_entries, operation)
         operation = str(entries[0]["operation"])
-        if await run_in(Lane.RECORDS, self._is_written_now, operation):
+        if entries[0]["step"] == "act":
+            yield await require_pulls(self._pulls).resume(operation, entries, consent)
+            return
+        plan = read_plan(entries[0])
+        preview = await self._promoter.preview(plan, self._snapshot(), _write_options(entries[0]))
+        if not preview.proposals:
+            yield await self._finish_without_proposals(operation, entries, plan, preview)
+            return
+        # A pull request that is open only has to be found again; anything else has to pass its gates again.
+        is_open = await self._unfinished.find_open(branch_of_write(entries)) is not None
+        single_wave = (replace(proposal, wave=0, waves=1) for proposal in preview.proposals)
+        resumed = tuple(replace(proposal, gates=()) if is_open else proposal for proposal in single_wave)
+        consent |= _recorded_consent(entries[0], plan)
+        facts = None if is_open else self._snapshot
+        async for progress in self._promoter.submit(Preview(preview.base, resumed), facts, consent):
+            yield progress
+
+    async def discard(self, operation: str) -> str:
+        """Discard an unfinished write; return what was done, as a sentence.
+
+        Our branch is deleted if it has exactly our commit and no pull request proposes it.
+
+        Raises:
+            SgmError: it cannot be discarded safely; the message is the reason.
+        """
+        entries = await run_in(Lane.RECORDS, self._unfinished.read_entries, operation)
+        operation = str(entries[0]["operation"])
+        if await run_in(Lane.RECORDS, self._unfinished.is_executing, operation):
             raise RefusedError(
                 f"{operation} is being executed by another sgm", "Try again when that process has finished."
             )
         if entries[0]["step"] == "act":
-            return await self._pull_actions().discard(operation)
+            return await require_pulls(self._pulls).discard(operation)
         head = await self._repository.fetch()
-        branch, commit = _branch(entries), _commit(entries)
-        held = await run_in(Lane.GIT_READS, self._unmerged, branch, head)
-        said = "nothing on the server; removed from the list"
-        if held:
-            if held != commit:
-                raise RefusedError(
-                    f"{branch} has commits that sgm did not make", "Review the branch and delete it manually."
-                )
-            request = await self._proposed(branch)
-            if request is not None:
-                raise RefusedError(f"#{request.number} proposes it", "Close that pull request first.")
-            await run_in_thread(self._journal.note, operation, "delete", branch=branch, commit=held)
-            await self._repository.delete(branch, held)
-            await run_in_thread(self._audit.record, "delete", operation=operation, branch=branch, commit=held)
-            said = f"{branch} was deleted"
+        branch = branch_of_write(entries)
+        unmerged_head = await run_in(Lane.GIT_READS, self._read_unmerged_head, branch, head)
+        outcome = "nothing on the server; removed from the list"
+        if unmerged_head:
+            await self._delete_branch(operation, entries, unmerged_head)
+            outcome = f"{branch} was deleted"
         await run_in_thread(self._journal.note, operation, "discarded", branch=branch)
-        return said
+        return outcome
 
-    def _unmerged(self, branch: str, head: str) -> str:
-        """What the server holds of a branch of ours that the deployed branch does not hold; "" for nothing."""
-        held = "" if branch == self._repository.branch else self._repository.heads().get(branch, "")
-        return held if held and self._repository.merge_base(head, held) != held else ""
+    async def _finish_without_proposals(
+        self, operation: str, entries: Sequence[Entry], plan: Plan, preview: Preview
+    ) -> Progress:
+        """Finish a write for which nothing is left to be proposed, and close what it supersedes.
 
-    async def _proposed(self, branch: str) -> PullRequest | None:
-        ours = branch and branch != self._repository.branch
-        return await self._forge.find_open(branch) if self._forge is not None and ours else None
+        Raises:
+            RefusedError: there was nothing to close either.
+        """
+        proposal = _recall_proposal(entries, plan)
+        closed = await self._close_superseded(operation, proposal, preview)
+        await run_in_thread(self._journal.note, operation, "done", nothing=True)
+        if closed:
+            return Progress("nothing", proposal, f"git has the change; {closed}")
+        reason = "; ".join(refusal.reason for refusal in preview.refusals) or "git already has it"
+        raise RefusedError(f"{operation}: nothing to do: {reason}", "It was removed from the list.")
 
-    def _pull_actions(self) -> PullRecovery:
-        if self._pulls is None:
-            raise SgmError(
-                "no pull requests: github.repository is not configured", "It was configured when this write started."
+    async def _close_superseded(self, operation: str, proposal: Proposal, preview: Preview) -> str:
+        """Close the pull requests superseded by a change git already has; return what was closed, or ""."""
+        if self._superseder is None or not all(refusal.nothing for refusal in preview.refusals):
+            return ""
+        outcomes = []
+        for old in proposal.supersedes:
+            leftover = await self._superseder.close(operation, proposal, old, preview.base)
+            outcomes.append(leftover or f"#{old.number} is closed")
+        return "; ".join(outcomes)
+
+    async def _delete_branch(self, operation: str, entries: Sequence[Entry], unmerged_head: str) -> None:
+        branch = branch_of_write(entries)
+        if unmerged_head != commit_of_write(entries):
+            raise RefusedError(
+                f"{branch} has commits that sgm did not make", "Review the branch and delete it manually."
             )
-        return self._pulls
-
-    def _entries(self, operation: str) -> list[Entry]:
-        begun = self._journal.unfinished()
-        found = begun.get(operation) or next((one for name, one in begun.items() if name.startswith(operation)), None)
-        if found is None:
-            raise UsageError(f"there is no unfinished write {operation}", "sgm plan --unfinished lists them.")
-        return found
-
-    async def _judged(self, operation: str, entries: list[Entry], head: str) -> UnfinishedWrite:
-        if entries[0]["step"] == "act":
-            return await self._pull_actions().judged(operation, entries)
-        branch = _branch(entries)
-        made = UnfinishedWrite(
-            operation=operation,
-            title=str(entries[0].get("title", operation)),
-            branch=branch,
-            began_at=datetime.fromisoformat(str(entries[0]["at"])),
-            reached=str(entries[-1]["step"]),
-            found="nothing",
-            advice="discard",
-        )
-        try:
-            plan, supersedes = _plan(entries[0]), supersedes_of(entries[0])
-        except SgmError as error:
-            return replace(made, explained=str(error))
-        made = replace(made, stages=tuple(dict.fromkeys(change.stage for change in plan.changes)))
-        old = await self._still_open(supersedes)
-        request = await self._proposed(branch)
+        request = await self._unfinished.find_open(branch)
         if request is not None:
-            explained = f"sgm adopts it and closes {old}" if old else "sgm adopts it"
-            return replace(made, found=f"pull request #{request.number}", advice="resume", explained=explained)
-        held = branch != self._repository.branch and branch in await run_in(Lane.GIT_READS, self._repository.heads)
-        found = "the branch" if held else "nothing"
-        left = await run_in(Lane.GIT_READS, self._left, head, plan)
-        if isinstance(left, str):
-            return replace(made, found=found, explained=f"cannot be resumed: {left}")
-        if not left and old:
-            return replace(
-                made, found="git has the change", advice="resume", explained=f"resume closes {old} as superseded"
-            )
-        if not left:
-            return replace(made, found="git has the change", advice="close", explained="finished elsewhere")
-        ended = await self._forge.find_ended(branch) if self._forge and entries[-1]["step"] != "commit" else None
-        if ended is not None and ended.head == _commit(entries):
-            # Somebody looked at it and said no, or it was merged and taken back since: it is not proposed again.
-            said = f"pull request #{ended.number} ({ended.state})"
-            return replace(made, found=said, explained=f"it was {ended.state}: stage it again if it is still needed")
-        return replace(made, found=found, advice="resume", explained="resume continues where it stopped")
+            raise RefusedError(f"#{request.number} proposes it", "Close that pull request first.")
+        await run_in_thread(self._journal.note, operation, "delete", branch=branch, commit=unmerged_head)
+        await self._repository.delete(branch, unmerged_head)
+        await run_in_thread(self._audit.record, "delete", operation=operation, branch=branch, commit=unmerged_head)
 
-    async def _still_open(self, supersedes: tuple[Superseded, ...]) -> str:
-        """Which of those that are to be closed are still open as they were seen; "" when none is."""
-        found = [(old, await self._proposed(old.branch)) for old in supersedes]
-        return ", ".join(f"#{old.number}" for old, now in found if now is not None and now.head == old.head)
-
-    def _left(self, head: str, plan: Plan) -> list[Change] | str:
-        """The changes that git does not have yet, or why they cannot be made any more."""
-        held: dict[str, bytes] = {}
-        left: list[Change] = []
-        for change in plan.changes:
-            try:
-                made = apply_change(self._repository, head, change, held.get(change.path))
-            except EditRefusedError as error:
-                return str(error)
-            held[change.path] = made.after
-            if made.before != made.after:
-                left.append(change)
-        return left
+    def _read_unmerged_head(self, branch: str, head: str) -> str:
+        """Return the head of a branch of ours on the server; "" if it is missing or merged into the deployed branch."""
+        branch_head = "" if branch == self._repository.branch else self._repository.heads().get(branch, "")
+        is_unmerged = branch_head and self._repository.merge_base(head, branch_head) != branch_head
+        return branch_head if is_unmerged else ""
 
 
-def _plan(entry: Entry) -> Plan:
-    try:
-        return plan_of(entry["plan"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise SgmError(
-            "the journal entry has no operation to resume", "It was written by an older sgm: discard it."
-        ) from error
-
-
-def _accepted(entry: Entry, plan: Plan) -> Consent:
-    """The consent a write was begun with; older versions did not record it, and asked before they began."""
-    accepted = entry.get("accepted")
-    return Consent.to((one.stage for one in plan.changes) if accepted is None else map(str, accepted))
-
-
-def _recalled(entries: list[Entry], plan: Plan) -> Proposal:
-    """What was to be written, to be told of; its diff is in git."""
-    title, reason = (str(entries[0].get(name, "")) for name in ("title", "reason"))
-    edits = tuple(FileEdit(change, "") for change in plan.changes)
-    return Proposal(
-        plan.changes[0].stage, _branch(entries), title, "", edits, reason=reason, supersedes=supersedes_of(entries[0])
+def _write_options(entry: Entry) -> WriteOptions:
+    override = entry.get("override")
+    return WriteOptions(
+        override=Override(override["reason"], tuple(override["gates"])) if override else None,
+        reason=str(entry.get("reason", "")),
+        direct=bool(entry.get("direct")),
+        supersede=read_superseded(entry),
+        promotion=str(entry.get("promotion", "")),
     )
 
 
-def _branch(entries: list[Entry]) -> str:
-    return str(next((one["branch"] for one in reversed(entries) if one.get("branch")), ""))
+def _recorded_consent(entry: Entry, plan: Plan) -> Consent:
+    """Return the consent a write was begun with.
+
+    Older versions did not record it; they began a write only once its stages were accepted.
+    """
+    accepted = entry.get("accepted")
+    return Consent.to((change.stage for change in plan.changes) if accepted is None else map(str, accepted))
 
 
-def _commit(entries: list[Entry]) -> str:
-    return str(next((one["commit"] for one in reversed(entries) if one.get("commit")), ""))
+def _recall_proposal(entries: Sequence[Entry], plan: Plan) -> Proposal:
+    """Rebuild the proposal of a write from the journal, for reporting; its diff is in git."""
+    title, reason = (str(entries[0].get(name, "")) for name in ("title", "reason"))
+    return Proposal(
+        plan.changes[0].stage,
+        branch_of_write(entries),
+        title,
+        "",
+        tuple(FileEdit(change, "") for change in plan.changes),
+        reason=reason,
+        supersedes=read_superseded(entries[0]),
+    )

@@ -1,8 +1,8 @@
-"""The steps of a canary that a fast way back left out: the next promotion puts them back.
+"""Restore the canary steps that a fast revert removed, with the next promotion.
 
-A revert with the strategy `[]` writes `rollout.steps: []`, so that nothing is walked at night. Left like that, the next
-version would reach everybody at once, by daylight and unasked. What the revert would have left without that strategy is
-made anew from git, and what differs from it is undone, byte for byte.
+A revert with the strategy `[]` writes `rollout.steps: []`, so that the previous version is back at once. Without the
+steps the next promotion would skip its canary, which nobody asked for. What the revert would have written without that
+strategy is computed again from git, and the difference is undone byte for byte.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from sgm_tui.gitops.yaml.compare import find_differing_keys, has_value
 from sgm_tui.gitops.yaml.edits import EditRefusedError
 from sgm_tui.gitops.yaml.undo import undo_change
 from sgm_tui.gitops.yaml.values import UnreadableError
-from sgm_tui.operations.file_changes import Files, without_strategy
+from sgm_tui.operations.file_changes import Files, revert_keeping_strategy
 
 _NONE = "[]"
 
 
 class RemovedSteps:
-    """Finds what a promotion is to put back; it blocks."""
+    """Finds the canary steps a promotion is to restore; it blocks."""
 
     def __init__(self, config: Config, files: Files, history: History) -> None:
         self._key = steps_key(config.layout.image_key)
         self._files = files
         self._history = history
 
-    def put_back(self, change: Change, data: bytes) -> Change:
-        """A promotion that also puts back the steps which the last way back left out; any other change as it is.
+    def add_removed_steps(self, change: Change, data: bytes) -> Change:
+        """Return a promotion extended by the steps that the last revert removed; any other change is unchanged.
 
         Args:
-            change: what is planned.
+            change: the planned change.
             data: its file as it is now.
 
         Raises:
@@ -47,18 +47,20 @@ class RemovedSteps:
         if target is None or pasts[0].kind != "revert" or pasts[0].path != change.path:
             return change
         undone = (past.revision for past in pasts[1 : pasts.index(target)])
-        made = replace(change, restores=(pasts[0].revision, *undone))
-        return made if self._leaves_out(made, data) else change
+        restoring = replace(change, restores=(pasts[0].revision, *undone))
+        return restoring if self._has_removed_only_steps(restoring, data) else change
 
-    def _leaves_out(self, change: Change, data: bytes) -> bool:
-        """Whether nothing but the strategy of that way back is undone, and the steps are still left out."""
+    def _has_removed_only_steps(self, change: Change, data: bytes) -> bool:
+        """Return whether the strategy of the revert changed only the steps, and they are still missing."""
         after = self._files.read(change.restores[0], change.path)
         try:
             if after is None or not has_value(after, self._key, _NONE) or not has_value(data, self._key, _NONE):
                 return False
-            without = without_strategy(self._files, change)
+            without = revert_keeping_strategy(self._files, change)
             keys = set(find_differing_keys(without, after))
-            undo_change(data, after, without)  # what was changed since beside them must not stop the promotion
+            undo_change(
+                data, after, without
+            )  # refused here if lines next to them have changed: the promotion goes on without
         except (EditRefusedError, UnreadableError):
             return False
         return not has_value(without, self._key, _NONE) and keys <= {self._key, self._strategy}

@@ -1,7 +1,7 @@
-"""Resume, abort, retry, pause or restart a rollout: the one that a person saw, or none.
+"""Resume, abort, retry, pause or restart a rollout, if it is still as a person saw it.
 
-Nothing of it is resumed after a crash: a patch is bound to the revision that was read, so it was applied or it was
-not, and the cell says which. The audit has both that it was asked for and how it ended.
+An action is never resumed after a crash: a patch is bound to the revision that was read, so it was applied or it was
+not, and the cell shows which. The audit has both the request and its outcome.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sgm_tui.live.rollout_actor import Current, RolloutActor
 
 _TRIES = 3
-"""A controller may write between our reading and our patch; what a person saw is compared anew each time."""
+"""Attempts to patch: a controller may write between our read and our patch. Each attempt compares the rollout again."""
 
 
 class RolloutActions:
@@ -34,15 +34,15 @@ class RolloutActions:
         self._audit = audit
 
     async def act(
-        self, key: CellKey, seen: Rollout, action: RolloutAction, reason: str = "", consent: Consent = NO_CONSENT
+        self, key: CellKey, shown: Rollout, action: RolloutAction, reason: str = "", consent: Consent = NO_CONSENT
     ) -> str:
-        """Do it to the rollout that was seen; what happened, in words.
+        """Act on the rollout of a cell as it was `shown` to a person; return what was done, as a sentence.
 
         Raises:
-            RefusedError: it has moved meanwhile, or there is nothing to do.
-            SgmError: the cluster said no, or did not answer.
+            RefusedError: it has changed since, or there is nothing to do.
+            SgmError: the cluster refuses, or does not answer.
         """
-        facts = _facts(key, seen, reason)
+        facts = _audit_facts(key, shown, reason)
 
         async def record(outcome: str) -> None:
             title = f"{key} {facts['version']}: {outcome}"
@@ -50,56 +50,56 @@ class RolloutActions:
 
         await record("asked for")
         try:
-            await self._carry_out(key, seen, action, consent)
+            await self._patch(key, shown, action, consent)
         except SgmError as error:
             await record(f"failed: {error.sentence}")
             raise
         await record("done")
-        return f"{key.service} {key.cluster}: {outcome(seen, action)}"
+        return f"{key.service} {key.cluster}: {outcome(shown, action)}"
 
-    async def _carry_out(self, key: CellKey, seen: Rollout, action: RolloutAction, consent: Consent) -> None:
+    async def _patch(self, key: CellKey, shown: Rollout, action: RolloutAction, consent: Consent) -> None:
         actor = self._actors[key.cluster]
-        current = await actor.read(seen.namespace, seen.name)
-        left = _judged(key, seen, current, action)
-        sent, tries = False, _TRIES
-        while left:
+        current = await actor.read(shown.namespace, shown.name)
+        pending = _compute_patches(key, shown, current, action)
+        has_sent, tries = False, _TRIES
+        while pending:
             try:
-                current = await actor.patch(current, left[0], consent)
+                current = await actor.patch(current, pending[0], consent)
             except ConflictError:
                 tries -= 1
                 if not tries:
                     raise
-                current = await actor.read(seen.namespace, seen.name)
-                # What has been sent changed what a person saw: only before that is it compared again.
-                left = left if sent else _judged(key, seen, current, action)
+                current = await actor.read(shown.namespace, shown.name)
+                # Our first patch changes what the person saw, so the rollout is compared only before it.
+                pending = pending if has_sent else _compute_patches(key, shown, current, action)
             except UnreachableError as error:
-                said = "The action may still have been applied: check the cell."
-                raise UnreachableError(error.message, said) from error
+                hint = "The action may still have been applied: check the cell."
+                raise UnreachableError(error.message, hint) from error
             else:
-                left, sent = left[1:], True
+                pending, has_sent = pending[1:], True
 
 
-def _judged(key: CellKey, seen: Rollout, current: Current, action: RolloutAction) -> tuple[Patch, ...]:
-    """What is to be sent.
+def _compute_patches(key: CellKey, shown: Rollout, current: Current, action: RolloutAction) -> tuple[Patch, ...]:
+    """Return the patches of an action.
 
     Raises:
-        RefusedError: it is not what was seen any more, or there is nothing to do.
+        RefusedError: the rollout is not as it was shown, or there is nothing to do.
     """
     now = derive(current.rollout)
-    if has_moved(seen, now):
+    if has_moved(shown, now):
         raise RefusedError(f"{key} has changed meanwhile: nothing was done", "Check the cell and try again.")
     if why := refusal_reason(now, action):
         raise RefusedError(f"{key}: {why}: nothing was done", "Check the cell and try again.")
     return patches(current.rollout, action, datetime.now(UTC))
 
 
-def _facts(key: CellKey, seen: Rollout, reason: str) -> dict[str, Any]:
+def _audit_facts(key: CellKey, shown: Rollout, reason: str) -> dict[str, Any]:
     return {
         "services": [key.service],
         "stage": key.stage,
         "stages": [key.stage],
         "clusters": [key.cluster],
-        "rollout": f"{seen.namespace}/{seen.name}",
-        "version": seen.new_version or seen.stable_version or "",
+        "rollout": f"{shown.namespace}/{shown.name}",
+        "version": shown.new_version or shown.stable_version or "",
         "reason": reason,
     }

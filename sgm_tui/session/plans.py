@@ -13,7 +13,7 @@ from sgm_tui.fleet.plans.plan import Change, Plan, Refusal, StagingResult
 from sgm_tui.fleet.plans.proposal import ENDED, UNWRITTEN, WriteOptions
 from sgm_tui.fleet.plans.staging import find_cells_behind, plan_promotion, plan_promotions
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.operations.planning import edited
+from sgm_tui.operations.planning import edit_change
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session.connected import ConnectedSession
 from sgm_tui.session.write_services import WriteServices
@@ -64,7 +64,7 @@ class PlanIntents(ConnectedSession):
     ) -> Change | Refusal:
         """Give a staged change another version or another rollout strategy ("" keeps the file's own)."""
         try:
-            result = edited(change, version, strategy, self.config)
+            result = edit_change(change, version, strategy, self.config)
             if isinstance(result, Change):
                 await self._plan(lambda plan: plan.with_replacement(change, result))
         except SgmError as error:

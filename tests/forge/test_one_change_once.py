@@ -15,6 +15,7 @@ from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change, Extra, Plan
 from sgm_tui.fleet.plans.proposal import Override, Preview, Progress, WriteOptions
 from sgm_tui.fleet.policy import RuleSet
+from sgm_tui.operations.promoter import Promoter
 from sgm_tui.report.changes import document, text
 
 OTHER = next(path for path in sorted(FILES) if path.startswith("dev/app-service/") and path != DEV)
@@ -116,7 +117,8 @@ async def test_what_brings_the_version_without_the_strategy_is_in_the_way(desk: 
 async def test_later_waves_wait_for_the_wave_somebody_proposed_already(desk: Desk) -> None:
     clusters = ("prod-eu1", "prod-us1")
     waves = RuleSet(waves=tuple((one,) for one in clusters))
-    desk.promoter._config = replace(desk.config, policy=replace(desk.config.policy, stages={"prod": waves}))
+    config = replace(desk.config, policy=replace(desk.config.policy, stages={"prod": waves}))
+    desk.promoter = Promoter(config, desk.clone, desk.lab.forge, desk.journal, desk.audit)
     paths = [PROD.replace("prod-eu1", one) for one in clusters]
     writes = {path: with_version(FILES[path], OLD) for path in paths}
     desk.lab.origin.commit("main", writes | {"prod.txt": b"x"}, "chore: prod", at=STARTED)

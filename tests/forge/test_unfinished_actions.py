@@ -12,7 +12,7 @@ from test_supersede import CART, FIRST, Desk, KilledError, _desk, opened
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.facts import PullRequest
 from sgm_tui.fleet.pull_request_actions import PullAction
-from sgm_tui.operations.pull_recovery import happened_to
+from sgm_tui.operations.pull_recovery import check_outcome
 from sgm_tui.operations.pull_requests import PullRequests
 
 
@@ -101,4 +101,4 @@ SEEN = PullRequest(7, "", "", "", "b", "aaa", "open")
     ],
 )
 def test_whether_it_happened_is_told_from_the_pull_request(action: PullAction, now: PullRequest, happened: str) -> None:
-    assert happened_to(action, now, "aaa") == happened
+    assert check_outcome(action, now, "aaa") == happened

@@ -89,7 +89,7 @@ def test_a_revert_that_cannot_undo_everything_brings_the_version_back_and_says_w
     since = NEW.replace(b'A: "2"', b'A: "3"')
     made = apply_change(Files(head=since, abc=NEW, abc_before=OLD), "head", REVERT)
     assert made.after == since.replace(b"tag: v2", b"tag: v1")
-    assert "not fully reverted" in made.left[0]
+    assert "not fully reverted" in made.not_reverted[0]
 
 
 def test_a_revert_of_what_is_gone_already_is_refused() -> None:

@@ -31,8 +31,9 @@ from sgm_tui.operations import promoter as promote_module
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.journal import Journal
-from sgm_tui.operations.promoter import Forge, Promoter
+from sgm_tui.operations.promoter import Promoter
 from sgm_tui.operations.proposal import message_of
+from sgm_tui.operations.write_ports import Forge
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.report import changes as change_report
 from sgm_tui.sandbox.git.repository import Repository as Origin
@@ -546,7 +547,7 @@ async def test_the_commits_between_two_versions_are_not_waited_for_long(
         await asyncio.Event().wait()
         raise AssertionError
 
-    monkeypatch.setattr(promote_module, "_TOLD_SECONDS", 0.05)
+    monkeypatch.setattr(promote_module, "_COMPARE_TIMEOUT", 0.05)
     monkeypatch.setattr(lab.forge, "compare", silent)
     (proposal,) = (await lab.promoter().preview(plan())).proposals
     between = proposal.edits[0].commit_range

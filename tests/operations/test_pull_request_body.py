@@ -15,7 +15,7 @@ from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.fleet.plans.proposal import CommitRange, FileEdit, Override
 from sgm_tui.operations.proposal import branch_of, message_of, title_of
-from sgm_tui.operations.pull_request_body import body_of
+from sgm_tui.operations.pull_request_body import render_body
 
 WHERE = builders.key("cart", "prod-eu1")
 EVIL = "x | y\n# z `a` @acme/sre --> <script> ![i](http://evil)"
@@ -42,7 +42,7 @@ def config() -> Config:
 
 def body(edit: FileEdit, **facts: Any) -> str:
     gates = facts.pop("gates", ())
-    return body_of([edit], gates, builders.release(), config(), **facts)
+    return render_body([edit], gates, builders.release(), config(), **facts)
 
 
 def machine(text: str) -> dict[str, Any]:

@@ -356,7 +356,7 @@ async def back_without_steps(lab: Lab) -> Change:
 def next_promotion(lab: Lab) -> Change:
     versions = Version(OLD), Version(NEW)
     change = Change("promotion", WHERE.service, WHERE.stage, WHERE.cluster, PROD, "image.tag", *versions, (WHERE,))
-    return RemovedSteps(lab.config, lab.clone, History(lab.config, lab.clone)).put_back(change, lab.read(PROD))
+    return RemovedSteps(lab.config, lab.clone, History(lab.config, lab.clone)).add_removed_steps(change, lab.read(PROD))
 
 
 async def test_the_next_promotion_puts_back_the_steps_a_fast_way_back_left_out_byte_for_byte(lab: Lab) -> None:
@@ -372,7 +372,10 @@ async def test_the_next_promotion_puts_back_the_steps_a_fast_way_back_left_out_b
 async def test_steps_are_put_back_once_and_never_over_what_somebody_wrote(lab: Lab) -> None:
     await back_without_steps(lab)
     asked = replace(next_promotion(lab), restores=(), extras=(Extra("rollout.steps", "[]"),))
-    assert RemovedSteps(lab.config, lab.clone, History(lab.config, lab.clone)).put_back(asked, lab.read(PROD)) == asked
+    assert (
+        RemovedSteps(lab.config, lab.clone, History(lab.config, lab.clone)).add_removed_steps(asked, lab.read(PROD))
+        == asked
+    )
     await lab.writes({PROD: lab.read(PROD).replace(b"steps: []", b"steps: [{setWeight: 50}]")})
     assert next_promotion(lab).restores == ()
 

@@ -29,7 +29,7 @@ from sgm_tui.fleet.plans.proposal import (
 from sgm_tui.fleet.plans.waves import WavePlan, next_step, split_into_waves, wave_soak_seconds, wave_status
 from sgm_tui.fleet.policy import GroupBy, Policy, RuleSet
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.operations.proposal import grouped, title_of
+from sgm_tui.operations.proposal import group_edits, title_of
 from sgm_tui.operations.waves import Waves
 from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.report.waves import wave_document
@@ -109,7 +109,7 @@ def test_a_promotion_is_split_in_the_order_the_policy_names() -> None:
 @pytest.mark.parametrize("group_by", ["stage", "cluster", "service"])
 def test_waves_are_kept_however_pull_requests_are_grouped(group_by: GroupBy) -> None:
     policy = replace(POLICY, group_by=group_by)
-    groups = list(grouped([FileEdit(change(one), "") for one in CLUSTERS], policy))
+    groups = list(group_edits([FileEdit(change(one), "") for one in CLUSTERS], policy))
     assert [(one.edits[0].change.place, one.wave, one.waves) for one in groups] == [
         ("prod-eu1", 0, 3),
         ("prod-us1", 1, 3),
@@ -121,15 +121,15 @@ def test_waves_are_kept_however_pull_requests_are_grouped(group_by: GroupBy) -> 
 def test_clusters_of_one_wave_part_only_where_each_has_its_own_pull_request() -> None:
     rules = RuleSet(waves=(("prod-eu1",), ("prod-us1", "prod-ap1")))
     edits = [FileEdit(change(one), "") for one in CLUSTERS]
-    together = list(grouped(edits, Policy(stages={"prod": rules})))
-    apart = list(grouped(edits, Policy(stages={"prod": rules}, group_by="cluster")))
+    together = list(group_edits(edits, Policy(stages={"prod": rules})))
+    apart = list(group_edits(edits, Policy(stages={"prod": rules}, group_by="cluster")))
     assert [(len(one.edits), one.wave) for one in together] == [(1, 0), (2, 1)]
     assert [(len(one.edits), one.wave) for one in apart] == [(1, 0), (1, 1), (1, 1)]
 
 
 def test_a_way_back_waits_for_no_promotion_it_is_planned_with() -> None:
     back = replace(change("prod-eu1"), kind="revert", service=ServiceName("catalog"), path="prod/catalog.yaml")
-    groups = list(grouped([FileEdit(one, "") for one in (*map(change, CLUSTERS), back)], POLICY))
+    groups = list(group_edits([FileEdit(one, "") for one in (*map(change, CLUSTERS), back)], POLICY))
     assert [(one.edits[0].change.kind, one.wave, one.waves) for one in groups] == [
         ("promotion", 0, 3),
         ("promotion", 1, 3),
@@ -227,7 +227,7 @@ async def test_later_waves_open_under_the_consent_of_their_plan_in_any_process(t
     prod = Consent.to(["prod"])
     proposals = tuple(
         Proposal(one.edits[0].change.stage, f"b{one.wave}", "t", "", one.edits, wave=one.wave, waves=3)
-        for one in grouped([FileEdit(change(cluster), "") for cluster in CLUSTERS], POLICY)
+        for one in group_edits([FileEdit(change(cluster), "") for cluster in CLUSTERS], POLICY)
     )
     preview = Preview("base", proposals)
     Waves(tmp_path / "waves.json", Writer()).save(preview, proposals[0], builders.ago(3600), POLICY, prod)
@@ -351,7 +351,7 @@ def test_a_first_wave_somebody_proposed_already_is_kept_and_waited_for(tmp_path:
     adopted = AdoptedChange(change("prod-eu1"), 42, "feature/theirs", "mia")
     later = tuple(
         Proposal(one.edits[0].change.stage, f"branch-{one.wave}", "title", "", one.edits, wave=one.wave, waves=3)
-        for one in grouped([FileEdit(change(one), "") for one in CLUSTERS], POLICY)
+        for one in group_edits([FileEdit(change(one), "") for one in CLUSTERS], POLICY)
         if one.wave
     )
     waves = Waves(tmp_path / "waves.json", Writer())
