@@ -60,7 +60,7 @@ SAY_NOTHING = frozenset(
     ]
 )
 """Names that do not say what a value is; in a comprehension or lambda of one line its context does."""
-EMPTY_NAMES_PER_MILLE = 30
+EMPTY_NAMES_PER_MILLE = 3
 """So many of a thousand bound names may say nothing. It only falls."""
 
 LINES_PER_MODULE = 500

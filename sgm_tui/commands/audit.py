@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.stage:
         one_of("stage", arguments.stage, [stage.name for stage in config.stages])
     known = audit.records()
-    records = [one for one in known if _wanted(one, arguments)][-arguments.limit :]
+    records = [one for one in known if _is_selected(one, arguments)][-arguments.limit :]
     if not records:
         output.note(_nothing(known, arguments))
     if arguments.output == "json":
@@ -57,11 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _nothing(known: Sequence[dict[str, Any]], arguments: argparse.Namespace) -> str:
+def _nothing(records: Sequence[dict[str, Any]], arguments: argparse.Namespace) -> str:
     """Why there is no record to show: an empty table answers nobody whether the name was right."""
-    if not known:
+    if not records:
         return "sgm: the audit log is empty"
-    services = sorted({str(one) for record in known for one in record.get("services") or ()})
+    services = sorted({str(one) for record in records for one in record.get("services") or ()})
     if not arguments.service or arguments.service in services:
         return "sgm: no matching audit records"
     return clean(f"sgm: no audit records of {arguments.service}. {nearest(arguments.service, services)}", 300)
@@ -69,8 +69,8 @@ def _nothing(known: Sequence[dict[str, Any]], arguments: argparse.Namespace) -> 
 
 def _verify(line: int | None, file: str, records: int, arguments: argparse.Namespace) -> int:
     if arguments.output == "json":
-        found = {"schema": 1, "file": file, "whole": line is None, "breaks_at_line": line}
-        output.data(json.dumps(found, indent=2, ensure_ascii=False))
+        document = {"schema": 1, "file": file, "whole": line is None, "breaks_at_line": line}
+        output.data(json.dumps(document, indent=2, ensure_ascii=False))
     elif line is None:
         output.data(f"OK, chain intact ({records} record{'' if records == 1 else 's'}): {file}")
     else:
@@ -78,7 +78,7 @@ def _verify(line: int | None, file: str, records: int, arguments: argparse.Names
     return 0 if line is None else 1
 
 
-def _wanted(record: dict[str, Any], arguments: argparse.Namespace) -> bool:
+def _is_selected(record: dict[str, Any], arguments: argparse.Namespace) -> bool:
     in_stage = not arguments.stage or arguments.stage in (record.get("stages") or [record.get("stage")])
     return in_stage and (not arguments.service or arguments.service in (record.get("services") or ()))
 
@@ -87,5 +87,5 @@ def _row(record: dict[str, Any]) -> tuple[str, ...]:
     number = f"#{record['number']}" if record.get("number") else ""
     overridden = ", ".join(str(one) for one in record.get("overridden") or ())
     texts = (record.get("at"), record.get("actor"), record.get("action"), record.get("stage"), record.get("title"))
-    said = (*(clean(str(one or "")) for one in texts), number, clean(overridden))
-    return (*said, clean(str(record.get("reason") or ""), _WORDS))
+    details = (*(clean(str(one or "")) for one in texts), number, clean(overridden))
+    return (*details, clean(str(record.get("reason") or ""), _WORDS))

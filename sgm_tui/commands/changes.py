@@ -139,10 +139,10 @@ async def carry_out(
     else:
         result, happened = await _agree_and_write(session, preview, arguments, agreed)
     if arguments.wait and result in {"opened", "pushed", "nothing"}:
-        wanted = already_there(session.store.snapshot, preview.refusals)
-        wanted |= {key: change.to_version for change in staged.changes for key in change.cells}
+        versions = already_there(session.store.snapshot, preview.refusals)
+        versions |= {key: change.to_version for change in staged.changes for key in change.cells}
         numbers = adopted | {one.number for one in happened if one.number}
-        return await follow(session, wanted, numbers, max(arguments.timeout - (time.monotonic() - started), 0))
+        return await follow(session, versions, numbers, max(arguments.timeout - (time.monotonic() - started), 0))
     return _EXIT[result]
 
 
@@ -158,7 +158,7 @@ async def _agree_and_write(
         # Somebody said no to this once: whoever writes it again reads that last, with --yes too.
         if proposal.closed_earlier is not None:
             output.note(f"sgm: {proposal.title}: {proposal.closed_earlier.sentence}")
-    if not arguments.yes and not await asyncio.to_thread(_asked, preview):
+    if not arguments.yes and not await asyncio.to_thread(_confirm, preview):
         raise RefusedError("not confirmed: nothing was written")
     if agreed is not None:
         await agreed()
@@ -254,21 +254,21 @@ def _say_why(preview: Preview, now: datetime) -> None:
 
 def _by_reason(blocked: Sequence[Gate], now: datetime) -> dict[tuple[str, str, str], list[str]]:
     """Group the blocking gates by reason, with the cells of each."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+    cells_by_reason: dict[tuple[str, str, str], list[str]] = {}
     for gate in blocked:
         over = "no override possible" if gate.level == "never" else "override it with --override --reason R"
-        found.setdefault((gate.gate, why(gate, now), over), []).append(str(gate.cell))
-    return found
+        cells_by_reason.setdefault((gate.gate, why(gate, now), over), []).append(str(gate.cell))
+    return cells_by_reason
 
 
-def _asked(preview: Preview) -> bool:
+def _confirm(preview: Preview) -> bool:
     count = len(preview.proposals)
-    return output.asked(f"Write {'this proposal' if count == 1 else f'these {count} proposals'}?")
+    return output.confirm(f"Write {'this proposal' if count == 1 else f'these {count} proposals'}?")
 
 
-def only_changes(found: Sequence[Change | Refusal]) -> StagingResult:
+def only_changes(outcomes: Sequence[Change | Refusal]) -> StagingResult:
     """What was found, sorted into what can be written and why not for the rest."""
     return StagingResult(
-        tuple(one for one in found if isinstance(one, Change)),
-        tuple(one for one in found if isinstance(one, Refusal)),
+        tuple(one for one in outcomes if isinstance(one, Change)),
+        tuple(one for one in outcomes if isinstance(one, Refusal)),
     )

@@ -126,11 +126,11 @@ def one_of(kind: str, value: str, known: Iterable[str]) -> None:
 
 def nearest(value: str, names: Sequence[str]) -> str:
     """The name that was probably meant, or every one there is."""
-    meant = difflib.get_close_matches(value, names, n=1)
-    return f"Did you mean {meant[0]}?" if meant else f"Known: {', '.join(names) or 'none'}"
+    close = difflib.get_close_matches(value, names, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(names) or 'none'}"
 
 
-def check_names(snapshot: FleetSnapshot, wanted: Mapping[str, Iterable[str] | None]) -> None:
+def check_names(snapshot: FleetSnapshot, requested: Mapping[str, Iterable[str] | None]) -> None:
     """Refuse services, stages and clusters that do not exist.
 
     Raises:
@@ -139,16 +139,16 @@ def check_names(snapshot: FleetSnapshot, wanted: Mapping[str, Iterable[str] | No
     """
     if not snapshot.sources:
         raise UnreachableError(UNCONFIGURED, "Try again.")
-    known: dict[str, list[str]] = {
+    existing: dict[str, list[str]] = {
         "service": list(snapshot.services),
         "stage": [stage.name for stage in snapshot.fleet.stages],
         "cluster": [cluster.name for cluster in snapshot.fleet.clusters],
     }
-    for kind, values in wanted.items():
+    for kind, values in requested.items():
         for value in values or ():
-            if kind == "service" and value not in known[kind]:
+            if kind == "service" and value not in existing[kind]:
                 must_have_answered(snapshot, f"there is a service {value}")
-            one_of(kind, value, known[kind])
+            one_of(kind, value, existing[kind])
 
 
 def must_have_answered(snapshot: FleetSnapshot, what: str) -> None:
@@ -171,8 +171,8 @@ def check_places(snapshot: FleetSnapshot, service: str | None, stage: str | None
     for cluster in clusters:
         home = next((one.stage for one in snapshot.fleet.clusters if one.name == cluster), stage)
         if stage and home != stage:
-            others = [one.name for one in snapshot.fleet.clusters if one.stage == stage]
-            raise UsageError(f"{cluster} is a cluster of {home}, not of {stage}", nearest(cluster, others))
+            siblings = [one.name for one in snapshot.fleet.clusters if one.stage == stage]
+            raise UsageError(f"{cluster} is a cluster of {home}, not of {stage}", nearest(cluster, siblings))
     keys = [key for key in snapshot.cells if not service or key.service == service]
     for where in (*clusters, *((stage,) if stage and not clusters else ())):
         if not any(where in {key.stage, key.cluster} for key in keys):

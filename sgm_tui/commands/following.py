@@ -45,15 +45,15 @@ async def until_its_turn(
         again: makes it anew.
         seconds: how long at most.
     """
-    told: set[str] = set()
+    reported: set[str] = set()
     try:
         async with asyncio.timeout(seconds):
             while (gates := _earlier_waves(preview)) and not _is_over(session.store.snapshot, preview):
                 for gate in gates:
-                    said = f"{gate.cell} {gate.eta or gate.reason}"
-                    if said not in told:
+                    waiting = f"{gate.cell} {gate.eta or gate.reason}"
+                    if waiting not in reported:
                         output.note(f"waiting    {gate.cell}: {why(gate, session.store.snapshot.generated_at)}")
-                    told.add(said)
+                    reported.add(waiting)
                 await asyncio.sleep(_AGAIN_SECONDS)
                 preview = await again()
     except TimeoutError:
@@ -91,7 +91,7 @@ def already_there(snapshot: FleetSnapshot, refusals: Sequence[Refusal]) -> dict[
     }
 
 
-async def follow(session: LiveSession, wanted: Mapping[CellKey, Version], numbers: set[int], seconds: float) -> int:
+async def follow(session: LiveSession, targets: Mapping[CellKey, Version], numbers: set[int], seconds: float) -> int:
     """Tell every move of cells until all have settled on their version (0) or one has failed (1).
 
     Where what tells of a cell has never answered (no kubeconfig here), only its merge is followed: then it ends (3).
@@ -102,7 +102,7 @@ async def follow(session: LiveSession, wanted: Mapping[CellKey, Version], number
         numbers: the pull requests that bring it; those of later waves are added.
         seconds: how long at most.
     """
-    told: dict[CellKey, str] = {}
+    reported: dict[CellKey, str] = {}
     arrived: set[CellKey] = set()
 
     def opened(progress: Progress) -> None:
@@ -113,13 +113,13 @@ async def follow(session: LiveSession, wanted: Mapping[CellKey, Version], number
     try:
         async with asyncio.timeout(seconds):
             async for snapshot in session.snapshots():
-                for key, version in wanted.items():
+                for key, version in targets.items():
                     line = _move(snapshot, key, version)
-                    if line and told.get(key) != line:
-                        told[key] = line
+                    if line and reported.get(key) != line:
+                        reported[key] = line
                         output.note(f"{key} -> {version}: {line}")
-                ended = _ended(snapshot, wanted, numbers)
-                if ended is None and _taken_back(snapshot, wanted, arrived):
+                ended = _ended(snapshot, targets, numbers)
+                if ended is None and _taken_back(snapshot, targets, arrived):
                     ended = 1
                 if ended is not None:
                     return ended
@@ -139,48 +139,48 @@ def _move(snapshot: FleetSnapshot, key: CellKey, version: Version) -> str:
     return describe_progress(cell, version)
 
 
-def _ended(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], numbers: set[int]) -> int | None:
+def _ended(snapshot: FleetSnapshot, targets: Mapping[CellKey, Version], numbers: set[int]) -> int | None:
     for request in snapshot.pull_requests:
         if request.number in numbers and request.state == "closed":
             output.note(f"sgm: #{request.number} was closed without being merged")
             return 1
-    arrived = {key: snapshot.cells[key] for key in wanted if key in snapshot.cells}
-    there = {key: cell for key, cell in arrived.items() if cell.desired_version == wanted[key]}
+    arrived = {key: snapshot.cells[key] for key in targets if key in snapshot.cells}
+    there = {key: cell for key, cell in arrived.items() if cell.desired_version == targets[key]}
     if any(cell.journey is Journey.FAILED for cell in there.values()):
         return 1
     blind = [cell for cell in there.values() if unobservable_reason(snapshot, cell)]
     done = all(cell in blind or has_arrived(cell) for cell in there.values())
-    if blind and done and not _is_to_come(snapshot, wanted, numbers, there):
-        _say_blind(wanted, there, blind)
+    if blind and done and not _is_to_come(snapshot, targets, numbers, there):
+        _say_blind(targets, there, blind)
         return _UNREACHABLE
-    return 0 if len(there) == len(wanted) and done and not blind else None
+    return 0 if len(there) == len(targets) and done and not blind else None
 
 
 def _is_to_come(
-    snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], numbers: set[int], there: Mapping[CellKey, Cell]
+    snapshot: FleetSnapshot, targets: Mapping[CellKey, Version], numbers: set[int], there: Mapping[CellKey, Cell]
 ) -> bool:
     """Whether a pull request of these is not merged yet, or what it brought has not been read."""
-    known = {one.number: one for one in snapshot.pull_requests}
-    requests = [known.get(number) for number in numbers]
+    by_number = {one.number: one for one in snapshot.pull_requests}
+    requests = [by_number.get(number) for number in numbers]
     if any(one is None or one.state == "open" for one in requests):
         return True
-    brought = {key for one in requests if one is not None for key, _ in one.proposes}
-    return any(key in wanted and key not in there for key in brought)
+    proposed = {key for one in requests if one is not None for key, _ in one.proposes}
+    return any(key in targets and key not in there for key in proposed)
 
 
-def _say_blind(wanted: Mapping[CellKey, Version], there: Mapping[CellKey, Cell], blind: Sequence[Cell]) -> None:
+def _say_blind(targets: Mapping[CellKey, Version], there: Mapping[CellKey, Cell], blind: Sequence[Cell]) -> None:
     """Report what was merged, which clusters cannot be observed, and the access that would need."""
     where = ", ".join(cell.key.cluster for cell in blind)
     output.note(f"sgm: merged to git; cannot observe from here whether {where} has settled")
-    left = len(wanted) - len(there)
-    if left:
-        output.note(f"sgm: {left} queued for a later wave: opened once the previous wave has settled")
+    missing = len(targets) - len(there)
+    if missing:
+        output.note(f"sgm: {missing} queued for a later wave: opened once the previous wave has settled")
     output.note("  --wait needs a kubeconfig with read access to the hub and these clusters: see sgm help workflows")
 
 
-def _taken_back(snapshot: FleetSnapshot, wanted: Mapping[CellKey, Version], arrived: set[CellKey]) -> bool:
+def _taken_back(snapshot: FleetSnapshot, targets: Mapping[CellKey, Version], arrived: set[CellKey]) -> bool:
     """Whether git had one of these versions and has moved to another one since."""
-    for key, version in wanted.items():
+    for key, version in targets.items():
         cell = snapshot.cells.get(key)
         if cell is None or cell.desired_version is None:
             continue

@@ -129,8 +129,8 @@ def _rendered(report: Report, root: Path, arguments: argparse.Namespace) -> str:
     if form == "json":
         return render.format_json(report)
     if form == "text":
-        said = render.format_text(report, _below(root, Path.cwd()), every_note=bool(arguments.rule))
-        return f"{said}\n\n{render.format_applications(report)}" if arguments.applications else said
+        text = render.format_text(report, _below(root, Path.cwd()), every_note=bool(arguments.rule))
+        return f"{text}\n\n{render.format_applications(report)}" if arguments.applications else text
     prefix = _below(root, _git_root(root))
     return sarif.format_sarif(report, prefix) if form == "sarif" else render.format_github(report, prefix)
 

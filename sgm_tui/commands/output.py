@@ -48,7 +48,7 @@ def typed(question: str, word: str) -> bool:
     return sys.stdin.readline().strip() == word
 
 
-def asked(question: str) -> bool:
+def confirm(question: str) -> bool:
     """Ask on the terminal; only an explicit yes is one."""
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -75,15 +75,17 @@ async def _plan(arguments: argparse.Namespace) -> int:
         else:
             output.data("the plan is empty")
             code = 0
-        left = await session.unfinished()
-        if left:
-            output.note(f"sgm: {len(left)} unfinished write{'' if len(left) == 1 else 's'}: sgm plan --unfinished")
+        unfinished = await session.unfinished()
+        if unfinished:
+            output.note(
+                f"sgm: {len(unfinished)} unfinished write{'' if len(unfinished) == 1 else 's'}: sgm plan --unfinished"
+            )
         return code
 
 
 async def _waves(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
-    known = {plan.identity for plan, _ in await session.waves()}
-    if arguments.operation and arguments.operation not in known:
+    identities = {plan.identity for plan, _ in await session.waves()}
+    if arguments.operation and arguments.operation not in identities:
         raise UsageError(f"no wave rollout {arguments.operation}", "sgm plan waves lists them.")
     match arguments.what:
         case "stop":
@@ -95,15 +97,15 @@ async def _waves(session: LiveSession, snapshot: FleetSnapshot, arguments: argpa
         case "next":
             for progress in await session.open_waves():
                 output.note(f"{progress.step:<10} {progress.text}  {progress.url}".rstrip())
-    found = await session.waves()
+    plans = await session.waves()
     if arguments.output == "json":
-        waves = [wave_document(plan, step) for plan, step in found]
+        waves = [wave_document(plan, step) for plan, step in plans]
         output.data(json.dumps({"schema": 1, "waves": waves}, indent=2, ensure_ascii=False))
         return 0
     now = snapshot.generated_at
     rows = [
         (plan.identity, age(now - plan.began_at), plan.title, f"{plan.opened}/{len(plan.waves)}", step.reason)
-        for plan, step in found
+        for plan, step in plans
     ]
     shown = (
         align([("ID", "STARTED", "WHAT", "OPENED", "WAITING FOR"), *rows]) if rows else ["no wave rollout in progress"]
@@ -130,23 +132,23 @@ async def _clear(session: LiveSession, snapshot: FleetSnapshot, arguments: argpa
     return _done(arguments, "cleared", f"{count} change{'' if count == 1 else 's'} removed from the plan")
 
 
-def _done(arguments: argparse.Namespace, result: str, said: str, **more: object) -> int:
+def _done(arguments: argparse.Namespace, result: str, text: str, **more: object) -> int:
     """Print the result, as text or as JSON."""
-    document = {"schema": 1, "result": result, "operation": arguments.operation, "text": said, **more}
-    output.data(json.dumps(document, indent=2, ensure_ascii=False) if arguments.output == "json" else said)
+    document = {"schema": 1, "result": result, "operation": arguments.operation, "text": text, **more}
+    output.data(json.dumps(document, indent=2, ensure_ascii=False) if arguments.output == "json" else text)
     return 0
 
 
-def _list(found: tuple[UnfinishedWrite, ...], snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
+def _list(writes: tuple[UnfinishedWrite, ...], snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
     if arguments.output == "json":
-        rows = [{**asdict(one), "began_at": time_text(one.began_at)} for one in found]
+        rows = [{**asdict(one), "began_at": time_text(one.began_at)} for one in writes]
         output.data(json.dumps({"schema": 1, "unfinished": rows}, indent=2, ensure_ascii=False))
-    elif not found:
+    elif not writes:
         output.data("no unfinished writes")
     else:
         now = snapshot.generated_at
         rows_ = [
-            (one.operation, age(now - one.began_at), one.title, one.found, one.advice, one.explained) for one in found
+            (one.operation, age(now - one.began_at), one.title, one.found, one.advice, one.explained) for one in writes
         ]
         output.data("\n".join(align([("ID", "STARTED", "WHAT", "ON SERVER", "NEXT", "WHY"), *rows_])))
     return 0

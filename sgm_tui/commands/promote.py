@@ -55,11 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
 async def _promote(arguments: argparse.Namespace) -> int:
     async with settled_session(arguments, read_only=arguments.dry_run) as (session, snapshot):
         must_know_git(snapshot)
-        staged = changes.with_strategy(wanted(snapshot, arguments), arguments.strategy, session.config)
+        staged = changes.with_strategy(stage_promotions(snapshot, arguments), arguments.strategy, session.config)
         return await changes.carry_out(session, staged, arguments)
 
 
-def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> StagingResult:
+def stage_promotions(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> StagingResult:
     """The changes these arguments ask for.
 
     Raises:
@@ -78,9 +78,9 @@ def wanted(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> StagingRes
         keys = [key for key in cells_of(snapshot, stage, **narrow) if key in late]
     else:
         of = {name: cells_of(snapshot, stage, service=ServiceName(name), **narrow) for name in arguments.services}
-        for name, found in of.items():
-            if not found:
+        for name, outcome in of.items():
+            if not outcome:
                 must_have_answered(snapshot, f"{name} is deployed there")
                 raise UsageError(f"{name} is not deployed there", "Run sgm status to see where it is deployed.")
-        keys = [key for found in of.values() for key in found]
+        keys = [key for outcome in of.values() for key in outcome]
     return plan_promotions(snapshot, keys, arguments.version, StageName(arguments.source) if arguments.source else None)

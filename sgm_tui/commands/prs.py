@@ -71,7 +71,7 @@ async def _prs(arguments: argparse.Namespace) -> int:
         locked = changes_protected(request, arguments.what, snapshot.fleet)
         if locked:
             output.note(f"sgm: {_why_protected(request, locked)}")
-        if not arguments.yes and not await asyncio.to_thread(_asked, request, arguments.what, locked):
+        if not arguments.yes and not await asyncio.to_thread(_confirm, request, arguments.what, locked):
             raise RefusedError("not confirmed: nothing was done")
         consent = Consent.to(locked)
         _say(
@@ -80,19 +80,19 @@ async def _prs(arguments: argparse.Namespace) -> int:
         return 0
 
 
-def _say(request: PullRequest, arguments: argparse.Namespace, result: str, said: str) -> None:
+def _say(request: PullRequest, arguments: argparse.Namespace, result: str, text: str) -> None:
     """What became of an action: for programs always, for people what was done."""
     if arguments.output == "json":
-        done = {"schema": 1, "number": request.number, "action": arguments.what, "result": result, "text": said}
+        done = {"schema": 1, "number": request.number, "action": arguments.what, "result": result, "text": text}
         output.data(json.dumps(done, indent=2, ensure_ascii=False))
     elif result == "done":
-        output.data(said)
+        output.data(text)
 
 
-def _asked(request: PullRequest, action: PullAction, locked: Sequence[str]) -> bool:
+def _confirm(request: PullRequest, action: PullAction, locked: Sequence[str]) -> bool:
     """Ask for a yes, or for the names of the protected stages it changes, as the dashboard does."""
     question = f"#{request.number} {request.title} by {request.author}: {ACTION_NAMES[action]}?"
-    return output.typed(question, " ".join(locked)) if locked else output.asked(question)
+    return output.typed(question, " ".join(locked)) if locked else output.confirm(question)
 
 
 def _why_protected(request: PullRequest, locked: Sequence[str]) -> str:
@@ -116,7 +116,7 @@ def _must_know_forge(snapshot: FleetSnapshot) -> None:
 def _list(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
     names = {name: getattr(arguments, name) for name in ("service", "stage")}
     check_names(snapshot, {name: [value] if value else () for name, value in names.items()})
-    requests = [one for one in snapshot.pull_requests if _wanted(one, names)]
+    requests = [one for one in snapshot.pull_requests if _is_selected(one, names)]
     if arguments.output == "json":
         document = {"schema": 1, "pull_requests": [_document(one) for one in requests]}
         output.data(json.dumps(document, indent=2, ensure_ascii=False))
@@ -126,7 +126,7 @@ def _list(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _wanted(request: PullRequest, names: dict[str, str | None]) -> bool:
+def _is_selected(request: PullRequest, names: dict[str, str | None]) -> bool:
     return all(
         not value or any(getattr(key, name) == value for key, _ in request.proposes) for name, value in names.items()
     )

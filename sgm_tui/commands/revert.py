@@ -75,14 +75,14 @@ async def _unknown(session: LiveSession, snapshot: FleetSnapshot, arguments: arg
     service, version = ServiceName(arguments.service), arguments.bad_version
     if version is None or find_affected_cells(snapshot, service, version):
         return None
-    known = await session.versions(service)
-    if version in known:
+    versions = await session.versions(service)
+    if version in versions:
         return None
     if silent := _silent_clusters(snapshot, arguments):
         raise UnreachableError(f"cannot tell whether {service} {version} runs in {silent}", "Nothing was done.")
-    near = difflib.get_close_matches(version, known, n=_NAMED, cutoff=0.4)
-    told = f"the nearest: {', '.join(near)}" if near else f"known: {', '.join(known[:_NAMED]) or 'none'}"
-    return Refusal("", f"no cell of {service} has {version}; {told}")
+    near = difflib.get_close_matches(version, versions, n=_NAMED, cutoff=0.4)
+    hint = f"the nearest: {', '.join(near)}" if near else f"known: {', '.join(versions[:_NAMED]) or 'none'}"
+    return Refusal("", f"no cell of {service} has {version}; {hint}")
 
 
 def _silent_clusters(snapshot: FleetSnapshot, arguments: argparse.Namespace) -> str:
@@ -98,11 +98,11 @@ async def _stage_reverts(session: LiveSession, snapshot: FleetSnapshot, argument
     if arguments.bad_version:
         return await _away_from(session, snapshot, arguments)
     stage, target = StageName(arguments.stage), arguments.to_version or arguments.to_revision
-    last, found = await session.services.reverter.find_last_promotion(snapshot, service, stage)
+    last, promotion = await session.services.reverter.find_last_promotion(snapshot, service, stage)
     if target is None and not arguments.cluster:
         if last is not None and last.current:
             output.note(f"sgm: {describe_scope(last)}")
-        return changes.only_changes(found)
+        return changes.only_changes(promotion)
     keys = cells_of(snapshot, stage, service=service, clusters=arguments.cluster or ())
     staged = changes.only_changes(list(dict.fromkeys([await session.revert_of(key, target) for key in keys])))
     if last is not None and (scope := describe_wider_scope(last, staged.changes)):
@@ -113,17 +113,17 @@ async def _stage_reverts(session: LiveSession, snapshot: FleetSnapshot, argument
 async def _away_from(session: LiveSession, snapshot: FleetSnapshot, arguments: argparse.Namespace) -> StagingResult:
     """Revert every selected cell, each commit marking the version as known bad."""
     service, version = ServiceName(arguments.service), arguments.bad_version
-    found = [
+    outcomes = [
         replace(one, marks_bad=_why_bad(arguments)) if isinstance(one, Change) else one
         for one in await session.reverts_of(service, version)
         if _asked_for(one, arguments)
     ]
     if silent := _silent_clusters(snapshot, arguments):
         output.note(f"sgm: cannot tell whether {service} {version} runs in {silent}: not reverted there")
-        if not found:
+        if not outcomes:
             raise UnreachableError(f"{service} {version}: no reachable cluster runs it", "Nothing was done.")
     nothing = Refusal("", f"git has {service} {version} in none of the selected cells", nothing=True)
-    return changes.only_changes(found or [nothing])
+    return changes.only_changes(outcomes or [nothing])
 
 
 def _why_bad(arguments: argparse.Namespace) -> str:
@@ -136,8 +136,8 @@ async def _mark(session: LiveSession, arguments: argparse.Namespace) -> None:
     output.note(f"marked     {service} {version} as known bad in every cell: {_why_bad(arguments)}")
 
 
-def _asked_for(one: Change | Refusal, arguments: argparse.Namespace) -> bool:
-    if isinstance(one, Refusal):
+def _asked_for(outcome: Change | Refusal, arguments: argparse.Namespace) -> bool:
+    if isinstance(outcome, Refusal):
         return True
-    in_stage = not arguments.stage or one.stage == arguments.stage
-    return in_stage and (not arguments.cluster or any(key.cluster in arguments.cluster for key in one.cells))
+    in_stage = not arguments.stage or outcome.stage == arguments.stage
+    return in_stage and (not arguments.cluster or any(key.cluster in arguments.cluster for key in outcome.cells))

@@ -55,12 +55,12 @@ async def _rollout(arguments: argparse.Namespace) -> int:
             _say(cell, arguments, "refused", why)
             output.note(f"sgm: {cell.key}: not done: {why}")
             return 1
-        if not arguments.yes and not await asyncio.to_thread(_asked, cell, rollout, arguments.action):
+        if not arguments.yes and not await asyncio.to_thread(_confirm, cell, rollout, arguments.action):
             raise RefusedError("not confirmed: nothing was done")
         consent = Consent.to([cell.key.stage])
-        said = await session.act_on_rollout(cell.key, rollout, arguments.action, arguments.reason, consent)
-        _say(cell, arguments, "done", said)
-        if follows := consequence(rollout, arguments.action, _wanted(cell)):
+        text = await session.act_on_rollout(cell.key, rollout, arguments.action, arguments.reason, consent)
+        _say(cell, arguments, "done", text)
+        if follows := consequence(rollout, arguments.action, _desired_text(cell)):
             output.note(f"sgm: {follows}")
         return 0
 
@@ -90,24 +90,24 @@ def _must_see(snapshot: FleetSnapshot, cell: Cell) -> None:
             raise UnreachableError(f"{cell.key} is unknown: {health.reason or 'no answer yet'}", "Nothing was done.")
 
 
-def _wanted(cell: Cell) -> str:
+def _desired_text(cell: Cell) -> str:
     return (cell.facts.desired.version or "") if cell.facts.desired is not None else ""
 
 
-def _asked(cell: Cell, rollout: Rollout, action: RolloutAction) -> bool:
-    follows = consequence(rollout, action, _wanted(cell))
+def _confirm(cell: Cell, rollout: Rollout, action: RolloutAction) -> bool:
+    follows = consequence(rollout, action, _desired_text(cell))
     moves = f"{rollout.stable_version or '?'} → {rollout.new_version or rollout.spec_version or '?'}"
     if follows:
         output.note(follows)
-    return output.asked(f"{cell.key} {rollout.phase} {moves}: {ACTION_EFFECTS[action]}?")
+    return output.confirm(f"{cell.key} {rollout.phase} {moves}: {ACTION_EFFECTS[action]}?")
 
 
-def _say(cell: Cell, arguments: argparse.Namespace, result: str, said: str) -> None:
+def _say(cell: Cell, arguments: argparse.Namespace, result: str, text: str) -> None:
     """What became of it: for programs always, for people what was done."""
     if arguments.output == "json":
         key = cell.key
         where = {"service": key.service, "stage": key.stage, "cluster": key.cluster}
-        done = {"schema": 1, **where, "action": arguments.action, "result": result, "text": said}
+        done = {"schema": 1, **where, "action": arguments.action, "result": result, "text": text}
         output.data(json.dumps(done, indent=2, ensure_ascii=False))
     elif result == "done":
-        output.data(said)
+        output.data(text)

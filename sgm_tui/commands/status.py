@@ -174,12 +174,12 @@ def _untrue(snapshot: FleetSnapshot, keys: frozenset[CellKey], claims: Sequence[
     if not cells:
         return [f"{claim.text}: no cell is selected" for claim in claims]
     return [
-        f"{claim.text}: not true of {key}: {claim.field} is {_said(claim.value_in(document))}"
+        f"{claim.text}: not true of {key}: {claim.field} is {_actual_text(claim.value_in(document))}"
         for claim in claims
         for key, document in cells
         if not claim.holds(document)
     ]
 
 
-def _said(value: object) -> str:
+def _actual_text(value: object) -> str:
     return "unknown" if value is None else str(value)

@@ -77,16 +77,17 @@ class Investigator:
         except SgmError as error:
             return Evidence(images=dict.fromkeys(map(image_of, plan.changes), f"git cannot be read: {error.message}"))
         cells = [key for change in plan.changes for key in change.cells]
-        images, found = await asyncio.gather(
+        images, evidence = await asyncio.gather(
             self._images(plan.changes, values, snapshot), self._of_platform(read.platform, cells, snapshot)
         )
-        found = replace(found, images=images or {})
-        found = replace(found, owners={change.path: read.owners.of(change.path) for change in plan.changes})
+        evidence = replace(evidence, images=images or {})
+        evidence = replace(evidence, owners={change.path: read.owners.of(change.path) for change in plan.changes})
         if images is None:
-            found = replace(
-                found, off={**found.off, "image": "registry.url is not configured: image existence is not checked"}
+            evidence = replace(
+                evidence,
+                off={**evidence.off, "image": "registry.url is not configured: image existence is not checked"},
             )
-        return found
+        return evidence
 
     async def _head(self) -> str:
         """The head as it was last fetched, which is what the snapshot shows; fetched where nobody has yet."""
@@ -98,9 +99,9 @@ class Investigator:
     def _values(self, head: str, paths: Iterable[str]) -> dict[str, bytes]:
         """The files that are to be changed."""
         tree = self._repository.tree(head)
-        known = {path: tree[path] for path in paths if path in tree}
-        blobs = self._repository.read_blobs(sorted(set(known.values())))
-        return {path: blobs[blob] for path, blob in known.items() if blob in blobs}
+        present = {path: tree[path] for path in paths if path in tree}
+        blobs = self._repository.read_blobs(sorted(set(present.values())))
+        return {path: blobs[blob] for path, blob in present.items() if blob in blobs}
 
     async def _images(
         self, changes: Sequence[Change], values: Mapping[str, bytes], snapshot: FleetSnapshot
@@ -110,7 +111,7 @@ class Investigator:
             return None
         few = asyncio.Semaphore(_AT_ONCE)
 
-        async def asked(change: Change) -> bool | str:
+        async def has_image(change: Change) -> bool | str:
             named = await run_in(Lane.GIT_READS, self._image_in, values.get(change.path))
             image = named or _image_seen(change, snapshot)
             if not image:
@@ -118,8 +119,8 @@ class Investigator:
             async with few:
                 return await registry.has(image, change.to_version)
 
-        found = await asyncio.gather(*(asked(change) for change in changes))
-        return {image_of(change): one for change, one in zip(changes, found, strict=True)}
+        answers = await asyncio.gather(*(has_image(change) for change in changes))
+        return {image_of(change): one for change, one in zip(changes, answers, strict=True)}
 
     async def _of_platform(
         self, platform: Platform | str, cells: Sequence[CellKey], snapshot: FleetSnapshot
@@ -130,18 +131,18 @@ class Investigator:
         lives = {key: cell.facts.application for key in cells if (cell := snapshot.cells.get(key)) is not None}
         contexts = {hub.context for hub in self._config.argocd.hubs}
         only = contexts.pop() if len(contexts) == 1 else ""
-        found = await find_effective_projects(platform, cells, lives, self._hubs, only)
-        if not platform.projects and not any(one.project.value for one in found.values()):
-            silent = next((f", and {one.read.why}" for one in found.values() if one.read and one.read.why), "")
+        projects = await find_effective_projects(platform, cells, lives, self._hubs, only)
+        if not platform.projects and not any(one.project.value for one in projects.values()):
+            silent = next((f", and {one.read.why}" for one in projects.values() if one.read and one.read.why), "")
             why = f"no AppProject is in git{silent}: its permissions and sync windows are not checked"
             return Evidence(off={"project": why, "window": why})
         return Evidence(
-            projects={key: platform.admission(key, one.project) for key, one in found.items()},
+            projects={key: platform.admission(key, one.project) for key, one in projects.items()},
             windows=await run_in(
                 Lane.GIT_READS,
-                lambda: {key: platform.windows(key, one.project, lives.get(key)) for key, one in found.items()},
+                lambda: {key: platform.windows(key, one.project, lives.get(key)) for key, one in projects.items()},
             ),
-            read={key: one.read for key, one in found.items() if one.read is not None},
+            read={key: one.read for key, one in projects.items() if one.read is not None},
         )
 
     def _image_in(self, data: bytes | None) -> str:

@@ -54,46 +54,49 @@ class Platform:
 
     def project_name(self, key: CellKey, live: Live | None) -> str:
         """The project of a cell's Application, as git wants it, else as Argo CD has it; "" when neither is known."""
-        one = self.applications.get(key)
-        return one.project if one is not None else live.project if live is not None else ""
+        application = self.applications.get(key)
+        return application.project if application is not None else live.project if live is not None else ""
 
-    def admission(self, key: CellKey, found: Project) -> ProjectPermission:
+    def admission(self, key: CellKey, project_read: Project) -> ProjectPermission:
         """Whether its project lets the cell's Application be what it is (protocols A10)."""
-        one, project = self.applications.get(key), found.value
-        if one is None:
+        application, project = self.applications.get(key), project_read.value
+        if application is None:
             return ProjectPermission(None, f"no Application of {key} is found in git")
         if project is None:
-            if one.project == _BUILT_IN:
-                return ProjectPermission(None, f"project default is not {found.place}")
+            if application.project == _BUILT_IN:
+                return ProjectPermission(None, f"project default is not {project_read.place}")
             return ProjectPermission(
-                False, f"there is no AppProject {clean(one.project) or '(none named)'} {found.place}"
+                False, f"there is no AppProject {clean(application.project) or '(none named)'} {project_read.place}"
             )
-        refusal = next(_refusals(one, project, self.destination(one)), "")
+        refusal = next(_refusals(application, project, self.destination(application)), "")
         return ProjectPermission(not refusal, refusal or f"project {project.name} allows it")
 
-    def windows(self, key: CellKey, found: Project, live: Live | None = None) -> tuple[Window, ...] | str:
+    def windows(self, key: CellKey, project_read: Project, live: Live | None = None) -> tuple[Window, ...] | str:
         """The sync windows of its project that speak of the cell's Application, or why they are not known.
 
         `live` is the Application as Argo CD has it: it counts where no ApplicationSet that is understood makes it.
         """
-        one = self.applications.get(key)
-        if one is not None:
-            name, destination = one.name, self.destination(one)
+        application = self.applications.get(key)
+        if application is not None:
+            name, destination = application.name, self.destination(application)
         elif live is not None and live.project:
             name, destination = live.name, self._placed(live.destination, live.destination_namespace)
         else:
             return f"no Application of {key} is found, so its sync windows are unknown"
-        project = found.value
+        project = project_read.value
         if project is None:
-            return f"project {clean(found.name) or '(none)'} is not {found.place}, so its sync windows are unknown"
+            shown = clean(project_read.name) or "(none)"
+            return f"project {shown} is not {project_read.place}, so its sync windows are unknown"
         try:
             return tuple(_window(window) for window in project.windows if _speaks_of(window, name, destination))
         except ScheduleError as error:
             return f"a sync window of project {project.name} cannot be read: {clean(error)}"
 
-    def destination(self, one: Application) -> Destination:
+    def destination(self, application: Application) -> Destination:
         """The destination of an Application, name and server from one another."""
-        return self._placed(one.destination_name or one.destination_server, one.destination_namespace)
+        return self._placed(
+            application.destination_name or application.destination_server, application.destination_namespace
+        )
 
     def _placed(self, where: str, namespace: str) -> Destination:
         names = {server: name for name, server in self.servers.items()}
@@ -106,20 +109,30 @@ def read_platform(files: Mapping[str, bytes], config: Config) -> Platform:
     """Read every Argo CD object of a repository; ApplicationSets become the Applications they make."""
     repository, naming = ParsedRepository(Checkout(files), config), Naming(config)
     applications: dict[CellKey, Application] = {}
-    for one in repository.applications:
-        service, where = one.labels.get("service", ""), one.destination_name or one.destination_server
-        key = naming.of_application(one.name, service=service, destination=where, namespace=one.destination_namespace)
+    for application in repository.applications:
+        service, where = (
+            application.labels.get("service", ""),
+            application.destination_name or application.destination_server,
+        )
+        key = naming.of_application(
+            application.name, service=service, destination=where, namespace=application.destination_namespace
+        )
         if key is not None:
-            applications.setdefault(key, one)
-    servers = dict([IN_CLUSTER]) | {one.name: one.server for one in config.clusters if one.server}
-    servers |= {one.name: one.server for one in repository.argo.clusters}
+            applications.setdefault(key, application)
+    servers = dict([IN_CLUSTER]) | {
+        application.name: application.server for application in config.clusters if application.server
+    }
+    servers |= {application.name: application.server for application in repository.argo.clusters}
     return Platform(
-        applications, {one.name: one for one in repository.argo.projects}, servers, repository.is_this_repository
+        applications,
+        {application.name: application for application in repository.argo.projects},
+        servers,
+        repository.is_this_repository,
     )
 
 
-def _refusals(one: Application, project: AppProject, destination: Destination) -> Iterator[str]:
-    for source in one.sources:
+def _refusals(application: Application, project: AppProject, destination: Destination) -> Iterator[str]:
+    for source in application.sources:
         if source.repo_url and not project.allows_source(source.repo_url):
             yield f"project {project.name} does not allow the repository {clean(source.repo_url)}"
     name, server, namespace = destination.name, destination.server, destination.namespace
@@ -136,19 +149,19 @@ def _speaks_of(window: SyncWindow, name: str, destination: Destination) -> bool:
         (window.namespaces, (destination.namespace,)),
         (window.clusters, (destination.name, destination.server)),
     )
-    found = [
+    matching = [
         any(value and matches(glob, value) for glob in globs for value in values) for globs, values in facts if globs
     ]
-    return bool(found) and (all(found) if window.and_operator else any(found))
+    return bool(matching) and (all(matching) if window.and_operator else any(matching))
 
 
-def _window(one: SyncWindow) -> Window:
-    if one.kind not in {"allow", "deny"}:
-        raise ScheduleError(f"{one.kind!r} is neither allow nor deny")
-    name = clean(one.description or one.schedule)
+def _window(window: SyncWindow) -> Window:
+    if window.kind not in {"allow", "deny"}:
+        raise ScheduleError(f"{window.kind!r} is neither allow nor deny")
+    name = clean(window.description or window.schedule)
     try:
-        check_sync_window(one.schedule, one.duration)
+        check_sync_window(window.schedule, window.duration)
     except ScheduleError as error:
-        return Window(one.kind == "allow", None, name, unreadable=clean(error))
-    opens = schedule(one.schedule, one.duration, "UTC" if one.time_zone == "Local" else one.time_zone)
-    return Window(one.kind == "allow", opens, name, one.manual_sync)
+        return Window(window.kind == "allow", None, name, unreadable=clean(error))
+    opens = schedule(window.schedule, window.duration, "UTC" if window.time_zone == "Local" else window.time_zone)
+    return Window(window.kind == "allow", opens, name, window.manual_sync)

@@ -70,19 +70,22 @@ class ProposalBuilder:
             bundle=group.bundle,
             wave=group.wave,
             waves=group.waves,
-            find_replaceable=open_older,
+            replaceable=open_older,
             supersedes=supersedes,
             promotion=terms.promotion,
         )
+        return self._add_body(proposal, snapshot, owners)
+
+    def _add_body(self, proposal: Proposal, snapshot: FleetSnapshot | None, owners: Owners) -> Proposal:
         body = render_body(
-            edits,
-            gates,
+            proposal.edits,
+            proposal.gates,
             snapshot,
             self._config,
             override=proposal.override,
-            reason=terms.reason,
-            supersedes=supersedes,
-            owners={change.path: owners.of(change.path) for change in changes},
+            reason=proposal.reason,
+            supersedes=proposal.supersedes,
+            owners={edit.change.path: owners.of(edit.change.path) for edit in proposal.edits},
         )
         return replace(proposal, body=body)
 

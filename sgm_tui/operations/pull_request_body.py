@@ -57,13 +57,13 @@ def render_body(
 
 def _commits(edits: Sequence[FileEdit]) -> Iterator[str]:
     """What lies between the two versions, once for each service."""
-    seen: set[tuple[str, str, str]] = set()
+    shown: set[tuple[str, str, str]] = set()
     for edit in edits:
         change, between = edit.change, edit.commit_range
         key = (change.service, change.from_version, change.to_version)
-        if between is None or between.reason or key in seen:
+        if between is None or between.reason or key in shown:
             continue
-        seen.add(key)
+        shown.add(key)
         link = f" · [compare]({between.url})" if between.url.startswith("https://") else ""
         title = f"**{plain(change.service)}** {code(change.from_version)} … {code(change.to_version)}"
         rest = between.total - len(between.commits)
@@ -79,9 +79,9 @@ def _owners(owners: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for path, names in owners.items():
         files.setdefault(tuple(names), []).append(path)
     for names, paths in files.items():
-        said = " or ".join(map(plain, names)) if names else "no owner in CODEOWNERS"
+        names_text = " or ".join(map(plain, names)) if names else "no owner in CODEOWNERS"
         more = f" and {len(paths) - _FILES} more" if len(paths) > _FILES else ""
-        yield f"**Owned by** {said}: {', '.join(map(code, paths[:_FILES]))}{more}"
+        yield f"**Owned by** {names_text}: {', '.join(map(code, paths[:_FILES]))}{more}"
 
 
 def _known_bad(changes: Sequence[Change]) -> list[str]:

@@ -32,7 +32,7 @@ def test_a_protected_stage_is_typed_and_a_yes_is_not_enough(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
     request = builders.pull_request(57, "chore: a chart")
-    assert prs._asked(request, "approve", locked) is agreed
+    assert prs._confirm(request, "approve", locked) is agreed
     assert ("Type prod" in capsys.readouterr().err) == bool(locked)
 
 

@@ -108,7 +108,7 @@ async def test_without_a_terminal_it_needs_yes_and_is_not_written(
     number = await closed_by(desk, "mia")
     preview = await desk.preview(FIRST)
     session: Any = Session(desk)
-    monkeypatch.setattr(changes.output, "asked", lambda _question: False)
+    monkeypatch.setattr(changes.output, "confirm", lambda _question: False)
     with pytest.raises(RefusedError, match="not confirmed"):
         await changes._agree_and_write(session, preview, arguments(), None)
     assert f"#{number} for the same change was closed by mia" in capsys.readouterr().err
