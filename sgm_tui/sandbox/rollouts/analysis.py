@@ -1,4 +1,4 @@
-"""When a Rollout is analysed: which runs a round starts, cancels, keeps, and what their verdicts do to it."""
+"""The analysis runs of a Rollout: which ones a reconciliation starts, cancels or keeps, and how verdicts affect it."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _SEPARATOR = re.compile(r"[.\[\]]+")
 
 
 class MissingTemplateError(Exception):
-    """An AnalysisTemplate that is not there, by its name and the field that asks for it."""
+    """An AnalysisTemplate that does not exist, by its name and the field that references it."""
 
 
 def find_runs(look: Round) -> Runs:
-    """Sort the Rollout's analysis runs by what its status says of them."""
+    """Sort the Rollout's analysis runs by what its status says about them."""
     runs = Runs()
     status = look.rollout.status
     named = {
@@ -51,12 +51,12 @@ def find_runs(look: Round) -> Runs:
 
 
 def phase(run: KubeObject | None) -> str:
-    """The phase of an analysis run; "" before it began."""
+    """Return the phase of an analysis run; "" before it starts."""
     return str((run.get("status") or {}).get("phase", "")) if run else ""
 
 
 def reconcile_runs(look: Round) -> None:
-    """Start, cancel and heed analysis runs."""
+    """Start and cancel analysis runs, and act on their verdicts."""
     runs = look.runs
     rollout = look.rollout
     off = rollout.promoted or look.pauses.aborted or rollout.promote_full or look.is_fast_rollback
@@ -83,7 +83,7 @@ def reconcile_runs(look: Round) -> None:
 
 
 def templates_of(store: ObjectStore, namespace: str, references: Iterable[dict[str, Any]]) -> list[KubeObject]:
-    """The templates an analysis names, with those they name in turn.
+    """Return the templates an analysis references, with those they reference in turn.
 
     Raises:
         MissingTemplateError: one is not there.
@@ -102,7 +102,7 @@ def templates_of(store: ObjectStore, namespace: str, references: Iterable[dict[s
 
 
 def run_spec(templates: Iterable[KubeObject], analysis: dict[str, Any], args: list[dict[str, Any]]) -> dict[str, Any]:
-    """The spec of an analysis run: the templates' metrics together, their arguments filled in.
+    """Return the spec of an analysis run: the metrics of all templates, with their arguments resolved.
 
     Raises:
         ValueError: an argument has no value.
@@ -165,7 +165,7 @@ def _reconcile_background(look: Round) -> KubeObject | None:
 
 
 def _reconcile_promotion(look: Round, kind: str) -> KubeObject | None:
-    """Blue-green: before the active Service switches, and after."""
+    """Reconcile the analysis before and after the active Service of a blue-green Rollout switches."""
     run: KubeObject | None = getattr(look.runs, kind)
     analysis = (look.rollout.blue_green or {}).get(f"{kind}PromotionAnalysis") or {}
     if not analysis.get("templates"):
@@ -255,7 +255,7 @@ def _value(look: Round, arg: dict[str, Any]) -> str:
 
 
 def _field(obj: KubeObject, path: str) -> str:
-    """A field by its path: `metadata.labels['app']`, `spec.strategy.canary.steps[0].setWeight`."""
+    """Return a field by its path: `metadata.labels['app']`, `spec.strategy.canary.steps[0].setWeight`."""
     value: Any = obj
     for section in filter(None, _SEPARATOR.split(path)):
         key = section.strip("'\"")
@@ -273,7 +273,7 @@ def _cancel(look: Round, runs: Iterable[KubeObject]) -> None:
 
 
 def _limit(look: Round, runs: Runs) -> None:
-    """Forget runs of ReplicaSets that are gone, and the oldest beyond the history limits."""
+    """Delete the runs of deleted ReplicaSets, and the oldest beyond the history limits."""
     limits = look.rollout.spec.get("analysis") or {}
     limit_by_success = {
         True: limits.get("successfulRunHistoryLimit", 5),

@@ -1,7 +1,7 @@
-"""The simulated analysis controller: takes the measurements of an AnalysisRun when they are due, and judges them.
+"""The simulated analysis controller: takes the measurements of an AnalysisRun when they are due, and assesses them.
 
-The rules are the real controller's: which counts matter, when a metric is failed, inconclusive, in error or done,
-what a dry run is spared, and every message word for word.
+The rules are those of the real controller: which counts matter, when a metric is failed, inconclusive, in error or
+done, what a dry run ignores, and every message word for word.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sgm_tui.sandbox.rollouts.conditions import COMPLETED_PHASES
 from sgm_tui.sandbox.rollouts.expression import ExpressionError, holds
 
 Measure = Callable[[str], list[float]]
-"""Computes a PromQL query; raises ValueError with Prometheus' words when it cannot."""
+"""Evaluates a PromQL query; raises ValueError with Prometheus' message if it cannot."""
 
 _KEPT = 10
-"""Measurements kept of a metric."""
+"""How many measurements of a metric are kept."""
 _RETRY = 10.0
-"""Virtual seconds after which a measurement in error is taken again."""
+"""Virtual seconds after which a failed measurement is repeated."""
 _ARGUMENT = re.compile(r"\{\{\s*args\.([\w.-]+)\s*\}\}")
 _WORST_LAST = ("Successful", "Running", "Pending", "Inconclusive", "Error", "Failed")
 _COUNTS = {"Successful": "successful", "Failed": "failed", "Inconclusive": "inconclusive", "Error": "error"}
@@ -41,7 +41,7 @@ class AnalysisController:
         self._measure = measure
 
     def reconcile(self, namespace: str, name: str) -> None:
-        """Take what measurements are due, judge, and see when to look again."""
+        """Take the measurements that are due, assess them, and schedule the next reconciliation."""
         run = self._shop.store.get("AnalysisRun", namespace, name)
         if run is None or (run.get("status") or {}).get("phase") in COMPLETED_PHASES:
             return
@@ -71,7 +71,7 @@ class AnalysisController:
             self._shop.queue.add(("analysis", namespace, name), max(wait, 0.01))
 
     def _measured(self, metric: Metric) -> Result:
-        """One measurement, finished at once: the fleet answers without delay."""
+        """Take one measurement, which ends at once: the fleet answers without delay."""
         prometheus = (metric.get("provider") or {}).get("prometheus")
         if prometheus is None:
             kinds = ", ".join(metric.get("provider") or ()) or "none"
@@ -96,11 +96,11 @@ class AnalysisController:
 
 
 class _ConditionError(Exception):
-    """A condition that could not be computed, in the controller's words."""
+    """A condition that could not be evaluated, in the controller's words."""
 
 
 class _Sitting:
-    """One look at a run: its status as it grows."""
+    """One reconciliation of a run: its status while it is written."""
 
     def __init__(self, shop: Workshop, run: KubeObject) -> None:
         self._shop = shop
@@ -118,12 +118,12 @@ class _Sitting:
         return any(not one.get("dryRun") and one.get("phase") in _ENDS_RUN for one in self._results.values())
 
     def is_due(self, metric: Metric) -> bool:
-        """Whether a metric is to be measured now."""
+        """Return whether a metric is to be measured now."""
         wait = self._metric_wait(metric)
         return not self._terminating and wait is not None and wait <= 0.0
 
     def wait(self, metrics: list[Metric]) -> float | None:
-        """Virtual seconds until the next measurement; None when there is none to come."""
+        """Return the virtual seconds until the next measurement; None if there is none."""
         waits = [wait for metric in metrics if (wait := self._metric_wait(metric)) is not None]
         return min(waits, default=None)
 
@@ -150,7 +150,7 @@ class _Sitting:
             result["count"] = result.get("count", 0) + 1
 
     def judge(self, metrics: list[Metric], dry: frozenset[str]) -> tuple[str, str]:
-        """The phase of the run and its message, with the summaries written on the way."""
+        """Return the phase of the run and its message, and write the summaries."""
         terminating = self._terminating
         self.status.setdefault("startedAt", self._shop.marks.note(self._run["metadata"]["uid"], "run started"))
         worst, message = "", "Run Terminated" if self._run["spec"].get("terminate") else ""
@@ -183,7 +183,7 @@ class _Sitting:
         return (worst, message) if all_done and worst else ("Running", "")
 
     def trim(self) -> None:
-        """Keep the newest measurements, and put the results in the order they came."""
+        """Keep the newest measurements, and sort the results by when they first appeared."""
         keep = {
             entry["metricName"]: entry.get("limit", _KEPT)
             for entry in self._run["spec"].get("measurementRetention") or ()
@@ -198,7 +198,7 @@ class _Sitting:
             ]
 
     def _judged(self, metric: Metric, result: Result, *, terminating: bool) -> str:
-        """The phase of one metric, written to its result and told when it ends."""
+        """Return the phase of one metric; write it to its result, and record an event when it ends."""
         phase = _metric_phase(metric, result, terminating=terminating)
         if phase == result["phase"]:
             return phase
@@ -251,7 +251,7 @@ def _metric_phase(metric: Metric, result: Result, *, terminating: bool) -> str:
 
 
 def _limit_passed(metric: Metric, result: Result) -> tuple[str, str]:
-    """The phase of a metric that passed one of its limits, and why; the last that applies."""
+    """Return the phase of a metric that exceeded one of its limits, and why; the last one that applies."""
     failed, limit = result.get("failed", 0), _integer(metric.get("failureLimit"), 0)
     verdict = ("", "")
     if 0 <= limit < failed:
@@ -266,7 +266,7 @@ def _limit_passed(metric: Metric, result: Result) -> tuple[str, str]:
 
 
 def _verdict(metric: Metric, values: list[float]) -> str:
-    """What the conditions say of a result."""
+    """Return what the conditions say of a result."""
     success = failure = None
     for name in ("successCondition", "failureCondition"):
         condition = metric.get(name)
@@ -287,7 +287,7 @@ def _verdict(metric: Metric, values: list[float]) -> str:
 
 
 def _count(metric: Metric) -> int | None:
-    """How many measurements are taken; None goes on for ever."""
+    """Return how many measurements are taken; None if without end."""
     if metric.get("count"):
         return _integer(metric["count"], 1)
     return None if metric.get("interval") else 1
@@ -303,7 +303,7 @@ def _arguments(run: KubeObject) -> dict[str, str]:
 
 
 def _resolved(value: Any, arguments: Mapping[str, str]) -> Any:
-    """A metric with its arguments filled in.
+    """Return a metric with its arguments resolved.
 
     Raises:
         ValueError: an argument is not known.
@@ -322,7 +322,7 @@ def _resolved(value: Any, arguments: Mapping[str, str]) -> Any:
 
 
 def _dry_run(run: KubeObject, metrics: list[Metric]) -> frozenset[str]:
-    """The metrics that only watch.
+    """Return the metrics that are in dry-run mode.
 
     Raises:
         ValueError: the run has no metrics, or a rule matches none.
@@ -339,7 +339,7 @@ def _dry_run(run: KubeObject, metrics: list[Metric]) -> frozenset[str]:
 
 
 def _must_be_valid(metrics: list[Metric]) -> None:
-    """Refuse metrics whose times cannot be read, as the controller's ValidateMetric does before it measures.
+    """Refuse metrics whose durations cannot be read, as the controller's ValidateMetric does before it measures.
 
     Raises:
         ValueError: one is not valid.
@@ -356,7 +356,7 @@ def _must_be_valid(metrics: list[Metric]) -> None:
 
 
 def _number(value: float) -> str:
-    """A sample as Prometheus' Go client writes it."""
+    """Format a sample as Prometheus' Go client does."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):

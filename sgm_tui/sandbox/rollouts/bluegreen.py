@@ -1,4 +1,4 @@
-"""The blue-green strategy: the new ReplicaSet comes up beside the old one, then the active Service switches."""
+"""The blue-green strategy: the new ReplicaSet starts beside the old one, then the active Service switches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sgm_tui.sandbox.rollouts.status import base_status, by_hash, persist, promo
 
 
 def reconcile_blue_green(look: Round) -> None:
-    """One round."""
+    """Reconcile a blue-green Rollout once."""
     strategy = look.rollout.blue_green or {}
     look.sync_revision()
     new = look.new
@@ -36,7 +36,7 @@ def reconcile_blue_green(look: Round) -> None:
 
 
 def scale_blue_green(look: Round) -> None:
-    """Size the stable and the new ReplicaSet, then what is older."""
+    """Scale the stable and the new ReplicaSet, then the older ones."""
     look.drop_deadlines()
     if look.stable is not None:
         look.scale(look.stable, look.rollout.replicas)
@@ -47,7 +47,7 @@ def scale_blue_green(look: Round) -> None:
 
 
 def count_active(look: Round, status: dict[str, Any]) -> None:
-    """What counts as available is what the active Service serves."""
+    """Count as available what the active Service serves."""
     active = by_hash(look, status["blueGreen"].get("activeSelector", ""))
     if active is not None:
         status["HPAReplicas"] = active.actual
@@ -79,13 +79,13 @@ def _scale_down_old(look: Round) -> None:
 
 
 def _is_fast(look: Round, new: ReplicaSet, active: KubeObject | None) -> bool:
-    """Whether the switch needs no pause: it goes back, is forced, is the first, or has been made."""
+    """Return whether the switch needs no pause: it is a rollback, is forced, is the first, or has happened."""
     selected = selected_hash(active)
     return look.is_fast_rollback or look.rollout.promote_full or not selected or selected == new.hash
 
 
 def _may_pause(look: Round, new: ReplicaSet) -> bool:
-    """Whether the new colour is up, as large as it should be for now."""
+    """Return whether the new ReplicaSet is up, as large as it should be for now."""
     size = _new_size(look, new)
     return new.replicas == size and new.available == size
 
@@ -154,7 +154,7 @@ def _write(look: Round) -> None:
 
 
 def _promotion_reason(look: Round, status: dict[str, Any]) -> str:
-    """Why the new ReplicaSet becomes stable now; "" when it does not."""
+    """Return why the new ReplicaSet becomes stable now; "" if it does not."""
     active = status["blueGreen"].get("activeSelector", "")
     if look.stable is None or not active:
         return "Initial deploy"
@@ -174,7 +174,7 @@ def _promotion_reason(look: Round, status: dict[str, Any]) -> str:
 
 
 def _passes_preview(look: Round) -> bool:
-    """Whether the small preview has been seen and let in, so that the new colour may grow to full size."""
+    """Return whether the small preview has been approved, so that the new ReplicaSet may grow to full size."""
     preview = (look.rollout.blue_green or {}).get("previewReplicaCount")
     if preview is None or look.new is None:
         return False

@@ -1,4 +1,4 @@
-"""The canary strategy: a round walks at most one step on, and sizes the ReplicaSets for the step it is at."""
+"""The canary strategy: a reconciliation advances at most one step, and scales the ReplicaSets for the current step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sgm_tui.sandbox.rollouts.traffic import route
 
 
 def reconcile_canary(look: Round) -> None:
-    """One round."""
+    """Reconcile a canary Rollout once."""
     look.sync_revision()
     if look.update_changed:
         _write(look)
@@ -35,7 +35,7 @@ def reconcile_canary(look: Round) -> None:
 
 
 def scale_canary(look: Round) -> bool:
-    """Size one ReplicaSet a round: the stable first, then the new, then what is older; whether one was resized."""
+    """Scale one ReplicaSet: the stable first, then the new, then older ones; return whether one was scaled."""
     if look.halted:
         return False
     look.drop_deadlines()
@@ -49,7 +49,7 @@ def scale_canary(look: Round) -> bool:
 
 
 def scale_new(look: Round) -> bool:
-    """Size the new ReplicaSet of a canary."""
+    """Scale the new ReplicaSet of a canary."""
     if look.new is None:
         return False
     new_count, _ = counts(look.rollout, look.new, look.stable, look.other_sets, look.weights)
@@ -57,7 +57,7 @@ def scale_new(look: Round) -> bool:
 
 
 def scale_or_delay(look: Round, new: ReplicaSet, count: int) -> bool:
-    """Resize the new ReplicaSet, unless it is to stay up for a while after an abort."""
+    """Scale the new ReplicaSet, unless it is to stay up for a while after an abort."""
     if look.delays_abort:
         delay = look.rollout.abort_scale_down_delay() or 0.0
         if new.deadline:
@@ -76,7 +76,7 @@ def scale_or_delay(look: Round, new: ReplicaSet, count: int) -> bool:
 
 
 def scale_old(look: Round, old: ReplicaSet, noted: int, keep: int) -> tuple[int, int]:
-    """How many ReplicaSets have a deadline so far, and the size an old one should have until its own is past."""
+    """Return how many ReplicaSets have a deadline so far, and the size of an old one until its own passes."""
     limit = _delayed_at_most(look)
     if not old.deadline:
         delay = look.rollout.scale_down_delay()
@@ -126,7 +126,7 @@ def _scale_down_others(look: Round) -> bool:
 
 
 def _target_of_other(look: Round, replica_set: ReplicaSet, noted: int, spare: int) -> tuple[int, int]:
-    """How many ReplicaSets have a deadline so far, and how many pods of this old one stay."""
+    """Return how many ReplicaSets have a deadline so far, and how many pods of this old one stay."""
     if not look.rollout.routed:
         return noted, max(0, replica_set.replicas - spare)  # pods that are there get traffic
     waits = look.rollout.promoted or bool(replica_set.deadline)
@@ -182,7 +182,7 @@ def _write(look: Round) -> None:
 
 
 def _walked_on(look: Round, status: dict[str, Any], index: int | None) -> int | None:
-    """The index after this round: one more when the step under way is complete."""
+    """Return the index after this reconciliation: one more if the current step is complete."""
     step = look.rollout.step
     if step is None or index is None or look.rollout.paused or not _is_complete(look, step):
         return index
@@ -206,7 +206,7 @@ def _is_complete(look: Round, step: dict[str, Any]) -> bool:
 
 
 def _promotion_reason(look: Round) -> str:
-    """Why the new ReplicaSet becomes stable now; "" when it does not."""
+    """Return why the new ReplicaSet becomes stable now; "" if it does not."""
     if look.stable is None:
         return "Initial deploy"
     if look.pauses.aborted or look.new is None or look.new.available < look.rollout.replicas:

@@ -1,4 +1,4 @@
-"""What a Rollout's status means to its controller: healthy, progressing, timed out; its conditions and its phase."""
+"""The conditions and phase of a Rollout's status: healthy, progressing, timed out."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ AVAILABLE, COMPLETED, INVALID_SPEC = "Available", "Completed", "InvalidSpec"
 ABORTED = "RolloutAborted"
 TIMED_OUT = "ProgressDeadlineExceeded"
 MANUALLY_PAUSED = "manually paused"
-"""The message of a Rollout a person has stopped by its spec."""
+"""The message of a Rollout that a person paused by its spec."""
 
 
 class Conditions:
-    """The conditions of a status being made; a condition that changes goes to the end, as the controller has it."""
+    """The conditions of a new status; one that changes moves to the end, as the controller does it."""
 
     def __init__(self, conditions: Sequence[Condition], marks: Timestamps, uid: str) -> None:
         self.all: list[Condition] = list(conditions)
@@ -28,11 +28,11 @@ class Conditions:
         self._uid = uid
 
     def get(self, kind: str) -> Condition | None:
-        """The condition of that type, if any."""
+        """Return the condition of a type, if any."""
         return next((one for one in self.all if one["type"] == kind), None)
 
     def set(self, kind: str, status: str, reason: str, message: str, *, since: str = "") -> bool:
-        """Set a condition; whether that changed anything. The same status and reason is no change."""
+        """Set a condition; return whether it changed. The same status and reason is no change."""
         current = self.get(kind)
         if current is not None and current["status"] == status and current["reason"] == reason:
             return False
@@ -53,11 +53,11 @@ class Conditions:
         return True
 
     def remove(self, kind: str) -> None:
-        """Take a condition away."""
+        """Remove a condition."""
         self.all = [one for one in self.all if one["type"] != kind]
 
     def timed_out(self, deadline: float) -> bool:
-        """Whether progress is overdue: the last sign of it is older than so many virtual seconds."""
+        """Return whether progress is overdue: its last sign is older than so many virtual seconds."""
         condition = self.get(PROGRESSING)
         if condition is None or condition["reason"] in {ABORTED, "RolloutPaused"}:
             return False
@@ -68,12 +68,12 @@ class Conditions:
 
 
 def is_completed(status: Status) -> bool:
-    """Whether the desired ReplicaSet is the stable one."""
+    """Return whether the desired ReplicaSet is the stable one."""
     return bool(status.get("stableRS")) and status["stableRS"] == status.get("currentPodHash")
 
 
 def is_healthy(rollout: Rollout, status: Status) -> bool:
-    """Whether all wanted pods are updated and available, get the traffic, and nothing old runs."""
+    """Return whether all desired pods are updated, available and get the traffic, and nothing old runs."""
     if not rollout.observed:
         return False
     replicas = rollout.replicas
@@ -92,7 +92,7 @@ def is_healthy(rollout: Rollout, status: Status) -> bool:
 
 
 def has_progressed(rollout: Rollout, status: Status) -> bool:
-    """Whether anything moved since the status before."""
+    """Return whether anything progressed since the previous status."""
     before = rollout.status
 
     def count(of: Status, name: str) -> int:
@@ -119,7 +119,7 @@ def has_progressed(rollout: Rollout, status: Status) -> bool:
 
 
 def phase_of(rollout: Rollout, status: Status) -> tuple[str, str]:
-    """`status.phase` and `status.message`; the first that applies."""
+    """Return `status.phase` and `status.message`; the first that applies."""
     for condition in status.get("conditions", ()):
         if condition["type"] == INVALID_SPEC:
             return "Degraded", f"{INVALID_SPEC}: {condition['message']}"
@@ -162,4 +162,4 @@ def _waiting_for_switch(blue_green: dict[str, Any], status: Status) -> str:
 
 
 COMPLETED_PHASES = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
-"""Phases of an analysis that will not change any more."""
+"""The phases of an analysis that are final."""

@@ -1,8 +1,8 @@
-"""The simulated Argo Rollouts controller of one cluster, with the kubelets, ReplicaSets and autoscalers around it.
+"""The simulated Argo Rollouts controller of one cluster, with its kubelets, ReplicaSets and autoscalers.
 
-It works as the real one does: every change of an object has the objects that depend on it looked at again a moment
-later, and one look makes at most one move. So the states come in the order a real cluster shows them, and what nobody
-touches costs nothing.
+It works as the real one does: every change of an object causes dependent objects to be reconciled a moment later, and a
+reconciliation makes at most one move. So states appear in the order a real cluster shows them, and an idle object costs
+nothing.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ _REACTION = {
     "workload": 0.005,
     "welcome": 0.0,
 }
-"""Virtual seconds from a change until each controller looks."""
+"""Virtual seconds from a change until each controller reconciles."""
 _MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 _RETRY = 20.0
 _SCALER_PERIOD = 15.0
-"""Virtual seconds after which an autoscaler has noticed that its Rollout changed."""
+"""Virtual seconds after which an autoscaler notices a change of its Rollout."""
 _BACK_OFF = 3.0
-"""Virtual seconds a controller that keeps failing on a Rollout lets pass, even when it is put right at once."""
+"""Virtual seconds that a controller which keeps failing on a Rollout waits, even if the cause is fixed at once."""
 
 
 class RolloutsController:
-    """Everything that moves in one cluster but Argo CD."""
+    """Everything that acts in one cluster except Argo CD."""
 
     def __init__(self, store: ObjectStore, clock: Clock, *, measure: Measure, seed: str) -> None:
         """Watch a store; `measure` evaluates a PromQL query to its values, or raises ValueError."""
@@ -76,7 +76,7 @@ class RolloutsController:
 
     @property
     def pod_defect(self) -> Defects:
-        """What is wrong with an image: ErrImagePull, CrashLoopBackOff or ""."""
+        """Map an image to what is wrong with it: ErrImagePull, CrashLoopBackOff or ""."""
         return self._kubelet.defect
 
     @pod_defect.setter
@@ -85,7 +85,7 @@ class RolloutsController:
 
     @property
     def demand(self) -> Demand | None:
-        """How many replicas' worth of load a service has; autoscalers follow it."""
+        """Map a service to the number of replicas its load needs; autoscalers follow it."""
         return self._autoscaler.demand
 
     @demand.setter
@@ -93,11 +93,11 @@ class RolloutsController:
         self._autoscaler.demand = demand
 
     def step(self) -> None:
-        """Do all that is due by now."""
+        """Do everything that is due."""
         self._shop.queue.run(self._handle)
 
     def settle(self, manifests: Sequence[KubeObject], *, since: float) -> None:
-        """Create a service's objects as they stand when nothing has happened since a virtual moment."""
+        """Create a service's objects as they are if nothing has happened since a virtual time."""
         self._settling = True
         try:
             Settler(self._shop, self._kubelet, self._replica_sets, self._autoscaler).settle(manifests, since)
@@ -114,7 +114,7 @@ class RolloutsController:
             self._shop.queue.add(key, _RETRY)
 
     def _noticed(self, change: str, kind: str, obj: KubeObject) -> None:
-        """Have everything looked at that depends on a changed object."""
+        """Schedule the reconciliation of everything that depends on a changed object."""
         metadata = obj["metadata"]
         if change == "DELETED":
             self._shop.marks.forget(metadata["uid"])
@@ -189,7 +189,7 @@ _WATCHED = {
 
 
 def _advance(look: Round) -> None:
-    """One move of a Rollout whose spec is fine and whose ReplicaSet is there."""
+    """Make one move of a Rollout whose spec is valid and whose ReplicaSet exists."""
     if look.rollout.promoted and look.pauses.aborted:
         look.pauses.abort_ended = True
     look.runs = find_runs(look)
@@ -216,7 +216,7 @@ def _resumed_while_stopped(look: Round) -> bool:
 
 
 def _is_scaling_event(look: Round) -> bool:
-    """Whether only the size has changed: a ReplicaSet in use was last scaled for another one."""
+    """Return whether only the size has changed: a ReplicaSet in use was last scaled for another one."""
     used = [one for one in (look.new, look.stable) if one is not None and one.replicas > 0]
     return any(one.desired is not None and one.desired != look.rollout.replicas for one in used)
 

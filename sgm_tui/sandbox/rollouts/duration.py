@@ -1,4 +1,4 @@
-"""How long an update takes: `status.duration`, which newer controllers keep."""
+"""The duration of an update: `status.duration`, which newer controllers write."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Duration = dict[str, Any]
 
 
 def duration_of(look: Round, status: Status) -> Duration | None:
-    """The duration as it goes into this status."""
+    """Return the duration to write to this status."""
     previous: Duration | None = status.get("duration")
     if any(one["type"] == INVALID_SPEC for one in status.get("conditions", ())):
         return previous
@@ -52,7 +52,7 @@ def _finished(look: Round, duration: Duration, how: str) -> Duration:
 
 
 def _resumed(look: Round, duration: Duration) -> Duration:
-    """The time a person was waited for, added up."""
+    """Return the total time spent waiting for a person."""
     since = duration.get("manualPauseStartedAt")
     if since is None:
         return duration

@@ -1,8 +1,8 @@
-"""The conditions of analysis metrics (`result[0] >= 0.95 || isNaN(result[0])`): parsed and computed, never executed.
+"""The conditions of analysis metrics (`result[0] >= 0.95 || isNaN(result[0])`), parsed and evaluated, never executed.
 
-The part of the expr language people write in success and failure conditions: numbers, strings, booleans, `result`
-with indexes and fields, arithmetic, comparison, `&&`/`||`/`!` with their words, `? :`, `in`, the controller's helpers
-and the predicates over lists (`all(result, # > 0.5)`).
+Supports the part of the expr language that success and failure conditions use: numbers, strings, booleans, `result`
+with indexes and fields, arithmetic, comparison, `&&`/`||`/`!` and their words, `? :`, `in`, the controller's helpers,
+and predicates over lists (`all(result, # > 0.5)`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 
 class ExpressionError(Exception):
-    """A condition that cannot be parsed, or cannot be computed for this result."""
+    """A condition that cannot be parsed, or not evaluated for this result."""
 
 
 _TOKEN = re.compile(
@@ -35,7 +35,7 @@ _LEVELS: tuple[Mapping[str, str], ...] = (
     {"*": "*", "/": "/", "%": "%"},
     {"**": "**"},
 )
-"""Binary operators, the loosest first."""
+"""Binary operators by precedence, lowest first."""
 
 _COMPUTE: Mapping[str, Callable[[Any, Any], _Value]] = {
     "==": operator.eq,
@@ -62,7 +62,7 @@ _CONSTANTS: Mapping[str, _Value] = {"true": True, "false": False, "nil": None}
 
 
 def holds(condition: str, result: _Value) -> bool:
-    """Whether a condition is true of a result.
+    """Return whether a condition is true of a result.
 
     Raises:
         ExpressionError: it cannot be parsed, cannot be computed, or is no yes or no.
@@ -88,7 +88,7 @@ def _computed(node: _Node, scope: _Scope) -> _Value:
 
 
 class _Parser:
-    """Recursive descent over the tokens of one condition; makes a function of the scope."""
+    """A recursive descent parser over the tokens of one condition; compiles to a function of the scope."""
 
     def __init__(self, text: str) -> None:
         self._tokens = _tokens(text)

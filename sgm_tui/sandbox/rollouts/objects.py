@@ -1,4 +1,4 @@
-"""A Rollout and its ReplicaSets as the controller reads them: fields by their meaning, defaults filled in."""
+"""A Rollout and its ReplicaSets as the controller reads them: typed fields with defaults."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DEFAULT_SHARE = "25%"
 
 
 def share(value: object, of: int, *, up: bool) -> int:
-    """An amount given as a number or as a percentage."""
+    """Return an amount given as a number or as a percentage."""
     text = str(value)
     if text.endswith("%"):
         exact = int(text[:-1]) * of / 100
@@ -31,7 +31,7 @@ def share(value: object, of: int, *, up: bool) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSet:
-    """One ReplicaSet as it was when the round began; scaling it does not change what the round reckons with."""
+    """A ReplicaSet as it was when the reconciliation began; scaling it does not change this value."""
 
     obj: KubeObject
     name: str
@@ -44,13 +44,13 @@ class ReplicaSet:
     available: int
     revision: int
     desired: int | None
-    """The Rollout's size when this ReplicaSet was last scaled: how a scaling event is told from an update."""
+    """The Rollout's size when this ReplicaSet was last scaled; distinguishes a scaling event from an update."""
     deadline: str
-    """When it is to be scaled down, RFC 3339; "" when that is not settled."""
+    """When it is to be scaled down, RFC 3339; "" if it is not."""
 
     @classmethod
     def of(cls, obj: KubeObject) -> ReplicaSet:
-        """Read one."""
+        """Read a ReplicaSet."""
         metadata, status = obj["metadata"], obj.get("status") or {}
         notes = metadata.get("annotations") or {}
         desired = notes.get(DESIRED_REPLICAS)
@@ -70,27 +70,27 @@ class ReplicaSet:
 
 
 def total_wanted(sets: Sequence[ReplicaSet | None]) -> int:
-    """Pods asked for."""
+    """Return how many pods the sets should have."""
     return sum(one.replicas for one in sets if one)
 
 
 def total_actual(sets: Sequence[ReplicaSet | None]) -> int:
-    """Pods there are."""
+    """Return how many pods exist."""
     return sum(one.actual for one in sets if one)
 
 
 def total_ready(sets: Sequence[ReplicaSet | None]) -> int:
-    """Pods that are ready."""
+    """Return how many pods are ready."""
     return sum(one.ready for one in sets if one)
 
 
 def total_available(sets: Sequence[ReplicaSet | None]) -> int:
-    """Pods that are available."""
+    """Return how many pods are available."""
     return sum(one.available for one in sets if one)
 
 
 class Rollout:
-    """One version of a Rollout; with a workloadRef, with the template and selector of the workload in its spec."""
+    """One version of a Rollout; with a workloadRef, its spec has the template and selector of the workload."""
 
     def __init__(self, obj: KubeObject, spec: dict[str, Any] | None = None) -> None:
         self.obj = obj
@@ -105,159 +105,159 @@ class Rollout:
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Return its name."""
         name: str = self.metadata["name"]
         return name
 
     @property
     def namespace(self) -> str:
-        """Its namespace."""
+        """Return its namespace."""
         namespace: str = self.metadata["namespace"]
         return namespace
 
     @property
     def uid(self) -> str:
-        """Its uid."""
+        """Return its uid."""
         uid: str = self.metadata["uid"]
         return uid
 
     @property
     def generation(self) -> str:
-        """`metadata.generation`, as `status.observedGeneration` is written."""
+        """Return `metadata.generation`, as `status.observedGeneration` is written."""
         return str(self.metadata["generation"])
 
     @property
     def observed(self) -> bool:
-        """Whether the status speaks of this generation."""
+        """Return whether the status is about this generation."""
         return bool(self.status.get("observedGeneration") == self.generation)
 
     @property
     def annotations(self) -> dict[str, str]:
-        """Its annotations."""
+        """Return its annotations."""
         return self.metadata.get("annotations") or {}
 
     @property
     def revision(self) -> int:
-        """The revision it is at."""
+        """Return its revision."""
         return int(self.annotations.get(REVISION) or 0)
 
     @property
     def replicas(self) -> int:
-        """How many pods it wants."""
+        """Return the desired number of pods."""
         return int(self.spec.get("replicas", 1))
 
     @property
     def paused(self) -> bool:
-        """Whether a person has stopped it."""
+        """Return whether a person paused it by its spec."""
         return bool(self.spec.get("paused"))
 
     @property
     def template(self) -> dict[str, Any]:
-        """The pod template."""
+        """Return the pod template."""
         return self.spec.get("template") or {}
 
     @property
     def match_labels(self) -> dict[str, str]:
-        """The labels it selects pods by."""
+        """Return the labels it selects pods by."""
         return (self.spec.get("selector") or {}).get("matchLabels") or {}
 
     @property
     def selector_text(self) -> str:
-        """The same as `status.selector` spells it."""
+        """Return the same as `status.selector` formats it."""
         return selector_text(self.match_labels)
 
     @property
     def routed(self) -> bool:
-        """Whether a traffic router shares the requests out, not the number of pods."""
+        """Return whether a traffic router splits the requests, rather than the number of pods."""
         return bool(self.canary and self.canary.get("trafficRouting") is not None)
 
     @property
     def dynamic_stable(self) -> bool:
-        """Whether the stable ReplicaSet shrinks as traffic leaves it."""
+        """Return whether the stable ReplicaSet shrinks as traffic leaves it."""
         return bool(self.canary and self.canary.get("dynamicStableScale"))
 
     @property
     def full_weight(self) -> int:
-        """The weight that is everything."""
+        """Return the weight that means all traffic."""
         return int(((self.canary or {}).get("trafficRouting") or {}).get("maxTrafficWeight", 100))
 
     @property
     def stable_hash(self) -> str:
-        """`status.stableRS`."""
+        """Return `status.stableRS`."""
         return str(self.status.get("stableRS", ""))
 
     @property
     def current_hash(self) -> str:
-        """`status.currentPodHash`."""
+        """Return `status.currentPodHash`."""
         return str(self.status.get("currentPodHash", ""))
 
     @property
     def active_hash(self) -> str:
-        """`status.blueGreen.activeSelector`."""
+        """Return `status.blueGreen.activeSelector`."""
         return str((self.status.get("blueGreen") or {}).get("activeSelector", ""))
 
     @property
     def preview_hash(self) -> str:
-        """`status.blueGreen.previewSelector`."""
+        """Return `status.blueGreen.previewSelector`."""
         return str((self.status.get("blueGreen") or {}).get("previewSelector", ""))
 
     @property
     def preview_passed(self) -> bool:
-        """`status.blueGreen.scaleUpPreviewCheckPoint`."""
+        """Return `status.blueGreen.scaleUpPreviewCheckPoint`."""
         return bool((self.status.get("blueGreen") or {}).get("scaleUpPreviewCheckPoint"))
 
     @property
     def promoted(self) -> bool:
-        """Whether the desired ReplicaSet is the stable one."""
+        """Return whether the desired ReplicaSet is the stable one."""
         return self.stable_hash == self.current_hash
 
     @property
     def promote_full(self) -> bool:
-        """Whether a person wants the rest skipped."""
+        """Return whether a person requested a full promotion."""
         return bool(self.status.get("promoteFull"))
 
     @property
     def aborted(self) -> bool:
-        """`status.abort`."""
+        """Return `status.abort`."""
         return bool(self.status.get("abort"))
 
     @property
     def controller_pause(self) -> bool:
-        """Whether the controller has paused it: with no pause condition left, a person has resumed it."""
+        """Return whether the controller paused it; if no pause condition remains, a person has resumed it."""
         return bool(self.status.get("controllerPause"))
 
     @property
     def pauses(self) -> list[dict[str, str]]:
-        """`status.pauseConditions`."""
+        """Return `status.pauseConditions`."""
         return self.status.get("pauseConditions") or []
 
     def pause(self, reason: str) -> dict[str, str] | None:
-        """The pause of that reason, if any."""
+        """Return the pause with that reason, if any."""
         return next((one for one in self.pauses if one["reason"] == reason), None)
 
     @property
     def step_index(self) -> int | None:
-        """How many steps are done; None without steps."""
+        """Return how many steps are complete; None without steps."""
         return int(self.status.get("currentStepIndex") or 0) if self.steps else None
 
     @property
     def step(self) -> dict[str, Any] | None:
-        """The step under way; None when there is none left."""
+        """Return the current step; None if all are complete."""
         index = self.step_index
         return self.steps[index] if index is not None and index < len(self.steps) else None
 
     def condition(self, kind: str) -> dict[str, Any] | None:
-        """The condition of that type, if any."""
+        """Return the condition of a type, if any."""
         return next((one for one in self.conditions if one["type"] == kind), None)
 
     @property
     def deadline_seconds(self) -> float:
-        """Virtual seconds without progress after which it counts as stuck."""
+        """Return the virtual seconds without progress after which it has timed out."""
         return float(self.spec.get("progressDeadlineSeconds", 600))
 
     @property
     def fences(self) -> tuple[int, int]:
-        """Pods it may have too many, and pods it may miss, while updating."""
+        """Return maxSurge and maxUnavailable as numbers of pods."""
         if self.canary is None:
             missing = (self.blue_green or {}).get("maxUnavailable", _DEFAULT_SHARE)
             return 0, min(share(missing, self.replicas, up=False), self.replicas)
@@ -268,13 +268,13 @@ class Rollout:
         return surge, min(missing, self.replicas)
 
     def scale_down_delay(self) -> float:
-        """Virtual seconds an old ReplicaSet stays up after the switch."""
+        """Return the virtual seconds an old ReplicaSet stays up after the switch."""
         if self.blue_green is not None:
             return float(self.blue_green.get("scaleDownDelaySeconds", 30))
         return float(self.canary.get("scaleDownDelaySeconds", 30)) if self.canary and self.routed else 0.0
 
     def abort_scale_down_delay(self) -> float | None:
-        """Virtual seconds the new ReplicaSet stays up after an abort; None leaves it up for good."""
+        """Return the virtual seconds the new ReplicaSet stays up after an abort; None for ever."""
         strategy = self.blue_green if self.blue_green is not None else self.canary if self.routed else None
         if strategy is None:
             return 0.0
@@ -283,18 +283,18 @@ class Rollout:
 
     @property
     def waits_long_after_abort(self) -> bool:
-        """Whether `abortScaleDownDelaySeconds` was asked for."""
+        """Return whether `abortScaleDownDelaySeconds` is set."""
         strategy = self.blue_green or self.canary or {}
         return bool(strategy.get("abortScaleDownDelaySeconds"))
 
 
 def selector_text(labels: dict[str, str]) -> str:
-    """Labels as a selector."""
+    """Format labels as a selector."""
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def step_text(step: dict[str, Any]) -> str:
-    """A canary step as events name it."""
+    """Format a canary step as events name it."""
     if "setWeight" in step:
         return f"setWeight: {step['setWeight']}"
     if step.get("pause") is not None:

@@ -1,4 +1,4 @@
-"""Old ReplicaSets are kept for going back, so many of them and no more."""
+"""Delete old ReplicaSets beyond the revision history limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one round decides about pausing and aborting, applied to the status at its end."""
+"""Pauses and aborts that a reconciliation decides, applied to the status at its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INCONCLUSIVE = "InconclusiveAnalysisRun"
 
 
 class Pauses:
-    """Pauses to add, to remove or to clear; an abort to begin or to end."""
+    """Pauses to add, remove or clear, and an abort to begin or end."""
 
     def __init__(self, rollout: Rollout, marks: Timestamps) -> None:
         self._rollout = rollout
@@ -24,29 +24,29 @@ class Pauses:
         self.removed: set[str] = set()
         self.cleared = False
         self.abort_message: str | None = None
-        """Why the round aborts; None when it does not."""
+        """Why the reconciliation aborts the update; None if it does not."""
         self.abort_ended = False
 
     @property
     def aborted(self) -> bool:
-        """Whether the update is off."""
+        """Return whether the update is aborted."""
         return not self.abort_ended and (self.abort_message is not None or self._rollout.aborted)
 
     def resume(self) -> None:
-        """Forget pauses and abort: an update that starts anew, or one that is over."""
+        """Clear pauses and abort, for an update that restarts or has finished."""
         self.cleared = True
         self.abort_ended = True
 
     def started(self, pause: dict[str, str]) -> float:
-        """The virtual moment a pause began, in whole seconds: so the real one counts, and ends it that much early."""
+        """Return when a pause began, in whole seconds as the real controller counts, which ends it that much early."""
         return math.floor(self._marks.moment(self._rollout.uid, pause["reason"], pause["startTime"]))
 
     def remaining(self, pause: dict[str, str], duration: float) -> float:
-        """Virtual seconds until a pause is over; not positive when it is."""
+        """Return the virtual seconds until a pause ends; not positive if it has."""
         return self.started(pause) + duration - self._marks.now
 
     def step_is_over(self, step: dict[str, Any]) -> bool:
-        """Whether a canary's pause step is done: its time is up, or a person resumed it."""
+        """Return whether a pause step is complete: its time is over, or a person resumed it."""
         pause = self._rollout.pause(CANARY_PAUSE)
         if pause is None:
             return self._rollout.controller_pause
@@ -54,7 +54,7 @@ class Pauses:
         return duration is not None and self.remaining(pause, pause_seconds(str(duration))) <= 0.0
 
     def switch_is_free(self) -> bool:
-        """Whether a blue-green update need not wait (any longer) before it switches."""
+        """Return whether a blue-green update need not wait (any longer) before it switches."""
         strategy = self._rollout.blue_green or {}
         pause = self._rollout.pause(BLUE_GREEN_PAUSE)
         if self.added:
@@ -67,7 +67,7 @@ class Pauses:
         return self._rollout.controller_pause and pause is None
 
     def apply(self, status: dict[str, Any]) -> None:
-        """Write abort and pause fields."""
+        """Write the abort and pause fields."""
         if self.abort_message is not None or (not self.abort_ended and self._rollout.aborted):
             status["abort"] = True
             status["abortedAt"] = self._rollout.status.get("abortedAt") or self._marks.stamp()

@@ -1,7 +1,7 @@
-"""One round of the Rollouts controller over one Rollout: what it found, and the writes every strategy shares.
+"""One reconciliation of a Rollout: the state it read, and the writes every strategy shares.
 
-A round reads once and reckons with what it read; every write makes an event, and the event makes the next round.
-That is how the real controller works, and why its states come in the order they do.
+A reconciliation reads once and works with what it read; every write causes an event, and the event causes the next
+reconciliation. That is how the real controller works, and why its states appear in this order.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOT_COPIED = frozenset(
 
 
 _SOONEST = 0.01
-"""Virtual seconds between two rounds at least: a round never waits for itself within one moment."""
+"""The least virtual seconds between two reconciliations, so that none waits for itself within one moment."""
 
 
 @dataclass
@@ -44,12 +44,12 @@ class Runs:
     other_sets: list[KubeObject] = field(default_factory=list)
 
     def current(self) -> list[KubeObject]:
-        """Those that are current."""
+        """Return the current runs."""
         return [run for run in (self.post, self.pre, self.step, self.background) if run is not None]
 
 
 class Round:
-    """What one look at a Rollout found, and what it decides."""
+    """One reconciliation: what it read and what it decides."""
 
     def __init__(self, shop: Workshop, rollout: Rollout) -> None:
         self.shop = shop
@@ -62,58 +62,58 @@ class Round:
         self.pauses = Pauses(rollout, shop.marks)
         self.runs = Runs()
         self.run_statuses: dict[str, dict[str, str]] = {}
-        """`current…AnalysisRunStatus` by field name, for the status at the end."""
+        """`current…AnalysisRunStatus` by field name, for the final status."""
         self.weights: dict[str, Any] | None = (rollout.status.get("canary") or {}).get("weights")
         self.restarted_at: str | None = rollout.status.get("restartedAt")
         self.new_is_delayed = self.new is not None and self.remaining(self.new) > 0.0
-        """Whether the new ReplicaSet still waits for its scale down: it was the stable one a moment ago."""
+        """Whether the new ReplicaSet still waits to be scaled down, because it was the stable one a moment ago."""
 
     @property
     def older(self) -> list[ReplicaSet]:
-        """All but the new ReplicaSet."""
+        """Return all ReplicaSets but the new one."""
         return [one for one in self.all if self.new is None or one.uid != self.new.uid]
 
     @property
     def stable(self) -> ReplicaSet | None:
-        """The stable ReplicaSet; None before the first deployment is done."""
+        """Return the stable ReplicaSet; None before the first deployment is complete."""
         stable_hash = self.rollout.stable_hash
         return next((one for one in self.all if stable_hash and one.hash == stable_hash), None)
 
     @property
     def other_sets(self) -> list[ReplicaSet]:
-        """Neither new nor stable."""
+        """Return the ReplicaSets that are neither new nor stable."""
         stable = self.stable
         return [one for one in self.older if stable is None or one.uid != stable.uid]
 
     def event(self, reason: str, message: str, *, warning: bool = False) -> None:
-        """Tell of something on the Rollout."""
+        """Record an event of the Rollout."""
         self.shop.events.record(self.rollout.obj, reason, message, warning=warning)
 
     def look_again(self, delay: float) -> None:
-        """Have this Rollout looked at so many virtual seconds later, whatever happens until then."""
+        """Reconcile again after so many virtual seconds, whatever happens until then."""
         self.shop.queue.add(("rollout", self.rollout.namespace, self.rollout.name), max(delay, _SOONEST))
 
     @property
     def template_changed(self) -> bool:
-        """Whether the pod template is another one than the status speaks of."""
+        """Return whether the pod template differs from the one the status is about."""
         current = self.rollout.current_hash
         return bool(current) and current != (self.new.hash if self.new else self.hash)
 
     @property
     def update_changed(self) -> bool:
-        """Whether the template or the canary steps are other ones."""
+        """Return whether the template or the canary steps changed."""
         return self.template_changed or self.rollout.status.get("currentStepHash", "") != self.steps_hash
 
     @property
     def is_rollback(self) -> bool:
-        """Whether the template is the stable one, or an older one."""
+        """Return whether the template is the stable one, or an older one."""
         if self.new is None or self.stable is None:
             return False
         return self.new.hash == self.rollout.stable_hash or self._created(self.new) < self._created(self.stable)
 
     @property
     def within_window(self) -> bool:
-        """Whether the rollback window allows to skip the steps."""
+        """Return whether the rollback window allows skipping the steps."""
         window = (self.rollout.spec.get("rollbackWindow") or {}).get("revisions", 0)
         if not window or self.new is None or self.stable is None:
             return False
@@ -122,7 +122,7 @@ class Round:
 
     @property
     def is_fast_rollback(self) -> bool:
-        """Whether going back may skip pauses and analysis; also so of a Rollout long promoted."""
+        """Return whether a rollback may skip pauses and analysis; also true of a Rollout promoted long ago."""
         if not self.is_rollback or self.new is None:
             return False
         delayed = self.new_is_delayed and self.rollout.blue_green is not None
@@ -130,12 +130,12 @@ class Round:
 
     @property
     def halted(self) -> bool:
-        """Whether nothing may be scaled or switched: a person stopped it, or its analysis is inconclusive."""
+        """Return whether nothing may be scaled or switched: a person paused it, or its analysis is inconclusive."""
         return self.rollout.paused or self.rollout.pause("InconclusiveAnalysisRun") is not None
 
     @property
     def delays_abort(self) -> bool:
-        """Whether the new ReplicaSet stays up for a while after an abort."""
+        """Return whether the new ReplicaSet stays up for a while after an abort."""
         rollout = self.rollout
         if not self.pauses.aborted or self.stable is None or (rollout.canary is not None and not rollout.routed):
             return False
@@ -144,14 +144,14 @@ class Round:
         return not rollout.dynamic_stable or rollout.waits_long_after_abort
 
     def is_saturated(self, replica_set: ReplicaSet) -> bool:
-        """Whether a ReplicaSet has all pods the Rollout wants, and they are available."""
+        """Return whether a ReplicaSet has all pods of the Rollout, and they are available."""
         replicas = self.rollout.replicas
         return (
             replica_set.replicas == replicas and replica_set.desired == replicas and replica_set.available == replicas
         )
 
     def remaining(self, replica_set: ReplicaSet) -> float:
-        """Virtual seconds until a ReplicaSet is scaled down; 0 when no deadline is set or it is past."""
+        """Return the virtual seconds until a ReplicaSet is scaled down; 0 without a deadline or after it."""
         if not replica_set.deadline:
             return 0.0
         return max(
@@ -165,7 +165,7 @@ class Round:
     def annotate(
         self, replica_set: ReplicaSet, changes: dict[str, str | None], *, size: int | None = None
     ) -> ReplicaSet:
-        """Write annotations (None takes one away) and, if given, the size of a ReplicaSet."""
+        """Write annotations (None removes one) and, if given, the size of a ReplicaSet."""
         obj = self.as_written(replica_set).obj
         metadata = obj["metadata"]
         notes = {**(metadata.get("annotations") or {}), **changes}
@@ -175,18 +175,18 @@ class Round:
         return ReplicaSet.of(self.shop.store.write("ReplicaSet", changed))
 
     def as_written(self, replica_set: ReplicaSet) -> ReplicaSet:
-        """A ReplicaSet with what this round has written to it."""
+        """Return a ReplicaSet with what this reconciliation has written to it."""
         obj = self.shop.store.get("ReplicaSet", self.rollout.namespace, replica_set.name)
         return replica_set if obj is None else ReplicaSet.of(obj)
 
     def replace(self, old: ReplicaSet, new: ReplicaSet) -> None:
-        """Go on with a newer version of a ReplicaSet."""
+        """Continue with a newer version of a ReplicaSet."""
         self.all = [new if one.uid == old.uid else one for one in self.all]
         if self.new is not None and self.new.uid == old.uid:
             self.new = new
 
     def scale(self, replica_set: ReplicaSet, size: int) -> bool:
-        """Resize a ReplicaSet; whether its size changed. The round goes on with the size it found."""
+        """Scale a ReplicaSet; return whether its size changed. The reconciliation keeps the size it read."""
         replicas = self.rollout.replicas
         stale_note = replica_set.desired != replicas or (replicas == 0 and bool(replica_set.deadline))
         if replica_set.replicas == size and not stale_note:
@@ -204,7 +204,7 @@ class Round:
         return True
 
     def set_deadline(self, replica_set: ReplicaSet, delay: float) -> None:
-        """Have a ReplicaSet scaled down so many virtual seconds later; 0 takes a deadline away."""
+        """Schedule the scale-down of a ReplicaSet after so many virtual seconds; 0 removes the deadline."""
         if delay:
             deadline = self.shop.marks.note(replica_set.uid, SCALE_DOWN_DEADLINE, delay)
             self.annotate(replica_set, {SCALE_DOWN_DEADLINE: deadline})
@@ -212,7 +212,7 @@ class Round:
             self.annotate(replica_set, {SCALE_DOWN_DEADLINE: None})
 
     def drop_deadlines(self) -> None:
-        """The new and the stable ReplicaSet are in use again: neither is to be scaled down."""
+        """Keep the new and the stable ReplicaSet: they are in use again."""
         keepers = [] if self.new is None or self.delays_abort else [self.new]
         if self.stable is not None and all(replica_set.uid != self.stable.uid for replica_set in keepers):
             keepers.append(self.stable)
@@ -221,7 +221,7 @@ class Round:
                 self.replace(replica_set, self.annotate(replica_set, {SCALE_DOWN_DEADLINE: None}))
 
     def create_replica_set(self) -> None:
-        """Make the ReplicaSet of a new template, and say so in the Rollout's conditions."""
+        """Create the ReplicaSet of a new template, and record it in the Rollout's conditions."""
         revision = str(max((one.revision for one in self.older), default=0) + 1)
         self.all.append(ReplicaSet.of(self.shop.store.create("ReplicaSet", self._desired_replica_set(revision))))
         created = self.all[-1]
@@ -253,7 +253,7 @@ class Round:
         return {"metadata": metadata, "spec": spec, "status": {"replicas": 0}}
 
     def sync_revision(self) -> None:
-        """Give the new ReplicaSet the newest revision, and the Rollout the same."""
+        """Give the new ReplicaSet and the Rollout the newest revision."""
         if self.new is None:
             return
         newest = max((one.revision for one in self.older), default=0) + 1
@@ -276,7 +276,7 @@ class Round:
             self.note_progress("FoundNewReplicaSet", f'Found new replica set "{self.new.name}"')
 
     def set_revision(self, revision: str) -> None:
-        """Write the revision on the Rollout."""
+        """Write the revision of the Rollout."""
         rollout = self.rollout
         if rollout.annotations.get(REVISION) == revision:
             return
@@ -292,7 +292,7 @@ class Round:
         self.write_status({"blueGreen": {}, "canary": {}, **self.rollout.status, "conditions": conditions.all})
 
     def go_on_with(self, obj: KubeObject) -> None:
-        """Go on with a newer version of the Rollout."""
+        """Continue with a newer version of the Rollout."""
         self.rollout = Rollout(obj, self.rollout.spec)
 
     def write_status(self, status: dict[str, Any]) -> None:
@@ -302,7 +302,7 @@ class Round:
 
 
 def owner_of(obj: KubeObject) -> dict[str, Any]:
-    """The ownerReference to a controlling object."""
+    """Return the ownerReference to a controlling object."""
     return {
         "apiVersion": obj["apiVersion"],
         "kind": obj["kind"],
@@ -314,7 +314,7 @@ def owner_of(obj: KubeObject) -> dict[str, Any]:
 
 
 def pod_template(template: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
-    """A pod template with its labels and what the API server fills in."""
+    """Return a pod template with its labels and the defaults the API server sets."""
     spec = template.get("spec") or {}
     defaults = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
                 "imagePullPolicy": "IfNotPresent"}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Restarting pods: those older than `spec.restartAt` are evicted, as many at once as may be unavailable."""
+"""Restart pods: evict those older than `spec.restartAt`, at most as many at once as may be unavailable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LOOK_AGAIN = 30.0
 
 
 def restart_pods(look: Round) -> int:
-    """Evict what is due; how many pods that was."""
+    """Evict the pods that are due; return how many."""
     restart_at = look.rollout.spec.get("restartAt")
     if not restart_at or restart_at == look.rollout.status.get("restartedAt"):
         return 0
@@ -37,7 +37,7 @@ def restart_pods(look: Round) -> int:
 
 
 def _pods(look: Round) -> list[KubeObject]:
-    """The stable ReplicaSet's first, then the new one's."""
+    """Return the stable ReplicaSet's pods first, then the new one's."""
     ranks = {one.uid: 0 for one in (look.stable, look.new) if one is not None}
     ordered = sorted(look.all, key=lambda one: ranks.get(one.uid, 1))
     return [pod for one in ordered for pod in look.shop.store.owned("Pod", one.uid)]

@@ -1,7 +1,8 @@
-"""How many pods the stable and the new ReplicaSet of a canary should have: the controller's own arithmetic.
+"""The sizes of the stable and the new ReplicaSet of a canary, by the controller's own arithmetic.
 
 Without a traffic router the share of pods is the share of traffic, so maxSurge and maxUnavailable bound every move;
-with one, the canary is sized by its weight and the stable ReplicaSet stays whole (or shrinks, when asked to).
+with one, the canary is sized by its weight and the stable ReplicaSet keeps its size (or shrinks, if dynamicStableScale
+is set).
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from collections.abc import Sequence
 from sgm_tui.sandbox.rollouts.objects import ReplicaSet, Rollout, total_available, total_wanted
 
 Counts = tuple[int, int]
-"""Pods of the new ReplicaSet, pods of the stable one."""
+"""The number of pods of the new and of the stable ReplicaSet."""
 
 
 def set_weight(rollout: Rollout) -> int:
-    """The weight the steps ask for, up to the one under way."""
+    """Return the weight the steps set, up to the current one."""
     if rollout.aborted:
         return 0
     index = rollout.step_index
@@ -27,7 +28,7 @@ def set_weight(rollout: Rollout) -> int:
 
 
 def wanted_weight(rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None) -> int:
-    """The same, but an abort that shrinks the canary step by step goes back the way it came."""
+    """Return the same, but an abort that shrinks the canary step by step goes back the way it came."""
     if not (rollout.aborted and rollout.dynamic_stable and new and stable):
         return set_weight(rollout)
     missing = rollout.replicas - stable.available
@@ -43,7 +44,7 @@ def counts(
     rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None, other_sets: Sequence[ReplicaSet],
     weights: dict[str, dict[str, int]] | None,
 ) -> Counts:  # fmt: skip
-    """The sizes a canary should have now."""
+    """Return the sizes a canary should have now."""
     if rollout.routed:
         return _routed_counts(rollout, new, stable, weights)
     return _basic_counts(rollout, new, stable, other_sets)
@@ -53,7 +54,7 @@ def at_wanted_counts(
     rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None, other_sets: Sequence[ReplicaSet],
     weights: dict[str, dict[str, int]] | None,
 ) -> bool:  # fmt: skip
-    """Whether the pods are there: what a setWeight step waits for."""
+    """Return whether the pods exist that a setWeight step waits for."""
     new_count, stable_count = counts(rollout, new, stable, other_sets, weights)
     if new is None or not (new.replicas == new_count and new.available == new_count):
         return False
@@ -65,7 +66,7 @@ def at_wanted_counts(
 
 
 def _desired_counts(rollout: Rollout, new: ReplicaSet | None, stable: ReplicaSet | None) -> tuple[int | None, int]:
-    """A number of pods set by a setCanaryScale step, and else the weight."""
+    """Return the number of pods set by a setCanaryScale step, and otherwise the weight."""
     if rollout.promote_full or not rollout.stable_hash or rollout.promoted:
         return None, rollout.full_weight
     scale = _canary_scale(rollout)
@@ -147,7 +148,7 @@ def _basic_counts(
 
 
 def _scaled_up(new: tuple[int, int], stable: tuple[int, int], room: int) -> Counts:
-    """Grow the stable ReplicaSet first, then the new one, into the room there is."""
+    """Grow the stable ReplicaSet first, then the new one, into the available room."""
     new_count, stable_count = new[0], stable[0]
     if stable_count < stable[1] and room > 0:
         step = min(room, stable[1] - stable_count)
@@ -159,7 +160,7 @@ def _scaled_up(new: tuple[int, int], stable: tuple[int, int], room: int) -> Coun
 
 
 def _nearest(replicas: int, weight: int, full: int, surge: int) -> Counts:
-    """The whole numbers of pods whose share comes nearest to a weight; one pod more may be used when surging."""
+    """Return the numbers of pods whose share is nearest to a weight; with surge one more pod may be used."""
     if replicas == 0:
         return 0, 0
     up, down = math.ceil(replicas * weight / full), replicas * weight // full
@@ -184,7 +185,7 @@ def _tied(weight: int, full: int, total: int) -> bool:
 
 
 def _standing(replica_set: ReplicaSet | None, *, any_state: bool) -> int:
-    """Pods that count on when others are taken away; those of the side being drained count in any state."""
+    """Return the pods that count when others are removed; those of the drained side count in any state."""
     if replica_set is None:
         return 0
     return replica_set.replicas if any_state or replica_set.replicas < replica_set.available else replica_set.available

@@ -1,4 +1,4 @@
-"""The Services of a Rollout: which ReplicaSet they select is how traffic is switched without a router."""
+"""The Services of a Rollout: without a router, the ReplicaSet they select decides where traffic goes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from sgm_tui.sandbox.rollouts.reconciliation import Round
 
 
 def service(look: Round, name: str | None) -> KubeObject | None:
-    """A Service of the Rollout's namespace, if it has that name."""
+    """Return the Service of that name in the Rollout's namespace, if any."""
     return look.shop.store.get("Service", look.rollout.namespace, name) if name else None
 
 
 def selected_hash(service: KubeObject | None) -> str:
-    """The pod template hash a Service selects; "" when it selects none."""
+    """Return the pod template hash a Service selects; "" if none."""
     return str((service["spec"].get("selector") or {}).get(HASH_LABEL, "")) if service else ""
 
 
 def switch(look: Round, name: str, pod_hash: str) -> None:
-    """Let a Service select the pods of one ReplicaSet."""
+    """Make a Service select the pods of one ReplicaSet."""
     current = service(look, name)
     if current is None:
         return
@@ -36,7 +36,7 @@ def switch(look: Round, name: str, pod_hash: str) -> None:
 
 
 def point(look: Round, name: str | None, target: ReplicaSet | None, *, only_if_available: bool = True) -> None:
-    """Let a canary's Service follow a ReplicaSet, once that can answer."""
+    """Make a canary's Service follow a ReplicaSet as soon as that can answer."""
     current = service(look, name)
     if name is None or current is None or target is None or selected_hash(current) == target.hash:
         return
@@ -49,7 +49,7 @@ def point(look: Round, name: str | None, target: ReplicaSet | None, *, only_if_a
 
 
 def point_canary_services(look: Round) -> None:
-    """Stable and canary Service of a canary."""
+    """Update the stable and the canary Service of a canary."""
     canary = look.rollout.canary or {}
     point(look, canary.get("stableService"), look.stable)
     if look.pauses.aborted and not look.rollout.routed:
@@ -59,7 +59,7 @@ def point_canary_services(look: Round) -> None:
 
 
 def is_shrinking_back(look: Round) -> bool:
-    """Whether a canary with a shrunken stable ReplicaSet is going back to it, which is not whole yet."""
+    """Return whether a canary is going back to a stable ReplicaSet that was shrunk and is not complete yet."""
     rollout = look.rollout
     weights = (rollout.status.get("canary") or {}).get("weights")
     if not (rollout.promoted and rollout.routed and rollout.dynamic_stable) or weights is None or look.new is None:
@@ -68,7 +68,7 @@ def is_shrinking_back(look: Round) -> bool:
 
 
 def is_referenced(look: Round, replica_set: ReplicaSet) -> bool:
-    """Whether a ReplicaSet still gets traffic, so that it must not be scaled down."""
+    """Return whether a ReplicaSet still gets traffic, so that it must not be scaled down."""
     rollout = look.rollout
     weights = (rollout.status.get("canary") or {}).get("weights") or {}
     hashes = {rollout.stable_hash, rollout.current_hash, rollout.active_hash, rollout.preview_hash}

@@ -1,6 +1,6 @@
-"""Lays out a service as it stands after months: promoted, its pods ready, its Services pointing at them.
+"""Create a service as it is months after its last change: promoted, pods ready, Services selecting them.
 
-What is written here is exactly what the controllers would leave alone: a first look at it changes nothing.
+What is written here is exactly what the controllers would leave as it is: their first reconciliation changes nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Settler:
         self._autoscaler = autoscaler
 
     def settle(self, manifests: Sequence[KubeObject], since: float) -> None:
-        """Create everything, created at that virtual moment."""
+        """Create everything, with that virtual time as creation time."""
         stamp = self._shop.marks.stamp(since - self._shop.marks.now)
         scalers = {
             manifest["spec"]["scaleTargetRef"]["name"]: manifest
@@ -60,7 +60,7 @@ class Settler:
         )
 
     def _rollout(self, manifest: KubeObject, scaler: KubeObject | None, stamp: str) -> KubeObject:
-        """The Rollout, then what it owns."""
+        """Create the Rollout, then what it owns."""
         replicas = self._size(manifest, scaler)
         revision = str(self._shop.random.randint(3, 40))
         notes = {**(manifest["metadata"].get("annotations") or {}), REVISION: revision}
@@ -124,7 +124,7 @@ class Settler:
 
 
 def _selected(rollout: Rollout) -> dict[str, tuple[str, str]]:
-    """The Services of a Rollout, by name: whose they are, and the ReplicaSet they select, which is the only one."""
+    """Return the Services of a Rollout by name, each with its owner and the only ReplicaSet selected."""
     strategy = rollout.canary if rollout.canary is not None else rollout.blue_green or {}
     return {strategy[field]: (rollout.name, rollout.stable_hash) for field in _SERVICES if strategy.get(field)}
 
@@ -144,7 +144,7 @@ def _pointed(service: KubeObject, selected: tuple[str, str] | None) -> KubeObjec
 
 
 def _healthy(rollout: Rollout, generation: str, stamp: str) -> dict[str, Any]:
-    """The status of a Rollout that has long been done."""
+    """Return the status of a Rollout that was completed long ago."""
     pod_hash = template_hash(rollout.template)
     counted = ("HPAReplicas", "availableReplicas", "readyReplicas", "replicas", "updatedReplicas")
     status: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The end of a round: the new status, its conditions, phase and duration, written if anything differs."""
+"""The end of a reconciliation: the new status with its conditions, phase and duration, written if it differs."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from sgm_tui.sandbox.rollouts.reconciliation import Round
 
 _ALWAYS = frozenset({"blueGreen", "canary"})
 _MARGIN = 0.1
-"""Virtual seconds after a deadline at which it is looked at."""
+"""Virtual seconds after a deadline at which it is checked."""
 
 
 def base_status(look: Round) -> Status:
-    """The fields every strategy has, counted anew."""
+    """Return the fields every strategy has, counted anew."""
     before = look.rollout.status
     status: Status = {
         "blueGreen": {},
@@ -60,7 +60,7 @@ def base_status(look: Round) -> Status:
 
 
 def reset(look: Round, status: Status) -> None:
-    """An update begins anew."""
+    """Reset the status for a new update."""
     look.pauses.resume()
     status["restartedAt"] = look.rollout.spec.get("restartAt")
     status["promoteFull"] = False
@@ -72,7 +72,7 @@ def reset(look: Round, status: Status) -> None:
 
 
 def promote(look: Round, status: Status, reason: str) -> None:
-    """The desired ReplicaSet becomes the stable one."""
+    """Make the desired ReplicaSet the stable one."""
     look.pauses.resume()
     status["promoteFull"] = False
     if look.rollout.canary is not None:
@@ -89,7 +89,7 @@ def promote(look: Round, status: Status, reason: str) -> None:
 
 
 def persist(look: Round, status: Status) -> None:
-    """Finish a status and write it; when nothing is new, see to it that a lack of progress is noticed."""
+    """Complete a status and write it; if nothing changed, schedule the check for lack of progress."""
     rollout = look.rollout
     status["observedGeneration"] = rollout.generation
     if "workloadRef" in rollout.spec:
@@ -109,7 +109,7 @@ def persist(look: Round, status: Status) -> None:
 
 
 def note_pauses(look: Round) -> bool:
-    """Bring the conditions in line with a pause, resume or retry that a person asked for; whether that was written.
+    """Update the conditions for a pause, resume or retry by a person; return whether that was written.
 
     A changed spec is observed as a whole instead, later in the round.
     """
@@ -134,7 +134,7 @@ def note_pauses(look: Round) -> bool:
 
 
 def write_invalid(look: Round, cause: str) -> None:
-    """Say in the status why the spec is refused; the rest of it stays."""
+    """Write to the status why the spec is refused; the rest of it is kept."""
     rollout = look.rollout
     message = f'The Rollout "{rollout.name}" is invalid: {cause}'
     conditions = Conditions(rollout.conditions, look.shop.marks, rollout.uid)
@@ -157,7 +157,7 @@ def _write_conditions(look: Round, conditions: Conditions) -> None:
 
 
 def _without_empty(status: Status) -> Status:
-    """What Go would write: no zeros and nothing empty, but for the step index, where zero means the first step."""
+    """Drop zeros and empty values as Go does, except the step index, where zero is the first step."""
     index = status.get("currentStepIndex")
     return {
         key: value
@@ -190,7 +190,7 @@ def _set_conditions(look: Round, status: Status) -> None:
 
 
 def _set_healthy(look: Round, status: Status, conditions: Conditions, *, healthy: bool) -> bool:
-    """Whether it was healthy and is not any more."""
+    """Return whether it was healthy and no longer is."""
     paused = bool(status.get("pauseConditions")) or look.rollout.paused
     if healthy and not paused:
         conditions.set(HEALTHY, "True", "RolloutHealthy", "Rollout is healthy")
@@ -232,12 +232,12 @@ def _is_available(look: Round, status: Status) -> bool:
 
 
 def by_hash(look: Round, pod_hash: str) -> ReplicaSet | None:
-    """The ReplicaSet of a pod template hash."""
+    """Return the ReplicaSet with a pod template hash."""
     return next((one for one in look.all if pod_hash and one.hash == pod_hash), None)
 
 
 def _is_indefinite(look: Round) -> bool:
-    """Whether it stands at a step that may take any time."""
+    """Return whether the current step may take any time."""
     step = look.rollout.step or {}
     if any(step.get(kind) is not None for kind in ("experiment", "analysis", "pause")):
         return True

@@ -1,4 +1,4 @@
-"""The weights a traffic router would be told, as the status carries them; no router runs in this fleet."""
+"""The weights for a traffic router, as the status has them; no router runs in this fleet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Weights = dict[str, Any]
 
 
 def route(look: Round) -> None:
-    """Decide the canary's weight of this round."""
+    """Decide the canary's weight of this reconciliation."""
     if not look.rollout.routed:
         look.weights = None
         return
@@ -75,7 +75,7 @@ def _weight_of_promotion(look: Round, new: ReplicaSet) -> int:
 
 
 def _weight_going_back(look: Round) -> int:
-    """After an abort traffic returns only as fast as the stable ReplicaSet grows."""
+    """Return the weight after an abort: traffic returns only as fast as the stable ReplicaSet grows."""
     rollout, stable = look.rollout, look.stable
     if not rollout.dynamic_stable or stable is None or look.new is None or rollout.replicas == 0:
         return 0

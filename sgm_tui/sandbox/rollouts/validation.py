@@ -1,4 +1,4 @@
-"""What the controller refuses in a Rollout's spec, in its own words: the first complaint becomes InvalidSpec."""
+"""Validation of a Rollout's spec in the controller's words: the first failure becomes InvalidSpec."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NO_STEP = "Step must have one of the following set: experiment, setWeight, setC
 
 
 def first_complaint(rollout: Rollout, store: ObjectStore) -> str:
-    """Why the spec is invalid; "" when it is not."""
+    """Return why the spec is invalid; "" if it is valid."""
     return next(_complaints(rollout, store), "")
 
 

@@ -1,4 +1,4 @@
-"""A Rollout that borrows its pod template from a Deployment (`spec.workloadRef`)."""
+"""A Rollout that takes its pod template from a Deployment (`spec.workloadRef`)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _KINDS = frozenset({"Deployment", "ReplicaSet"})
 
 
 class WorkloadError(Exception):
-    """The workload cannot be used, in the words of the InvalidSpec condition."""
+    """A workload that cannot be used, in the words of the InvalidSpec condition."""
 
 
 def resolved_spec(store: ObjectStore, rollout: KubeObject) -> dict[str, Any]:
-    """The spec with the template and selector of the workload it refers to, or as it is.
+    """Return the spec with the template and selector of the workload it refers to, or unchanged.
 
     Raises:
         WorkloadError: there is no such workload, or the Rollout has a template of its own.
@@ -39,7 +39,7 @@ def resolved_spec(store: ObjectStore, rollout: KubeObject) -> dict[str, Any]:
 
 
 def note_workload(store: ObjectStore, namespace: str, name: str) -> None:
-    """Write a Deployment's generation on the Rollouts that refer to it, so that they look at it again."""
+    """Write a Deployment's generation to the Rollouts that refer to it, so that they are reconciled."""
     workload = store.get("Deployment", namespace, name)
     if workload is None:
         return
