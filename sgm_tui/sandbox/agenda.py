@@ -1,7 +1,7 @@
-"""What is to be done at which virtual moment: the one timer of a simulated controller.
+"""The timer of a simulated controller: actions at virtual times.
 
-A script is a chain of actions with pauses between them, written as a generator that yields seconds; so the order of
-states a controller writes can be read top to bottom.
+A script is a chain of actions with pauses between them, written as a generator that yields seconds, so that the order
+of states can be read from top to bottom.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ Script = Iterator[float]
 
 
 class Agenda:
-    """Actions in the order of their moments; those of one moment in the order they were noted."""
+    """Actions in order of time; those of one time in the order they were added."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._due: list[tuple[float, int, Action]] = []
         self._number = itertools.count()
         self._moment = clock.now
-        """The moment of the action being run: a chain of short pauses does not wait for the next step."""
+        """The time of the running action: a chain of short pauses does not wait for the next step."""
 
     def after(self, seconds: float, action: Action) -> None:
-        """Do something that much later than the moment being worked on."""
+        """Run an action that many seconds after the time being worked on."""
         heapq.heappush(self._due, (self._moment + seconds, next(self._number), action))
 
     def start(self, script: Script, seconds: float = 0.0) -> None:
-        """Walk through a script, from that much later on."""
+        """Run a script, starting that many seconds later."""
         self.after(seconds, lambda: self._advance(script))
 
     def run(self) -> None:
-        """Do all that is due by now."""
+        """Run everything that is due."""
         while self._due and self._due[0][0] <= self._clock.now:
             self._moment, _, action = heapq.heappop(self._due)
             action()

@@ -1,4 +1,4 @@
-"""Who may ask an embedded API server: one bearer token may do everything, nobody else anything worth having."""
+"""Authentication and authorization of an embedded API server: one bearer token may do everything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ USER = "sandbox-admin"
 ANONYMOUS = "system:anonymous"
 
 _PUBLIC = frozenset({"healthz", "livez", "readyz", "version"})
-"""What the real server's public-info-viewer role shows to everybody."""
+"""The paths that the real server's public-info-viewer role makes public."""
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "HEAD": "get"}
 
@@ -21,13 +21,13 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a Host header names this machine; a web page that was made to resolve here does not."""
+    """Return whether a Host header names this machine; that of a page rebound to it by DNS does not."""
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
     return name.lower() in _LOOPBACK
 
 
 def user_of(authorization: str, token: str) -> str:
-    """The user behind an Authorization header.
+    """Return the user behind an Authorization header.
 
     Raises:
         ApiError: 401, a token that nobody has.
@@ -41,7 +41,7 @@ def user_of(authorization: str, token: str) -> str:
 
 
 def verb_of(method: str, target: Target, *, watch: bool) -> str:
-    """The verb access rules know a request by."""
+    """Return the verb that access rules use for a request."""
     if method == "GET":
         return "watch" if watch else "get" if target.name else "list"
     if method == "DELETE":
@@ -50,7 +50,7 @@ def verb_of(method: str, target: Target, *, watch: bool) -> str:
 
 
 def check(user: str, method: str, path: str, target: Target | None, *, watch: bool = False) -> None:
-    """Refuse the anonymous user what is not public.
+    """Refuse the anonymous user everything that is not public.
 
     Raises:
         ApiError: 403 in the words of the real server.
@@ -73,7 +73,7 @@ def check(user: str, method: str, path: str, target: Target | None, *, watch: bo
 
 
 def review(kind: str, body: Mapping[str, Any], stamp: str) -> dict[str, Any]:
-    """Answer a review of one's own rights: the one user may do everything."""
+    """Answer a review of the user's own permissions: the one user may do everything."""
     head: dict[str, Any] = {"kind": kind, "metadata": {}, "spec": body.get("spec") or {}}
     if kind == "SelfSubjectReview":
         user = {"username": USER, "uid": USER, "groups": ["system:masters", "system:authenticated"]}

@@ -33,7 +33,7 @@ _LARGEST_BODY = 3 * 1024 * 1024
 def routes(
     clusters: Mapping[str, ObjectStore], token: str, faults: Mapping[str, KubeFaults] | None = None
 ) -> web.Application:
-    """The API servers of these clusters, to be mounted with `add_subapp("/clusters", …)`.
+    """Return the application to mount with `add_subapp("/clusters", …)`.
 
     `clusters` and `faults` may grow while it serves; a cluster without faults has none.
     """
@@ -54,7 +54,7 @@ def routes(
         return await server.answer(request, path)
 
     async def release(_app: web.Application) -> None:
-        """Let nothing that hangs or watches keep the server from stopping."""
+        """Release everything that hangs or watches, so that the server can stop."""
         for cluster in clusters:
             switch(cluster).hang = False
             switch(cluster).drop_watches()
@@ -66,7 +66,7 @@ def routes(
 
 @dataclass(frozen=True, slots=True)
 class _Server:
-    """One cluster's API server, for the length of a request."""
+    """One cluster's API server, for the duration of a request."""
 
     store: ObjectStore
     faults: KubeFaults
@@ -152,7 +152,7 @@ class _Server:
         return _json(form.encode(Version(obj, "", 0)) if obj["kind"] != "Scale" else encode(obj), status)
 
     async def _document(self, request: web.Request, path: str) -> web.Response:
-        """Everything that is not a resource: health, version, discovery, reviews."""
+        """Return everything that is not a resource: health, version, discovery, reviews."""
         parts = path.strip("/").split("/")
         if request.method == "POST":
             return await self._review(request, parts)
@@ -212,7 +212,7 @@ def _object_in(request: web.Request, body: bytes) -> KubeObject:
 
 
 def _wants_aggregated(accept: str) -> bool:
-    """Whether the newest form of discovery is among what a client takes; the beta of it is not served."""
+    """Return whether a client accepts aggregated discovery; its beta version is not served."""
     entries = ({part.strip() for part in entry.split(";")} for entry in accept.split(","))
     return any({"as=APIGroupDiscoveryList", "v=v2"} <= entry for entry in entries)
 

@@ -1,7 +1,7 @@
-"""The simulated horizontal pod autoscaler: gentle, and quiet unless there is a load to follow.
+"""The simulated horizontal pod autoscaler.
 
-Without a demand it only keeps a Rollout between its limits. With one it looks once a virtual minute: a fleet of two
-thousand services must be able to stand still.
+Without a demand it only keeps a Rollout between its limits. With one it evaluates once a virtual minute, because a
+fleet of two thousand services must be able to stand still.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from sgm_tui.sandbox.kubernetes.template_hash import safe_hash
 from sgm_tui.sandbox.kubernetes.workshop import Workshop
 
 Demand = Callable[[str, str], float]
-"""How many replicas a service needs to stay on its target, by namespace and name; not yet limited."""
+"""Map a service (namespace, name) to the replicas it needs for its target, before limits."""
 
 _PERIOD = 60.0
 _TOLERANCE = 0.1
 _USUAL_LOAD = 0.8
-"""Share of the target a service uses when nobody says what its load is."""
+"""The share of the target that a service uses when its load is not given."""
 _REQUEST_MILLICORES = 100
 
 
@@ -54,7 +54,7 @@ class Autoscaler:
         self.follow(scaler)
 
     def follow(self, scaler: KubeObject) -> None:
-        """Look again in a minute or so, if there is a load to follow."""
+        """Evaluate again in about a minute, if there is a load to follow."""
         if self.demand is not None:
             namespace, name = scaler["metadata"]["namespace"], scaler["metadata"]["name"]
             # Each at its own second: a large fleet's autoscalers must not all wake at once.
@@ -62,7 +62,7 @@ class Autoscaler:
             self._shop.queue.add(("autoscaler", namespace, name), _PERIOD + offset)
 
     def desired_replicas(self, scaler: KubeObject, current: int) -> int:
-        """The size a Rollout should have."""
+        """Return the size a Rollout should have."""
         spec = scaler["spec"]
         size = current
         if self.demand is not None and current > 0:
@@ -72,7 +72,7 @@ class Autoscaler:
         return max(int(spec.get("minReplicas", 1)), min(size, int(spec["maxReplicas"])))
 
     def status(self, scaler: KubeObject, rollout: KubeObject, current: int, desired: int) -> dict[str, Any]:
-        """The status of an autoscaler whose Rollout has this size and should have that."""
+        """Return the status of an autoscaler with this current and desired size."""
         stamp = self._shop.marks.stamp()
         before = scaler.get("status") or {}
         previous = {one["type"]: one for one in before.get("conditions") or ()}

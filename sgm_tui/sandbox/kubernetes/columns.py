@@ -22,7 +22,7 @@ _NAME_MEANING = (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column and how its cell is read from an object at a moment."""
+    """A printer column, and how its cell is read from an object."""
 
     name: str
     type: str
@@ -33,7 +33,7 @@ class Column:
     """Above 0 only with `-o wide`."""
 
     def definition(self) -> dict[str, Any]:
-        """As a Table declares it."""
+        """Return the column as a Table declares it."""
         return {
             "name": self.name,
             "type": self.type,
@@ -44,7 +44,7 @@ class Column:
 
 
 def at(obj: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path, None when any part is missing."""
+    """Return the value at a dotted path; None if any part is missing."""
     value: Any = obj
     for part in path.split("."):
         if not isinstance(value, Mapping):
@@ -54,7 +54,7 @@ def at(obj: Mapping[str, Any], path: str) -> Any:
 
 
 def human_duration(seconds: float) -> str:
-    """An age in the words of kubectl: 14s, 5m3s, 108m, 7h4m, 47h, 6d2h, 200d, 3y10d."""
+    """Format an age as kubectl does: 14s, 5m3s, 108m, 7h4m, 47h, 6d2h, 200d, 3y10d."""
     if seconds < 0:
         return "0s" if seconds >= -2 else "<invalid>"
     whole = int(seconds)
@@ -78,7 +78,7 @@ def human_duration(seconds: float) -> str:
 
 
 def since(stamp: Any, now: datetime) -> str:
-    """The age of an RFC 3339 stamp; `<unknown>` when there is none."""
+    """Return the age of an RFC 3339 timestamp; `<unknown>` if there is none."""
     if not isinstance(stamp, str) or not stamp:
         return "<unknown>"
     try:
@@ -121,7 +121,7 @@ def _labels(labels: Mapping[str, Any] | None) -> str:
 
 
 def _pod_status(obj: KubeObject) -> str:
-    """What is wrong with a pod rather than its phase, when its containers say so."""
+    """Return what is wrong with a pod's containers, otherwise its phase."""
     if at(obj, "metadata.deletionTimestamp"):
         return "Terminating"
     for status in at(obj, "status.containerStatuses") or ():
@@ -301,5 +301,5 @@ _PLAIN = (NAME, _age())
 
 
 def columns_of(kind: str) -> Sequence[Column]:
-    """The columns of a kind; name and age when nothing better is known."""
+    """Return the columns of a kind; name and age if it defines none."""
     return _COLUMNS.get(kind, _PLAIN)

@@ -1,6 +1,6 @@
-"""What an embedded API server says it serves: version, groups, resources, and an OpenAPI document for kubectl.
+"""Discovery of an embedded API server: version, groups, resources, and an OpenAPI document for kubectl.
 
-Both forms of discovery are answered, the aggregated one of today's clients and the document per group of older ones.
+Both forms are answered: aggregated discovery for current clients, and one document per group for older ones.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ REVIEWS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("authentication.k8s.io", "v1"): ("SelfSubjectReview",),
     ("authorization.k8s.io", "v1"): ("SelfSubjectAccessReview", "SelfSubjectRulesReview"),
 }
-"""What is only ever created and answered at once."""
+"""Kinds that are only created and answered at once."""
 
 
 def _groups() -> dict[str, str]:
-    """The version of every group, the core group (empty name) apart."""
+    """Return the version of every group except the core group."""
     groups = {resource.group: resource.version for resource in RESOURCES if resource.group}
     return groups | dict(REVIEWS.keys())
 
@@ -45,7 +45,7 @@ def _of_group(group: str, version: str) -> list[Resource]:
 
 
 def api_versions(host: str) -> dict[str, Any]:
-    """`/api`."""
+    """Return `/api`."""
     return {
         "kind": "APIVersions",
         "versions": ["v1"],
@@ -59,19 +59,19 @@ def _group(name: str, version: str) -> dict[str, Any]:
 
 
 def api_groups() -> dict[str, Any]:
-    """`/apis`."""
+    """Return `/apis`."""
     groups = [_group(name, version) for name, version in _groups().items()]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
 def api_group(name: str) -> dict[str, Any] | None:
-    """`/apis/GROUP`, None when there is no such group."""
+    """Return `/apis/GROUP`; None if there is no such group."""
     version = _groups().get(name)
     return None if version is None else {"kind": "APIGroup", "apiVersion": "v1", **_group(name, version)}
 
 
 def api_resources(group: str, version: str) -> dict[str, Any] | None:
-    """`/api/v1` and `/apis/GROUP/VERSION`, None when nothing is served there."""
+    """Return `/api/v1` or `/apis/GROUP/VERSION`; None if nothing is served there."""
     resources = [entry for resource in _of_group(group, version) for entry in _entries(resource)]
     resources += [
         {
@@ -113,7 +113,7 @@ def _entries(resource: Resource) -> list[dict[str, Any]]:
 
 
 def aggregated(*, core: bool) -> dict[str, Any]:
-    """`/api` (core) or `/apis` in the aggregated form."""
+    """Return `/api` (core) or `/apis` in the aggregated form."""
     groups = {"": "v1"} if core else _groups()
     items = []
     for name, version in groups.items():
@@ -159,13 +159,13 @@ def _aggregated_review(group: str, version: str, kind: str) -> dict[str, Any]:
 
 
 def openapi_index(prefix: str) -> dict[str, Any]:
-    """`/openapi/v3`: where the document of each group is; addresses are from the root of the host, hence the prefix."""
+    """Return `/openapi/v3`, the index of the groups' documents; its paths start at the root of the host."""
     names = ["api/v1", *(f"apis/{name}/{version}" for name, version in _groups().items())]
     return {"paths": {name: {"serverRelativeURL": f"{prefix}/openapi/v3/{name}"} for name in names}}
 
 
 def openapi_document(path: str) -> dict[str, Any] | None:
-    """`/openapi/v3/…`: just enough for kubectl to see that the server validates fields itself."""
+    """Return `/openapi/v3/…`: just enough for kubectl to see that the server validates fields."""
     match path.split("/"):
         case ["api", "v1"]:
             group, version = "", "v1"

@@ -1,6 +1,6 @@
-"""Events as controllers record them: complete, counted when they repeat, and only so many of a namespace are kept.
+"""Events as controllers record them: complete, counted when they repeat, and bounded for each namespace.
 
-A real API server forgets events after an hour; a demo would rather keep the last few, however long ago they were.
+A real API server deletes events after an hour; a demo keeps the newest ones, however old they are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ KUBELET = "kubelet"
 AUTOSCALER = "horizontal-pod-autoscaler"
 
 _KEPT = 40
-"""Events of one namespace."""
+"""The most events kept in one namespace."""
 
 _EventKey = tuple[str, str, str]
 
@@ -35,7 +35,7 @@ class Recorder:
     def record(
         self, about: KubeObject, reason: str, message: str, *, warning: bool = False, by: str = ROLLOUTS
     ) -> None:
-        """Tell of something that happened to an object; telling it again counts it."""
+        """Record an event of an object; repeating it increases its count."""
         metadata = about["metadata"]
         event_key = (metadata["uid"], reason, message)
         recorded = self._event_names.get(event_key)

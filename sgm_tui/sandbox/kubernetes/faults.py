@@ -1,4 +1,4 @@
-"""What can be wrong with a cluster's API server, switched by scenarios and tests while it serves."""
+"""Faults of a cluster's API server, which scenarios and tests switch on while it serves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class KubeFaults:
-    """The switches of one cluster's API server; all off when it is made."""
+    """The switches of one cluster's API server; all off at first."""
 
     def __init__(self) -> None:
         self.refuse = False
@@ -17,7 +17,7 @@ class KubeFaults:
         self.status = 0
         """Answer every request with this HTTP code instead (401, 403, 429, 500, 503); 0 is off."""
         self.watch_epoch = 0
-        """Grows when all watches are to end; `watch_error` says how."""
+        """Increases when all watches are to end; `watch_error` says how."""
         self.watch_error = 0
         self._reachable = asyncio.Event()
         self._reachable.set()
@@ -25,7 +25,7 @@ class KubeFaults:
 
     @property
     def hang(self) -> bool:
-        """Unreachable: requests get no answer, open watches go silent, nothing is closed."""
+        """Become unreachable: requests get no answer, open watches fall silent, nothing is closed."""
         return not self._reachable.is_set()
 
     @hang.setter
@@ -50,7 +50,7 @@ class KubeFaults:
             waker()
 
     def subscribe(self, waker: Callable[[], None]) -> Callable[[], None]:
-        """Have `waker` called when watches are to end; returns how to stop that."""
+        """Call `waker` when watches are to end; return the function that unsubscribes."""
         self._wakers.add(waker)
         return lambda: self._wakers.discard(waker)
 

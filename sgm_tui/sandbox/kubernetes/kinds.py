@@ -1,7 +1,7 @@
-"""The table of Kubernetes resources an embedded API server knows, and the rules that differ between them.
+"""The Kubernetes resources that an embedded API server serves, and the rules that differ between them.
 
-One row a kind: where it is served, whether `status` and `scale` are subresources of their own, and which changes
-raise `metadata.generation`. The rows of argoproj.io say what the real custom resource definitions say.
+One row a kind: where it is served, whether `status` and `scale` are subresources, and which changes increase
+`metadata.generation`. The rows of argoproj.io follow the real custom resource definitions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import Enum
 
 
 class Generation(Enum):
-    """Which changes raise `metadata.generation` of a kind."""
+    """Which changes increase `metadata.generation` of a kind."""
 
     SPEC = "spec"
     """Only a change of `spec`: kinds with a status subresource."""
@@ -23,7 +23,7 @@ class Generation(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind as it is served."""
+    """A kind as it is served."""
 
     kind: str
     plural: str
@@ -32,31 +32,31 @@ class Resource:
     generation: Generation
     namespaced: bool = True
     status: bool = False
-    """Whether `/status` exists; then the main endpoint ignores `.status` and the other way round."""
+    """Whether `/status` exists; then the main endpoint ignores `.status` and vice versa."""
     scale: bool = False
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     custom: bool = False
-    """Defined by a custom resource definition: no strategic merge patch, PUT wants a resourceVersion."""
+    """Defined by a custom resource definition: no strategic merge patch, and PUT requires a resourceVersion."""
 
     @property
     def api_version(self) -> str:
-        """`v1`, `apps/v1`, `argoproj.io/v1alpha1`."""
+        """Return `v1`, `apps/v1` or `argoproj.io/v1alpha1`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
     def group_resource(self) -> str:
-        """`pods`, `rollouts.argoproj.io`: how messages of the server name the resource."""
+        """Return `pods` or `rollouts.argoproj.io`, as messages of the server name the resource."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
     def group_kind(self) -> str:
-        """`Pod`, `Rollout.argoproj.io`: how validation messages name the kind."""
+        """Return `Pod` or `Rollout.argoproj.io`, as validation messages name the kind."""
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
     @property
     def singular(self) -> str:
-        """`rollout`: also what clients may ask for."""
+        """Return `rollout`, which clients may use too."""
         return self.kind.lower()
 
 
@@ -146,7 +146,7 @@ RESOURCES: tuple[Resource, ...] = (
 )  # fmt: skip
 
 BY_KIND: dict[str, Resource] = {resource.kind: resource for resource in RESOURCES}
-"""The row of a kind; kinds are unique across the groups served."""
+"""Rows by kind; kinds are unique across the served groups."""
 
 BY_PATH: dict[tuple[str, str, str], Resource] = {(r.group, r.version, r.plural): r for r in RESOURCES}
-"""The row behind group, version and plural of a request's path."""
+"""Rows by group, version and plural of a request's path."""

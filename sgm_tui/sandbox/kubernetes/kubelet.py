@@ -1,6 +1,6 @@
-"""The simulated scheduler and kubelets of one cluster: pods get a node, start after a while, or show why they cannot.
+"""The simulated scheduler and kubelets of one cluster: pods get a node and start, or show why they cannot.
 
-A pod is always a whole Kubernetes object, so that every client can decode it.
+A pod is always a complete Kubernetes object, so that every client can decode it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _NEXT = "next"
 _NODES = ("node-a", "node-b", "node-c")
 
 Defects = Callable[[str], str]
-"""Why containers of an image do not run, as Kubernetes calls it (ErrImagePull, CrashLoopBackOff); "" when they do."""
+"""Map an image to why its containers do not run (ErrImagePull, CrashLoopBackOff); "" if they do."""
 
 
 class Kubelet:
-    """Walks the pods of one cluster through their lives."""
+    """Moves the pods of one cluster through their phases."""
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
@@ -36,7 +36,7 @@ class Kubelet:
         self._addresses = 0
 
     def reconcile(self, namespace: str, name: str) -> None:
-        """Do the next thing that is due for a pod."""
+        """Take the next step that is due for a pod."""
         pod = self._shop.store.get("Pod", namespace, name)
         if pod is None or "deletionTimestamp" in pod["metadata"]:
             return
@@ -49,7 +49,7 @@ class Kubelet:
             self._start(pod)
 
     def settled(self, pod: KubeObject, stamp: str) -> KubeObject:
-        """A pod as it stands when it has long been ready."""
+        """Return a pod as it is long after it became ready."""
         placed = {**pod, "spec": {**pod["spec"], "nodeName": self._node()}}
         return {**placed, "status": self._running(placed, stamp, stamp)}
 
@@ -63,12 +63,12 @@ class Kubelet:
         self._shop.store.write("Pod", {**pod, "spec": {**pod["spec"], "nodeName": self._node()}, "status": status})
 
     def _jitter(self, pod: KubeObject) -> float:
-        """The same for pods made together: a batch gets ready as one, or its Rollout would flicker."""
+        """Return a delay that pods created together share: a batch gets ready at once, or its Rollout would flicker."""
         owner = pod["metadata"]["ownerReferences"][0]["uid"] if pod["metadata"].get("ownerReferences") else ""
         return random.Random(f"{owner}:{self._shop.marks.now:.3f}").uniform(0.0, _JITTER)
 
     def _wait(self, pod: KubeObject, seconds: float) -> None:
-        """Nothing happens to a pod for so many virtual seconds, however often it is looked at."""
+        """Leave a pod as it is for so many virtual seconds, however often it is reconciled."""
         self._shop.marks.note(pod["metadata"]["uid"], _NEXT, seconds)
         self._shop.queue.add(_key(pod), seconds)
 
@@ -160,7 +160,7 @@ class Kubelet:
 
 
 def new_pod(owner: KubeObject, name: str, stamp: str) -> KubeObject:
-    """A pod as its ReplicaSet makes it."""
+    """Return a pod as its ReplicaSet creates it."""
     template = owner["spec"]["template"]
     metadata = {
         "name": name,
@@ -183,7 +183,7 @@ def new_pod(owner: KubeObject, name: str, stamp: str) -> KubeObject:
 
 
 def is_ready(pod: KubeObject) -> bool:
-    """Whether a pod is ready and stays."""
+    """Return whether a pod is ready and not being deleted."""
     if "deletionTimestamp" in pod["metadata"]:
         return False
     conditions = (pod.get("status") or {}).get("conditions") or ()
@@ -191,7 +191,7 @@ def is_ready(pod: KubeObject) -> bool:
 
 
 def ready_since(pod: KubeObject, marks: Timestamps) -> float:
-    """The virtual moment a ready pod became so."""
+    """Return the virtual time at which a ready pod became ready."""
     ready = next(one for one in pod["status"]["conditions"] if one["type"] == "Ready")
     return marks.moment(pod["metadata"]["uid"], "ready", ready["lastTransitionTime"])
 

@@ -1,4 +1,4 @@
-"""Lists: selectors, pages of one consistent moment, and lists at a given resourceVersion."""
+"""Lists: selectors, consistent pages, and lists at a given resourceVersion."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from sgm_tui.sandbox.kubernetes.selectors import Selection, selection
 from sgm_tui.sandbox.kubernetes.status import ApiError, bad_request, expired
 
 _INCONSISTENT = -1
-"""The revision in a continue token that asks for whatever is there now."""
+"""The revision in a continue token that requests whatever is current."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """Where a page starts and the moment it belongs to, as a continue token holds them."""
+    """Where a page starts and its revision, as a continue token encodes them."""
 
     revision: int
     start: str
 
     def token(self) -> str:
-        """The same form as the real server's, for clients that look inside."""
+        """Return the token, in the real server's form for clients that decode it."""
         inside = msgspec.json.encode({"v": "meta.k8s.io/v1", "rv": self.revision, "start": self.start})
         return base64.urlsafe_b64encode(inside).rstrip(b"=").decode()
 
 
 def list_objects(store: ObjectStore, target: Target, query: Mapping[str, str], representation: Representation) -> bytes:
-    """The body of a list.
+    """Return the body of a list.
 
     Raises:
         ApiError: 400 for an unreadable selector or token, 410 for a moment that is forgotten, 422 for options that
@@ -61,7 +61,7 @@ def list_objects(store: ObjectStore, target: Target, query: Mapping[str, str], r
 def _versions(
     store: ObjectStore, target: Target, query: Mapping[str, str], page: _Page | None, selected: Selection
 ) -> tuple[int, Sequence[Version]]:
-    """The matching versions from the page's start on, and the revision they are of."""
+    """Return the matching versions from the page's start on, and their revision."""
     shelf = store.shelf(target.resource.kind)
     revision, at_that_time = _moment(store, query, page)
     if at_that_time:
@@ -80,7 +80,7 @@ def _versions(
 
 
 def _moment(store: ObjectStore, query: Mapping[str, str], page: _Page | None) -> tuple[int, bool]:
-    """The revision to answer with, and whether it is one of the past."""
+    """Return the revision to answer with, and whether it is in the past."""
     if page is not None:
         if page.revision == _INCONSISTENT:
             return store.revision, False
@@ -94,7 +94,7 @@ def _moment(store: ObjectStore, query: Mapping[str, str], page: _Page | None) ->
 
 
 def _start(target: Target, key: str) -> str:
-    """The token's way to say where: below the path that was asked for."""
+    """Return the start key of a token, relative to the requested path."""
     if target.namespace is None:
         return f"/{key}" if target.resource.namespaced else key
     return key[len(target.namespace) :]
@@ -132,7 +132,7 @@ def _from_the_future(revision: int, newest: int) -> ApiError:
 
 
 def integer(query: Mapping[str, str], name: str) -> int:
-    """A number of the query, 0 when it is not there.
+    """Return a number of the query; 0 if it is missing.
 
     Raises:
         ApiError: 400, it is no number.
@@ -146,7 +146,7 @@ def integer(query: Mapping[str, str], name: str) -> int:
 
 
 def flag(query: Mapping[str, str], name: str) -> bool | None:
-    """A boolean of the query as the real server reads it: everything but false and 0 is true; None when absent."""
+    """Return a boolean of the query as the real server reads it: all but false and 0 is true; None if missing."""
     text = query.get(name)
     return None if text is None else text.lower() not in ("false", "0")
 
@@ -175,7 +175,7 @@ def check_list_options(query: Mapping[str, str]) -> None:
 
 
 def forbidden_option(field: str, message: str) -> ApiError:
-    """422 about the options of a list or watch."""
+    """Return a 422 about the options of a list or watch."""
     cause = {"reason": "FieldValueForbidden", "message": f"Forbidden: {message}", "field": field}
     return ApiError(
         422, "Invalid", f'ListOptions.meta.k8s.io "" is invalid: {field}: Forbidden: {message}',

@@ -1,8 +1,8 @@
-"""The objects of one embedded API server: what etcd and the registry keep, and the rules of writing to them.
+"""The objects of one embedded API server: what etcd stores, and the registry's rules for writes.
 
-Controllers call this store directly, people's writes come to it through HTTP; both are seen by the listeners and
-by every watch. Objects are never changed in place, not here and by nobody: a write replaces the whole object, and
-unchanged parts are shared, which is what makes comparing, watching and going back in time cheap.
+Controllers call this store directly, and writes of people come to it through HTTP; listeners and watches see both.
+Objects are never changed in place: a write replaces the whole object and shares unchanged parts, which makes comparing,
+watching and reading the past cheap.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SERVERS_OWN = (
 )  # fmt: skip
 
 _WRITES_PER_SECOND = 10_000
-"""More than any store ever does over its whole life."""
+"""More than any store does over its whole life."""
 
 Objects = list[KubeObject]
 
@@ -59,7 +59,7 @@ class ObjectStore:
     """
 
     def __init__(self, clock: Clock, *, seed: str, window: int = 4096) -> None:
-        """Start empty; `window` is how many changes of a kind a watch may be behind before it has expired."""
+        """Start empty; a watch may be `window` changes of a kind behind before it expires."""
         self.clock = clock
         self._window = window
         self._random = random.Random(f"{seed}:objects")
@@ -72,16 +72,16 @@ class ObjectStore:
 
     @property
     def revision(self) -> int:
-        """The resourceVersion of the newest change."""
+        """Return the resourceVersion of the newest change."""
         return self._revision
 
     def get(self, kind: str, namespace: str, name: str) -> KubeObject | None:
-        """The object of that name, or None."""
+        """Return the object of that name, or None."""
         version = self.version(kind, namespace, name)
         return version.object if version else None
 
     def list(self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> Objects:
-        """All objects of a kind, of one namespace or of all, that carry these labels, in name order."""
+        """Return all objects of a kind, of one namespace or of all, that have these labels, sorted by name."""
         objects = [version.object for version in self.shelf(kind).versions(namespace)]
         if not labels:
             return objects
@@ -89,11 +89,11 @@ class ObjectStore:
         return [obj for obj in objects if required <= (obj["metadata"].get("labels") or {}).items()]
 
     def owned(self, kind: str, uid: str) -> Objects:
-        """The objects of a kind that name this uid among their owners, in the order they came."""
+        """Return the objects of a kind that have this uid among their owners, oldest first."""
         return [version.object for resource, version in self._dependents_of(uid) if resource.kind == kind]
 
     def version(self, kind: str, namespace: str, name: str) -> Version | None:
-        """The newest version of one object, or None."""
+        """Return the newest version of one object, or None."""
         return self.shelf(kind).get(_key(namespace, name))
 
     def shelf(self, kind: str) -> Shelf:
@@ -208,7 +208,7 @@ class ObjectStore:
         return self._store(resource, previous.key, {**old, "metadata": new_metadata}, previous)
 
     def new_uid(self) -> str:
-        """The next uid; the same seed gives the same ones."""
+        """Return the next uid; the same seed gives the same ones."""
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def _generated_name(self, metadata: Mapping[str, Any]) -> str:
@@ -232,7 +232,7 @@ class ObjectStore:
 
     @staticmethod
     def _merged_metadata(old: KubeObject, obj: KubeObject) -> dict[str, Any]:
-        """The writer's metadata with the parts only the server may set as they were."""
+        """Return the writer's metadata, with the fields that only the server may set unchanged."""
         metadata = dict(obj["metadata"])
         for part in _SERVERS_OWN:
             metadata.pop(part, None)
@@ -279,7 +279,7 @@ class ObjectStore:
         return [(resource, version) for resource, version in dependents if version is not None]
 
     def _collect(self, uid: str) -> None:
-        """Delete what this owner alone owned; who has another owner only forgets this one."""
+        """Delete what only this owner owned; what has another owner loses this one."""
         for resource, version in self._dependents_of(uid):
             metadata = version.object["metadata"]
             other_owners = [owner for owner in metadata["ownerReferences"] if owner["uid"] != uid]

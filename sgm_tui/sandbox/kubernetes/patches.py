@@ -27,7 +27,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def without_nulls(value: Any) -> Any:
-    """The value without the nulls in its maps, which the server prunes from custom resources; itself if it has none."""
+    """Return the value without nulls in maps, which the server prunes from custom resources."""
     if isinstance(value, dict):
         pruned = {key: without_nulls(item) for key, item in value.items() if item is not None}
         unchanged = len(pruned) == len(value) and all(pruned[key] is item for key, item in value.items())
@@ -117,7 +117,7 @@ def _lookup(target: Any, path: Sequence[str]) -> Any:
 
 
 def _tested(target: Any, path: Sequence[str]) -> Any:
-    """The value a `test` compares: the server's library takes a missing key of a map for null."""
+    """Return the value a `test` compares: the server's library treats a missing key of a map as null."""
     if path:
         parent = _lookup(target, path[:-1])
         if isinstance(parent, Mapping):

@@ -1,4 +1,4 @@
-"""From the path of a request to the resource, object and subresource it is about."""
+"""Parsing the path of a request into resource, object and subresource."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from sgm_tui.sandbox.kubernetes.kinds import BY_PATH, Resource
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a request is about."""
+    """The target of a request."""
 
     resource: Resource
     namespace: str | None
-    """None: all namespaces, or a resource that has none."""
+    """None for all namespaces, or for a cluster-scoped resource."""
     name: str = ""
     subresource: str = ""
 
     @property
     def plural(self) -> str:
-        """`rollouts`, `rollouts/status`: as access rules name it."""
+        """Return `rollouts` or `rollouts/status`, as access rules name it."""
         return f"{self.resource.plural}/{self.subresource}" if self.subresource else self.resource.plural
 
 
 def target_of(path: str) -> Target | None:
-    """The target of `api/v1/…` or `apis/GROUP/VERSION/…`; None when nothing is served there."""
+    """Return the target of `api/v1/…` or `apis/GROUP/VERSION/…`; None if nothing is served there."""
     parts = path.strip("/").split("/")
     if parts[0] == "api" and len(parts) > 2:
         return _within("", parts[1], parts[2:])

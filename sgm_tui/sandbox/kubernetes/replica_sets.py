@@ -1,4 +1,4 @@
-"""The simulated ReplicaSet controller: makes and removes pods until there are as many as asked for, and counts them."""
+"""The simulated ReplicaSet controller: creates and deletes pods until their number is right, and counts them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 
 
 class ReplicaSetController:
-    """Keeps the ReplicaSets of one cluster."""
+    """Reconciles the ReplicaSets of one cluster."""
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
 
     def reconcile(self, namespace: str, name: str) -> None:
-        """One round: pods first, then the counts as they were found, so each change shows in the next round."""
+        """Reconcile the pods, then the counts as they were read, so that a change shows in the next round."""
         replica_set = self._shop.store.get("ReplicaSet", namespace, name)
         if replica_set is None or "deletionTimestamp" in replica_set["metadata"]:
             return
@@ -33,7 +33,7 @@ class ReplicaSetController:
         self._count(replica_set, staying)
 
     def status_of(self, replica_set: KubeObject, pods: list[KubeObject]) -> dict[str, Any]:
-        """The counts of a ReplicaSet with these pods."""
+        """Return the counts of a ReplicaSet with these pods."""
         ready = [pod for pod in pods if is_ready(pod)]
         least = float(replica_set["spec"].get("minReadySeconds") or 0.0)
         marks = self._shop.marks
@@ -55,7 +55,7 @@ class ReplicaSetController:
         }
 
     def pod_name(self, replica_set: KubeObject) -> str:
-        """A free name for one more pod."""
+        """Return a free name for a new pod."""
         while True:
             suffix = "".join(self._shop.random.choices(_SUFFIX, k=5))
             name = f"{replica_set['metadata']['name']}-{suffix}"
@@ -79,7 +79,7 @@ class ReplicaSetController:
 
 
 def _least_wanted(pods: list[KubeObject]) -> list[KubeObject]:
-    """Not yet scheduled, not ready and young pods go first."""
+    """Sort pods for deletion: not scheduled, not ready and young ones first."""
 
     def rank(pod: KubeObject) -> tuple[bool, bool]:
         return "nodeName" in pod["spec"], is_ready(pod)

@@ -1,4 +1,4 @@
-"""The forms an answer can be asked for in: whole objects, Tables, or metadata only."""
+"""The forms of an answer: whole objects, Tables, or metadata only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _META = "meta.k8s.io/v1"
 
 
 class Form(Enum):
-    """What an Accept header asks for."""
+    """The form that an Accept header requests."""
 
     OBJECT = "object"
     TABLE = "Table"
@@ -30,23 +30,23 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """How one request wants its objects."""
+    """The form in which one request gets its objects."""
 
     resource: Resource
     form: Form
     now: Callable[[], datetime]
-    """When ages are told; only Tables tell them."""
+    """The time for ages, which only Tables have."""
     include: str = "Metadata"
-    """Of a Table's rows: None, Metadata or Object."""
+    """What a Table's rows include: None, Metadata or Object."""
     with_columns: bool = True
-    """A watch declares its columns in the first event only."""
+    """Whether to send column definitions; a watch sends them in its first event only."""
 
     def continued(self) -> Representation:
-        """The same for the events after the first one."""
+        """Return the form of the events after the first one."""
         return self if not self.with_columns else replace(self, with_columns=False)
 
     def encode(self, version: Version) -> bytes:
-        """One object."""
+        """Encode one object."""
         match self.form:
             case Form.OBJECT:
                 return version.json
@@ -56,7 +56,7 @@ class Representation:
         return encode(self._table(metadata, [self._row(version.object)]))
 
     def many(self, versions: Sequence[Version], metadata: Mapping[str, Any]) -> bytes:
-        """A list."""
+        """Encode a list."""
         match self.form:
             case Form.OBJECT:
                 head = encode({"kind": f"{self.resource.kind}List", "apiVersion": self.resource.api_version})
@@ -69,7 +69,7 @@ class Representation:
         return encode(self._table(metadata, [self._row(version.object) for version in versions]))
 
     def bookmark(self, revision: int, *, initial_events_end: bool = False) -> bytes:
-        """The object of a BOOKMARK: nothing but how far the watch has come."""
+        """Return the object of a BOOKMARK: only the revision the watch has reached."""
         metadata: dict[str, Any] = {"resourceVersion": str(revision)}
         if initial_events_end:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
@@ -109,7 +109,7 @@ def _partial(obj: KubeObject) -> dict[str, Any]:
 
 
 def representation_of(resource: Resource, accept: str, include: str, now: Callable[[], datetime]) -> Representation:
-    """What an Accept header asks for; its first acceptable entry wins, as on the real server.
+    """Return what an Accept header requests; its first acceptable entry wins, as on the real server.
 
     Raises:
         ApiError: 406, nothing in it can be served; 400, `includeObject` is none of the three words.

@@ -1,4 +1,4 @@
-"""The objects of one kind and their recent past: what lists, watches and pages at an old revision are served from.
+"""The objects of one kind and their recent past, from which lists, watches and old pages are served.
 
 The window is bounded as a real server's watch cache is: a revision from before it has expired.
 """
@@ -18,11 +18,11 @@ KubeObject = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
 
 _WARM_CHANGES = 256
-"""How many of the newest changes keep their JSON although they are superseded: watches are about to send them."""
+"""How many of the newest changes keep their JSON though superseded, because watches are about to send them."""
 
 
 class Version:
-    """One stored version of an object, with its JSON kept once somebody asked for it."""
+    """A stored version of an object, with its JSON cached once requested."""
 
     __slots__ = ("_json", "key", "object", "revision")
 
@@ -34,19 +34,19 @@ class Version:
 
     @property
     def json(self) -> bytes:
-        """The object as it goes over the wire."""
+        """Return the object as it is sent."""
         if self._json is None:
             self._json = _encode(self.object)
         return self._json
 
     def cool(self) -> None:
-        """Forget the JSON; it is made again if anybody still asks."""
+        """Drop the cached JSON."""
         self._json = None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One event: what an object became, and what it was."""
+    """An event: the new and the previous version of an object."""
 
     type: str
     """ADDED, MODIFIED or DELETED."""
@@ -55,7 +55,7 @@ class Change:
 
 
 class Shelf:
-    """The objects of one kind, in the order lists return them, and the newest changes to them."""
+    """The objects of one kind in list order, and their newest changes."""
 
     def __init__(self, window: int, floor: int) -> None:
         self._window = window
@@ -64,17 +64,17 @@ class Shelf:
         self._changes: list[Change] = []
         self._wakers: set[Callable[[], None]] = set()
         self.floor = floor
-        """The oldest revision from which the changes are still known."""
+        """The oldest revision after which all changes are available."""
 
     def __contains__(self, key: str) -> bool:
         return key in self._versions
 
     def get(self, key: str) -> Version | None:
-        """The newest version under a key (`namespace/name`)."""
+        """Return the newest version under a key (`namespace/name`)."""
         return self._versions.get(key)
 
     def versions(self, namespace: str | None = None) -> list[Version]:
-        """The newest versions in the order of their keys, of one namespace or of all."""
+        """Return the newest versions sorted by key, of one namespace or of all."""
         keys: Sequence[str] = self._keys
         if namespace is not None:
             # "0" is the character after "/": the half-open range of one namespace's keys.
@@ -82,7 +82,7 @@ class Shelf:
         return [self._versions[key] for key in keys]
 
     def versions_at(self, revision: int) -> list[Version] | None:
-        """All versions as they were at a revision, by undoing what came after; None when that is forgotten."""
+        """Return all versions at a revision, by undoing later changes; None if it has expired."""
         changes = self.changes_since(revision)
         if changes is None:
             return None
@@ -97,7 +97,7 @@ class Shelf:
         return [versions[key] for key in sorted(versions)]
 
     def changes_since(self, revision: int) -> list[Change] | None:
-        """The changes after a revision, oldest first; None when some of them are forgotten."""
+        """Return the changes after a revision, oldest first; None if some have expired."""
         if revision < self.floor:
             return None
         changes = self._changes
@@ -106,7 +106,7 @@ class Shelf:
         return changes[bisect_right(changes, revision, key=lambda change: change.version.revision) :]
 
     def record(self, change: Change) -> None:
-        """Make a change the newest."""
+        """Record a change."""
         key = change.version.key
         if change.type == "DELETED":
             del self._versions[key]
@@ -131,7 +131,7 @@ class Shelf:
             del changes[: -self._window]
 
     def subscribe(self, waker: Callable[[], None]) -> Callable[[], None]:
-        """Have `waker` called after every change; returns how to stop that."""
+        """Call `waker` after every change; return the function that unsubscribes."""
         self._wakers.add(waker)
         return lambda: self._wakers.discard(waker)
 

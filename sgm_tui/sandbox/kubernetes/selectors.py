@@ -1,4 +1,4 @@
-"""Label and field selectors: which objects of a kind a list or watch is about."""
+"""Label and field selectors of lists and watches."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _FIELDS: dict[str, frozenset[str]] = {
     "Secret": frozenset({"type"}),
     "ReplicaSet": frozenset({"status.replicas"}),
 }  # fmt: skip
-"""What can be selected by, beside name and namespace; custom resources have only those two."""
+"""Fields of a kind that can be selected beside name and namespace; custom resources have only those two."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The objects a request is about."""
+    """The objects a request selects."""
 
     namespace: str | None = None
     labels: tuple[Test, ...] = ()
@@ -38,11 +38,11 @@ class Selection:
 
     @property
     def narrows(self) -> bool:
-        """Whether there is more to ask than the namespace."""
+        """Return whether it selects by more than the namespace."""
         return bool(self.labels or self.fields)
 
     def matches(self, obj: KubeObject) -> bool:
-        """Whether an object is one of them."""
+        """Return whether it selects an object."""
         metadata = obj["metadata"]
         if self.namespace is not None and metadata.get("namespace") != self.namespace:
             return False
@@ -54,7 +54,7 @@ class Selection:
 
 
 def selection(kind: str, namespace: str | None, query: Mapping[str, str]) -> Selection:
-    """What `labelSelector` and `fieldSelector` of a query ask for.
+    """Return the selection of a query's `labelSelector` and `fieldSelector`.
 
     Raises:
         ApiError: 400, they cannot be read or name a field that cannot be selected by.
@@ -65,7 +65,7 @@ def selection(kind: str, namespace: str | None, query: Mapping[str, str]) -> Sel
 
 
 def field_tests(kind: str, text: str) -> tuple[tuple[str, bool, str], ...]:
-    """The (path, equal?, value) terms of a field selector."""
+    """Return the (path, equal?, value) terms of a field selector."""
     tests = []
     for term in filter(None, text.split(",")):
         match = re.fullmatch(r"([^=!]+)(==|!=|=)(.*)", term)
@@ -88,7 +88,7 @@ def _field(obj: KubeObject, path: str) -> str:
 
 
 def label_tests(text: str) -> tuple[Test, ...]:
-    """The terms of a label selector, each as a test of an object's labels."""
+    """Return the terms of a label selector, each as a test of an object's labels."""
     tokens = _tokens(text)
     tests: list[Test] = []
     while tokens:

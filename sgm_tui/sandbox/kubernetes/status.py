@@ -1,4 +1,4 @@
-"""Refusals of a Kubernetes API server, with the reasons and wording the real one was recorded with."""
+"""Refusals of a Kubernetes API server, with the reasons and texts recorded from the real one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sgm_tui.sandbox.kubernetes.kinds import Resource
 
 
 class ApiError(Exception):
-    """A request the API server refuses: HTTP code, machine-readable reason, message for people."""
+    """A refusal of the API server: HTTP code, machine-readable reason, message."""
 
     def __init__(self, code: int, reason: str, message: str, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -20,7 +20,7 @@ class ApiError(Exception):
         self.metadata: Mapping[str, Any] = {}
 
     def body(self) -> dict[str, Any]:
-        """The Status object clients are sent."""
+        """Return the Status object that clients receive."""
         status: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
@@ -36,7 +36,7 @@ class ApiError(Exception):
 
 
 def details_of(resource: Resource, name: str = "", *, by_kind: bool = False) -> dict[str, Any]:
-    """What a Status says it is about; `by_kind` where the real server names the Kind, not the plural."""
+    """Return the `details` of a Status; `by_kind` where the real server names the Kind, not the plural."""
     details: dict[str, Any] = {"name": name, "group": resource.group}
     details = {key: value for key, value in details.items() if value}
     details["kind"] = resource.kind if by_kind else resource.plural
@@ -44,18 +44,18 @@ def details_of(resource: Resource, name: str = "", *, by_kind: bool = False) -> 
 
 
 def not_found(resource: Resource, name: str) -> ApiError:
-    """404 for an object, or for a subresource the kind does not have."""
+    """Return a 404 for an object, or for a subresource the kind does not have."""
     return ApiError(404, "NotFound", f'{resource.group_resource} "{name}" not found', details_of(resource, name))
 
 
 def already_exists(resource: Resource, name: str) -> ApiError:
-    """409 for a create of a taken name."""
+    """Return a 409 for creating an existing name."""
     message = f'{resource.group_resource} "{name}" already exists'
     return ApiError(409, "AlreadyExists", message, details_of(resource, name))
 
 
 def modified_since(resource: Resource, name: str) -> ApiError:
-    """409 for a write on top of a version that is not the newest."""
+    """Return a 409 for a write based on a version that is not the newest."""
     message = (
         f'Operation cannot be fulfilled on {resource.group_resource} "{name}": the object has been modified; '
         "please apply your changes to the latest version and try again"
@@ -64,7 +64,7 @@ def modified_since(resource: Resource, name: str) -> ApiError:
 
 
 def precondition_failed(resource: Resource, name: str, *, field: str, expected: str, actual: str) -> ApiError:
-    """409 for a delete bound to another object than the one that is there; `field` is UID or ResourceVersion."""
+    """Return a 409 for a delete bound to another object than the current one; `field` is UID or ResourceVersion."""
     message = (
         f'Operation cannot be fulfilled on {resource.group_kind} "{name}": the {field} in the precondition '
         f"({expected}) does not match the {field} in record ({actual}). "
@@ -74,7 +74,7 @@ def precondition_failed(resource: Resource, name: str, *, field: str, expected: 
 
 
 def invalid(resource: Resource, name: str, causes: Sequence[tuple[str, str, str]], *, by_kind: bool = True) -> ApiError:
-    """422 naming the fields at fault; a cause is (field, reason, message)."""
+    """Return a 422 naming the invalid fields; a cause is (field, reason, message)."""
     named = resource.group_kind if by_kind else resource.group_resource
     listed = [f"{field}: {message}" for field, _, message in causes]
     text = listed[0] if len(listed) == 1 else f"[{', '.join(listed)}]"
@@ -84,7 +84,7 @@ def invalid(resource: Resource, name: str, causes: Sequence[tuple[str, str, str]
 
 
 def immutable(resource: Resource, name: str, field: str, value: str) -> ApiError:
-    """422 for a write that wants to change what identifies the object."""
+    """Return a 422 for a write that changes what identifies the object."""
     message = f'Invalid value: "{value}": field is immutable'
     error = invalid(resource, name, [(field, "FieldValueInvalid", message)])
     # The real server validates metadata twice and lists the cause twice, in details only.
@@ -93,10 +93,10 @@ def immutable(resource: Resource, name: str, field: str, value: str) -> ApiError
 
 
 def bad_request(message: str) -> ApiError:
-    """400."""
+    """Return a 400."""
     return ApiError(400, "BadRequest", message)
 
 
 def expired(message: str) -> ApiError:
-    """410: the client must list again."""
+    """Return a 410: the client must list again."""
     return ApiError(410, "Expired", message)

@@ -1,8 +1,7 @@
-"""The hash of a pod template and of canary steps, by which ReplicaSets are named.
+"""The hashes of pod templates and canary steps, which name ReplicaSets.
 
-Argo Rollouts hashes the JSON its Go types would write: the fields in the order the types declare them, maps by key.
-Doing the same gives the names a real cluster would show for the same template, and a template that comes back finds
-its ReplicaSet again.
+Argo Rollouts hashes the JSON of its Go types: fields in the order of their declaration, maps by key. The same algorithm
+gives the names of a real cluster, and a template that returns gets its ReplicaSet back.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _OFFSET, _PRIME = 0x811C9DC5, 0x01000193
 
 _MAPS = frozenset({"labels", "annotations", "requests", "limits", "nodeSelector", "matchLabels"})
-"""Free maps: sorted by key, as Go writes them."""
+"""Free-form maps, sorted by key as Go writes them."""
 
 _ORDER: dict[str, int] = {
     name: position
@@ -44,7 +43,7 @@ _ORDER: dict[str, int] = {
 
 
 def template_hash(template: Mapping[str, Any], collisions: int | None = None) -> str:
-    """`rollouts-pod-template-hash` of a pod template."""
+    """Return the `rollouts-pod-template-hash` of a pod template."""
     spec = dict(template.get("spec") or {})
     for kind in ("initContainers", "containers"):
         if kind in spec:
@@ -57,12 +56,12 @@ def template_hash(template: Mapping[str, Any], collisions: int | None = None) ->
 
 
 def steps_hash(steps: Sequence[Any]) -> str:
-    """`status.currentStepHash` of a list of canary steps."""
+    """Return the `status.currentStepHash` of a list of canary steps."""
     return safe_hash(_encoded(list(steps)) if steps else b"null")
 
 
 def safe_hash(data: bytes) -> str:
-    """FNV-1a 32, in the alphabet that makes no words."""
+    """Return FNV-1a 32 in an alphabet that forms no words."""
     value = _OFFSET
     for byte in data:
         value = (value ^ byte) * _PRIME & 0xFFFFFFFF

@@ -27,17 +27,17 @@ _LIFETIME = timedelta(days=800)
 
 @dataclass(frozen=True, slots=True)
 class LoopbackTls:
-    """What a server on this machine needs to serve TLS, and what clients need to trust it."""
+    """The TLS material of a server on this machine and of its clients."""
 
     context: ssl.SSLContext
     authority: bytes
     """PEM, for `certificate-authority-data` (base64 encoded there) or a CA file."""
     chain: bytes = b""
-    """The server's own key and certificate, PEM: a secret."""
+    """The server's own key and certificate, PEM; a secret."""
 
 
 def loopback_tls(now: datetime | None = None) -> LoopbackTls:
-    """A new authority and a certificate for 127.0.0.1, ::1 and localhost signed by it."""
+    """Return a new authority, and a certificate for 127.0.0.1, ::1 and localhost signed by it."""
     start = (now or datetime.now(UTC)) - timedelta(minutes=5)
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority_name = _name("sgm sandbox authority")
@@ -69,7 +69,7 @@ def loopback_tls(now: datetime | None = None) -> LoopbackTls:
 
 
 def persistent_tls(directory: Path) -> LoopbackTls:
-    """The certificate of the sandbox in this private directory; a new one when it has none."""
+    """Return the certificate kept in this private directory; a new one if there is none."""
     chain, authority = directory / "server.pem", directory / "authority.pem"
     if chain.exists() and authority.exists():
         return LoopbackTls(_context(chain.read_bytes()), authority.read_bytes(), chain.read_bytes())

@@ -1,4 +1,4 @@
-"""The few rules of the real schemas that people run into: required fields, and replicas that are a number."""
+"""The rules of the real schemas that people run into: required fields, and numeric replicas."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _replicas_are_no_number(resource: Resource, name: str, replicas: Any) -> Api
 
 
 def check_strictly(resource: Resource, obj: KubeObject) -> None:
-    """What `fieldValidation=Strict` adds: no field at the top that the kind does not have.
+    """Check what `fieldValidation=Strict` adds: no unknown field at the top level.
 
     Raises:
         ApiError: 400 naming the field.

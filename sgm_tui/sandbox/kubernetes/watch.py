@@ -1,4 +1,4 @@
-"""Watches: the changes of a kind as a stream of lines, resumable from any revision that is not forgotten."""
+"""Watches: the changes of a kind as a stream of lines, resumable from any revision that has not expired."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from sgm_tui.sandbox.kubernetes.selectors import Selection, selection
 from sgm_tui.sandbox.kubernetes.status import ApiError, expired
 
 _LONGEST_SECONDS = 1800
-"""How long a watch lasts that does not say; the real server picks between 30 and 60 minutes."""
+"""The duration of a watch that sets none; the real server picks between 30 and 60 minutes."""
 
 BOOKMARK_SECONDS = 10.0
-"""How often a watch that asked for bookmarks gets one; the real server's minute would only make tests slow."""
+"""Seconds between bookmarks; the real server's minute would only make tests slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """What the query of a watch asks for."""
+    """The options in the query of a watch."""
 
     start: int
-    """Only changes after this revision."""
+    """The revision after which changes are sent."""
     initial: bool
-    """Everything there is comes first, as ADDED."""
+    """Whether all current objects are sent first, as ADDED."""
     mark_initial_end: bool
     bookmarks: bool
     seconds: float
@@ -65,7 +65,7 @@ class WatchOptions:
 
 
 class WatchLines:
-    """Turns what is stored and what changes into the lines of one watch."""
+    """Encodes stored objects and changes as the lines of one watch."""
 
     def __init__(self, selection: Selection, representation: Representation) -> None:
         self._selection = selection
@@ -75,13 +75,13 @@ class WatchLines:
         self._remembers_columns = representation.form is Form.TABLE
 
     def existing(self, versions: Sequence[Version]) -> Iterator[bytes]:
-        """Everything there is."""
+        """Encode all current objects."""
         for version in versions:
             if self._selection.matches(version.object):
                 yield self._line(b"ADDED", self._encode(version))
 
     def changed(self, changes: Sequence[Change]) -> Iterator[bytes]:
-        """What changed; an object that starts or stops matching the selector is ADDED or DELETED for this watch."""
+        """Encode changes; an object that starts or stops matching the selector is ADDED or DELETED."""
         for change in changes:
             if not self._selective:
                 yield self._line(change.type.encode(), self._encode(change.version))
@@ -94,7 +94,7 @@ class WatchLines:
                 yield self._line(b"DELETED", self._encode(_last_seen(change)))
 
     def bookmark(self, revision: int, *, initial_events_end: bool = False) -> bytes:
-        """How far the watch has come."""
+        """Encode the revision the watch has reached."""
         line = self._line(
             b"BOOKMARK", self._representation.bookmark(revision, initial_events_end=initial_events_end)
         )  # fmt: skip
@@ -103,7 +103,7 @@ class WatchLines:
 
     @staticmethod
     def error(error: ApiError) -> bytes:
-        """The last line of a watch that failed; always a Status, whatever form was asked for."""
+        """Encode the last line of a failed watch; always a Status, whatever form was requested."""
         return WatchLines._line(b"ERROR", encode(error.body()))
 
     def _encode(self, version: Version) -> bytes:
@@ -122,7 +122,7 @@ class WatchLines:
 
 
 def _last_seen(change: Change) -> Version:
-    """What a watch is told of an object that left its sight: the last state it matched in, at the new revision."""
+    """Return an object that no longer matches: its last matching state at the new revision."""
     if change.type == "DELETED" or change.previous is None:
         return change.version
     old = change.previous.object
@@ -191,7 +191,7 @@ class _Stream:
             forget()
 
     async def _begin(self, options: WatchOptions) -> int:
-        """Send what is there when that was asked for; returns the revision the client has seen then."""
+        """Send the current objects if requested; return the revision the client has seen then."""
         if not options.initial:
             return options.start
         revision = self._store.revision

@@ -1,4 +1,4 @@
-"""Writes through HTTP: create, replace, patch, scale and delete, with the split of the status subresource."""
+"""Writes over HTTP: create, replace, patch, scale and delete, with the status subresource kept apart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _APPLY = "application/apply-patch+yaml"
 
 
 def create(store: ObjectStore, target: Target, body: KubeObject, query: Mapping[str, str]) -> KubeObject:
-    """POST of a new object.
+    """Handle the POST of a new object.
 
     Raises:
         ApiError: 400, 404 (no such namespace), 409, 422.
@@ -49,7 +49,7 @@ def create(store: ObjectStore, target: Target, body: KubeObject, query: Mapping[
 
 
 def replace(store: ObjectStore, target: Target, body: KubeObject, query: Mapping[str, str]) -> KubeObject:
-    """PUT of an object, of its status or of its scale.
+    """Handle the PUT of an object, of its status or of its scale.
 
     Raises:
         ApiError: 400, 404, 409, 422.
@@ -66,7 +66,7 @@ def replace(store: ObjectStore, target: Target, body: KubeObject, query: Mapping
 
 
 def patch(store: ObjectStore, target: Target, media: str, body: bytes, query: Mapping[str, str]) -> KubeObject:
-    """PATCH of an object, of its status or of its scale.
+    """Handle the PATCH of an object, of its status or of its scale.
 
     Raises:
         ApiError: 400, 404, 409, 415, 422.
@@ -82,7 +82,7 @@ def patch(store: ObjectStore, target: Target, media: str, body: bytes, query: Ma
 
 
 def delete(store: ObjectStore, target: Target, body: Mapping[str, Any], query: Mapping[str, str]) -> KubeObject:
-    """DELETE of an object: the object while finalizers hold it, else a Status that says it is gone.
+    """Handle DELETE; return the object while it has finalizers, else a Status that says it is deleted.
 
     Raises:
         ApiError: 404, 409.
@@ -109,13 +109,13 @@ def delete(store: ObjectStore, target: Target, body: Mapping[str, Any], query: M
 
 
 def selected(store: ObjectStore, target: Target, query: Mapping[str, str]) -> Sequence[KubeObject]:
-    """The objects a DELETE of a whole collection is about."""
+    """Return the objects that a DELETE of a collection selects."""
     chosen = selection(target.resource.kind, target.namespace, query)
     return [obj for obj in store.list(target.resource.kind, target.namespace) if chosen.matches(obj)]
 
 
 def existing(store: ObjectStore, target: Target) -> KubeObject:
-    """The object a request is about.
+    """Return the object of a request.
 
     Raises:
         ApiError: 404, it or the subresource does not exist.
@@ -129,7 +129,7 @@ def existing(store: ObjectStore, target: Target) -> KubeObject:
 
 
 def scale_of(obj: KubeObject) -> KubeObject:
-    """The Scale of an object that has replicas."""
+    """Return the Scale of an object that has replicas."""
     fields = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     metadata = {part: obj["metadata"][part] for part in fields if part in obj["metadata"]}
     status = obj.get("status") or {}
@@ -171,7 +171,7 @@ def _write(
 
 
 def _checked(target: Target, body: KubeObject, query: Mapping[str, str]) -> KubeObject:
-    """A copy of what was sent, checked against the address it was sent to, without empty parts of metadata."""
+    """Return a copy of the body, checked against its path, without empty parts of metadata."""
     resource = target.resource
     if body.get("kind", resource.kind) != resource.kind or not isinstance(body.get("metadata"), dict):
         raise bad_request(
@@ -199,7 +199,7 @@ def _dry_run(query: Mapping[str, str]) -> bool:
 
 
 def _patcher(resource: Resource, media: str) -> Any:
-    """How to apply a patch of this content type to an object of this kind."""
+    """Return the function that applies a patch of this content type to an object of this kind."""
     if media == _MERGE:
         return lambda obj, body: merge_patch(obj, decoded(body))
     if media == _JSON:
@@ -228,7 +228,7 @@ def _apply_json_patch(obj: KubeObject, body: bytes) -> Any:
 
 
 def decoded(body: bytes) -> Any:
-    """The JSON of a request.
+    """Return the JSON of a request.
 
     Raises:
         ApiError: 400, it is none.
