@@ -1,20 +1,24 @@
-"""JSON Merge Patch (RFC 7386) and JSON Patch (RFC 6902), on values that are never changed in place.
+"""Apply JSON Merge Patches (RFC 7386), JSON Patches (RFC 6902) and simple strategic merge patches.
 
-Unchanged parts of the result are the same objects as before, so that a write which changes nothing is cheap to see.
+No function changes its arguments. Merge patches share unchanged parts with their target; JSON Patches copy it.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jsonpatch import JsonPatch, JsonPatchException
+from jsonpointer import JsonPointer, JsonPointerException
+
 
 class PatchError(Exception):
-    """The patch cannot be applied: a failing `test`, a missing path, an unknown operation."""
+    """A JSON Patch that cannot be applied: a failing `test`, a missing path or an unknown operation."""
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """Apply a merge patch: null deletes, maps merge, everything else replaces."""
+    """Apply a merge patch: null deletes a key, maps are merged, every other value replaces the old one."""
     if not isinstance(patch, Mapping):
         return patch
     result = dict(target) if isinstance(target, Mapping) else {}
@@ -39,9 +43,9 @@ def without_nulls(value: Any) -> Any:
 
 
 def strategic_merge_patch(target: Any, patch: Any) -> Any:
-    """Apply a strategic merge patch as far as metadata and scalars go: lists replace, directives are left out.
+    """Apply a strategic merge patch to maps and scalars: lists are replaced, directives are ignored.
 
-    The sandbox has no schemas to know the merge keys of lists; labels, annotations and replicas need none.
+    The sandbox has no schemas with the merge keys of lists; labels, annotations and replicas need none.
     """
     return merge_patch(target, _without_directives(patch))
 
@@ -53,14 +57,19 @@ def _without_directives(patch: Any) -> Any:
 
 
 def json_patch(target: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
-    """Apply the operations one after the other, all or nothing.
+    """Apply the operations of a JSON Patch in order, all or nothing, to a copy of the target.
 
     Raises:
-        PatchError: one of them cannot be applied.
+        PatchError: an operation cannot be applied.
     """
-    for operation in operations:
-        target = _apply(target, operation)
-    return target
+    document = copy.deepcopy(target)
+    try:
+        for operation in copy.deepcopy(operations):
+            if not _tests_absent_key_for_null(document, operation):
+                document = JsonPatch([operation]).apply(document, in_place=True)
+    except (JsonPatchException, JsonPointerException) as error:
+        raise PatchError(str(error)) from error
+    return document
 
 
 def _apply(target: Any, operation: Mapping[str, Any]) -> Any:

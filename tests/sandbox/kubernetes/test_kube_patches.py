@@ -69,6 +69,7 @@ def test_json_patch_is_rfc_6902(target: Any, operation: dict[str, Any], result: 
         {"op": "add", "path": "/list/x", "value": 1},
         {"op": "add", "path": "/a/below", "value": 1},
         {"op": "add", "path": "a", "value": 1},
+        {"op": "test", "path": 5, "value": None},
         {"op": "add", "path": "/b"},
         {"op": "wish", "path": "/a"},
         {"path": "/a"},
@@ -95,3 +96,10 @@ def test_nulls_are_pruned_and_what_has_none_stays_itself() -> None:
     clean = {"a": [{"b": 1}]}
     assert without_nulls(clean) is clean
     assert without_nulls({"a": None, "b": [{"c": None}, 1], "d": clean}) == {"b": [{}, 1], "d": clean}
+
+
+def test_a_json_patch_shares_no_value_with_its_operations() -> None:
+    operations = [{"op": "add", "path": "/new", "value": {}}, {"op": "add", "path": "/new/key", "value": 1}]
+    before = copy.deepcopy(operations)
+    assert json_patch({}, operations) == {"new": {"key": 1}}
+    assert operations == before
