@@ -14,6 +14,7 @@ from typing import Any
 
 from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.kubernetes.kinds import BY_KIND, Generation, Resource
+from sgm_tui.sandbox.kubernetes.owners import OwnerIndex, without_owner
 from sgm_tui.sandbox.kubernetes.revisions import Change, KubeObject, Shelf, Version
 from sgm_tui.sandbox.kubernetes.status import (
     ApiError,
@@ -54,8 +55,11 @@ def _resource(kind: str) -> Resource:
 class ObjectStore:
     """Everything one API server stores.
 
-    Listeners are called after a change is stored, in the order of changes; they note what to do and do it in their
-    own step, they do not write while being told.
+    Listeners are called after a change is stored, in the order of changes. They must not write to the store from the
+    call; they queue the work and do it in their own step.
+
+    Longer than 200 lines because reading, writing, deleting and garbage collection share one revision counter: every
+    change must be numbered, indexed and published in a single step.
     """
 
     def __init__(self, clock: Clock, *, seed: str, window: int = 4096) -> None:
@@ -67,7 +71,7 @@ class ObjectStore:
         self._revision = int(clock.started_at.timestamp()) * _WRITES_PER_SECOND
         self._origin = self._revision
         self._shelves: dict[str, Shelf] = {}
-        self._dependents: dict[str, dict[tuple[str, str], None]] = {}
+        self._owners = OwnerIndex()
         self.listeners: list[Listener] = []
 
     @property
@@ -244,14 +248,14 @@ class ObjectStore:
         self._revision += 1
         obj["metadata"]["resourceVersion"] = str(self._revision)
         change = Change("MODIFIED" if previous else "ADDED", Version(obj, key, self._revision), previous)
-        self._reindex(resource.kind, key, previous.object if previous else None, obj)
+        self._owners.update((resource.kind, key), previous.object if previous else None, obj)
         self._publish(resource.kind, change)
         return obj
 
     def _remove(self, resource: Resource, previous: Version, last: KubeObject) -> KubeObject:
         self._revision += 1
         deleted = {**last, "metadata": {**last["metadata"], "resourceVersion": str(self._revision)}}
-        self._reindex(resource.kind, previous.key, previous.object, None)
+        self._owners.update((resource.kind, previous.key), previous.object, None)
         self._publish(resource.kind, Change("DELETED", Version(deleted, previous.key, self._revision), previous))
         self._collect(deleted["metadata"]["uid"])
         return deleted
@@ -263,38 +267,24 @@ class ObjectStore:
             listener(change.type, kind, change.version.object)
         shelf.wake()
 
-    def _reindex(self, kind: str, key: str, old: KubeObject | None, new: KubeObject | None) -> None:
-        before = _owner_uids(old)
-        after = _owner_uids(new)
-        for uid in before - after:
-            dependents = self._dependents[uid]
-            del dependents[(kind, key)]
-            if not dependents:
-                del self._dependents[uid]
-        for uid in after - before:
-            self._dependents.setdefault(uid, {})[(kind, key)] = None
-
     def _dependents_of(self, uid: str) -> Sequence[tuple[Resource, Version]]:
-        dependents = ((BY_KIND[kind], self.shelf(kind).get(key)) for kind, key in self._dependents.get(uid, ()))
+        dependents = ((BY_KIND[kind], self.shelf(kind).get(key)) for kind, key in self._owners.dependents(uid))
         return [(resource, version) for resource, version in dependents if version is not None]
 
     def _collect(self, uid: str) -> None:
         """Delete what only this owner owned; what has another owner loses this one."""
         for resource, version in self._dependents_of(uid):
-            metadata = version.object["metadata"]
-            other_owners = [owner for owner in metadata["ownerReferences"] if owner["uid"] != uid]
-            if other_owners:
-                self.write(resource.kind, {**version.object, "metadata": {**metadata, "ownerReferences": other_owners}})
+            remainder = without_owner(version.object, uid)
+            metadata = remainder["metadata"]
+            if "ownerReferences" in metadata:
+                self.write(resource.kind, remainder)
             else:
                 self.delete(resource.kind, metadata.get("namespace", ""), metadata["name"])
 
     def _orphan(self, uid: str) -> None:
+        """Remove this owner from all its dependents."""
         for resource, version in self._dependents_of(uid):
-            metadata = dict(version.object["metadata"])
-            owners = [owner for owner in metadata.pop("ownerReferences") if owner["uid"] != uid]
-            if owners:
-                metadata["ownerReferences"] = owners
-            self.write(resource.kind, {**version.object, "metadata": metadata})
+            self.write(resource.kind, without_owner(version.object, uid))
 
     def _empty_namespace(self, namespace: str) -> None:
         for kind, shelf in tuple(self._shelves.items()):
@@ -303,12 +293,6 @@ class ObjectStore:
             for version in shelf.versions(namespace):
                 if version.key in shelf:  # an owner deleted before may have taken it along
                     self.delete(kind, namespace, version.object["metadata"]["name"])
-
-
-def _owner_uids(obj: KubeObject | None) -> set[str]:
-    if obj is None:
-        return set()
-    return {owner["uid"] for owner in obj["metadata"].get("ownerReferences") or ()}
 
 
 def _raises_generation(resource: Resource, old: KubeObject, new: KubeObject) -> bool:
