@@ -10,7 +10,8 @@ from sgm_tui.sandbox.kubernetes.objects import KubeObject, ObjectStore
 from sgm_tui.sandbox.rollouts.conditions import COMPLETED_PHASES
 from sgm_tui.sandbox.rollouts.objects import HASH_LABEL, REVISION
 from sgm_tui.sandbox.rollouts.pauses import BLUE_GREEN_PAUSE, CANARY_PAUSE, INCONCLUSIVE
-from sgm_tui.sandbox.rollouts.reconciliation import Round, Runs, owner_of
+from sgm_tui.sandbox.rollouts.reconciliation import Round, Runs
+from sgm_tui.sandbox.rollouts.replica_set_template import owner_of
 
 _FIELDS = {
     "step": "currentStepAnalysisRunStatus",
@@ -44,7 +45,7 @@ def find_runs(look: Round) -> Runs:
     for run in look.shop.store.owned("AnalysisRun", look.rollout.uid):
         kind = named.get(run["metadata"]["name"])
         if kind is None:
-            runs.other_sets.append(run)
+            runs.other_runs.append(run)
         else:
             setattr(runs, kind, run)
     return runs
@@ -71,8 +72,8 @@ def reconcile_runs(look: Round) -> None:
         now.pre = _reconcile_promotion(look, "pre")
         now.post = _reconcile_promotion(look, "post")
     current_names = {run["metadata"]["name"] for run in now.current()}
-    now.other_sets = [run for run in runs.other_sets if run["metadata"]["name"] not in current_names]
-    _cancel(look, now.other_sets)
+    now.other_runs = [run for run in runs.other_runs if run["metadata"]["name"] not in current_names]
+    _cancel(look, now.other_runs)
     _limit(look, now)
     for kind, field in _FIELDS.items():
         run = getattr(now, kind)
@@ -280,7 +281,7 @@ def _limit(look: Round, runs: Runs) -> None:
         False: limits.get("unsuccessfulRunHistoryLimit", 5),
     }
     hashes = {one.hash for one in look.all}
-    for run in sorted(runs.other_sets, key=lambda one: one["metadata"]["creationTimestamp"], reverse=True):
+    for run in sorted(runs.other_runs, key=lambda one: one["metadata"]["creationTimestamp"], reverse=True):
         verdict = phase(run)
         surplus = (run["metadata"].get("labels") or {}).get(HASH_LABEL) not in hashes
         if not surplus and verdict in COMPLETED_PHASES:

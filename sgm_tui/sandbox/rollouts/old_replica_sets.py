@@ -20,11 +20,11 @@ def limit_history(look: Round) -> None:
             continue
         look.shop.store.delete("ReplicaSet", look.rollout.namespace, replica_set.name)
         look.all = [other for other in look.all if other.uid != replica_set.uid]
-        for run in look.runs.other_sets:
+        for run in look.runs.other_runs:
             if (run["metadata"].get("labels") or {}).get(HASH_LABEL) == replica_set.hash:
                 look.shop.store.delete("AnalysisRun", look.rollout.namespace, run["metadata"]["name"])
-        look.runs.other_sets = [
+        look.runs.other_runs = [
             run
-            for run in look.runs.other_sets
+            for run in look.runs.other_runs
             if (run["metadata"].get("labels") or {}).get(HASH_LABEL) != replica_set.hash
         ]

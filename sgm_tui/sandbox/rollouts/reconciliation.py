@@ -15,7 +15,6 @@ from sgm_tui.sandbox.kubernetes.workshop import Workshop
 from sgm_tui.sandbox.rollouts.conditions import Conditions
 from sgm_tui.sandbox.rollouts.objects import (
     DESIRED_REPLICAS,
-    HASH_LABEL,
     REVISION,
     REVISION_HISTORY,
     SCALE_DOWN_DEADLINE,
@@ -23,11 +22,7 @@ from sgm_tui.sandbox.rollouts.objects import (
     Rollout,
 )
 from sgm_tui.sandbox.rollouts.pauses import Pauses
-
-_NOT_COPIED = frozenset(
-    {"kubectl.kubernetes.io/last-applied-configuration", REVISION, REVISION_HISTORY, DESIRED_REPLICAS}
-)
-
+from sgm_tui.sandbox.rollouts.replica_set_template import NOT_COPIED, new_replica_set
 
 _SOONEST = 0.01
 """The least virtual seconds between two reconciliations, so that none waits for itself within one moment."""
@@ -41,7 +36,7 @@ class Runs:
     background: KubeObject | None = None
     pre: KubeObject | None = None
     post: KubeObject | None = None
-    other_sets: list[KubeObject] = field(default_factory=list)
+    other_runs: list[KubeObject] = field(default_factory=list)
 
     def current(self) -> list[KubeObject]:
         """Return the current runs."""
@@ -223,34 +218,13 @@ class Round:
     def create_replica_set(self) -> None:
         """Create the ReplicaSet of a new template, and record it in the Rollout's conditions."""
         revision = str(max((one.revision for one in self.older), default=0) + 1)
-        self.all.append(ReplicaSet.of(self.shop.store.create("ReplicaSet", self._desired_replica_set(revision))))
-        created = self.all[-1]
+        obj = new_replica_set(self.rollout, self.hash, revision, self.shop.marks.stamp())
+        created = ReplicaSet.of(self.shop.store.create("ReplicaSet", obj))
+        self.all.append(created)
         self.shop.marks.note(created.uid, "created")
         self.set_revision(revision)
         self.event("NewReplicaSetCreated", f"Created ReplicaSet {created.name} (revision {revision})")
         self.note_progress("NewReplicaSetCreated", f'Created new replica set "{created.name}"')
-
-    def _desired_replica_set(self, revision: str) -> KubeObject:
-        rollout = self.rollout
-        template = rollout.template
-        labels = {**((template.get("metadata") or {}).get("labels") or {}), HASH_LABEL: self.hash}
-        notes = {key: value for key, value in rollout.annotations.items() if key not in _NOT_COPIED}
-        metadata = {
-            "name": f"{rollout.name}-{self.hash}",
-            "namespace": rollout.namespace,
-            "creationTimestamp": self.shop.marks.stamp(),
-            "labels": labels,
-            "annotations": {**notes, DESIRED_REPLICAS: str(rollout.replicas), REVISION: revision},
-            "ownerReferences": [owner_of(rollout.obj)],
-        }
-        spec: dict[str, Any] = {
-            "replicas": 0,
-            "selector": {"matchLabels": {**rollout.match_labels, HASH_LABEL: self.hash}},
-            "template": pod_template(template, labels),
-        }
-        if rollout.spec.get("minReadySeconds"):
-            spec["minReadySeconds"] = rollout.spec["minReadySeconds"]
-        return {"metadata": metadata, "spec": spec, "status": {"replicas": 0}}
 
     def sync_revision(self) -> None:
         """Give the new ReplicaSet and the Rollout the newest revision."""
@@ -261,7 +235,7 @@ class Round:
         changes: dict[str, str | None] = {
             key: value
             for key, value in self.rollout.annotations.items()
-            if key not in _NOT_COPIED and present.get(key) != value
+            if key not in NOT_COPIED and present.get(key) != value
         }
         if self.new.revision < newest:
             changes[REVISION] = str(newest)
@@ -286,7 +260,7 @@ class Round:
         self.event("RolloutUpdated", f"Rollout updated to revision {revision}")
 
     def note_progress(self, reason: str, message: str) -> None:
-        """Write a Progressing condition at once."""
+        """Write a Progressing condition immediately."""
         conditions = Conditions(self.rollout.conditions, self.shop.marks, self.rollout.uid)
         conditions.set("Progressing", "True", reason, message)
         self.write_status({"blueGreen": {}, "canary": {}, **self.rollout.status, "conditions": conditions.all})

@@ -15,7 +15,7 @@ from sgm_tui.sandbox.kubernetes.replica_sets import ReplicaSetController
 from sgm_tui.sandbox.kubernetes.template_hash import steps_hash, template_hash
 from sgm_tui.sandbox.kubernetes.workshop import Workshop
 from sgm_tui.sandbox.rollouts.objects import DESIRED_REPLICAS, HASH_LABEL, MANAGED_BY, REVISION, Rollout, selector_text
-from sgm_tui.sandbox.rollouts.reconciliation import owner_of, pod_template
+from sgm_tui.sandbox.rollouts.replica_set_template import owner_of, pod_template
 
 _SERVICES = ("activeService", "previewService", "stableService", "canaryService")
 
