@@ -273,35 +273,3 @@ class Round:
         """Write the Rollout's status, sorted by name as an API server returns custom resources."""
         ordered = {key: status[key] for key in sorted(status)}
         self.go_on_with(self.shop.store.write("Rollout", {**self.rollout.obj, "status": ordered}, subresource="status"))
-
-
-def owner_of(obj: KubeObject) -> dict[str, Any]:
-    """Return the ownerReference to a controlling object."""
-    return {
-        "apiVersion": obj["apiVersion"],
-        "kind": obj["kind"],
-        "name": obj["metadata"]["name"],
-        "uid": obj["metadata"]["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-
-
-def pod_template(template: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
-    """Return a pod template with its labels and the defaults the API server sets."""
-    spec = template.get("spec") or {}
-    defaults = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
-                "imagePullPolicy": "IfNotPresent"}  # fmt: skip
-    filled = {
-        **spec,
-        "containers": [{**defaults, **one, "resources": one.get("resources") or {}} for one in spec["containers"]],
-    }
-    for key, value in (
-        ("restartPolicy", "Always"),
-        ("terminationGracePeriodSeconds", 30),
-        ("dnsPolicy", "ClusterFirst"),
-        ("securityContext", {}),
-        ("schedulerName", "default-scheduler"),
-    ):
-        filled.setdefault(key, value)
-    return {"metadata": {**(template.get("metadata") or {}), "labels": labels}, "spec": filled}
