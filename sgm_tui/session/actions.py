@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class ActionIntents(ConnectedSession):
-    """What is done to a pull request or a rollout, as it was seen."""
+    """Actions on a pull request or a rollout, bound to the state that was shown."""
 
     async def act_on_pull(self, number: int, head: str, action: PullAction, consent: Consent = NO_CONSENT) -> str:
-        """Do something to a pull request whose head is still `head`; `consent` is to the protected stages it changes.
+        """Act on a pull request if its head is still `head`; `consent` is for the protected stages it changes.
 
         Raises:
             SgmError: GitHub said no, it has moved meanwhile, or consent is missing.
@@ -38,7 +38,7 @@ class ActionIntents(ConnectedSession):
     async def act_on_rollout(
         self, key: CellKey, rollout: Rollout, action: RolloutAction, reason: str = "", consent: Consent = NO_CONSENT
     ) -> str:
-        """Do something to the rollout of a cell, as it was seen; `consent` is to its stage, where that is protected.
+        """Act on a cell's rollout if it is still as shown; `consent` is for its stage if that is protected.
 
         Raises:
             SgmError: the cluster said no, it has moved meanwhile, or consent is missing.

@@ -1,4 +1,4 @@
-"""A session as far as it only looks: connected in the background, snapshots out."""
+"""The reading part of a session: connected in the background, snapshots out."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ logger = logging.getLogger("sgm")
 
 
 class ConnectedSession(Permitted):
-    """The store that is shown, the sources that feed it, and the services that write."""
+    """The store of snapshots, the sources that feed it, and the services that write."""
 
     def __init__(self, *, read_only: bool = False) -> None:
         super().__init__(read_only=read_only)
         self.store = Store()
         self.error: SgmError | None = None
-        """Why nothing can be shown at all; the store's snapshot carries the same as text."""
+        """Why nothing can be shown at all; the store's snapshot has the same as text."""
         self.tell_bug: Callable[[Exception], None] = lambda _: None
-        """Called with a bug in a background task that is started again."""
+        """Called with a bug in a background task that is restarted."""
         self.end: Callable[[Exception], None] = lambda _: None
-        """Called with a bug after which nothing newer can be shown."""
+        """Called with a bug after which snapshots no longer change."""
         self.sources: list[Refreshable] = []
         self._services: WriteServices | None = None
 
     @property
     def services(self) -> WriteServices:
-        """Everything that writes.
+        """Return everything that writes.
 
         Raises:
             SgmError: the configuration has not been read yet.
@@ -50,11 +50,11 @@ class ConnectedSession(Permitted):
 
     @property
     def config(self) -> Config:
-        """The configuration this session runs on."""
+        """Return the configuration of this session."""
         return self.services.config
 
     async def connect(self, services: WriteServices) -> None:
-        """Give it everything that writes, and show the plan that was kept."""
+        """Take over the services that write, and show the saved plan."""
         self._services = services
         try:
             await services.planning.reload()
@@ -63,17 +63,17 @@ class ConnectedSession(Permitted):
             logger.warning("the plan cannot be read: %s", error)
 
     def give_up(self, error: Exception) -> None:
-        """Announce that nothing newer can be shown, because of a bug; a dashboard ends with a report."""
+        """Announce that snapshots will no longer change because of a bug; a dashboard ends with a report."""
         self.fail(SgmError(f"a bug in sgm: {kind_of(error)}", "Run it again with --log-file FILE."))
         self.end(error)
 
     def fail(self, error: SgmError) -> None:
-        """Nothing can be shown at all."""
+        """Announce that nothing can be shown at all."""
         self.error = error
         self.store.fail(str(error))
 
     async def snapshots(self) -> AsyncIterator[FleetSnapshot]:
-        """Every newest snapshot, the current one first, each with whether anything may be written."""
+        """Yield every newest snapshot, the current one first, each with whether writing is allowed."""
         async for snapshot in self.store.snapshots():
             yield replace(snapshot, read_only=self.read_only)
 
@@ -87,7 +87,7 @@ class ConnectedSession(Permitted):
         return replace(snapshot, read_only=self.read_only)
 
     async def refresh(self) -> None:
-        """Ask every source to look again now."""
+        """Ask every source to refresh."""
         for source in self.sources:
             source.refresh()
 

@@ -1,4 +1,4 @@
-"""The whole session, and what it does by itself."""
+"""The whole session, and its background work."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger("sgm")
 
 _LOOK_SECONDS = 1.0
-"""How often the plan is looked at for what another terminal put into it."""
+"""Seconds between checks of the plan for changes by another terminal."""
 
 
 class LiveSession(RevertIntents, RecoveryIntents, WaveIntents, ActionIntents):
-    """What a front end needs of the world; satisfies `ui.session.Session`."""
+    """What a front end needs; satisfies `ui.session.Session`."""
 
     def __init__(self, *, read_only: bool = False, opens_waves: bool = False) -> None:
-        """`opens_waves` lets it open the next wave of what goes wave by wave, as long as it lasts."""
+        """`opens_waves` lets it open due waves as long as it runs."""
         super().__init__(read_only=read_only)
         self.opens_waves = opens_waves
 
     async def follow_plan(self) -> None:
-        """Show what other terminals put into the same plan, and open waves; ends only by being cancelled."""
+        """Show what other terminals put into the same plan, and open waves; ends only when cancelled."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             if self._services is None:

@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 
 class PlanIntents(ConnectedSession):
-    """What is put into the plan, what it would write, and writing it."""
+    """Stage changes, preview what they write, and write it."""
 
     async def stage_promotion(self, key: CellKey, version: Version | None = None) -> Change | Refusal:
-        """Put the version of the stage before, or this one, into the plan for a cell."""
+        """Stage the previous stage's version, or the given one, for a cell."""
         return await self._stage_one(plan_promotion(self.store.snapshot, key, version))
 
     async def stage_promotions(self, keys: Iterable[CellKey]) -> StagingResult:
-        """The same for many cells, as one step that one undo takes back."""
+        """Stage many cells as one step, which one undo takes back."""
         return await self._stage(plan_promotions(self.store.snapshot, keys))
 
     async def stage_behind(self, stage: StageName) -> StagingResult:
-        """Everything the stage before has that this one has not."""
+        """Stage every version the previous stage has and this one lacks."""
         return await self.stage_promotions(find_cells_behind(self.store.snapshot, stage))
 
     async def _stage_one(self, outcome: Change | Refusal) -> Change | Refusal:
@@ -47,7 +47,7 @@ class PlanIntents(ConnectedSession):
         return staged.refusals[0] if staged.refusals else staged.changes[0]
 
     async def _stage(self, staged: StagingResult) -> StagingResult:
-        """Keep what was staged; where it cannot be kept nothing is staged, and it says why."""
+        """Save staged changes; if they cannot be saved, stage nothing and return why."""
         if staged.changes:
             try:
                 await self._plan(lambda plan: plan.with_change(*staged.changes))
@@ -62,7 +62,7 @@ class PlanIntents(ConnectedSession):
     async def edit(
         self, change: Change, version: Version | None = None, strategy: str | None = None
     ) -> Change | Refusal:
-        """Give a staged change another version or another rollout strategy ("" keeps the file's own)."""
+        """Give a staged change another version or rollout strategy ("" keeps the file's own)."""
         try:
             result = edit_change(change, version, strategy, self.config)
             if isinstance(result, Change):
@@ -72,35 +72,35 @@ class PlanIntents(ConnectedSession):
         return result
 
     async def undo(self) -> None:
-        """Take back the last step of the plan: staged, edited or dropped."""
+        """Undo the last step of the plan."""
         await self._plan(lambda plan: plan.before_last_step())
 
     async def drop(self, change: Change) -> None:
-        """Take one change out of the plan."""
+        """Remove one change from the plan."""
         await self._plan(lambda plan: plan.without(change))
 
     async def versions(self, service: ServiceName) -> tuple[Version, ...]:
-        """Every version known of a service, newest first."""
+        """Return every known version of a service, newest first."""
         return await self.services.versions(service)
 
     def strategies(self) -> tuple[str, ...]:
-        """The names of the team's own rollout strategies."""
+        """Return the names of the team's own rollout strategies."""
         return tuple(self.config.policy.strategies)
 
     async def sketch(self) -> Preview:
-        """The plan's diffs at once, against what was fetched last and without gates: to look at, never to write."""
+        """Return the plan's diffs at once, from the last fetch and without gates; to show, never to write."""
         return await self.services.promoter.sketch(self.store.plan, self.store.snapshot)
 
     async def preview(self, terms: WriteOptions) -> Preview:
-        """The plan against a freshly fetched repository."""
+        """Preview the plan on a freshly fetched repository."""
         return await self.preview_of(self.store.plan, terms)
 
     async def preview_of(self, plan: Plan, terms: WriteOptions) -> Preview:
-        """Any plan against a freshly fetched repository, with every gate."""
+        """Preview any plan on a freshly fetched repository, with every gate."""
         return await self.services.promoter.preview(plan, self.store.snapshot, terms)
 
     async def submit(self, preview: Preview, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
-        """Open the pull requests of exactly this preview; what was opened leaves the plan, later waves are kept.
+        """Open the pull requests of exactly this preview; opened changes leave the plan, later waves are saved.
 
         Raises:
             RefusedError: read-only, or it changes a protected stage to which `consent` was not given.
@@ -126,7 +126,7 @@ class PlanIntents(ConnectedSession):
         await self._plan(lambda plan: plan.without_written(*done))
 
     async def why(self, key: CellKey) -> tuple[Gate, ...] | Refusal:
-        """Every gate of the change that is staged for a cell, or of the promotion that would be."""
+        """Return every gate of the change staged for a cell, or of the promotion that would be staged."""
         snapshot = self.store.snapshot
         staged = next((one for one in snapshot.plan.changes if key in one.cells), None)
         change = staged or plan_promotion(snapshot, key)
@@ -137,7 +137,7 @@ class PlanIntents(ConnectedSession):
 
 
 async def _keep_waves(services: WriteServices, preview: Preview, now: datetime, consent: Consent) -> dict[int, str]:
-    """Bundle → the identity of its wave plan, kept before anything is written: a crash loses no later wave."""
+    """Return bundle → identity of its wave plan, saved before anything is written so that no wave is lost."""
     firsts = {first.bundle: first for first in reversed(preview.proposals) if first.waves > 1}
     keep, policy = services.waves.save, services.config.policy
     return {
@@ -147,7 +147,7 @@ async def _keep_waves(services: WriteServices, preview: Preview, now: datetime, 
 
 
 def _on_the_way(snapshot: FleetSnapshot, key: CellKey, policy: Policy) -> list[Gate]:
-    """The gates of the open pull requests that change a cell."""
+    """Return the gates of the open pull requests that change a cell."""
     numbers = {pending.number for pending in snapshot.cells[key].facts.pending}
     open_ones = [one for one in snapshot.open_pull_requests if one.number in numbers]
     return [gate for one in open_ones for gate in evaluate_required_checks(one, policy, (key,))]

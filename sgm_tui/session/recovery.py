@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class RecoveryIntents(PlanIntents):
-    """What was begun and never finished: list, resume, discard."""
+    """List, resume and discard unfinished writes."""
 
     async def unfinished(self) -> tuple[UnfinishedWrite, ...]:
-        """Writes that were begun and never seen to their end."""
+        """Return the unfinished writes."""
         return await self.services.recovery.list_unfinished()
 
     async def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
-        """Go on with an unfinished write from where it stopped; what is proposed by it leaves the plan.
+        """Resume an unfinished write where it stopped; what it proposes leaves the plan.
 
-        `consent` adds to what was accepted when it was begun.
+        `consent` adds to what was accepted when it began.
         """
         self._may_write()
         try:
@@ -35,7 +35,7 @@ class RecoveryIntents(PlanIntents):
             await self.refresh()
 
     async def discard(self, operation: str) -> str:
-        """Take back what an unfinished write left behind."""
+        """Undo what an unfinished write left behind."""
         self._may_write()
         outcome = await self.services.recovery.discard(operation)
         await self.refresh()

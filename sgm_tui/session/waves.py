@@ -1,4 +1,4 @@
-"""Intents about promotions that go over the clusters in waves."""
+"""Intents about promotions in waves over clusters."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class WaveIntents(ConnectedSession):
-    """The wave plans: open what may open, list, stop, resume, drop."""
+    """Wave plans: open what is due, list, stop, resume, drop."""
 
     def __init__(self, *, read_only: bool = False) -> None:
         super().__init__(read_only=read_only)
         self.tell: Callable[[Progress], None] = lambda _: None
-        """Told of every wave it opens."""
+        """Called with every wave it opens."""
 
     async def open_waves(self) -> Sequence[Progress]:
-        """Open every wave that may open by the facts; nothing before every source has answered."""
+        """Open every wave that is due; none before every source has answered."""
         self._may_write()
         snapshot = self.store.snapshot
         if find_gaps(snapshot):
@@ -37,13 +37,13 @@ class WaveIntents(ConnectedSession):
         return outcome
 
     async def waves(self) -> tuple[tuple[WavePlan, WaveStep], ...]:
-        """Every wave plan that has not ended, with what it waits for."""
+        """Return every wave plan that has not ended, with what it waits for."""
         snapshot = self.store.snapshot
         plans = await run_in(Lane.RECORDS, self.services.waves.plans)
         return tuple((plan, next_step(plan, snapshot, snapshot.generated_at)) for plan in plans)
 
     async def stop_waves(self, identity: str, reason: str) -> None:
-        """Open no further wave of a plan until it is let go on."""
+        """Open no further wave of a plan until it is resumed."""
         self._may_write()
         await run_in(Lane.RECORDS, self.services.waves.stop, identity, reason)
 
@@ -53,6 +53,6 @@ class WaveIntents(ConnectedSession):
         await run_in(Lane.RECORDS, self.services.waves.resume, identity, consent)
 
     async def drop_waves(self, identity: str) -> None:
-        """Forget a wave plan: what it opened stays as it is, what it has not is never opened."""
+        """Drop a wave plan: what it opened stays, the rest is never opened."""
         self._may_write()
         await run_in(Lane.RECORDS, self.services.waves.forget, identity)

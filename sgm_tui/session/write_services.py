@@ -1,4 +1,4 @@
-"""What a session works with, once the configuration has been read."""
+"""The services that write, once the configuration has been read."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Refreshable(Protocol):
-    """Something that can look again when asked."""
+    """Something that can refresh on request."""
 
     def refresh(self) -> None:
-        """Look again now."""
+        """Refresh now."""
         ...
 
 
@@ -40,7 +40,7 @@ class WriteServices:
     waves: Waves
     audit: Audit
     pulls: PullRequests | None
-    """None where no forge is configured."""
+    """None if no forge is configured."""
     rollouts: RolloutActions
     versions: Callable[[ServiceName], Awaitable[tuple[Version, ...]]]
-    """Every version of a service that git ever wanted or the registry has, newest first."""
+    """Returns every version of a service in git's history or the registry, newest first."""

@@ -1,4 +1,4 @@
-"""Times as people say them, always against the snapshot's own clock."""
+"""Ages as text, relative to the snapshot's own clock."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from sgm_tui.fleet.ages import age
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """How long ago, or "" when it is not known when."""
+    """Return how long ago a moment was; "" if it is unknown."""
     return "" if moment is None else age(now - moment)

@@ -1,4 +1,4 @@
-"""One cell of the matrix as a line of any width: version, glyph, then as many facts as there is room for."""
+"""A cell of the matrix as a line of any width: version, sign, then as many facts as fit."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from sgm_tui.ui.present.marks import NONE, Marks
 from sgm_tui.ui.present.tones import Line, Tone, tone_of
 
 GLYPH_FIRST_BELOW = 12
-"""Narrower cells show the glyph first, so that a column of them can be scanned."""
+"""Narrower cells show the sign first, so that a column of them can be scanned."""
 
 _TREND_WIDTH = 4
 _WIDEST_OTHER = 14
-"""Terminal cells of the version beside the one a cell is about."""
+"""The most terminal cells for the second version of a cell."""
 _FRESHLY_SETTLED = timedelta(hours=1)
 _AT_REST = frozenset({Journey.SETTLED, Journey.SOAKING, Journey.PROPOSED, Journey.STAGED})
 _MOVING = frozenset({Journey.MERGED, Journey.SYNCING, Journey.ROLLING, Journey.PAUSED})
@@ -40,23 +40,23 @@ _URGENCY = (
 
 
 def urgency(cell: Cell) -> int:
-    """How soon a person should look: 0 is now."""
+    """Return how soon a person should look: 0 is now."""
     position = _URGENCY.index(cell.journey)
     return min(position, _URGENCY.index(Journey.PAUSED)) if cell.verdict is Verdict.ATTENTION else position
 
 
 def wants_attention(cell: Cell) -> bool:
-    """Whether `f` keeps it: everything but the quiet."""
+    """Return whether the attention filter (`f`) keeps the cell."""
     return cell.verdict is not Verdict.GOOD or cell.journey is not Journey.SETTLED
 
 
 def by_urgency(journeys: Iterable[Journey]) -> list[Journey]:
-    """The journeys, the most urgent first."""
+    """Return the journeys, the most urgent first."""
     return sorted(journeys, key=_URGENCY.index)
 
 
 def journey_tone(journey: Journey) -> Tone:
-    """The tone a journey usually has, for a legend."""
+    """Return the usual tone of a journey, for a legend."""
     match journey:
         case Journey.FAILED:
             return Tone.BAD
@@ -73,7 +73,7 @@ def journey_tone(journey: Journey) -> Tone:
 
 
 def cell_line(cell: Cell, marks: Marks, now: datetime, width: int) -> Line:
-    """The cell in exactly `width` terminal cells."""
+    """Return the cell in exactly `width` terminal cells."""
     narrow = width < GLYPH_FIRST_BELOW
     tone = tone_of(cell)
     glyph = Piece(JOURNEY[cell.journey], tone)
@@ -88,9 +88,9 @@ def cell_line(cell: Cell, marks: Marks, now: datetime, width: int) -> Line:
 
 
 def _narrow_line(cell: Cell, marks: Marks, glyph: Piece, width: int) -> Line:
-    """Glyph and version; an alert that fires comes first, in the place of a glyph that says all is well.
+    """Return sign and version; a firing alert comes first, instead of a sign that means "settled".
 
-    It is the one thing that would otherwise be said by colour alone, where its number has no room.
+    Only colour would say so otherwise, where the number of alerts does not fit.
     """
     lead = _doubted(cell, glyph)
     if _serves_badly(cell):
@@ -101,14 +101,14 @@ def _narrow_line(cell: Cell, marks: Marks, glyph: Piece, width: int) -> Line:
 
 
 def _doubted(cell: Cell, glyph: Piece) -> list[Piece]:
-    """The glyph, with the sign of the unknown behind it where a source that this cell depends on does not respond."""
+    """Return the sign, followed by that of the unknown if a source this cell depends on does not respond."""
     if not cell.facts.unavailable_kinds or cell.journey is Journey.UNKNOWN:
         return [glyph]
     return [glyph._replace(glued=True), Piece(JOURNEY[Journey.UNKNOWN], Tone.UNKNOWN)]
 
 
 def folded_line(cells: Sequence[Cell], width: int) -> Line:
-    """A folded stage of one row: its journeys counted, the most urgent first."""
+    """Return a folded stage of one row: its journeys counted, the most urgent first."""
     counts = Counter(cell.journey for cell in cells)
     tones = {cell.journey: tone_of(cell) for cell in sorted(cells, key=urgency, reverse=True)}
     shown = by_urgency(counts)
@@ -119,7 +119,7 @@ def folded_line(cells: Sequence[Cell], width: int) -> Line:
 
 
 def progress_words(cell: Cell) -> tuple[str, str]:
-    """Step and weight of a rollout under way, e.g. ("3/8", "30%"); "" where there is none."""
+    """Return step and weight of a rollout in progress, such as ("3/8", "30%"); "" if there is none."""
     rollout = cell.facts.rollout
     if rollout is None:
         return "", ""
@@ -131,7 +131,7 @@ def progress_words(cell: Cell) -> tuple[str, str]:
 
 
 def failure_word(cell: Cell) -> str:
-    """What failed, in one word."""
+    """Return what failed, in one word."""
     facts = cell.facts
     if facts.desired is not None and facts.desired.version is None:
         return "git"
@@ -162,7 +162,7 @@ def _version_tone(cell: Cell, tone: Tone) -> Tone:
 
 
 def _coming_from(cell: Cell) -> list[Piece]:
-    """The version that is on its way out, before an arrow."""
+    """Return the version that is being replaced, before an arrow."""
     new, old = _headline(cell), cell.live_version
     if cell.journey not in _MOVING or old is None or old == new:
         return []

@@ -1,4 +1,4 @@
-"""The cell under the cursor in full: what git wants, what Argo CD was told, how the rollout goes, what is live."""
+"""The selected cell in full: desired in git, synced by Argo CD, its rollout, and what is live."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _LABEL = 9
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One of the four truths."""
+    """One of the four states of a cell."""
 
     title: str
     lines: tuple[Line | Loose, ...]
 
     def shown(self, width: int, spare: int) -> tuple[Line, ...]:
-        """Its title and its lines in `width` cells, long ones going on below as long as `spare` lines last."""
+        """Return its title and its lines in `width` cells; long lines wrap as long as `spare` lines remain."""
         return (((self.title, Tone.TITLE),), *settled(self.lines, width, spare))
 
 
 def heading(cell: Cell, snapshot: FleetSnapshot) -> Line:
-    """Which cell, where its change is, for how long, and why."""
+    """Return which cell it is, where its change is, since when, and why."""
     key, tone = cell.key, tone_of(cell)
     stage = snapshot.fleet.stage(key.stage)
     place = Tone.PROTECTED if stage and stage.protected else Tone.STRONG
@@ -60,13 +60,13 @@ def heading(cell: Cell, snapshot: FleetSnapshot) -> Line:
 
 
 def _sign(cell: Cell) -> str:
-    """The sign of its journey; the one that says all is well gives way where it is not."""
+    """Return the sign of its journey; the one that means "settled" is replaced where that is not so."""
     troubled = cell.verdict is Verdict.ATTENTION and cell.journey is Journey.SETTLED
     return ALERT if troubled else JOURNEY[cell.journey]
 
 
 def _not_responding(cell: Cell, snapshot: FleetSnapshot) -> str:
-    """Which sources a cell cannot be fully judged without are silent, where its reason does not say so already."""
+    """Return which sources the cell depends on do not respond, unless its reason says so already."""
     silent = cell.facts.unavailable_kinds & cell.facts.stale_kinds
     if not silent or cell.journey is Journey.UNKNOWN:
         return ""
@@ -75,13 +75,13 @@ def _not_responding(cell: Cell, snapshot: FleetSnapshot) -> str:
 
 
 def gate_hint(cell: Cell, snapshot: FleetSnapshot) -> Part:
-    """How to go on where a person is waited for: no footer of a small terminal has room for that key."""
+    """Return how to resume a paused rollout: the footer of a small terminal has no room for that key."""
     waits = cell.journey is Journey.PAUSED and cell.facts.rollout is not None and not snapshot.read_only
     return ("  press g to resume" if waits else "", Tone.STRONG)
 
 
 def _firing(cell: Cell) -> str:
-    """The alerts that fire, by name: where there is one line only, nothing else says so."""
+    """Return the firing alerts by name: where there is only one line, nothing else says so."""
     names = [alert.name for alert in cell.facts.alerts if alert.state == "firing"]
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"  {ALERT} {names[0]}{more}" if names else ""
@@ -90,7 +90,7 @@ def _firing(cell: Cell) -> str:
 def sections(
     cell: Cell, snapshot: FleetSnapshot, widths: Sequence[int], *, in_full: bool = False
 ) -> tuple[Section, ...]:
-    """The four truths in the order a change travels.
+    """Return the four states in the order in which a change travels.
 
     Args:
         cell: the cell.
@@ -116,7 +116,7 @@ def _git_title(cell: Cell, snapshot: FleetSnapshot) -> str:
 
 
 def _observed(title: str, lines: Sequence[Line | Loose], cell: Cell, *kinds: str) -> Section:
-    """What was seen; where the sources that say so do not respond any more nothing looks good."""
+    """Return observed lines; if their sources no longer respond, nothing looks good."""
     if cell.facts.stale_kinds.isdisjoint(kinds):
         return Section(title, tuple(lines))
     return Section(f"{title}, as last seen", tuple(map(_doubted, lines)))
@@ -210,7 +210,7 @@ def _argo_cd_lines(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
 
 
 def _absent(snapshot: FleetSnapshot, kind: str, scope: str, nothing: str) -> Loose:
-    """Why something is not here: it is not configured, nobody has been asked yet, or there really is none."""
+    """Return why something is missing: not configured, not asked yet, or really not there."""
     sources = [one for one in snapshot.sources if one.source.kind == kind and scope in {"", one.source.scope}]
     if sources and all(one.state == "off" for one in sources):
         return _field("", f"off: {sources[0].reason}", Tone.QUIET)
@@ -262,7 +262,7 @@ def _rolling(cell: Cell, snapshot: FleetSnapshot, width: int, *, in_full: bool) 
 
 
 def _analysis(rollout: Rollout, snapshot: FleetSnapshot, width: int, *, in_full: bool) -> list[Line]:
-    """Runs of the newest revision that has any; all of them on a page."""
+    """Return the runs of the newest revision that has any; all of them on a page."""
     newest = max((run.revision for run in rollout.analysis_runs), default=0)
     shown = [run for run in rollout.analysis_runs if in_full or run.revision == newest]
     if not in_full and rollout.phase == "Healthy" and rollout.new_version is None:

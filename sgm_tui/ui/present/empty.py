@@ -1,4 +1,4 @@
-"""What the matrix says when it has no row to show: never nothing, always why and what to do."""
+"""What the matrix shows when it has no rows: why, and what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sgm_tui.ui.rows import View, visible_services
 
 
 def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
-    """The lines shown instead of rows."""
+    """Return the lines shown instead of rows."""
     if snapshot.problem:
         first, *rest = snapshot.problem.splitlines()
         return (
@@ -49,7 +49,7 @@ def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
 
 
 def _quiet(snapshot: FleetSnapshot) -> tuple[Line, ...]:
-    """Why the attention view is empty: all is well, or nobody knows of anything that is not."""
+    """Return why the attention view is empty: all is well, or it is unknown whether all is well."""
     unwatched = unwatched_clusters(snapshot.sources)
     if unwatched:
         return (

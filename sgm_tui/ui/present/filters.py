@@ -1,4 +1,4 @@
-"""What narrows the matrix, in one line: nobody takes a part of the fleet for all of it."""
+"""The line that says what the matrix leaves out, so that nobody takes a part of the fleet for all of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sgm_tui.ui.rows import View
 
 
 def narrowed(view: View, shown: int, total: int, folded: Iterable[str]) -> Line:
-    """The line; empty where every service is shown in its usual order and no stage is folded."""
+    """Return the line; empty if every service is shown in the usual order and no stage is folded."""
     words = ["attention"] if view.attention else []
     words += ["worst first"] if view.worst_first else []
     words += [f"{stage} folded" for stage in folded]

@@ -1,4 +1,4 @@
-"""Making text fit: a cell loses words before it loses facts, and never its neighbour's columns."""
+"""Fitting text into cells: words are dropped before facts, and no text enters the next column."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from sgm_tui.fleet.model import Version
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 _NARROWEST = 24
-"""The least that hangs behind a head, in terminal cells."""
+"""The least width of text behind a head, in terminal cells."""
 _LEAST = 8
 """The same in a narrow block."""
 
 
 class Piece(NamedTuple):
-    """A part of a line that may be left out; the highest rank goes first, rank 0 stays."""
+    """A part of a line that may be dropped; the highest rank first, rank 0 never."""
 
     text: str
     tone: Tone
     rank: int = 0
     glued: bool = False
-    """No space follows it."""
+    """Whether no space follows it."""
 
 
 def shorten(text: str, width: int) -> str:
-    """`text` in at most `width` terminal cells, the cut marked."""
+    """Return `text` in at most `width` terminal cells, with an ellipsis where it was cut."""
     if len(text) * 2 <= width or cell_len(text) <= width:
         return text
     return set_cell_size(text, width - 1).rstrip(" …") + "…" if width > 0 else ""
 
 
 def wrapped(text: str, width: int, most: int) -> list[str]:
-    """`text` at its words in at most `most` lines of `width` cells; what is left over is cut, and the cut marked."""
+    """Wrap `text` at its words into at most `most` lines of `width` cells; the rest is cut with an ellipsis."""
     lines: list[str] = []
     for word in text.split():
         joined = f"{lines[-1]} {word}" if lines else word
@@ -48,9 +48,9 @@ def wrapped(text: str, width: int, most: int) -> list[str]:
 
 
 def hung(head: Line, text: str, tone: Tone, width: int, least: int = _NARROWEST) -> list[Line]:
-    """`text` behind `head`; what does not fit in `width` cells goes on below where it began, and nothing is cut.
+    """Return `text` behind `head`; what does not fit in `width` cells wraps below its start, and nothing is cut.
 
-    It gets `least` cells a line, however few are left behind the head.
+    It gets `least` cells a line, however few remain behind the head.
     """
     indent = sum(cell_len(part) for part, _ in head)
     rows = _broken(text, max(width - indent, least)) or [""]
@@ -59,7 +59,7 @@ def hung(head: Line, text: str, tone: Tone, width: int, least: int = _NARROWEST)
 
 
 def _broken(text: str, width: int) -> list[str]:
-    """At its words; where one is too long (a path, the name of an object), behind slashes and colons too."""
+    """Split at words; where one is too long (a path, the name of an object), behind slashes and colons too."""
     if all(cell_len(word) <= width for word in text.split()):
         return textwrap.wrap(text, width)
     rows = [""]
@@ -75,17 +75,17 @@ def _broken(text: str, width: int) -> list[str]:
 
 
 class Loose(NamedTuple):
-    """A line whose text goes on below where there are lines to spare, and is cut where there are none."""
+    """A line whose text wraps if lines are to spare, and is cut if not."""
 
     head: Line
     text: str
     tone: Tone
     from_end: bool = False
-    """Its end is what stays when it is cut: what tells paths apart is there."""
+    """Whether its end remains when it is cut, because the end is what distinguishes paths."""
 
 
 def settled(lines: Sequence[Line | Loose], width: int, spare: int) -> list[Line]:
-    """The lines in `width` cells; loose ones go on below, the first of them first, while `spare` lines last."""
+    """Return the lines in `width` cells; wrappable ones wrap, the first one first, while `spare` lines remain."""
     fitted: list[Line] = []
     for line in lines:
         if not isinstance(line, Loose):
@@ -107,7 +107,7 @@ def _from_end(text: str, width: int) -> str:
 
 
 def shorten_middle(text: str, width: int) -> str:
-    """`text` in at most `width` cells, both ends kept: what differs is at the end, what it is at the start."""
+    """Return `text` in at most `width` cells with both ends kept, because they distinguish it."""
     if cell_len(text) <= width:
         return text
     if width < 5:
@@ -117,7 +117,7 @@ def shorten_middle(text: str, width: int) -> str:
 
 
 def short_version(version: Version | None, width: int) -> str:
-    """A version in at most `width` cells; a digest keeps its algorithm out."""
+    """Return a version in at most `width` cells; a digest loses its algorithm."""
     if version is None:
         return "—"
     text = version.removeprefix("sha256:")
@@ -125,7 +125,7 @@ def short_version(version: Version | None, width: int) -> str:
 
 
 def pad(parts: Sequence[Part], width: int) -> Line:
-    """The parts in exactly `width` cells: cut or filled with spaces."""
+    """Return the parts in exactly `width` cells: cut or filled with spaces."""
     used = 0
     parts_kept: list[Part] = []
     for text, tone in parts:
@@ -143,7 +143,7 @@ def pad(parts: Sequence[Part], width: int) -> Line:
 
 
 def fit(pieces: Sequence[Piece], width: int) -> Line:
-    """The pieces with single spaces between them in exactly `width` cells, dropping the highest ranks first."""
+    """Return the pieces separated by spaces in exactly `width` cells, dropping the highest ranks first."""
     shown = [piece for piece in pieces if piece.text]
     while len(shown) > 1 and _length(shown) > width:
         expendable = max(range(len(shown)), key=lambda index: (shown[index].rank, index))

@@ -1,4 +1,4 @@
-"""Gates in words: which block, the worst first, and when time will clear them."""
+"""Gates as text: which ones block, the worst first, and when time alone clears them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.gate import Gate, GateResult
 
 _USUAL = 13
-"""Cells of the column that says where; a longer name gets more."""
+"""Terminal cells of the column with the cell's name; a longer name gets more."""
 _LEAST = 24
-"""Cells a reason needs beside its gate; where there are fewer it begins below."""
+"""The least cells for a reason beside its gate; with fewer it begins on the next line."""
 _BELOW: Line = ((" " * 12, Tone.TEXT),)
 _TONES = {"pass": Tone.GOOD, "warn": Tone.ATTENTION, "block": Tone.BAD, "unknown": Tone.UNKNOWN}
 
 
 def gate_lines(gates: Iterable[Gate], now: datetime, width: int, *, in_full: bool = False) -> list[Line]:
-    """Each gate that does not simply pass, and one line for all that do; every gate where `in_full`.
+    """Return each gate that does not pass, and one line for all that do; every gate if `in_full`.
 
     What does not fit the width goes on below its reason.
     """

@@ -1,4 +1,4 @@
-"""The signs of the product, one table. Each is one terminal cell wide and has a twin in ASCII."""
+"""The signs of the product in one table. Each is one terminal cell wide and has an ASCII twin."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FULL, EMPTY = "█", "░"
 _BARS = "▁▂▃▄▅▆▇█"
 _GAP = " "
 _STEADY = 2
-"""The bar of a value that is the average: low, so that steady is quiet and there is room for a peak."""
+"""The bar of the average: low, so that steady traffic is quiet and a peak has room."""
 
 _ASCII = {
     **dict(zip("✓⇡⇢↻◐‖◷✖≠▲↓↑→●◌○–▶·▌│─█░…×▏", "=^>@RP~X!A-+>*.o-> >|-#.~x|", strict=True)),
@@ -56,7 +56,7 @@ _ASCII = {
 
 
 def sparkline(values: Sequence[float | None], width: int) -> str:
-    """The newest `width` values as bars against the average: steady traffic is low and flat, a gap stays a gap."""
+    """Return the newest `width` values as bars relative to the average; gaps stay gaps."""
     numbers = [value for value in values if value is not None]
     average = sum(numbers) / len(numbers) if numbers else 0.0
     return "".join(_GAP if value is None else _bar(value, average) for value in values[-width:])
@@ -69,7 +69,7 @@ def _bar(value: float, average: float) -> str:
 
 
 class AsciiTable(dict[int, str]):
-    """A `str.translate` table to ASCII: our signs have twins, everything else foreign is a question mark."""
+    """A `str.translate` table to ASCII: our signs have twins, all other characters become question marks."""
 
     def __init__(self) -> None:
         super().__init__({ord(sign): twin for sign, twin in _ASCII.items()})

@@ -1,4 +1,4 @@
-"""The frozen header of the matrix: stages with what is going on in them, and clusters under their stage."""
+"""The frozen header of the matrix: stages with their counts, and clusters below their stage."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from sgm_tui.ui.present.tones import Line, Tone
 
 _KEYS = 9
 _LEAST_NAME = 3
-"""So many cells of a stage's name are always there."""
+"""The least cells of a stage's name."""
 
 
 def band_line(name: str, counts: Mapping[Journey, int], width: int, *, number: int, protected: bool) -> Line:
-    """One stage's band: the key that jumps there, its name, and how many of its cells are under way or in trouble."""
+    """Return one stage's band: its number key, its name, and its counts of changes in progress and problems."""
     tone = Tone.PROTECTED if protected else Tone.TITLE
     title = name.upper() if protected else name
     lead = [Piece(f"{number}", Tone.QUIET)] if number <= _KEYS else []
@@ -35,6 +35,6 @@ def band_line(name: str, counts: Mapping[Journey, int], width: int, *, number: i
 
 
 def cluster_line(cluster: Cluster, width: int, *, under_cursor: bool) -> Line:
-    """One cluster's name; where it does not fit, its location tells it from its siblings."""
+    """Return a cluster's name; if it does not fit, the location that distinguishes it from its siblings."""
     name = cluster.name if len(cluster.name) <= width or not cluster.location else cluster.location
     return pad([(shorten(name, width), Tone.STRONG if under_cursor else Tone.TITLE)], width)

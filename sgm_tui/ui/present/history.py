@@ -1,4 +1,4 @@
-"""The past of a cell in words: which version when, by whom, and what is known against it."""
+"""The history of a cell as text: versions, times, people, and what speaks against reverting to one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HEADINGS = ("version", "", "since", "for", "healthy", "how", "by", "what")
 FLEXIBLE = 7
-"""The column that gives way where there is too little room."""
+"""The column that is cut if there is too little room."""
 _SPEED: dict[bool | None, Part] = {
     True: ("✓ immediate: ", Tone.GOOD),
     False: ("▲ step by step: ", Tone.ATTENTION),
@@ -23,7 +23,7 @@ _SPEED: dict[bool | None, Part] = {
 
 
 def past_row(past: PastVersion, now: datetime, *, current: bool) -> tuple[Part, ...]:
-    """One version as a row under `HEADINGS`."""
+    """Return one version as a row under `HEADINGS`."""
     return (
         (past.version, Tone.STRONG if not past.known_bad else Tone.BAD),
         ("now", Tone.GOOD) if current else _mark(past),
@@ -53,7 +53,7 @@ def _healthy(past: PastVersion) -> Part:
 
 
 def past_lines(past: PastVersion) -> list[Line]:
-    """What a row has no room for."""
+    """Return what a row has no room for."""
     number = f"  pull request #{past.number}" if past.number else ""
     lines: list[Line] = [
         ((f"{past.version}  ", Tone.STRONG), (past.subject, Tone.TEXT)),
@@ -79,7 +79,7 @@ def _fared(past: PastVersion, ran: HealthyTime) -> Line:
 
 
 def way_lines(way: RevertForecast, width: int) -> list[Line]:
-    """Which of two things will happen, because the difference is minutes at night; for `width` cells."""
+    """Return how fast a revert is, in `width` cells: the difference is minutes in an incident."""
     lines = hung((_SPEED[way.fast],), way.reason, Tone.TEXT, width)
     if way.faster:
         lines += hung((("  faster: ", Tone.STRONG),), way.faster, Tone.TEXT, width)

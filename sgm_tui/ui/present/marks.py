@@ -1,4 +1,4 @@
-"""What one row tells at a glance: who is behind the stage before, and who differs from its own stage."""
+"""Marks of a row: which cells are behind the previous stage, and which differ from their own stage."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ class Marks:
     """The marks of one cell."""
 
     distance: str = ""
-    """`↓2`: two releases behind the stage before, `↑1` one ahead; only the arrow where they cannot be counted."""
+    """`↓2` for two releases behind the previous stage, `↑1` for one ahead; only the arrow if unknown."""
     skewed: bool = False
-    """Most of its siblings in the stage run another version."""
+    """Whether most of its siblings in the stage run another version."""
 
 
 NONE = Marks()
 
 
 def running(cell: Cell) -> Version | None:
-    """What a cell runs, or is meant to run where the cluster does not tell."""
+    """Return the live version of a cell, or the desired one if the cluster reports none."""
     return cell.live_version or cell.desired_version
 
 
 def distance(version: Version, reference: Version, releases: AbstractSet[Version] = frozenset()) -> str:
-    """How far `version` is from `reference`, as a mark; "" when equal or not comparable.
+    """Return the distance of `version` from `reference` as a mark; "" if equal or not comparable.
 
-    The number counts the releases between them, and the newer of the two, among those known of the service; where one
-    of the two is not known, nobody can count and only the arrow is left.
+    The number counts the releases in between and the newer of the two, among the known releases of the service; if one
+    of the two is unknown, only the arrow remains.
     """
     ours, theirs = _order(version), _order(reference)
     if len(ours) != len(theirs) or ours == theirs:
@@ -56,12 +56,12 @@ def distance(version: Version, reference: Version, releases: AbstractSet[Version
 
 
 def _order(version: Version) -> tuple[Any, ...]:
-    """What a version sorts by: as semver has it, else by its numbers (v12, 1.2.3.4); () for what has no order."""
+    """Return the sort key of a version: semver, else its numbers (v12, 1.2.3.4); () if it has no order."""
     return order_of(version) or _numbers(version)
 
 
 def _is_pre_release(version: Version) -> bool:
-    """Whether it is none of the releases on the way."""
+    """Return whether it is a pre-release, which does not count as a release."""
     order = order_of(version)
     return order is not None and not order[3]
 
@@ -69,7 +69,7 @@ def _is_pre_release(version: Version) -> bool:
 def row_marks(
     fleet: Fleet, cells: Sequence[Cell], releases: AbstractSet[Version] = frozenset()
 ) -> dict[ClusterName, Marks]:
-    """The marks of every cell of one row that has any; `releases` are the known versions of its service."""
+    """Return the marks of every cell of a row that has any; `releases` are the known versions of its service."""
     marks: dict[ClusterName, Marks] = {}
     before: Version | None = None
     for stage in fleet.stages:
@@ -87,14 +87,14 @@ def row_marks(
 
 
 def _usual(cells: Iterable[Cell]) -> Version | None:
-    """The version most of a stage runs; of a draw, the newest."""
+    """Return the version most of a stage runs; of a draw, the newest."""
     counts = Counter(version for cell in cells if (version := running(cell)) is not None)
     return max(counts, key=lambda version: (counts[version], _numbers(version), version), default=None)
 
 
 @lru_cache(maxsize=4096)
 def _numbers(version: Version) -> tuple[int, ...]:
-    """The numbers of a version like v1.10.0; none for a digest, which has no order."""
+    """Return the numbers of a version like v1.10.0; none for a digest, which has no order."""
     text = version.removeprefix("v").partition("+")[0]
     if not re.fullmatch(r"\d{1,9}(\.\d{1,9}){0,3}([-.][\w.]{1,40})?", text):
         return ()

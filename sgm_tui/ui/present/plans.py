@@ -1,4 +1,4 @@
-"""The plan in words: what is staged, which pull requests would be opened, and the exact diff of each."""
+"""The plan as text: staged changes, the pull requests they become, and the exact diff of each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sgm_tui.ui.present.history import way_lines
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
 _STRATEGY = 32
-"""Cells of a strategy in the list of changes: the diff has all of it."""
+"""Terminal cells of a strategy in the list of changes; the diff shows all of it."""
 _STEPS: dict[ProgressStep, Part] = {
     "committing": ("…", Tone.BUSY),
     "pushing": ("…", Tone.BUSY),
@@ -56,7 +56,7 @@ _OUTCOMES: dict[str, Part] = {
 
 
 def title_line(changes: int, tally: Tally | None, unfinished: int, waves: int, *, read_only: bool) -> Line:
-    """What the plan holds, how many of its changes the gates stop, and what goes on beside it.
+    """Return the plan's title: its changes, how many the gates block, and what else is in progress.
 
     `tally` is None until the gates have been evaluated.
     """
@@ -73,7 +73,7 @@ def title_line(changes: int, tally: Tally | None, unfinished: int, waves: int, *
 
 
 def change_line(change: Change, standing: Standing | None = None) -> Line:
-    """One staged change in one line, marked with how its gates stand; without a mark until they are evaluated."""
+    """Return one staged change in one line, marked by its gates; without a mark until they are evaluated."""
     moved = f"  {len(change.cells)} clusters" if len(change.cells) > 1 else ""
     sign, tone = (" ", Tone.QUIET) if standing is None else _STANDINGS[standing]
     return (
@@ -89,7 +89,7 @@ def change_line(change: Change, standing: Standing | None = None) -> Line:
 
 
 def preview_parts(preview: Preview, fleet: Fleet, now: datetime, width: int) -> list[tuple[str, tuple[Line, ...]]]:
-    """Everything that would be written and everything that would not, and why, for a page so many cells wide.
+    """Return what would be written, what would not and why, for a page of `width` cells.
 
     In parts, each with the file it is about; the heading of a pull request is part of its first file.
     """
@@ -109,14 +109,14 @@ def _parts(preview: Preview, fleet: Fleet, now: datetime, width: int) -> Iterabl
 
 
 def diff_lines(edit: FileEdit) -> list[Line]:
-    """A unified diff, a tone for each kind of line."""
+    """Return a unified diff with a tone for each kind of line."""
     return [((f"  {line}", _diff_tone(line)),) for line in edit.diff.splitlines()]
 
 
 def progress_lines(progress: Progress, width: int, *, over: bool = False, outcome: Outcome | None = None) -> list[Line]:
-    """One thing that happened while the pull requests were opened, in `width` cells.
+    """Return one step of opening the pull requests, in `width` cells.
 
-    It is `over` when something followed it and went well; `outcome` is what became of it since.
+    It is `over` when another step followed it successfully; `outcome` is what became of it since.
     """
     word: str = progress.step
     sign, tone = _STEPS[progress.step]
@@ -142,7 +142,7 @@ def progress_lines(progress: Progress, width: int, *, over: bool = False, outcom
 
 
 def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:
-    """What the confirmation shows: every file and every cell that will move."""
+    """Return the lines of the confirmation: every file and every cell that will change."""
     lines: list[Line] = []
     for proposal in preview.proposals:
         tone = Tone.PROTECTED if is_protected(fleet, proposal.stage) else Tone.STRONG
@@ -172,7 +172,7 @@ def question_lines(preview: Preview, fleet: Fleet) -> list[Line]:
 
 
 def is_protected(fleet: Fleet, name: StageName) -> bool:
-    """Whether a stage is locked for writes until it is armed."""
+    """Return whether a stage is protected."""
     stage = fleet.stage(name)
     return stage is not None and stage.protected
 
@@ -221,7 +221,7 @@ def _proposal(proposal: Proposal, now: datetime, width: int, *, protected: bool)
 
 
 def _edit(edit: FileEdit, width: int) -> Iterable[Line]:
-    """The exact diff of one file, and what one has to know of it."""
+    """Return the exact diff of one file, and notes on it."""
     yield from diff_lines(edit)
     yield from _way_back(edit, width)
     yield from _commits(edit)
@@ -243,14 +243,14 @@ def _way_back(edit: FileEdit, width: int) -> Iterable[Line]:
 
 
 def _closed_earlier(proposal: Proposal) -> Iterable[Line]:
-    """The pull request somebody closed for the very same change."""
+    """Return the pull request of the same change that somebody closed."""
     earlier = proposal.closed_earlier
     if earlier is not None:
         yield (("again      ", Tone.QUIET), (f"▲ {earlier.sentence}", Tone.ATTENTION), (f"  {earlier.url}", Tone.QUIET))
 
 
 def _superseding(proposal: Proposal) -> Iterable[Line]:
-    """The pull requests that are closed for this one."""
+    """Return the pull requests that are closed for this one."""
     for superseded in proposal.supersedes:
         yield (
             ("closes     ", Tone.QUIET),
@@ -260,7 +260,7 @@ def _superseding(proposal: Proposal) -> Iterable[Line]:
 
 
 def _commits(edit: FileEdit) -> Iterable[Line]:
-    """What lies between the two versions, in the service's own repository."""
+    """Return the commits between the two versions in the service's own repository."""
     between = edit.commit_range
     if between is None:
         return

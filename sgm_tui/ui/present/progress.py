@@ -1,4 +1,4 @@
-"""What has happened while pull requests were opened: each that is through is one line, the one under way its steps."""
+"""The progress of opening pull requests: one line for each that is open, and the steps of the current one."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _AWAITED: Mapping[ProgressStep, str] = {
     "closing": "GitHub",
 }
 _FOLLOWED = frozenset({"opened", "adopted", "updated", "pushed"})
-"""Steps after which a pull request, or a commit on the branch, is there and goes on."""
+"""Steps after which a pull request, or a commit on the branch, exists and is followed."""
 _PATIENCE_SECONDS = 3.0
-"""A step usually takes less; what takes longer is said to wait, and for whom."""
+"""Seconds a step usually takes; after that the line says what it waits for."""
 
 
 class Course:
-    """Steps in the order they came, and what else was said."""
+    """The steps in order, and messages between them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` tells seconds that never go back."""
+        """`clock` returns monotonic seconds."""
         self._clock = clock
         self._since = clock()
         """When the newest step began."""
@@ -38,7 +38,7 @@ class Course:
         """Where the steps of the newest pull request begin."""
 
     def step(self, progress: Progress) -> None:
-        """The next step; where it is the end of a pull request, the steps before it have been read."""
+        """Add a step; if it completes a pull request, the steps before it are dropped."""
         newest = self._steps[-1] if self._steps else None
         if not isinstance(newest, Progress) or newest.proposal.branch != progress.proposal.branch:
             self._began = len(self._steps)
@@ -48,16 +48,16 @@ class Course:
         self._since = self._clock()
 
     def say(self, *lines: Line) -> None:
-        """What is no step."""
+        """Add a message that is not a step."""
         self._steps += lines
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Start over."""
         self._steps.clear()
         self._began = 0
 
     def lines(self, width: int, snapshot: FleetSnapshot | None = None) -> list[Line]:
-        """All of it in `width` cells; a step that another one follows is over, and looks so.
+        """Return all lines in `width` cells; a step followed by another one is over, and looks so.
 
         What was opened or pushed is followed in `snapshot`: merged, arrived, failed, closed.
         """
@@ -73,7 +73,7 @@ class Course:
         return [*lines, *self._waiting()]
 
     def _waiting(self) -> list[Line]:
-        """For whom the newest step waits and how long already, once it takes longer than usual."""
+        """Return what the newest step waits for and since when, once it takes longer than usual."""
         newest, seconds = self._steps[-1] if self._steps else None, self._clock() - self._since
         if not isinstance(newest, Progress) or newest.step not in _AWAITED or seconds < _PATIENCE_SECONDS:
             return []

@@ -1,4 +1,4 @@
-"""The revert of a last promotion in words: what it changes in which cluster, and which clusters stay, with why."""
+"""The revert of a last promotion as text: the change in each cluster, and which clusters stay and why."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _SHARED = "shares its file with a selected cluster"
 
 
 def heading(reverts: Sequence[PromotionRevert]) -> str:
-    """What the page is about."""
+    """Return the title of the page."""
     if len(reverts) == 1:
         return f"Revert {reverts[0].service} in {reverts[0].stage}"
     return f"Revert {len(reverts)} last promotions"
 
 
 def total(reverts: Sequence[PromotionRevert]) -> Line:
-    """How many cells are reverted and how many are not."""
+    """Return how many cells are reverted and how many are not."""
     cells = [cell for revert in reverts for cell in revert.cells]
     reverted = sum(isinstance(cell.outcome, Change) for cell in cells)
     counts = f"{reverted} of {len(cells)} cells to revert"
@@ -40,7 +40,7 @@ def total(reverts: Sequence[PromotionRevert]) -> Line:
 
 
 def revert_lines(reverts: Sequence[PromotionRevert], now: datetime, width: int) -> list[Line]:
-    """Each promotion with its cells, for `width` terminal cells."""
+    """Return each promotion with its cells, in `width` terminal cells."""
     column = max((cell_len(cell.key.cluster) for revert in reverts for cell in revert.cells), default=0)
     lines: list[Line] = []
     for revert in reverts:

@@ -1,4 +1,4 @@
-"""Pull requests: one row each, and what still stands between one and its merge."""
+"""Pull requests as text: one row each, and what still blocks the merge."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HEADINGS = ("", "title", "by", "changes", "checks", "state", "age")
 EXPENDABLE = (4, 3, 2)
-"""Checks, changes and author: where there is little room the state tells the first and the title the second."""
+"""Columns to drop if there is little room: the state covers the first, the title the second."""
 
 
 def readiness(request: PullRequest, *, in_doubt: bool = False) -> Part:
@@ -58,7 +58,7 @@ def is_in_doubt(request: PullRequest, snapshot: FleetSnapshot) -> bool:
 
 
 def pull_row(request: PullRequest, now: datetime, *, in_doubt: bool = False) -> tuple[Part, ...]:
-    """One pull request as a row under `HEADINGS`."""
+    """Return a pull request as a row under `HEADINGS`."""
     checks = {"passing": Tone.GOOD, "failing": Tone.BAD, "pending": Tone.BUSY}.get(request.checks, Tone.QUIET)
     if in_doubt:
         checks = Tone.UNKNOWN
@@ -74,7 +74,7 @@ def pull_row(request: PullRequest, now: datetime, *, in_doubt: bool = False) -> 
 
 
 def pull_details(request: PullRequest, snapshot: FleetSnapshot, width: int) -> list[Line]:
-    """Everything known of one pull request that its row has no room for, in `width` cells."""
+    """Return everything about a pull request that its row has no room for, in `width` cells."""
     state: Line = (*_head("state"), readiness(request, in_doubt=is_in_doubt(request, snapshot)))
     standing = _standing(request, snapshot.generated_at)
     lines: list[Line] = [
@@ -111,7 +111,7 @@ def pull_details(request: PullRequest, snapshot: FleetSnapshot, width: int) -> l
 
 
 def _beside_or_below(head: Line, text: str, width: int) -> list[Line]:
-    """`text` behind `head` where all of it fits there, else below it."""
+    """Return `text` behind `head` if all of it fits there, else below it."""
     if sum(cell_len(part) for part, _ in head) + 2 + cell_len(text) <= width:
         return [(*head, (f"  {text}", Tone.QUIET))]
     return [head, *hung(_head(""), text, Tone.QUIET, width)]
@@ -131,7 +131,7 @@ def _head(word: str) -> Line:
 
 
 def _standing(request: PullRequest, now: datetime) -> str:
-    """Checks, reviews, whether it fits together with the branch, and its age: what the one word is made of."""
+    """Return checks, reviews, mergeability and age: what the one-word state is made of."""
     facts = [f"checks {_checks(request)}"] if _checks(request) else []
     if "approved" not in request.unknown:
         facts.append("approved" if request.approved else "not approved yet")
@@ -145,7 +145,7 @@ def _standing(request: PullRequest, now: datetime) -> str:
 
 
 def nothing_open(snapshot: FleetSnapshot) -> list[Line]:
-    """Why the list is empty: there is none, nobody asks GitHub, or it does not answer."""
+    """Return why the list is empty: none is open, GitHub is not configured, or it does not respond."""
     if any(one.source.kind == "forge" and one.state == "off" for one in snapshot.sources):
         return [
             (("GitHub is not configured: ", Tone.ATTENTION), ("pull requests are neither read nor opened.", Tone.TEXT)),
@@ -161,7 +161,7 @@ def nothing_open(snapshot: FleetSnapshot) -> list[Line]:
 
 
 def _changes(request: PullRequest) -> str:
-    """What it moves: "checkout prod v1.4.2", or how much where it is more than one; "+" where it changes more."""
+    """Return what it changes: "checkout prod v1.4.2", or a count; "+" if it changes more than versions."""
     return _moves(request) + (" +" if request.unrelated_changes and request.proposes else "")
 
 
@@ -176,12 +176,12 @@ def _moves(request: PullRequest) -> str:
 
 
 def _checks(request: PullRequest) -> str:
-    """All of them in one word; unknown is never told as none, and "" of one that ended: they decide nothing more."""
+    """Return all checks in one word; unknown is not "none", and "" if it has ended."""
     if "checks" in request.unknown:
         return "unknown" if request.state == "open" else ""
     return request.checks or "none"
 
 
 def _nobody_left(request: PullRequest) -> str:
-    """Whoever has reviewed is asked no more, and an ended one asks nobody."""
+    """Return whether no reviewer is requested any more."""
     return "none pending" if request.approved or request.state != "open" else "none requested"

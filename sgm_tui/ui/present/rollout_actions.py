@@ -1,4 +1,4 @@
-"""What is about to be done to a rollout, so that a yes is given to it and nothing else."""
+"""The question before an action on a rollout, so that a person confirms exactly that."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sgm_tui.ui.present.rollouts import phase_lines
 from sgm_tui.ui.present.tones import Line, Tone
 
 VERBS = {"promote": "Resume this rollout", "abort": "Abort this rollout"}
-"""The question, of what has a key."""
+"""The questions of actions that have a key."""
 
 
 def acting_lines(
     cell: Cell, rollout: Rollout, action: RolloutAction, snapshot: FleetSnapshot, width: int
 ) -> list[Line]:
-    """The cell, how its rollout stands, what will happen, and what follows from it."""
+    """Return the cell, the state of its rollout, what will happen, and the consequences."""
     step = f"step {rollout.step}/{rollout.steps}  " if rollout.steps and rollout.step is not None else ""
     weight = f"{percent_text(rollout.actual_weight)} of the traffic" if rollout.actual_weight is not None else ""
     desired = cell.facts.desired.version if cell.facts.desired is not None else None

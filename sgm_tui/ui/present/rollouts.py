@@ -1,4 +1,4 @@
-"""A rollout in words and pictures: its steps, its weight, its ReplicaSets and what analysis says of it."""
+"""A rollout as text and bars: steps, weight, ReplicaSets and analysis."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from sgm_tui.fleet.facts import AnalysisRun, ReplicaSet, Rollout
 
 _MESSAGE_LINES = 4
-"""So many lines a message of a controller gets: why something failed is what one came for."""
+"""The most lines of a controller's message, which says why something failed."""
 _PHASES = {"Healthy": Tone.GOOD, "Progressing": Tone.BUSY, "Paused": Tone.ATTENTION, "Degraded": Tone.BAD}
 _ANALYSIS = {"Successful": Tone.GOOD, "Running": Tone.BUSY, "Pending": Tone.BUSY, "Inconclusive": Tone.ATTENTION}
 _SETS = {"Healthy": Tone.GOOD, "Progressing": Tone.BUSY, "ScaledDown": Tone.QUIET, "ReplicaFailure": Tone.BAD}
 
 
 def phase_lines(rollout: Rollout, width: int) -> list[Line]:
-    """Strategy, phase and what the controller says about it, on lines of its own where it is long."""
+    """Return strategy, phase and the controller's message, on lines of its own if it is long."""
     phase: Line = (
         (f"{rollout.strategy} ", Tone.TEXT),
         (rollout.phase, _PHASES.get(rollout.phase, Tone.UNKNOWN)),
@@ -35,7 +35,7 @@ def phase_lines(rollout: Rollout, width: int) -> list[Line]:
 
 
 def bar(fraction: float, width: int, tone: Tone) -> Line:
-    """A progress bar in `width` cells."""
+    """Return a progress bar in `width` cells."""
     full = max(0, min(width, round(fraction * width)))
     return ((FULL * full, tone), (EMPTY * (width - full), Tone.QUIET))
 
@@ -56,7 +56,7 @@ def weight_line(rollout: Rollout, width: int) -> Line:
 
 
 def step_line(rollout: Rollout, width: int) -> Line:
-    """Every step in one line, where the rollout stands marked; the steps around it when there are too many."""
+    """Return the steps in one line with the current one marked; only those around it if there are too many."""
     names = [_brief(step.text) for step in rollout.canary_steps]
     at = rollout.step if rollout.step is not None else len(names)
     parts: list[Part] = []
@@ -72,13 +72,13 @@ def step_line(rollout: Rollout, width: int) -> Line:
 
 
 def step_list(rollout: Rollout) -> list[Line]:
-    """One step a line."""
+    """Return one step a line."""
     at = rollout.step if rollout.step is not None else len(rollout.canary_steps)
     return [tuple(_step(index, at, step.text, rollout)) for index, step in enumerate(rollout.canary_steps)]
 
 
 def set_line(replica_set: ReplicaSet, tag: str) -> Line:
-    """One ReplicaSet: its part in the rollout, its pods, what it runs."""
+    """Return one ReplicaSet: its role in the rollout, its pods and its image."""
     roles = [name for name in ("stable", "canary", "active", "preview") if getattr(replica_set, name)]
     return (
         (f"rev {replica_set.revision} ", Tone.QUIET),
@@ -90,9 +90,9 @@ def set_line(replica_set: ReplicaSet, tag: str) -> Line:
 
 
 def analysis_lines(run: AnalysisRun, now: datetime, width: int, current: str = "") -> list[Line]:
-    """One AnalysisRun: its phase and measurements, and its message when it has one.
+    """Return one AnalysisRun: its phase, measurements and message.
 
-    A run of other pods than those of the hash `current` says of which revision: its failure is not theirs.
+    A run of other pods than those of the hash `current` names its revision: its failure is not theirs.
     """
     revision = f"rev {run.revision} " if current and run.hash != current else ""
     counts = ", ".join(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ORDER: tuple[SourceKind, ...] = ("git", "argocd", "rollouts", "scaling", "metrics", "alerts", "forge")
 _IMPLIED: dict[SourceKind, SourceKind] = {"scaling": "rollouts", "alerts": "metrics"}
-"""Told by the same server as another kind, so worth a word only where it stands otherwise than that one."""
+"""Kinds served by the same server as another one, mentioned only if their state differs from that one's."""
 
 
 class Silence(NamedTuple):
@@ -23,7 +23,7 @@ class Silence(NamedTuple):
     """With the time: "prod-us1 not responding for 1m", "prod-us1 and 2 more not responding for 1m"."""
     reason: str
     total: bool = False
-    """Nothing answers, but perhaps git, which may be a file of this machine."""
+    """Whether nothing responds, except perhaps git, which may be a local file."""
 
 
 def silence(sources: Sequence[SourceHealth], now: datetime) -> Silence | None:
@@ -54,7 +54,7 @@ def unwatched_clusters(sources: Iterable[SourceHealth]) -> list[str]:
 
 
 def worth_saying(kind: SourceKind, sources: Iterable[SourceHealth]) -> bool:
-    """Whether a kind of source has anything to tell that another one does not tell already."""
+    """Return whether a kind of source says anything that another one does not."""
     states = {(current.source.kind, current.source.scope): current.state for current in sources}
     group = [current for current in sources if current.source.kind == kind]
     if kind not in _IMPLIED:
@@ -67,12 +67,12 @@ def worth_saying(kind: SourceKind, sources: Iterable[SourceHealth]) -> bool:
 
 
 def _place(source: SourceHealth) -> str:
-    """What is down when this is silent: a cluster, or a source there is one of."""
+    """Return what is down if this source does not respond: a cluster, or the source itself."""
     return source.source.scope if source.source.kind != "argocd" and source.source.scope else source.name
 
 
 def _who(source: SourceHealth) -> str:
-    """A cluster whose Rollouts nobody can see is silent as a whole; of the others it is one kind."""
+    """Return who does not respond: the whole cluster if its Rollouts are not readable, else the kind."""
     if source.source.kind == "argocd":
         return "argocd"
     return source.source.scope if source.source.kind == "rollouts" else source.name

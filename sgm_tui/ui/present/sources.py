@@ -1,4 +1,4 @@
-"""The second line: how fresh every source is, what is wrong with those that are not, and which stages are locked."""
+"""The second line: the freshness of every source, what is wrong, and which stages are locked."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _SIGNS: Mapping[str, Part] = {
 }
 _WITH_AGE = frozenset({"git", "forge"})
 _APART = 2
-"""Between the sources and the stages that are locked."""
+"""The gap between the sources and the locked stages."""
 _TELLING = 24
-"""Fewer cells than these say nothing of a reason: signs give way first."""
+"""Fewer cells than these are not enough for a reason; signs are dropped first."""
 _MANY = 8
-"""More sources of a kind than these are counted by their state, not drawn one by one."""
+"""More sources of a kind than these are counted by state instead of drawn one by one."""
 _BY_STATE = ("fresh", "waiting", "off", "stale")
 _WORST = ("off", "fresh", "waiting", "stale")
 
 
 def source_line(snapshot: FleetSnapshot, width: int) -> Line:
-    """The line in exactly `width` cells: signs of every kind, then what is silent since when, and why.
+    """Return the line in exactly `width` cells: signs of every kind, then what does not respond and why.
 
-    Where there is little room ages go first, then kinds are told by their state, then only what is silent is told.
+    With little room ages are dropped first, then kinds are summarized by state, then only problems remain.
     """
     locked = _forbidden(snapshot)
     room = max(0, width - 2 - sum(cell_len(text) for text, _ in locked) - (_APART if locked else 0))
@@ -50,7 +50,7 @@ def source_line(snapshot: FleetSnapshot, width: int) -> Line:
 
 
 def health_line(health: SourceHealth, now: datetime) -> Line:
-    """One source in full, for the help and the cell's own page."""
+    """Return one source in full, for the help and the cell's own page."""
     sign, tone = _SIGNS[health.state]
     since = ago(health.since if health.state == "stale" else health.seen_at, now)
     return (
@@ -62,7 +62,7 @@ def health_line(health: SourceHealth, now: datetime) -> Line:
 
 
 def _forbidden(snapshot: FleetSnapshot) -> list[Part]:
-    """What may not be written: nothing at all, and which stages only after their name has been typed."""
+    """Return what may not be written: nothing at all, or which stages only after typing their name."""
     names = [stage.name for stage in snapshot.fleet.stages if stage.protected]
     words = ["read-only"] if snapshot.read_only else []
     words += [f"{', '.join(names)} locked"] if names else []
@@ -90,7 +90,7 @@ def _state_parts(sources: Sequence[SourceHealth], room: int, now: datetime) -> l
 
 
 def _notes(sources: Iterable[SourceHealth]) -> list[str]:
-    """What fresh sources have to say, each with who says it."""
+    """Return the notes of fresh sources, each with its source."""
     noted = (one for one in sources if one.state == "fresh" and one.note)
     return [f"{one.source.scope or one.name}: {one.note}" for one in noted]
 
@@ -102,7 +102,7 @@ def _kinds(sources: Sequence[SourceHealth]) -> Iterator[tuple[SourceKind, list[S
 
 
 def _signs(sources: Sequence[SourceHealth], now: datetime | None) -> list[Part]:
-    """Every kind with a sign for each of its sources; with ages where `now` is given."""
+    """Return every kind with a sign for each of its sources; with ages if `now` is given."""
     parts: list[Part] = []
     for kind, group in _kinds(sources):
         parts += [("  ", Tone.TEXT)] if parts else []
@@ -124,7 +124,7 @@ def _counted(group: Sequence[SourceHealth]) -> list[Part]:
 
 
 def _by_state(sources: Sequence[SourceHealth]) -> list[Part]:
-    """A sign, and every kind that stands so; a kind of which one source is silent is silent."""
+    """Return a sign and the kinds in that state; a kind with one silent source counts as silent."""
     by_state: dict[str, list[str]] = {state: [] for state in _BY_STATE}
     for kind, group in _kinds(sources):
         by_state[max((one.state for one in group), key=_WORST.index)].append(str(SourceId(kind)))

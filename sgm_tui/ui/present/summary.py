@@ -1,4 +1,4 @@
-"""The first line: what fleet this is, what is going on in it, and what time it is."""
+"""The first line: the fleet, its counts, and the time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOVING = (Journey.ROLLING, Journey.SYNCING, Journey.MERGED, Journey.SOAKING)
 
 
 def summary(snapshot: FleetSnapshot, width: int) -> Line:
-    """The line in exactly `width` cells: of the counts the words go first, of the identity everything but the name."""
+    """Return the line in exactly `width` cells; the words of counts are dropped first, the name last."""
     clock = snapshot.generated_at.astimezone().strftime("%H:%M") if snapshot.fleet.clusters else ""
     room = max(0, width - len(clock) - 2)
     identity = _identity(snapshot)

@@ -1,4 +1,4 @@
-"""Rows of parts in aligned columns, one of which gives way when there is too little room."""
+"""Rows in aligned columns, one of which is cut if there is too little room."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPACE = 2
 def aligned(
     rows: Sequence[Sequence[Part]], width: int, *, flexible: int, expendable: Sequence[int] = (), least: int = 8
 ) -> list[Line]:
-    """Each row as a line in at most `width` cells.
+    """Return each row as a line of at most `width` cells.
 
     Args:
         rows: the parts of each row, the headings first.

@@ -1,8 +1,7 @@
-"""Tones: the few ways anything on the screen may be said, from quiet to alarming.
+"""Tones: the few meanings of text on the screen, from quiet to alarming.
 
-A part is text with a tone; a theme decides what a tone looks like (`themes.py`), so that no-colour and terminal-palette
-themes can use weight, underline and reverse where others use colour. Colour is never the only carrier: whatever has a
-loud tone has a glyph and a word as well.
+A part is text with a tone; a theme decides what a tone looks like (`themes.py`), so that themes without colour can use
+weight, underline and reverse. Colour is never the only carrier: whatever has a loud tone has a sign and a word too.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from sgm_tui.fleet.cell import Cell, Journey, Verdict
 
 
 class Tone(StrEnum):
-    """What a piece of text means; the theme variable `$tone-<value>` is how it looks."""
+    """The meaning of a piece of text; the theme variable `$tone-<value>` is its look."""
 
     TEXT = "text"
     STRONG = "strong"
     QUIET = "quiet"
-    """Healthy, settled, secondary: the dimmest thing that is still easy to read."""
+    """Healthy, settled, secondary: the dimmest text that is still easy to read."""
     TITLE = "title"
     GOOD = "good"
     BUSY = "busy"
@@ -29,7 +28,7 @@ class Tone(StrEnum):
     BAD = "bad"
     UNKNOWN = "unknown"
     STAGED = "staged"
-    """What is only wanted so far: in the plan or in an open pull request."""
+    """Not applied yet: in the plan or in an open pull request."""
     PROTECTED = "protected"
     ADDED = "added"
     REMOVED = "removed"
@@ -50,17 +49,17 @@ _OF_VERDICT = {
 
 
 def tone_of(cell: Cell) -> Tone:
-    """The tone of a cell: its verdict, but what is only wanted so far has a tone of its own."""
+    """Return the tone of a cell: its verdict, except that staged and proposed changes have a tone of their own."""
     if cell.journey in {Journey.STAGED, Journey.PROPOSED} and cell.verdict is not Verdict.ATTENTION:
         return Tone.STAGED
     return _OF_VERDICT[cell.verdict]
 
 
 def content(parts: Iterable[Part]) -> Content:
-    """The parts as Textual content; text is taken literally."""
+    """Return the parts as Textual content; text is taken literally."""
     return Content.assemble(*((text, f"$tone-{tone}") for text, tone in parts if text))
 
 
 def page(lines: Iterable[Iterable[Part]]) -> Content:
-    """Several lines as one content."""
+    """Return several lines as one content."""
     return Content("\n").join([content(line) for line in lines])
