@@ -19,8 +19,9 @@ from sgm_tui.fleet.source import SourceId
 from sgm_tui.fleet.updates import SourceAnswered, SourceUpdate
 from sgm_tui.operations.drift_log import DriftLog
 from sgm_tui.session import LiveSession
+from sgm_tui.sources import Publish
 from sgm_tui.supervision import StrayCancellationError, run_together
-from sgm_tui.wiring import Connection, Publish, open_session
+from sgm_tui.wiring import Connection, open_session
 
 PATIENCE = 60.0
 GIT = SourceId("git")

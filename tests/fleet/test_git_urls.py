@@ -8,7 +8,7 @@ from sgm_tui.config.schema import Config, GithubConfig, RepositoryConfig
 from sgm_tui.fleet.git_urls import is_same_repository
 from sgm_tui.gitops.parsed_repository import Checkout, ParsedRepository
 from sgm_tui.live.naming import Naming
-from sgm_tui.operations.platform import platform_of
+from sgm_tui.operations.platform import read_platform
 
 SPELLINGS = (
     "https://github.com/acme/gitops",
@@ -93,4 +93,4 @@ CONFIGURED = Config(
 def test_what_runs_lint_and_writes_know_our_repository_by_every_url_it_is_configured_with(url: str, ours: bool) -> None:
     assert Naming(CONFIGURED).is_repository(url) is ours
     assert ParsedRepository(Checkout({}), CONFIGURED).is_this_repository(url) is ours
-    assert platform_of({}, CONFIGURED).ours(url) is ours
+    assert read_platform({}, CONFIGURED).ours(url) is ours

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import fcntl
 import gc
 import inspect
 import os
@@ -76,10 +77,12 @@ class LoopWatch:
     longest: tuple[float, str] = (0.0, "")
 
     def hear(self, event: str, args: tuple[Any, ...]) -> None:
-        """Note a blocking call of our thread; a descriptor that is opened already is not opened again."""
+        """Note a blocking call of our thread; wrapping an open descriptor and releasing a lock never block."""
         if event not in BLOCKING or threading.get_ident() != self.thread or events._get_running_loop() is None:
             return
         if event == "open" and isinstance(args[0], int):
+            return
+        if event == "fcntl.flock" and args[1] == fcntl.LOCK_UN:
             return
         frames = []
         frame = inspect.currentframe()
