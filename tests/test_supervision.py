@@ -241,7 +241,7 @@ async def test_the_drift_follower_that_fails_runs_again_and_takes_no_source_alon
     config = Config(RepositoryConfig("https://github.com/acme/gitops.git"), (), state_directory=tmp_path)
     session, again, starts = LiveSession(), asyncio.Event(), list[str]()
     shown = Shown(session)
-    planning = SimpleNamespace(look=lambda: asyncio.sleep(0))
+    planning = SimpleNamespace(reload=lambda: asyncio.sleep(0))
 
     class Steady(Flawed):
         async def run(self, publish: Publish) -> None:
