@@ -298,7 +298,7 @@ async def test_the_credential_goes_to_the_server_and_to_no_other(tmp_path: Any) 
         async with looking(prometheus, config) as looked:
             await looked.lost("alerts")
     assert {request.headers.get("Authorization") for request in prometheus.requests} == {"Bearer an-open-secret"}
-    assert {request.headers.get("Authorization") for request in other.requests} == {None}
+    assert {request.headers.get("Authorization") for request in other.requests} <= {None}
 
 
 async def test_a_look_that_never_ends_is_given_up_and_not_asked_twice() -> None:

@@ -88,9 +88,7 @@ def test_a_promotion_goes_from_a_key_press_to_a_healthy_cluster(demo: Callable[.
 def test_a_bad_version_ends_in_failed_with_what_the_analysis_said(demo: Callable[..., Terminal]) -> None:
     terminal = demo("--scenario", "bad-canary")
     stage_and_send(terminal, "catalog")
-    terminal.wait_for(
-        lambda text: "✖" in row(text, "catalog").split("│")[2] if row(text, "catalog") else False, PATIENT
-    )
+    terminal.wait_for(lambda text: any("✖" in stage for stage in row(text, "catalog").split("│")[2:3]), PATIENT)
     terminal.wait_for(lambda text: "catalog staging-eu1" in text and "success-rate" in text, PATIENT)
 
 
