@@ -31,7 +31,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def fast(session: nox.Session) -> None:
-    """Run what takes less than a minute: everything but whole programs and most screens."""
+    """Run what is quick: everything but whole programs and most screens."""
     session.run(TOOLS / "pytest", "-n", "auto", "-m", "not slow", *session.posargs)
 
 
