@@ -41,6 +41,7 @@ def lint(session: nox.Session) -> None:
     session.run(TOOLS / "ruff", "check", ".")
     session.run(TOOLS / "ruff", "format", "--check", ".")
     session.run(TOOLS / "mypy")
+    session.run(TOOLS / "mypy", "benchmarks", env={"MYPYPATH": "tests:tests/operations:tests/sandbox:benchmarks"})
     session.run(TOOLS / "lint-imports")
 
 

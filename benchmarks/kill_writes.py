@@ -64,13 +64,12 @@ async def killed(directory: Path) -> None:
             running.wait(chance.uniform(0.3, 0.9) if not point else 60)
         except subprocess.TimeoutExpired:
             running.kill()
-            running.wait()
-        ended["killed" if running.returncode < 0 else "ended"] += 1
+        ended["killed" if running.returncode is None or running.returncode < 0 else "ended"] += 1
         desk = Desk(origin, state)
-        listed = await desk.recovery.unfinished()
+        listed = await desk.recovery.list_unfinished()
         ended[f"listed {len(listed)}"] += 1
         await desk.recover()
-        if await desk.recovery.unfinished():
+        if await desk.recovery.list_unfinished():
             raise SystemExit(f"{number}: still unfinished")
         await desk.write([change_of(**wish(number, promoted))])
     pulls = Counter(one["branch"] for one in desk.forge.all())

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from terminal import Terminal
@@ -42,15 +43,18 @@ def place(terminal: Terminal) -> tuple[int, int, str]:
     return line, column, next((text for text in lines if text.startswith(" service ")), "")
 
 
+def has_moved_from(terminal: Terminal, before: tuple[int, int, str]) -> Callable[[], bool]:
+    """Return a function that says whether the cursor has left its place."""
+    return lambda: place(terminal) != before
+
+
 def timed(terminal: Terminal, keys: str) -> list[float]:
     """Milliseconds of presses there and back, in order of size."""
     times = []
     for index in range(PRESSES):
         terminal.drain()
-        before = place(terminal)
-        there, back = keys
-        key = there if index % (2 * STRETCH) < STRETCH else back
-        times.append(terminal.press(key, lambda before=before: place(terminal) != before))
+        key = keys[0] if index % (2 * STRETCH) < STRETCH else keys[1]
+        times.append(terminal.press(key, has_moved_from(terminal, place(terminal))))
     return sorted(times)
 
 

@@ -161,7 +161,8 @@ class Player:
         kinds = [OPENING, LEAVING, ACTING, ACTING]
         if self._options.quit and self._luck.random() < 1 / 400:
             kinds = [QUITTING]
-        return self._luck.choice(self._luck.choice(kinds))
+        key: str = self._luck.choice(self._luck.choice(kinds))
+        return key
 
     def _happen(self) -> None:
         """Resize and click now and then."""
