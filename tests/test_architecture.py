@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,6 +69,11 @@ LINES_PER_CLASS = 300
 LINES_PER_FUNCTION = 40
 
 
+@functools.cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports_of(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -104,18 +110,14 @@ def test_names_say_what_they_are() -> None:
     names = [
         (name, f"{path.relative_to(PACKAGE)}:{line} {name}")
         for path in MODULES
-        for name, line in bound_names(ast.parse(path.read_text(encoding="utf-8")))
+        for name, line in bound_names(parse(path))
     ]
     empty = [where for name, where in names if name.strip("_") in SAY_NOTHING]
     assert len(empty) * 1000 <= EMPTY_NAMES_PER_MILLE * len(names), "\n".join(empty)
 
 
 def modules_importing(library: str) -> set[str]:
-    return {
-        path.relative_to(PACKAGE).as_posix()
-        for path in MODULES
-        if library in imports_of(ast.parse(path.read_text(encoding="utf-8")))
-    }
+    return {path.relative_to(PACKAGE).as_posix() for path in MODULES if library in imports_of(parse(path))}
 
 
 @pytest.mark.parametrize(("library", "home"), ONLY_HERE.items(), ids=ONLY_HERE.keys())
@@ -136,7 +138,7 @@ def test_a_protocol_library_is_known_to_one_module_a_kind_of_server(library: str
 def test_a_module_stays_small_enough_to_read(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     too_long = [f"the module has {lines} lines"] if (lines := len(source.splitlines())) > LINES_PER_MODULE else []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.ClassDef) and length(node) > LINES_PER_CLASS:
             too_long.append(f"class {node.name} has {length(node)} lines")
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and length(node) > LINES_PER_FUNCTION:
@@ -147,7 +149,7 @@ def test_a_module_stays_small_enough_to_read(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_a_module_says_what_it_is_for_and_silences_no_check(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
-    assert ast.get_docstring(ast.parse(source))
+    assert ast.get_docstring(parse(path))
     assert "type: ignore" not in source
     assert "# noqa" not in source
 

@@ -6,6 +6,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.static_session import StaticSession
 from sgm_tui.ui.widgets.cell_grid import CellGrid
+from sgm_tui.ui.widgets.key_bar import KeyBar
 
 WIDTH, HEIGHT = 132, 36
 
@@ -19,11 +20,21 @@ async def svg(snapshot: FleetSnapshot, size: tuple[int, int] = (WIDTH, HEIGHT), 
         theme: name of a theme; the default one when empty.
     """
     app = SgmApp(StaticSession(snapshot), theme=theme, environ={})
+    title = f"sgm · {snapshot.repository}" if snapshot.repository else "sgm"
     async with app.run_test(size=size) as pilot:
-        while not any(grid.snapshot is snapshot and grid.size.area for grid in app.screen.query(CellGrid)):
+        while not _is_filled(app, snapshot):
             await pilot.pause()
-        await pilot.pause()
-        return app.export_screenshot(title=f"sgm · {snapshot.repository}" if snapshot.repository else "sgm")
+        picture = ""
+        while picture != (newest := app.export_screenshot(title=title)):
+            picture = newest
+            await pilot.pause()  # what is mounted last moves what was there before
+        return picture
+
+
+def _is_filled(app: SgmApp, snapshot: FleetSnapshot) -> bool:
+    """Return whether the matrix shows the snapshot and the footer, which is mounted last, has its keys."""
+    grids, footers = app.screen.query(CellGrid), app.screen.query(KeyBar)
+    return any(grid.snapshot is snapshot for grid in grids) and any(footer.children for footer in footers)
 
 
 def holding(snapshot: FleetSnapshot) -> tuple[int, int]:
