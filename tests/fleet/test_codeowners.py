@@ -76,3 +76,16 @@ def test_an_empty_file_owns_nothing() -> None:
 def test_a_line_github_does_not_read_owns_nothing() -> None:
     owners = Owners("* @acme/platform\n/prod/ @acme/sre oncall\n")
     assert owners.of("prod/x/values.yaml") == ("@acme/platform",)
+
+
+def test_every_distinct_set_of_owners_has_to_approve() -> None:
+    owners = Owners("* @acme/all\n/dev/ @ana @acme/dev\n/dev/free/\n")
+    assert owners.sets_of(["dev/x", "dev/y", "prod/x", "dev/free/x"]) == [("@ana", "@acme/dev"), ("@acme/all",)]
+
+
+def test_the_lines_github_skips_are_listed_with_their_position() -> None:
+    owners = Owners("!x @ana\n[section] @ana\n/a nobody\n")
+    assert owners.rules == ()
+    assert [(error.line, error.column, error.kind) for error in owners.errors] == [
+        (1, 1, "Invalid pattern"), (2, 1, "Invalid pattern"), (3, 4, "Invalid owner"),
+    ]  # fmt: skip

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sgm_tui.fleet.codeowners import PLACES, LineError, Owners
 from sgm_tui.sandbox.git.repository import GitError
-from sgm_tui.sandbox.github import codeowners
 from sgm_tui.sandbox.github.call import Call, Document, Reply, Route, Rows, not_found
 from sgm_tui.sandbox.github.pulls import GitHubError
 
@@ -176,26 +176,26 @@ def _compare(call: Call) -> Reply:
     return Reply(call.write.comparison(first, other, fork, ahead, len(behind)))
 
 
-def _codeowners_error(path: str, mistake: codeowners.Mistake) -> Document:
+def _codeowners_error(path: str, error: LineError) -> Document:
     return {
-        "line": mistake.line,
-        "column": mistake.column,
-        "source": mistake.source,
-        "kind": mistake.kind,
+        "line": error.line,
+        "column": error.column,
+        "source": error.source,
+        "kind": error.kind,
         "path": path,
-        "suggestion": mistake.suggestion,
-        "message": f"{mistake.kind} on line {mistake.line}: {mistake.source}",
+        "suggestion": error.suggestion,
+        "message": f"{error.kind} on line {error.line}: {error.source}",
     }
 
 
 def _codeowners_errors(call: Call) -> Reply:
     commit = call.commit(call.query.get("ref") or "main")
     repository = call.github.repository
-    for path in codeowners.LOCATIONS:
+    for path in PLACES:
         data = repository.read(commit, path)
         if data is not None:
-            mistakes = codeowners.parse(data.decode("utf-8", "replace"))[1]
-            return Reply({"errors": [_codeowners_error(path, mistake) for mistake in mistakes]})
+            errors = Owners(data.decode("utf-8", "replace")).errors
+            return Reply({"errors": [_codeowners_error(path, error) for error in errors]})
     raise not_found()
 
 

@@ -7,10 +7,10 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from sgm_tui.fleet.codeowners import PLACES, Owners
 from sgm_tui.sandbox.clock import Clock
 from sgm_tui.sandbox.git.history import people
 from sgm_tui.sandbox.git.repository import MergeConflictError, Repository
-from sgm_tui.sandbox.github import codeowners
 from sgm_tui.sandbox.github.automation import Automation
 from sgm_tui.sandbox.github.memory import Memory
 from sgm_tui.sandbox.github.merge_queue import MergeQueue
@@ -59,7 +59,7 @@ class GitHub:
         self._history: frozenset[int] = frozenset()
         """The numbers of pull requests that the git history names."""
         self._heads: Mapping[str, str] = {}
-        self._known_owners: tuple[str, list[codeowners.Line]] = ("", [])
+        self._codeowners: tuple[str, Owners] = ("", Owners(""))
         self._files: dict[tuple[str, str], set[str]] = {}
         self.teams: dict[str, list[str]] = {}
         """The members of each requested team, by its slug."""
@@ -125,16 +125,16 @@ class GitHub:
 
     def owners(self, pull: PullRequest) -> list[tuple[str, ...]]:
         """Return the owner sets of the changed files, by the CODEOWNERS of the base branch."""
-        return codeowners.owner_sets(self.owner_lines(pull.base), self.files(pull))
+        return self.codeowners(pull.base).sets_of(self.files(pull))
 
-    def owner_lines(self, branch: str) -> list[codeowners.Line]:
-        """Return the lines of a branch's CODEOWNERS file."""
+    def codeowners(self, branch: str) -> Owners:
+        """Return the CODEOWNERS file of a branch; one that owns nothing if it has none."""
         commit = self.repository.head(branch)
-        if commit != self._known_owners[0]:
-            texts = (self.repository.read(commit, path) for path in codeowners.LOCATIONS)
+        if commit != self._codeowners[0]:
+            texts = (self.repository.read(commit, path) for path in PLACES)
             text = next((data.decode("utf-8", "replace") for data in texts if data is not None), "")
-            self._known_owners = (commit, codeowners.parse(text)[0])
-        return self._known_owners[1]
+            self._codeowners = (commit, Owners(text))
+        return self._codeowners[1]
 
     def standing(self, pull: PullRequest) -> Standing:
         """Return what still blocks a pull request."""
