@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sgm_tui.config.schema import Config
-from sgm_tui.fleet.argo.globs import matches
-from sgm_tui.fleet.argo.objects import IN_CLUSTER, Application, AppProject, SyncWindow
-from sgm_tui.fleet.argo.schedule import ScheduleError, check_sync_window, schedule
-from sgm_tui.fleet.argo.windows import Window
+from sgm_tui.fleet.argo.objects import IN_CLUSTER, Application, AppProject
+from sgm_tui.fleet.argo.schedule import ScheduleError
+from sgm_tui.fleet.argo.windows import Window, applies_to, read_window
 from sgm_tui.fleet.facts import Application as Live
 from sgm_tui.fleet.gates.evidence import ProjectPermission
 from sgm_tui.fleet.model import CellKey
@@ -87,8 +86,13 @@ class Platform:
         if project is None:
             shown = clean(project_read.name) or "(none)"
             return f"project {shown} is not {project_read.place}, so its sync windows are unknown"
+        cluster = (destination.name, destination.server)
         try:
-            return tuple(_window(window) for window in project.windows if _speaks_of(window, name, destination))
+            return tuple(
+                read_window(window)
+                for window in project.windows
+                if applies_to(window, name, destination.namespace, cluster)
+            )
         except ScheduleError as error:
             return f"a sync window of project {project.name} cannot be read: {clean(error)}"
 
@@ -140,28 +144,3 @@ def _refusals(application: Application, project: AppProject, destination: Destin
         yield f"project {project.name} does not allow the cluster {clean(name or server)}"
     elif not project.allows_destination(name, server, namespace):
         yield f"project {project.name} does not allow the namespace {clean(namespace)} on {clean(name or server)}"
-
-
-def _speaks_of(window: SyncWindow, name: str, destination: Destination) -> bool:
-    """Lists are or-ed, unless the window asks for all of them."""
-    facts = (
-        (window.applications, (name,)),
-        (window.namespaces, (destination.namespace,)),
-        (window.clusters, (destination.name, destination.server)),
-    )
-    matching = [
-        any(value and matches(glob, value) for glob in globs for value in values) for globs, values in facts if globs
-    ]
-    return bool(matching) and (all(matching) if window.and_operator else any(matching))
-
-
-def _window(window: SyncWindow) -> Window:
-    if window.kind not in {"allow", "deny"}:
-        raise ScheduleError(f"{window.kind!r} is neither allow nor deny")
-    name = clean(window.description or window.schedule)
-    try:
-        check_sync_window(window.schedule, window.duration)
-    except ScheduleError as error:
-        return Window(window.kind == "allow", None, name, unreadable=clean(error))
-    opens = schedule(window.schedule, window.duration, "UTC" if window.time_zone == "Local" else window.time_zone)
-    return Window(window.kind == "allow", opens, name, window.manual_sync)

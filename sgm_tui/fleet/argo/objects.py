@@ -256,6 +256,28 @@ def application(data: Mapping[str, Any], path: str, *, origin: ApplicationSet | 
     )
 
 
+def read_sync_window(data: Mapping[str, Any], path: str) -> SyncWindow:
+    """Return a sync window of an AppProject.
+
+    Raises:
+        MalformedError: a part of it has another type than Argo CD accepts.
+    """
+    reader = _Reader(path, data)
+    return SyncWindow(
+        kind=reader.text(data, "kind"),
+        schedule=reader.text(data, "schedule"),
+        duration=reader.text(data, "duration"),
+        applications=reader.texts(data, "applications"),
+        namespaces=reader.texts(data, "namespaces"),
+        clusters=reader.texts(data, "clusters"),
+        manual_sync=reader.flag(data, "manualSync"),
+        time_zone=reader.text(data, "timeZone"),
+        and_operator=reader.flag(data, "andOperator"),
+        description=reader.text(data, "description"),
+        place=reader.place(data),
+    )
+
+
 class _Reader:
     """Reads one object and says where it is not what it should be."""
 
@@ -368,25 +390,9 @@ def _project(data: Mapping[str, Any], path: str) -> AppProject:
         cluster_deny=kinds("clusterResourceBlacklist"),
         namespace_allow=None if spec.get("namespaceResourceWhitelist") is None else kinds("namespaceResourceWhitelist"),
         namespace_deny=kinds("namespaceResourceBlacklist"),
-        windows=tuple(_window(reader, destination) for destination in reader.mappings(spec, "syncWindows")),
+        windows=tuple(read_sync_window(window, path) for window in reader.mappings(spec, "syncWindows")),
         place=reader.place(name or data),
         namespace=reader.text(metadata, "namespace"),
-    )
-
-
-def _window(reader: _Reader, data: Mapping[str, Any]) -> SyncWindow:
-    return SyncWindow(
-        kind=reader.text(data, "kind"),
-        schedule=reader.text(data, "schedule"),
-        duration=reader.text(data, "duration"),
-        applications=reader.texts(data, "applications"),
-        namespaces=reader.texts(data, "namespaces"),
-        clusters=reader.texts(data, "clusters"),
-        manual_sync=reader.flag(data, "manualSync"),
-        time_zone=reader.text(data, "timeZone"),
-        and_operator=reader.flag(data, "andOperator"),
-        description=reader.text(data, "description"),
-        place=reader.place(data),
     )
 
 

@@ -1,67 +1,60 @@
-"""Sync windows of an AppProject: when Argo CD lets an automated or a manual sync through (protocols §A10)."""
+"""The sync windows of an AppProject as the simulated Argo CD applies them (protocols §A10).
+
+The rules are those of `fleet.argo.windows`. Argo CD differs from sgm where a window cannot be understood: sgm reports
+that it does not know, while Argo CD has to decide.
+"""
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sgm_tui.fleet.argo.schedule import ScheduleError, check_sync_window, schedule, zone
+from sgm_tui.fleet.argo.objects import MalformedError, SyncWindow, read_sync_window
+from sgm_tui.fleet.argo.schedule import Schedule, ScheduleError, check_sync_window, schedule, zone
+from sgm_tui.fleet.argo.windows import Window, applies_to, is_sync_allowed
 
-Window = Mapping[str, Any]
+_PATH = "AppProject"
+"""Stands for a file name in errors: the project is read from the hub."""
 
 
-def can_sync(windows: Sequence[Window], application: Mapping[str, Any], moment: datetime, *, manual: bool) -> bool:
-    """Whether the windows that speak of this Application let it sync now; one that cannot be read blocks every sync."""
-    mine = [window for window in windows if _concerns(window, application)]
+def can_sync(
+    windows: Sequence[Mapping[str, Any]], application: Mapping[str, Any], moment: datetime, *, manual: bool
+) -> bool:
+    """Return whether the windows that apply to an Application allow a sync; an unreadable one blocks every sync."""
+    name, destination = application["metadata"]["name"], application["spec"]["destination"]
+    cluster = (destination.get("name", ""), destination.get("server", ""))
     try:
-        active = [window for window in mine if is_active(window, moment)]
-    except ScheduleError:
-        return False  # one that cannot be read blocks every sync, manual ones too
-    denying = [window for window in active if window["kind"] == "deny"]
-    allowing = [window for window in mine if window["kind"] == "allow"]
-    if denying:
-        return manual and all(window.get("manualSync") for window in denying)
-    if any(window in active for window in allowing):
-        return True
-    return not allowing or (manual and all(window.get("manualSync") for window in allowing))
+        declared = [read_sync_window(window, _PATH) for window in windows]
+    except MalformedError:
+        return False
+    applicable = [window for window in declared if applies_to(window, name, destination.get("namespace", ""), cluster)]
+    return is_sync_allowed(map(as_argo_cd_reads_it, applicable), moment, manual=manual)
 
 
-def is_active(window: Window, moment: datetime) -> bool:
-    """Whether a start of the schedule lies less than the duration back.
+def as_argo_cd_reads_it(window: SyncWindow) -> Window:
+    """Return a window with the defaults Argo CD falls back on.
 
-    Raises:
-        ScheduleError: the schedule or the duration cannot be read.
+    An unknown time zone counts as UTC, like an unset one. A window without a length, or that neither allows nor
+    denies, never opens.
     """
-    written, duration = str(window["schedule"]), str(window["duration"])
-    check_sync_window(written, duration)
+    allows = window.kind == "allow"
     try:
-        opens = schedule(written, duration, _zone(str(window.get("timeZone") or "UTC")))
-    except ScheduleError:
-        return False  # no time at all: it never opens
-    return opens.is_open(moment)
+        check_sync_window(window.schedule, window.duration)
+    except ScheduleError as error:
+        return Window(allows, None, unreadable=str(error))
+    return Window(allows, _schedule(window), manual_sync=window.manual_sync)
 
 
-def _zone(name: str) -> str:
-    """The zone, where there is one of that name: a window nobody can place in time counts in UTC, as an unset one."""
+def _schedule(window: SyncWindow) -> Schedule | None:
+    if window.kind not in {"allow", "deny"}:
+        return None
     try:
-        zone(name)
+        zone(window.time_zone)
+        time_zone = window.time_zone
     except ScheduleError:
-        return "UTC"
-    return name
-
-
-def _concerns(window: Window, application: Mapping[str, Any]) -> bool:
-    destination = application["spec"]["destination"]
-    facts = (
-        ("applications", (application["metadata"]["name"],)),
-        ("namespaces", (destination.get("namespace", ""),)),
-        ("clusters", (destination.get("name", ""), destination.get("server", ""))),
-    )
-    matches = [
-        any(value and fnmatch.fnmatchcase(value, glob) for glob in window[part] for value in values)
-        for part, values in facts
-        if window.get(part)
-    ]
-    return bool(matches) and (all(matches) if window.get("andOperator") else any(matches))
+        time_zone = "UTC"
+    try:
+        return schedule(window.schedule, window.duration, time_zone)
+    except ScheduleError:
+        return None

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from sgm_tui.fleet.argo.objects import read_sync_window
 from sgm_tui.sandbox.argocd.fields import applied, differs
 from sgm_tui.sandbox.argocd.health import Health, Named, health_of, overall
 from sgm_tui.sandbox.argocd.project import kind_allowed, source_allowed, violation
-from sgm_tui.sandbox.argocd.windows import can_sync, is_active
+from sgm_tui.sandbox.argocd.windows import as_argo_cd_reads_it, can_sync
 
 MONDAY_NOON = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
 APP: dict[str, Any] = {
@@ -137,7 +138,8 @@ def test_applying_keeps_what_is_live_only_and_removes_what_git_gave_up() -> None
 def test_a_window_is_active_for_its_duration_after_each_start(
     schedule: str, duration: str, zone: str, active: bool
 ) -> None:
-    assert is_active({"schedule": schedule, "duration": duration, "timeZone": zone}, MONDAY_NOON) is active
+    declared = read_sync_window({"kind": "deny", "schedule": schedule, "duration": duration, "timeZone": zone}, "")
+    assert as_argo_cd_reads_it(declared).is_open(MONDAY_NOON) is active
 
 
 def window(kind: str, *, manual: bool = False, active: bool = True, **about: list[str]) -> dict[str, Any]:
