@@ -10,7 +10,8 @@ from typing import Any
 
 from sgm_tui.config.schema import Config
 from sgm_tui.errors import ConfigError
-from sgm_tui.fleet.argo.application_sets import Expansion, Ground, expand
+from sgm_tui.fleet.argo.application_sets.context import GeneratorInputs
+from sgm_tui.fleet.argo.application_sets.expansion import Expansion, expand
 from sgm_tui.fleet.argo.globs import matches
 from sgm_tui.fleet.argo.objects import (
     Application,
@@ -179,16 +180,20 @@ class ParsedRepository:
     @functools.cached_property
     def expansions(self) -> list[tuple[ApplicationSet, Expansion]]:
         """Every ApplicationSet and its expansion; an ApplicationSet that kustomize changes first is not expanded."""
-        ground = Ground(
-            self.argo.clusters, self.paths, self.checkout.files.get, self.is_this_repository, self.is_current_revision
+        inputs = GeneratorInputs(
+            self.argo.clusters or None,
+            self.paths,
+            self.checkout.files.get,
+            self.is_this_repository,
+            self.is_current_revision,
         )
-        return [(application_set, self._expand(application_set, ground)) for application_set in self.argo.sets]
+        return [(application_set, self._expand(application_set, inputs)) for application_set in self.argo.sets]
 
-    def _expand(self, application_set: ApplicationSet, ground: Ground) -> Expansion:
+    def _expand(self, application_set: ApplicationSet, inputs: GeneratorInputs) -> Expansion:
         kustomization = self.kustomized_files.get(application_set.place.path)
         if kustomization is not None:
             return Expansion((), (), (f"{kustomization} changes it",))
-        return expand(application_set, ground)
+        return expand(application_set, inputs)
 
     @functools.cached_property
     def applications(self) -> list[Application]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from sgm_tui.fleet.argo.application_sets import Expansion, Ground, expand
+from sgm_tui.fleet.argo.application_sets.context import GeneratorInputs
+from sgm_tui.fleet.argo.application_sets.expansion import Expansion, expand
+from sgm_tui.fleet.argo.application_sets.rendering import render_plain
 from sgm_tui.fleet.argo.globs import matches
-from sgm_tui.fleet.argo.go_template import TemplateError, normalized, render_go, render_plain
-from sgm_tui.fleet.argo.go_values import UnsupportedError
+from sgm_tui.fleet.argo.go_functions import normalize
+from sgm_tui.fleet.argo.go_template import render_go
+from sgm_tui.fleet.argo.go_values import TemplateError, UnsupportedError
 from sgm_tui.fleet.argo.objects import Application, AppProject, ArgoObjects, Cluster, read_object, value_paths
 from sgm_tui.fleet.git_urls import is_same_repository
 from sgm_tui.resources import gitops_repository
 from sgm_tui.sandbox.argocd import expansion as sandbox_sets
-from sgm_tui.sandbox.argocd import generators as sandbox_generators
 from sgm_tui.yaml_reader.marked import Marked, MarkedYamlError, Place, documents
 
 HERE = Place("set.yaml")
@@ -34,7 +36,7 @@ FILES = {
     "teams/many.json": b'[{"team": {"name": "one"}}, {"team": {"name": "two"}}]',
     "teams/deep/er.yaml": b"team: {name: deep}\n",
 }
-GROUND = Ground(CLUSTERS, sorted(FILES), FILES.get, lambda url: is_same_repository(url, OURS))
+INPUTS = GeneratorInputs(CLUSTERS, sorted(FILES), FILES.get, lambda url: is_same_repository(url, OURS))
 
 
 def made(generators: str, name: str, *, go: bool, more: str = "") -> Expansion:
@@ -47,7 +49,7 @@ def made(generators: str, name: str, *, go: bool, more: str = "") -> Expansion:
     for document in documents(text):
         read_object(document, "set.yaml", objects)
     assert objects.malformed == []
-    return expand(objects.sets[0], GROUND)
+    return expand(objects.sets[0], INPUTS)
 
 
 GIT = f"git: {{repoURL: {OURS}, "
@@ -247,7 +249,7 @@ def test_go_templates_render_as_go_does(text: str, expected: str) -> None:
 
 FAILING = {
     "{{ .nme }}": 'map has no entry for key "nme"',
-    "{{ .name.x }}": "can't evaluate field x",
+    "{{ .name.x }}": "can't evaluate field x in type string",
     "{{ if .on }}": "unexpected EOF",
     "{{ end }}": "unexpected {{end}}",
     "{{ .name ! }}": 'unexpected "!" in operand',
@@ -281,11 +283,11 @@ def test_plain_templates_leave_what_they_do_not_know() -> None:
 
 
 def test_names_are_normalized_as_argo_cd_does() -> None:
-    assert normalized("-Prod_EU/1.") == "prod-eu-1"
+    assert normalize("-Prod_EU/1.") == "prod-eu-1"
 
 
-class _SandboxTree:
-    """The bundled repository as the sandbox looks at it."""
+class BundledTree:
+    """The bundled GitOps repository, as the sandbox reads it."""
 
     def paths(self) -> list[str]:
         root = gitops_repository()
@@ -295,23 +297,41 @@ class _SandboxTree:
         return (gitops_repository() / path).read_bytes()
 
 
-def test_the_bundled_sets_make_what_the_simulated_argo_cd_makes() -> None:
-    tree, objects = _SandboxTree(), ArgoObjects()
+def folder_of(cluster: Cluster) -> str:
+    """Return the folder a cluster deploys from: stages share one, each prod cluster has its own."""
+    stage = cluster.labels["stage"]
+    return f"prod/{cluster.name}" if stage == "prod" else stage
+
+
+def names_by_layout(set_name: str, clusters: Sequence[Cluster]) -> set[str]:
+    """Return the names of the Applications of a bundled ApplicationSet, derived from the folders alone."""
+    infix = {"app-service": "", "platform": "platform-"}[set_name]
+    return {
+        f"{cluster.name}-{infix}{folder.name}"
+        for cluster in clusters
+        if set_name == "app-service" or cluster.labels.get("platform") == "true"
+        for folder in (gitops_repository() / folder_of(cluster) / set_name).iterdir()
+        if folder.is_dir()
+    }
+
+
+def test_sgm_and_the_sandbox_expand_the_bundled_sets_as_their_folders_require() -> None:
+    tree, objects = BundledTree(), ArgoObjects()
     for path in tree.paths():
         if path.startswith("argocd/"):
             for document in documents((tree.read(path) or b"").decode()):
                 read_object(document, path, objects)
-    theirs = [sandbox_generators.ArgoCluster(one.name, one.server, one.labels) for one in objects.clusters]
-    ground = Ground(objects.clusters, tree.paths(), tree.read, lambda url: is_same_repository(url, OURS))
-    for one in objects.sets:
-        manifest = {"metadata": {"name": one.name}, "spec": one.spec}
-        expected = [
-            (made["metadata"]["name"], made["spec"]["destination"]["namespace"], made["spec"]["source"]["path"])
-            for made in sandbox_sets.expand(manifest, theirs, tree)
-        ]
-        applications = expand(one, ground).applications
+    inputs = GeneratorInputs(objects.clusters, tree.paths(), tree.read, lambda url: is_same_repository(url, OURS))
+    assert objects.sets
+    for application_set in objects.sets:
+        expected = names_by_layout(application_set.name, objects.clusters)
+        manifest = {"metadata": {"name": application_set.name}, "spec": application_set.spec}
+        simulated = sandbox_sets.expand(manifest, objects.clusters, tree)
+        expansion = expand(application_set, inputs)
         assert expected
-        assert [(app.name, app.destination_namespace, app.sources[0].path) for app in applications] == expected
+        assert (expansion.problems, expansion.unsupported) == ((), ())
+        assert {each.name for each in expansion.applications} == expected
+        assert {each["metadata"]["name"] for each in simulated} == expected
 
 
 def project(spec: str) -> AppProject:

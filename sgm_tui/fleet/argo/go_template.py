@@ -1,7 +1,7 @@
-"""The templates of an ApplicationSet: Go's, as far as such files use them, and the plain `{{key}}` ones.
+"""Go templates, as far as ApplicationSets use them.
 
-A mistake of the author is a `TemplateError` in the controller's words. What this reader does not know (a rare sprig
-function, a variable) is an `UnsupportedError`: nothing can be said then, and nothing wrong is claimed.
+An error of the author raises `TemplateError` with the reason Go gives. What this reader does not know (a rare sprig
+function, a variable) raises `UnsupportedError`: the result is unknown then, and no error is claimed.
 """
 
 from __future__ import annotations
@@ -12,327 +12,312 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sgm_tui.fleet.argo.go_printf import printf
-from sgm_tui.fleet.argo.go_values import MISSING, Missing, UnsupportedError, printed
+from sgm_tui.fleet.argo.go_functions import FUNCTIONS
+from sgm_tui.fleet.argo.go_values import (
+    MISSING,
+    Missing,
+    TemplateError,
+    UnknownFunctionError,
+    UnsupportedError,
+    format_value,
+    is_true,
+    name_type,
+)
 
-Parameters = Mapping[str, Any]
 _ACTION = re.compile(r"(\{\{-?\s*.*?\s*-?\}\})", re.DOTALL)
-_PLAIN_KEY = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _TOKEN = re.compile(
     r"""(?P<space>\s+)|(?P<text>"(?:[^"\\]|\\.)*"|`[^`]*`)|(?P<number>-?\d+\b)|(?P<open>\()|(?P<close>\))|(?P<bar>\|)"""
     r"""|(?P<field>\$?(?:\.[A-Za-z_]\w*)+|\.|\$(?!\w))|(?P<word>[A-Za-z_]\w*)"""
 )
-
-
-class TemplateError(Exception):
-    """A template that fails, in the controller's words."""
+_CONSTANTS: Mapping[str, Any] = {"true": True, "false": False, "nil": None}
 
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
+    """The values a template can reach at one place."""
+
     root: Any
+    """`$`: the parameters."""
     dot: Any
+    """`.`: the parameters, or what `with` and `range` select."""
     strict: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Action:
+    """The text between `{{` and `}}`."""
+
+    text: str
+    column: int
+    """Characters before it in the template."""
+
+    @property
+    def keyword(self) -> str:
+        """Its first word; "" if it is empty."""
+        return self.text.split(None, 1)[0] if self.text else ""
+
+    def after_keyword(self) -> _Action:
+        """Return what follows the first word."""
+        rest = self.text[len(self.keyword) :].lstrip()
+        return _Action(rest, self.column + len(self.text) - len(rest))
+
+
 _Value = Callable[[_Scope], Any]
-_Block = list[Callable[[_Scope], str]]
+_Writer = Callable[[_Scope], str]
+_Block = list[_Writer]
 
 
-def normalized(text: str) -> str:
-    """A name as Kubernetes takes it: lower case, everything else a dash, at most 253 characters."""
-    return re.sub(r"[^-a-z0-9.]", "-", text.lower())[:253].strip("-.")
-
-
-def render_plain(text: str, parameters: Parameters) -> str:
-    """Put strings in place of `{{key}}`; a key that is unknown or no string stays as it is written."""
-
-    def filled(match: re.Match[str]) -> str:
-        value = parameters.get(match[1])
-        return value if isinstance(value, str) else match[0]
-
-    return _PLAIN_KEY.sub(filled, text)
-
-
-def render_go(text: str, parameters: Parameters, *, strict: bool) -> str:
+def render_go(text: str, parameters: Mapping[str, Any], *, strict: bool) -> str:
     """Execute a Go template.
 
     Args:
         text: the template.
-        parameters: what `.` is.
+        parameters: the value of `.`.
         strict: `missingkey=error`.
 
     Raises:
-        TemplateError: the template is wrong, or asks for what is not there.
-        UnsupportedError: it uses something unknown here.
+        TemplateError: the template is wrong, or needs a missing value.
+        UnsupportedError: it uses something that is not understood here.
     """
     if "{{" not in text:
         return text
     scope = _Scope(parameters, parameters, strict)
-    return "".join(part(scope) for part in _parsed(text))
+    try:
+        return "".join(write(scope) for write in _parse(text))
+    except (TemplateError, UnknownFunctionError) as error:
+        error.template = text
+        raise
 
 
 @functools.lru_cache(maxsize=1024)
-def _parsed(text: str) -> _Block:
-    parts = iter(_trimmed(_ACTION.split(text)))
-    block, end = _block(parts)
-    if end:
-        raise TemplateError(f"unexpected {{{{{end}}}}}")
+def _parse(text: str) -> _Block:
+    block, end = _parse_block(_split(text))
+    if end is not None:
+        raise TemplateError(f"unexpected {{{{{end.text}}}}}")
     return block
 
 
-def _trimmed(pieces: Sequence[str]) -> Iterator[str]:
-    """Text and actions in turn (odd ones are actions), white space removed where a dash asks for it."""
+def _split(text: str) -> Iterator[str | _Action]:
+    """Yield plain text and actions in turn; the text lacks white space that a dash next to it trims."""
+    pieces = _ACTION.split(text)
+    start = 0
     for number, piece in enumerate(pieces):
         if number % 2:
-            yield piece
-            continue
-        plain = piece
-        if number and pieces[number - 1].endswith("-}}"):
-            plain = plain.lstrip()
-        if number + 1 < len(pieces) and pieces[number + 1].startswith("{{-"):
-            plain = plain.rstrip()
-        yield plain
+            action = piece[2:-2].strip("-").strip()
+            yield _Action(action, start + piece.index(action, 2))
+        else:
+            plain = piece
+            if number and pieces[number - 1].endswith("-}}"):
+                plain = plain.lstrip()
+            if number + 1 < len(pieces) and pieces[number + 1].startswith("{{-"):
+                plain = plain.rstrip()
+            yield plain
+        start += len(piece)
 
 
-def _block(parts: Iterator[str]) -> tuple[_Block, str]:
-    """Everything up to `end` or `else`, and which of them (with what follows it) stopped it."""
+def _parse_block(pieces: Iterator[str | _Action]) -> tuple[_Block, _Action | None]:
+    """Return everything up to an `end` or `else`, and that action; None at the end of the template."""
     block: _Block = []
-    for part in parts:
-        if not part.startswith("{{") or not part.endswith("}}"):
-            block.append(_constant(part))
-            continue
-        action = part[2:-2].strip("-").strip()
-        word = action.split(None, 1)[0] if action else ""
-        if word in {"end", "else"}:
-            return block, action
-        if word in {"if", "with", "range"}:
-            block.append(_control(word, action[len(word) :], parts))
-        elif word in {"define", "template", "block", "break", "continue"}:
-            raise UnsupportedError(f"{{{{{word}}}}}")
-        elif not action.startswith("/*"):
-            block.append(_printing(_expression(action)))
-    return block, ""
+    for piece in pieces:
+        if isinstance(piece, str):
+            block.append(_write_text(piece))
+        elif piece.keyword in {"end", "else"}:
+            return block, piece
+        elif piece.keyword in {"if", "with", "range"}:
+            block.append(_parse_control(piece, pieces))
+        elif piece.keyword in {"define", "template", "block", "break", "continue"}:
+            raise UnsupportedError(f"{{{{{piece.keyword}}}}}")
+        elif not piece.text.startswith("/*"):
+            block.append(_write_value(_parse_expression(piece)))
+    return block, None
 
 
-def _constant(text: str) -> Callable[[_Scope], str]:
+def _write_text(text: str) -> _Writer:
     return lambda _: text
 
 
-def _printing(value: _Value) -> Callable[[_Scope], str]:
-    return lambda scope: printed(value(scope))
+def _write_value(value: _Value) -> _Writer:
+    return lambda scope: format_value(value(scope))
 
 
-def _control(word: str, test_text: str, parts: Iterator[str]) -> Callable[[_Scope], str]:
-    test = _expression(test_text.strip())
-    then, end = _block(parts)
+def _parse_control(action: _Action, pieces: Iterator[str | _Action]) -> _Writer:
+    """Parse an `if`, `with` or `range` with everything up to its `end`."""
+    keyword, condition = action.keyword, _parse_expression(action.after_keyword())
+    then, end = _parse_block(pieces)
     otherwise: _Block = []
-    if end.startswith("else "):
-        inner, _, rest = end[5:].strip().partition(" ")
-        otherwise = [_control(inner, rest, parts)]
-    elif end == "else":
-        otherwise, end = _block(parts)
-    if end != "end" and not end.startswith("else "):
-        raise TemplateError("unexpected EOF")
+    if end is not None and end.text.startswith("else "):
+        otherwise = [_parse_control(end.after_keyword(), pieces)]
+    else:
+        if end is not None and end.text == "else":
+            otherwise, end = _parse_block(pieces)
+        if end is None or end.text != "end":
+            raise TemplateError("unexpected EOF")
 
-    def run(scope: _Scope) -> str:
-        value = test(scope)
-        if not _true(value):
-            return "".join(part(scope) for part in otherwise)
-        if word == "range":
+    def write(scope: _Scope) -> str:
+        value = condition(scope)
+        if not is_true(value):
+            return "".join(write_part(scope) for write_part in otherwise)
+        if keyword == "range":
             dots = list(value.values()) if isinstance(value, Mapping) else list(value)
         else:
-            dots = [value if word == "with" else scope.dot]
-        return "".join(part(_Scope(scope.root, dot, scope.strict)) for dot in dots for part in then)
+            dots = [value if keyword == "with" else scope.dot]
+        return "".join(write_part(_Scope(scope.root, dot, scope.strict)) for dot in dots for write_part in then)
 
-    return run
+    return write
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    """A group of `_TOKEN`."""
+    text: str
+    column: int
+    follows_space: bool
 
 
 class _Tokens:
-    """The tokens of one action."""
+    """The tokens of one action that are still to be parsed."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._tokens: list[tuple[str, str, bool]] = []
-        at, spaced = 0, False
-        while at < len(text):
-            match = _TOKEN.match(text, at)
+    def __init__(self, action: _Action) -> None:
+        self._action = action
+        self._tokens: list[_Token] = []
+        at, follows_space = 0, False
+        while at < len(action.text):
+            match = _TOKEN.match(action.text, at)
             if match is None or match.lastgroup is None:
-                self._refuse(text[at:])
-            else:
-                if match.lastgroup != "space":
-                    self._tokens.append((match.lastgroup, match[0], spaced))
-                at, spaced = match.end(), match.lastgroup == "space"
+                raise self._refusal(action.text[at:])
+            if match.lastgroup != "space":
+                self._tokens.append(_Token(match.lastgroup, match[0], action.column + at, follows_space))
+            at, follows_space = match.end(), match.lastgroup == "space"
 
-    def _refuse(self, rest: str) -> None:
+    def _refusal(self, rest: str) -> Exception:
         if rest[0] == "$" or rest.startswith((":=", "=", ",")):
-            raise UnsupportedError(f"variables ({self._text})")
-        raise TemplateError(f'unexpected "{rest[0]}" in operand')
+            return UnsupportedError(f"variables ({self._action.text})")
+        return TemplateError(f'unexpected "{rest[0]}" in operand')
 
-    def kind(self) -> str:
-        return self._tokens[0][0] if self._tokens else ""
+    def next_kind(self) -> str:
+        """Return the kind of the next token; "" at the end."""
+        return self._tokens[0].kind if self._tokens else ""
 
-    def attached(self) -> bool:
-        """The next token is a field written right behind the last one."""
-        return bool(self._tokens) and self._tokens[0][0] == "field" and not self._tokens[0][2]
+    def ends_command(self) -> bool:
+        """Return whether the next token belongs to no command."""
+        return self.next_kind() in {"", "bar", "close"}
 
-    def take(self) -> str:
-        return self._tokens.pop(0)[1]
+    def continues_operand(self) -> bool:
+        """Return whether the next token is a field directly behind the last one, as in `(index .a 1).b`."""
+        return self.next_kind() == "field" and not self._tokens[0].follows_space
+
+    def take(self) -> _Token:
+        return self._tokens.pop(0)
 
 
-def _expression(text: str) -> _Value:
-    tokens = _Tokens(text)
-    value = _pipeline(tokens)
-    if tokens.kind():
-        raise TemplateError(f'unexpected "{tokens.take()}" in operand')
+def _parse_expression(action: _Action) -> _Value:
+    tokens = _Tokens(action)
+    value = _parse_pipeline(tokens)
+    if tokens.next_kind():
+        raise TemplateError(f'unexpected "{tokens.take().text}" in operand')
     return value
 
 
-def _pipeline(tokens: _Tokens) -> _Value:
-    value = _command(tokens, None)
-    while tokens.kind() == "bar":
+def _parse_pipeline(tokens: _Tokens) -> _Value:
+    value = _parse_command(tokens, None)
+    while tokens.next_kind() == "bar":
         tokens.take()
-        value = _command(tokens, value)
+        value = _parse_command(tokens, value)
     return value
 
 
-def _command(tokens: _Tokens, piped: _Value | None) -> _Value:
-    if tokens.kind() in {"", "bar", "close"}:
+def _parse_command(tokens: _Tokens, piped: _Value | None) -> _Value:
+    """Parse a function with its arguments, or an operand; `piped` is the last argument."""
+    if tokens.ends_command():
         raise TemplateError("missing value for command")
-    if tokens.kind() != "word":
-        return _operand(tokens)
+    if tokens.next_kind() != "word":
+        return _parse_operand(tokens)
     word = tokens.take()
-    if word in _CONSTANTS:
-        constant = _CONSTANTS[word]
-        return lambda _: constant
+    if word.text in _CONSTANTS:
+        return lambda _: _CONSTANTS[word.text]
     arguments: list[_Value] = []
-    while tokens.kind() not in {"", "bar", "close"}:
-        arguments.append(_operand(tokens))
+    while not tokens.ends_command():
+        arguments.append(_parse_operand(tokens))
     if piped is not None:
         arguments.append(piped)
     return _call(word, arguments)
 
 
-def _call(word: str, arguments: Sequence[_Value]) -> _Value:
-    if word in {"and", "or"}:
-        return lambda scope: _lazily(word, arguments, scope)
-    function = _FUNCTIONS.get(word)
+def _call(word: _Token, arguments: Sequence[_Value]) -> _Value:
+    name = word.text
+    if name in {"and", "or"}:
+        return lambda scope: _first_deciding(name, arguments, scope)
+    function = FUNCTIONS.get(name)
     if function is None:
-        raise UnsupportedError(f"the function {word}")
+        raise UnknownFunctionError(name)
 
-    def run(scope: _Scope) -> Any:
+    def evaluate(scope: _Scope) -> Any:
         try:
-            return function(*(one(scope) for one in arguments))
+            return function(*(argument(scope) for argument in arguments))
         except (TypeError, KeyError, IndexError, ValueError, AttributeError) as error:
-            raise TemplateError(f"error calling {word}: {error}") from error
+            raise TemplateError(f"error calling {name}: {error}", node=name, column=word.column) from error
 
-    return run
+    return evaluate
 
 
-def _lazily(word: str, arguments: Sequence[_Value], scope: _Scope) -> Any:
+def _first_deciding(name: str, arguments: Sequence[_Value], scope: _Scope) -> Any:
+    """Evaluate `and` and `or`: the value of the first argument that decides, else of the last."""
     value: Any = None
     for argument in arguments:
         value = argument(scope)
-        if _true(value) == (word == "or"):
+        if is_true(value) == (name == "or"):
             return value
     return value
 
 
-def _operand(tokens: _Tokens) -> _Value:
-    kind = tokens.kind()
-    word = tokens.take()
-    if kind == "text":
-        literal = word[1:-1] if word[0] == "`" else re.sub(r"\\(.)", r"\1", word[1:-1])
+def _parse_operand(tokens: _Tokens) -> _Value:
+    token = tokens.take()
+    text = token.text
+    if token.kind == "text":
+        literal = text[1:-1] if text[0] == "`" else re.sub(r"\\(.)", r"\1", text[1:-1])
         return lambda _: literal
-    if kind == "number":
-        return lambda _: int(word)
-    if kind == "field":
-        return _field(word)
-    if kind == "word":
-        return _command_word(word)
-    value = _pipeline(tokens)
-    if tokens.kind() != "close":
+    if token.kind == "number":
+        return lambda _: int(text)
+    if token.kind == "field":
+        return _read_field(token)
+    if token.kind == "word":
+        return (lambda _: _CONSTANTS[text]) if text in _CONSTANTS else _call(token, [])
+    value = _parse_pipeline(tokens)
+    if tokens.next_kind() != "close":
         raise TemplateError("unclosed left paren")
     tokens.take()
-    if tokens.attached():
-        names = tokens.take().split(".")[1:]
-        return lambda scope: functools.reduce(lambda of, name: _entry(of, name, scope.strict), names, value(scope))
+    if tokens.continues_operand():
+        return _read_field(tokens.take(), of=value)
     return value
 
 
-def _command_word(word: str) -> _Value:
-    if word in _CONSTANTS:
-        return lambda _: _CONSTANTS[word]
-    return _call(word, [])
+def _read_field(token: _Token, of: _Value | None = None) -> _Value:
+    """Read `.a.b`, `$.a` or `.`, of the value before it if there is one."""
+    names = [name for name in token.text.removeprefix("$").split(".") if name]
+    # Go reports an error in a chain at its second link.
+    column = token.column + (len(names[0]) + 1 if len(names) > 1 else 0)
+
+    def read(scope: _Scope) -> Any:
+        value = of(scope) if of is not None else scope.root if token.text.startswith("$") else scope.dot
+        for name in names:
+            try:
+                value = _read_entry(value, name, strict=scope.strict)
+            except TemplateError as error:
+                error.node, error.column = token.text, column
+                raise
+        return value
+
+    return read
 
 
-def _field(word: str) -> _Value:
-    names = [name for name in word.removeprefix("$").split(".") if name]
-
-    def run(scope: _Scope) -> Any:
-        start = scope.root if word.startswith("$") else scope.dot
-        return functools.reduce(lambda of, name: _entry(of, name, scope.strict), names, start)
-
-    return run
-
-
-def _entry(of: Any, name: str, strict: bool) -> Any:
-    if isinstance(of, Missing) or of is None:
+def _read_entry(value: Any, name: str, *, strict: bool) -> Any:
+    if isinstance(value, Missing) or value is None:
         raise TemplateError(f"nil pointer evaluating interface {{}}.{name}")
-    if not isinstance(of, Mapping):
-        raise TemplateError(f"can't evaluate field {name} in type {type(of).__name__}")
-    if name in of:
-        return of[name]
+    if not isinstance(value, Mapping):
+        raise TemplateError(f"can't evaluate field {name} in type {name_type(value)}")
+    if name in value:
+        return value[name]
     if strict:
         raise TemplateError(f'map has no entry for key "{name}"')
     return MISSING
-
-
-def _true(value: object) -> bool:
-    return not isinstance(value, Missing) and bool(value)
-
-
-def _index(value: Any, *keys: Any) -> Any:
-    for key in keys:
-        value = value.get(key, "") if isinstance(value, Mapping) else value[key]
-    return value
-
-
-_CONSTANTS: Mapping[str, Any] = {"true": True, "false": False, "nil": None}
-_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    "eq": lambda one, *others: one in others,
-    "ne": lambda one, other: one != other,
-    "lt": lambda one, other: one < other,
-    "gt": lambda one, other: one > other,
-    "le": lambda one, other: one <= other,
-    "ge": lambda one, other: one >= other,
-    "not": lambda one: not _true(one),
-    "len": len,
-    "index": _index,
-    "get": lambda of, key: of.get(key, ""),
-    "hasKey": lambda of, key: key in of,
-    "has": lambda one, of: one in of,
-    "list": lambda *values: list(values),
-    "first": lambda of: of[0],
-    "last": lambda of: of[-1],
-    "default": lambda other, one=None: one if _true(one) else other,
-    "coalesce": lambda *values: next((one for one in values if _true(one)), None),
-    "ternary": lambda yes, no, test: yes if test else no,
-    "print": lambda *values: "".join(map(printed, values)),
-    "printf": printf,
-    "quote": lambda one: f'"{printed(one)}"',
-    "squote": lambda one: f"'{printed(one)}'",
-    "lower": lambda one: printed(one).lower(),
-    "upper": lambda one: printed(one).upper(),
-    "trim": lambda one: printed(one).strip(),
-    "trimPrefix": lambda part, one: printed(one).removeprefix(part),
-    "trimSuffix": lambda part, one: printed(one).removesuffix(part),
-    "replace": lambda old, new, one: printed(one).replace(old, new),
-    "trunc": lambda length, one: printed(one)[:length] if length >= 0 else printed(one)[length:],
-    "splitList": lambda separator, one: printed(one).split(separator),
-    "join": lambda separator, values: separator.join(map(printed, values)),
-    "contains": lambda part, one: part in printed(one),
-    "hasPrefix": lambda part, one: printed(one).startswith(part),
-    "hasSuffix": lambda part, one: printed(one).endswith(part),
-    "normalize": lambda one: normalized(printed(one)),
-}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sgm_tui.fleet.argo.objects import Cluster
 from sgm_tui.sandbox.argocd.applications import KIND, REFRESH
 from sgm_tui.sandbox.argocd.context import IN_CLUSTER, Context
-from sgm_tui.sandbox.argocd.expansion import ExpansionError, expand
-from sgm_tui.sandbox.argocd.generators import ArgoCluster
+from sgm_tui.sandbox.argocd.expansion import NOWHERE, ExpansionError, expand
 from sgm_tui.sandbox.kubernetes.objects import KubeObject
 
 SET_KIND = "ApplicationSet"
@@ -52,7 +52,7 @@ class ApplicationSets:
             ExpansionError: it stands for none.
         """
         clusters = [
-            ArgoCluster(target.name, target.server, target.labels)
+            Cluster(target.name, target.server, target.labels, {}, NOWHERE)
             for target in self._context.targets.values()
             if target.name != IN_CLUSTER
         ]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sgm_tui.sandbox.argocd.expansion import ExpansionError, expand
-from sgm_tui.sandbox.argocd.generators import ArgoCluster
+from sgm_tui.fleet.argo.objects import Cluster
+from sgm_tui.sandbox.argocd.expansion import NOWHERE, ExpansionError, expand
 
 
 class Files:
@@ -24,9 +24,9 @@ class Files:
 
 
 CLUSTERS = [
-    ArgoCluster("dev-eu1", "https://dev", {"stage": "dev", "location": "eu1"}),
-    ArgoCluster("prod-eu1", "https://prod-eu1", {"stage": "prod", "location": "eu1"}),
-    ArgoCluster("prod-us1", "https://prod-us1", {"stage": "prod", "location": "us1"}),
+    Cluster("dev-eu1", "https://dev", {"stage": "dev", "location": "eu1"}, {}, NOWHERE),
+    Cluster("prod-eu1", "https://prod-eu1", {"stage": "prod", "location": "eu1"}, {}, NOWHERE),
+    Cluster("prod-us1", "https://prod-us1", {"stage": "prod", "location": "us1"}, {}, NOWHERE),
 ]
 FILES = Files(
     {
@@ -144,6 +144,44 @@ def test_a_bad_template_is_told_in_the_words_of_the_controller(template: str, re
     with pytest.raises(ExpansionError) as caught:
         names([STAGE_PROD], template)
     assert (caught.value.reason, message in caught.value.message) == (reason, True)
+
+
+def test_what_the_sandbox_does_not_support_is_said_in_the_condition() -> None:
+    with pytest.raises(ExpansionError, match="the sandbox does not support variables") as caught:
+        names([STAGE_PROD], "{{ $x := .name }}")
+    assert caught.value.reason == "RenderTemplateParamsError"
+
+
+def test_elements_may_be_text() -> None:
+    assert names([{"list": {"elementsYaml": "- {a: x}\n- {a: z}"}}], "{{.a}}") == ["x", "z"]
+
+
+@pytest.mark.parametrize(
+    ("generators", "go", "message"),
+    [
+        (
+            [{"matrix": {"generators": [{"list": {"elements": [{"a": value}]}} for value in ("x", "y")]}}],
+            False,
+            "found duplicate key a with different value, a: x ,b: y",
+        ),
+        ([{"merge": {"mergeKeys": ["a"], "generators": [STAGE_DEV]}}], True, "found less than two generators"),
+        ([{"merge": {"generators": [STAGE_DEV, STAGE_DEV]}}], True, "no merge keys were specified"),
+        (
+            [{"merge": {"mergeKeys": ["a"], "generators": [{"list": {"elements": [{"a": "x"}] * 2}}, STAGE_DEV]}}],
+            True,
+            "were not unique by the given mergeKeys",
+        ),
+        (
+            [{"clusters": {"selector": {"matchExpressions": [{"key": "stage", "operator": "Is"}]}}}],
+            True,
+            '"Is" is not a valid label selector operator',
+        ),
+    ],
+)
+def test_a_generator_is_refused_in_the_words_of_the_controller(generators: list[Any], go: bool, message: str) -> None:
+    with pytest.raises(ExpansionError) as caught:
+        names(generators, "x", go=go)
+    assert (caught.value.reason, message in caught.value.message) == ("ApplicationParamsGenerationError", True)
 
 
 def test_a_matrix_of_three_is_refused() -> None:

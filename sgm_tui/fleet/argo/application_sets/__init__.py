@@ -1,0 +1,1 @@
+"""The rules by which Argo CD generates Applications from an ApplicationSet."""
