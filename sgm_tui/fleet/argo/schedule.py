@@ -1,13 +1,13 @@
-"""Schedules: cron with five fields, a duration and a time zone. Is it open at a moment, and when does that change?
+"""Schedules of sync windows and freezes: a cron expression, a duration and a time zone.
 
-Argo CD's arithmetic (protocols A10): the moment becomes wall-clock time by the zone's offset *at that moment*, and a
-window is open while a start lies less than its duration back on that clock. So a window does not drift over the
-change to summer time, and a start in the hour that is skipped still opens it.
+The arithmetic is Argo CD's (protocols A10): a moment becomes wall-clock time by the zone's offset *at that moment*, and
+a window is open while a start lies less than its duration back on that clock. So a window does not shift when summer
+time begins or ends, and a start in the skipped hour still opens it.
 
-What a schedule may be is what robfig/cron's parser takes with the options Argo CD gives it (Minute | Hour | Dom | Month
-| Dow, `SyncWindow.active` in pkg/apis/application/v1alpha1): five fields, weekdays 0–6, no descriptors like `@daily`.
-When both day fields are restricted, either is enough. Freezes are read the same way: what is a window for one is a
-window for the other.
+The grammar is what robfig/cron's parser accepts with the options Argo CD gives it (Minute | Hour | Dom | Month | Dow,
+`SyncWindow.active` in pkg/apis/application/v1alpha1): five fields, weekdays 0–6, no descriptors like `@daily`. If both
+day fields are restricted, a day has to match only one of them; a field with a step (`*/2`) is restricted. Freezes
+follow the same rules.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sgm_tui.durations import DurationError, configured_seconds, go_seconds
 
 HORIZON = timedelta(days=366 * 9)
-"""How far ahead the next start is looked for: 29 February comes at the latest after eight years."""
+"""How far ahead the next start is searched: 29 February comes after eight years at the latest."""
 _MOST_STEPS = 5_000
-"""Windows that follow one another without a gap are looked through so far."""
+"""The most windows without a gap between them that are searched for the end of the last one."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _DESCRIPTORS = {
@@ -36,7 +36,8 @@ _DESCRIPTORS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_SMALL = re.compile(r"[0-9]{1,9}")
+_SMALL = re.compile(r"\+?[0-9]{1,9}")
+"""Go's strconv.Atoi accepts a sign; a minus would be a range."""
 _ZONED = re.compile(r"(?:CRON_)?TZ=(\S*)\s+(\S.*)")
 _LONGEST_STEP = 999
 _MINUTE = timedelta(minutes=1)
@@ -44,7 +45,7 @@ _DAY = timedelta(days=1)
 
 
 class ScheduleError(ValueError):
-    """A schedule, duration or time zone that cannot be read; the text says why."""
+    """A schedule, duration or time zone that cannot be read; its text is the reason."""
 
 
 def seconds_of(text: str) -> float:
@@ -64,7 +65,7 @@ def seconds_of(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """The five fields of a cron schedule."""
+    """The five fields of a cron expression."""
 
     minutes: frozenset[int]
     hours: frozenset[int]
@@ -73,42 +74,42 @@ class Cron:
     weekdays: frozenset[int]
     """0 is Sunday."""
     either_day: bool = False
-    """Both day fields are restricted: one that matches is enough."""
+    """Both day fields are restricted: a day has to match only one of them."""
 
     def starts_on(self, day: datetime) -> bool:
-        """Whether there are starts on that day."""
+        """Return whether there are starts on a day."""
         if day.month not in self.months:
             return False
         in_month, in_week = day.day in self.days, day.isoweekday() % 7 in self.weekdays
         return (in_month or in_week) if self.either_day else (in_month and in_week)
 
     def first_after(self, moment: datetime) -> datetime | None:
-        """The first start later than a wall-clock moment; None when there is none before the horizon."""
+        """Return the first start after a wall-clock moment; None if there is none before the horizon."""
         start = moment.replace(second=0, microsecond=0) + _MINUTE
         day = start.replace(hour=0, minute=0)
         while day - moment < HORIZON:
             if self.starts_on(day):
-                next_moment = self._in_day(max(start, day))
-                if next_moment is not None:
-                    return next_moment
+                first = self._first_in_day(max(start, day))
+                if first is not None:
+                    return first
             day += _DAY
         return None
 
     def last_until(self, moment: datetime, reach: timedelta) -> datetime | None:
-        """The last start at or before a wall-clock moment and less than `reach` back; None when there is none."""
+        """Return the last start up to a wall-clock moment and less than `reach` before it; None if there is none."""
         day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
         latest = (moment.hour, moment.minute)
         while moment - day < reach + _DAY:
             if self.starts_on(day):
-                last_moment = self._before(latest)
-                if last_moment is not None:
-                    start = day.replace(hour=last_moment[0], minute=last_moment[1])
+                last = self._last_in_day(latest)
+                if last is not None:
+                    start = day.replace(hour=last[0], minute=last[1])
                     return start if moment - start < reach else None
             day, latest = day - _DAY, (23, 59)
         return None
 
-    def _before(self, latest: tuple[int, int]) -> tuple[int, int] | None:
-        """The last start of a day that is not later than an hour and minute."""
+    def _last_in_day(self, latest: tuple[int, int]) -> tuple[int, int] | None:
+        """Return hour and minute of the last start of a day up to an hour and minute."""
         hour, minute = latest
         if hour in self.hours:
             minutes = [one for one in self.minutes if one <= minute]
@@ -117,8 +118,8 @@ class Cron:
         hours = [one for one in self.hours if one < hour]
         return (max(hours), max(self.minutes)) if hours else None
 
-    def _in_day(self, start: datetime) -> datetime | None:
-        """The first start of that day from `start` on."""
+    def _first_in_day(self, start: datetime) -> datetime | None:
+        """Return the first start from `start` to the end of its day."""
         for hour in sorted(self.hours):
             if hour >= start.hour:
                 for minute in sorted(self.minutes):
@@ -129,53 +130,57 @@ class Cron:
 
 @lru_cache(maxsize=1024)
 def cron(text: str) -> Cron:
-    """Read five fields with lists, ranges, steps and names; a `TZ=…` before them is left out.
+    """Parse five fields with lists, ranges, steps and names; a `TZ=…` before them is ignored.
 
     Raises:
-        ScheduleError: it is none; says which field.
+        ScheduleError: the text is not a cron expression; the reason names the field.
     """
-    fields = _zoned(text)[1].lower().split()
+    fields = _split_zone(text)[1].lower().split()
     if len(fields) != 5:
         hint = _DESCRIPTORS.get(text.strip().lower())
         instead = f"; instead of a descriptor write {hint!r}" if hint else ""
         raise ScheduleError(
             f"{text!r} is not a cron schedule, which has five fields, minute hour day month weekday{instead}"
         )
-    minutes, _ = _field("minute", fields[0], 0, 59)
-    hours, _ = _field("hour", fields[1], 0, 23)
-    days, all_days = _field("day", fields[2], 1, 31)
-    months, _ = _field("month", fields[3], 1, 12, _MONTHS)
-    weekdays, all_weekdays = _field("weekday", fields[4], 0, 6, _DAYS)
+    minutes, _ = _parse_field("minute", fields[0], 0, 59)
+    hours, _ = _parse_field("hour", fields[1], 0, 23)
+    days, all_days = _parse_field("day", fields[2], 1, 31)
+    months, _ = _parse_field("month", fields[3], 1, 12, _MONTHS)
+    weekdays, all_weekdays = _parse_field("weekday", fields[4], 0, 6, _DAYS)
     return Cron(minutes, hours, days, months, weekdays, not all_days and not all_weekdays)
 
 
-def _zoned(text: str) -> tuple[str, str]:
-    """The time zone that stands before the fields ("" where there is none), and the fields."""
+def _split_zone(text: str) -> tuple[str, str]:
+    """Return the time zone written before the fields ("" if there is none), and the fields."""
     match = _ZONED.fullmatch(text)
     return (match[1], match[2]) if match else ("", text)
 
 
-def _field(name: str, text: str, low: int, high: int, names: Sequence[str] = ()) -> tuple[frozenset[int], bool]:
-    """The numbers of one field, and whether it is a plain star."""
+def _parse_field(name: str, text: str, low: int, high: int, names: Sequence[str] = ()) -> tuple[frozenset[int], bool]:
+    """Return the numbers of a field, and whether it is unrestricted: a star without a step.
+
+    Empty parts are skipped, as robfig/cron does (`mon,`). A field of commas alone is refused here, though Argo CD
+    accepts it: such a schedule has no start at all.
+    """
     numbers: set[int] = set()
     star = False
-    for part in text.split(","):
+    for part in [part for part in text.split(",") if part] or [""]:
         span, slash, step = part.partition("/")
         first, dash, last = span.partition("-")
-        every = _number(name, step, text, 1, _LONGEST_STEP) if slash else 1
+        every = _parse_number(name, step, text, 1, _LONGEST_STEP) if slash else 1
         if first in {"*", "?"}:
             start, end = low, high
             star = star or every == 1
         else:
-            start = _number(name, first, text, low, high, names)
-            end = _number(name, last, text, low, high, names) if dash else high if slash else start
+            start = _parse_number(name, first, text, low, high, names)
+            end = _parse_number(name, last, text, low, high, names) if dash else high if slash else start
         if start > end:
             raise ScheduleError(f"{name} {text!r}: {first} comes after {last}")
         numbers.update(range(start, end + 1, every))
     return frozenset(numbers), star
 
 
-def _number(name: str, word: str, text: str, low: int, high: int, names: Sequence[str] = ()) -> int:
+def _parse_number(name: str, word: str, text: str, low: int, high: int, names: Sequence[str] = ()) -> int:
     if word in names:
         return names.index(word) + low
     if not _SMALL.fullmatch(word) or not low <= int(word) <= high:
@@ -186,7 +191,7 @@ def _number(name: str, word: str, text: str, low: int, high: int, names: Sequenc
 
 @lru_cache(maxsize=64)
 def zone(name: str) -> ZoneInfo:
-    """An IANA time zone; UTC for "".
+    """Return an IANA time zone; UTC for "".
 
     Raises:
         ScheduleError: there is no such zone.
@@ -199,40 +204,40 @@ def zone(name: str) -> ZoneInfo:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Open for `seconds` from every start of a cron schedule; made by `schedule`."""
+    """Open for `seconds` from every start of a cron expression; `schedule` builds it."""
 
     text: str
     seconds: float
     time_zone: str = "UTC"
 
     def is_open(self, now: datetime) -> bool:
-        """Whether a start lies less than the duration back, on the wall clock of the zone."""
+        """Return whether a start lies less than the duration back on the wall clock of the zone."""
         return _is_open(self, now)
 
     def changes_at(self, now: datetime) -> datetime | None:
-        """When it next opens (or, when open, closes), UTC; None when that is out of sight."""
+        """Return when it next opens or, if it is open, closes (UTC); None if that is out of sight."""
         return _changes_at(self, now)
 
 
 def schedule(text: str, duration: str, time_zone: str = "") -> Schedule:
-    """A schedule whose parts can all be read.
+    """Build a schedule.
 
     Raises:
-        ScheduleError: one of them cannot.
+        ScheduleError: a part of it cannot be read.
     """
     cron(text)
-    named = _zoned(text)[0]
-    if named and time_zone not in {"", "UTC"}:
+    written_zone = _split_zone(text)[0]
+    if written_zone and time_zone not in {"", "UTC"}:
         raise ScheduleError(f"{text!r} names a time zone, and {time_zone} is another: give one of them")
-    zone(named or time_zone)
+    zone(written_zone or time_zone)
     seconds = seconds_of(duration)
     if seconds <= 0:
         raise ScheduleError(f"{duration!r} is zero")
-    return Schedule(text, seconds, named or time_zone or "UTC")
+    return Schedule(text, seconds, written_zone or time_zone or "UTC")
 
 
 def check_sync_window(text: str, duration: str) -> None:
-    """Check what Argo CD parses before it lets anything be synced; an error there blocks every sync it applies to.
+    """Check what Argo CD parses before every sync: an error blocks each sync the window applies to.
 
     Raises:
         ScheduleError: Argo CD cannot read the schedule or the duration; Go's durations have no days.
@@ -270,7 +275,7 @@ def _changes_at(schedule: Schedule, now: datetime) -> datetime | None:
 
 
 def _wall_change(schedule: Schedule, wall: datetime, *, opened: bool) -> datetime | None:
-    """The next change on a wall clock that is not itself moved."""
+    """Return the next change on a wall clock with a constant offset."""
     starts, length = cron(schedule.text), timedelta(seconds=schedule.seconds)
     if not opened:
         return starts.first_after(wall)
@@ -284,7 +289,7 @@ def _wall_change(schedule: Schedule, wall: datetime, *, opened: bool) -> datetim
 
 
 def _offsets(name: str, now: datetime) -> Iterator[tuple[datetime, timedelta]]:
-    """From `now` on: until when which offset of a zone holds."""
+    """Yield the offsets of a zone from `now` on, each with the moment until which it holds."""
     place = zone(name)
 
     def offset(moment: datetime) -> timedelta:
