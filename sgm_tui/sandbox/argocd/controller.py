@@ -1,8 +1,8 @@
-"""A simulated Argo CD: notices commits, wishes and live changes, and lets the Applications be looked at.
+"""A simulated Argo CD: notices commits, requests and live changes, and refreshes the Applications they affect.
 
-Who wants an Application looked at: a commit (by web hook or by polling), the refresh annotation, a change of the
-Application itself, a change of one of its live objects. `argocd_refresh` looks, `argocd_operations` syncs,
-`argocd_sets` makes the Applications.
+An Application is refreshed after a commit (found by web hook or polling), by the refresh annotation, after a change of
+the Application itself and after a change of one of its live objects. `refresh` compares, `operations` syncs and
+`application_sets` generates the Applications.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from sgm_tui.sandbox.kubernetes.objects import KubeObject, ObjectStore
 _POLL_SECONDS = 120.0
 _POLL_JITTER = 60.0
 _POLLS_A_SECOND = 10.0
-"""At most so many Applications are polled a real second: a bigger fleet is polled less often, as a real one is."""
+"""The most Applications polled in a real second: a bigger fleet is polled less often, as with a real Argo CD."""
 _PASSING_SECONDS = 1.5
-"""Real seconds over which a commit moves on the Applications it does not concern."""
+"""Real seconds over which the Applications a commit does not affect move to its revision."""
 _REPORT_SECONDS = 10.0
 
 _Mark = tuple[object, ...]
@@ -60,43 +60,43 @@ class ArgoController:
         self._restoring: set[str] = set()
         self._changed = False
         self._settling = True
-        hub.listeners.append(self._noticed_on_hub)
+        hub.listeners.append(self._notice_on_hub)
         for target in targets.values():
-            target.store.listeners.append(self._watcher(target.name))
+            target.store.listeners.append(self._build_listener(target.name))
 
     def prepare(self) -> None:
-        """Look at git for the first time; a settled world is laid out from what is there."""
+        """Fetch the newest commit, from which a settled world is laid out."""
         self.context.head = self.context.repository.head()
 
     def begin(self) -> None:
-        """End of laying out: what is there counts as compared, and from here on everything is noticed."""
+        """Start watching: the laid-out Applications count as compared."""
         self._settling = False
         for application in self._all():
             name = application["metadata"]["name"]
             if (application.get("status") or {}).get("sync", {}).get("status"):
-                self.refresher.remember(name)
+                self.refresher.mark_as_compared(name)
             else:
-                self.refresher.later(name, self.context.jitter(0.1, 1.0), latest=True)
+                self.refresher.refresh_later(name, self.context.jitter(0.1, 1.0), latest=True)
         for name in self.sets.names():
             self.sets.adopt(name)
         self.context.agenda.after(self._poll_period(), self._poll)
         self.context.agenda.after(_REPORT_SECONDS, self._report)
 
     def step(self) -> None:
-        """Do what is due."""
+        """Run what is due."""
         self.context.agenda.run()
 
     def on_push(self) -> None:
-        """The web hook of the repository: Argo CD looks a second or two later."""
+        """Handle the web hook of the repository: Argo CD fetches a second or two later."""
         self.context.agenda.after(self.context.jitter(0.5, 1.5), self._pull)
 
     def _all(self) -> list[KubeObject]:
         return self.context.hub.list(KIND, self.context.applications.namespace)
 
-    def _watcher(self, cluster: str) -> Any:
-        """A listener for one cluster: who owns what changed in a way that can matter."""
+    def _build_listener(self, cluster: str) -> Any:
+        """Return a listener for one cluster, which refreshes the owner of an object whose comparison may change."""
 
-        def noticed(event: str, kind: str, obj: KubeObject) -> None:
+        def notice(event: str, kind: str, obj: KubeObject) -> None:
             name = tracked_by(obj)
             if not name:
                 return
@@ -108,13 +108,13 @@ class ArgoController:
                 if old == mark:
                     return
             if not self._settling:
-                self.refresher.later(name, self.context.jitter(0.02, 0.1), latest=False)
+                self.refresher.refresh_later(name, self.context.jitter(0.02, 0.1), latest=False)
 
-        return noticed
+        return notice
 
-    def _noticed_on_hub(self, event: str, kind: str, obj: KubeObject) -> None:
+    def _notice_on_hub(self, event: str, kind: str, obj: KubeObject) -> None:
         if kind == KIND:
-            self._noticed_application(event, obj)
+            self._notice_application(event, obj)
         elif kind == SET_KIND and event != "DELETED":
             name, metadata = obj["metadata"]["name"], obj["metadata"]
             mark = (metadata["generation"], SET_REFRESH in (metadata.get("annotations") or {}))
@@ -123,8 +123,8 @@ class ArgoController:
             if noted != mark and not self._settling:
                 self.context.agenda.after(self.context.jitter(0.05, 0.1), functools.partial(self.sets.reconcile, name))
 
-    def _noticed_application(self, event: str, obj: KubeObject) -> None:
-        """People write wishes into Applications; what Argo CD itself writes there is none."""
+    def _notice_application(self, event: str, obj: KubeObject) -> None:
+        """React to what clients write into Applications, but not to what Argo CD writes there itself."""
         metadata, name = obj["metadata"], obj["metadata"]["name"]
         self._changed = True
         if event == "DELETED":
@@ -133,25 +133,25 @@ class ArgoController:
             if not self._settling:
                 self._restore_later(obj)
             return
-        wish: _Mark = (
+        request: _Mark = (
             (metadata.get("annotations") or {}).get(REFRESH, ""),
             obj.get("spec"),
             "deletionTimestamp" in metadata,
             "operation" in obj,
         )
         old = self._marks.get(("", KIND, "", name))
-        self._marks["", KIND, "", name] = wish
-        if not self._settling and wish != old:
-            self._act(name, wish, old)
+        self._marks["", KIND, "", name] = request
+        if not self._settling and request != old:
+            self._act(name, request, old)
 
-    def _act(self, name: str, wish: _Mark, old: _Mark | None) -> None:
-        refresh, spec, deleting, operation = wish
+    def _act(self, name: str, request: _Mark, old: _Mark | None) -> None:
+        refresh, spec, deleting, operation = request
         if deleting:
             if old is None or not old[2]:
-                self.refresher.delete(name, 0.1)
+                self.refresher.delete_later(name, 0.1)
             return
         if operation and name not in self.operations.running:
-            self.refresher.operate(name, self.context.jitter(0.02, 0.1))
+            self.refresher.operate_later(name, self.context.jitter(0.02, 0.1))
         if old is not None and spec != old[1]:
             self._restore_later(self.context.applications.get(name) or {"metadata": {}})
         if old is None or spec != old[1] or (refresh and refresh != old[0]):
@@ -159,10 +159,10 @@ class ArgoController:
                 self.context.head = self.context.repository.head()
             if refresh == "hard":
                 self.context.manifests.forget()
-            self.refresher.later(name, self.context.jitter(0.1, 0.2), latest=True)
+            self.refresher.refresh_later(name, self.context.jitter(0.1, 0.2), latest=True)
 
     def _restore_later(self, application: KubeObject) -> None:
-        """Somebody changed or deleted it: the set the Application comes from has the last word about it."""
+        """Let the ApplicationSet restore an Application that somebody changed or deleted."""
         for owner in application["metadata"].get("ownerReferences") or ():
             if owner["kind"] == SET_KIND and owner["name"] not in self._restoring:
                 self._restoring.add(owner["name"])
@@ -173,10 +173,10 @@ class ArgoController:
         self.sets.reconcile(name, force=True)
 
     def _pull(self) -> None:
-        """Look at the branch: Applications the news concerns are compared soon, the others only move on."""
+        """Fetch the branch: refresh the Applications a new commit affects, and move the others to its revision."""
         context = self.context
         head = context.repository.head()
-        if head == context.head and all(self._is_at(one, head) for one in self._all()):
+        if head == context.head and all(self._is_at(application, head) for application in self._all()):
             return
         context.head = head
         for name in self.sets.names():
@@ -184,10 +184,10 @@ class ArgoController:
         spread = _PASSING_SECONDS * context.clock.speed
         for application in self._all():
             name = application["metadata"]["name"]
-            if self.refresher.concerned(application, head):
-                self.refresher.later(name, context.jitter(0.1, 0.8), latest=True)
+            if self.refresher.is_affected(application, head):
+                self.refresher.refresh_later(name, context.jitter(0.1, 0.8), latest=True)
             else:
-                context.agenda.after(context.jitter(0.1, spread), functools.partial(self.refresher.pass_by, name, head))
+                context.agenda.after(context.jitter(0.1, spread), functools.partial(self.refresher.move_to, name, head))
 
     @staticmethod
     def _is_at(application: KubeObject, commit: str) -> bool:
@@ -195,16 +195,16 @@ class ArgoController:
         return sync.get("revision") == commit or commit in (sync.get("revisions") or ())
 
     def _poll_period(self) -> float:
-        """Virtual seconds between two rounds of polling."""
+        """Return the virtual seconds between two rounds of polling."""
         return max(_POLL_SECONDS, len(self._all()) / _POLLS_A_SECOND * self.context.clock.speed)
 
     def _poll(self) -> None:
-        """One round: every Application is looked at afresh some time during it."""
+        """Start a round of polling, which refreshes every Application once."""
         period = self._poll_period()
         self._pull()
         for application in self._all():
             name = application["metadata"]["name"]
-            look = functools.partial(self.refresher.later, name, 0.0, latest=True)
+            look = functools.partial(self.refresher.refresh_later, name, 0.0, latest=True)
             self.context.agenda.after(self.context.jitter(0.0, period), look)
         self.context.agenda.after(period + self.context.jitter(0.0, _POLL_JITTER), self._poll)
 
@@ -216,7 +216,7 @@ class ArgoController:
 
 
 def _mark(obj: KubeObject) -> _Mark:
-    """All of an object that a comparison could notice; parts are shared with the store, so this is cheap."""
+    """Return all parts of an object that can change a comparison; they are shared with the store, so this is cheap."""
     metadata = obj["metadata"]
     parts = tuple(value for key, value in obj.items() if key not in {"metadata", "status"})
     return (*parts, metadata.get("labels"), metadata.get("annotations"), health_of(obj))

@@ -1,37 +1,33 @@
-"""Sync operations: taken up, held by windows, applied, retried, terminated, finished — in the recorded order.
+"""Sync operations: started, blocked by windows, applied, retried, terminated and finished, in the recorded order.
 
-Each is a script over the Application (see `agenda`): what stands between two pauses is seen together, and the order
-of the writes is the order of the events people's watches get.
+Each operation is a script over the Application (see `agenda`): clients see what is written between two pauses
+together, and the order of the writes is the order of the events their watches receive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import replace
+from collections.abc import Generator
 from typing import Any
 
 from sgm_tui.durations import DurationError, number_or_go_seconds
 from sgm_tui.sandbox.agenda import Script
-from sgm_tui.sandbox.argocd.applications import Comparison, is_automated, revision_fields, source_fields
-from sgm_tui.sandbox.argocd.comparison import compare, last_applied, obsolete
-from sgm_tui.sandbox.argocd.context import Context, Target
-from sgm_tui.sandbox.argocd.health import Health
+from sgm_tui.sandbox.argocd.applications import source_fields
+from sgm_tui.sandbox.argocd.comparison import last_applied, obsolete
+from sgm_tui.sandbox.argocd.context import MOMENT, Context, Target
 from sgm_tui.sandbox.argocd.manifests import ManifestError
+from sgm_tui.sandbox.argocd.operation import SUCCESS, Operation, identify
+from sgm_tui.sandbox.argocd.second_look import compare_after_sync, publish_first_deployment
 from sgm_tui.sandbox.argocd.sync import Attempt
 from sgm_tui.sandbox.kubernetes.objects import KubeObject
 
-SUCCESS = "successfully synced (all tasks run)"
 BLOCKED = "Sync operation blocked by sync window"
 _FAILURE = "one or more synchronization tasks completed unsuccessfully, reason: "
-_MOMENT = 0.02
-"""Between two writes of one pass of the controller."""
-_APPLY_ALL = (2.0, 5.0)
+_SYNC_ALL = (2.0, 5.0)
 """Virtual seconds a sync of a dozen objects takes: fetch, render, dry run, apply."""
-_APPLY_SOME = (0.3, 1.2)
-_LAG = 0.3
-"""Until the cluster cache shows what a sync has changed; the cluster's own controllers are quicker."""
-_SECOND_LOOK = 0.6
-"""How often a sync is followed by an empty second one, because the cluster cache had not caught up."""
+_SYNC_SOME = (0.3, 1.2)
+"""Virtual seconds a sync of chosen objects takes."""
+_CHECK_PERIOD = 2.0
+"""Virtual seconds between two checks of a waiting operation."""
 
 
 class Operations:
@@ -41,86 +37,54 @@ class Operations:
         self._context = context
         self._applications = context.applications
         self.running: set[str] = set()
-        """Applications whose operation is being worked on."""
+        """Applications with a running operation."""
         self.applying: set[str] = set()
-        """Those of them that are at the cluster just now: comparisons wait."""
-
-    def automated(
-        self, application: KubeObject, revision: str, heal: Sequence[KubeObject] = (), attempts: int = 1
-    ) -> dict[str, Any]:
-        """The operation auto-sync asks for; with `heal` only for these objects."""
-        spec = application["spec"]
-        policy = spec.get("syncPolicy") or {}
-        fields = ("group", "kind", "name")
-        healing = {
-            "autoHealAttemptsCount": attempts,
-            "resources": [{key: one[key] for key in fields if key in one} for one in heal],
-        }
-        sync = {
-            **(healing if heal else {}),
-            **({"prune": True} if policy["automated"].get("prune") else {}),
-            **revision_fields(spec, revision),
-            **source_fields(spec),
-            **({"syncOptions": policy["syncOptions"]} if policy.get("syncOptions") else {}),
-        }
-        return {"initiatedBy": {"automated": True}, "retry": policy.get("retry") or {"limit": 5}, "sync": sync}
+        """Applications whose sync is at the cluster: comparisons wait."""
 
     def run(self, name: str, *, begun: bool) -> Script:
-        """Work on the Application's operation until it is over."""
+        """Run the operation of an Application to its end; `begun` if it is already Running."""
         self.running.add(name)
+        operation = Operation(self._context, name)
         try:
             if not begun:
                 self._applications.begin(name)
-                yield _MOMENT
-            yield from self._wait_for_window(name)
-            yield from self._attempts(name)
+                yield MOMENT
+            yield from self._wait_for_window(operation)
+            application = self._applications.get(name)
+            if application is not None and "operation" in application:  # else it was terminated
+                yield from self._run_attempts(operation)
         finally:
             self.running.discard(name)
             self.applying.discard(name)
 
-    def _operation(self, name: str) -> dict[str, Any]:
-        application = self._applications.must(name)
-        operation: dict[str, Any] = application["status"]["operationState"]["operation"]
-        return operation
-
-    def _terminated(self, name: str) -> bool:
-        application = self._applications.get(name)
-        state = ((application or {}).get("status") or {}).get("operationState") or {}
-        if state.get("phase") != "Terminating":
-            return False
-        self._applications.finish(name, "Failed", "Operation terminated")
-        return True
-
-    def _wait_for_window(self, name: str) -> Script:
-        manual = not (self._operation(name).get("initiatedBy") or {}).get("automated")
+    def _wait_for_window(self, operation: Operation) -> Script:
+        manual = not operation.is_automated
         while True:
-            application = self._applications.get(name)
+            application = self._applications.get(operation.name)
             if application is None or self._context.may_sync(application, manual=manual):
                 return
-            source = source_fields(application["spec"])
-            self._applications.progress(name, message=BLOCKED, syncResult={"revision": "", **source})
-            yield 2.0
-            if self._terminated(name):
+            result = {"revision": "", **source_fields(application["spec"])}
+            self._applications.progress(operation.name, message=BLOCKED, syncResult=result)
+            yield _CHECK_PERIOD
+            if operation.finish_if_terminating():
                 return
 
-    def _attempts(self, name: str) -> Script:
-        """Try, and try again after growing pauses while the retry limit lasts."""
-        state = self._applications.get(name)
-        if state is None or "operation" not in state:
-            return  # terminated while it waited
-        retry = self._operation(name).get("retry") or {}
+    def _run_attempts(self, operation: Operation) -> Script:
+        """Attempt the sync, and again after growing pauses up to the retry limit."""
+        name = operation.name
+        retry = operation.request.get("retry") or {}
         limit = retry.get("limit", 0)
         count = 0
         while True:
-            failure = yield from self._attempt(name)
+            failure = yield from self._attempt(operation)
             if not failure:
                 return
             if 0 <= limit <= count:
-                text = f"{failure} (retried {count} times)." if count else failure
-                self._applications.finish(name, "Failed", text)
+                message = f"{failure} (retried {count} times)." if count else failure
+                self._applications.finish(name, "Failed", message)
                 return
             try:
-                wait = _backoff(retry.get("backoff") or {}, count + 1)
+                pause = _pause_before(count + 1, retry.get("backoff") or {})
             except DurationError as error:
                 self._applications.finish(name, "Failed", f"{failure} (failed to retry: {error})")
                 return
@@ -130,177 +94,102 @@ class Operations:
             now = self._context.clock.stamp()
             self._applications.progress(name, message=message, retryCount=count, finishedAt=now)
             self.applying.discard(name)
-            yield from self._pause(name, wait)
-            if name not in self.running or self._terminated(name):
+            yield from _wait(operation, pause)
+            if name not in self.running or operation.finish_if_terminating():
                 return
-            self._applications.progress(
-                name, without=("finishedAt",), message=f"Retrying operation. Attempt #{count}",
-                syncResult=self._result(name, []),
-            )  # fmt: skip
+            message = f"Retrying operation. Attempt #{count}"
+            self._applications.progress(name, without=("finishedAt",), message=message, syncResult=operation.result([]))
 
-    def _pause(self, name: str, seconds: float) -> Script:
-        """Wait, but not past a wish to terminate."""
-        while seconds > 0:
-            yield min(seconds, 2.0)
-            seconds -= 2.0
-            application = self._applications.get(name)
-            state = ((application or {}).get("status") or {}).get("operationState") or {}
-            if state.get("phase") == "Terminating":
-                return
-
-    def _attempt(self, name: str) -> Generator[float, None, str]:
-        """One attempt; returns why it failed, "" when the operation is over."""
+    def _attempt(self, operation: Operation) -> Generator[float, None, str]:
+        """Attempt the sync once; return why it failed, "" if the operation is finished."""
+        name = operation.name
         application = self._applications.must(name)
         target = self._context.target(application["spec"])
         while target is not None and not target.reachable:
-            yield 2.0  # the request to the cluster hangs; nothing is said meanwhile
-            if self._terminated(name):
+            yield _CHECK_PERIOD  # the request to the cluster hangs, and nothing is reported
+            if operation.finish_if_terminating():
                 return ""
-        sync = self._operation(name).get("sync")
+        sync = operation.request.get("sync")
         if sync is None or target is None:
             self._applications.finish(name, "Error", "Invalid operation request: no operation specified")
             return ""
         self.applying.add(name)
-        yield self._context.jitter(*(_APPLY_SOME if sync.get("resources") else _APPLY_ALL))
-        attempt = self._prepared(name, application, target, sync)
-        if attempt is None:
+        yield self._context.jitter(*(_SYNC_SOME if sync.get("resources") else _SYNC_ALL))
+        try:
+            attempt = self._prepare(operation, application, target, sync)
+        except ManifestError as error:
+            self._applications.finish(name, "Error", f"ComparisonError: {error}", syncResult=operation.result([]))
             return ""
         if attempt.dry_run:
             attempt.apply()
-            self._finish(name, attempt, "successfully synced (no more tasks)", "Succeeded")
+            operation.succeed(attempt, "successfully synced (no more tasks)", "Succeeded")
             return ""
+        return (yield from self._apply(operation, attempt, application, target, sync))
+
+    def _prepare(self, operation: Operation, application: KubeObject, target: Target, sync: dict[str, Any]) -> Attempt:
+        """Render the objects of an attempt.
+
+        Raises:
+            ManifestError: they cannot be rendered.
+        """
+        desired = every = self._context.manifests.of(application, operation.revision)
+        chosen = {(entry.get("group", ""), entry["kind"], entry["name"]) for entry in sync.get("resources") or ()}
+        if chosen:
+            desired = [obj for obj in every if identify(obj) in chosen]
+        return Attempt(
+            store=target.store,
+            project=self._context.project_or_empty(application["spec"]),
+            desired=desired,
+            before=last_applied(self._context, application),
+            obsolete=[] if chosen else obsolete(application, target, every),
+            dry_run=bool(sync.get("dryRun")),
+        )
+
+    def _apply(
+        self, operation: Operation, attempt: Attempt, application: KubeObject, target: Target, sync: dict[str, Any]
+    ) -> Generator[float, None, str]:
         namespace = application["spec"]["destination"].get("namespace", "")
         if "CreateNamespace=true" in (sync.get("syncOptions") or ()) and attempt.needs_namespace(namespace):
             attempt.create_namespace(namespace)
-            waiting = f"waiting for healthy state of /Namespace/{namespace}"
-            self._applications.progress(name, message=waiting, syncResult=self._result(name, attempt.phase("Running")))
+            operation.report(f"waiting for healthy state of /Namespace/{namespace}", attempt, "Running")
             yield 0.1
         attempt.apply()
         attempt.prune(allowed=bool(sync.get("prune")))
         if attempt.failures:
-            return (yield from self._failed(name, attempt))
-        yield _MOMENT
-        if (self._operation(name).get("initiatedBy") or {}).get("automated"):
-            self._half_seen(name, target)
-        yield from self._succeeded(name, attempt, sync)
+            return (yield from self._report_failures(operation, attempt))
+        yield MOMENT
+        if operation.is_automated:
+            publish_first_deployment(self._context, operation, target)
+        revision, is_partial = operation.revision, bool(sync.get("resources"))
+        self._context.applied[operation.name] = revision
+        if not is_partial:
+            self._applications.record(operation.name, revision)
+            yield MOMENT
+        operation.succeed(attempt, SUCCESS, "Running")
+        yield from compare_after_sync(self._context, operation, revision, healing=is_partial)
         return ""
 
-    def _prepared(self, name: str, application: KubeObject, target: Target, sync: dict[str, Any]) -> Attempt | None:
-        """The attempt with its objects rendered; None when that failed, which ends the operation as Error."""
-        revision = self._revision(name)
-        try:
-            desired = self._context.manifests.of(application, revision)
-        except ManifestError as error:
-            self._applications.finish(
-                name, "Error", f"ComparisonError: {error}", syncResult=self._result(name, [], plain=True)
-            )
-            return None
-        chosen = {(one.get("group", ""), one["kind"], one["name"]) for one in sync.get("resources") or ()}
-        if chosen:
-            desired = [one for one in desired if _short(one) in chosen]
-        pruned = [] if chosen else obsolete(application, target, self._context.manifests.of(application, revision))
-        return Attempt(
-            store=target.store,
-            project=self._context.project(application["spec"]) or {"metadata": {"name": ""}, "spec": {}},
-            desired=desired,
-            before=last_applied(self._context, application),
-            obsolete=pruned,
-            dry_run=bool(sync.get("dryRun")),
-        )
-
-    def _failed(self, name: str, attempt: Attempt) -> Generator[float, None, str]:
-        waiting = [one for one in attempt.results if one["status"] != "SyncFailed"]
-        if waiting:
-            first = f"{waiting[0]['group']}/{waiting[0]['kind']}/{waiting[0]['name']}"
-            more = f" and {len(waiting) - 1} more resources" if len(waiting) > 1 else ""
-            result = self._result(name, attempt.phase("Running"))
-            self._applications.progress(name, message=f"waiting for healthy state of {first}{more}", syncResult=result)
-            yield _MOMENT
-        self._applications.progress(name, syncResult=self._result(name, attempt.phase("Succeeded")))
+    def _report_failures(self, operation: Operation, attempt: Attempt) -> Generator[float, None, str]:
+        applied = [result for result in attempt.results if result["status"] != "SyncFailed"]
+        if applied:
+            first = f"{applied[0]['group']}/{applied[0]['kind']}/{applied[0]['name']}"
+            more = f" and {len(applied) - 1} more resources" if len(applied) > 1 else ""
+            operation.report(f"waiting for healthy state of {first}{more}", attempt, "Running")
+            yield MOMENT
+        self._applications.progress(operation.name, syncResult=operation.result(attempt.phase("Succeeded")))
         return _FAILURE + ",".join(attempt.failures)
 
-    def _succeeded(self, name: str, attempt: Attempt, sync: dict[str, Any]) -> Script:
-        revision = self._revision(name)
-        self._context.applied[name] = revision
-        if not sync.get("resources"):
-            self._applications.record(name, revision)
-            yield _MOMENT
-        self._finish(name, attempt, SUCCESS, "Running")
-        yield _LAG
-        yield from self._second_look(name, revision, healing=bool(sync.get("resources")))
 
-    def _half_seen(self, name: str, target: Target) -> None:
-        """A first deployment is noticed bit by bit: the workload is still unseen when the rest is there."""
-        application = self._applications.get(name)
-        if application is None or (application["status"].get("health") or {}).get("status") != "Missing":
+def _wait(operation: Operation, seconds: float) -> Script:
+    """Wait, but no longer than until the operation is terminated."""
+    while seconds > 0:
+        yield min(seconds, _CHECK_PERIOD)
+        seconds -= _CHECK_PERIOD
+        if operation.is_terminating:
             return
-        comparison = compare(self._context, application, target, self._revision(name))
-        unseen = [
-            {**resource, "status": "OutOfSync"} if resource["kind"] == "Rollout" else resource
-            for resource in comparison.resources or ()
-        ]
-        if any(resource["status"] == "OutOfSync" for resource in unseen) and len(unseen) > 1:
-            half = replace(comparison, sync="OutOfSync", resources=unseen, health=Health("Healthy"), images=None)
-            self._applications.publish(name, half, latest=False)
-
-    def _second_look(self, name: str, revision: str, *, healing: bool) -> Script:
-        """The comparison after a sync; often a stale cache first asks for a second sync that changes nothing."""
-        application = self._applications.must(name)
-        target = self._context.target(application["spec"])
-        if target is None:
-            return
-        stale = [one for one in application["status"].get("resources") or () if one["status"] == "OutOfSync"]
-        again = not healing and self._heals_again(application, stale)
-        if again:
-            self._applications.request(name, self.automated(application, revision, heal=stale))
-            yield _MOMENT
-            self._applications.begin(name)
-            yield _MOMENT
-        self._publish(name, compare(self._context, application, target, self._context.head))
-        if again:
-            yield self._context.jitter(0.2, 0.4)
-            self._finish(name, self._unchanged(application, target, revision, stale), SUCCESS, "Running")
-
-    def _heals_again(self, application: KubeObject, stale: Sequence[KubeObject]) -> bool:
-        spec = application["spec"]
-        if not stale or not is_automated(spec) or not spec["syncPolicy"]["automated"].get("selfHeal"):
-            return False
-        unknown = any(one.get("requiresPruning") for one in stale)
-        may = self._context.may_sync(application, manual=False)
-        return may and not unknown and self._context.random.random() < _SECOND_LOOK
-
-    def _unchanged(
-        self, application: KubeObject, target: Target, revision: str, stale: Sequence[KubeObject]
-    ) -> Attempt:
-        """The second sync of what the first has just brought."""
-        chosen = {(one.get("group", ""), one["kind"], one["name"]) for one in stale}
-        desired = [one for one in self._context.manifests.of(application, revision) if _short(one) in chosen]
-        project = self._context.project(application["spec"]) or {"metadata": {"name": ""}, "spec": {}}
-        attempt = Attempt(target.store, project, desired, {})
-        attempt.apply()
-        return attempt
-
-    def _publish(self, name: str, comparison: Comparison) -> None:
-        self._applications.publish(name, comparison, latest=True)
-
-    def _finish(self, name: str, attempt: Attempt, message: str, hook_phase: str) -> None:
-        self._applications.finish(name, "Succeeded", message, syncResult=self._result(name, attempt.phase(hook_phase)))
-
-    def _revision(self, name: str) -> str:
-        """The commit the operation is for: the one it names, else where the branch is now."""
-        sync = self._operation(name)["sync"]
-        several = [one for one in sync.get("revisions") or () if len(one) == 40]
-        revision = sync.get("revision") or (several[0] if several else "")
-        return revision if len(revision) == 40 else self._context.head
-
-    def _result(self, name: str, resources: list[dict[str, Any]], *, plain: bool = False) -> dict[str, Any]:
-        application = self._applications.must(name)
-        spec = application["spec"]
-        listed = {} if plain or not resources else {"resources": resources}
-        return {**listed, **revision_fields(spec, self._revision(name)), **source_fields(spec)}
 
 
-def _backoff(backoff: dict[str, Any], attempt: int) -> float:
+def _pause_before(attempt: int, backoff: dict[str, Any]) -> float:
     """Return the seconds before the next attempt: 10, 20, 40 … with Argo CD's defaults, as recorded.
 
     Raises:
@@ -309,8 +198,3 @@ def _backoff(backoff: dict[str, Any], attempt: int) -> float:
     duration = number_or_go_seconds(str(backoff.get("duration", "5s")))
     longest = number_or_go_seconds(str(backoff.get("maxDuration", "3m")))
     return float(min(duration * float(backoff.get("factor", 2)) ** attempt, longest))
-
-
-def _short(obj: KubeObject) -> tuple[str, str, str]:
-    group, slash, _ = str(obj.get("apiVersion", "v1")).partition("/")
-    return group if slash else "", obj["kind"], obj["metadata"]["name"]
