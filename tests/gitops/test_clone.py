@@ -17,8 +17,8 @@ from plain_server import mounted
 
 from sgm_tui.errors import ConfigError, RefusedError, UnreachableError
 from sgm_tui.gitops.repository import Repository
+from sgm_tui.sandbox.git.process import git_environment
 from sgm_tui.sandbox.git.repository import Repository as Origin
-from sgm_tui.sandbox.git.repository import git_environment
 
 AUTHOR = ("sgm", "sgm@example.org")
 TOKEN = "ghp_averysecrettoken0123456789"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from sgm_tui.sandbox.git.history import history
-from sgm_tui.sandbox.git.repository import GitError, MergeConflictError, Repository, git_environment
+from sgm_tui.sandbox.git.process import GitError, git_environment
+from sgm_tui.sandbox.git.repository import MergeConflictError, Repository
 from sgm_tui.sandbox.git.seed import seed
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sgm_tui.sandbox.git.repository import GitError, Repository
+from sgm_tui.sandbox.git.process import GitError
+from sgm_tui.sandbox.git.repository import Repository
 
 _FORMAT = "%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B%x01"
 _KEPT = 2048

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sgm_tui.fleet.codeowners import PLACES, LineError, Owners
-from sgm_tui.sandbox.git.repository import GitError
+from sgm_tui.sandbox.git.process import GitError
 from sgm_tui.sandbox.github.call import Call, Document, Reply, Route, Rows, not_found
 from sgm_tui.sandbox.github.pulls import GitHubError
 
