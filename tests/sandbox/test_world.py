@@ -133,7 +133,7 @@ def test_a_commit_moves_its_service_and_every_revision(make_world: MakeWorld) ->
     files = FleetFiles(world.files)
     place, version = next(one for one in files.waiting("staging", "prod") if "pause: {}" not in files.text(one[0]))
     cluster = cluster_of(world, place.where)
-    world.deliver((place, version))
+    world.people.deliver((place, version))
     name = f"{cluster}-{place.service}"
     run(world, 60.0, lambda: states(world)[name][0] == "OutOfSync")
     run(world, 30.0, lambda: states(world)[name] == ("Synced", "Progressing"))
@@ -181,7 +181,7 @@ def test_the_next_bad_version_fails_in_staging_when_it_is_promoted(make_world: M
     place, version = next(one for one in files.waiting("dev", "staging") if (one[0].service, one[1]) in world.defects)
     cluster = cluster_of(world, "staging")
     assert rollout(world, cluster_of(world, "dev"), place.service)["status"]["phase"] == "Healthy"
-    world.deliver((place, version))
+    world.people.deliver((place, version))
     run(world, 600.0, lambda: states(world)[f"{cluster}-{place.service}"][1] == "Degraded")
     live = rollout(world, cluster, place.service)
     assert live["status"]["abort"] is True
@@ -215,7 +215,7 @@ def test_a_world_taken_over_goes_on_where_git_stands(tmp_path: Path) -> None:
     first = World(scenario=SCENARIOS["calm"](), directory=tmp_path, started_at=STARTED)
     first.start()
     place, version = FleetFiles(first.files).waiting("dev", "staging")[0]
-    first.deliver((place, version))
+    first.people.deliver((place, version))
     head = first.repository.head()
     first.close()
     second = World(scenario=SCENARIOS["calm"](), directory=tmp_path, started_at=STARTED)
@@ -249,7 +249,7 @@ def test_values_that_do_not_render_make_the_application_unknown_with_helms_words
 def test_a_pull_request_is_merged_and_deployed(make_world: MakeWorld) -> None:
     world = make_world(scenario="calm", services=3, clusters=3)
     place, version = FleetFiles(world.files).waiting("dev", "staging")[0]
-    world.propose((place, version))
+    world.people.propose((place, version))
     (pull,) = [one for one in world.github.pulls.values() if one.closed is None]
     run(world, 120.0, lambda: world.github.standing(pull).free)
     world.github.merge(pull, "operator")

@@ -64,18 +64,18 @@ class Release(Scenario):
         rolling = [
             _first(waiting, used_changes, lambda place: not _waits_for_people(files.text(place))) for _ in range(3)
         ]
-        world.deliver(gated)
+        world.people.deliver(gated)
         yield 140.0
-        world.deliver(manual)
+        world.people.deliver(manual)
         yield 60.0
         for change in rolling[:2]:
-            world.deliver(change)
+            world.people.deliver(change)
             yield 25.0
         behind = files.waiting("dev", "staging")
         if len(behind) > 1:
-            world.deliver(behind[-1])
+            world.people.deliver(behind[-1])
         for change in [*rolling[2:], *[other for other in waiting if other not in used_changes][-2:-1]]:
-            world.propose(change)
+            world.people.propose(change)
             yield 2.0
 
 
@@ -103,7 +103,7 @@ class BadCanary(Scenario):
         place = chosen[0] if chosen else files.of(files.services[0], "prod")[0]
         version = next_version(files.version(place), 2)
         world.defects[place.service, version] = Defect(_UNDER_LOAD, error_ratio=0.31, latency_factor=2.2)
-        world.deliver((place, version))
+        world.people.deliver((place, version))
         yield 0.0
 
 
@@ -124,9 +124,9 @@ class Drift(Scenario):
         quiet = [place for place in files.places if place.stage == "prod" and place.path not in promotable]
         for number, place in enumerate((quiet or files.places[-1:])[:: max(1, len(quiet) // 3)][:3]):
             if number == 1:
-                world.edit_image(place, next_version(files.version(place)))
+                world.people.edit_image(place, next_version(files.version(place)))
             else:
-                world.edit_scaling(place, 2 + number)
+                world.people.edit_scaling(place, 2 + number)
             yield 10.0
 
 
@@ -168,7 +168,7 @@ class Storm(Scenario):
             world.defects[bad[0].service, bad[1]] = Defect(_EVERYWHERE, error_ratio=0.4, latency_factor=3.0)
         groups = [changes[start::8] for start in range(8)]
         for group in groups:
-            world.deliver(*group)
+            world.people.deliver(*group)
             yield 7.0
 
 
