@@ -17,21 +17,21 @@ Script = Iterator[float]
 
 
 class Agenda:
-    """Actions in order of time; those of one time in the order they were added."""
+    """Runs actions in order of time; actions of the same time in the order they were added."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._due: list[tuple[float, int, Action]] = []
         self._number = itertools.count()
         self._moment = clock.now
-        """The time of the running action: a chain of short pauses does not wait for the next step."""
+        """The time of the running action, so that a chain of short pauses does not wait for the next step."""
 
     def after(self, seconds: float, action: Action) -> None:
-        """Run an action that many seconds after the time being worked on."""
+        """Run an action some virtual seconds after the running action."""
         heapq.heappush(self._due, (self._moment + seconds, next(self._number), action))
 
     def start(self, script: Script, seconds: float = 0.0) -> None:
-        """Run a script, starting that many seconds later."""
+        """Start a script after some virtual seconds."""
         self.after(seconds, lambda: self._advance(script))
 
     def run(self) -> None:

@@ -1,7 +1,7 @@
-"""What a running sandbox tells the world: the ready line, and the private files it names.
+"""The ready line of a running sandbox, and the private files it refers to.
 
-Everything lies in one directory only its owner may read. A sandbox that starts in the directory of an earlier one
-takes over its token, ports and certificate, so clients that were connected find it again.
+All files are in one directory that only its owner can read. A sandbox that starts in the directory of an earlier one
+reuses its token, ports and certificate, so that clients reconnect.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Ready:
     pid: int
 
     def line(self) -> str:
-        """One line of JSON, without its end."""
+        """Return one line of JSON, without a newline."""
         return json.dumps(asdict(self))
 
 
@@ -49,14 +49,14 @@ class Address:
 
 
 def private_directory(path: Path) -> Path:
-    """Make a directory nobody else may look into."""
+    """Create a directory that only its owner can read."""
     make_private_directory(path)
     path.chmod(0o700)
     return path.resolve()
 
 
 def write_private(path: Path, content: str | bytes) -> Path:
-    """Write a file nobody else may read, all of it or nothing."""
+    """Write a file that only its owner can read, atomically."""
     data = content.encode() if isinstance(content, str) else content
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
@@ -68,7 +68,7 @@ def write_private(path: Path, content: str | bytes) -> Path:
 
 
 def token_in(directory: Path, requested: str = "") -> str:
-    """The bearer token of the sandbox in this directory: the one given, the one it has, or a new one of 256 bits."""
+    """Return the bearer token of a sandbox: the one passed, the one of its directory, or a new one of 256 bits."""
     path = directory / "token"
     if path.exists() and not requested:
         return path.read_text().strip()
@@ -78,7 +78,7 @@ def token_in(directory: Path, requested: str = "") -> str:
 
 
 def address_in(directory: Path) -> Address:
-    """Where the earlier sandbox in this directory listened."""
+    """Return where the earlier sandbox of a directory listened."""
     path = directory / "address.json"
     if not path.exists():
         return Address()
@@ -86,12 +86,12 @@ def address_in(directory: Path) -> Address:
 
 
 def remember_address(directory: Path, address: Address) -> None:
-    """Keep where this sandbox listens for one that comes after it."""
+    """Store where this sandbox listens for a later one."""
     write_private(directory / "address.json", json.dumps(asdict(address)))
 
 
 def kubeconfig(contexts: Sequence[str], base: str, token: str, authority: bytes) -> str:
-    """A kubeconfig with one context an API server; JSON, which every reader of kubeconfigs takes as YAML."""
+    """Return a kubeconfig with a context for each API server, as JSON, which is YAML too."""
     trusted = base64.b64encode(authority).decode()
 
     def server(name: str) -> dict[str, str]:

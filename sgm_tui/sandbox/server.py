@@ -1,4 +1,4 @@
-"""The sandbox as a server on loopback: the world, its protocols, the private files, and when to stop.
+"""Serve the sandbox on loopback: the world, its protocols, its private files and its shutdown.
 
 Plain HTTP for Prometheus, GitHub and the registry; TLS for the Kubernetes APIs, because clients send a kubeconfig's
 token over nothing else. Every request needs the bearer token and must name this machine.
@@ -50,40 +50,40 @@ from sgm_tui.sandbox.world.world import STEP_SECONDS, World
 
 _HOST = "127.0.0.1"
 _HEALTH = ("/healthz", "/livez", "/readyz")
-"""What a real API server, too, tells everybody."""
+"""Paths that need no token, as with a real API server."""
 _TICK_SECONDS = 0.1
 _PARENT_SECONDS = 1.0
 _MOST_STEPS = 200
-"""Steps of one catching up, however far behind."""
+"""The most steps of one catch-up, however late the world is."""
 _BUSY_SECONDS = 0.02
-"""Real seconds of stepping after which waiting requests come first."""
+"""Real seconds of steps after which pending requests are served."""
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxOptions:
-    """What `sgm sandbox` was asked for."""
+    """The options of `sgm sandbox`."""
 
     services: int | None = None
-    """The bundled ones when not given."""
+    """None is the bundled number."""
     clusters: int | None = None
     seed: str = "sgm"
     speed: float = 10.0
-    """Virtual seconds a real second."""
+    """Virtual seconds per real second."""
     scenario: str = "release"
     directory: Path | None = None
-    """Keep the files here, and take over from an earlier sandbox that did; a temporary directory when not given."""
+    """Where to keep the files, also those of an earlier sandbox; None is a temporary directory."""
     port: int = 0
     token: str = ""
-    """Instead of the directory's or a random one."""
+    """The bearer token; "" is the one of the directory, or a random one."""
     ready_file: Path | None = None
     parent_pid: int = 0
-    """Stop when this process is gone."""
+    """Stop when this process ends; 0 is no process."""
 
 
 def run_sandbox(options: SandboxOptions) -> int:
-    """Serve until interrupted or the parent is gone; prints the ready line. Returns the exit code."""
+    """Serve until interrupted or the parent ends, print the ready line, and return the exit code."""
 
-    # A world is a big, lasting heap: collecting it again and again would cost more than all of its steps.
+    # A world is a big, lasting heap: collecting it again and again would cost more than its steps.
     gc.disable()
 
     def ready(announcement: Ready) -> None:
@@ -97,7 +97,7 @@ def run_sandbox(options: SandboxOptions) -> int:
 
 
 async def serve(options: SandboxOptions, on_ready: Callable[[Ready], None]) -> None:
-    """Start, tell `on_ready`, serve until SIGINT, SIGTERM, cancellation or the end of the parent."""
+    """Start, call `on_ready`, and serve until SIGINT, SIGTERM, cancellation or the end of the parent."""
     stop = _stop_on_signals()
     with _directory(options.directory) as directory:
         token = token_in(directory, options.token)
@@ -113,10 +113,10 @@ async def serve(options: SandboxOptions, on_ready: Callable[[Ready], None]) -> N
             world.start()
             tls = persistent_tls(directory)
             previous = address_in(directory)
-            requested = Address(options.port or _free(previous.http), _free(previous.tls))
-            async with _listening(_application(world, token), tls, requested) as address:
+            requested = Address(options.port or _port_if_free(previous.http), _port_if_free(previous.tls))
+            async with _serve(_application(world, token), tls, requested) as address:
                 remember_address(directory, address)
-                announcement = _announce(world, tls, directory, address)
+                announcement = _write_client_files(world, tls, directory, address)
                 if options.ready_file is not None:
                     write_private(options.ready_file, announcement.line() + "\n")
                 on_ready(announcement)
@@ -141,20 +141,20 @@ def _directory(directory: Path | None) -> Iterator[Path]:
 
 
 @contextlib.asynccontextmanager
-async def _listening(application: web.Application, tls: LoopbackTls, address: Address) -> AsyncIterator[Address]:
-    """Serve the same application in the clear and over TLS; yields where."""
+async def _serve(application: web.Application, tls: LoopbackTls, address: Address) -> AsyncIterator[Address]:
+    """Serve an application over HTTP and TLS; yield its address."""
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        http = await _bound(runner, address.http, None)
-        secure = await _bound(runner, address.tls, tls.context)
+        http = await _listen(runner, address.http, None)
+        secure = await _listen(runner, address.tls, tls.context)
         yield Address(http, secure)
     finally:
         await runner.cleanup()
 
 
-def _free(port: int) -> int:
-    """A remembered port if nobody has taken it meanwhile, else any."""
+def _port_if_free(port: int) -> int:
+    """Return a remembered port if it is free, else 0."""
     try:
         socket.create_server((_HOST, port)).close()
     except OSError:
@@ -162,8 +162,8 @@ def _free(port: int) -> int:
     return port
 
 
-async def _bound(runner: web.AppRunner, port: int, context: ssl.SSLContext | None) -> int:
-    """Listen, on this port when one is given; returns the port."""
+async def _listen(runner: web.AppRunner, port: int, context: ssl.SSLContext | None) -> int:
+    """Listen on a port, 0 is any, and return the port."""
     listener = socket.create_server((_HOST, port))
     await web.SockSite(runner, listener, ssl_context=context).start()
     return int(listener.getsockname()[1])
@@ -172,7 +172,7 @@ async def _bound(runner: web.AppRunner, port: int, context: ssl.SSLContext | Non
 def _application(world: World, token: str) -> web.Application:
     application = web.Application(middlewares=[_guard(token)])
     for path in _HEALTH:
-        application.router.add_get(path, _well)
+        application.router.add_get(path, _answer_health_check)
     application.add_subapp("/clusters", kube_api.routes(world.api_servers, token, world.faults))
     application.add_subapp("/prometheus", prometheus_api.routes(world.load, world.faults))
     application.add_subapp("/api", github_api.routes(world.github))
@@ -180,20 +180,20 @@ def _application(world: World, token: str) -> web.Application:
     return application
 
 
-async def _well(_: web.Request) -> web.Response:
-    """Health at the root: `kubectl get --raw /healthz` leaves out the path of the server in the kubeconfig."""
+async def _answer_health_check(_: web.Request) -> web.Response:
+    """Answer health checks at the root: `kubectl get --raw /healthz` ignores the path in the kubeconfig's server."""
     return web.Response(text="ok")
 
 
 def _guard(token: str) -> Any:
-    """Only requests that name this machine and carry the token get in; the Kubernetes APIs refuse in their own way."""
+    """Refuse requests for another host or without the token; the Kubernetes APIs refuse in their own format."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
         if not is_loopback(request.host):
             return web.Response(status=421, text="this is a sandbox on loopback\n")
         public = request.path in _HEALTH or request.path.startswith("/clusters/")
-        if not public and not _knows(request, token):
+        if not public and not _has_token(request, token):
             body = {"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest", "status": "401"}
             return web.json_response(body, status=401, headers={"WWW-Authenticate": 'Bearer realm="sandbox"'})
         response: web.StreamResponse = await handler(request)
@@ -202,13 +202,13 @@ def _guard(token: str) -> Any:
     return guard
 
 
-def _knows(request: web.Request, token: str) -> bool:
+def _has_token(request: web.Request, token: str) -> bool:
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     return scheme.lower() in {"bearer", "token"} and hmac.compare_digest(credentials.strip().encode(), token.encode())
 
 
-def _announce(world: World, tls: LoopbackTls, directory: Path, address: Address) -> Ready:
-    """Write the files a client needs, and say where everything is."""
+def _write_client_files(world: World, tls: LoopbackTls, directory: Path, address: Address) -> Ready:
+    """Write the files a client needs, and return the ready line."""
     plain, token = f"http://{_HOST}:{address.http}", directory / "token"
     prometheus = {name: f"{plain}/prometheus/{name}" for name in world.stores}
     git = world.repository.path.as_uri()
@@ -241,27 +241,27 @@ def _announce(world: World, tls: LoopbackTls, directory: Path, address: Address)
 
 
 async def _until_stopped(world: World, stop: asyncio.Event, parent: int) -> None:
-    """Keep the world on time until it is to end."""
+    """Keep the world on time until the sandbox stops."""
     looked = monotonic()
     born_of = os.getppid()
     while not stop.is_set():
         try:
             await _catch_up(world)
         except Exception:
-            # Somebody's odd object in one cluster must not take the API of all of them down.
+            # An unexpected object in one cluster must not stop the API of all of them.
             logging.getLogger("sgm.sandbox").exception("a step of the sandbox failed")
         if parent and monotonic() - looked > _PARENT_SECONDS:
             looked = monotonic()
-            if not _lives(parent, born_of):
+            if not _is_alive(parent, born_of):
                 return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _TICK_SECONDS)
 
 
 async def _catch_up(world: World) -> None:
-    """Bring the world to the present in small steps, answering requests in between.
+    """Step the world to the present, serving requests in between.
 
-    Who was asleep for long takes longer steps instead of many, so that lateness never grows.
+    After a long suspension the steps are longer and not more, so that the delay does not grow.
     """
     present = world.clock.virtual(datetime.now(UTC))
     step = max(STEP_SECONDS, (present - world.clock.now) / _MOST_STEPS)
@@ -273,8 +273,8 @@ async def _catch_up(world: World) -> None:
             busy = monotonic()
 
 
-def _lives(parent: int, born_of: int) -> bool:
-    """Whether the process that asked for this sandbox is still there; a dead parent's children are adopted."""
+def _is_alive(parent: int, born_of: int) -> bool:
+    """Return whether the parent process is alive; children of a dead parent are adopted."""
     if born_of == parent:
         return os.getppid() == parent
     try:
@@ -282,5 +282,5 @@ def _lives(parent: int, born_of: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # it lives and is somebody else's
+        return True  # it lives, and belongs to another user
     return True

@@ -1,4 +1,4 @@
-"""The sandbox's own `sgm.yaml`: the repository's, with every address pointing into the sandbox."""
+"""Build the sandbox's `sgm.yaml`: the one of the repository with the addresses of the sandbox."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def team_file(
     original: bytes, *, git: str, prometheus: Mapping[str, str], github: str, registry: str,
     kubeconfig: Path, token: Path, state: Path,
 ) -> str:  # fmt: skip
-    """The text of that file; what is not about addresses stays as the repository has it, comments too."""
+    """Return the text of the file; only addresses change, and comments stay."""
     editor = YAML()
     editor.width = 120
     document: dict[str, Any] = editor.load(original)
@@ -29,7 +29,7 @@ def team_file(
     document["argocd"]["hubs"] = [{"context": HUB, "namespace": "argocd"}]
     document["prometheus"] |= {"token_file": str(token), "interval_seconds": 5}
     document["github"] |= {"api_url": github, "token_file": str(token), "interval_seconds": 3}
-    # Images keep the names they have; the sandbox answers for the registry they are named after.
+    # Images keep their names; the sandbox stands in for their registry.
     hosts = [urlsplit(document["registry"]["url"]).hostname]
     document["registry"] = {"url": registry, "hosts": hosts, "token_file": str(token)}
     document["kubeconfig"] = str(kubeconfig)

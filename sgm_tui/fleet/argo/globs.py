@@ -1,4 +1,4 @@
-"""The globs Argo CD uses, as regular expressions: `*`, `**`, `?`, `[…]` and `{a,b}`."""
+"""Match the globs of Argo CD: `*`, `**`, `?`, `[…]` and `{a,b}`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ _PIECES = re.compile(r"(/\*\*/|\*\*/|/\*\*|\*\*|\*|\?|\[[!^]?[^\]]+\]|[{},])")
 
 
 def matches(pattern: str, text: str, *, separated: bool = False) -> bool:
-    """Whether a glob matches a whole text.
+    """Return whether a glob matches a whole text.
 
     Args:
         pattern: the glob.
-        text: what it is tried on.
+        text: the text to match.
         separated: `*` and `?` stop at a slash, and only `**` crosses one (repository URLs, paths).
     """
-    return _compiled(pattern, separated).fullmatch(text) is not None
+    return _compile(pattern, separated).fullmatch(text) is not None
 
 
 @functools.lru_cache(maxsize=1024)
-def _compiled(pattern: str, separated: bool) -> re.Pattern[str]:
+def _compile(pattern: str, separated: bool) -> re.Pattern[str]:
     any_character = "[^/]" if separated else "."
     wild = {
         "*": f"{any_character}*",
@@ -49,5 +49,5 @@ def _compiled(pattern: str, separated: bool) -> re.Pattern[str]:
     try:
         return re.compile("".join(out) + ")" * depth, re.DOTALL)
     except re.error:
-        # What is no glob matches only itself; Argo CD logs such patterns and matches nothing with them.
+        # An invalid glob matches only itself; Argo CD logs it and matches nothing.
         return re.compile(re.escape(pattern))

@@ -1,4 +1,4 @@
-"""The ApplicationSet controller: Applications created, updated and deleted as the sets expand."""
+"""The ApplicationSet controller: creates, updates and deletes the Applications of ApplicationSets."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SET_KIND = "ApplicationSet"
 SET_REFRESH = "argocd.argoproj.io/application-set-refresh"
 _DONE = "All applications have been generated successfully"
 _PRESERVED = (REFRESH, "argocd.argoproj.io/hydrate")
-"""Annotations of an Application that belong to people, not to its set."""
+"""Annotations of an Application that clients own, and not its ApplicationSet."""
 
 
 class _CommitTree:
-    """The repository at one commit, as generators look at it."""
+    """The repository at the newest commit, as generators read it."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -32,24 +32,24 @@ class _CommitTree:
 
 
 class ApplicationSets:
-    """Keeps the Applications on the hub what the ApplicationSets there say."""
+    """Keeps the Applications on the hub as the ApplicationSets there generate them."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._expanded_specs: dict[str, object] = {}
 
     def names(self) -> list[str]:
-        """Every set on the hub."""
+        """Return the names of the ApplicationSets on the hub."""
         return [
             application_set["metadata"]["name"]
             for application_set in self._context.hub.list(SET_KIND, self._context.applications.namespace)
         ]
 
     def expanded(self, application_set: KubeObject) -> list[KubeObject]:
-        """The Applications a set stands for now.
+        """Return the Applications an ApplicationSet generates now.
 
         Raises:
-            ExpansionError: it stands for none.
+            ExpansionError: it generates none.
         """
         clusters = [
             Cluster(target.name, target.server, target.labels, {}, NOWHERE)
@@ -59,9 +59,9 @@ class ApplicationSets:
         return expand(application_set, clusters, _CommitTree(self._context))
 
     def reconcile(self, name: str, *, force: bool = False) -> None:
-        """Bring the hub in line with one set; nothing to do when neither the set nor what it looks at changed.
+        """Write the Applications of an ApplicationSet, if it or its inputs changed since the last time.
 
-        `force` expands all the same, because an Application was changed by somebody else.
+        `force` writes them in any case, because somebody changed an Application.
         """
         application_set = self._context.hub.get(SET_KIND, self._context.applications.namespace, name)
         if application_set is None:
@@ -71,20 +71,20 @@ class ApplicationSets:
             self._expanded_specs[name] = inputs
             try:
                 self._apply(application_set, self.expanded(application_set))
-                self._conclude(name, None)
+                self._write_outcome(name, None)
             except ExpansionError as error:
-                self._conclude(name, error)
-        self._refreshed(name)
+                self._write_outcome(name, error)
+        self._remove_refresh_annotation(name)
 
     def adopt(self, name: str) -> None:
-        """Take the Applications there are as those of the set: the settled start of a world."""
+        """Take the existing Applications as those of an ApplicationSet, at the start of a settled world."""
         application_set = self._context.hub.get(SET_KIND, self._context.applications.namespace, name)
         if application_set is not None:
             self._expanded_specs[name] = self._inputs(application_set)
-            self._conclude(name, None)
+            self._write_outcome(name, None)
 
     def report(self) -> None:
-        """Repeat in every set's status how its Applications are."""
+        """Write the sync and health status of the Applications into the status of their ApplicationSets."""
         for name in self.names():
             application_set = self._context.hub.get(SET_KIND, self._context.applications.namespace, name)
             if application_set is None:
@@ -96,7 +96,7 @@ class ApplicationSets:
                 self._context.hub.write(SET_KIND, {**application_set, "status": status}, subresource="status")
 
     def _inputs(self, application_set: KubeObject) -> object:
-        """What an expansion depends on: the set, the folders there are, and the files its generators read."""
+        """Return a value that changes with the spec and with the folders or files an expansion reads."""
         blobs = self._context.repository.blobs(self._context.head)
         reads_files = "'files'" in repr((application_set.get("spec") or {}).get("generators"))
         shape = (
@@ -115,12 +115,12 @@ class ApplicationSets:
             if live is None:
                 self._context.applications.create(application)
             else:
-                hub.write(KIND, _updated(live, application))
+                hub.write(KIND, _update(live, application))
         for name, live in owned.items():
             if "deletionTimestamp" not in live["metadata"]:
                 hub.delete(KIND, namespace, name)
 
-    def _conclude(self, name: str, error: ExpansionError | None) -> None:
+    def _write_outcome(self, name: str, error: ExpansionError | None) -> None:
         hub, namespace = self._context.hub, self._context.applications.namespace
         application_set = hub.get(SET_KIND, namespace, name)
         if application_set is None:
@@ -164,9 +164,9 @@ class ApplicationSets:
 
     def _resources(self, application_set: KubeObject) -> list[dict[str, Any]]:
         owned = self._context.hub.owned(KIND, application_set["metadata"]["uid"])
-        return [_resource(one) for one in sorted(owned, key=lambda one: str(one["metadata"]["name"]))]
+        return [_build_resource(one) for one in sorted(owned, key=lambda one: str(one["metadata"]["name"]))]
 
-    def _refreshed(self, name: str) -> None:
+    def _remove_refresh_annotation(self, name: str) -> None:
         application_set = self._context.hub.get(SET_KIND, self._context.applications.namespace, name)
         if application_set is None:
             return
@@ -176,8 +176,8 @@ class ApplicationSets:
             self._context.hub.write(SET_KIND, {**application_set, "metadata": metadata})
 
 
-def _updated(live: KubeObject, desired: KubeObject) -> KubeObject:
-    """The live Application with spec, labels and annotations as its set says; people's edits of those are undone."""
+def _update(live: KubeObject, desired: KubeObject) -> KubeObject:
+    """Return the live Application with the spec, labels and annotations its ApplicationSet generates."""
     metadata = {key: value for key, value in live["metadata"].items() if key not in {"labels", "annotations"}}
     preserved = {key: value for key, value in (live["metadata"].get("annotations") or {}).items() if key in _PRESERVED}
     annotations = {**(desired["metadata"].get("annotations") or {}), **preserved}
@@ -189,7 +189,7 @@ def _updated(live: KubeObject, desired: KubeObject) -> KubeObject:
     return {**live, "metadata": metadata, "spec": desired["spec"]}
 
 
-def _resource(application: KubeObject) -> dict[str, Any]:
+def _build_resource(application: KubeObject) -> dict[str, Any]:
     status = application.get("status") or {}
     health = (status.get("health") or {}).get("status")
     return {

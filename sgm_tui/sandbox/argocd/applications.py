@@ -1,4 +1,4 @@
-"""The Application objects on the hub: every state Argo CD writes, one write an event, in the recorded shape."""
+"""Write the Applications on the hub: every state of Argo CD, one event per write, in the recorded form."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ _UNCOMPARED = {
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The outcome of holding an Application against its cluster."""
+    """The result of comparing an Application with its cluster."""
 
     sync: str
     revision: str
     resources: Sequence[KubeObject] | None = None
-    """`status.resources`; None leaves the old list."""
+    """`status.resources`; None keeps the old list."""
     health: Health | None = None
-    """None keeps the health that was, as a broken manifest does."""
+    """None keeps the old health, as with a manifest that does not render."""
     images: Sequence[str] | None = None
     source_type: str = ""
     condition: tuple[str, str] | None = None
-    """Type and message of the one condition; None means there is none."""
+    """Type and message of the only condition; None if there is none."""
 
 
 def is_automated(spec: Mapping[str, Any]) -> bool:
-    """Whether auto-sync is on; `enabled: false` switches it off although the block is there."""
+    """Return whether auto-sync is on; `enabled: false` turns it off."""
     automated = (spec.get("syncPolicy") or {}).get("automated")
     return automated is not None and automated.get("enabled") is not False
 
 
 def source_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The source as status repeats it: `sources` where there are several, else `source`."""
+    """Return the sources as the status repeats them: `sources` if the spec has several, else `source`."""
     sources = sources_of(spec)
     return {"sources": sources} if spec.get("sources") else {"source": sources[0] if sources else {"repoURL": ""}}
 
 
 def revision_fields(spec: Mapping[str, Any], revision: str) -> dict[str, Any]:
-    """The revision as status repeats it: one a source where there are several."""
+    """Return the revision as the status repeats it: one for each source if the spec has several."""
     if not spec.get("sources"):
         return {"revision": revision}
     return {"revisions": [one.get("targetRevision", "") if one.get("chart") else revision for one in spec["sources"]]}
 
 
 class GoneError(Exception):
-    """The Application was deleted while something was being done for it."""
+    """An Application that was deleted while a script about it ran."""
 
 
 class Applications:
-    """Reads and writes Applications; every method that writes makes at most one event."""
+    """Reads and writes Applications; every writing method causes at most one event."""
 
     def __init__(self, hub: ObjectStore, clock: Clock, namespace: str = "argocd") -> None:
         self.hub = hub
@@ -70,14 +70,14 @@ class Applications:
         self.namespace = namespace
 
     def get(self, name: str) -> KubeObject | None:
-        """The Application of that name."""
+        """Return an Application; None if there is none of that name."""
         return self.hub.get(KIND, self.namespace, name)
 
     def must(self, name: str) -> KubeObject:
-        """The Application of that name.
+        """Return an Application.
 
         Raises:
-            GoneError: it is not there any more.
+            GoneError: it was deleted.
         """
         application = self.get(name)
         if application is None:
@@ -85,34 +85,34 @@ class Applications:
         return application
 
     def create(self, application: KubeObject, *, status: Mapping[str, Any] | None = None, created: str = "") -> None:
-        """A new Application, not compared yet unless its status is given."""
+        """Create an Application, without a comparison unless its status is passed."""
         metadata = dict(application["metadata"])
         if created:
             metadata["creationTimestamp"] = created
         self.hub.create(KIND, {**application, "metadata": metadata, "status": dict(status or _UNCOMPARED)})
 
     def request(self, name: str, operation: Mapping[str, Any]) -> None:
-        """Ask for an operation as the server does: the last one's state goes away in the same write."""
+        """Request an operation as the API server does: the same write removes the state of the last one."""
         application = self.must(name)
         status = {key: value for key, value in application.get("status", {}).items() if key != "operationState"}
         self.hub.write(KIND, {**application, "operation": dict(operation), "status": status})
 
     def begin(self, name: str) -> None:
-        """The operation is taken up: Running."""
+        """Start the requested operation: Running."""
         application = self.must(name)
         operation = {"retry": {}, **application["operation"]}
         state = {"operation": operation, "phase": "Running", "startedAt": self._clock.stamp()}
         self._write(application, {"operationState": state})
 
     def progress(self, name: str, *, without: Sequence[str] = (), **fields: Any) -> None:
-        """News of the running operation: fields of its state, None-free."""
+        """Update fields of the state of the running operation; `without` names fields to remove."""
         application = self.must(name)
         state = application["status"].get("operationState") or {}
         state = {key: value for key, value in state.items() if key not in without}
         self._write(application, {"operationState": {**state, **fields}})
 
     def record(self, name: str, revision: str) -> None:
-        """One more entry of the history: what a finished, complete sync has deployed."""
+        """Append a finished, complete sync to the history."""
         application = self.must(name)
         status = application["status"]
         state = status["operationState"]
@@ -129,7 +129,7 @@ class Applications:
         self._write(application, {"history": [*history, entry][-limit:]})
 
     def finish(self, name: str, phase: str, message: str, **fields: Any) -> None:
-        """The operation is over; the wish for it goes away in the same write."""
+        """Finish the operation; the same write removes its request."""
         application = self.must(name)
         state = application["status"].get("operationState") or {}
         state = {**state, "finishedAt": self._clock.stamp(), "message": message, "phase": phase, **fields}
@@ -137,7 +137,7 @@ class Applications:
         self._write(rest, {"operationState": state})
 
     def publish(self, name: str, comparison: Comparison, *, latest: bool) -> None:
-        """Write what a comparison found; `latest` says that git was asked too, which moves `reconciledAt`."""
+        """Write a comparison; `latest` if it fetched from git, which updates `reconciledAt`."""
         application = self.must(name)
         old = application.get("status") or {}
         spec = application["spec"]
@@ -165,7 +165,7 @@ class Applications:
         self.hub.write(KIND, {**application, "status": status})
 
     def refuse(self, name: str, message: str) -> None:
-        """The Application may not be what it says: InvalidSpecError, nothing known about it."""
+        """Write InvalidSpecError, with sync and health Unknown."""
         application = self.must(name)
         old = application.get("status") or {}
         preserved = {
@@ -181,13 +181,13 @@ class Applications:
         self.hub.write(KIND, {**application, "status": status})
 
     def move(self, name: str, revision: str) -> None:
-        """A commit that did not touch this Application: only the revision it is compared to moves on."""
+        """Write another revision after a commit that does not affect the Application."""
         application = self.must(name)
         sync = {**application["status"]["sync"], **revision_fields(application["spec"], revision)}
         self._write(application, {"reconciledAt": self._clock.stamp(), "sync": sync})
 
     def refreshed(self, name: str) -> None:
-        """The refresh that was asked for is done."""
+        """Remove the annotation that requested a refresh."""
         application = self.must(name)
         annotations = dict(application["metadata"].get("annotations") or {})
         if annotations.pop(REFRESH, None) is not None:

@@ -1,4 +1,4 @@
-"""Holding an Application against its cluster: sync status, health and the list of its objects."""
+"""Compare an Application with its cluster: sync status, health and the list of its objects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sgm_tui.sandbox.kubernetes.objects import KubeObject
 
 
 def compare(context: Context, application: KubeObject, target: Target, revision: str) -> Comparison:
-    """What Argo CD finds when it holds the cluster against a commit."""
+    """Compare the objects of a cluster with those of a commit."""
     spec = application["spec"]
     try:
         desired = context.manifests.of(application, revision)
@@ -47,18 +47,18 @@ def compare(context: Context, application: KubeObject, target: Target, revision:
 
 
 def last_applied(context: Context, application: KubeObject) -> Mapping[object, KubeObject]:
-    """What git asked for at the last successful sync: fields it has given up since count as drift."""
+    """Return the objects last applied: fields that git has removed since count as drift."""
     revision = context.applied.get(application["metadata"]["name"])
     if revision is None:
         return {}
     try:
         return {named(obj): obj for obj in context.manifests.of(application, revision)}
     except ManifestError:
-        return {}  # the commit can no longer be rendered; then only what is set now can be compared
+        return {}  # the commit no longer renders: only the fields of today can be compared
 
 
 def obsolete(application: KubeObject, target: Target, desired: Sequence[KubeObject]) -> list[KubeObject]:
-    """Live objects the Application has deployed and no longer wants."""
+    """Return the live objects of an Application that git no longer has."""
     desired_names = {named(obj) for obj in desired}
     surplus: list[KubeObject] = []
     for entry in (application.get("status") or {}).get("resources") or ():
@@ -71,7 +71,7 @@ def obsolete(application: KubeObject, target: Target, desired: Sequence[KubeObje
 
 
 def resource_entry(obj: KubeObject, status: str) -> dict[str, Any]:
-    """One line of `status.resources`; health is not among it since Argo CD 3 (protocols §A2)."""
+    """Return an entry of `status.resources`; since Argo CD 3 it has no health (protocols §A2)."""
     name = named(obj)
     entry: dict[str, Any] = {"group": name.group} if name.group else {}
     entry |= {"kind": name.kind, "name": name.name}
@@ -80,7 +80,7 @@ def resource_entry(obj: KubeObject, status: str) -> dict[str, Any]:
 
 
 def _unknown(application: KubeObject, reason: str) -> Comparison:
-    """A broken manifest: sync Unknown at the branch's name, health as it was (protocols §J)."""
+    """Return the comparison for a manifest that does not render: sync Unknown, old health (protocols §J)."""
     status = application.get("status") or {}
     spec = application["spec"]
     sources = spec.get("sources") or [spec.get("source") or {}]
@@ -95,7 +95,7 @@ def _unknown(application: KubeObject, reason: str) -> Comparison:
 
 
 def _live_images(target: Target, live: KubeObject | None) -> list[str]:
-    """The images of the pods a workload has: both versions while one replaces the other."""
+    """Return the images of a workload's pods: both versions while one replaces the other."""
     if live is None or not images_of(live):
         return []
     images: dict[str, None] = {}

@@ -1,7 +1,7 @@
-"""Desired against live, field by field: only what git sets, or has stopped to set, counts.
+"""Compare and merge desired and live objects field by field: only fields that git sets, or has removed, count.
 
-Live-only fields (`spec.paused`, a replica count the autoscaler writes, what a controller adds to a selector) are
-nobody's drift; the recordings show that Argo CD neither reports nor removes them.
+Fields that only the live object has (`spec.paused`, the replicas an autoscaler writes, what a controller adds to a
+selector) are not drift; the recordings show that Argo CD neither reports nor removes them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _NOT_COMPARED = {"apiVersion", "kind", "metadata", "status"}
 
 
 def differs(desired: KubeObject, live: KubeObject, before: KubeObject | None = None) -> bool:
-    """Whether applying `desired` would change the live object; `before` is what git set when it was last applied."""
+    """Return whether applying `desired` would change the live object; `before` is the object as last applied."""
     earlier = _parts(before, None) if before else {}
     desired_parts = _parts(desired, before)
     return any(not _covers(live.get(part), value, earlier.get(part)) for part, value in desired_parts.items())
 
 
 def applied(desired: KubeObject, live: KubeObject, before: KubeObject | None = None) -> KubeObject:
-    """The live object after applying: git's fields as git says, those git gave up gone, all others as they were."""
+    """Return the live object after applying: git's fields set, fields git has removed deleted, others unchanged."""
     out = dict(live)
     for part, value in _parts(desired, before).items():
         previous = (before or {}).get(part)
@@ -38,7 +38,7 @@ def applied(desired: KubeObject, live: KubeObject, before: KubeObject | None = N
 
 
 def _parts(desired: KubeObject, before: KubeObject | None) -> dict[str, Any]:
-    """The top-level fields to compare, and of the metadata what people write."""
+    """Return the top-level fields to compare, with only labels and annotations of the metadata."""
     parts: dict[str, Any] = {key: value for key, value in desired.items() if key not in _NOT_COMPARED}
     metadata = desired["metadata"]
     earlier = before["metadata"] if before else {}

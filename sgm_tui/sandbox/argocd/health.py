@@ -1,7 +1,7 @@
-"""Health as Argo CD judges it: of one live object, and of an Application from its objects.
+"""Assess health as Argo CD does: of a live object, and of an Application from its objects.
 
-The rules are those of Argo CD's health checks (protocols §A4 and §J); an object of a kind without a rule has no
-health and does not count.
+The rules are those of Argo CD's health checks (protocols §A4 and §J). An object of a kind without a rule has no health
+and does not count.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any, NamedTuple
 KubeObject = dict[str, Any]
 
 _ORDER = ("Healthy", "Suspended", "Progressing", "Missing", "Degraded", "Unknown")
-"""Best to worst; an Application is as well as its worst object."""
+"""From best to worst; an Application is as healthy as its worst object."""
 _BROKEN_ROLLOUT = {"RolloutAborted", "ProgressDeadlineExceeded"}
 _CAUSES_NAMED = 3
 
 
 class Health(NamedTuple):
-    """A health word and why."""
+    """A health status and its reason."""
 
     status: str
     message: str = ""
 
 
 class Named(NamedTuple):
-    """What an object is called in messages and lists."""
+    """The identity of an object in messages and lists."""
 
     group: str
     kind: str
@@ -38,14 +38,14 @@ class Named(NamedTuple):
 
 
 def named(obj: KubeObject) -> Named:
-    """The identity of an object inside its cluster."""
+    """Return the identity of an object inside its cluster."""
     group, slash, _ = str(obj.get("apiVersion", "v1")).partition("/")
     metadata = obj["metadata"]
     return Named(group if slash else "", obj["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
 def health_of(obj: KubeObject) -> Health | None:
-    """The health of a live object; None for a kind that has none."""
+    """Return the health of a live object; None for a kind without health."""
     rule = _RULES.get(obj["kind"])
     if obj["metadata"].get("deletionTimestamp"):
         return Health("Progressing", "Pending deletion")
@@ -58,7 +58,7 @@ def health_of(obj: KubeObject) -> Health | None:
 
 
 def overall(parts: Iterable[tuple[Named, Health | None]]) -> Health:
-    """The worst of the parts; absent ones count only when every part is absent (protocols §A2)."""
+    """Return the worst health of the objects; missing ones count only if all are missing (protocols §A2)."""
     judged = [(name, health) for name, health in parts if health is not None]
     present = [(name, health) for name, health in judged if health.status != "Missing"]
     if judged and not present:
@@ -92,7 +92,7 @@ def _behind(obj: KubeObject, status: Mapping[str, Any]) -> bool:
 
 
 def _rollout_without_phase(obj: KubeObject, status: Mapping[str, Any]) -> Health:
-    """What controllers before 1.0 left behind: only conditions and counts."""
+    """Assess a Rollout of a controller before 1.0, which has only conditions and counts."""
     for condition in status.get("conditions") or ():
         broken = condition.get("type") == "Progressing" and condition.get("reason") in _BROKEN_ROLLOUT
         if broken or condition.get("type") == "InvalidSpec":
@@ -108,7 +108,7 @@ def _rollout_without_phase(obj: KubeObject, status: Mapping[str, Any]) -> Health
 
 
 def _scaler(obj: KubeObject) -> Health:
-    """An HPA that cannot read its metrics makes its Application Degraded."""
+    """Assess an HPA: one that cannot read its metrics is Degraded."""
     conditions: Sequence[Mapping[str, Any]] = (obj.get("status") or {}).get("conditions") or ()
     for condition in conditions:
         failed = str(condition.get("reason", "")).startswith("Failed") or condition.get("reason") == "InvalidSelector"

@@ -1,7 +1,7 @@
-"""Target state: the objects an Application's sources stand for at a commit, remembered by what they depend on.
+"""Render the desired objects of an Application at a commit, cached by the files they depend on.
 
-A commit concerns an Application only when its chart or one of its values files changed; the fingerprint of those
-files says so without rendering anything, which is what lets one commit pass by two thousand Applications.
+A commit affects an Application only if its chart or one of its values files changed. The fingerprint of those files
+tells without rendering, so a commit is cheap even with two thousand Applications.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ _CHART = "Chart.yaml"
 
 
 class Repository(Protocol):
-    """What is read of the bare repository; commits never change, so every answer may be kept."""
+    """The reads of the bare repository; commits never change, so answers can be cached."""
 
     def head(self, branch: str = "main") -> str:
-        """The commit a branch points to."""
+        """Return the commit a branch points to."""
         ...
 
     def read(self, commit: str, path: str) -> bytes | None:
-        """A file's content, None when there is none."""
+        """Return the content of a file; None if there is none."""
         ...
 
     def blobs(self, commit: str) -> Mapping[str, str]:
-        """Path → blob id of every file of a commit, in path order; empty when there is no such commit."""
+        """Return path → blob id of every file of a commit, in path order; {} if there is no such commit."""
         ...
 
 
 class ManifestError(Exception):
-    """Sources that cannot be turned into objects, in the words of the repo server."""
+    """Sources that do not render; the text is that of Argo CD's repo server."""
 
 
 class Manifests:
-    """Renders Applications; one instance a hub."""
+    """Renders the Applications of one hub."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
@@ -56,14 +56,14 @@ class Manifests:
         self._paths: tuple[str, list[str]] = ("", [])
 
     def resolve(self, spec: Mapping[str, Any], head: str) -> str:
-        """The commit an Application asks for: its branch's head, or the commit it names."""
+        """Return the target commit of an Application: the one it names, else `head`."""
         revision = next(
             (one.get("targetRevision") or "HEAD" for one in sources_of(spec) if not one.get("chart")), "HEAD"
         )
         return revision if len(revision) == 40 else head
 
     def fingerprint(self, spec: Mapping[str, Any], commit: str) -> object:
-        """Equal for two commits when the Application stands for the same objects at both."""
+        """Return a value that is equal for two commits if the Application renders to the same objects at both."""
         blobs = self._repository.blobs(commit)
         parts: list[object] = [spec["destination"].get("namespace", "")]
         for source in sources_of(spec):
@@ -73,16 +73,16 @@ class Manifests:
         return tuple(parts)
 
     def source_type(self, spec: Mapping[str, Any], commit: str) -> str:
-        """Helm or Directory, by what lies in the folder."""
+        """Return Helm if the folder contains a chart, else Directory."""
         source = sources_of(spec)[0]
         path = posixpath.join(source.get("path", ""), _CHART)
         return "Helm" if source.get("chart") or path in self._repository.blobs(commit) else "Directory"
 
     def of(self, application: KubeObject, commit: str) -> list[KubeObject]:
-        """The objects of an Application, tracked as its own.
+        """Return the objects of an Application with its tracking annotation.
 
         Raises:
-            ManifestError: values that do not render, files that do not parse, folders that are not there.
+            ManifestError: values do not render, a file does not parse, or a folder is missing.
         """
         name, spec = application["metadata"]["name"], application["spec"]
         if not self._repository.blobs(commit):
@@ -104,20 +104,20 @@ class Manifests:
         return manifests
 
     def forget(self) -> None:
-        """A hard refresh: nothing remembered is trusted."""
+        """Clear the cache, for a hard refresh."""
         self._rendered.clear()
 
     def _objects(self, spec: Mapping[str, Any], source: Mapping[str, Any], commit: str, which: str) -> list[KubeObject]:
         if source.get("chart") or not source.get("path"):
-            return []  # a chart from elsewhere, or only values for another source: nothing of ours to look at
+            return []  # a chart of another repository, or only values for another source
         blobs = self._repository.blobs(commit)
         path = source["path"].strip("/")
         if posixpath.join(path, _CHART) in blobs:
-            # A chart without templates only wraps somebody else's, which is not here to be rendered.
+            # A chart without templates only wraps a chart of another repository, which cannot be rendered here.
             own = self._inside(commit, f"{path}/templates/")
             return self._helm(spec, source, commit, which) if own else []
         if not self._inside(commit, f"{path}/"):
-            raise ManifestError(_failed(which, f"{path}: app path does not exist"))
+            raise ManifestError(_describe_failure(which, f"{path}: app path does not exist"))
         return self._directory(source, path, commit, which)
 
     def _helm(self, spec: Mapping[str, Any], source: Mapping[str, Any], commit: str, which: str) -> list[KubeObject]:
@@ -138,7 +138,7 @@ class Manifests:
             )
             reason = f"failed to execute helm template command: failed running helm: {command} failed exit status 1: "
             text = f"{reason}{error}\n\nUse --debug flag to render out invalid YAML"
-            raise ManifestError(_failed(which, text)) from error
+            raise ManifestError(_describe_failure(which, text)) from error
 
     def _directory(self, source: Mapping[str, Any], folder: str, commit: str, which: str) -> list[KubeObject]:
         options = source.get("directory") or {}
@@ -153,12 +153,12 @@ class Manifests:
                 documents = load_all(self._repository.read(commit, path) or b"")
             except YamlError as error:
                 text = f'Failed to unmarshal "{posixpath.basename(path)}": {error}'
-                raise ManifestError(_failed(which, text)) from error
+                raise ManifestError(_describe_failure(which, text)) from error
             objects += [one for one in documents if isinstance(one, dict) and one.get("kind") and one.get("metadata")]
         return objects
 
     def _inside(self, commit: str, prefix: str) -> list[str]:
-        """The files below a folder; paths come in order, so they stand together."""
+        """Return the files below a folder; in the sorted list they are adjacent."""
         if self._paths[0] != commit:
             self._paths = (commit, sorted(self._repository.blobs(commit)))
         paths = self._paths[1]
@@ -174,13 +174,13 @@ class Manifests:
         return self._folders[key]
 
 
-def _failed(which: str, reason: str) -> str:
+def _describe_failure(which: str, reason: str) -> str:
     cause = f"rpc error: code = Unknown desc = {reason}"
     return f"Failed to load target state: failed to generate manifest for {which}: {cause}"
 
 
 def _value_files(source: Mapping[str, Any], helm: Mapping[str, Any]) -> list[str]:
-    """Paths from the root of the repository: `/x` counts from there, anything else from the chart."""
+    """Return the values files as paths from the root; a leading `/` is the root, anything else the chart."""
     files: Sequence[str] = helm.get("valueFiles") or ()
     base = source.get("path", "")
     return [one.lstrip("/") if one.startswith("/") else posixpath.normpath(posixpath.join(base, one)) for one in files]
@@ -197,7 +197,7 @@ def _any_glob(pattern: str, path: str) -> bool:
 
 
 def tracked(obj: KubeObject, application: str, namespace: str) -> KubeObject:
-    """The object as Argo CD applies it: in its namespace, with the tracking annotation."""
+    """Return an object as Argo CD applies it: with its namespace and the tracking annotation."""
     kind = obj["kind"]
     group, slash, _ = str(obj.get("apiVersion", "v1")).partition("/")
     metadata = dict(obj["metadata"])

@@ -1,4 +1,4 @@
-"""What an AppProject allows: sources, destinations and kinds, refused in the words Argo CD uses (protocols §A10)."""
+"""Check what an AppProject allows: sources, destinations and kinds; refusals in Argo CD's words (protocols §A10)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KubeObject = dict[str, Any]
 
 
 def sources_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The sources of an Application, `sources` before `source`."""
+    """Return the sources of an Application; `sources` takes precedence over `source`."""
     several = spec.get("sources")
     if several:
         return list(several)
@@ -19,7 +19,7 @@ def sources_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def violation(application: KubeObject, project: KubeObject | None, clusters: Mapping[str, str]) -> str:
-    """Why this Application may not be what it says, or ""; `clusters` are the servers Argo CD knows, by name."""
+    """Return why an Application is refused, else ""; `clusters` maps the clusters of Argo CD to their servers."""
     spec = application.get("spec") or {}
     malformed = _malformed(spec)
     if malformed:
@@ -44,7 +44,7 @@ def violation(application: KubeObject, project: KubeObject | None, clusters: Map
 
 
 def _malformed(spec: Mapping[str, Any]) -> str:
-    """What an Application lacks to be looked at at all."""
+    """Return what an Application lacks before it can be checked."""
     destination = spec.get("destination") or {}
     if not destination.get("name") and not destination.get("server"):
         return "Destination server missing from app spec"
@@ -56,7 +56,7 @@ def _malformed(spec: Mapping[str, Any]) -> str:
 
 
 def kind_allowed(project: KubeObject, group: str, kind: str, *, namespaced: bool) -> bool:
-    """Whether the project lets an Application bring objects of this kind."""
+    """Return whether a project allows objects of a kind."""
     rules = project["spec"]
 
     def listed(name: str) -> bool:
@@ -72,7 +72,7 @@ def kind_allowed(project: KubeObject, group: str, kind: str, *, namespaced: bool
 
 
 def source_allowed(patterns: Sequence[str], url: str) -> bool:
-    """The rules of `sourceRepos`: a matching `!` denies, a lone pattern `*` allows everything."""
+    """Return whether `sourceRepos` allows a URL: a `!` that matches denies, the pattern `*` allows everything."""
     normalized = _normalized(url)
     return _allowed(patterns, lambda pattern: pattern == "*" or _glob(_normalized(pattern), normalized))
 
@@ -115,7 +115,7 @@ def _normalized(url: str) -> str:
 
 
 def _glob(pattern: str, url: str) -> bool:
-    """Globs where `*` stays inside a path segment and `**` does not."""
+    """Return whether a glob matches; `*` stays inside a path segment, `**` does not."""
     expression = "".join(
         {"**": ".*", "*": "[^/]*", "?": "[^/]"}.get(part, re.escape(part))
         for part in re.split(r"(\*\*|\*|\?)", pattern)

@@ -1,4 +1,4 @@
-"""One attempt at a sync: namespace, apply, prune; what came of each object, in the recorded shape and words."""
+"""An attempt at a sync: namespace, apply, prune, with a result for each object in the recorded form and words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sgm_tui.sandbox.kubernetes.kinds import BY_KIND
 from sgm_tui.sandbox.kubernetes.objects import ApiError, KubeObject, ObjectStore
 
 _LATE_KINDS = ("Service", "Deployment", "Rollout", "HorizontalPodAutoscaler")
-"""Kinds applied after everything they refer to, in this order."""
+"""Kinds applied last, in this order: they refer to the others."""
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _NOT_A_LABEL = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
@@ -26,13 +26,13 @@ _NOT_A_LABEL = (
 
 @dataclass(slots=True)
 class Attempt:
-    """What is to be brought to a cluster, and what came of it."""
+    """The objects to apply to a cluster, and their results."""
 
     store: ObjectStore
     project: KubeObject
     desired: Sequence[KubeObject]
     before: Mapping[object, KubeObject]
-    """What git asked for at the last sync, by identity: fields it has given up since are removed."""
+    """The objects last applied, by identity: fields that git has removed since are deleted."""
     obsolete: Sequence[KubeObject] = ()
     """Live objects of the Application that git no longer has."""
     dry_run: bool = False
@@ -40,15 +40,15 @@ class Attempt:
 
     @property
     def failures(self) -> list[str]:
-        """Why objects were refused."""
+        """The reasons why objects were refused."""
         return [one["message"] for one in self.results if one["status"] == "SyncFailed"]
 
     def needs_namespace(self, namespace: str) -> bool:
-        """Whether the namespace the objects go to is not there."""
+        """Return whether the destination namespace does not exist."""
         return bool(namespace) and self.store.get("Namespace", "", namespace) is None
 
     def create_namespace(self, name: str) -> None:
-        """CreateNamespace=true: before anything else, and in a phase of its own."""
+        """Create the namespace first, in a phase of its own (CreateNamespace=true)."""
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         result = _result(namespace, "Synced", f"namespace/{name} created", "PreSync")
         if not self.dry_run:
@@ -56,7 +56,7 @@ class Attempt:
         self.results.append({**result, "namespace": ""})
 
     def apply(self) -> None:
-        """Every object in the order Argo CD applies kinds; a refused one does not stop the others."""
+        """Apply every object in Argo CD's order of kinds; a refused one does not stop the others."""
         for obj in sorted(self.desired, key=_wave):
             try:
                 message, status = self._sync_object(obj), "Synced"
@@ -66,7 +66,7 @@ class Attempt:
             self.results.append(result)
 
     def prune(self, *, allowed: bool) -> None:
-        """Remove what git no longer has, or say that it was left."""
+        """Delete the obsolete objects, or report that pruning is required."""
         for obj in self.obsolete:
             if not allowed:
                 self.results.append(_result(obj, "PruneSkipped", "ignored (requires pruning)", "Sync"))
@@ -77,7 +77,7 @@ class Attempt:
             self.results.append(_result(obj, "Pruned", "pruned", "Sync"))
 
     def phase(self, hook_phase: str) -> list[dict[str, Any]]:
-        """The results while they are waited for (Running) or over (Succeeded); failed ones say Failed."""
+        """Return the results with a hook phase, Running or Succeeded; failed objects have Failed."""
         return [{**one, "hookPhase": "Failed" if one["status"] == "SyncFailed" else hook_phase} for one in self.results]
 
     def _sync_object(self, desired: KubeObject) -> str:
@@ -108,13 +108,13 @@ class Attempt:
 
 
 def images_of(obj: KubeObject) -> list[str]:
-    """The images of an object's pod template, none for other kinds."""
+    """Return the images of an object's pod template; [] for other kinds."""
     pod = ((obj.get("spec") or {}).get("template") or {}).get("spec") or {}
     return [one["image"] for part in ("initContainers", "containers") for one in pod.get(part) or () if "image" in one]
 
 
 def tracked_by(obj: KubeObject) -> str:
-    """The Application an object says it belongs to, "" for none."""
+    """Return the Application of an object by its tracking annotation; "" if it has none."""
     tracking: str = (obj["metadata"].get("annotations") or {}).get(TRACKING, "")
     return tracking.split(":", 1)[0]
 

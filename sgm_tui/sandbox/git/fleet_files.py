@@ -1,4 +1,4 @@
-"""The fleet as its files say: which service wants which version where, and how it would get there."""
+"""Read and change the versions in the files of a fleet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One values file: a service in a stage, or in one prod cluster."""
+    """A values file: a service in a stage, or in one prod cluster."""
 
     path: str
     service: str
@@ -23,7 +23,7 @@ class Place:
 
 
 class FleetFiles:
-    """Reads, and before a world starts changes, versions in the files of a fleet."""
+    """The values files of a fleet, which can be changed before a world starts."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self._files = files
@@ -31,31 +31,31 @@ class FleetFiles:
 
     @property
     def services(self) -> list[str]:
-        """Every service, by name."""
+        """The names of all services, sorted."""
         return sorted({place.service for place in self.places})
 
     def of(self, service: str, stage: str) -> list[Place]:
-        """The service's files in a stage: one, or one a prod cluster."""
+        """Return the places of a service in a stage: one, or one for each prod cluster."""
         return [place for place in self.places if place.service == service and place.stage == stage]
 
     def version(self, place: Place) -> str:
-        """The version a place asks for, "" when its file has none."""
+        """Return the version of a place; "" if its file has none."""
         return version_in(self._files[place.path])
 
     def text(self, place: Place) -> str:
-        """The values file."""
+        """Return the text of a values file."""
         return self._files[place.path].decode()
 
     def set(self, place: Place, version: str) -> None:
-        """Let a place ask for another version from the beginning."""
+        """Set the version of a place."""
         self._files[place.path] = with_version(self._files[place.path], version)
 
     def replace(self, path: str, old: str, new: str) -> None:
-        """Change words of a file from the beginning."""
+        """Replace a text in a file."""
         self._files[path] = self._files[path].replace(old.encode(), new.encode())
 
     def waiting(self, stage: str, following: str) -> list[tuple[Place, str]]:
-        """Places of the following stage that are behind the stage before, and the version they could have."""
+        """Return the places of a stage that differ from the previous stage, each with the version to promote."""
         promotable: list[tuple[Place, str]] = []
         for service in self.services:
             before = [self.version(place) for place in self.of(service, stage)]
@@ -66,7 +66,7 @@ class FleetFiles:
         return promotable
 
     def advance(self, service: str, stages: Sequence[str]) -> str:
-        """Let a service be one version further in these stages from the beginning; returns that version."""
+        """Set the next version of a service in some stages, and return it."""
         places = [place for stage in stages for place in self.of(service, stage)]
         version = next_version(max((self.version(place) for place in places), key=order, default="v1.0.0"))
         for place in places:
@@ -75,24 +75,24 @@ class FleetFiles:
 
 
 def version_in(data: bytes) -> str:
-    """The version a values file asks for, "" when it has none."""
+    """Return the version in a values file; "" if there is none."""
     match = _TAG.search(data)
     return match[2].decode() if match else ""
 
 
 def with_version(data: bytes, version: str) -> bytes:
-    """A values file that asks for another version and is otherwise the same, byte for byte."""
+    """Return a values file with another version, otherwise unchanged byte for byte."""
     return _TAG.sub(lambda found: found[1] + version.encode(), data, count=1)
 
 
 def next_version(version: str, steps: int = 1) -> str:
-    """The version so many minor releases later."""
+    """Return the version some minor releases later."""
     major, minor, _ = order(version)
     return f"v{major}.{minor + steps}.0"
 
 
 def order(version: str) -> tuple[int, int, int]:
-    """What versions sort by."""
+    """Return the sort key of a version."""
     match = _VERSION.fullmatch(version)
     return (int(match[1]), int(match[2]), int(match[3])) if match else (0, 0, 0)
 

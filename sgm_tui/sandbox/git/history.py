@@ -1,8 +1,8 @@
-"""Months of believable history for the embedded repository, ending in exactly the files it starts with.
+"""Build months of plausible history for the embedded repository, ending in exactly the files it starts with.
 
-The platform comes first, then the services, then versions travelling through the stages (`lineage`), limits raised and
-components brought up to date in between. What each file looked like before is what stands today with its changes taken
-back, so every commit changes what its subject says and the last one leaves the files as they are.
+The platform comes first, then the services, then promotions through the stages (`lineage`), with raised limits and
+updated components in between. An earlier version of a file is today's version with its later changes undone, so every
+commit changes what its subject says, and the last one results in today's files.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _PEOPLE = {
     "Priya Nair": "priya", "Tom Hughes": "tom", "Ines Moreau": "ines",
 }  # fmt: skip
 _FIRST_NUMBER = 101
-"""Of the pull requests in the history."""
+"""The number of the first pull request in the history."""
 _TWEAKS = 12
 _SHORTEST = 45 * DAY
-"""A history however few versions are in it."""
+"""The shortest history in seconds, however few versions are in it."""
 _LIMIT = re.compile(rb"maxReplicas: (\d+)")
 _STAGE = re.compile(rb"(?m)^    stage: (\w+)$")
 _COMPONENT = ("argo-rollouts", b"version: 2.40.4", b"version: 2.40.2")
@@ -33,22 +33,22 @@ _COMPONENT = ("argo-rollouts", b"version: 2.40.4", b"version: 2.40.2")
 
 @dataclass(frozen=True, slots=True)
 class CommitSpec:
-    """One commit to be written."""
+    """A commit to write."""
 
     at: float
-    """Seconds relative to the start, negative."""
+    """Seconds relative to the start; negative."""
     author: str
     email: str
     subject: str
     body: str
     writes: Mapping[str, bytes] = field(default_factory=dict)
     merge_of_pull_request: int | None = None
-    """Written as a branch commit and a merge of that pull request, as GitHub does."""
+    """The number of the pull request; written as a branch commit and its merge, as GitHub does."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Tweak:
-    """A change of some words in one file that is not about a version."""
+    """A change of a text in one file other than a version."""
 
     age: float
     path: str
@@ -58,7 +58,10 @@ class _Tweak:
 
 
 def history(files: Files, seed: str = "sgm", *, promotions: int = 200) -> list[CommitSpec]:
-    """Every commit in order of time, the last one leaving `files`; at most `promotions` changes of a version."""
+    """Return every commit, oldest first; the last one results in `files`.
+
+    At most `promotions` of them change a version.
+    """
     chance = random.Random(f"{seed}:history")
     travelled = arrivals(files, chance, promotions)
     months = max([_SHORTEST, *(one.age for one in travelled)])
@@ -77,12 +80,12 @@ def history(files: Files, seed: str = "sgm", *, promotions: int = 200) -> list[C
 
 
 def people() -> Sequence[tuple[str, str]]:
-    """Everyone who commits: name and login."""
+    """Return the authors: name and login."""
     return sorted(_PEOPLE.items())
 
 
 def _before(files: Files, changes: Sequence[Arrival | _Tweak]) -> Files:
-    """The files as they were before these changes."""
+    """Return the files before some changes."""
     start = dict(files)
     for change in reversed(changes):
         if isinstance(change, Arrival):
@@ -99,7 +102,7 @@ def _changed(change: Arrival | _Tweak, data: bytes) -> bytes:
 
 
 def _message(change: Arrival | _Tweak, clusters: Mapping[str, Sequence[str]], chance: random.Random) -> tuple[str, str]:
-    """Subject and body."""
+    """Return subject and body of a commit."""
     if isinstance(change, _Tweak):
         return change.subject, ""
     place = change.place
@@ -116,7 +119,7 @@ def _message(change: Arrival | _Tweak, clusters: Mapping[str, Sequence[str]], ch
 
 
 def _tweaks(files: Files, chance: random.Random, months: float) -> list[_Tweak]:
-    """Limits raised under load, and a component brought up to date stage by stage."""
+    """Return raised limits, and the update of a component stage by stage."""
     scaled = [path for path in files if path.startswith("prod/") and "/app-service/" in path]
     tweaks: list[_Tweak] = []
     for path in chance.sample(scaled, min(_TWEAKS, len(scaled))):
@@ -136,12 +139,12 @@ def _tweaks(files: Files, chance: random.Random, months: float) -> list[_Tweak]:
 
 
 def _caution(path: str) -> tuple[int, str]:
-    """Dev first, prod last."""
+    """Return the sort key of a path: dev first, prod last."""
     return ("dev", "staging", "prod").index(path.partition("/")[0]), path
 
 
 def _clusters(files: Files) -> dict[str, list[str]]:
-    """The clusters of every stage, as they are declared."""
+    """Return stage → its declared clusters."""
     clusters: dict[str, list[str]] = {}
     for path, data in files.items():
         if path.startswith("argocd/clusters/") and (stage := _STAGE.search(data)):
@@ -150,7 +153,7 @@ def _clusters(files: Files) -> dict[str, list[str]]:
 
 
 def _foundation(start: Files, oldest: float) -> list[CommitSpec]:
-    """The first commits: the platform, then the services one after the other."""
+    """Return the first commits: the platform, then each service."""
     services = service_names(start)
     owned = {path for path in start if "/app-service/" in path}
     base = {path: data for path, data in start.items() if path not in owned}

@@ -1,8 +1,8 @@
-"""Where the versions of today came from: how each travelled dev, staging, prod, told backwards from the files.
+"""Derive how today's versions were promoted through dev, staging and prod, backwards from the files.
 
-All places of a service share one line of versions, as they would: a version reaches dev first and the others later or
-never, prod cluster by prod cluster in the order of `sgm.yaml`, and now and then one is taken back in the first of them
-and the others never see it.
+All places of a service share one sequence of versions: a version reaches dev first and the others later or never, one
+prod cluster after the other in the order of `sgm.yaml`. Sometimes one is reverted in the first prod cluster, and the
+others never get it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from sgm_tui.sandbox.git.fleet_files import FleetFiles, Place, order, version_in
 DAY = 86_400.0
 _LAGS = {"dev": 0.0, "staging": 0.6 * DAY, "prod": 1.2 * DAY}
 _SPREAD = 0.6 * DAY
-"""Between the first and the last prod cluster. Lag and spread stay under the age of the newest version."""
-_TAKEN_BACK = 0.4
-"""Share of services of which one version was bad."""
+"""Seconds between the first and the last prod cluster. Lag and spread stay below the age of the newest version."""
+_REVERTED_SHARE = 0.4
+"""The share of services with a reverted version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A version coming to one place, or being taken back there."""
+    """A version that is deployed to a place, or reverted there."""
 
     age: float
     """Seconds before the start."""
@@ -34,22 +34,24 @@ class Arrival:
 
 
 def arrivals(files: dict[str, bytes], chance: random.Random, most: int) -> list[Arrival]:
-    """Every arrival, oldest first; at most so many, the newest ones."""
+    """Return the newest arrivals, oldest first, up to a limit."""
     fleet = FleetFiles(files)
     services = fleet.services
     older = max(1, min(3, most // max(1, len(fleet.places))))
-    arrivals_by_time = [one for service in services for one in _of_service(fleet.places, files, service, older, chance)]
+    arrivals_by_time = [
+        one for service in services for one in _arrivals_of_service(fleet.places, files, service, older, chance)
+    ]
     return sorted(arrivals_by_time, key=lambda one: one.age, reverse=True)[-most:]
 
 
-def _of_service(
+def _arrivals_of_service(
     places: Sequence[Place], files: Mapping[str, bytes], service: str, older: int, chance: random.Random
 ) -> list[Arrival]:
     now = {place: version_in(files[place.path]) for place in places if place.service == service}
     now = {place: version for place, version in now.items() if version}
     if not now:
         return []
-    line = _line(set(now.values()), older)
+    line = _list_versions(set(now.values()), older)
     ages = [chance.uniform(2.0, 9.0) * DAY]
     for _ in line[1:]:
         ages.append(ages[-1] + chance.uniform(6.0, 14.0) * DAY)
@@ -57,23 +59,23 @@ def _of_service(
     prod = sorted(
         (place for place in now if place.stage == "prod"), key=lambda place: rank(f"- name: {place.where}\n".encode())
     )
-    bad = _bad_version(line, [now[place] for place in prod], chance)
+    bad = _pick_reverted(line, [now[place] for place in prod], chance)
     arrivals: list[Arrival] = []
     for place, version in now.items():
         late = _LAGS[place.stage] + (_SPREAD * prod.index(place) / len(prod) if place in prod else 0.0)
         first = bool(prod) and place == prod[0]
         reached = range(len(line) - 2, line.index(version) - 1, -1)
         candidates = [index for index in reached if index != bad or place not in prod or first]
-        arrivals += _at_place(
+        arrivals += _arrivals_at_place(
             place, line, [(ages[index] - late, index) for index in candidates], bad if first else None, chance
         )
     return arrivals
 
 
-def _at_place(
+def _arrivals_at_place(
     place: Place, line: Sequence[str], steps: Sequence[tuple[float, int]], bad: int | None, chance: random.Random
 ) -> list[Arrival]:
-    """One place's arrivals, oldest first, each beginning from the version that stood there."""
+    """Return the arrivals of a place, oldest first, each with the version it replaces."""
     arrivals: list[Arrival] = []
     standing = line[-1]
     for planned, index in steps:
@@ -86,22 +88,22 @@ def _at_place(
     return arrivals
 
 
-def _line(present: set[str], older: int) -> list[str]:
-    """The service's versions, newest first: those that stand somewhere, and some before them."""
+def _list_versions(present: set[str], older: int) -> list[str]:
+    """Return the versions of a service, newest first: those deployed somewhere, and some older ones."""
     line = sorted(present, key=order, reverse=True)
     for _ in range(older):
-        line.append(_before(line[-1]))
+        line.append(_previous_version(line[-1]))
     return line
 
 
-def _bad_version(line: Sequence[str], in_prod: Sequence[str], chance: random.Random) -> int | None:
-    """Which version was taken back: one that prod has left behind since, and not the one everything began with."""
+def _pick_reverted(line: Sequence[str], in_prod: Sequence[str], chance: random.Random) -> int | None:
+    """Return the index of the reverted version, which is neither in prod today nor the first; None if there is none."""
     candidates = range(max((line.index(version) for version in in_prod), default=len(line)) + 1, len(line) - 1)
-    return chance.choice(candidates) if candidates and chance.random() < _TAKEN_BACK else None
+    return chance.choice(candidates) if candidates and chance.random() < _REVERTED_SHARE else None
 
 
-def _before(version: str) -> str:
-    """A version that may well have come before."""
+def _previous_version(version: str) -> str:
+    """Return a plausible previous version."""
     major, minor, patch = order(version)
     if patch:
         return f"v{major}.{minor}.{patch - 1}"

@@ -1,7 +1,7 @@
-"""What the embedded repository starts from: the bundled one, grown or cut to size, and months of history behind it.
+"""Build the files of the embedded repository: the bundled ones, grown or cut to a size.
 
-The bundled services and clusters come first and stay as they are; further ones vary them under names of their own.
-The same seed gives the same files and the same history, byte for byte.
+The bundled services and clusters come first and are unchanged; further ones are variations with other names. The same
+seed gives the same files and the same history, byte for byte.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _STAGES = ("dev", "staging", "prod")
 
 
 def bundled() -> Files:
-    """Every file of the bundled repository by its path from the root."""
+    """Return path from the root → content of every file of the bundled repository."""
     root = gitops_repository()
     return {
         file.relative_to(root).as_posix(): file.read_bytes() for file in sorted(root.rglob("*")) if _is_seeded(file)
@@ -41,12 +41,12 @@ def _is_seeded(file: Path) -> bool:
 
 
 def seed(services: int | None = None, clusters: int | None = None, seed: str = "sgm") -> Files:
-    """The files of a fleet of that size; the bundled size where none is given.
+    """Return the files of a fleet of a size; None is the bundled size.
 
     Args:
-        services: how many; fewer take the first by name, more vary the bundled ones.
+        services: how many; fewer are the first by name, more are variations of the bundled ones.
         clusters: how many, at least 1; further ones are mostly prod, in further locations.
-        seed: of the names and versions that are made up.
+        seed: the seed of invented names and versions.
     """
     files = bundled()
     names = service_names(files)
@@ -58,7 +58,7 @@ def seed(services: int | None = None, clusters: int | None = None, seed: str = "
 
 
 def service_names(files: Mapping[str, bytes]) -> list[str]:
-    """Every service with a values file, by name."""
+    """Return the names of all services with a values file, sorted."""
     return sorted({match[1] for path in files if (match := _SERVICE.match(path))})
 
 
@@ -79,7 +79,7 @@ def _copy_service(files: Files, model: str, name: str, chance: random.Random) ->
     version = f"v{chance.randint(1, 6)}.{chance.randint(0, 30)}.{chance.randint(0, 9)}"
     for path in [path for path in files if f"/app-service/{model}/" in path]:
         text = files[path].decode()
-        # A team may be called as its service is, and stays.
+        # A team with the name of its service keeps its name.
         text = re.sub(rf"(?m)(?<!^team: )\b{re.escape(model)}\b", name, text)
         text = re.sub(r"v\d+\.\d+\.\d+", version, text, count=1)
         files[path.replace(f"/app-service/{model}/", f"/app-service/{name}/")] = text.encode()
@@ -106,7 +106,7 @@ def _resize_clusters(files: Files, count: int) -> None:
 
 
 def _cluster_plan(count: int) -> list[tuple[str, str, str]]:
-    """Name, stage and location of every cluster: the bundled order first, then every eighth not prod."""
+    """Return name, stage and location of every cluster: the bundled ones first, then every eighth one not prod."""
     plan = [("dev", "eu1"), ("staging", "eu1"), ("prod", "eu1"), ("prod", "us1"), ("prod", "ap1")]
     numbers = dict.fromkeys(_STAGES, 1)
     regions = 3
@@ -134,7 +134,7 @@ def _add_cluster(files: Files, name: str, stage: str, location: str) -> None:
 
 
 def _with_clusters(config: str, plan: list[tuple[str, str, str]]) -> str:
-    """The team's configuration with exactly these clusters."""
+    """Return the team's configuration with exactly these clusters."""
     lines: list[str] = []
     for stage in _STAGES:
         here = [(name, location) for name, one, location in plan if one == stage]
@@ -152,7 +152,7 @@ def _with_clusters(config: str, plan: list[tuple[str, str, str]]) -> str:
 
 
 def _with_waves(config: str, plan: list[tuple[str, str, str]]) -> str:
-    """The policy of a fleet with these clusters: one first, a few behind it, then the rest."""
+    """Return a policy with waves for these clusters: one, then a few, then the rest."""
     prod = [name for name, stage, _ in plan if stage == "prod"]
     if not prod:
         head, marker, tail = config.partition("  stages:\n    prod:\n")

@@ -1,7 +1,7 @@
-"""What Helm would render of the bundled chart, as objects: the embedded Argo CD's manifest generation.
+"""Render the bundled chart into objects, as Helm does: the manifest generation of the embedded Argo CD.
 
-Nobody needs Helm to run the demo, so the chart's templates are told once more in Python (`chart_objects`); a test
-renders every service on every cluster with real Helm too and compares. Broken values are told in Helm's words.
+The demo must run without Helm, so the chart's templates are repeated in Python (`templates`); a test renders every
+service on every cluster with real Helm too and compares. Errors in values are reported in Helm's words.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def render(read: Read, chart: str, release: str, namespace: str, value_files: Se
     try:
         return objects_of(Release(release, namespace, values, dashboard.decode()))
     except KeyError as missing:
-        # Somebody took a default away with null; Helm would render an object that no API server takes.
+        # A null removed a default; Helm would render an object that no API server accepts.
         raise RenderError(f"Error: the chart needs a value for {missing}, and it is null") from missing
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Helm's merge: mappings are merged, everything else is replaced, null removes."""
+    """Merge values as Helm does: mappings are merged, everything else is replaced, null removes a key."""
     result = dict(base)
     for key, value in over.items():
         existing = result.get(key)
@@ -77,7 +77,7 @@ def _values(read: Read, path: str) -> Mapping[str, Any]:
 
 @functools.lru_cache(maxsize=4096)
 def _parsed(data: bytes) -> Mapping[str, Any] | str:
-    """The mapping in a file, or what is wrong with it; the same bytes are parsed once."""
+    """Return the mapping in a file, or why there is none; the same bytes are parsed once."""
     try:
         loaded = load(data)
     except YamlError as error:

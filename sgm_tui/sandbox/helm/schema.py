@@ -1,4 +1,4 @@
-"""The part of JSON Schema that the chart's `values.schema.json` uses, with messages as Helm words them."""
+"""Validate values with the part of JSON Schema that the chart's `values.schema.json` uses, in Helm's words."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "array": list,
     "object": Mapping,
 }
-"""In the order in which Helm names several."""
+"""The order in which Helm lists several types."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """What does not fit in one place; with several reasons it is told as "validation failed" and the reasons below."""
+    """An error at one place; several reasons are listed below "validation failed"."""
 
     at: str
     says: str
@@ -34,7 +34,7 @@ class _Fault:
 
 
 def violations(values: Mapping[str, Any], schema: bytes) -> list[str]:
-    """What in these values does not fit the schema, as Helm lists it; empty when they fit."""
+    """Return the errors of values as Helm lists them; [] if they match the schema."""
     faults = _faults(values, _loaded(schema), "")
     while len(faults) == 1 and faults[0].reasons:
         faults = list(faults[0].reasons)
@@ -48,7 +48,7 @@ def _loaded(schema: bytes) -> dict[str, Any]:
 
 
 def _below(value: Any, schema: Mapping[str, Any], at: str) -> list[_Fault]:
-    """The faults of a part of the values as one, if there are any."""
+    """Return the errors of a part of the values as one error; [] if there are none."""
     faults = _faults(value, schema, at)
     return [_Fault(at, "validation failed", tuple(faults))] if len(faults) > 1 else faults
 

@@ -1,4 +1,4 @@
-"""The templates of `charts/microservice`, told in Python: one function a template, in the templates' order."""
+"""The templates of `charts/microservice` in Python: one function for each template, in the same order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What the templates are given."""
+    """The values the templates are rendered with."""
 
     name: str
     namespace: str
@@ -34,13 +34,13 @@ class Release:
         return {"app.kubernetes.io/name": self.name}
 
     def manifest(self, version: str, kind: str, name: str = "", **rest: Any) -> Manifest:
-        """An object of this release with its labels."""
+        """Return an object of the release, with its labels."""
         metadata = {"name": name or self.name, "namespace": self.namespace, "labels": self.labels}
         return {"apiVersion": version, "kind": kind, "metadata": metadata, **rest}
 
 
 def objects_of(release: Release) -> list[Manifest]:
-    """Every object of a release."""
+    """Return every object of a release."""
     values = release.values
     objects = [_rollout(release), *_services(release), _disruption_budget(release)]
     if values["autoscaling"]["enabled"]:
@@ -182,7 +182,7 @@ def _metric(analysis: Mapping[str, Any], name: str, condition: str, query: str) 
 
 
 def _number(value: float) -> str:
-    """A number as Go's templates write it: 1.0 is 1."""
+    """Return a number as Go templates print it: 1.0 is 1."""
     return str(int(value)) if float(value).is_integer() else repr(value)
 
 

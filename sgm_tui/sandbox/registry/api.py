@@ -1,6 +1,6 @@
-"""An OCI registry's manifest API for the images of the embedded fleet: enough to ask whether a version exists.
+"""The manifest API of an OCI registry for the images of the embedded fleet, to check whether a version exists.
 
-An image exists for every version git has ever asked for, and for a few that have been built but not deployed yet.
+An image exists for every version git has ever had, and for a few that are built but not deployed yet.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from sgm_tui.sandbox.git.repository import Repository
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _ADDED = re.compile(r"^(?:\+\+\+ b/(?P<path>.+)|\+[^#\n]*\btag:\s*[\"']?(?P<tag>[\w.-]+))", re.MULTILINE)
-"""A file of a patch, or a version it brings: on a line of its own, or inside of `{…}`."""
+"""A file of a patch, or a version it adds: on a line of its own, or inside of `{…}`."""
 _SERVICE = re.compile(r"/app-service/([^/]+)/")
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _BUILT = 4
-"""Releases built ahead of the newest one git knows."""
+"""The number of releases built after the newest one in git."""
 
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Registry:
-    """The images of the services in a repository, under one owner's name."""
+    """The images of the services in a repository, all of one owner."""
 
     def __init__(self, repository: Repository, owner: str = "acme") -> None:
         self._repository = repository
@@ -36,13 +36,13 @@ class Registry:
         self._cache: tuple[Mapping[str, str], dict[str, list[str]]] = ({}, {})
 
     def tags(self, name: str) -> list[str] | None:
-        """Every tag of an image, oldest version first; None when there is no such image."""
+        """Return every tag of an image, oldest version first; None if there is no such image."""
         owner, _, service = name.partition("/")
         tags = self._versions().get(service)
         return tags if owner == self._owner else None
 
     def manifest(self, name: str, reference: str) -> bytes | None:
-        """The manifest of a tag or digest."""
+        """Return the manifest of a tag or digest; None if there is none."""
         for tag in self.tags(name) or ():
             manifest = _manifest(name, tag)
             if reference in {tag, digest(manifest)}:
@@ -50,7 +50,7 @@ class Registry:
         return None
 
     def config(self, name: str, reference: str) -> bytes | None:
-        """The configuration an image's manifest points to."""
+        """Return the configuration an image's manifest refers to; None if there is none."""
         configs = (_config(name, tag) for tag in self.tags(name) or ())
         return next((one for one in configs if digest(one) == reference), None)
 
@@ -88,7 +88,7 @@ def _order(tag: str) -> tuple[int, int, int]:
 
 
 def digest(data: bytes) -> str:
-    """How a registry names content."""
+    """Return the digest of a content."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
@@ -141,7 +141,7 @@ def _content(request: web.Request, data: bytes, media_type: str) -> web.Response
 
 
 def routes(registry: Registry) -> web.Application:
-    """The registry's API, to be mounted with `add_subapp("/v2", …)`."""
+    """Return the API of a registry, to mount with `add_subapp("/v2", …)`."""
 
     async def root(_request: web.Request) -> web.Response:
         return web.json_response({})
@@ -177,7 +177,7 @@ def routes(registry: Registry) -> web.Application:
 
 
 def _page(request: web.Request, name: str, tags: list[str]) -> web.Response:
-    """Some or all tags, in the order of their names, as registries page them."""
+    """Return a page of tags, sorted by name."""
     ordered = sorted(tags)
     last = request.query.get("last", "")
     rest = [tag for tag in ordered if tag > last]

@@ -1,4 +1,4 @@
-"""What a world is made of before it moves: clusters as git declares them, services as the ApplicationSets expand."""
+"""The objects of a settled world: clusters as git declares them, and the status of synced Applications."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class DeclaredCluster:
 
     @property
     def stage(self) -> str:
-        """The stage it belongs to."""
+        """The stage of the cluster; "" if it has no label."""
         return self.labels.get("stage", "")
 
 
 def declared_clusters(files: Mapping[str, bytes]) -> list[DeclaredCluster]:
-    """Every cluster git declares, by name."""
+    """Return every declared cluster, sorted by file name."""
     clusters: list[DeclaredCluster] = []
     for path, data in sorted(files.items()):
         if path.startswith("argocd/clusters/"):
@@ -45,7 +45,7 @@ def declared_clusters(files: Mapping[str, bytes]) -> list[DeclaredCluster]:
 
 
 def cluster_secret(cluster: DeclaredCluster) -> KubeObject:
-    """The Secret Argo CD knows the cluster by; credentials are no part of this world."""
+    """Return the Secret of a cluster for Argo CD, without credentials."""
     facts = {"name": cluster.name, "server": cluster.server}
     return {
         "metadata": {
@@ -60,7 +60,7 @@ def cluster_secret(cluster: DeclaredCluster) -> KubeObject:
 
 
 def default_project(namespace: str) -> KubeObject:
-    """The project every Argo CD brings along: it allows everything, and the app of apps starts in it."""
+    """Return Argo CD's built-in project, which allows everything and contains the app of apps."""
     anywhere = {"server": "*", "namespace": "*"}
     return {
         "metadata": {"name": "default", "namespace": namespace},
@@ -72,8 +72,8 @@ def default_project(namespace: str) -> KubeObject:
     }
 
 
-def namespaces(store: ObjectStore, names: Iterable[str], created: str) -> None:
-    """Make the namespaces that are missing."""
+def create_namespaces(store: ObjectStore, names: Iterable[str], created: str) -> None:
+    """Create the missing namespaces."""
     for name in names:
         if store.get("Namespace", "", name) is None:
             metadata = {"name": name, "creationTimestamp": created, "labels": {"kubernetes.io/metadata.name": name}}
@@ -83,7 +83,7 @@ def namespaces(store: ObjectStore, names: Iterable[str], created: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """One commit that an Application has applied."""
+    """A commit that an Application has deployed."""
 
     commit: str
     at: datetime
@@ -92,7 +92,7 @@ class Deployed:
 def settled_status(
     application: KubeObject, desired: Sequence[KubeObject], head: str, deployed: Sequence[Deployed], clock: Clock
 ) -> dict[str, Any]:
-    """The status of an Application that has been synced and healthy since its last deployment."""
+    """Return the status of an Application that is synced and healthy since its last deployment."""
     spec = application["spec"]
     last = deployed[-1]
     images = [image for obj in desired for image in images_of(obj)]

@@ -1,8 +1,8 @@
-"""What is going on in a world when it starts: six stories, told with the means people have — commits, edits, faults.
+"""The scenarios of the sandbox: what is in progress when a world starts, by commits, edits and faults.
 
-A story shapes the files before they become history, then plays in the virtual minutes before the start; what is in
-flight at the start got there by the same controllers that go on with it. Services are chosen by what they can do,
-so every story works for every size of fleet; in each, one service can be promoted cleanly from every stage.
+A scenario changes the files before they are committed, then runs in the virtual minutes before the start, so the same
+controllers that continue a rollout have also started it. Services are chosen by their strategy, so every scenario works
+with every size of fleet; in each, at least one service can be promoted from every stage.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 _STAGES = ("dev", "staging", "prod")
 _EVERYWHERE = frozenset(_STAGES)
 _UNDER_LOAD = frozenset({"staging", "prod"})
-"""A defect that shows only under real traffic looks fine in dev."""
+"""Stages with real traffic; a defect that needs it does not show in dev."""
 _SET = "argocd/applicationsets/app-service.yaml"
 
 _STORM = 90
-"""Places at once: as many as there are people to look at them, however big the fleet."""
+"""The most places that change at once, however big the fleet."""
 
 _VersionChange = tuple[Place, str]
 
 
 class Scenario:
-    """A story; this one is `calm`: nothing in flight, a few versions waiting to be promoted."""
+    """The scenario `calm` and base of the others: nothing in progress, a few versions to promote."""
 
     warm_up = 5.0
-    """Virtual seconds played before the start."""
+    """Virtual seconds simulated before the start."""
 
     def shape(self, world: World) -> None:
-        """Change the files before they become history: leave something to promote between every two stages."""
+        """Change the files before they are committed: leave a version to promote between every two stages."""
         files = FleetFiles(world.files)
         if not files.waiting("staging", "prod"):
             files.advance(files.services[-1], _STAGES[:2])
@@ -44,25 +44,25 @@ class Scenario:
             files.advance(files.services[0], _STAGES[:1])
 
     def play(self, world: World) -> Script:
-        """What happens, as a script over virtual time."""
+        """Run the events over virtual time."""
         del world
         yield 0.0
 
 
 class Release(Scenario):
-    """Things in flight: canaries rolling, one at its gate, a blue-green awaiting promotion, open pull requests."""
+    """Rollouts in progress: canaries, one at a manual gate, a blue-green before promotion, open pull requests."""
 
     warm_up = 260.0
 
     def play(self, world: World) -> Script:
-        """The slow ones first, so that all are under way at the start."""
+        """Start the slow rollouts first, so that all are in progress at the start."""
         files = FleetFiles(world.files)
         waiting = files.waiting("staging", "prod")
         used_changes: list[_VersionChange] = []
-        gated = _first(waiting, used_changes, lambda place: "pause: {}" in files.text(place))
-        manual = _first(waiting, used_changes, lambda place: "autoPromotion: false" in files.text(place))
+        gated = _take_change(waiting, used_changes, lambda place: "pause: {}" in files.text(place))
+        manual = _take_change(waiting, used_changes, lambda place: "autoPromotion: false" in files.text(place))
         rolling = [
-            _first(waiting, used_changes, lambda place: not _waits_for_people(files.text(place))) for _ in range(3)
+            _take_change(waiting, used_changes, lambda place: not _needs_approval(files.text(place))) for _ in range(3)
         ]
         world.people.deliver(gated)
         yield 140.0
@@ -80,26 +80,26 @@ class Release(Scenario):
 
 
 class BadCanary(Scenario):
-    """A canary the analysis has aborted while git still asks for it; the next bad version waits in dev."""
+    """A canary that analysis aborted while git still has its version; the next bad version is in dev."""
 
     warm_up = 260.0
 
     def shape(self, world: World) -> None:
-        """A service's version in dev is defective, another's next version in prod too."""
+        """Give a service in dev a defective version."""
         super().shape(world)
         files = FleetFiles(world.files)
         if len({place.service for place, _ in files.waiting("dev", "staging")}) < 2:
             files.advance(files.services[len(files.services) // 2], _STAGES[:1])
-        place, version = _analysed(files, files.waiting("dev", "staging"))[0]
+        place, version = _with_analysis(files, files.waiting("dev", "staging"))[0]
         world.defects[place.service, version] = Defect(_UNDER_LOAD, error_ratio=0.22, latency_factor=1.6)
 
     def play(self, world: World) -> Script:
-        """The bad version reaches one prod cluster and is stopped there."""
+        """Deploy another bad version to one prod cluster, where it is aborted."""
         files = FleetFiles(world.files)
         defective = {service for service, _ in world.defects}
-        waiting = _analysed(files, files.waiting("staging", "prod"))
+        waiting = _with_analysis(files, files.waiting("staging", "prod"))
         fit = [change for change in waiting if change[0].service not in defective]
-        chosen = next((change for change in fit if not _waits_for_people(files.text(change[0]))), None)
+        chosen = next((change for change in fit if not _needs_approval(files.text(change[0]))), None)
         place = chosen[0] if chosen else files.of(files.services[0], "prod")[0]
         version = next_version(files.version(place), 2)
         world.defects[place.service, version] = Defect(_UNDER_LOAD, error_ratio=0.31, latency_factor=2.2)
@@ -108,17 +108,17 @@ class BadCanary(Scenario):
 
 
 class Drift(Scenario):
-    """Self-heal is off and people have edited the clusters by hand: OutOfSync stays."""
+    """Drift: self-heal is off and people edited the clusters by hand, so Applications stay OutOfSync."""
 
     warm_up = 60.0
 
     def shape(self, world: World) -> None:
-        """Switch self-heal off where git does."""
+        """Turn self-heal off in the ApplicationSet."""
         super().shape(world)
         FleetFiles(world.files).replace(_SET, "selfHeal: true", "selfHeal: false")
 
     def play(self, world: World) -> Script:
-        """One edit of an autoscaler, one of an image, one of a variable."""
+        """Edit two autoscalers and an image by hand."""
         files = FleetFiles(world.files)
         promotable = {place.path for place, _ in files.waiting("staging", "prod")}
         quiet = [place for place in files.places if place.stage == "prod" and place.path not in promotable]
@@ -131,25 +131,25 @@ class Drift(Scenario):
 
 
 class Outage(Scenario):
-    """A prod cluster does not answer any more; the hub goes on saying Synced and Healthy of it."""
+    """A prod cluster is unreachable; the hub still reports its Applications as Synced and Healthy."""
 
     warm_up = 45.0
 
     def play(self, world: World) -> Script:
-        """The last cluster goes silent a moment ago."""
+        """Make the last prod cluster unreachable shortly before the start."""
         yield 20.0
         prod = [change for change in world.clusters if change.stage == "prod"]
-        # The only prod cluster stays: there would be no way left to promote anything to.
+        # The only prod cluster stays reachable: otherwise nothing could be promoted.
         world.cut_off(prod[-1].name if len(prod) > 1 else world.clusters[0].name)
 
 
 class Storm(Scenario):
-    """Everything at once: rollouts in every cluster, a bad version among them, alerts."""
+    """Everything at once: rollouts in every cluster, a bad version among them, and alerts."""
 
     warm_up = 75.0
 
     def shape(self, world: World) -> None:
-        """One service has been bad in prod for a while: its alerts fire."""
+        """Give a service in prod a defective version, so that its alerts fire."""
         super().shape(world)
         files = FleetFiles(world.files)
         service = files.services[len(files.services) // 3]
@@ -157,7 +157,7 @@ class Storm(Scenario):
             world.defects[service, files.version(place)] = Defect(frozenset({"prod"}), 0.09, 1.9)
 
     def play(self, world: World) -> Script:
-        """Two thirds of the fleet get a version, a few at a time."""
+        """Deploy a new version to two thirds of the fleet, a few places at a time."""
         files = FleetFiles(world.files)
         left_alone = (*files.waiting("staging", "prod")[-1:], *files.waiting("dev", "staging")[-1:])
         quiet = {place.service for place, _ in left_alone}
@@ -180,34 +180,34 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "outage": Outage,
     "storm": Storm,
 }
-"""Every story by the name `--scenario` takes."""
+"""Name, as `--scenario` takes it → scenario."""
 
 
-def _first(
+def _take_change(
     waiting: Sequence[_VersionChange], used_changes: list[_VersionChange], fits: Callable[[Place], bool]
 ) -> _VersionChange | None:
-    """The first place nobody has taken that fits; the last one is always left for people to promote."""
+    """Return an unused change that fits, and mark it as used; None if only one is left, for people to promote."""
     if len(used_changes) + 1 >= len(waiting):
         return None
     services = {place.service for place, _ in used_changes}
     free = [one for one in waiting if one not in used_changes and one[0].service not in services and fits(one[0])]
     if not free:
         return None
-    # Clusters in turn, so that not everything happens in the first.
+    # Take the clusters in turn, so that not everything happens in the first one.
     chosen = free[len(used_changes) % len([one for one in free if one[0].service == free[0][0].service])]
     used_changes.append(chosen)
     return chosen
 
 
-def _analysed(files: FleetFiles, waiting: Sequence[_VersionChange]) -> list[_VersionChange]:
-    """Canaries with an analysis among their steps; the chart's default steps have one."""
+def _with_analysis(files: FleetFiles, waiting: Sequence[_VersionChange]) -> list[_VersionChange]:
+    """Return the changes of canaries with an analysis step (the chart's default steps have one), else all changes."""
 
-    def judged(place: Place) -> bool:
+    def has_analysis(place: Place) -> bool:
         text = files.text(place)
         return "blueGreen" not in text and ("steps:" not in text or "analysis: {}" in text)
 
-    return [one for one in waiting if judged(one[0])] or list(waiting)
+    return [one for one in waiting if has_analysis(one[0])] or list(waiting)
 
 
-def _waits_for_people(text: str) -> bool:
+def _needs_approval(text: str) -> bool:
     return "pause: {}" in text or "autoPromotion: false" in text

@@ -14,8 +14,8 @@ from sgm_tui.sandbox.world.layout import (
     DeclaredCluster,
     Deployed,
     cluster_secret,
+    create_namespaces,
     default_project,
-    namespaces,
     settled_status,
 )
 from sgm_tui.yaml_reader.nodes import load
@@ -45,7 +45,7 @@ class SettledFleet:
     def lay_out_hub(self, hub: ObjectStore, clusters: Iterable[DeclaredCluster]) -> None:
         """Create the declared clusters, the default project and the app of apps on the hub."""
         created = self._clock.stamp(-_OLDEST)
-        namespaces(hub, ("default", "kube-system", "argocd"), created)
+        create_namespaces(hub, ("default", "kube-system", "argocd"), created)
         for cluster in clusters:
             secret = cluster_secret(cluster)
             secret["metadata"]["creationTimestamp"] = created
@@ -78,7 +78,7 @@ class SettledFleet:
         paths = [path.lstrip("/") for path in helm.get("valueFiles") or ()] or [f"{spec['source']['path']}/values.yaml"]
         commits = [deployed for path in paths for deployed in deployments.get(path, ())]
         commits = commits or [Deployed(self._head, self._clock.wall(-_OLDEST))]
-        namespaces(self._stores[cluster], [spec["destination"]["namespace"]], self._clock.stamp(-_OLDEST))
+        create_namespaces(self._stores[cluster], [spec["destination"]["namespace"]], self._clock.stamp(-_OLDEST))
         if desired:
             self._rollouts[cluster].settle(desired, since=self._clock.virtual(commits[-1].at))
         self._create_application(application, desired, commits)
