@@ -20,8 +20,8 @@ from sgm_tui.fleet.argo.objects import (
     ArgoObjects,
     Source,
     read_object,
-    value_paths,
 )
+from sgm_tui.fleet.argo.values_files import value_paths
 from sgm_tui.fleet.git_urls import is_same_repository
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.gitops.kustomize import changed_files

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from sgm_tui.fleet.argo.application_sets.context import Problem
 from sgm_tui.fleet.argo.application_sets.expansion import Expansion
-from sgm_tui.fleet.argo.objects import IN_CLUSTER, Application, Source, value_paths
+from sgm_tui.fleet.argo.objects import IN_CLUSTER, Application, Source
+from sgm_tui.fleet.argo.values_files import value_paths
 from sgm_tui.gitops.parsed_repository import ParsedRepository
 from sgm_tui.lint.findings import Finding, Results, Skipped, abbreviate, make_finding
 from sgm_tui.yaml_reader.marked import Marked, Place

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sgm_tui.config.schema import Config
-from sgm_tui.fleet.argo.objects import Application, Source, value_paths
+from sgm_tui.fleet.argo.objects import Application, Source
+from sgm_tui.fleet.argo.values_files import value_paths
 from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.fleet.reverts.targets import TemplateComparison
 from sgm_tui.gitops.chart import filter_keys_read, find_pod_values

@@ -14,7 +14,8 @@ from sgm_tui.fleet.argo.globs import matches
 from sgm_tui.fleet.argo.go_functions import normalize
 from sgm_tui.fleet.argo.go_template import render_go
 from sgm_tui.fleet.argo.go_values import TemplateError, UnsupportedError
-from sgm_tui.fleet.argo.objects import Application, AppProject, ArgoObjects, Cluster, read_object, value_paths
+from sgm_tui.fleet.argo.objects import Application, AppProject, ArgoObjects, Cluster, read_object
+from sgm_tui.fleet.argo.values_files import value_paths
 from sgm_tui.fleet.git_urls import is_same_repository
 from sgm_tui.resources import gitops_repository
 from sgm_tui.sandbox.argocd import expansion as sandbox_sets

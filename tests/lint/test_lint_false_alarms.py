@@ -9,7 +9,8 @@ import pytest
 from lint_repository import APPLICATION_SET, FILES, PROJECT, TEAM_FILE, brief, changed, findings, report
 
 from sgm_tui.fleet.argo.go_template import render_go
-from sgm_tui.fleet.argo.objects import Source, application, value_paths
+from sgm_tui.fleet.argo.objects import Source, application
+from sgm_tui.fleet.argo.values_files import value_paths
 
 SET = "argocd/app.yaml"
 OURS = "https://github.com/acme/gitops.git"
