@@ -139,14 +139,14 @@ def test_every_scenario_and_option_of_the_sandbox_is_written_down() -> None:
 
 
 def test_every_key_the_readme_names_does_something() -> None:
-    bound = [one for one in (*keys.MATRIX, *keys.EVERYWHERE) if not isinstance(one, tuple)]
-    known = {key for one in bound for key in (*one.key.split(","), one.key_display) if key}
+    bound = [*keys.KEYS["matrix"], *keys.KEYS["everywhere"]]
+    known = {key for one in bound for key in (*one.keys.split(","), one.display) if key}
     known |= {"⏎", ":", "…"}
     rows = re.findall(r"^\| (.+?) \| .+? \| (.+?) \| .+? \|$", _text("README.md"), re.MULTILINE)
     named = {key for row in rows for cell in row for key in re.findall(r"`([^`]+)`", cell)}
     assert named
     assert named - {"hjkl"} <= known
-    letters = {one.key for one in bound if len(one.key) == 1}
+    letters = {one.keys for one in bound if len(one.keys) == 1}
     assert letters - named <= {str(number) for number in range(2, 9)}
 
 

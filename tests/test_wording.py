@@ -8,24 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from textual.binding import Binding
 
 import sgm_tui
 from sgm_tui.ui import keys
 
 PACKAGE = Path(sgm_tui.__file__).parent
-SCREENS = {
-    "matrix": keys.MATRIX,
-    "everywhere": keys.EVERYWHERE,
-    "cell": keys.CELL,
-    "plan": keys.PLAN,
-    "unfinished": keys.UNFINISHED,
-    "waves": keys.WAVES,
-    "why": keys.WHY,
-    "revert": keys.REVERT,
-    "pulls": keys.PULLS,
-    "help": keys.HELP,
-}
 NOT_SAID = re.compile(
     r"\blets? it\b|\bgo(es)? on\b|\bgo over\b|\bgoes over\b|\bin the way\b|\bfor a person\b|\bwants\b|\bstage before\b"
     r"|\bway back\b|\bis silent\b|\bnever finished\b|\bwave by wave\b|\bby itself\b|\bnot now\b|\btake it\b|\bdefect\b"
@@ -50,12 +37,11 @@ def test_no_text_uses_a_phrase_the_field_does_not() -> None:
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-def test_a_key_is_an_imperative_in_the_help_and_two_words_in_the_footer(screen: str) -> None:
-    for binding in SCREENS[screen]:
-        assert isinstance(binding, Binding)
-        first = binding.tooltip.partition(" ")[0]
-        assert first not in {"The", "A", "An", "All", "Only", "Another", "Every", "Everything", "What", "To"}, binding
-        assert len(binding.tooltip) <= 50, binding.tooltip
-        assert ", or " not in binding.tooltip, binding.tooltip
-        assert len(binding.description.split()) <= 2, binding.description
+@pytest.mark.parametrize("place", keys.KEYS)
+def test_a_key_is_an_imperative_in_the_help_and_two_words_in_the_footer(place: keys.Place) -> None:
+    for key in keys.KEYS[place]:
+        first = key.help.partition(" ")[0]
+        assert first not in {"The", "A", "An", "All", "Only", "Another", "Every", "Everything", "What", "To"}, key
+        assert len(key.help) <= 50, key.help
+        assert ", or " not in key.help, key.help
+        assert len(key.word.split()) <= 2, key.word

@@ -52,7 +52,7 @@ class SgmApp(Canvas, Navigation):
 
     TITLE = "sgm"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = keys.EVERYWHERE
+    BINDINGS: ClassVar[list[BindingType]] = keys.make_bindings("everywhere")
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class SgmApp(Canvas, Navigation):
         self._pasted = 0.0
         self._endings = contextlib.ExitStack()
         self._choose_look(theme, environ)
-        self.always = keys.always(keymap or {})
+        self.always = keys.find_keys_without_screen(keymap or {})
         self.set_keymap(dict(keymap or {}))
 
     def _choose_look(self, name: str, environ: Mapping[str, str]) -> None:

@@ -1,134 +1,372 @@
-"""Every key, declared once: the footer, the help, the palette and the keymap are all made from these.
+"""Every key of the program, declared once.
 
-The identifiers are what the user's `keymap` names. A key that would do nothing is not here.
+The bindings of each screen, its footer, the help, the palette, the keys that read-only disables and the identifiers
+that `keymap` in the configuration remaps all come from the records in `KEYS`. No key does nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from textual.binding import ActiveBinding, Binding, BindingType
 
-_MOVE = Binding.Group("move", compact=True)
+Place = Literal[
+    "matrix", "everywhere", "cell", "plan", "unfinished", "waves", "why", "revert", "promotion-revert", "pulls", "help",
+    "question", "entry",
+]  # fmt: skip
+"""A screen with keys of its own; the keys of "everywhere" work on all of them but in dialogs."""
 
-_ACTING: list[BindingType] = [
-    Binding(
+Footer = Literal["always", "first", "if-room", "last", "never"]
+"""When a footer shows a key: however narrow it is, before those of the next kind, or never (it is in the help)."""
+
+_FOOTER_RANK: Mapping[Footer, int] = {"always": 0, "first": 0, "if-room": 1, "last": 2, "never": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: what it runs, how it is described, and when it is available."""
+
+    id: str
+    """The name that `keymap` remaps it by; unique."""
+    keys: str
+    """The default keys, separated by commas, as Textual names them."""
+    action: str
+    """The action of the screen or the application, with its arguments."""
+    word: str
+    """What the footer and the palette call it: at most two words."""
+    help: str
+    """What it does, for the help and the palette: an imperative of at most 50 characters."""
+    footer: Footer = "first"
+    writes: bool = False
+    """Whether it changes something, the plan included: read-only disables it.
+
+    Looking is never disabled. The history of a cell and its revert targets are among what `revert` shows, for marked
+    cells too, so neither reverting nor marking is disabled on the matrix.
+    """
+    needs_cell: bool = False
+    """Whether the matrix dims it while no cell is under the cursor."""
+    display: str = ""
+    """How the key is written where Textual's own spelling would be unclear."""
+    priority: bool = False
+    """Whether it comes before the keys of the focused widget."""
+    system: bool = False
+    """Whether it is in the help only, neither in the footer nor in the palette."""
+    works_without_screen: bool = False
+    """Whether it works even where the terminal is too small for any screen to be read."""
+
+    @property
+    def action_name(self) -> str:
+        """The action without its arguments."""
+        return self.action.partition("(")[0]
+
+    @property
+    def footer_rank(self) -> int:
+        """The order in which keys give way where a footer is too narrow: the highest go first."""
+        return _FOOTER_RANK[self.footer]
+
+    def binding(self) -> Binding:
+        """Return the key as Textual's binding."""
+        return Binding(
+            self.keys,
+            self.action,
+            self.word,
+            show=self.footer in {"always", "first"},
+            key_display=self.display or None,
+            priority=self.priority,
+            tooltip=self.help,
+            id=self.id,
+            system=self.system,
+        )
+
+
+_ROLLOUT = (
+    Key(
+        "pass-gate",
         "g",
         "rollout('promote')",
         "resume",
-        id="pass-gate",
-        show=False,
-        tooltip="Resume a paused rollout (argo: promote)",
+        "Resume a paused rollout (argo: promote)",
+        footer="if-room",
+        writes=True,
+        needs_cell=True,
     ),
-    Binding("a", "rollout('abort')", "abort", id="abort", show=False, tooltip="Abort a rollout in progress"),
-]
+    Key(
+        "abort",
+        "a",
+        "rollout('abort')",
+        "abort",
+        "Abort a rollout in progress",
+        footer="if-room",
+        writes=True,
+        needs_cell=True,
+    ),
+)
+"""What can be done to the rollout of a cell, on the matrix and on the cell's own page."""
 
-MATRIX: list[BindingType] = [
-    Binding("up,k", "move(-1, 0)", "up", id="up", show=False, group=_MOVE, tooltip="Move to the row above"),
-    Binding("down,j", "move(1, 0)", "down", id="down", show=False, group=_MOVE, tooltip="Move to the row below"),
-    Binding(
-        "left,h", "move(0, -1)", "left", id="left", show=False, group=_MOVE, tooltip="Move to the previous cluster"
+KEYS: Mapping[Place, tuple[Key, ...]] = {
+    "matrix": (
+        Key("up", "up,k", "move(-1, 0)", "up", "Move to the row above", footer="never"),
+        Key("down", "down,j", "move(1, 0)", "down", "Move to the row below", footer="never"),
+        Key("left", "left,h", "move(0, -1)", "left", "Move to the previous cluster", footer="never"),
+        Key("right", "right,l", "move(0, 1)", "right", "Move to the next cluster", footer="never"),
+        Key("page-up", "pageup", "page(-1)", "page up", "Page up", footer="never"),
+        Key("page-down", "pagedown", "page(1)", "page down", "Page down", footer="never"),
+        Key("first-row", "home", "edge(-1)", "first row", "Move to the first row", footer="never"),
+        Key("last-row", "end", "edge(1)", "last row", "Move to the last row", footer="never"),
+        *(
+            Key(
+                f"stage-{number}",
+                str(number),
+                f"stage({number})",
+                f"stage {number}",
+                f"Jump to stage {number}",
+                footer="never",
+            )
+            for number in range(1, 10)
+        ),
+        Key("open", "enter", "open", "open", "Open the details of this cell", needs_cell=True),
+        Key(
+            "mark",
+            "space",
+            "mark",
+            "mark",
+            "Mark this cell or folded stage for p and v",
+            footer="if-room",
+            needs_cell=True,
+        ),
+        Key(
+            "promote",
+            "p",
+            "promote",
+            "promote",
+            "Stage the previous stage's version for this cell",
+            writes=True,
+            needs_cell=True,
+        ),
+        Key(
+            "promote-row",
+            "P",
+            "promote_row",
+            "promote row",
+            "Stage this service's promotion in every stage",
+            footer="last",
+            writes=True,
+            needs_cell=True,
+        ),
+        Key(
+            "promote-stage",
+            "A",
+            "promote_stage",
+            "promote stage",
+            "Stage every version this stage is missing",
+            footer="last",
+            writes=True,
+            needs_cell=True,
+        ),
+        Key(
+            "promote-location",
+            "L",
+            "promote_location",
+            "promote location",
+            "Stage this service in this stage and location",
+            footer="last",
+            writes=True,
+            needs_cell=True,
+        ),
+        Key("revert", "v", "revert", "revert", "Revert to a known-good version", needs_cell=True),
+        Key("why", "y", "why", "why", "Show the gates of the next version", needs_cell=True),
+        *_ROLLOUT,
+        Key("undo", "u", "undo", "undo", "Undo the last step of the plan", footer="if-room", writes=True),
+        Key("plan", "c", "plan", "plan", "Review the plan: diff, gates, open PRs"),
+        Key("pulls", "o", "pulls", "PRs", "Show open and recently merged pull requests"),
+        Key("filter", "slash", "filter", "filter", "Filter rows by words", footer="if-room", display="/"),
+        Key("attention", "f", "attention", "attention", "Toggle the attention view"),
+        Key("worst", "w", "worst", "worst first", "Toggle worst-first sorting", footer="if-room"),
+        Key("fold", "z", "fold", "fold", "Toggle folding of the stage under the cursor", footer="if-room"),
+        Key("details", "i", "details", "details", "Toggle the detail pane", footer="if-room"),
+        Key("refresh", "r", "refresh", "refresh", "Refresh every source now", footer="if-room"),
+        Key("back", "escape", "back", "back", "Clear marks, filter, attention view", footer="if-room"),
     ),
-    Binding("right,l", "move(0, 1)", "right", id="right", show=False, group=_MOVE, tooltip="Move to the next cluster"),
-    Binding("pageup", "page(-1)", "page up", id="page-up", show=False, tooltip="Page up"),
-    Binding("pagedown", "page(1)", "page down", id="page-down", show=False, tooltip="Page down"),
-    Binding("home", "edge(-1)", "first row", id="first-row", show=False, tooltip="Move to the first row"),
-    Binding("end", "edge(1)", "last row", id="last-row", show=False, tooltip="Move to the last row"),
-    *(
-        Binding(
-            str(number),
-            f"stage({number})",
-            f"stage {number}",
-            id=f"stage-{number}",
-            show=False,
-            tooltip=f"Jump to stage {number}",
-        )
-        for number in range(1, 10)
+    "everywhere": (
+        Key("help", "question_mark", "help", "help", "Show every key and symbol", footer="always", display="?"),
+        Key("palette", "ctrl+p,colon", "command_palette", "palette", "Find a command by name", footer="if-room"),
+        Key("quit", "q", "leave", "quit", "Quit (plan is saved)", footer="always"),
+        Key("theme", "ctrl+t", "change_theme", "theme", "Switch theme (this session)", footer="last"),
+        Key("picture", "ctrl+s", "save_picture", "picture", "Save this screen as an SVG file", footer="last"),
+        Key(
+            "quit-anywhere",
+            "ctrl+q",
+            "leave_from_anywhere",
+            "quit",
+            "Quit from any screen",
+            footer="last",
+            priority=True,
+        ),
+        Key(
+            "suspend",
+            "ctrl+z",
+            "suspend_process",
+            "suspend",
+            "Suspend sgm (fg resumes it)",
+            footer="last",
+            priority=True,
+            works_without_screen=True,
+        ),
+        Key(
+            "interrupt",
+            "ctrl+c",
+            "interrupt",
+            "interrupt",
+            "Copy the selection, else quit (exit 130)",
+            footer="if-room",
+            priority=True,
+            system=True,
+            works_without_screen=True,
+        ),
     ),
-    Binding("enter", "open", "open", id="open", tooltip="Open the details of this cell"),
-    Binding("space", "mark", "mark", id="mark", show=False, tooltip="Mark this cell or folded stage for p and v"),
-    Binding("p", "promote", "promote", id="promote", tooltip="Stage the previous stage's version for this cell"),
-    Binding(
-        "P",
-        "promote_row",
-        "promote row",
-        id="promote-row",
-        show=False,
-        tooltip="Stage this service's promotion in every stage",
+    "cell": (
+        Key("page-back", "escape,q", "back", "back", "Return to the matrix", footer="always"),
+        Key("page-down-line", "down,j", "scroll(1)", "down", "Scroll down", footer="never"),
+        Key("page-up-line", "up,k", "scroll(-1)", "up", "Scroll up", footer="never"),
+        *_ROLLOUT,
     ),
-    Binding(
-        "A",
-        "promote_stage",
-        "promote stage",
-        id="promote-stage",
-        show=False,
-        tooltip="Stage every version this stage is missing",
+    "plan": (
+        Key("plan-back", "escape,q", "back", "back", "Return to the matrix (plan is saved)", footer="always"),
+        Key(
+            "plan-confirm",
+            "enter",
+            "confirm",
+            "open PRs",
+            "Open the pull requests, after confirming",
+            writes=True,
+            priority=True,
+        ),
+        Key("plan-next", "down,j", "choose(1)", "next", "Select the next change", footer="never"),
+        Key("plan-previous", "up,k", "choose(-1)", "previous", "Select the previous change", footer="never"),
+        Key("plan-scroll-down", "pagedown,space", "scroll(1)", "diff down", "Scroll the diff down", footer="never"),
+        Key("plan-scroll-up", "pageup", "scroll(-1)", "diff up", "Scroll the diff up", footer="never"),
+        Key("plan-drop", "d,delete", "drop", "drop", "Remove the selected change from the plan", writes=True),
+        Key("plan-undo", "u", "undo", "undo", "Undo the last step of the plan", writes=True),
+        Key("plan-version", "e", "edit_version", "version", "Edit the version of the selected change", writes=True),
+        Key("plan-strategy", "s", "edit_strategy", "strategy", "Edit the strategy of the selected change", writes=True),
+        Key(
+            "plan-reason",
+            "w",
+            "say_why",
+            "reason",
+            "Edit the reason (commit and pull request)",
+            footer="if-room",
+            writes=True,
+        ),
+        Key("plan-override", "o", "override", "override", "Override blocking gates", writes=True),
+        Key("plan-supersede", "S", "supersede", "supersede", "Toggle superseding sgm's own pull requests", writes=True),
+        Key("plan-direct", "D", "direct", "push", "Toggle direct push (policy.direct)", writes=True),
+        Key("plan-unfinished", "U", "unfinished", "unfinished", "Show unfinished writes", footer="if-room"),
+        Key("plan-waves", "W", "waves", "waves", "Show promotions queued in waves", footer="if-room"),
+        Key("plan-refresh", "r", "preview", "again", "Fetch and compare again", footer="if-room"),
     ),
-    Binding(
-        "L",
-        "promote_location",
-        "promote location",
-        id="promote-location",
-        show=False,
-        tooltip="Stage this service in this stage and location",
+    "unfinished": (
+        Key("unfinished-back", "escape,q", "back", "back", "Return to the plan", footer="always"),
+        Key("unfinished-do", "enter", "advised", "do it", "Run the advised (safe) action", writes=True, priority=True),
+        Key("unfinished-next", "down,j", "choose(1)", "next", "Select the next entry", footer="never"),
+        Key("unfinished-previous", "up,k", "choose(-1)", "previous", "Select the previous entry", footer="never"),
     ),
-    Binding("v", "revert", "revert", id="revert", tooltip="Revert to a known-good version"),
-    Binding("y", "why", "why", id="why", tooltip="Show the gates of the next version"),
-    *_ACTING,
-    Binding("u", "undo", "undo", id="undo", show=False, tooltip="Undo the last step of the plan"),
-    Binding("c", "plan", "plan", id="plan", tooltip="Review the plan: diff, gates, open PRs"),
-    Binding("o", "pulls", "PRs", id="pulls", tooltip="Show open and recently merged pull requests"),
-    Binding("slash", "filter", "filter", id="filter", show=False, key_display="/", tooltip="Filter rows by words"),
-    Binding("f", "attention", "attention", id="attention", tooltip="Toggle the attention view"),
-    Binding("w", "worst", "worst first", id="worst", show=False, tooltip="Toggle worst-first sorting"),
-    Binding("z", "fold", "fold", id="fold", show=False, tooltip="Toggle folding of the stage under the cursor"),
-    Binding("i", "details", "details", id="details", show=False, tooltip="Toggle the detail pane"),
-    Binding("r", "refresh", "refresh", id="refresh", show=False, tooltip="Refresh every source now"),
-    Binding("escape", "back", "back", id="back", show=False, tooltip="Clear marks, filter, attention view"),
-]
-
-EVERYWHERE: list[BindingType] = [
-    Binding("question_mark", "help", "help", id="help", key_display="?", tooltip="Show every key and symbol"),
-    Binding(
-        "ctrl+p,colon",
-        "command_palette",
-        "palette",
-        id="palette",
-        show=False,
-        tooltip="Find a command by name",
+    "waves": (
+        Key("waves-back", "escape,q", "back", "back", "Return to the plan", footer="always"),
+        Key("waves-stop", "x", "stop", "stop", "Stop the selected wave rollout", writes=True),
+        Key("waves-go-on", "enter", "go_on", "resume", "Resume the selected wave rollout", writes=True, priority=True),
+        Key("waves-drop", "d", "drop", "drop", "Drop a stopped wave rollout and its queue", writes=True),
+        Key("waves-next", "down,j", "choose(1)", "next", "Select the next entry", footer="never"),
+        Key("waves-previous", "up,k", "choose(-1)", "previous", "Select the previous entry", footer="never"),
+        Key("waves-scroll-down", "pagedown,space", "scroll(1)", "scroll", "Scroll the waves down", footer="never"),
+        Key("waves-scroll-up", "pageup", "scroll(-1)", "scroll back", "Scroll the waves up", footer="never"),
     ),
-    Binding("q", "leave", "quit", id="quit", tooltip="Quit (plan is saved)"),
-    Binding("ctrl+t", "change_theme", "theme", id="theme", show=False, tooltip="Switch theme (this session)"),
-    Binding("ctrl+s", "save_picture", "picture", id="picture", show=False, tooltip="Save this screen as an SVG file"),
-    Binding(
-        "ctrl+q",
-        "leave_from_anywhere",
-        "quit",
-        id="quit-anywhere",
-        show=False,
-        priority=True,
-        tooltip="Quit from any screen",
+    "why": (
+        Key("why-back", "escape,q,y", "back", "back", "Return to the matrix", footer="always"),
+        Key("why-again", "r", "judge", "again", "Evaluate the gates again now"),
+        Key("why-promote", "p", "promote", "stage", "Stage this promotion", writes=True),
+        Key("why-down", "down,j", "scroll(1)", "down", "Scroll down", footer="never"),
+        Key("why-up", "up,k", "scroll(-1)", "up", "Scroll up", footer="never"),
     ),
-    Binding(
-        "ctrl+z",
-        "suspend_process",
-        "suspend",
-        id="suspend",
-        show=False,
-        priority=True,
-        tooltip="Suspend sgm (fg resumes it)",
+    "revert": (
+        Key("revert-back", "escape,q,v", "back", "back", "Return to the matrix", footer="always"),
+        Key(
+            "revert-stage",
+            "enter",
+            "stage",
+            "revert",
+            "Stage a revert to the selected version",
+            writes=True,
+            priority=True,
+        ),
+        Key("revert-bad", "b", "mark_bad", "mark bad", "Mark/unmark the version as bad everywhere", writes=True),
+        Key(
+            "revert-everywhere", "E", "stage_everywhere", "everywhere", "Revert every cell on this version", writes=True
+        ),
+        Key("revert-next", "down,j", "choose(1)", "next", "Select the next version", footer="never"),
+        Key("revert-previous", "up,k", "choose(-1)", "previous", "Select the previous version", footer="never"),
     ),
-    Binding(
-        "ctrl+c",
-        "interrupt",
-        "interrupt",
-        id="interrupt",
-        show=False,
-        priority=True,
-        system=True,
-        tooltip="Copy the selection, else quit (exit 130)",
+    "promotion-revert": (
+        Key(
+            "promotion-revert-back",
+            "escape,q,v",
+            "back",
+            "back",
+            "Return to the matrix, keep the marks",
+            footer="always",
+        ),
+        Key(
+            "promotion-revert-stage",
+            "enter",
+            "stage",
+            "revert",
+            "Stage the reverts shown here",
+            writes=True,
+            priority=True,
+        ),
+        Key("promotion-revert-again", "r", "look", "again", "Read the history again now"),
+        Key("promotion-revert-down", "down,j", "scroll(1)", "down", "Scroll down", footer="never"),
+        Key("promotion-revert-up", "up,k", "scroll(-1)", "up", "Scroll up", footer="never"),
     ),
-]
+    "pulls": (
+        Key("pulls-back", "escape,q", "back", "back", "Return to the matrix", footer="always"),
+        Key("pulls-approve", "a", "act('approve')", "approve", "Approve the selected pull request", writes=True),
+        Key("pulls-merge", "m", "act('merge')", "merge", "Merge the selected pull request", writes=True),
+        Key("pulls-auto", "M", "act('auto-merge')", "auto-merge", "Toggle auto-merge", writes=True),
+        Key("pulls-update", "u", "act('update')", "update", "Update the branch of the pull request", writes=True),
+        Key("pulls-close", "x", "act('close')", "close", "Close the pull request without merging", writes=True),
+        Key("pulls-browse", "b", "browse", "browser", "Open the pull request in the browser"),
+        Key("pulls-copy", "y", "copy", "copy link", "Copy the link of the pull request", footer="if-room"),
+        Key("pulls-refresh", "r", "refresh", "refresh", "Refresh GitHub now", footer="if-room"),
+        Key("pulls-next", "down,j", "choose(1)", "next", "Select the next pull request", footer="never"),
+        Key("pulls-previous", "up,k", "choose(-1)", "previous", "Select the previous pull request", footer="never"),
+        Key(
+            "pulls-scroll-down", "pagedown,space", "scroll(1)", "scroll", "Scroll the description down", footer="never"
+        ),
+        Key("pulls-scroll-up", "pageup", "scroll(-1)", "scroll back", "Scroll the description up", footer="never"),
+    ),
+    "help": (
+        Key("help-back", "escape,q,question_mark", "back", "back", "Close the help", footer="always"),
+        Key("help-down", "down,j", "scroll(1)", "down", "Scroll down", footer="never"),
+        Key("help-up", "up,k", "scroll(-1)", "up", "Scroll up", footer="never"),
+    ),
+    "question": (
+        Key("confirm-no", "escape", "answer(False)", "cancel", "Cancel", footer="never"),
+        Key("confirm-yes", "enter", "answer(True)", "yes", "Confirm", footer="never"),
+        Key("confirm-down", "down", "scroll(1)", "down", "Scroll down", footer="never", priority=True),
+        Key("confirm-up", "up", "scroll(-1)", "up", "Scroll up", footer="never", priority=True),
+    ),
+    "entry": (
+        Key("entry-no", "escape", "cancel", "cancel", "Cancel", footer="never"),
+        Key("entry-next", "down", "choose(1)", "next", "Select the next value", footer="never", priority=True),
+        Key(
+            "entry-previous", "up", "choose(-1)", "previous", "Select the previous value", footer="never", priority=True
+        ),
+    ),
+}
+"""The keys of each place, in the order in which footers, help and palette show them."""
 
 MOUSE: tuple[tuple[str, str], ...] = (
     ("click", "Select a cell, or run a key of the footer"),
@@ -138,205 +376,37 @@ MOUSE: tuple[tuple[str, str], ...] = (
 )
 """What the mouse does, for the help."""
 
-_MOVING = ("move(", "page(", "edge(", "stage(", "choose(", "scroll(")
-SELDOM = frozenset({"promote-row", "promote-stage", "promote-location", "theme", "picture", "suspend", "quit-anywhere"})
-"""Keys that come last where a footer has room to spare."""
-KEPT = frozenset({"help", "leave", "back"})
-"""The actions whose keys are in every footer, however narrow: how to learn more, and the way out."""
+_BY_ID: Mapping[str, Key] = {key.id: key for keys in KEYS.values() for key in keys}
+_EVERYWHERE = KEYS["everywhere"]
 
 
-def only_moves(binding: Binding) -> bool:
-    """Whether it only moves: such keys are in the help, and never take room in a footer."""
-    return binding.action.startswith(_MOVING)
+def make_bindings(place: Place) -> list[BindingType]:
+    """Return the bindings of a screen, for its `BINDINGS`."""
+    return [key.binding() for key in KEYS[place]]
 
 
-def in_order(active: Iterable[ActiveBinding]) -> list[ActiveBinding]:
-    """Ours among the active keys: those of the screen, then those of every screen, each as declared."""
-    everywhere = [one.id for one in EVERYWHERE if isinstance(one, Binding)]
-    described = [one for one in active if one.binding.id and one.binding.tooltip]
-    return sorted(
-        described, key=lambda one: everywhere.index(one.binding.id) + 1 if one.binding.id in everywhere else 0
-    )
+def find_key(binding: BindingType) -> Key | None:
+    """Return the record a binding was made from; None for a binding of Textual's own widgets."""
+    return _BY_ID.get(binding.id or "") if isinstance(binding, Binding) else None
 
 
-_ALWAYS = frozenset({"interrupt", "suspend"})
+def sort_active(active_bindings: Iterable[ActiveBinding]) -> list[tuple[Key, ActiveBinding]]:
+    """Return the active bindings that have a record: those of the screen, then those of every screen, as declared."""
+    active_keys = [(key, active) for active in active_bindings if (key := find_key(active.binding)) is not None]
+    return sorted(active_keys, key=lambda pair: _EVERYWHERE.index(pair[0]) + 1 if pair[0] in _EVERYWHERE else 0)
 
 
-def always(keymap: Mapping[str, str]) -> frozenset[str]:
-    """The keys, as this keymap has them, that work even where no screen can be read."""
-    chosen = (one for one in EVERYWHERE if isinstance(one, Binding) and one.id in _ALWAYS)
-    return frozenset(key.strip() for one in chosen for key in keymap.get(one.id or "", one.key).split(","))
+def find_writing_actions(bindings: Iterable[BindingType]) -> frozenset[str]:
+    """Return the names of the actions that read-only disables."""
+    return frozenset(key.action_name for binding in bindings if (key := find_key(binding)) is not None and key.writes)
 
 
-CELL: list[BindingType] = [
-    Binding("escape,q", "back", "back", id="page-back", tooltip="Return to the matrix"),
-    Binding("down,j", "scroll(1)", "down", id="page-down-line", show=False, tooltip="Scroll down"),
-    Binding("up,k", "scroll(-1)", "up", id="page-up-line", show=False, tooltip="Scroll up"),
-    *_ACTING,
-]
-
-PLAN: list[BindingType] = [
-    Binding("escape,q", "back", "back", id="plan-back", tooltip="Return to the matrix (plan is saved)"),
-    Binding(
-        "enter",
-        "confirm",
-        "open PRs",
-        id="plan-confirm",
-        priority=True,
-        tooltip="Open the pull requests, after confirming",
-    ),
-    Binding("down,j", "choose(1)", "next", id="plan-next", show=False, tooltip="Select the next change"),
-    Binding("up,k", "choose(-1)", "previous", id="plan-previous", show=False, tooltip="Select the previous change"),
-    Binding(
-        "pagedown,space", "scroll(1)", "diff down", id="plan-scroll-down", show=False, tooltip="Scroll the diff down"
-    ),
-    Binding("pageup", "scroll(-1)", "diff up", id="plan-scroll-up", show=False, tooltip="Scroll the diff up"),
-    Binding("d,delete", "drop", "drop", id="plan-drop", tooltip="Remove the selected change from the plan"),
-    Binding("u", "undo", "undo", id="plan-undo", tooltip="Undo the last step of the plan"),
-    Binding("e", "edit_version", "version", id="plan-version", tooltip="Edit the version of the selected change"),
-    Binding("s", "edit_strategy", "strategy", id="plan-strategy", tooltip="Edit the strategy of the selected change"),
-    Binding(
-        "w", "say_why", "reason", id="plan-reason", show=False, tooltip="Edit the reason (commit and pull request)"
-    ),
-    Binding("o", "override", "override", id="plan-override", tooltip="Override blocking gates"),
-    Binding(
-        "S",
-        "supersede",
-        "supersede",
-        id="plan-supersede",
-        tooltip="Toggle superseding sgm's own pull requests",
-    ),
-    Binding(
-        "D",
-        "direct",
-        "push",
-        id="plan-direct",
-        tooltip="Toggle direct push (policy.direct)",
-    ),
-    Binding("U", "unfinished", "unfinished", id="plan-unfinished", show=False, tooltip="Show unfinished writes"),
-    Binding("W", "waves", "waves", id="plan-waves", show=False, tooltip="Show promotions queued in waves"),
-    Binding("r", "preview", "again", id="plan-refresh", show=False, tooltip="Fetch and compare again"),
-]
-
-UNFINISHED: list[BindingType] = [
-    Binding("escape,q", "back", "back", id="unfinished-back", tooltip="Return to the plan"),
-    Binding(
-        "enter",
-        "advised",
-        "do it",
-        id="unfinished-do",
-        priority=True,
-        tooltip="Run the advised (safe) action",
-    ),
-    Binding("down,j", "choose(1)", "next", id="unfinished-next", show=False, tooltip="Select the next entry"),
-    Binding(
-        "up,k", "choose(-1)", "previous", id="unfinished-previous", show=False, tooltip="Select the previous entry"
-    ),
-]
-
-WAVES: list[BindingType] = [
-    Binding("escape,q", "back", "back", id="waves-back", tooltip="Return to the plan"),
-    Binding("x", "stop", "stop", id="waves-stop", tooltip="Stop the selected wave rollout"),
-    Binding("enter", "go_on", "resume", id="waves-go-on", priority=True, tooltip="Resume the selected wave rollout"),
-    Binding("d", "drop", "drop", id="waves-drop", tooltip="Drop a stopped wave rollout and its queue"),
-    Binding("down,j", "choose(1)", "next", id="waves-next", show=False, tooltip="Select the next entry"),
-    Binding("up,k", "choose(-1)", "previous", id="waves-previous", show=False, tooltip="Select the previous entry"),
-    Binding(
-        "pagedown,space", "scroll(1)", "scroll", id="waves-scroll-down", show=False, tooltip="Scroll the waves down"
-    ),
-    Binding("pageup", "scroll(-1)", "scroll back", id="waves-scroll-up", show=False, tooltip="Scroll the waves up"),
-]
-
-WHY: list[BindingType] = [
-    Binding("escape,q,y", "back", "back", id="why-back", tooltip="Return to the matrix"),
-    Binding("r", "judge", "again", id="why-again", tooltip="Evaluate the gates again now"),
-    Binding("p", "promote", "stage", id="why-promote", tooltip="Stage this promotion"),
-    Binding("down,j", "scroll(1)", "down", id="why-down", show=False, tooltip="Scroll down"),
-    Binding("up,k", "scroll(-1)", "up", id="why-up", show=False, tooltip="Scroll up"),
-]
-
-REVERT: list[BindingType] = [
-    Binding("escape,q,v", "back", "back", id="revert-back", tooltip="Return to the matrix"),
-    Binding(
-        "enter", "stage", "revert", id="revert-stage", priority=True, tooltip="Stage a revert to the selected version"
-    ),
-    Binding(
-        "b",
-        "mark_bad",
-        "mark bad",
-        id="revert-bad",
-        tooltip="Mark/unmark the version as bad everywhere",
-    ),
-    Binding(
-        "E",
-        "stage_everywhere",
-        "everywhere",
-        id="revert-everywhere",
-        tooltip="Revert every cell on this version",
-    ),
-    Binding("down,j", "choose(1)", "next", id="revert-next", show=False, tooltip="Select the next version"),
-    Binding("up,k", "choose(-1)", "previous", id="revert-previous", show=False, tooltip="Select the previous version"),
-]
-
-PULLS: list[BindingType] = [
-    Binding("escape,q", "back", "back", id="pulls-back", tooltip="Return to the matrix"),
-    Binding("a", "act('approve')", "approve", id="pulls-approve", tooltip="Approve the selected pull request"),
-    Binding("m", "act('merge')", "merge", id="pulls-merge", tooltip="Merge the selected pull request"),
-    Binding("M", "act('auto-merge')", "auto-merge", id="pulls-auto", tooltip="Toggle auto-merge"),
-    Binding("u", "act('update')", "update", id="pulls-update", tooltip="Update the branch of the pull request"),
-    Binding("x", "act('close')", "close", id="pulls-close", tooltip="Close the pull request without merging"),
-    Binding("b", "browse", "browser", id="pulls-browse", tooltip="Open the pull request in the browser"),
-    Binding("y", "copy", "copy link", id="pulls-copy", show=False, tooltip="Copy the link of the pull request"),
-    Binding("r", "refresh", "refresh", id="pulls-refresh", show=False, tooltip="Refresh GitHub now"),
-    Binding("down,j", "choose(1)", "next", id="pulls-next", show=False, tooltip="Select the next pull request"),
-    Binding(
-        "up,k", "choose(-1)", "previous", id="pulls-previous", show=False, tooltip="Select the previous pull request"
-    ),
-    Binding(
-        "pagedown,space",
-        "scroll(1)",
-        "scroll",
-        id="pulls-scroll-down",
-        show=False,
-        tooltip="Scroll the description down",
-    ),
-    Binding(
-        "pageup", "scroll(-1)", "scroll back", id="pulls-scroll-up", show=False, tooltip="Scroll the description up"
-    ),
-]
-
-HELP: list[BindingType] = [
-    Binding("escape,q,question_mark", "back", "back", id="help-back", tooltip="Close the help"),
-    Binding("down,j", "scroll(1)", "down", id="help-down", show=False, tooltip="Scroll down"),
-    Binding("up,k", "scroll(-1)", "up", id="help-up", show=False, tooltip="Scroll up"),
-]
-
-PROMOTION_REVERT: list[BindingType] = [
-    Binding("escape,q,v", "back", "back", id="promotion-revert-back", tooltip="Return to the matrix, keep the marks"),
-    Binding(
-        "enter", "stage", "revert", id="promotion-revert-stage", priority=True, tooltip="Stage the reverts shown here"
-    ),
-    Binding("r", "look", "again", id="promotion-revert-again", tooltip="Read the history again now"),
-    Binding("down,j", "scroll(1)", "down", id="promotion-revert-down", show=False, tooltip="Scroll down"),
-    Binding("up,k", "scroll(-1)", "up", id="promotion-revert-up", show=False, tooltip="Scroll up"),
-]
-
-WRITING = frozenset(
-    {
-        "promote", "promote-row", "promote-stage", "promote-location", "undo", "pass-gate", "abort",
-        "plan-confirm", "plan-drop", "plan-undo", "plan-version", "plan-strategy", "plan-reason", "plan-override",
-        "plan-supersede", "plan-direct", "unfinished-do", "waves-stop", "waves-go-on", "waves-drop", "why-promote",
-        "revert-stage", "revert-bad", "revert-everywhere", "promotion-revert-stage",
-        "pulls-approve", "pulls-merge", "pulls-auto", "pulls-update", "pulls-close",
-    }
-)  # fmt: skip
-"""The keys that change something, the plan included: read-only disables them.
-
-Looking is never disabled: the history of a cell and its revert targets are among what `revert` shows, of marked cells
-too, so marking is not disabled either.
-"""
+def find_cell_actions(place: Place) -> frozenset[str]:
+    """Return the names of the actions that need a cell under the cursor."""
+    return frozenset(key.action_name for key in KEYS[place] if key.needs_cell)
 
 
-def writing(bindings: Iterable[BindingType]) -> frozenset[str]:
-    """The actions of those among a screen's keys that are in `WRITING`."""
-    return frozenset(one.action.partition("(")[0] for one in bindings if isinstance(one, Binding) and one.id in WRITING)
+def find_keys_without_screen(keymap: Mapping[str, str]) -> frozenset[str]:
+    """Return the keys, as this keymap has them, that work even where no screen can be read."""
+    records = (key for key in KEYS["everywhere"] if key.works_without_screen)
+    return frozenset(name.strip() for key in records for name in keymap.get(key.id, key.keys).split(","))

@@ -39,9 +39,9 @@ class KeyCommands(Provider):
 
     def _commands(self) -> Iterator[tuple[Binding, IgnoreReturnCallbackType]]:
         actions: set[str] = set()
-        for active in keys.in_order(self.screen.active_bindings.values()):
+        for key, active in keys.sort_active(self.screen.active_bindings.values()):
             binding = active.binding
-            if active.enabled and not binding.system and binding.action not in actions:
+            if active.enabled and not key.system and binding.action not in actions:
                 actions.add(binding.action)
                 yield binding, self._runner(binding.action)
 

@@ -35,16 +35,18 @@ WRITES = frozenset(
     }
 )  # fmt: skip
 LOOKS = frozenset({"preview", "unfinished", "waves", "past", "judge"})
-DECLARED = {
-    "matrix": keys.MATRIX,
-    "plan": keys.PLAN,
-    "pulls": keys.PULLS,
-    "revert": keys.REVERT,
-    "promotion revert": keys.PROMOTION_REVERT,
-    "waves": keys.WAVES,
-    "unfinished": keys.UNFINISHED,
-    "why": keys.WHY,
+DECLARED: dict[str, keys.Place] = {
+    "matrix": "matrix",
+    "plan": "plan",
+    "pulls": "pulls",
+    "revert": "revert",
+    "promotion revert": "promotion-revert",
+    "waves": "waves",
+    "unfinished": "unfinished",
+    "why": "why",
 }
+"""The screens by their names here, and where their keys are declared."""
+WRITING = frozenset(key.id for place in keys.KEYS.values() for key in place if key.writes)
 WAY_THERE = {
     "matrix": (),
     "plan": ("c",),
@@ -90,9 +92,8 @@ def busy_session() -> StandstillWatch:
 
 
 def bindings(screen: str) -> Iterator[Binding]:
-    for one in [*DECLARED[screen], *keys.EVERYWHERE]:
-        assert isinstance(one, Binding)
-        yield one
+    for key in [*keys.KEYS[DECLARED[screen]], *keys.KEYS["everywhere"]]:
+        yield key.binding()
 
 
 def text_of(app: SgmApp) -> str:
@@ -144,9 +145,9 @@ async def test_footer_help_and_palette_offer_no_key_that_writes(name: str) -> No
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await go_to(pilot, name)
         offered = {active.binding.id for active in screen.active_bindings.values()}
-        assert not offered & keys.WRITING
+        assert not offered & WRITING
         assert offered & {one.id for one in bindings(name)}
-        writing = [one for one in bindings(name) if one.id in keys.WRITING]
+        writing = [one for one in bindings(name) if one.id in WRITING]
         shown = {(key.key_display, key.description) for key in app.screen.query("FooterKey")}
         assert not shown & {(app.get_key_display(one), one.description) for one in writing}
         said = {one.tooltip for one, _ in KeyCommands(screen)._commands()}
@@ -178,7 +179,7 @@ async def test_the_keys_are_there_where_writing_is_allowed() -> None:
 
 @pytest.mark.parametrize(
     ("screen", "binding"),
-    [(name, one) for name in DECLARED for one in bindings(name) if one.id in keys.WRITING],
+    [(name, one) for name in DECLARED for one in bindings(name) if one.id in WRITING],
     ids=lambda one: one if isinstance(one, str) else one.id,
 )
 async def test_a_key_that_read_only_disables_says_so(screen: str, binding: Binding) -> None:
@@ -218,7 +219,7 @@ async def test_history_and_revert_targets_are_shown_in_read_only() -> None:
 
 def test_every_key_that_writes_is_declared() -> None:
     declared = {one.id for name in DECLARED for one in bindings(name)}
-    assert declared >= keys.WRITING
+    assert declared >= WRITING
 
 
 async def test_snapshots_say_it_as_soon_as_the_configuration_does() -> None:

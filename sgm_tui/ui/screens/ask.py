@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.getters import query_one
 from textual.reactive import var
@@ -21,6 +21,7 @@ from textual.timer import Timer
 from textual.widgets import Button, Input, Static
 
 from sgm_tui.resources import styles
+from sgm_tui.ui import keys
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.dialog import ROOMY, Dialog
 
@@ -44,12 +45,7 @@ class AskScreen(Dialog[bool]):
     """Yes or no to exactly what it shows."""
 
     CSS_PATH = styles() / "modal.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "answer(False)", "cancel", id="confirm-no"),
-        Binding("enter", "answer(True)", "yes", id="confirm-yes"),
-        Binding("down", "scroll(1)", "down", id="confirm-down", show=False, priority=True),
-        Binding("up", "scroll(-1)", "up", id="confirm-up", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = keys.make_bindings("question")
     AUTO_FOCUS = ""
 
     scroller = query_one(VerticalScroll)

@@ -39,7 +39,7 @@ class FleetPage(LeavableScreen[None]):
         """Keys that write are gone in read-only: from the footer, the help, the palette and the keyboard."""
         if not super().check_action(action, parameters):
             return False
-        if self.snapshot.read_only and action in keys.writing(self.BINDINGS):
+        if self.snapshot.read_only and action in keys.find_writing_actions(self.BINDINGS):
             return False
         return self.offers(action)
 
@@ -47,7 +47,7 @@ class FleetPage(LeavableScreen[None]):
         """Say why a key that would write does nothing in read-only; one that works never gets here."""
         if not self.snapshot.read_only:
             return
-        writing = keys.writing(self.BINDINGS)
+        writing = keys.find_writing_actions(self.BINDINGS)
         for node, bindings in self._binding_chain:
             for binding in bindings.key_to_bindings.get(event.key, ()) if node is self else ():
                 if binding.action.partition("(")[0] in writing:

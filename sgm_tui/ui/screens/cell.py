@@ -26,7 +26,7 @@ class CellScreen(FleetPage):
     """The four truths in full, and the sources they come from."""
 
     CSS_PATH = styles() / "cell.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = keys.CELL
+    BINDINGS: ClassVar[list[BindingType]] = keys.make_bindings("cell")
 
     scroller = query_one(VerticalScroll)
 

@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.getters import query_one
 from textual.widgets import Input, Static
 
 from sgm_tui.fleet.plans.plan import Change, Refusal
 from sgm_tui.resources import styles
+from sgm_tui.ui import keys
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.dialog import ROOMY, Dialog
 from sgm_tui.ui.screens.leavable import LeavableScreen
@@ -32,11 +33,7 @@ class EntryScreen(Dialog[str | None]):
     """Ask for a value."""
 
     CSS_PATH = styles() / "modal.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "cancel", id="entry-no"),
-        Binding("down", "choose(1)", "next", id="entry-next", show=False, priority=True),
-        Binding("up", "choose(-1)", "previous", id="entry-previous", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = keys.make_bindings("entry")
     AUTO_FOCUS = "Input"
 
     field = query_one("#entry", Input)

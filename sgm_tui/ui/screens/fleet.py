@@ -13,16 +13,13 @@ from sgm_tui.ui.messages import CellRequested, PlanRequested, PullsRequested, Ro
 from sgm_tui.ui.screens.staging import StagingPage
 from sgm_tui.ui.widgets.cell_grid import CellGrid
 
-_OF_A_CELL = frozenset(
-    ["open", "promote", "promote_row", "promote_stage", "promote_location", "revert", "why", "rollout", "mark"]
-)
-"""Actions that need a cell under the cursor."""
+_CELL_ACTIONS = keys.find_cell_actions("matrix")
 
 
 class FleetScreen(StagingPage):
     """Services × clusters, with every key of the main screen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keys.MATRIX
+    BINDINGS: ClassVar[list[BindingType]] = keys.make_bindings("matrix")
 
     @on(CellGrid.CellOpened)
     def open_cell(self) -> None:
@@ -67,6 +64,6 @@ class FleetScreen(StagingPage):
             return bool(self.snapshot.plan.before) or None
         if action in {"filter", "back"}:
             return bool(self.query("#filter")) or None  # it comes a moment after the first frame
-        if action in _OF_A_CELL:
+        if action in _CELL_ACTIONS:
             return self.selected is not None or None
         return True

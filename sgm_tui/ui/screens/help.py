@@ -26,7 +26,7 @@ class HelpScreen(ModalScreen[None], LeavableScreen[None]):
     """The keys of the screen it was opened on, and what the signs of the matrix mean."""
 
     CSS_PATH = styles() / "modal.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = keys.HELP
+    BINDINGS: ClassVar[list[BindingType]] = keys.make_bindings("help")
 
     scroller = query_one(VerticalScroll)
 
@@ -52,7 +52,7 @@ class HelpScreen(ModalScreen[None], LeavableScreen[None]):
 def _key_lines(below: Screen[object]) -> list[Line]:
     """One line for each command: its keys and what it does."""
     shown: dict[str, tuple[list[str], Binding]] = {}
-    for active in keys.in_order(below.active_bindings.values()):
+    for _, active in keys.sort_active(below.active_bindings.values()):
         binding = active.binding
         keys_of, _ = shown.setdefault(binding.action, ([], binding))
         keys_of.append(below.app.get_key_display(binding))

@@ -50,7 +50,7 @@ class PlanScreen(FleetPage):
     """Staged changes over their diffs."""
 
     CSS_PATH = styles() / "plan.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = keys.PLAN
+    BINDINGS: ClassVar[list[BindingType]] = keys.make_bindings("plan")
     AUTO_FOCUS = "Choices"
 
     preview: var[Preview | None] = var[Preview | None](None, bindings=True)

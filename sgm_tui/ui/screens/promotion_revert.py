@@ -36,7 +36,7 @@ class PromotionRevertScreen(FleetPage):
     """Every selected cell with what the revert does to it; `⏎` stages exactly what is shown."""
 
     CSS_PATH = styles() / "cell.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = keys.PROMOTION_REVERT
+    BINDINGS: ClassVar[list[BindingType]] = keys.make_bindings("promotion-revert")
 
     reverts: var[tuple[PromotionRevert, ...]] = var[tuple[PromotionRevert, ...]]((), bindings=True)
     """The answer shown; empty until the history has been read."""

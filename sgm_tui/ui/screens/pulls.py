@@ -39,7 +39,7 @@ class PullsScreen(FleetPage):
     """Open and just merged pull requests, the newest first."""
 
     CSS_PATH = styles() / "pulls.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = keys.PULLS
+    BINDINGS: ClassVar[list[BindingType]] = keys.make_bindings("pulls")
     AUTO_FOCUS = "Choices"
 
     choices = query_one(Choices)

@@ -39,7 +39,7 @@ class RevertScreen(FleetPage):
     """Choose a version to go back to."""
 
     CSS_PATH = styles() / "revert.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = keys.REVERT
+    BINDINGS: ClassVar[list[BindingType]] = keys.make_bindings("revert")
     AUTO_FOCUS = "Choices"
 
     pasts: var[tuple[PastVersion, ...]] = var[tuple[PastVersion, ...]]((), bindings=True)

@@ -35,7 +35,7 @@ class UnfinishedScreen(FleetPage):
     """What a crash or a lost connection left behind."""
 
     CSS_PATH = styles() / "plan.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = keys.UNFINISHED
+    BINDINGS: ClassVar[list[BindingType]] = keys.make_bindings("unfinished")
     AUTO_FOCUS = "Choices"
 
     writes: var[tuple[UnfinishedWrite, ...] | None] = var[tuple[UnfinishedWrite, ...] | None](None, bindings=True)

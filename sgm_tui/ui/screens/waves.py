@@ -45,7 +45,7 @@ class WavesScreen(FleetPage):
     """Each wave plan on a line; facts move them on."""
 
     CSS_PATH = styles() / "plan.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = keys.WAVES
+    BINDINGS: ClassVar[list[BindingType]] = keys.make_bindings("waves")
     AUTO_FOCUS = "Choices"
 
     plans: var[tuple[tuple[WavePlan, WaveStep], ...]] = var[tuple[tuple[WavePlan, WaveStep], ...]]((), bindings=True)

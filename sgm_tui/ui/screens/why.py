@@ -36,7 +36,7 @@ class WhyScreen(FleetPage):
     """Where the cell stands, what is on its way, and every gate of what could come next."""
 
     CSS_PATH = styles() / "cell.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = keys.WHY
+    BINDINGS: ClassVar[list[BindingType]] = keys.make_bindings("why")
 
     answer: var[tuple[Gate, ...] | Refusal | None] = var[tuple[Gate, ...] | Refusal | None](None)
     """The gates; a refusal where there is nothing to judge; None until they have been looked at."""

@@ -22,6 +22,7 @@ _ON = " on"
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    key: keys.Key
     binding: Binding
     display: str
     word: str
@@ -33,11 +34,9 @@ class _Entry:
         return cell_len(self.display) + cell_len(self.word) + _AROUND
 
     @property
-    def rank(self) -> tuple[bool, ...]:
+    def rank(self) -> tuple[bool, bool, int, bool]:
         """What stays longest where there is too little room: help and the way out, then what is switched on."""
-        binding = self.binding
-        is_kept = binding.show and binding.action in keys.KEPT
-        return (not is_kept, not self.on, not binding.show, binding.id in keys.SELDOM, not self.enabled)
+        return (self.key.footer != "always", not self.on, self.key.footer_rank, not self.enabled)
 
 
 class _Key(FooterKey):
@@ -93,13 +92,13 @@ class KeyBar(Footer):
 
     def _entries(self, on: frozenset[str]) -> list[_Entry]:
         entries: dict[str, _Entry] = {}
-        for active in keys.in_order(self.screen.active_bindings.values()):
+        for key, active in keys.sort_active(self.screen.active_bindings.values()):
             binding = active.binding
-            if binding.system or keys.only_moves(binding):
+            if key.system or key.footer == "never":
                 continue
             is_on = binding.action in on
             word, display = binding.description + (_ON if is_on else ""), self.app.get_key_display(binding)
-            entries.setdefault(binding.action, _Entry(binding, display, word, active.enabled, is_on))
+            entries.setdefault(binding.action, _Entry(key, binding, display, word, active.enabled, is_on))
         return list(entries.values())
 
 
