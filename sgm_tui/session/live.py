@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 from sgm_tui.errors import SgmError
 from sgm_tui.session.actions import ActionIntents
 from sgm_tui.session.recovery import RecoveryIntents
 from sgm_tui.session.reverts import RevertIntents
 from sgm_tui.session.waves import WaveIntents
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger("sgm")
 
@@ -22,7 +18,7 @@ _LOOK_SECONDS = 1.0
 
 
 class LiveSession(RevertIntents, RecoveryIntents, WaveIntents, ActionIntents):
-    """What a front end needs; satisfies `ui.session.Session`."""
+    """What a front end needs; satisfies `ui.ports.Session`."""
 
     def __init__(self, *, read_only: bool = False, opens_waves: bool = False) -> None:
         """`opens_waves` lets it open due waves as long as it runs."""

@@ -26,10 +26,10 @@ from sgm_tui.errors import UsageError
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys, themes
 from sgm_tui.ui.navigation import Navigation
+from sgm_tui.ui.ports import Session
 from sgm_tui.ui.present.glyphs import AsciiTable
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.screens.matrix import WIDE
-from sgm_tui.ui.session import Session
 from sgm_tui.ui.terminal import capabilities as terminal
 from sgm_tui.ui.terminal.canvas import Canvas
 from sgm_tui.ui.terminal.driver import LastingDriver

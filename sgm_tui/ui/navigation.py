@@ -30,7 +30,7 @@ from sgm_tui.ui.messages import (
     WhyRequested,
 )
 from sgm_tui.ui.palette import KeyCommands, Palette
-from sgm_tui.ui.session import Session
+from sgm_tui.ui.ports import Session
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
 if TYPE_CHECKING:

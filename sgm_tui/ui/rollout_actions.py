@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from sgm_tui.fleet.snapshot import FleetSnapshot
     from sgm_tui.ui.messages import RolloutRequested
-    from sgm_tui.ui.session import Session
+    from sgm_tui.ui.ports import Rollouts
 
 
-async def act_on_rollout(app: App[None], session: Session, snapshot: FleetSnapshot, request: RolloutRequested) -> None:
+async def act_on_rollout(app: App[None], session: Rollouts, snapshot: FleetSnapshot, request: RolloutRequested) -> None:
     """Ask about the rollout in this snapshot, then resume or abort exactly that revision of it."""
     key = request.key
     action: RolloutAction = "promote" if request.action == "promote" else "abort"

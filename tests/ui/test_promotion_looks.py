@@ -19,7 +19,7 @@ from sgm_tui.fleet.plans.proposal import UnfinishedWrite
 from sgm_tui.fleet.plans.staging import plan_promotion
 from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.ui.app import SgmApp
-from sgm_tui.ui.session import Session
+from sgm_tui.ui.ports import Session
 
 Compare = Callable[..., bool]
 TO_PROD = ("j", "j", "3", "l")

@@ -27,6 +27,7 @@ from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.gate_basis import Judged
 from sgm_tui.ui.messages import UnfinishedRequested, WavesRequested
+from sgm_tui.ui.ports import PlanReview
 from sgm_tui.ui.present.gates import gate_lines
 from sgm_tui.ui.present.plans import change_line, preview_parts, title_line
 from sgm_tui.ui.present.progress import Course
@@ -36,7 +37,6 @@ from sgm_tui.ui.screens.confirm import ConfirmScreen
 from sgm_tui.ui.screens.entry import EntryScreen, explained_width
 from sgm_tui.ui.screens.leavable import lasting
 from sgm_tui.ui.screens.plan_questions import ask_for_strategy, ask_for_version
-from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.diff_page import DiffPage, Parts
@@ -61,7 +61,7 @@ class PlanScreen(FleetPage):
     choices = query_one(Choices)
     page = query_one(DiffPage)
 
-    def __init__(self, session: Session, course: Course) -> None:
+    def __init__(self, session: PlanReview, course: Course) -> None:
         """`course` is what was written last: it is followed on, however often the screen is left."""
         super().__init__()
         self._session = session

@@ -21,10 +21,10 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.messages import RevertsStaged
+from sgm_tui.ui.ports import PromotionReverts
 from sgm_tui.ui.present.promotion_reverts import heading, revert_lines, total
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.base import FleetPage
-from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.key_bar import KeyBar
 
@@ -45,7 +45,7 @@ class PromotionRevertScreen(FleetPage):
 
     scroller = query_one(VerticalScroll)
 
-    def __init__(self, session: Session, selected: tuple[CellKey, ...]) -> None:
+    def __init__(self, session: PromotionReverts, selected: tuple[CellKey, ...]) -> None:
         super().__init__()
         self._session = session
         self._selected = selected

@@ -20,6 +20,7 @@ from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.browser import open_page
+from sgm_tui.ui.ports import PullRequestList
 from sgm_tui.ui.present.pulls import EXPENDABLE, HEADINGS, is_in_doubt, nothing_open, pull_details, pull_row
 from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Tone, page
@@ -27,7 +28,6 @@ from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.entry import explained_width
 from sgm_tui.ui.screens.leavable import lasting
-from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
@@ -45,7 +45,7 @@ class PullsScreen(FleetPage):
     choices = query_one(Choices)
     scroller = query_one(VerticalScroll)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: PullRequestList) -> None:
         super().__init__()
         self._session = session
 

@@ -20,13 +20,13 @@ from sgm_tui.fleet.plans.plan import Refusal
 from sgm_tui.fleet.reverts.health import find_revert_target
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
+from sgm_tui.ui.ports import VersionHistory
 from sgm_tui.ui.present.history import FLEXIBLE, HEADINGS, past_lines, past_row, way_lines
 from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.screens.leavable import lasting
-from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
@@ -46,7 +46,7 @@ class RevertScreen(FleetPage):
 
     choices = query_one(Choices)
 
-    def __init__(self, session: Session, key: CellKey) -> None:
+    def __init__(self, session: VersionHistory, key: CellKey) -> None:
         super().__init__()
         self._session = session
         self._key = key

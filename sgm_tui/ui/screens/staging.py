@@ -10,8 +10,8 @@ from sgm_tui.errors import SgmError
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.plans.plan import Change, Refusal, StagingResult
 from sgm_tui.ui.messages import PromotionRevertRequested, RevertRequested
+from sgm_tui.ui.ports import MatrixActions
 from sgm_tui.ui.screens.matrix import MatrixPage
-from sgm_tui.ui.session import Session
 
 _REASONS = 3
 """So many reasons fit into one notification."""
@@ -20,13 +20,13 @@ _REASONS = 3
 class StagingPage(MatrixPage):
     """The matrix with the keys that stage promotions and reverts."""
 
-    def __init__(self, session: Callable[[], Session]) -> None:
+    def __init__(self, session: Callable[[], MatrixActions]) -> None:
         """`session` gives the one there is now: the first frame is painted before there is any."""
         super().__init__()
         self._get_session = session
 
     @property
-    def _session(self) -> Session:
+    def _session(self) -> MatrixActions:
         return self._get_session()
 
     def action_promote(self) -> None:

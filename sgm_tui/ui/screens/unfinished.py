@@ -19,13 +19,13 @@ from sgm_tui.fleet.plans.proposal import UnfinishedWrite
 from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
+from sgm_tui.ui.ports import Recovery
 from sgm_tui.ui.present.plans import is_protected
 from sgm_tui.ui.present.progress import Course
 from sgm_tui.ui.present.tones import Line, Tone, page
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.leavable import lasting
-from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
@@ -43,7 +43,7 @@ class UnfinishedScreen(FleetPage):
 
     choices = query_one(Choices)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Recovery) -> None:
         super().__init__()
         self._session = session
         self._course = Course()

@@ -22,6 +22,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.permission import Consent
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
+from sgm_tui.ui.ports import Waves
 from sgm_tui.ui.present.fit import hung
 from sgm_tui.ui.present.plans import is_protected
 from sgm_tui.ui.present.tones import Line, Tone, page
@@ -29,7 +30,6 @@ from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.entry import explained_width
 from sgm_tui.ui.screens.leavable import lasting
-from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
@@ -53,7 +53,7 @@ class WavesScreen(FleetPage):
     choices = query_one(Choices)
     scroller = query_one("#page", VerticalScroll)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Waves) -> None:
         super().__init__()
         self._session = session
 

@@ -21,13 +21,13 @@ from sgm_tui.fleet.plans.plan import Change, Refusal
 from sgm_tui.fleet.plans.staging import plan_promotion
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
+from sgm_tui.ui.ports import GateReview
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.gates import gate_lines, summary
 from sgm_tui.ui.present.glyphs import ARROW
 from sgm_tui.ui.present.pulls import is_in_doubt, readiness
 from sgm_tui.ui.present.tones import Line, Tone, page, tone_of
 from sgm_tui.ui.screens.base import FleetPage
-from sgm_tui.ui.session import Session
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.key_bar import KeyBar
 
@@ -43,7 +43,7 @@ class WhyScreen(FleetPage):
 
     scroller = query_one(VerticalScroll)
 
-    def __init__(self, session: Session, key: CellKey) -> None:
+    def __init__(self, session: GateReview, key: CellKey) -> None:
         super().__init__()
         self._session = session
         self._key = key
