@@ -20,9 +20,9 @@ from sgm_tui.ui.present.detail import heading, sections
 from sgm_tui.ui.present.empty import nothing_to_show
 from sgm_tui.ui.present.marks import NONE
 from sgm_tui.ui.present.pulls import is_in_doubt, nothing_open, pull_details, pull_row, readiness
+from sgm_tui.ui.present.rows import View
 from sgm_tui.ui.present.summary import summary
 from sgm_tui.ui.present.tones import Line, Tone
-from sgm_tui.ui.rows import View
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
 WHERE = builders.key("cart", "prod-ap1")

@@ -27,10 +27,10 @@ from sgm_tui.ui.present.glyphs import JOURNEY, SKEWED, AsciiTable, sparkline
 from sgm_tui.ui.present.headers import band_line
 from sgm_tui.ui.present.marks import NONE, Marks, distance, row_marks
 from sgm_tui.ui.present.pulls import nothing_open
+from sgm_tui.ui.present.rows import View, visible_services
 from sgm_tui.ui.present.sources import health_line, source_line
 from sgm_tui.ui.present.summary import summary
 from sgm_tui.ui.present.tones import Line, Tone
-from sgm_tui.ui.rows import View, visible_services
 from sgm_tui.ui.terminal import capabilities as terminal
 
 RELEASE = builders.release()

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.glyphs import STALE, WAITING
+from sgm_tui.ui.present.rows import View, visible_services
 from sgm_tui.ui.present.silence import unwatched_clusters
 from sgm_tui.ui.present.tones import Line, Tone
-from sgm_tui.ui.rows import View, visible_services
 
 
 def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sgm_tui.ui.present.rows import View
 from sgm_tui.ui.present.tones import Line, Tone
-from sgm_tui.ui.rows import View
 
 
 def narrowed(view: View, shown: int, total: int, folded: Iterable[str]) -> Line:

@@ -6,10 +6,7 @@ weight, underline and reverse. Colour is never the only carrier: whatever has a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
-
-from textual.content import Content
 
 from sgm_tui.fleet.cell import Cell, Journey, Verdict
 
@@ -53,13 +50,3 @@ def tone_of(cell: Cell) -> Tone:
     if cell.journey in {Journey.STAGED, Journey.PROPOSED} and cell.verdict is not Verdict.ATTENTION:
         return Tone.STAGED
     return _OF_VERDICT[cell.verdict]
-
-
-def content(parts: Iterable[Part]) -> Content:
-    """Return the parts as Textual content; text is taken literally."""
-    return Content.assemble(*((text, f"$tone-{tone}") for text, tone in parts if text))
-
-
-def page(lines: Iterable[Iterable[Part]]) -> Content:
-    """Return several lines as one content."""
-    return Content("\n").join([content(line) for line in lines])

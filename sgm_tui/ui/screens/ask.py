@@ -22,8 +22,9 @@ from textual.widgets import Button, Input, Static
 
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
-from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.dialog import ROOMY, Dialog
+from sgm_tui.ui.widgets.rendering import render_page
 
 ARMING_SECONDS = 0.4
 """How long a dialog is on the screen before it can be answered."""
@@ -66,11 +67,11 @@ class AskScreen(Dialog[bool]):
     def compose(self) -> ComposeResult:
         """What will happen, the word to type, two buttons."""
         with Vertical(id="dialog"):
-            yield Static(page([((f"{self._verb}?", Tone.STRONG),)]), id="question", markup=False)
+            yield Static(render_page([((f"{self._verb}?", Tone.STRONG),)]), id="question", markup=False)
             with VerticalScroll(can_focus=False):
-                yield Static(page(self._lines), markup=False)
+                yield Static(render_page(self._lines), markup=False)
             if self._locked:
-                yield Static(page(self._arming()), id="arming", markup=False)
+                yield Static(render_page(self._arming()), id="arming", markup=False)
                 with Horizontal(id="unlock"):
                     yield Static("> ", id="prompt", markup=False)
                     yield TypedInput(id="word", compact=True, disabled=True)

@@ -15,11 +15,12 @@ from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.messages import RolloutRequested
 from sgm_tui.ui.present.sources import health_line
-from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.detail_pane import DetailPane
 from sgm_tui.ui.widgets.key_bar import KeyBar
+from sgm_tui.ui.widgets.rendering import render_page
 
 
 class CellScreen(FleetPage):
@@ -48,11 +49,11 @@ class CellScreen(FleetPage):
     def watch_snapshot(self) -> None:
         """The sources of this cell age and fail."""
         if self.is_present:
-            self.query_one("#sources", Static).update(page(self._sources()))
+            self.query_one("#sources", Static).update(render_page(self._sources()))
 
     def on_mount(self) -> None:
         """Show them at once."""
-        self.query_one("#sources", Static).update(page(self._sources()))
+        self.query_one("#sources", Static).update(render_page(self._sources()))
 
     def _sources(self) -> list[Line]:
         related = [one for one in self.snapshot.sources if one.source.scope in {"", self._key.cluster, "hub"}]

@@ -15,10 +15,11 @@ from textual.widgets import Input, Static
 from sgm_tui.fleet.plans.plan import Change, Refusal
 from sgm_tui.resources import styles
 from sgm_tui.ui import keys
-from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.dialog import ROOMY, Dialog
 from sgm_tui.ui.screens.leavable import LeavableScreen
 from sgm_tui.ui.widgets.choices import Choices
+from sgm_tui.ui.widgets.rendering import render_page
 
 _MOST_ROWS = 9
 """As many known values are on the screen at once, where there is room: with the question they fit 24 lines."""
@@ -59,11 +60,11 @@ class EntryScreen(Dialog[str | None]):
     def compose(self) -> ComposeResult:
         """The question, the field, what is known."""
         with Vertical(id="dialog"):
-            yield Static(page([((self._title, Tone.STRONG),), *self._explained]), id="question", markup=False)
+            yield Static(render_page([((self._title, Tone.STRONG),), *self._explained]), id="question", markup=False)
             yield Input(value=self._value, id="entry", compact=True)
             yield Choices()
             hint = "⏎ accept   ↑↓ choose   esc cancel" if self._choices else "⏎ accept   esc cancel"
-            yield Static(page([((hint, Tone.QUIET),)]), id="hint", markup=False)
+            yield Static(render_page([((hint, Tone.QUIET),)]), id="hint", markup=False)
 
     def on_mount(self) -> None:
         """Everything known, before anything is typed, and the field's own value among it."""

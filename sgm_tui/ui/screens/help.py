@@ -16,8 +16,9 @@ from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present import glyphs
 from sgm_tui.ui.present.cells import journey_tone
-from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.leavable import LeavableScreen
+from sgm_tui.ui.widgets.rendering import render_page
 
 _KEY_WIDTH = 12
 
@@ -37,8 +38,8 @@ class HelpScreen(ModalScreen[None], LeavableScreen[None]):
     def compose(self) -> ComposeResult:
         """Keys beside signs."""
         with VerticalScroll(id="dialog"), Horizontal():
-            yield Static(page([(("Keys", Tone.TITLE),), *self._keys]), id="keys", markup=False)
-            yield Static(page(_sign_lines()), id="signs", markup=False)
+            yield Static(render_page([(("Keys", Tone.TITLE),), *self._keys]), id="keys", markup=False)
+            yield Static(render_page(_sign_lines()), id="signs", markup=False)
 
     def action_scroll(self, lines: int) -> None:
         """Scroll."""

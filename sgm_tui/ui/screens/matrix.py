@@ -14,11 +14,11 @@ from textual.widgets import Input, Static
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.filters import narrowed
-from sgm_tui.ui.present.tones import page
-from sgm_tui.ui.rows import View
+from sgm_tui.ui.present.rows import View
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.cell_grid import CellGrid
+from sgm_tui.ui.widgets.rendering import render_page
 
 WIDE = 200
 """Columns from which details stand beside the matrix: only there its cells stay as wide as on a usual wide terminal."""
@@ -166,7 +166,7 @@ class MatrixPage(FleetPage):
         for place in self.query("#narrowed").results(Static):
             line = narrowed(self.view, len(self.grid.services), len(self.snapshot.services), self.grid.folded)
             place.display = bool(line)
-            place.update(page([line]))
+            place.update(render_page([line]))
 
     def _toggled(self) -> frozenset[str]:
         """What is switched on, for the footer."""

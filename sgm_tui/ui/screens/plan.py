@@ -31,7 +31,7 @@ from sgm_tui.ui.ports import PlanReview
 from sgm_tui.ui.present.gates import gate_lines
 from sgm_tui.ui.present.plans import change_line, preview_parts, title_line
 from sgm_tui.ui.present.progress import Course
-from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.confirm import ConfirmScreen
 from sgm_tui.ui.screens.entry import EntryScreen, explained_width
@@ -41,6 +41,7 @@ from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.diff_page import DiffPage, Parts
 from sgm_tui.ui.widgets.key_bar import KeyBar
+from sgm_tui.ui.widgets.rendering import render_page
 
 _LOOKING: Line = (("… fetching the repository and evaluating the gates", Tone.BUSY),)
 _AGAIN: tuple[Line, ...] = ((), (("press r to retry", Tone.QUIET),))
@@ -127,7 +128,7 @@ class PlanScreen(FleetPage):
         nothing: Line = ((f"The plan is empty.{hint}", Tone.QUIET),)
         if not self.snapshot.sources:  # the plan belongs to a fleet, and which one is not known yet
             title, nothing = (("The plan", Tone.STRONG),), (("… waiting for the configuration", Tone.BUSY),)
-        self.query_one("#title", Static).update(page([title]))
+        self.query_one("#title", Static).update(render_page([title]))
         marks: list[Standing | None] = [one.standing for one in stands] if stands else [None] * len(changes)
         self.choices.show(list(map(change_line, changes, marks)) or [nothing])
 
@@ -285,7 +286,7 @@ class PlanScreen(FleetPage):
         if not self.is_present:
             return
         lines, place = self._course.lines(self.text_width, self.snapshot), self.query_one("#course", VerticalScroll)
-        self.query_one("#progress", Static).update(page(lines))
+        self.query_one("#progress", Static).update(render_page(lines))
         place.display = bool(lines)
         place.scroll_end(animate=False)
 

@@ -23,10 +23,11 @@ from sgm_tui.ui import keys
 from sgm_tui.ui.messages import RevertsStaged
 from sgm_tui.ui.ports import PromotionReverts
 from sgm_tui.ui.present.promotion_reverts import heading, revert_lines, total
-from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.key_bar import KeyBar
+from sgm_tui.ui.widgets.rendering import render_page
 
 _NAMED = 3
 """How many reverts a notification names."""
@@ -92,7 +93,7 @@ class PromotionRevertScreen(FleetPage):
 
     def _show(self) -> None:
         if self.is_present:
-            self.query_one("#reverts", Static).update(page(self._lines()))
+            self.query_one("#reverts", Static).update(render_page(self._lines()))
 
     def _lines(self) -> list[Line]:
         if self.error:

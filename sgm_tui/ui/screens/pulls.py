@@ -23,7 +23,7 @@ from sgm_tui.ui.browser import open_page
 from sgm_tui.ui.ports import PullRequestList
 from sgm_tui.ui.present.pulls import EXPENDABLE, HEADINGS, is_in_doubt, nothing_open, pull_details, pull_row
 from sgm_tui.ui.present.tables import aligned
-from sgm_tui.ui.present.tones import Tone, page
+from sgm_tui.ui.present.tones import Tone
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.entry import explained_width
@@ -31,6 +31,7 @@ from sgm_tui.ui.screens.leavable import lasting
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
+from sgm_tui.ui.widgets.rendering import render_page
 
 _ACTIONS: Mapping[str, PullAction] = {action: action for action in ACTION_NAMES}
 
@@ -78,7 +79,7 @@ class PullsScreen(FleetPage):
         ]
         headings = tuple((heading, Tone.TITLE) for heading in HEADINGS)
         lines = aligned([headings, *rows], self.size.width - 4, flexible=1, expendable=EXPENDABLE, least=24)
-        self.query_one("#headings", Static).update(page(lines[:1]))
+        self.query_one("#headings", Static).update(render_page(lines[:1]))
         self.choices.show(lines[1:] or nothing_open(self.snapshot))
         self.show_chosen()
 
@@ -87,7 +88,7 @@ class PullsScreen(FleetPage):
         """The chosen one in full, below the list."""
         chosen = self._chosen()
         lines = pull_details(chosen, self.snapshot, self.text_width) if chosen is not None else []
-        self.query_one("#chosen", Static).update(page(lines))
+        self.query_one("#chosen", Static).update(render_page(lines))
 
     def _chosen(self) -> PullRequest | None:
         requests, at = self.snapshot.pull_requests, self.choices.highlighted

@@ -23,13 +23,14 @@ from sgm_tui.ui import keys
 from sgm_tui.ui.ports import VersionHistory
 from sgm_tui.ui.present.history import FLEXIBLE, HEADINGS, past_lines, past_row, way_lines
 from sgm_tui.ui.present.tables import aligned
-from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.screens.leavable import lasting
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
+from sgm_tui.ui.widgets.rendering import render_page
 
 _READING_SECONDS = 15
 """For what one still has to do oneself: long enough to be read at night."""
@@ -60,7 +61,7 @@ class RevertScreen(FleetPage):
         """The same two lines, the versions, what will happen."""
         yield SummaryBar().data_bind(RevertScreen.snapshot)
         yield SourceBar().data_bind(RevertScreen.snapshot)
-        yield Static(page([self._title()]), id="title", markup=False)
+        yield Static(render_page([self._title()]), id="title", markup=False)
         yield Static(id="headings", markup=False)
         yield Choices()
         yield Static(id="way", markup=False)
@@ -76,7 +77,7 @@ class RevertScreen(FleetPage):
         return (where, (f"   b {does}", Tone.QUIET))
 
     def _show_title(self) -> None:
-        self.query_one("#title", Static).update(page([self._title()]))
+        self.query_one("#title", Static).update(render_page([self._title()]))
 
     def _accused(self) -> PastVersion | None:
         """The version `b` means: the one that is left, or the one a person chose."""
@@ -126,7 +127,7 @@ class RevertScreen(FleetPage):
         rows = [past_row(past, now, current=at == 0) for at, past in enumerate(self.pasts)]
         headings = tuple((heading, Tone.TITLE) for heading in HEADINGS)
         lines = aligned([headings, *rows], self.size.width - 4, flexible=FLEXIBLE)
-        self.query_one("#headings", Static).update(page(lines[:1]))
+        self.query_one("#headings", Static).update(render_page(lines[:1]))
         nothing: Line = (("Git has no earlier version of this cell.", Tone.QUIET),)
         self.choices.show(lines[1:] or [nothing])
 
@@ -206,7 +207,7 @@ class RevertScreen(FleetPage):
         return self.pasts[at] if at is not None and at < len(self.pasts) else None
 
     def _say(self, *lines: Line) -> None:
-        self.query_one("#way", Static).update(page(lines))
+        self.query_one("#way", Static).update(render_page(lines))
 
     def offers(self, action: str) -> bool | None:
         """There has to be a past."""

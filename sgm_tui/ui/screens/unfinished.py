@@ -22,13 +22,14 @@ from sgm_tui.ui import keys
 from sgm_tui.ui.ports import Recovery
 from sgm_tui.ui.present.plans import is_protected
 from sgm_tui.ui.present.progress import Course
-from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.leavable import lasting
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
+from sgm_tui.ui.widgets.rendering import render_page
 
 
 class UnfinishedScreen(FleetPage):
@@ -51,7 +52,7 @@ class UnfinishedScreen(FleetPage):
     def compose(self) -> ComposeResult:
         """The list, and what happened here."""
         yield SummaryBar().data_bind(UnfinishedScreen.snapshot)
-        yield Static(page([(("Unfinished writes", Tone.TITLE),)]), id="title", markup=False)
+        yield Static(render_page([(("Unfinished writes", Tone.TITLE),)]), id="title", markup=False)
         yield Choices()
         yield Static(id="progress", markup=False)
         yield Static(id="diffs", markup=False)
@@ -105,7 +106,7 @@ class UnfinishedScreen(FleetPage):
         self._course.say(*lines)
         if not self.is_present:
             return
-        self.query_one("#progress", Static).update(page(self._course.lines(self.text_width)))
+        self.query_one("#progress", Static).update(render_page(self._course.lines(self.text_width)))
 
     def offers(self, action: str) -> bool | None:
         """There has to be something to do."""

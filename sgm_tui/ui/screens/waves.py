@@ -25,7 +25,7 @@ from sgm_tui.ui import keys
 from sgm_tui.ui.ports import Waves
 from sgm_tui.ui.present.fit import hung
 from sgm_tui.ui.present.plans import is_protected
-from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.entry import explained_width
@@ -33,6 +33,7 @@ from sgm_tui.ui.screens.leavable import lasting
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
+from sgm_tui.ui.widgets.rendering import render_page
 
 _STANDINGS: Mapping[str, tuple[str, Tone]] = {
     "settled": ("✓", Tone.GOOD),
@@ -60,7 +61,7 @@ class WavesScreen(FleetPage):
     def compose(self) -> ComposeResult:
         """The list, and the waves of the chosen one."""
         yield SummaryBar().data_bind(WavesScreen.snapshot)
-        yield Static(page([(("Waves", Tone.TITLE),)]), id="title", markup=False)
+        yield Static(render_page([(("Waves", Tone.TITLE),)]), id="title", markup=False)
         yield Choices()
         with VerticalScroll(id="page", can_focus=False):
             yield Static(id="progress", markup=False)
@@ -81,7 +82,7 @@ class WavesScreen(FleetPage):
         try:
             self.plans = await self._session.waves()
         except SgmError as error:
-            self.query_one("#progress", Static).update(page([((f"✖ {error.sentence}", Tone.BAD),)]))
+            self.query_one("#progress", Static).update(render_page([((f"✖ {error.sentence}", Tone.BAD),)]))
             return
         nothing: Line = (("No wave rollout in progress.", Tone.QUIET),)
         self.choices.show([_line(plan, step, self.snapshot) for plan, step in self.plans] or [nothing])
@@ -91,7 +92,7 @@ class WavesScreen(FleetPage):
     def _show_chosen(self) -> None:
         chosen = self._chosen()
         lines = _waves(chosen, self.snapshot, self.text_width) if chosen is not None else []
-        self.query_one("#progress", Static).update(page(lines))
+        self.query_one("#progress", Static).update(render_page(lines))
         self.refresh_bindings()
 
     def _chosen(self) -> WavePlan | None:

@@ -26,10 +26,11 @@ from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.gates import gate_lines, summary
 from sgm_tui.ui.present.glyphs import ARROW
 from sgm_tui.ui.present.pulls import is_in_doubt, readiness
-from sgm_tui.ui.present.tones import Line, Tone, page, tone_of
+from sgm_tui.ui.present.tones import Line, Tone, tone_of
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.key_bar import KeyBar
+from sgm_tui.ui.widgets.rendering import render_page
 
 
 class WhyScreen(FleetPage):
@@ -79,7 +80,7 @@ class WhyScreen(FleetPage):
 
     def _show(self) -> None:
         if self.is_present:
-            self.query_one("#why", Static).update(page(self._lines()))
+            self.query_one("#why", Static).update(render_page(self._lines()))
 
     def _lines(self) -> list[Line]:
         cell = self.snapshot.cells.get(self._key)

@@ -9,8 +9,9 @@ from textual.widget import Widget
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.sources import source_line
 from sgm_tui.ui.present.summary import summary
-from sgm_tui.ui.present.tones import Line, content
+from sgm_tui.ui.present.tones import Line
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
+from sgm_tui.ui.widgets.rendering import render_line
 
 
 class Bar(Widget):
@@ -38,7 +39,7 @@ class Bar(Widget):
     def render(self) -> Content:
         """The line as it is now."""
         self._shown = self.present(self.size.width)
-        return content(self._shown)
+        return render_line(self._shown)
 
 
 class SummaryBar(Bar):

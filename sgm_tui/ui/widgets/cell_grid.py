@@ -21,7 +21,7 @@ from textual.strip import Strip
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.cells import urgency
-from sgm_tui.ui.rows import View, visible_services
+from sgm_tui.ui.present.rows import View, visible_services
 from sgm_tui.ui.widgets.grid_layout import Column, Layout, lay_out
 from sgm_tui.ui.widgets.grid_lines import HEADER, GridLines
 from sgm_tui.ui.widgets.grid_paint import Painter

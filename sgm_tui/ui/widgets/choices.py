@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from textual.widgets import OptionList
 
-from sgm_tui.ui.present.tones import Line, content
+from sgm_tui.ui.present.tones import Line
+from sgm_tui.ui.widgets.rendering import render_line
 
 
 class Choices(OptionList, can_focus=True, inherit_bindings=False):
@@ -23,7 +24,7 @@ class Choices(OptionList, can_focus=True, inherit_bindings=False):
         chosen = self.highlighted or 0
         self._choices = tuple(lines)
         self.clear_options()
-        self.add_options([content(line) for line in lines])
+        self.add_options([render_line(line) for line in lines])
         self.highlighted = min(chosen, len(lines) - 1) if lines else None
 
     def choose(self, step: int) -> None:

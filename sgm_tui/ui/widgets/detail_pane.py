@@ -12,8 +12,9 @@ from textual.widgets import Static
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.detail import Section, gate_hint, heading, sections
-from sgm_tui.ui.present.tones import Line, Tone, page
+from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
+from sgm_tui.ui.widgets.rendering import render_page
 
 _BLOCKS = 4
 _ROOMY = 36
@@ -97,4 +98,4 @@ class DetailPane(Container):
             self._shown[selector] = lines
             # Only then does anything have to move; on a page of its own the heading takes the lines it needs.
             resized = before is None or len(before) != len(lines) or self._in_full
-            self.query_one(selector, Static).update(page(lines), layout=resized)
+            self.query_one(selector, Static).update(render_page(lines), layout=resized)

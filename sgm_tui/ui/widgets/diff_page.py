@@ -9,7 +9,8 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from sgm_tui.ui.present.tones import Line, content, page
+from sgm_tui.ui.present.tones import Line
+from sgm_tui.ui.widgets.rendering import render_line, render_page
 
 Parts = Sequence[tuple[str, Sequence[Line]]]
 """File and lines of each part of the page, from the top."""
@@ -34,7 +35,7 @@ class DiffPage(VerticalScroll, can_focus=False):
         """These from now on; where they are the same files, the one in sight stays there, whatever is above it."""
         place = self._new_place(round(self.scroll_y), parts)
         self._parts = parts
-        self.query_one("#diffs", Static).update(page([line for _, lines in parts for line in lines]))
+        self.query_one("#diffs", Static).update(render_page([line for _, lines in parts for line in lines]))
         if place is not None:
             self.call_after_refresh(self.scroll_to, y=place, animate=False, immediate=True)
 
@@ -69,4 +70,4 @@ class DiffPage(VerticalScroll, can_focus=False):
 
 def _height(line: Line, width: int) -> int:
     """Lines it takes on the screen."""
-    return 1 if sum(cell_len(text) for text, _ in line) <= width else content(line).get_height({}, width)
+    return 1 if sum(cell_len(text) for text, _ in line) <= width else render_line(line).get_height({}, width)

@@ -22,8 +22,8 @@ from sgm_tui.ui.present.fit import pad, shorten_middle
 from sgm_tui.ui.present.glyphs import BAND, CURSOR, MARKED
 from sgm_tui.ui.present.headers import band_line, cluster_line
 from sgm_tui.ui.present.marks import NONE, Marks, row_marks, running
+from sgm_tui.ui.present.rows import View
 from sgm_tui.ui.present.tones import Line, Tone
-from sgm_tui.ui.rows import View
 from sgm_tui.ui.widgets.grid_layout import GAP, MARKER, Column, Layout
 from sgm_tui.ui.widgets.grid_paint import Ground, Painter, Piece
 
