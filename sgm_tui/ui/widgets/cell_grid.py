@@ -7,6 +7,7 @@ different and no others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Self
@@ -18,11 +19,13 @@ from textual.reactive import var
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
+from sgm_tui.fleet.cell import Cell
+from sgm_tui.fleet.model import CellKey, ServiceName, StageName
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.cells import urgency
 from sgm_tui.ui.present.rows import View, visible_services
-from sgm_tui.ui.widgets.grid_layout import Column, Layout, lay_out
+from sgm_tui.ui.widgets.grid_cursor import GridCursor
+from sgm_tui.ui.widgets.grid_layout import Layout, lay_out
 from sgm_tui.ui.widgets.grid_lines import HEADER, GridLines
 from sgm_tui.ui.widgets.grid_paint import Painter
 
@@ -65,12 +68,8 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def __init__(self) -> None:
         super().__init__()
-        self._layout_of_grid = Layout()
+        self._cursor = GridCursor()
         self._folded: frozenset[StageName] = frozenset()
-        self._services: tuple[ServiceName, ...] = ()
-        self._row_of: dict[ServiceName, int] = {}
-        self._service: ServiceName | None = None
-        self._cluster: ClusterName | None = None
         self._painter = Painter(self, "cell-grid")
         self._lines = GridLines(self._painter, NO_FLEET)
         self._announced: CellKey | None = None
@@ -80,20 +79,17 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def selected(self) -> CellKey | None:
         """The key of the cell under the cursor, if it is shown; on a folded stage the most urgent one of its row."""
-        column = self._cursor_column
-        # The cursor comes back to its service when the filter lets it; until then keys must not reach it unseen.
-        if column is None or self._service is None or self._service not in self._row_of:
-            return None
-        cells = self._lines.cells_of(self._service, column)
+        cells = self._cells_under_cursor()
         return min(cells, key=urgency).key if cells else None
 
     @property
     def target_keys(self) -> tuple[CellKey, ...]:
         """Every cell under the cursor: one, or on a folded stage all of its row, for what can be done to many."""
-        column = self._cursor_column
-        if column is None or self._service is None or self._service not in self._row_of:
-            return ()
-        return tuple(cell.key for cell in self._lines.cells_of(self._service, column))
+        return tuple(cell.key for cell in self._cells_under_cursor())
+
+    def _cells_under_cursor(self) -> Sequence[Cell]:
+        column, service = self._cursor.column, self._cursor.shown_service
+        return self._lines.cells_of(service, column) if column is not None and service is not None else ()
 
     @property
     def folded(self) -> tuple[StageName, ...]:
@@ -103,25 +99,21 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def services(self) -> tuple[ServiceName, ...]:
         """The rows as they are shown."""
-        return self._services
+        return self._cursor.services
 
     @property
     def row(self) -> int:
         """The cursor's row."""
-        return self._row_of.get(self._service, 0) if self._service is not None else 0
+        return self._cursor.row
 
     @property
     def column(self) -> int:
         """The cursor's column."""
-        for index, column in enumerate(self._layout_of_grid.columns):
-            if any(cluster.name == self._cluster for cluster in column.clusters):
-                return index
-        return 0
+        return self._cursor.column_index
 
     @property
-    def _cursor_column(self) -> Column | None:
-        columns = self._layout_of_grid.columns
-        return columns[self.column] if columns else None
+    def _layout_of_grid(self) -> Layout:
+        return self._cursor.layout
 
     def watch_snapshot(self, old: FleetSnapshot, new: FleetSnapshot) -> None:
         """Repaint what looks different."""
@@ -150,12 +142,13 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
         if not self.size.width:
             return
         services = visible_services(self.snapshot, self.view)
-        moved = services != self._services
+        moved = services != self.services
         if moved:
-            self._replace_rows(services)
+            self._cursor.replace_rows(services)
         if relayout:
-            self._layout_of_grid = lay_out(self.snapshot, self._folded, self.size.width - self.scrollbar_size_vertical)
-        self._choose_start()
+            width = self.size.width - self.scrollbar_size_vertical
+            self._cursor.layout = lay_out(self.snapshot, self._folded, width)
+        self._cursor.choose_start()
         self._lines.update(self.snapshot, self.view, services, self._layout_of_grid)
         height = HEADER + max(len(services), 1)
         self.virtual_size = Size(self._layout_of_grid.frozen + self._layout_of_grid.body_width, height)
@@ -165,21 +158,6 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
         else:
             self._refresh_changed()
         self._announce()
-
-    def _replace_rows(self, services: tuple[ServiceName, ...]) -> None:
-        """Put the cursor where it was: on its service, or on the row that took its place."""
-        before = self.row
-        self._services = services
-        self._row_of = {service: row for row, service in enumerate(services)}
-        if self._service not in self._row_of and services:
-            self._service = services[min(before, len(services) - 1)]
-
-    def _choose_start(self) -> None:
-        if self._service is None and self._services:
-            self._service = self._services[0]
-        columns = self._layout_of_grid.columns
-        if self._cluster is None and columns:
-            self._cluster = columns[0].clusters[0].name
 
     def _refresh_changed(self) -> None:
         for y in range(self.size.height):
@@ -231,14 +209,9 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def go_to(self, row: int, column: int) -> None:
         """Put the cursor at a row and column, or at the nearest there is."""
-        available = self._layout_of_grid.columns
-        if not self._services or not available:
-            return
         before = self._place
-        self._service = self._services[max(0, min(row, len(self._services) - 1))]
-        target = available[max(0, min(column, len(available) - 1))]
-        if not any(cluster.name == self._cluster for cluster in target.clusters):
-            self._cluster = target.clusters[0].name
+        if not self._cursor.go_to(row, column):
+            return
         self._keep_in_sight()
         after = self._place
         if before[2] == after[2]:
@@ -256,7 +229,7 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def fold_stage(self, stage: StageName | None = None) -> None:
         """Fold or unfold a stage: the one under the cursor, when none is given."""
-        column = self._cursor_column
+        column = self._cursor.column
         name = stage or (column.stage if column else None)
         if name is not None:
             self._folded = self._folded ^ {name}
@@ -265,16 +238,14 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def select(self, key: CellKey) -> None:
         """Put the cursor on this cell, if it is shown."""
-        for index, column in enumerate(self._layout_of_grid.columns):
-            if key.service in self._row_of and any(cluster.name == key.cluster for cluster in column.clusters):
-                self._cluster = key.cluster
-                self.go_to(self._row_of[key.service], index)
+        if (position := self._cursor.find(key)) is not None:
+            self.go_to(*position)
 
     def _screen_line(self, row: int) -> int:
         return row + HEADER - round(self.scroll_y)
 
     def _keep_in_sight(self) -> None:
-        column = self._cursor_column
+        column = self._cursor.column
         if column is None:
             return
         top, height = round(self.scroll_y), max(1, self.size.height - HEADER - self.scrollbar_size_horizontal)
@@ -301,7 +272,7 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
                 self.fold_stage(band.stage)
             return
         row = self._line_at(event.y)
-        if row >= len(self._services):
+        if row >= len(self.services):
             return
         column = self._layout_of_grid.column_at(offset) if offset >= 0 else self.column
         if column is not None:
