@@ -31,8 +31,8 @@ from sgm_tui.ui.present.glyphs import AsciiTable
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.screens.matrix import WIDE
 from sgm_tui.ui.terminal import capabilities as terminal
-from sgm_tui.ui.terminal.canvas import Canvas
-from sgm_tui.ui.terminal.driver import LastingDriver
+from sgm_tui.ui.terminal.canvas import MinimumSizeApp
+from sgm_tui.ui.terminal.driver import HangupSafeDriver
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.plans.proposal import Progress
@@ -47,7 +47,7 @@ _MOST_FAILURES = 5
 """After so many in a row the program ends with a report: the picture would stand still."""
 
 
-class SgmApp(Canvas, Navigation):
+class SgmApp(MinimumSizeApp, Navigation):
     """The dashboard on one session."""
 
     TITLE = "sgm"
@@ -95,7 +95,7 @@ class SgmApp(Canvas, Navigation):
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice, but a terminal's driver outlives its terminal."""
         chosen = super().get_driver_class()
-        return LastingDriver if chosen is LinuxDriver else chosen
+        return HangupSafeDriver if chosen is LinuxDriver else chosen
 
     def get_default_screen(self) -> Screen[None]:
         """The matrix."""

@@ -40,7 +40,7 @@ _STARTING = (events.Load, events.Compose, events.Mount)
 """A node that fails in one of these was never complete."""
 
 
-class Enduring(App[None]):
+class BugTolerantApp(App[None]):
     """An application that survives bugs of its parts."""
 
     def __init__(self, css_path: CSSPathType | None = None) -> None:
@@ -84,7 +84,7 @@ class Enduring(App[None]):
 
         On a node that has been left nobody waits for anything.
         """
-        if self._exit or is_left(node):
+        if self._exit or is_closed(node):
             return
         if isinstance(error, SgmError):
             self.notify(error.hint, title=error.message, severity="error", markup=False)
@@ -101,7 +101,7 @@ class Enduring(App[None]):
         logger.error("a bug in sgm", exc_info=error)
         node = active_message_pump.get(self)
         page = _page_of(node)
-        if self._exit or is_left(node):
+        if self._exit or is_closed(node):
             return
         if page is None or page is self.screen_stack[0]:
             self.end_by(error)
@@ -128,7 +128,7 @@ class Enduring(App[None]):
         return self._exception
 
 
-def is_left(node: MessagePump) -> bool:
+def is_closed(node: MessagePump) -> bool:
     """Whether a node is being taken away, or is on a screen that has been left."""
     if not isinstance(node, Widget):
         return False

@@ -11,7 +11,7 @@ from sgm_tui.fleet.source import SourceId
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class GateBasis:
     """What could not be known when a plan was compared, and what time was to clear."""
 
     at: datetime
@@ -19,7 +19,7 @@ class Judged:
     """Sources that had nothing to say then."""
 
     @classmethod
-    def by(cls, snapshot: FleetSnapshot) -> Judged:
+    def by(cls, snapshot: FleetSnapshot) -> GateBasis:
         """Judged by these facts."""
         return cls(snapshot.generated_at, _silent(snapshot))
 

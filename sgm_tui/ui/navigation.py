@@ -16,7 +16,7 @@ from textual.reactive import var
 from textual.theme import ThemeProvider
 
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.ui.enduring import Enduring
+from sgm_tui.ui.enduring import BugTolerantApp
 from sgm_tui.ui.messages import (
     CellRequested,
     PlanRequested,
@@ -34,10 +34,10 @@ from sgm_tui.ui.ports import Session
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
 if TYPE_CHECKING:
-    from sgm_tui.ui.present.progress import Course
+    from sgm_tui.ui.present.progress import WriteProgress
 
 
-class Navigation(Enduring):
+class Navigation(BugTolerantApp):
     """An application that shows one snapshot on many screens."""
 
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {KeyCommands}
@@ -47,7 +47,7 @@ class Navigation(Enduring):
     """The newest snapshot; the only state there is."""
 
     _session: Session | None = None
-    _course: Course | None = None
+    _write_progress: WriteProgress | None = None
     """What the plan wrote last, and what became of it; None while it has written nothing."""
 
     @property
@@ -70,12 +70,12 @@ class Navigation(Enduring):
     @on(PlanRequested)
     def open_plan(self) -> None:
         """What is planned."""
-        from sgm_tui.ui.present.progress import Course
+        from sgm_tui.ui.present.progress import WriteProgress
         from sgm_tui.ui.screens.plan import PlanScreen
 
         if not isinstance(self.screen, PlanScreen):
-            self._course = self._course or Course()
-            self.push_screen(PlanScreen(self.session, self._course).data_bind(Navigation.snapshot))
+            self._write_progress = self._write_progress or WriteProgress()
+            self.push_screen(PlanScreen(self.session, self._write_progress).data_bind(Navigation.snapshot))
 
     @on(PullsRequested)
     def open_pulls(self) -> None:

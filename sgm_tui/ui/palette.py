@@ -9,10 +9,10 @@ from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits
 from textual.types import IgnoreReturnCallbackType
 
 from sgm_tui.ui import keys
-from sgm_tui.ui.screens.leavable import LeavableScreen
+from sgm_tui.ui.screens.leavable import ClosableScreen
 
 
-class Palette(CommandPalette, LeavableScreen[None]):
+class Palette(CommandPalette, ClosableScreen[None]):
     """Textual's palette, left at most once: its second escape would take away the screen below."""
 
     def _action_command_list(self, action: str) -> None:

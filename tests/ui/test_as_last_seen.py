@@ -17,7 +17,7 @@ from sgm_tui.fleet.reverts.targets import TemplateComparison, forecast_revert
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.present.cells import cell_line
 from sgm_tui.ui.present.detail import heading, sections
-from sgm_tui.ui.present.empty import nothing_to_show
+from sgm_tui.ui.present.empty_matrix import describe_empty_matrix
 from sgm_tui.ui.present.marks import NONE
 from sgm_tui.ui.present.pulls import is_in_doubt, nothing_open, pull_details, pull_row, readiness
 from sgm_tui.ui.present.rows import View
@@ -131,7 +131,7 @@ def test_a_fleet_whose_alerts_nobody_knows_is_not_called_well(scope: str) -> Non
     line = summary(shown, 120)
     assert "? alerts unknown" in text(line)
     assert "all settled" not in text(line)
-    lines = nothing_to_show(shown, View(attention=True))
+    lines = describe_empty_matrix(shown, View(attention=True))
     assert scope in text(lines[1])
     assert Tone.GOOD not in {tone for one in (*lines, line) for _, tone in one}
     gone = replace(calm, sources=builders.sources(silent, builders.source("rollouts", scope, "stale")))

@@ -24,7 +24,7 @@ from sgm_tui.ui.screens import revert, why
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.screens.help import HelpScreen
-from sgm_tui.ui.screens.leavable import LeavableScreen
+from sgm_tui.ui.screens.leavable import ClosableScreen
 from sgm_tui.ui.screens.revert import RevertScreen
 
 UTF8 = {"LANG": "C.UTF-8"}
@@ -175,7 +175,7 @@ async def test_a_screen_that_is_left_leaves_no_worker_behind(key: str) -> None:
         await pilot.press(key)
         await until(pilot, lambda: not isinstance(app.screen, FleetScreen))
         page = app.screen
-        assert isinstance(page, LeavableScreen)
+        assert isinstance(page, ClosableScreen)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, FleetScreen))
         assert not [one for one in app.workers if one.node is page and not one.is_cancelled and not one.is_finished]

@@ -22,7 +22,7 @@ from sgm_tui.fleet.plans.staging import plan_promotion
 from sgm_tui.fleet.plans.waves import WavePlan, WaveStep
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
-from sgm_tui.ui.present.progress import Course
+from sgm_tui.ui.present.progress import WriteProgress
 from sgm_tui.ui.screens import ask
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.confirm import ConfirmScreen
@@ -409,7 +409,7 @@ def _steps(*names: ProgressStep, branch: str = "sgm/prod/one", number: int = 0) 
 
 
 def course_of(*progress: Progress, width: int = 100) -> list[str]:
-    course = Course()
+    course = WriteProgress()
     for one in progress:
         course.step(one)
     return ["".join(part for part, _ in line).rstrip() for line in course.lines(width)]
@@ -534,7 +534,7 @@ async def test_a_gate_that_time_clears_is_judged_again_at_that_time() -> None:
 
 def test_a_step_that_waits_says_for_whom_and_how_long() -> None:
     now = [0.0]
-    course = Course(lambda: now[0])
+    course = WriteProgress(lambda: now[0])
     (step,) = _steps("committing")
     course.step(step)
     assert len(course.lines(100)) == 1

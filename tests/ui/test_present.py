@@ -21,7 +21,7 @@ from sgm_tui.report.status import report
 from sgm_tui.ui import themes
 from sgm_tui.ui.present.cells import cell_line, folded_line
 from sgm_tui.ui.present.detail import heading, sections
-from sgm_tui.ui.present.empty import nothing_to_show
+from sgm_tui.ui.present.empty_matrix import describe_empty_matrix
 from sgm_tui.ui.present.fit import Piece, fit, shorten_middle, wrapped
 from sgm_tui.ui.present.glyphs import JOURNEY, SKEWED, AsciiTable, sparkline
 from sgm_tui.ui.present.headers import band_line
@@ -422,10 +422,10 @@ def test_while_github_is_silent_nobody_says_that_no_pull_request_is_open() -> No
 
 
 def test_what_only_the_attention_view_hides_is_not_told_as_missing() -> None:
-    lines = nothing_to_show(builders.calm(), View(query="gateway", attention=True))
+    lines = describe_empty_matrix(builders.calm(), View(query="gateway", attention=True))
     assert text(lines[0]) == "“gateway” needs no attention"
     assert "f shows all" in text(lines[1])
-    assert "Nothing matches" in text(nothing_to_show(builders.calm(), View(query="zzzz", attention=True))[0])
+    assert "Nothing matches" in text(describe_empty_matrix(builders.calm(), View(query="zzzz", attention=True))[0])
 
 
 def test_why_an_autoscaler_cannot_scale_is_told() -> None:

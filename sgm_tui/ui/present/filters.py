@@ -8,7 +8,7 @@ from sgm_tui.ui.present.rows import View
 from sgm_tui.ui.present.tones import Line, Tone
 
 
-def narrowed(view: View, shown: int, total: int, folded: Iterable[str]) -> Line:
+def describe_filter(view: View, shown: int, total: int, folded: Iterable[str]) -> Line:
     """Return the line; empty if every service is shown in the usual order and no stage is folded."""
     words = ["attention"] if view.attention else []
     words += ["worst first"] if view.worst_first else []

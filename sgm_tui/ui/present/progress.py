@@ -25,7 +25,7 @@ _PATIENCE_SECONDS = 3.0
 """Seconds a step usually takes; after that the line says what it waits for."""
 
 
-class Course:
+class WriteProgress:
     """The steps in order, and messages between them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

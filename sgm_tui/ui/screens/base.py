@@ -7,14 +7,14 @@ from textual.reactive import var
 
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui import keys
-from sgm_tui.ui.screens.leavable import LeavableScreen
+from sgm_tui.ui.screens.leavable import ClosableScreen
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
 _AROUND = 6
 """Cells of a page that no text has: padding on both sides, and the scrollbar."""
 
 
-class FleetPage(LeavableScreen[None]):
+class FleetPage(ClosableScreen[None]):
     """A screen bound to the snapshot."""
 
     snapshot: var[FleetSnapshot] = var(NO_FLEET)

@@ -12,13 +12,13 @@ import time
 from textual import events
 from textual.screen import ModalScreen, ScreenResultType
 
-from sgm_tui.ui.screens.leavable import LeavableScreen
+from sgm_tui.ui.screens.leavable import ClosableScreen
 
 ROOMY = 20
 """Lines of a terminal from which a dialog has margins."""
 
 
-class Dialog(ModalScreen[ScreenResultType], LeavableScreen[ScreenResultType]):
+class Dialog(ModalScreen[ScreenResultType], ClosableScreen[ScreenResultType]):
     """A modal screen that takes no input from before it was painted."""
 
     painted_at: float = math.inf

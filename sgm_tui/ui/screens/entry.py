@@ -17,7 +17,7 @@ from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.dialog import ROOMY, Dialog
-from sgm_tui.ui.screens.leavable import LeavableScreen
+from sgm_tui.ui.screens.leavable import ClosableScreen
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.rendering import render_page
 
@@ -122,7 +122,7 @@ class EntryScreen(Dialog[str | None]):
 
 
 async def until_taken(
-    screen: LeavableScreen[Any],
+    screen: ClosableScreen[Any],
     value: str,
     make_screen: Callable[[str], EntryScreen],
     take: Callable[[str], Awaitable[Change | Refusal]],

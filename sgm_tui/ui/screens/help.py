@@ -17,13 +17,13 @@ from sgm_tui.ui import keys
 from sgm_tui.ui.present import glyphs
 from sgm_tui.ui.present.cells import journey_tone
 from sgm_tui.ui.present.tones import Line, Tone
-from sgm_tui.ui.screens.leavable import LeavableScreen
+from sgm_tui.ui.screens.leavable import ClosableScreen
 from sgm_tui.ui.widgets.rendering import render_page
 
 _KEY_WIDTH = 12
 
 
-class HelpScreen(ModalScreen[None], LeavableScreen[None]):
+class HelpScreen(ModalScreen[None], ClosableScreen[None]):
     """The keys of the screen it was opened on, and what the signs of the matrix mean."""
 
     CSS_PATH = styles() / "modal.tcss"

@@ -23,7 +23,7 @@ from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 from textual.worker import NoActiveWorker, Worker, WorkType, get_current_worker
 
-from sgm_tui.ui.enduring import Enduring, is_left
+from sgm_tui.ui.enduring import BugTolerantApp, is_closed
 
 logger = logging.getLogger("sgm")
 
@@ -32,7 +32,7 @@ Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 
 
-class LeavableScreen(Screen[ScreenResultType]):
+class ClosableScreen(Screen[ScreenResultType]):
     """A screen whose workers end with it."""
 
     _is_composed = False
@@ -42,7 +42,7 @@ class LeavableScreen(Screen[ScreenResultType]):
     @property
     def is_present(self) -> bool:
         """Whether its widgets are there and may be changed: it is composed and has not been left."""
-        return self._is_composed and not is_left(self)
+        return self._is_composed and not is_closed(self)
 
     async def mount_composed_widgets(self, widgets: list[Widget]) -> None:
         """Notice when its widgets are there."""
@@ -51,7 +51,7 @@ class LeavableScreen(Screen[ScreenResultType]):
 
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
         """Leave this screen and no other: at once where it is on top, else when it is on top again."""
-        if is_left(self):
+        if is_closed(self):
             return AwaitComplete()
         if not self.is_active:
             self._result_on_resume = (result,)
@@ -109,12 +109,12 @@ class LeavableScreen(Screen[ScreenResultType]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that arrive after it was left do nothing."""
-        return not is_left(self)
+        return not is_closed(self)
 
     async def _dispatch_message(self, message: Message) -> None:
         """Survive a bug in a handler, where the application can."""
         app = self.app
-        if not isinstance(app, Enduring) or isinstance(message, events.Compose | events.Mount):
+        if not isinstance(app, BugTolerantApp) or isinstance(message, events.Compose | events.Mount):
             await super()._dispatch_message(message)
             return
         try:
@@ -133,7 +133,7 @@ async def ask(app: App[Any], question: Screen[Answer]) -> Answer:
             question.dismiss()
 
 
-def lasting(
+def outlives_screen(
     group: str,
 ) -> Callable[
     [Callable[Concatenate[Any, Parameters], Coroutine[Any, Any, Result]]],
@@ -156,13 +156,13 @@ def lasting(
     return decorate
 
 
-async def _run_while_open(work: Any, screen: LeavableScreen[Any]) -> Any:
+async def _run_while_open(work: Any, screen: ClosableScreen[Any]) -> Any:
     """Run the work of a worker; the first answer that comes after the screen was left cancels it."""
     started: Awaitable[Any] = work if inspect.isawaitable(work) else work()
     try:
         return await _WhilePresent(_awaited(started), screen)
     except Exception as error:
-        if not is_left(screen):
+        if not is_closed(screen):
             raise
         logger.info("the caller no longer awaits this failure", exc_info=error)
         raise asyncio.CancelledError from error
@@ -175,7 +175,7 @@ async def _awaited(awaitable: Awaitable[Any]) -> Any:
 class _WhilePresent(Generator[Any, Any, Any]):
     """Hands every wait of a coroutine to the loop, and looks at the screen before it goes on with an answer."""
 
-    def __init__(self, work: Coroutine[Any, Any, Any], screen: LeavableScreen[Any]) -> None:
+    def __init__(self, work: Coroutine[Any, Any, Any], screen: ClosableScreen[Any]) -> None:
         self._work = work
         self._screen = screen
         self._has_begun = False
@@ -185,7 +185,7 @@ class _WhilePresent(Generator[Any, Any, Any]):
 
     def send(self, answer: Any, /) -> Any:
         """Go on, or end as if cancelled where the screen was left meanwhile."""
-        if self._has_begun and is_left(self._screen):
+        if self._has_begun and is_closed(self._screen):
             return self._work.throw(asyncio.CancelledError("the screen was left"))
         self._has_begun = True
         return self._work.send(answer)

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.ui.present.filters import narrowed
+from sgm_tui.ui.present.filters import describe_filter
 from sgm_tui.ui.present.rows import View
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
@@ -164,7 +164,7 @@ class MatrixPage(FleetPage):
     def say_narrowed(self) -> None:
         """Say what part of the fleet is shown, once the matrix shows it."""
         for place in self.query("#narrowed").results(Static):
-            line = narrowed(self.view, len(self.grid.services), len(self.snapshot.services), self.grid.folded)
+            line = describe_filter(self.view, len(self.grid.services), len(self.snapshot.services), self.grid.folded)
             place.display = bool(line)
             place.update(render_page([line]))
 

@@ -20,7 +20,7 @@ from sgm_tui.ui.messages import UnfinishedRequested, WavesRequested
 from sgm_tui.ui.present.gates import gate_lines
 from sgm_tui.ui.screens.confirm import ConfirmScreen
 from sgm_tui.ui.screens.entry import EntryScreen, explained_width
-from sgm_tui.ui.screens.leavable import lasting
+from sgm_tui.ui.screens.leavable import outlives_screen
 from sgm_tui.ui.screens.plan_page import PlanPage, describe_failure
 from sgm_tui.ui.screens.plan_questions import ask_for_strategy, ask_for_version
 
@@ -88,10 +88,10 @@ class PlanScreen(PlanPage):
         """Promotions that go wave by wave."""
         self.post_message(WavesRequested())
 
-    @lasting(group="sending")
+    @outlives_screen(group="sending")
     async def action_confirm(self) -> None:
         """Ask once more, then open the pull requests of exactly what is shown; waits until it has been compared."""
-        await self._looked.wait()
+        await self._comparison_done.wait()
         preview = self.preview
         if preview is None or why_not_written(self.snapshot.plan.changes, preview):
             self._say_why_not()
@@ -100,14 +100,14 @@ class PlanScreen(PlanPage):
         if not await self.ask(ConfirmScreen(preview, self.snapshot.fleet)):
             return
         self.sending = True
-        self._course.clear()
+        self._write_progress.clear()
         try:
             async for progress in self._session.submit(preview, Consent.to(locked)):
-                self._course.step(progress)
-                self._show_course()
+                self._write_progress.step(progress)
+                self._show_write_progress()
         except SgmError as error:
-            self._course.say(*describe_failure(error))
-            self._show_course()
+            self._write_progress.say(*describe_failure(error))
+            self._show_write_progress()
         finally:
             self.sending = False
         if self.is_present:

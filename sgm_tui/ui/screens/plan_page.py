@@ -17,10 +17,10 @@ from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.fleet.plans.proposal import Preview, UnfinishedWrite, WriteOptions
 from sgm_tui.fleet.plans.standing import Standing, standings, tally
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.ui.gate_basis import Judged
+from sgm_tui.ui.gate_basis import GateBasis
 from sgm_tui.ui.ports import PlanReview
 from sgm_tui.ui.present.plans import change_line, preview_parts, title_line
-from sgm_tui.ui.present.progress import Course
+from sgm_tui.ui.present.progress import WriteProgress
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.widgets.bars import SummaryBar
@@ -44,14 +44,14 @@ class PlanPage(FleetPage):
     choices = query_one(Choices)
     page = query_one(DiffPage)
 
-    def __init__(self, session: PlanReview, course: Course) -> None:
-        """`course` is what was written last: it is followed on, however often the screen is left."""
+    def __init__(self, session: PlanReview, write_progress: WriteProgress) -> None:
+        """`write_progress` is of the last write; it is followed however often the screen is closed and opened."""
         super().__init__()
         self._session = session
-        self._course = course
-        self._judged: Judged | None = None
+        self._write_progress = write_progress
+        self._gate_basis: GateBasis | None = None
         """By what it was compared; None until it has been."""
-        self._looked = asyncio.Event()
+        self._comparison_done = asyncio.Event()
         """The comparison that is shown has ended, well or not."""
         self._terms = WriteOptions()
         self._unfinished: tuple[UnfinishedWrite, ...] = ()
@@ -69,7 +69,7 @@ class PlanPage(FleetPage):
 
     def on_mount(self) -> None:
         """Compare at once."""
-        self._show_course()
+        self._show_write_progress()
         self._show_changes()
         self.action_preview()
         self.set_interval(1.0, self._tick)
@@ -90,9 +90,9 @@ class PlanPage(FleetPage):
         elif self.is_present and old.read_only != new.read_only:
             self._show_changes()
         if self.is_present:
-            self._show_course()  # what was opened is followed: merged, arrived, failed
-        looked = self.is_present and not self.sending and self._looked.is_set() and new.plan.changes
-        if looked and self._judged is not None and self._judged.is_outdated(new, self.preview):
+            self._show_write_progress()  # what was opened is followed: merged, arrived, failed
+        looked = self.is_present and not self.sending and self._comparison_done.is_set() and new.plan.changes
+        if looked and self._gate_basis is not None and self._gate_basis.is_outdated(new, self.preview):
             self.judge_again()
 
     def watch_preview(self) -> None:
@@ -118,17 +118,17 @@ class PlanPage(FleetPage):
     async def action_preview(self) -> None:
         """Fetch the repository and show what would be written."""
         self.preview = None
-        self._looked.clear()
+        self._comparison_done.clear()
         try:
             await self._look()
         finally:
-            self._looked.set()
+            self._comparison_done.set()
             self.refresh_bindings()
 
     @work(group="preview", exclusive=True)
     async def judge_again(self) -> None:
         """A source speaks again, or time has cleared a gate: what is shown stays until there is something newer."""
-        self._judged = Judged.by(self.snapshot)
+        self._gate_basis = GateBasis.by(self.snapshot)
         try:
             self.preview = await self._session.preview(self._terms)
         except SgmError as error:
@@ -138,7 +138,7 @@ class PlanPage(FleetPage):
         self.page.show(self._compared(self.preview))
 
     async def _look(self) -> None:
-        self._judged = Judged.by(self.snapshot)
+        self._gate_basis = GateBasis.by(self.snapshot)
         if not self.snapshot.plan.changes:
             self.page.say()
             return
@@ -171,13 +171,16 @@ class PlanPage(FleetPage):
     def _tick(self) -> None:
         """How long the step under way has waited."""
         if self.sending:
-            self._show_course()
+            self._show_write_progress()
 
-    def _show_course(self) -> None:
+    def _show_write_progress(self) -> None:
         """What happened, its end in sight."""
         if not self.is_present:
             return
-        lines, place = self._course.lines(self.text_width, self.snapshot), self.query_one("#course", VerticalScroll)
+        lines, place = (
+            self._write_progress.lines(self.text_width, self.snapshot),
+            self.query_one("#course", VerticalScroll),
+        )
         self.query_one("#progress", Static).update(render_page(lines))
         place.display = bool(lines)
         place.scroll_end(animate=False)

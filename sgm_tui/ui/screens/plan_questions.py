@@ -10,10 +10,10 @@ from sgm_tui.fleet.plans.plan import Change
 from sgm_tui.ui.ports import Plans
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.entry import EntryScreen, until_taken
-from sgm_tui.ui.screens.leavable import LeavableScreen
+from sgm_tui.ui.screens.leavable import ClosableScreen
 
 
-async def ask_for_version(screen: LeavableScreen[Any], session: Plans, change: Change) -> None:
+async def ask_for_version(screen: ClosableScreen[Any], session: Plans, change: Change) -> None:
     """Give a staged change another version."""
     versions = await _known_versions(screen, session, change)
     title = f"Which version of {change.service} for {change.place}?"
@@ -25,7 +25,7 @@ async def ask_for_version(screen: LeavableScreen[Any], session: Plans, change: C
     )
 
 
-async def ask_for_strategy(screen: LeavableScreen[Any], session: Plans, change: Change) -> None:
+async def ask_for_strategy(screen: ClosableScreen[Any], session: Plans, change: Change) -> None:
     """Give a staged change another rollout strategy."""
     explained: list[Line] = [
         (("canary10-30-60, bluegreen, a name of policy.strategies, or JSON steps ([]: none)", Tone.QUIET),)
@@ -40,7 +40,7 @@ async def ask_for_strategy(screen: LeavableScreen[Any], session: Plans, change: 
     )
 
 
-async def _known_versions(screen: LeavableScreen[Any], session: Plans, change: Change) -> tuple[Version, ...]:
+async def _known_versions(screen: ClosableScreen[Any], session: Plans, change: Change) -> tuple[Version, ...]:
     try:
         return await session.versions(change.service)
     except SgmError as error:

@@ -27,7 +27,7 @@ from sgm_tui.ui.present.tones import Tone
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.entry import explained_width
-from sgm_tui.ui.screens.leavable import lasting
+from sgm_tui.ui.screens.leavable import outlives_screen
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
@@ -94,7 +94,7 @@ class PullsScreen(FleetPage):
         requests, at = self.snapshot.pull_requests, self.choices.highlighted
         return requests[at] if at is not None and at < len(requests) else None
 
-    @lasting(group="acting")
+    @outlives_screen(group="acting")
     async def action_act(self, name: str) -> None:
         """Ask, and do it to the head that was asked about; the screen follows the facts."""
         request = self._chosen()

@@ -26,7 +26,7 @@ from sgm_tui.ui.present.tables import aligned
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.entry import EntryScreen
-from sgm_tui.ui.screens.leavable import lasting
+from sgm_tui.ui.screens.leavable import outlives_screen
 from sgm_tui.ui.widgets.bars import SourceBar, SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
@@ -165,7 +165,7 @@ class RevertScreen(FleetPage):
         self.notify("c: review the plan, u: undo", title=f"planned: {staged.subject}", markup=False)
         self.dismiss()
 
-    @lasting(group="asking")
+    @outlives_screen(group="asking")
     async def action_mark_bad(self) -> None:
         """Mark the current (or selected) version as known bad in every cell, or unmark it."""
         past = self._accused()

@@ -21,11 +21,11 @@ from sgm_tui.resources import styles
 from sgm_tui.ui import keys
 from sgm_tui.ui.ports import Recovery
 from sgm_tui.ui.present.plans import is_protected
-from sgm_tui.ui.present.progress import Course
+from sgm_tui.ui.present.progress import WriteProgress
 from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
-from sgm_tui.ui.screens.leavable import lasting
+from sgm_tui.ui.screens.leavable import outlives_screen
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
@@ -47,7 +47,7 @@ class UnfinishedScreen(FleetPage):
     def __init__(self, session: Recovery) -> None:
         super().__init__()
         self._session = session
-        self._course = Course()
+        self._write_progress = WriteProgress()
 
     def compose(self) -> ComposeResult:
         """The list, and what happened here."""
@@ -78,7 +78,7 @@ class UnfinishedScreen(FleetPage):
         now = self.snapshot.generated_at
         self.choices.show([_line(one, age(now - one.began_at)) for one in self.writes] or [_NONE])
 
-    @lasting(group="asking")
+    @outlives_screen(group="asking")
     async def action_advised(self) -> None:
         """Ask, and do what is advised for the chosen one; what goes on in a protected stage has to be unlocked."""
         at, writes = self.choices.highlighted, self.writes or ()
@@ -91,7 +91,7 @@ class UnfinishedScreen(FleetPage):
         try:
             if chosen.advice == "resume":
                 async for progress in self._session.resume(chosen.operation, Consent.to(locked)):
-                    self._course.step(progress)
+                    self._write_progress.step(progress)
                     self._tell()
             else:
                 self._tell(((f"✓ {await self._session.discard(chosen.operation)}", Tone.GOOD),))
@@ -103,10 +103,10 @@ class UnfinishedScreen(FleetPage):
             self.notify(chosen.title, title=f"done: {_VERBS[chosen.advice].lower()}", markup=False)
 
     def _tell(self, *lines: Line) -> None:
-        self._course.say(*lines)
+        self._write_progress.say(*lines)
         if not self.is_present:
             return
-        self.query_one("#progress", Static).update(render_page(self._course.lines(self.text_width)))
+        self.query_one("#progress", Static).update(render_page(self._write_progress.lines(self.text_width)))
 
     def offers(self, action: str) -> bool | None:
         """There has to be something to do."""

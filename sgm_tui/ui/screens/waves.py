@@ -29,7 +29,7 @@ from sgm_tui.ui.present.tones import Line, Tone
 from sgm_tui.ui.screens.ask import AskScreen
 from sgm_tui.ui.screens.base import FleetPage
 from sgm_tui.ui.screens.entry import explained_width
-from sgm_tui.ui.screens.leavable import lasting
+from sgm_tui.ui.screens.leavable import outlives_screen
 from sgm_tui.ui.widgets.bars import SummaryBar
 from sgm_tui.ui.widgets.choices import Choices
 from sgm_tui.ui.widgets.key_bar import KeyBar
@@ -99,14 +99,14 @@ class WavesScreen(FleetPage):
         at = self.choices.highlighted
         return self.plans[at][0] if at is not None and at < len(self.plans) else None
 
-    @lasting(group="acting")
+    @outlives_screen(group="acting")
     async def action_stop(self) -> None:
         """Stop the selected wave rollout: open no further wave."""
         plan = self._chosen()
         if plan is not None:
             await self._act(self._stop, plan)
 
-    @lasting(group="acting")
+    @outlives_screen(group="acting")
     async def action_go_on(self) -> None:
         """Resume the selected wave rollout, after a confirmation: sgm then opens its pull requests automatically."""
         plan = self._chosen()
@@ -117,7 +117,7 @@ class WavesScreen(FleetPage):
             consent = Consent.to(locked)
             await self._act(lambda identity: self._session.resume_waves(identity, consent), plan)
 
-    @lasting(group="acting")
+    @outlives_screen(group="acting")
     async def action_drop(self) -> None:
         """Drop the selected wave rollout, after a confirmation: opened pull requests stay open."""
         plan = self._chosen()

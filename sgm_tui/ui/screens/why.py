@@ -87,7 +87,7 @@ class WhyScreen(FleetPage):
         lines: list[Line] = [((f"Gates: {self._key.service} in {self._key.cluster}", Tone.TITLE),), ()]
         if cell is not None:
             lines += [*_standing(cell, self.snapshot.generated_at), *self._next(), *self._on_the_way(cell), ()]
-        return lines + self._judged()
+        return lines + self._gate_section()
 
     def _next(self) -> list[Line]:
         """What the gates are about: the change that is planned for the cell, or the promotion that could be."""
@@ -97,7 +97,7 @@ class WhyScreen(FleetPage):
         how = "planned" if planned else "the previous stage has it"
         return [(("next       ", Tone.QUIET), (version, Tone.STAGED), (f"  {how}", Tone.QUIET))] if version else []
 
-    def _judged(self) -> list[Line]:
+    def _gate_section(self) -> list[Line]:
         answer = self.answer
         if answer is None:
             return [(("… evaluating the gates", Tone.BUSY),)]

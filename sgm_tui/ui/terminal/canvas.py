@@ -50,7 +50,7 @@ def _drawn(lines: tuple[str, ...], size: Size) -> str:
     return "\x1b[0m\x1b[2J" + "".join(rows)
 
 
-class Canvas(App[None]):
+class MinimumSizeApp(App[None]):
     """An application whose screens always have room."""
 
     always: frozenset[str] = frozenset()

@@ -19,7 +19,7 @@ from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
 from sgm_tui.ui.terminal.capabilities import discard_input, terminal_is_there
-from sgm_tui.ui.terminal.intake import Intake
+from sgm_tui.ui.terminal.intake import TerminalInput
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -57,7 +57,7 @@ class _Output(io.RawIOBase):
         return memoryview(data).nbytes
 
 
-class LastingDriver(LinuxDriver):
+class HangupSafeDriver(LinuxDriver):
     """A driver whose terminal may vanish: that is noticed by `terminal_is_there`, and is no defect of the program."""
 
     def __init__(
@@ -95,7 +95,7 @@ class LastingDriver(LinuxDriver):
                 raise
 
     def _read(self) -> None:
-        intake = Intake(debug=self._debug)
+        intake = TerminalInput(debug=self._debug)
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():

@@ -31,7 +31,7 @@ _UNFINISHED = 2.0
 """Seconds after which a bracketed paste has ended, even if the terminal never says so."""
 
 
-class Pace:
+class TypingPace:
     """Tells typing from pasting by its pace."""
 
     def __init__(self) -> None:
@@ -82,14 +82,14 @@ class Pace:
                 counted.popleft()
 
 
-class Intake:
+class TerminalInput:
     """Bytes of a terminal in, messages for the application out."""
 
     def __init__(self, *, debug: bool = False) -> None:
         self._debug = debug
         self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         self._parser = XTermParser(debug)
-        self._pace = Pace()
+        self._pace = TypingPace()
         self._bracketed = False
         self._tail = ""
         self._last = 0.0

@@ -17,7 +17,7 @@ from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.cells import cell_line, folded_line
-from sgm_tui.ui.present.empty import nothing_to_show
+from sgm_tui.ui.present.empty_matrix import describe_empty_matrix
 from sgm_tui.ui.present.fit import pad, shorten_middle
 from sgm_tui.ui.present.glyphs import BAND, CURSOR, MARKED
 from sgm_tui.ui.present.headers import band_line, cluster_line
@@ -73,7 +73,7 @@ class GridLines:
         """Show this from now on."""
         self._snapshot, self._services, self._layout = snapshot, services, layout
         self._window = ((0, 0), ())
-        self._empty = () if services else nothing_to_show(snapshot, view)
+        self._empty = () if services else describe_empty_matrix(snapshot, view)
         self._checked.clear()
         self._drawn.clear()
         journeys: defaultdict[StageName, Counter[Journey]] = defaultdict(Counter)

@@ -11,7 +11,7 @@ from sgm_tui.ui.present.silence import unwatched_clusters
 from sgm_tui.ui.present.tones import Line, Tone
 
 
-def nothing_to_show(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
+def describe_empty_matrix(snapshot: FleetSnapshot, view: View) -> tuple[Line, ...]:
     """Return the lines shown instead of rows."""
     if snapshot.problem:
         first, *rest = snapshot.problem.splitlines()
