@@ -32,7 +32,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 async def closed_by(desk: Desk, login: str) -> int:
     """The pull request of a promotion, closed by somebody; its branch went with it."""
     request = await opened(desk)
-    desk.lab.state.close(desk.lab.state.pulls[request.number], login)
+    desk.lab.state.pulls.close(desk.lab.state.pulls[request.number], login)
     desk.lab.origin.delete(request.branch)
     desk.lab.pass_time(60)
     return request.number

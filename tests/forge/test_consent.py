@@ -59,7 +59,7 @@ class Desk:
         """A pull request that changes one file."""
         data = with_version(FILES[path], NEW) if path in FILES else b"replicas: 3\n"
         self.lab.origin.commit(branch, {path: data}, "feat: by hand", at=STARTED)
-        self.lab.state.open(branch, "feat: theirs", login="mia")
+        self.lab.state.pulls.open(branch, "feat: theirs", login="mia")
         await self.clone.fetch()
         return next(one for one in await self.forge.list_recent(nothing) if one.branch == branch)
 

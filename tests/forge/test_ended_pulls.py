@@ -27,8 +27,8 @@ def merged(desk: Desk, number: int) -> None:
     """As a person merges it, after checks and approval."""
     state = desk.lab.state
     desk.lab.pass_time(120)
-    state.review(state.pulls[number], "sre-lead", "APPROVED")
-    state.merge(state.pulls[number], "mia")
+    state.pulls.review(state.pulls[number], "sre-lead", "APPROVED")
+    state.merger.merge(state.pulls[number], "mia")
 
 
 async def seen_elsewhere(desk: Desk, number: int) -> PullRequest:

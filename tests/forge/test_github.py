@@ -140,7 +140,7 @@ async def test_a_pull_request_is_made_with_labels_and_reviewers(lab: Lab) -> Non
 
 
 async def test_owners_of_every_kind_are_asked_but_its_author_and_whom_nobody_can_ask(lab: Lab) -> None:
-    lab.state.teams["sre"] = ["mei"]
+    lab.state.pulls.reviewers.teams["sre"] = ["mei"]
     owners = ("@acme/sre", "@Operator", "@mei", "@other/team", "ops@acme.example")
     request, is_new, refusals = await lab.forge.open(replace(proposal(), reviewers=owners), lab.push())
     assert is_new
@@ -162,7 +162,7 @@ async def test_one_owner_github_does_not_know_keeps_nobody_else_from_being_asked
 
 async def test_who_finds_one_whose_maker_died_before_the_owners_were_asked_asks_them(lab: Lab) -> None:
     head = lab.push()
-    number = lab.state.open(BRANCH, "feat(cart): dev -> v9.0.0").number
+    number = lab.state.pulls.open(BRANCH, "feat(cart): dev -> v9.0.0").number
     request, is_new, refusals = await lab.forge.open(proposal(), head)
     assert (request.number, is_new, refusals) == (number, False, "")
     pull = lab.state.pulls[number]
@@ -180,7 +180,7 @@ async def test_a_second_open_finds_the_first(lab: Lab) -> None:
 
 async def test_a_pull_request_made_between_looking_and_making_is_adopted(lab: Lab) -> None:
     head = lab.push()
-    lab.before["POST", "pulls"] = [lambda: lab.state.open(BRANCH, "somebody was faster")]
+    lab.before["POST", "pulls"] = [lambda: lab.state.pulls.open(BRANCH, "somebody was faster")]
     request, is_new, _ = await lab.forge.open(proposal(), head)
     assert (request.title, is_new) == ("somebody was faster", False)
 

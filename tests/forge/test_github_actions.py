@@ -28,7 +28,7 @@ async def opened(lab: Lab, branch: str = BRANCH) -> tuple[int, str]:
 async def open_by_somebody_else(lab: Lab) -> tuple[int, str]:
     """An open pull request of somebody else."""
     head = lab.push("feature/other", STAGING)
-    pull = lab.state.open("feature/other", "feat: theirs", login="mia")
+    pull = lab.state.pulls.open("feature/other", "feat: theirs", login="mia")
     return pull.number, head
 
 

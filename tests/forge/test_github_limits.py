@@ -54,7 +54,7 @@ async def test_a_check_that_is_run_again_is_seen_though_the_pull_request_stands_
     await lab.forge.open(proposal(), head)
     lab.pass_time(60)
     (passing,) = [one for one in await lab.forge.list_recent(nothing) if one.state == "open"]
-    lab.state.runs[head][0].conclusion = "failure"
+    lab.state.pulls.runs[head][0].conclusion = "failure"
     (failing,) = [one for one in await lab.forge.list_recent(nothing) if one.state == "open"]
     assert (passing.checks, failing.checks) == ("passing", "failing")
     assert passing.updated_at == failing.updated_at
@@ -73,7 +73,7 @@ async def test_more_than_a_page_is_read_whole_though_no_header_links_the_pages(l
     for number in range(130):
         branch = f"sgm/dev/many-{number}"
         lab.origin.update(branch, head, "")
-        lab.state.open(branch, f"feat: {number}")
+        lab.state.pulls.open(branch, f"feat: {number}")
     answer = await lab.forge.list_recent(nothing)
     assert len([one for one in answer if one.state == "open"]) == 130
     assert lab.forge.note == ""
@@ -83,7 +83,7 @@ async def test_what_is_more_than_sgm_looks_at_is_said(lab: Lab, monkeypatch: pyt
     monkeypatch.setattr("sgm_tui.forge.listing._MOST_OPEN", 1)
     for number in range(2):
         lab.push(f"{BRANCH}{number}", version=f"v9.0.{number}")
-        lab.state.open(f"{BRANCH}{number}", "feat")
+        lab.state.pulls.open(f"{BRANCH}{number}", "feat")
     answer = await lab.forge.list_recent(nothing)
     assert len([one for one in answer if one.state == "open"]) == 1
     assert lab.forge.note == "only the newest 1 open pull requests are looked at"
@@ -211,7 +211,7 @@ async def test_merging_waits_until_github_knows_whether_it_fits(lab: Lab) -> Non
     request, _, _ = await lab.forge.open(proposal(), lab.push())
     lab.pass_time(60)
     lab.state.pulls[request.number].mergeable = None
-    lab.state._course.recompute_mergeability(lab.state.pulls[request.number])
+    lab.state.automation.recompute_mergeability(lab.state.pulls[request.number])
     assert "is merged" in await lab.forge.merge(request.number, request.head)
     assert lab.paused == [3.0]
 

@@ -96,7 +96,7 @@ async def test_between_the_two_tries_its_head_is_looked_at_again(lab: Lab) -> No
 
 
 async def test_a_repository_with_a_merge_queue_gets_it_into_the_queue(lab: Lab) -> None:
-    lab.state.queue.enabled = True
+    lab.state.merger.requires_queue = True
     number, head = await ready(lab)
     assert await lab.forge.merge(number, head) == f"#{number} is in the merge queue"
     assert lab.origin.read(lab.origin.head(), DEV) == FILES[DEV]
@@ -105,7 +105,7 @@ async def test_a_repository_with_a_merge_queue_gets_it_into_the_queue(lab: Lab) 
 
 
 async def test_what_still_waits_for_its_checks_joins_the_queue_by_itself(lab: Lab) -> None:
-    lab.state.queue.enabled = True
+    lab.state.merger.requires_queue = True
     head = lab.push()
     request, _, _ = await lab.forge.open(proposal(), head)
     lab.pass_time(3)
@@ -117,7 +117,7 @@ async def test_what_still_waits_for_its_checks_joins_the_queue_by_itself(lab: La
 
 
 async def test_auto_merge_of_what_waits_for_nothing_goes_into_the_queue_too(lab: Lab) -> None:
-    lab.state.queue.enabled = True
+    lab.state.merger.requires_queue = True
     number, head = await ready(lab)
     assert await lab.forge.try_auto_merge(number, head) == ""
     lab.pass_time(30)

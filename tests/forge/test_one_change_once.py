@@ -45,7 +45,7 @@ async def theirs(desk: Desk, version: str = FIRST) -> PullRequest:
     """Somebody's pull request that wants a version of cart."""
     data = with_version(desk.lab.origin.read("main", DEV) or b"", version)
     desk.lab.origin.commit("feature/theirs", {DEV: data}, "feat: by hand", at=STARTED)
-    desk.lab.state.open("feature/theirs", "feat: theirs", login="mia")
+    desk.lab.state.pulls.open("feature/theirs", "feat: theirs", login="mia")
     (found,) = await desk.look()
     return found
 
@@ -124,7 +124,7 @@ async def test_later_waves_wait_for_the_wave_somebody_proposed_already(desk: Des
     desk.lab.origin.commit("main", writes | {"prod.txt": b"x"}, "chore: prod", at=STARTED)
     mine = {paths[0]: with_version(FILES[paths[0]], FIRST)}
     desk.lab.origin.commit("feature/eu1", mine, "feat: by hand", at=STARTED)
-    number = desk.lab.state.open("feature/eu1", "feat: eu1", login="mia").number
+    number = desk.lab.state.pulls.open("feature/eu1", "feat: eu1", login="mia").number
     keys = [cell("cart", "prod", one.removeprefix("prod-")) for one in clusters]
     changes = [
         Change("promotion", key.service, key.stage, key.cluster, path, "image.tag", OLD, FIRST, (key,))
@@ -142,7 +142,7 @@ def rival(desk: Desk, version: str, *, ours: bool = True) -> int:
     data = with_version(desk.lab.origin.read("main", DEV) or b"", version)
     desk.lab.origin.commit(branch, {DEV: data}, "feat: rival\n\nSgm-Change-Id: 0123456789ab", at=STARTED)
     body = '<!-- sgm: {"change_id": "0123456789ab"} -->' if ours else ""
-    return desk.lab.state.open(branch, "feat: rival", body=body, login="mia").number
+    return desk.lab.state.pulls.open(branch, "feat: rival", body=body, login="mia").number
 
 
 async def ended(desk: Desk, shown: Preview) -> Progress:

@@ -115,7 +115,7 @@ def strange(lab: Lab, last: str, text: str) -> None:
 @pytest.mark.parametrize("name", READS)
 async def test_what_cannot_be_read_is_refused_and_nothing_is_written(lab: Lab, name: str) -> None:
     head = lab.push()
-    number = lab.state.open(BRANCH, "feat(cart): dev -> v9.0.0", login="operator").number
+    number = lab.state.pulls.open(BRANCH, "feat(cart): dev -> v9.0.0", login="operator").number
     lab.pass_time(90)
     last, operation = READS[name]
     last = last.format(number=number)
@@ -169,7 +169,7 @@ def listed(lab: Lab, pages: Mapping[int, str], links: Mapping[int, str]) -> None
 async def rows(lab: Lab, count: int) -> list[dict[str, Any]]:
     """So many pull requests, each with a number of its own."""
     head = lab.push()
-    number = lab.state.open(BRANCH, "feat").number
+    number = lab.state.pulls.open(BRANCH, "feat").number
     one = await answer_of(lab, f"{number}", number, head)
     return [{**one, "number": at, "head": {**one["head"], "ref": f"feature/{at}"}} for at in range(1, count + 1)]
 

@@ -176,7 +176,7 @@ async def test_the_new_one_is_opened_and_the_old_one_closed_with_a_comment_that_
 
 async def test_a_pull_request_of_somebody_else_is_never_superseded(desk: Desk) -> None:
     desk.lab.push("feature/theirs", DEV, FIRST)
-    desk.lab.state.open("feature/theirs", "feat: theirs", login="mia")
+    desk.lab.state.pulls.open("feature/theirs", "feat: theirs", login="mia")
     (theirs,) = await desk.look()
     assert not theirs.ours
     (blocked,) = await desk.promote(SECOND, supersede=True)
@@ -251,7 +251,7 @@ async def test_killed_and_merged_meanwhile_the_old_one_is_closed_by_going_on(des
     desk.journal.point = ""
     new = next(one for one in await desk.look() if one.number != old.number)
     desk.lab.pass_time(600)
-    desk.lab.state.merge(desk.lab.state.pulls[new.number], "mia", "merge")
+    desk.lab.state.merger.merge(desk.lab.state.pulls[new.number], "mia", "merge")
     (unfinished,) = await desk.recovery.list_unfinished()
     assert (unfinished.found, unfinished.advice) == ("git has the change", "resume")
     assert unfinished.explained == f"resume closes #{old.number} as superseded"
@@ -274,7 +274,7 @@ async def test_an_answer_that_got_lost_says_nothing_twice(desk: Desk) -> None:
 async def test_the_old_one_that_was_merged_meanwhile_is_told(desk: Desk) -> None:
     old = await opened(desk)
     desk.lab.pass_time(600)
-    desk.lab.state.merge(desk.lab.state.pulls[old.number], "mia", "merge")
+    desk.lab.state.merger.merge(desk.lab.state.pulls[old.number], "mia", "merge")
     assert await desk.lab.forge.supersede(old.number, old.head, "#99") == f"#{old.number} was merged meanwhile"
     assert comments(desk, old.number) == []
 

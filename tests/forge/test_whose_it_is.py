@@ -34,7 +34,7 @@ async def forged(desk: Desk, login: str = "mia") -> PullRequest:
     """A pull request with our branch name, our block and our trailer, opened by somebody else."""
     data = with_version(desk.lab.origin.read("main", DEV) or b"", FIRST)
     desk.lab.origin.commit(FORGED, {DEV: data}, "feat: mine\n\nSgm-Change-Id: 0123456789ab", at=STARTED)
-    desk.lab.state.open(FORGED, "feat: mine", body=BLOCK, login=login)
+    desk.lab.state.pulls.open(FORGED, "feat: mine", body=BLOCK, login=login)
     (request,) = await desk.look()
     return request
 
@@ -87,14 +87,14 @@ async def test_who_we_are_is_asked_once(lab: Lab) -> None:
 
 async def test_closing_a_pull_request_of_somebody_else_leaves_a_branch_that_is_called_like_ours(lab: Lab) -> None:
     head = lab.push(FORGED)
-    number = lab.state.open(FORGED, "feat: theirs", login="mia").number
+    number = lab.state.pulls.open(FORGED, "feat: theirs", login="mia").number
     assert await lab.forge.close(number) == f"#{number} is closed; its branch stays: mia opened it"
     assert lab.origin.heads()[FORGED] == head
 
 
 async def test_closing_the_pull_request_of_a_fork_leaves_our_branch_of_the_same_name(lab: Lab) -> None:
     head = lab.push()
-    pull = lab.state.open(BRANCH, "feat: from a fork", login="operator")
+    pull = lab.state.pulls.open(BRANCH, "feat: from a fork", login="operator")
     pull.fork = "operator/gitops"
     assert await lab.forge.close(pull.number) == f"#{pull.number} is closed"
     assert lab.origin.heads()[BRANCH] == head
@@ -102,7 +102,7 @@ async def test_closing_the_pull_request_of_a_fork_leaves_our_branch_of_the_same_
 
 async def test_the_pull_request_of_a_fork_is_not_the_one_of_our_branch(lab: Lab) -> None:
     lab.push()
-    pull = lab.state.open(BRANCH, "feat: from a fork of the same owner")
+    pull = lab.state.pulls.open(BRANCH, "feat: from a fork of the same owner")
     pull.fork = "acme/gitops-fork"
     assert await lab.forge.find_open(BRANCH) is None
 

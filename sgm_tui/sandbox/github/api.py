@@ -17,10 +17,11 @@ from sgm_tui.sandbox.github.commits import Commits
 from sgm_tui.sandbox.github.git_routes import GIT_ROUTES
 from sgm_tui.sandbox.github.graphql import answer
 from sgm_tui.sandbox.github.pull_json import Documents
+from sgm_tui.sandbox.github.pull_requests import OPERATOR
 from sgm_tui.sandbox.github.pull_routes import PULL_ROUTES
 from sgm_tui.sandbox.github.pulls import GitHubError
 from sgm_tui.sandbox.github.service_repositories import compare
-from sgm_tui.sandbox.github.state import OPERATOR, GitHub
+from sgm_tui.sandbox.github.state import GitHub
 
 _LIMIT = 5000
 _HOUR = 3600
@@ -104,7 +105,7 @@ def _team(call: Call) -> Reply:
 
 
 def _members(call: Call) -> Reply:
-    return Reply(Rows(call.github.team(call.match["slug"]), call.write.user))
+    return Reply(Rows(call.github.pulls.reviewers.team(call.match["slug"]), call.write.user))
 
 
 _PLAIN: Mapping[str, Handler] = {

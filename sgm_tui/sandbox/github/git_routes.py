@@ -122,7 +122,7 @@ def _check_runs(call: Call) -> Reply:
     now = call.github.clock.now
     runs = [
         run
-        for run in call.github.runs.get(sha, ())
+        for run in call.github.pulls.runs.get(sha, ())
         if now >= run.queued and name in {"", run.name} and status in {"", run.status(now)}
     ]
     return Reply(Rows(runs, lambda one: call.write.check_run(one, sha), "check_runs"))

@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sgm_tui.sandbox.github.pull_requests import OPERATOR
 from sgm_tui.sandbox.github.pulls import AutoMerge, GitHubError, PullRequest
-from sgm_tui.sandbox.github.state import OPERATOR, GitHub
+from sgm_tui.sandbox.github.state import GitHub
 
 _MUTATION = re.compile(r"mutation[^{]*\{\s*(\w+)")
 _NUMBER = re.compile(r"pullRequest\s*\(\s*number:\s*(\d+|\$\w+)")
@@ -64,7 +65,7 @@ def _enable(github: GitHub, pull: PullRequest, arguments: Mapping[str, Any]) -> 
         OPERATOR, str(arguments.get("mergeMethod") or "MERGE"), str(arguments.get("commitHeadline") or ""),
         str(arguments.get("commitBody") or ""),
     )  # fmt: skip
-    github.enable_auto_merge(pull, auto_merge, str(arguments.get("expectedHeadOid") or ""))
+    github.merger.enable_auto_merge(pull, auto_merge, str(arguments.get("expectedHeadOid") or ""))
 
 
 def _disable(_github: GitHub, pull: PullRequest, _arguments: Mapping[str, Any]) -> None:
@@ -81,8 +82,8 @@ _MUTATIONS: Mapping[str, Mutation] = {
     "enablePullRequestAutoMerge": _enable,
     "disablePullRequestAutoMerge": _disable,
     "enqueuePullRequest": _enqueue,
-    "markPullRequestReadyForReview": lambda github, pull, _: github.ready(pull, draft=False),
-    "convertPullRequestToDraft": lambda github, pull, _: github.ready(pull, draft=True),
+    "markPullRequestReadyForReview": lambda github, pull, _: github.pulls.set_draft(pull, draft=False),
+    "convertPullRequestToDraft": lambda github, pull, _: github.pulls.set_draft(pull, draft=True),
 }
 
 
@@ -108,7 +109,7 @@ def _query(github: GitHub, query: str, variables: Mapping[str, Any]) -> Document
 
 def _pull_document(github: GitHub, pull: PullRequest) -> Document:
     """Return a pull request with GraphQL's field names."""
-    standing = github.standing(pull)
+    standing = github.pulls.standing(pull)
     decision = (
         "CHANGES_REQUESTED"
         if standing.changes_requested
@@ -129,8 +130,8 @@ def _pull_document(github: GitHub, pull: PullRequest) -> Document:
         "headRefOid": pull.head_sha,
         "reviewDecision": decision,
         "mergeable": mergeable,
-        "mergeStateStatus": github.state_of(pull).upper(),
+        "mergeStateStatus": github.pulls.state_of(pull).upper(),
         "isInMergeQueue": bool(pull.queued_by),
-        "isMergeQueueEnabled": github.queue.enabled,
+        "isMergeQueueEnabled": github.merger.requires_queue,
         "autoMergeRequest": {"enabledBy": {"login": auto.login}, "mergeMethod": auto.method} if auto else None,
     }

@@ -81,7 +81,7 @@ class Documents(GitDocuments):
             "merged": pull.merged is not None,
             "merged_by": self.user(pull.merged_by) if pull.merged_by else None,
             "mergeable": pull.mergeable if pull.closed is None else None,
-            "mergeable_state": self.github.state_of(pull),
+            "mergeable_state": self.github.pulls.state_of(pull),
             "rebaseable": pull.mergeable if pull.closed is None else None,
             "maintainer_can_modify": False,
             "comments": len(pull.comments),

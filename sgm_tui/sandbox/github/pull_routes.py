@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sgm_tui.sandbox.github.branches import update_branch
 from sgm_tui.sandbox.github.call import Call, Reply, Route, Rows, not_found
+from sgm_tui.sandbox.github.pull_requests import OPERATOR
 from sgm_tui.sandbox.github.pulls import GitHubError, Method, PullRequest
-from sgm_tui.sandbox.github.state import OPERATOR
 
 _METHODS: dict[str, Method] = {"merge": "merge", "squash": "squash", "rebase": "rebase"}
 _NO_COLLABORATOR = (
@@ -49,7 +49,7 @@ def _create(call: Call) -> Reply:
     owner, colon, branch = head.partition(":")
     if colon and owner != call.github.name.partition("/")[0]:
         raise GitHubError(422, "Validation Failed", [{"resource": "PullRequest", "field": "head", "code": "invalid"}])
-    pull = call.github.open(
+    pull = call.github.pulls.open(
         branch if colon else head,
         title,
         call.text("body"),
@@ -67,9 +67,9 @@ def _edit(call: Call) -> Reply:
         pull.body = call.text("body")
     state = call.text("state")
     if state == "closed":
-        call.github.close(pull, OPERATOR)
+        call.github.pulls.close(pull, OPERATOR)
     elif state == "open" and pull.closed is not None:
-        call.github.reopen(pull)
+        call.github.pulls.reopen(pull)
     pull.updated = call.github.clock.now
     return Reply(call.write.pull(pull, full=True))
 
@@ -78,7 +78,7 @@ def _merge(call: Call) -> Reply:
     method = _METHODS.get(call.text("merge_method", "merge"))
     if method is None:
         raise GitHubError(422, "Invalid request.\n\nmerge_method must be one of merge, squash, rebase.")
-    sha = call.github.merge(
+    sha = call.github.merger.merge(
         call.pull, OPERATOR, method, expected=call.text("sha"), title=call.text("commit_title"),
         message=call.text("commit_message"),
     )  # fmt: skip
@@ -120,7 +120,7 @@ def _review(call: Call) -> Reply:
         )
     if state == "APPROVED" and pull.login == OPERATOR:
         raise GitHubError(422, "Unprocessable Entity", ["Can not approve your own pull request"])
-    return Reply(call.write.review(pull, call.github.review(pull, OPERATOR, state, call.text("body"))))
+    return Reply(call.write.review(pull, call.github.pulls.review(pull, OPERATOR, state, call.text("body"))))
 
 
 def _requested_reviewers(call: Call) -> Reply:
@@ -207,7 +207,7 @@ def _comments(call: Call) -> Reply:
 def _comment(call: Call) -> Reply:
     pull = call.pull
     (body,) = call.required("body")
-    return Reply(call.write.comment(pull, call.github.comment(pull, OPERATOR, body)), 201)
+    return Reply(call.write.comment(pull, call.github.pulls.comment(pull, OPERATOR, body)), 201)
 
 
 def _assign(call: Call) -> Reply:

@@ -1,4 +1,4 @@
-"""The life of pull requests on the embedded GitHub, in virtual time: checks, reviews, merging.
+"""Pull requests of the embedded GitHub with their checks and reviews, and the rules that decide their merge.
 
 Checks run for every pushed head. CODEOWNERS decides which reviewers are requested; they approve after a while, sooner
 the less is at stake. With auto-merge a pull request merges as soon as nothing blocks it. Merges are real git merges.

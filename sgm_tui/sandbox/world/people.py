@@ -49,7 +49,7 @@ class People:
         writes, message = self._build_commit([change])
         branch = f"sgm/{place.service}-{place.where}-{version}"
         self._repository.commit(branch, writes, message, at=self._clock.wall(), author=self._pick_author())
-        self._github.open(branch, message.partition("\n")[0])
+        self._github.pulls.open(branch, message.partition("\n")[0])
 
     def edit_scaling(self, place: Place, more: int) -> None:
         """Raise the limits of an autoscaler in the clusters of a place."""

@@ -126,7 +126,7 @@ async def test_a_pull_request_is_checked_reviewed_and_really_merged(lab: Lab) ->
     assert {one.conclusion for one in await lab.ask(lambda: list(commit.get_check_runs()))} == {"success"}
     reviews = await lab.ask(lambda: list(pull.get_reviews()))
     assert [one.state for one in reviews] == ["APPROVED"]
-    assert reviews[0].user.login in lab.state.team("shop")
+    assert reviews[0].user.login in lab.state.pulls.reviewers.team("shop")
     pull = await lab.ask(lambda: lab.repo.get_pull(pull.number))
     assert pull.mergeable_state == "clean"
     with pytest.raises(GithubException) as moved:
@@ -382,13 +382,13 @@ async def test_wrong_lines_of_codeowners_are_told(lab: Lab) -> None:
 async def test_a_scenario_opens_pull_requests_in_the_name_of_who_committed(lab: Lab) -> None:
     data = FILES[PROD].replace(b"v2", b"v3", 1)
     lab.repository.commit("sgm/somebody", {PROD: data}, "feat(cart): bump", at=STARTED, author="Mei Tanaka")
-    pull = lab.state.open("sgm/somebody", "feat(cart): bump")
+    pull = lab.state.pulls.open("sgm/somebody", "feat(cart): bump")
     assert pull.login == "mei"
     lab.pass_time(90)
     assert pull.reviews[0].login != "mei"
     assert pull.closed is None
     with pytest.raises(GitHubError):
-        lab.state.open("sgm/somebody", "again")
+        lab.state.pulls.open("sgm/somebody", "again")
 
 
 async def test_open_pull_requests_survive_a_restart(lab: Lab) -> None:
@@ -408,4 +408,4 @@ async def test_open_pull_requests_survive_a_restart(lab: Lab) -> None:
     for _ in range(200):
         later.clock.advance(0.5)
         later.step()
-    assert later.state_of(again) == "clean"
+    assert later.pulls.state_of(again) == "clean"
