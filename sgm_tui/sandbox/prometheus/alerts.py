@@ -17,9 +17,17 @@ from promql_parser import parse_duration
 
 from sgm_tui.sandbox.kubernetes.objects import KubeObject, ObjectStore
 from sgm_tui.sandbox.prometheus.series import Family, Gauge
-from sgm_tui.sandbox.promql.compiler import VectorNode
-from sgm_tui.sandbox.promql.engine import compile_vector, number_text
-from sgm_tui.sandbox.promql.values import NAME, Labels, PromqlError, Source, labels_of, without_name
+from sgm_tui.sandbox.promql.engine import compile_vector
+from sgm_tui.sandbox.promql.values import (
+    NAME,
+    Labels,
+    PromqlError,
+    Source,
+    VectorNode,
+    labels_of,
+    number_text,
+    without_name,
+)
 
 EVALUATION = 15.0
 """Virtual seconds between two evaluations."""

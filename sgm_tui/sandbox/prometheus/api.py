@@ -21,9 +21,9 @@ from sgm_tui.sandbox.prometheus.alerts import EVALUATION, Alert, Group, Rule
 from sgm_tui.sandbox.prometheus.series import SCRAPE
 from sgm_tui.sandbox.prometheus.server import ClusterLoad, Load
 from sgm_tui.sandbox.promql import engine as promql
-from sgm_tui.sandbox.promql.compiler import LOOKBACK, matchers_of
+from sgm_tui.sandbox.promql.expressions import matchers_of
 from sgm_tui.sandbox.promql.syntax import parse
-from sgm_tui.sandbox.promql.values import NAME, Matcher, PromqlError, Series
+from sgm_tui.sandbox.promql.values import LOOKBACK, NAME, Matcher, PromqlError, Series
 
 _STATUS = {"bad_data": 400, "execution": 422, "timeout": 503}
 _BUILD = {

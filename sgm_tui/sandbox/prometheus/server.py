@@ -19,8 +19,8 @@ from sgm_tui.sandbox.prometheus import kube_metrics as load_kube
 from sgm_tui.sandbox.prometheus.alerts import Alerts
 from sgm_tui.sandbox.prometheus.rollout_phases import Phases
 from sgm_tui.sandbox.prometheus.series import ClusterSeries
-from sgm_tui.sandbox.promql.compiler import VectorNode
-from sgm_tui.sandbox.promql.engine import PromqlError, compile_vector
+from sgm_tui.sandbox.promql.engine import compile_vector
+from sgm_tui.sandbox.promql.values import PromqlError, VectorNode
 
 _STAGE_LOAD = {"dev": 0.04, "staging": 0.15}
 """The traffic of the other stages, relative to a prod cluster."""

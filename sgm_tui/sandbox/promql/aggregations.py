@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from sgm_tui.sandbox.promql.range_functions import quantile, variance
-from sgm_tui.sandbox.promql.values import NAME, Labels, Vector, labels_of
+from sgm_tui.sandbox.promql.values import NAME, Labels, Vector, labels_of, number_text
 
 Grouping = Callable[[Labels], Labels]
 
@@ -91,10 +91,10 @@ def most_extreme(vector: Vector, group: Grouping, count: float, *, greatest: boo
     return [element for members in groups.values() for element in sorted(members, key=order)[:limit]]
 
 
-def count_values(vector: Vector, group: Grouping, label: str, write: Callable[[float], str]) -> Vector:
+def count_values(vector: Vector, group: Grouping, label: str) -> Vector:
     """Apply `count_values`: count how many elements of a group have each value."""
     counts: dict[Labels, float] = {}
     for labels, value in vector:
-        key = labels_of({**dict(group(labels)), label: write(value)})
+        key = labels_of({**dict(group(labels)), label: number_text(value)})
         counts[key] = counts.get(key, 0.0) + 1.0
     return list(counts.items())

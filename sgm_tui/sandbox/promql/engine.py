@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from sgm_tui.sandbox.promql.compiler import Compiler, Kind, VectorNode, kind_of, number_text
+from sgm_tui.sandbox.promql.compiler import Compiler
+from sgm_tui.sandbox.promql.expressions import Kind, kind_of
 from sgm_tui.sandbox.promql.syntax import parse
-from sgm_tui.sandbox.promql.values import Labels, PromqlError, Source, Vector
+from sgm_tui.sandbox.promql.values import Labels, PromqlError, Source, Vector, VectorNode, number_text
 
-__all__ = ["Answer", "PromqlError", "compile_vector", "evaluate_instant", "evaluate_range", "number_text"]
+__all__ = ["Answer", "PromqlError", "compile_vector", "evaluate_instant", "evaluate_range"]
 
 MOST_POINTS = 11_000
 """The most points of one series in one answer."""

@@ -6,13 +6,15 @@ a fleet that runs faster shows its problems in faster rates. Only what leaves th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple, Protocol
 
 NAME = "__name__"
-_LOOKBACK = 300.0
+LOOKBACK = 300.0
+"""Seconds for which a sample counts as current."""
 
 Labels = tuple[tuple[str, str], ...]
 """Sorted by name, without empty values, as in every answer of Prometheus."""
@@ -119,6 +121,14 @@ class Window:
         return self.series.edges(self.start, min(self.end, self.newest))
 
 
+ScalarNode = Callable[[float], float]
+"""A compiled expression that yields a number at each virtual time."""
+VectorNode = Callable[[float], Vector]
+"""A compiled expression that yields an instant vector at each virtual time."""
+MatrixNode = Callable[[float], list[Window]]
+"""A compiled expression that yields a range vector at each virtual time."""
+
+
 class RecordedSeries:
     """A series of recorded samples, as a subquery or the past of an alert yields it."""
 
@@ -129,12 +139,12 @@ class RecordedSeries:
 
     def at(self, moment: float) -> float | None:
         """Return the newest sample of the last five minutes."""
-        moments, values = self.samples(moment - _LOOKBACK, moment)
+        moments, values = self.samples(moment - LOOKBACK, moment)
         return values[-1] if moments else None
 
     def sampled_at(self, moment: float) -> float:
         """Return when that sample was taken."""
-        moments, _ = self.samples(moment - _LOOKBACK, moment)
+        moments, _ = self.samples(moment - LOOKBACK, moment)
         return moments[-1] if moments else moment
 
     def samples(self, start: float, end: float) -> tuple[list[float], list[float]]:
@@ -174,3 +184,12 @@ def require_distinct(vector: Vector) -> Vector:
     if len({labels for labels, _ in vector}) != len(vector):
         raise PromqlError("execution", "vector cannot contain metrics with the same labelset")
     return vector
+
+
+def number_text(value: float) -> str:
+    """Format a value as Prometheus writes it."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return str(int(value)) if value == int(value) and abs(value) < 1e21 else repr(value)
