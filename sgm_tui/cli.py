@@ -238,7 +238,7 @@ def _embedded(arguments: argparse.Namespace) -> Iterator[ConfigLoader]:
         async def load() -> Config:
             from sgm_tui.commands.common import flags_of
 
-            return await asyncio.to_thread(fleet.config, flags_of(arguments))
+            return await asyncio.to_thread(fleet.load_config, flags_of(arguments))
 
         yield load
 
@@ -270,9 +270,9 @@ def _sandbox(arguments: argparse.Namespace) -> int:
 
 async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
     """The screen first; what it shows, and the process behind it, once there is something to look at."""
-    from sgm_tui.memory import collect_later, keep_small
+    from sgm_tui.memory import defer_garbage_collection, share_one_heap
 
-    collect_later()
+    defer_garbage_collection()
     from sgm_tui.ui.app import SgmApp
 
     theme, keymap = _looks()
@@ -282,7 +282,7 @@ async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
     painted.cancel()
     try:
         if not running.done():
-            keep_small()
+            share_one_heap()
             with opening() as load:
                 from sgm_tui.wiring import open_session
 

@@ -1,6 +1,6 @@
-"""The sandbox as a child process of `sgm demo`: started before anything else, stopped after everything else.
+"""Run the sandbox as a child process of `sgm demo`: it starts before everything else and stops last.
 
-A process of its own keeps the screen smooth, and lets kubectl and a second terminal use the same fleet.
+A separate process keeps the screen responsive, and lets kubectl and a second terminal use the same fleet.
 """
 
 from __future__ import annotations
@@ -23,32 +23,36 @@ if TYPE_CHECKING:
     from sgm_tui.config.schema import Config
 
 READY_SECONDS = 60.0
-"""How long a sandbox may take to be ready; a hundred services on twenty clusters need a few."""
+"""Seconds within which a sandbox must be ready; a hundred services on twenty clusters take a few."""
 
 _STOP_SECONDS = 5.0
-_LOOK_SECONDS = 0.1
+"""Seconds that the process gets to end by itself, before it is killed."""
+_POLL_SECONDS = 0.1
+"""Seconds between two checks whether the sandbox was stopped while it starts."""
 
 
 class EmbeddedFleet:
-    """A running sandbox process and the file it complains to."""
+    """A running sandbox process and the file that receives its standard error."""
 
-    def __init__(self, process: subprocess.Popen[bytes], complaints: IO[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], error_output: IO[bytes]) -> None:
         self._process = process
-        self._complaints = complaints
+        self._error_output = error_output
         self._stopped = False
 
-    def config(self, flags: Mapping[str, str]) -> Config:
-        """Wait until it is ready and load the configuration it wrote. Blocks.
+    def load_config(self, flags: Mapping[str, str]) -> Config:
+        """Wait until the sandbox is ready, and load the configuration it wrote. Blocks for up to a minute.
 
         Raises:
-            UnreachableError: it died or did not get ready in time; says what it complained of.
+            UnreachableError: the process ended (the message then contains its standard error), was stopped, or was
+                not ready in time.
         """
         from sgm_tui.config.file import load
 
-        ready = json.loads(self._ready_line())
+        ready = json.loads(self._read_ready_line())
         return load(Path(ready["config"]), flags=flags, environ=os.environ)
 
-    def _ready_line(self) -> bytes:
+    def _read_ready_line(self) -> bytes:
+        """Return the JSON line that the sandbox prints once it is ready."""
         output = self._process.stdout
         if output is None:
             raise UnreachableError("the embedded fleet has no output")
@@ -57,26 +61,27 @@ class EmbeddedFleet:
         with selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)
             while b"\n" not in received:
-                # In short looks: a pipe that is closed meanwhile wakes nobody, and leaving waits for this thread.
-                while not selector.select(_LOOK_SECONDS):
+                # Poll: closing the pipe does not wake `select`, and the program waits for this thread when it quits.
+                while not selector.select(_POLL_SECONDS):
                     if self._stopped:
                         raise UnreachableError("the embedded fleet was stopped before it was ready")
                     if time.monotonic() > deadline:
                         raise UnreachableError(f"the embedded fleet was not ready after {READY_SECONDS:.0f} s")
                 chunk = os.read(output.fileno(), 65536)
                 if not chunk:
-                    raise UnreachableError(f"the embedded fleet stopped: {self._last_words()}")
+                    raise UnreachableError(f"the embedded fleet stopped: {self._error_tail()}")
                 received += chunk
         return received.partition(b"\n")[0]
 
-    def _last_words(self) -> str:
+    def _error_tail(self) -> str:
+        """Return the end of what the process wrote to standard error, or its exit code if it wrote nothing."""
         self._process.wait(_STOP_SECONDS)
-        self._complaints.seek(0)
-        words = self._complaints.read().decode("utf-8", "replace").strip()
-        return words[-600:] or f"exit code {self._process.returncode}"
+        self._error_output.seek(0)
+        text = self._error_output.read().decode("utf-8", "replace").strip()
+        return text[-600:] or f"exit code {self._process.returncode}"
 
     def stop(self) -> None:
-        """End it, gently first."""
+        """End the process: SIGTERM first, SIGKILL if it does not end within five seconds."""
         self._stopped = True
         if self._process.poll() is None:
             self._process.terminate()
@@ -89,17 +94,17 @@ class EmbeddedFleet:
 
 @contextlib.contextmanager
 def embedded_fleet(flags: Sequence[str]) -> Iterator[EmbeddedFleet]:
-    """Start `sgm sandbox` with these flags; it ends with the block, or with this process if that is killed."""
+    """Start `sgm sandbox` with these flags; it ends with the block, and also if this process is killed."""
     command = [sys.executable, "-m", "sgm_tui", "sandbox", f"--parent-pid={os.getpid()}", *flags]
-    with tempfile.TemporaryFile() as complaints:
+    with tempfile.TemporaryFile() as error_output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=complaints,
-            start_new_session=True,  # Ctrl-C is for the dashboard; the sandbox is told when that has ended
+            stderr=error_output,
+            start_new_session=True,  # Ctrl-C is for the dashboard, which stops the sandbox after it has ended
         )
-        fleet = EmbeddedFleet(process, complaints)
+        fleet = EmbeddedFleet(process, error_output)
         try:
             yield fleet
         finally:

@@ -1,14 +1,14 @@
-"""Every error sgm raises on purpose, as one tree.
+"""The errors sgm raises on purpose, with their exit codes.
 
 SgmError
 ├── UsageError        2  wrong arguments
 ├── ConfigError       2  sgm.yaml or the user file cannot be used (file, line, nearest valid name)
 ├── UnreachableError  3  a server, repository or registry did not answer
 └── RefusedError      4  permission, read-only mode, or a stage that is not armed
-    └── ConflictError    what was to be changed has changed meanwhile
+    └── ConflictError    the object to change has changed since it was read
 
-Adapters translate their library's errors into these at their edge and keep the cause; the command line
-turns the class into the exit code. What a person reads says what happened, where, and what to do next.
+Adapters translate the errors of their library into these and keep the cause; the command line turns the class into
+the exit code. A message says what happened and where; the hint says what to do next.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sgm_tui.redaction import redact
 
 
 class SgmError(Exception):
-    """A failure with a message fit to show, without secrets, and what to do about it."""
+    """A failure with a message for the user, without secrets, and a hint what to do about it; "" for no hint."""
 
     exit_code = 1
 
@@ -33,39 +33,42 @@ class SgmError(Exception):
 
     @property
     def sentence(self) -> str:
-        """The same in one line."""
+        """Return the message and the hint in one line."""
         stop = "" if self.message.endswith((".", "!", "?", ":")) else "."
         return f"{self.message}{stop} {self.hint}" if self.hint else self.message
 
 
 class UsageError(SgmError):
-    """The command line asked for something that does not exist."""
+    """The command line names something that does not exist."""
 
     exit_code = 2
 
 
 class ConfigError(SgmError):
-    """A configuration file cannot be used as it is."""
+    """A configuration file is invalid or cannot be read."""
 
     exit_code = 2
 
 
 class UnreachableError(SgmError):
-    """Something outside did not answer, or answered with something unusable."""
+    """A server, repository or registry did not respond, or its response cannot be used."""
 
     exit_code = 3
 
 
 class RefusedError(SgmError):
-    """Somebody said no: the server, read-only mode, or a stage that is locked."""
+    """The server, read-only mode or a protected stage refused an action."""
 
     exit_code = 4
 
 
-def system_words(error: OSError) -> str:
-    """What the system calls it: asyncio puts the whole address into its own text, as a tuple."""
+def describe_os_error(error: OSError) -> str:
+    """Return the operating system's description of an error.
+
+    The text of asyncio's errors contains the whole address, as a tuple.
+    """
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
 
 
 class ConflictError(RefusedError):
-    """Somebody else was there first: what was to be changed is not what was read any more."""
+    """A concurrent change: the object to change is no longer what was read."""

@@ -1,4 +1,4 @@
-"""The log file: written by a thread of its own, so that a slow disk never keeps the event loop waiting."""
+"""The log file, written by its own thread, so that a slow disk never blocks the event loop."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from sgm_tui.redaction import redact
 
 
 class _RedactingFormatter(logging.Formatter):
+    """Removes secrets from every record, tracebacks included."""
+
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record), os.environ)
 
 
 class LogFileHandler(QueueHandler):
-    """Hands each record to the thread that writes it; `flush` and `close` wait until all of them are in the file.
+    """Passes each record to the thread that writes it; `flush` and `close` wait until all of them are in the file.
 
-    Logging closes its handlers when the program ends, also after a crash.
+    The logging module closes its handlers when the program ends, also after a crash.
     """
 
     def __init__(self, file: Path) -> None:
-        """Open the file, readable by its owner only where it is new.
+        """Open the file; a new one is readable only by its owner.
 
         Raises:
-            OSError: it cannot be opened.
+            OSError: the file cannot be opened.
         """
         records: Queue[Any] = Queue()
         super().__init__(records)
-        self.setFormatter(logging.Formatter())  # the record is laid out where it is written
-        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))  # it names hosts and paths
+        self.setFormatter(logging.Formatter())  # the writing thread formats the record
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))  # logs name hosts and paths
         self._records = records
         self._file = logging.FileHandler(file, encoding="utf-8")
         self._file.setFormatter(_RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -47,7 +49,7 @@ class LogFileHandler(QueueHandler):
             self._file.flush()
 
     def close(self) -> None:
-        """Write the records that are left, and close the file."""
+        """Write the remaining records, and close the file."""
         if self._is_open:
             self._is_open = False
             self._listener.stop()

@@ -1,6 +1,6 @@
-"""Whether anything may be written from here: every transport checks right before it sends.
+"""Permission to write, which every transport checks right before it sends.
 
-A protected stage is locked: a write that changes it carries the consent a person gave for that stage.
+A write that changes a protected stage must carry the consent a user gave for that stage.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sgm_tui.errors import RefusedError
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """The protected stages whose change a person accepted, by typing their names or confirming on the command line."""
+    """The protected stages a user agreed to change, by typing their names or confirming on the command line."""
 
     stages: frozenset[str] = frozenset()
 
@@ -27,7 +27,7 @@ class Consent:
 
 
 NO_CONSENT = Consent()
-"""Nobody accepted anything: enough for stages that are not protected."""
+"""No consent: sufficient for stages that are not protected."""
 
 
 def _no_stages(_commit: str) -> Collection[str]:
@@ -35,32 +35,32 @@ def _no_stages(_commit: str) -> Collection[str]:
 
 
 class WritePermission:
-    """Shared by a session and all of its transports, so that a check forgotten elsewhere cannot leak."""
+    """The permission of a session, shared with all its transports, so that no write can bypass the check."""
 
     def __init__(self, *, read_only: bool = False) -> None:
         self.read_only = read_only
         self.protected_stages_of: Callable[[str], Collection[str]] = _no_stages
-        """Commit → the protected stages its merge would change; reads the clone, so it is called in a thread."""
+        """Returns the protected stages that merging a commit would change; reads the clone, so call it in a thread."""
 
     def check(self, target: str) -> None:
-        """Refuse to write to `target` in read-only.
+        """Refuse to write to `target` in read-only mode.
 
         Raises:
-            RefusedError: nothing may be written.
+            RefusedError: read-only mode is on.
         """
         if self.read_only:
             raise RefusedError(f"read-only: nothing is written to {target}", "Start sgm without --read-only.")
 
     def check_stages(self, target: str, stages: Iterable[str], consent: Consent) -> None:
-        """Refuse to write to `target` what changes a protected stage without consent to exactly that stage.
+        """Refuse a write to `target` that changes a protected stage without consent to that stage.
 
         Args:
-            target: what is written to, as a person knows it.
+            target: the repository or cluster, as messages call it.
             stages: the protected stages the write changes.
-            consent: what a person accepted.
+            consent: the stages a user agreed to change.
 
         Raises:
-            RefusedError: consent to one of the stages is missing.
+            RefusedError: read-only mode is on, or consent to one of the stages is missing.
         """
         self.check(target)
         missing = sorted(set(stages) - consent.stages)
@@ -73,25 +73,25 @@ class WritePermission:
             )
 
     def check_commit(self, target: str, commit: str, consent: Consent) -> None:
-        """Refuse to write to `target` a commit that changes a protected stage without consent; reads the clone.
+        """Refuse to write a commit to `target` that changes a protected stage without consent; reads the clone.
 
         Raises:
-            RefusedError: read-only, or consent to one of the stages is missing.
+            RefusedError: read-only mode is on, or consent to one of the stages is missing.
             UnreachableError: the clone cannot be read.
         """
         self.check(target)
         self.check_stages(target, self.protected_stages_of(commit), consent)
 
 
-class Permitted:
-    """What may become read-only, and takes its transports along: they share its permission."""
+class ReadOnlySwitch:
+    """The base of sessions with a read-only mode, which holds for all transports that share the permission."""
 
     def __init__(self, *, read_only: bool) -> None:
         self.permission = WritePermission(read_only=read_only)
 
     @property
     def read_only(self) -> bool:
-        """Whether nothing may be written."""
+        """Return whether read-only mode is on."""
         return self.permission.read_only
 
     @read_only.setter

@@ -1,4 +1,4 @@
-"""Secrets taken out of whatever a person, a log, a pull request or a report is shown."""
+"""Remove secrets from the texts of screens, logs, pull requests and reports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 _USER_INFORMATION = re.compile(r"(?<=://)(?!git@)[^/\s?#]+(?=@)")
-"""User name and password of a URL (RFC 3986 §3.2.1); `git@` is everybody's and says where a repository is."""
+"""User name and password of a URL (RFC 3986 §3.2.1); `git@` is no secret but part of a repository's address."""
 _SECRETS = (
     re.compile(r"gh[pousr]_\w{16,}|github_pat_\w{20,}|glpat-[\w-]{16,}|AKIA[A-Z0-9]{16}"),
     re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"),
@@ -16,11 +16,11 @@ _SECRETS = (
 _NAMES = re.compile(
     r"(?i)token|secret|passw|pwd$|(?:api|access|private|subscription)[-_.]?key|credential|signature|^(?:sig|key|auth)$"
 )
-"""Variables and parameters with such a name hold what nobody else may read."""
+"""Names of variables and parameters that hold secrets."""
 _PARAMETER = re.compile(r"(?<![\w.-])([\w.-]{1,64})=([^\s&;'\"]+)")
 """`name=value`, as in the query of a URL."""
 _SHORTEST = 6
-"""A shorter value may be part of any word."""
+"""Characters of the shortest value that is removed; a shorter one could be part of any word."""
 
 
 def is_secret_name(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Where files are: those that ship inside the package of a wheel or beside it in a checkout, and a person's own."""
+"""Find the files that ship with sgm, inside the wheel's package or beside it in a checkout, and the user file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _PACKAGE = Path(__file__).parent
 
 
 def gitops_repository() -> Path:
-    """The bundled platform repository: seed of the embedded fleet, fixture and documentation in one."""
+    """Return the folder of the bundled platform repository, which seeds the embedded fleet and serves as a fixture."""
     return _find("gitops-repo")
 
 
 def styles() -> Path:
-    """The folder of style sheets, one a screen."""
+    """Return the folder of style sheets, one per screen."""
     return _find("styles")
 
 
@@ -26,13 +26,18 @@ def manual() -> dict[str, Path]:
 
 
 def user_file(environ: Mapping[str, str]) -> Path:
-    """A person's own configuration, whether it is there or not."""
+    """Return the path of the user's own configuration, whether it exists or not."""
     base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")
     return Path(base) / "sgm" / "config.yaml"
 
 
 def _find(name: str) -> Path:
-    for place in (_PACKAGE / name, _PACKAGE.parent / name):
-        if place.is_dir():
-            return place
+    """Return a folder that ships with sgm.
+
+    Raises:
+        SgmError: it is missing.
+    """
+    for folder in (_PACKAGE / name, _PACKAGE.parent / name):
+        if folder.is_dir():
+            return folder
     raise SgmError(f"{name}/ is not beside the package", "The installation is incomplete: reinstall sgm-tui.")

@@ -1,7 +1,8 @@
-"""Background tasks that nobody waits for: a bug in one is reported at once, and the task runs again.
+"""Supervise background tasks: report a bug in one at once, and run the task again.
 
-A task group takes a task that was cancelled for one that has ended. A task may be cancelled by nobody but whoever runs
-it: a call it waits for may have been cancelled by somebody else, and then the group goes on without the task.
+A task group treats a cancelled task as finished. But a call that the task awaits may have been cancelled by other code:
+then the task ends although nobody cancelled it, and the group would continue without it. Here such a stray
+cancellation is an error.
 """
 
 from __future__ import annotations
@@ -13,23 +14,24 @@ from collections.abc import Awaitable, Callable, Coroutine
 logger = logging.getLogger("sgm")
 
 RESTART_SECONDS = 1.0
+"""Seconds before a failed task runs again."""
 STEADY_SECONDS = 30.0
-"""A background task that ran for so long had recovered from its last failure."""
+"""Seconds after which a running task has recovered from its last failure."""
 MOST_FAILURES = 5
-"""So many failures in a row of a vital task: a picture that stands still would be worse than ending."""
+"""Failures in a row after which a vital task is given up: ending is better than a screen that is never updated."""
 
 Report = Callable[[Exception], None]
 
 
 class StrayCancellationError(Exception):
-    """A background task was cancelled, but not by whoever runs it."""
+    """A background task ended by a cancellation, but its owner did not cancel it."""
 
 
-async def uncancelled(work: Awaitable[None]) -> None:
+async def wait_for_task(work: Awaitable[None]) -> None:
     """Wait for a background task.
 
     Raises:
-        StrayCancellationError: it ended by a cancellation that nobody who waits for it asked for.
+        StrayCancellationError: the task ended by a cancellation, but the waiting task was not cancelled.
     """
     try:
         await work
@@ -40,36 +42,36 @@ async def uncancelled(work: Awaitable[None]) -> None:
 
 
 def is_being_cancelled() -> bool:
-    """Whether somebody has cancelled the current task itself."""
+    """Return whether the current task itself has been cancelled."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
 
 async def run_together(*works: Coroutine[None, None, None]) -> None:
-    """Run background tasks that need each other; a failure of one, a stray cancellation too, ends all of them.
+    """Run background tasks that depend on each other; a failure or stray cancellation of one ends all of them.
 
     Raises:
-        ExceptionGroup: what failed.
+        ExceptionGroup: the failures.
     """
     async with asyncio.TaskGroup() as group:
         for work in works:
-            group.create_task(uncancelled(work))
+            group.create_task(wait_for_task(work))
 
 
 async def supervise(run: Callable[[], Awaitable[None]], report: Report, give_up: Report | None = None) -> None:
     """Run a background task until it returns; report each bug in it and run it again.
 
     Args:
-        run: begins the task.
-        report: shows a bug after which the task runs again.
-        give_up: for a vital task only: called instead of `report` when it has failed too often in a row; then
-            this returns.
+        run: starts the task.
+        report: shows a bug; the task runs again after it.
+        give_up: for vital tasks only: called instead of `report` after `MOST_FAILURES` failures in a row; then
+            `supervise` returns.
     """
     failures = 0
     while True:
         began = asyncio.get_running_loop().time()
         try:
-            await uncancelled(run())
+            await wait_for_task(run())
             return
         except Exception as error:
             logger.exception("a background task failed")

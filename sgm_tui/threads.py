@@ -1,7 +1,7 @@
-"""The threads in which blocking calls run: each kind has its own, so that no kind waits behind another.
+"""Run blocking calls in threads: each kind of call has its own pool, so that no kind waits for another.
 
-A read that hangs (GitHub, git, a disk) keeps a thread until its deadline. Were there one pool for everything, twenty of
-them would keep the journal from being written; here they keep only further reads of their own kind waiting.
+A read that hangs (GitHub, git, a disk) occupies a thread until its timeout. With a single pool, twenty of them would
+prevent writes to the journal; with a pool per kind they delay only further reads of their own kind.
 """
 
 from __future__ import annotations
@@ -24,52 +24,52 @@ Result = TypeVar("Result")
 
 
 class Lane(Enum):
-    """A kind of blocking call: its name, how many of it run at the same time, and whether leaving waits for them.
+    """A kind of blocking call: its name, how many run at the same time, and whether the program waits for them at exit.
 
-    What writes is carried to its end when the program ends; a read that hangs keeps nobody from leaving.
+    The program finishes writes before it exits; a read that hangs does not delay the exit.
     """
 
     RECORDS = ("records", 4, True)
     """Writing the journal, audit log, plan, marks and wave plans."""
     LOCKS = ("locks", 16, False)
-    """Waiting for a lock another process holds; whoever holds one needs the other lanes to release it."""
+    """Waiting for a lock that another process holds; separate, because a lock's holder needs the other lanes."""
     GIT_READS = ("git-reads", 6, False)
     GIT_WRITES = ("git-writes", 4, True)
-    """Commits, pushes, and what a write reads just before it."""
+    """Commits, pushes, and the reads right before a write."""
     FORGE_READS = ("forge-reads", 6, False)
     FORGE_WRITES = ("forge-writes", 4, True)
     CREDENTIALS = ("credentials", 64, False)
-    """The configuration, kubeconfigs, token files and credential programs: one of every cluster may hang."""
+    """Reading the configuration, kubeconfigs, token files and credential programs; each cluster's may hang."""
 
 
 def start_in(
-    lane: Lane, work: Callable[Arguments, Result], *args: Arguments.args, **facts: Arguments.kwargs
+    lane: Lane, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> asyncio.Future[Result]:
     """Call `work` in a thread of `lane`, and return the future of its result.
 
-    Cancelling the future does not interrupt the call; one that has not begun then never begins.
+    Cancelling the future does not interrupt a running call, but prevents one that has not started.
     """
-    call: Callable[[], Result] = functools.partial(contextvars.copy_context().run, work, *args, **facts)
+    call: Callable[[], Result] = functools.partial(contextvars.copy_context().run, work, *args, **kwargs)
     return asyncio.get_running_loop().run_in_executor(_executor(lane), call)
 
 
 async def run_in(
-    lane: Lane, work: Callable[Arguments, Result], *args: Arguments.args, **facts: Arguments.kwargs
+    lane: Lane, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> Result:
-    """Return what `work` returns, called in a thread of `lane`."""
-    return await start_in(lane, work, *args, **facts)
+    """Call `work` in a thread of `lane`, and return its result."""
+    return await start_in(lane, work, *args, **kwargs)
 
 
 @functools.cache
 def _executor(lane: Lane) -> Executor:
-    name, threads, finishes = lane.value
-    if finishes:
+    name, threads, waits_at_exit = lane.value
+    if waits_at_exit:
         return ThreadPoolExecutor(threads, thread_name_prefix=f"sgm-{name}")
-    return _Abandoned(f"sgm-{name}", threads)
+    return _DaemonExecutor(f"sgm-{name}", threads)
 
 
-class _Abandoned(Executor):
-    """Threads that end with the program, whatever they are doing; the standard pool's are always waited for."""
+class _DaemonExecutor(Executor):
+    """A pool of daemon threads, which end with the program; the standard pool waits for its threads at exit."""
 
     def __init__(self, name: str, most: int) -> None:
         self._name = name
@@ -80,12 +80,12 @@ class _Abandoned(Executor):
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
 
     def submit(
-        self, call: Callable[Arguments, Result], /, *args: Arguments.args, **facts: Arguments.kwargs
+        self, call: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Future[Result]:
-        """Call it as soon as one of the threads is free."""
+        """Call it as soon as a thread is free, and return the future of its result."""
         future: Future[Result] = Future()
         with self._lock:
-            self._calls.put((future, functools.partial(call, *args, **facts)))
+            self._calls.put((future, functools.partial(call, *args, **kwargs)))
             if self._idle:
                 self._idle -= 1
             elif self._threads < self._most:

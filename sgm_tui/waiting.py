@@ -1,4 +1,4 @@
-"""Waiting until a fleet has been read: as long as answers are coming, and never for what nobody selected."""
+"""Wait until the selected part of a fleet has been read, as long as its sources keep responding."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from sgm_tui.fleet.source import SourceHealth
 from sgm_tui.store.fleet_store import Store
 
 SILENCE_SECONDS = 20.0
-"""How long a command waits while no source sends anything more."""
+"""Seconds a command waits without any new data from a source."""
 CLONE_SECONDS = 150.0
-"""The same while the configuration, or git for the first time, is being read: git itself gives up before."""
+"""The same while the configuration is read, or git for the first time; longer than git's own timeout."""
 
 
-async def complete_snapshot(store: Store, seconds: float | None, selection: Selection) -> FleetSnapshot:
-    """Return the first snapshot in which every source of the selection has answered, details included.
+async def wait_for_complete_snapshot(store: Store, seconds: float | None, selection: Selection) -> FleetSnapshot:
+    """Wait for the first snapshot in which every source of the selection has responded, details included.
 
-    After `seconds` in all (None: no limit), or after a while in which nothing more has come, it is the newest one.
+    Return the newest snapshot after `seconds` in total (None: no limit), after `SILENCE_SECONDS` without new data
+    (`CLONE_SECONDS` during a first clone), or at once if the snapshot reports a problem.
     """
     clock, since = asyncio.get_running_loop().time, 0.0
     progress: tuple[tuple[str, ...], int] | None = None
@@ -40,6 +41,6 @@ async def complete_snapshot(store: Store, seconds: float | None, selection: Sele
 
 
 def _patience(sources: Iterable[SourceHealth]) -> float:
-    """Return how many seconds of silence are waited for: a first clone says nothing until it is whole."""
+    """Return the seconds to wait without new data: a first clone reports nothing until it is complete."""
     states = {one.source.kind: one.state for one in sources}
     return CLONE_SECONDS if states.get("git", "waiting") == "waiting" else SILENCE_SECONDS

@@ -27,7 +27,7 @@ from sgm_tui.fleet.source import SourceId
 from sgm_tui.fleet.updates import SourceOff, SourceUnreachable
 from sgm_tui.private_files import make_private_directory
 from sgm_tui.session import LiveSession, WriteServices
-from sgm_tui.supervision import supervise, uncancelled
+from sgm_tui.supervision import supervise, wait_for_task
 from sgm_tui.threads import Lane, run_in
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Connection:
         """Run a source; one that fails by a bug of ours is stale with that reason, and starts again."""
         while True:
             try:
-                await uncancelled(source.run(self._session.store.apply))
+                await wait_for_task(source.run(self._session.store.apply))
             except Exception as error:
                 # Whatever it is, one source must not take the screen or the other sources with it.
                 logger.exception("source %s failed", source.source)

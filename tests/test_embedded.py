@@ -15,17 +15,17 @@ def test_who_waits_for_a_fleet_that_is_stopped_is_let_go_though_its_pipe_is_clos
     told: list[str] = []
     asking = threading.Event()
     with (
-        tempfile.TemporaryFile() as complaints,
+        tempfile.TemporaryFile() as error_output,
         subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
         # The pipe outlives the process, as it does while another program holds its other end.
         subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=process.stdout) as holder,
     ):
-        fleet = EmbeddedFleet(process, complaints)
+        fleet = EmbeddedFleet(process, error_output)
 
         def wait() -> None:
             asking.set()
             try:
-                fleet.config({})
+                fleet.load_config({})
             except UnreachableError as error:
                 told.append(error.message)
 

@@ -11,10 +11,10 @@ import pytest
 
 PROGRAM = """
 import asyncio, ctypes, sys, threading
-from sgm_tui.memory import keep_small
+from sgm_tui.memory import share_one_heap
 
 async def start():
-    keep_small()
+    share_one_heap()
 
 asyncio.run(start())
 here = threading.Barrier(8)

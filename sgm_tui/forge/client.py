@@ -36,7 +36,7 @@ from sgm_tui.forge.refusals import (
 from sgm_tui.forge.wire import Account, GraphqlAnswer, Kind, decode
 from sgm_tui.transport.blocking import AnswerRefusedError, BoundedSession
 from sgm_tui.transport.limits import Limits
-from sgm_tui.untrusted_text import clean, harmless
+from sgm_tui.untrusted_text import clean, sanitize
 
 Result = TypeVar("Result")
 
@@ -239,7 +239,7 @@ class GithubClient:
         """
         self._quota.check()
         status, fields, text = self._requester.requestJson(
-            verb, path, headers=dict(headers or {}), input=harmless(body), cnx=_Exchange(self._origin, self._session)
+            verb, path, headers=dict(headers or {}), input=sanitize(body), cnx=_Exchange(self._origin, self._session)
         )
         if status >= 400:
             raise self._to_error(status, parse_refusal(text), fields)

@@ -18,7 +18,7 @@ import aiohttp
 from yarl import URL
 
 from sgm_tui.config.schema import RegistryConfig
-from sgm_tui.errors import system_words
+from sgm_tui.errors import describe_os_error
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.transport.limits import size_text
 from sgm_tui.transport.streaming import read_whole
@@ -225,7 +225,7 @@ def _is_page(headers: Mapping[str, str]) -> bool:
 def _cause(error: Exception) -> str:
     """Return why a request failed."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        return clean(system_words(error.os_error))
+        return clean(describe_os_error(error.os_error))
     return clean(error) or type(error).__name__
 
 

@@ -20,7 +20,7 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 import git
 from git.cmd import Git
 
-from sgm_tui.errors import RefusedError, UnreachableError, system_words
+from sgm_tui.errors import RefusedError, UnreachableError, describe_os_error
 from sgm_tui.gitops.credentials import RemoteCredentials
 from sgm_tui.private_files import make_private_directory
 from sgm_tui.untrusted_text import clean
@@ -160,7 +160,7 @@ def translate_disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UnreachableError(
-            f"our clone {error.filename or path}: {system_words(error)}",
+            f"our clone {error.filename or path}: {describe_os_error(error)}",
             "Make room there and in the temporary directory, or set state_directory and TMPDIR elsewhere.",
         ) from error
 

@@ -25,7 +25,7 @@ from sgm_tui.gitops.objects import ObjectReader
 from sgm_tui.permission import NO_CONSENT, Consent, WritePermission
 from sgm_tui.private_files import OWNER_ONLY, make_private_directory
 from sgm_tui.threads import Lane, run_in
-from sgm_tui.untrusted_text import clean, harmless
+from sgm_tui.untrusted_text import clean, sanitize
 
 _FETCH_SECONDS = 120.0
 _PUSH_SECONDS = 60.0
@@ -135,7 +135,7 @@ class Repository(ObjectReader):
                 blob = self._process.run("hash-object", "-w", "--stdin", stdin=data).decode().strip()
                 git("update-index", "--add", "--cacheinfo", f"{modes.get(path, '100644')},{blob},{path}")
             tree = git("write-tree").decode().strip()
-            return git("commit-tree", tree, "-p", base, stdin=harmless(message).encode()).decode().strip()
+            return git("commit-tree", tree, "-p", base, stdin=sanitize(message).encode()).decode().strip()
         finally:
             index.unlink(missing_ok=True)
 

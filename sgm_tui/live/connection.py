@@ -20,7 +20,7 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
-from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableError, system_words
+from sgm_tui.errors import ConflictError, RefusedError, SgmError, UnreachableError, describe_os_error
 from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.live.kubeconfig import load_client, signing_in
 from sgm_tui.live.wire import MALFORMED, Status
@@ -300,7 +300,7 @@ def _cause(error: aiohttp.ClientError) -> str:
         reason = error.os_error
         if isinstance(reason, ssl.SSLError):
             return f"TLS failed: {clean(reason.reason)}"
-        return f"cannot connect to {clean(error.host)}:{error.port}: {clean(system_words(reason))}"
+        return f"cannot connect to {clean(error.host)}:{error.port}: {clean(describe_os_error(reason))}"
     return f"the connection broke: {clean(error) or type(error).__name__}"
 
 

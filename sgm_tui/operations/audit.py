@@ -17,7 +17,7 @@ from typing import Any
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.journal import append, encode, now
 from sgm_tui.operations.state_files import lock_file, replace_text, report_unusable
-from sgm_tui.untrusted_text import harmless
+from sgm_tui.untrusted_text import sanitize
 
 _START = "0" * 64
 
@@ -36,7 +36,7 @@ class Audit:
             RefusedError: it cannot be written.
         """
         with lock_file(self.file):
-            record = {"at": now(), "actor": actor(), "action": action, "previous": self._previous(), **harmless(facts)}
+            record = {"at": now(), "actor": actor(), "action": action, "previous": self._previous(), **sanitize(facts)}
             if not self._newest.exists() and record["previous"] == _START:
                 # The seal exists from the first record on: a log without one has had it removed.
                 replace_text(self._newest, _START)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sgm_tui.operations.state_files import lock_file, report_unusable
 from sgm_tui.private_files import append_line
-from sgm_tui.untrusted_text import harmless
+from sgm_tui.untrusted_text import sanitize
 
 BEGINS = frozenset({"commit", "act"})
 """The steps that begin an operation: a write, and an action on a pull request."""
@@ -35,7 +35,7 @@ class Journal:
             RefusedError: it cannot be written, so the step must not be taken.
         """
         with lock_file(self._file):
-            append(self._file, {"at": now(), "operation": operation, "step": step, **harmless(facts)})
+            append(self._file, {"at": now(), "operation": operation, "step": step, **sanitize(facts)})
 
     def unfinished(self) -> dict[str, list[Entry]]:
         """Return operation → its entries since it last began, for unfinished operations, oldest first.

@@ -11,10 +11,10 @@ from sgm_tui.crash import kind_of
 from sgm_tui.errors import RefusedError, SgmError
 from sgm_tui.fleet.completeness import EVERYTHING, Selection
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.permission import Permitted
+from sgm_tui.permission import ReadOnlySwitch
 from sgm_tui.session.write_services import Refreshable, WriteServices
 from sgm_tui.store.fleet_store import Store
-from sgm_tui.waiting import complete_snapshot
+from sgm_tui.waiting import wait_for_complete_snapshot
 
 if TYPE_CHECKING:
     from sgm_tui.config.schema import Config
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("sgm")
 
 
-class ConnectedSession(Permitted):
+class ConnectedSession(ReadOnlySwitch):
     """The store of snapshots, the sources that feed it, and the services that write."""
 
     def __init__(self, *, read_only: bool = False) -> None:
@@ -83,7 +83,7 @@ class ConnectedSession(Permitted):
         While answers are coming it is waited for; after `seconds` in all, or after a while in which nothing more has
         come, it is the newest snapshot: `fleet.completeness.gaps` says what is missing.
         """
-        snapshot = await complete_snapshot(self.store, seconds, selection)
+        snapshot = await wait_for_complete_snapshot(self.store, seconds, selection)
         return replace(snapshot, read_only=self.read_only)
 
     async def refresh(self) -> None:

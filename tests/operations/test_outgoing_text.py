@@ -21,7 +21,7 @@ from sgm_tui.operations.audit import Audit
 from sgm_tui.operations.known_bad import KnownBad
 from sgm_tui.operations.proposal import message_of
 from sgm_tui.operations.pull_request_body import code
-from sgm_tui.untrusted_text import LONGEST_WORDS, harmless, one_line
+from sgm_tui.untrusted_text import LONGEST_WORDS, one_line, sanitize
 
 HOSTILE = {
     "half of a character": "slow \udcff checkout",
@@ -106,12 +106,12 @@ def test_the_body_of_a_pull_request_is_harmless(words: str) -> None:
     assert not STEERING.search(plain(words) + code(words))
     assert not STEERING.search(WriteOptions(reason=words).reason + Override(words).reason + one_line(words))
     assert len(WriteOptions(reason=words).reason) <= 2 * LONGEST_WORDS
-    assert "\u200b" in harmless(plain("@team")), "what keeps a name from being mentioned stays"
+    assert "\u200b" in sanitize(plain("@team")), "what keeps a name from being mentioned stays"
 
 
 def test_harmless_text_stays_as_it_is() -> None:
     text = "Zoë → 😀 👨‍👩‍👧 \u200b\u00a0\tline\nnext"
-    assert harmless({"a": [text, 1, None, True, ("x",)]}) == {"a": [text, 1, None, True, ["x"]]}
+    assert sanitize({"a": [text, 1, None, True, ("x",)]}) == {"a": [text, 1, None, True, ["x"]]}
     assert one_line("  two \n words ") == "two words"
     assert one_line(None) == ""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from sgm_tui.fleet.gate import Gate
 from sgm_tui.fleet.model import Fleet, StageName
 from sgm_tui.fleet.plans.plan import Change, Refusal
-from sgm_tui.untrusted_text import LONGEST_WORDS, harmless
+from sgm_tui.untrusted_text import LONGEST_WORDS, sanitize
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.history.cell_history import RevertForecast
@@ -59,7 +59,7 @@ class Override:
     """The names of the overridden gates; in a request () means all that block."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "reason", harmless(self.reason[:LONGEST_WORDS]))
+        object.__setattr__(self, "reason", sanitize(self.reason[:LONGEST_WORDS]))
 
     def narrow_to(self, gates: Iterable[Gate]) -> Override | None:
         """Return the override of those gates that really block, by name; None where no overridable gate blocks."""
@@ -128,7 +128,7 @@ class WriteOptions:
     """The identity of the promotion that this continues, for a later wave."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "reason", harmless(self.reason[:LONGEST_WORDS]))
+        object.__setattr__(self, "reason", sanitize(self.reason[:LONGEST_WORDS]))
 
 
 @dataclass(frozen=True, slots=True)
