@@ -1,4 +1,4 @@
-"""A fleet of 100 services × 20 clusters: cursor to paint, CPU at rest, memory of the dashboard's own process."""
+"""Measure a dashboard of 100 services × 20 clusters: cursor latency, CPU at rest and memory of its process."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ from terminal import Terminal
 from sgm_tui.ui.present.glyphs import CURSOR
 
 PRESSES = 90
+"""Key presses per direction pair."""
 STRETCH = 15
-"""So many steps one way: sideways far enough to scroll."""
+"""Steps in one direction before turning back; sideways far enough to scroll."""
 REST_SECONDS = 20.0
+"""Seconds for which CPU use is measured without any key."""
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
+    """Return the user and system time a process has used, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_megabytes(pid: int) -> float:
-    """Resident memory now."""
-    line = next(one for one in Path(f"/proc/{pid}/status").read_text().splitlines() if one.startswith("VmRSS"))
+    """Return the resident memory of a process in MiB."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
 
 
-def place(terminal: Terminal) -> tuple[int, int, str]:
-    """Where the cursor is on the screen: its line, the column its cell begins in, and the clusters in sight."""
+def cursor_position(terminal: Terminal) -> tuple[int, int, str]:
+    """Return the cursor's line, the first column of its cell, and the header line with the visible clusters."""
     lines = terminal.screen.display
     line = next((y for y, text in enumerate(lines) if text.startswith(CURSOR)), 0)
     row = terminal.screen.buffer[line]
@@ -45,27 +47,28 @@ def place(terminal: Terminal) -> tuple[int, int, str]:
 
 def has_moved_from(terminal: Terminal, before: tuple[int, int, str]) -> Callable[[], bool]:
     """Return a function that says whether the cursor has left its place."""
-    return lambda: place(terminal) != before
+    return lambda: cursor_position(terminal) != before
 
 
-def timed(terminal: Terminal, keys: str) -> list[float]:
-    """Milliseconds of presses there and back, in order of size."""
+def measure_presses(terminal: Terminal, keys: str) -> list[float]:
+    """Press the two keys alternately, a stretch each, and return the milliseconds of every press, sorted."""
     times = []
     for index in range(PRESSES):
         terminal.drain()
-        key = keys[0] if index % (2 * STRETCH) < STRETCH else keys[1]
-        times.append(terminal.press(key, has_moved_from(terminal, place(terminal))))
+        forward, backward = keys
+        key = forward if index % (2 * STRETCH) < STRETCH else backward
+        times.append(terminal.press(key, has_moved_from(terminal, cursor_position(terminal))))
     return sorted(times)
 
 
 def measure(sgm: str, config: str) -> None:
-    """Drive the dashboard on a running sandbox."""
+    """Measure the dashboard on a running sandbox, and print the results."""
     with Terminal([sgm, "--config", config]) as terminal:
         live = terminal.wait_for(lambda text: text.count("v") > 100, 120)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             terminal.read(0.1)
-        moves = {name: timed(terminal, keys) for name, keys in (("down, up", "jk"), ("right, left", "lh"))}
+        moves = {name: measure_presses(terminal, keys) for name, keys in (("down, up", "jk"), ("right, left", "lh"))}
         before, begin = cpu_seconds(terminal.pid), time.monotonic()
         while time.monotonic() - begin < REST_SECONDS:
             terminal.read(0.2)
@@ -79,7 +82,7 @@ def measure(sgm: str, config: str) -> None:
 
 
 def main() -> None:
-    """Start the sandbox, measure, stop it."""
+    """Start the sandbox, measure the dashboard, and stop the sandbox."""
     sgm = shutil.which("sgm") or str(Path(sys.executable).with_name("sgm"))
     command = [sgm, "sandbox", "--services", "100", "--clusters", "20", "--scenario", "calm"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as sandbox:

@@ -1,4 +1,4 @@
-"""A pseudo-terminal with a program in it: what benchmarks and whole-process tests type into and read from."""
+"""A pseudo-terminal that runs a program, for benchmarks and whole-process tests."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from types import TracebackType
 
 import pyte
 
-_ABOUT_OUR_OWN = frozenset({"COLUMNS", "LINES", "NO_COLOR"})
-"""What says something of the terminal we run in, not of this one."""
+_OUTER_TERMINAL = frozenset({"COLUMNS", "LINES", "NO_COLOR"})
+"""Environment variables that describe the terminal this process runs in, not the pseudo-terminal."""
 
 
 class Terminal:
-    """One program on a pty of a given size, its screen kept by pyte."""
+    """One program on a pty of a given size; pyte keeps its screen."""
 
     def __init__(
         self,
@@ -33,21 +33,21 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self.started = time.perf_counter()
         self.status: int | None = None
-        """Exit code, once it has ended."""
+        """Exit code of the program; None while it runs."""
         self.received = b""
-        """The last bytes that came, for what pyte does not keep (modes left on)."""
+        """The last 20 000 bytes received, for what pyte does not keep, such as modes that are still on."""
         self.received_at = self.started
-        """When they came; what pyte does with them takes longer than they did."""
+        """Time of the last bytes, taken before pyte processes them, which takes longer than receiving them."""
         self.pid, self.master = pty.fork()
         if self.pid == 0:
-            asked = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", **(environment or {})}
-            kept = {name: value for name, value in os.environ.items() if name not in _ABOUT_OUR_OWN}
+            overrides = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", **(environment or {})}
+            inherited = {name: value for name, value in os.environ.items() if name not in _OUTER_TERMINAL}
             for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
-                # Whoever started us may have had them ignored (nohup, a background job), and that is inherited.
+                # The program inherits signals that our own parent ignores (nohup, a background job).
                 signal.signal(number, signal.SIG_DFL)
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-            # With an environment of its own: readline puts LINES and COLUMNS into the process behind os.environ.
-            os.execvpe(command[0], list(command), kept | asked)
+            # Pass the environment explicitly: readline sets LINES and COLUMNS without os.environ noticing.
+            os.execvpe(command[0], list(command), inherited | overrides)
 
     def __enter__(self) -> Terminal:
         return self
@@ -61,7 +61,11 @@ class Terminal:
         os.close(self.master)
 
     def wait(self, seconds: float) -> int:
-        """Read until the program has ended; its exit code (128 + signal when one ended it)."""
+        """Read until the program has ended, and return its exit code (128 + signal if a signal ended it).
+
+        Raises:
+            TimeoutError: it did not end within `seconds`, and was killed.
+        """
         deadline = time.monotonic() + seconds
         while self.status is None and time.monotonic() < deadline:
             self.read(0.05)
@@ -69,7 +73,7 @@ class Terminal:
             if pid:
                 code = os.waitstatus_to_exitcode(status)
                 self.status = 128 - code if code < 0 else code
-                while self.read(0):  # what it said last may still be under way
+                while self.read(0):  # its last output may not have arrived yet
                     pass
         if self.status is None:
             os.kill(self.pid, signal.SIGKILL)
@@ -80,11 +84,11 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What is on the screen, a line a row."""
+        """Return the text of the screen, one line per row."""
         return "\n".join(self.screen.display)
 
     def read(self, seconds: float) -> bytes:
-        """Read what comes within `seconds`; returns at the first bytes."""
+        """Wait up to `seconds` for output, and return its first bytes; b"" without any."""
         if not select.select([self.master], [], [], seconds)[0]:
             return b""
         try:
@@ -97,7 +101,11 @@ class Terminal:
         return data
 
     def wait_for(self, condition: Callable[[str], bool], seconds: float) -> float:
-        """Read until the screen satisfies `condition`; seconds since the start of the program."""
+        """Read until the screen satisfies `condition`, and return the seconds since the start of the program.
+
+        Raises:
+            TimeoutError: the screen did not satisfy it within `seconds`.
+        """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.read(0.02)
@@ -106,11 +114,15 @@ class Terminal:
         raise TimeoutError(f"not within {seconds} s; the screen is:\n{self.text}")
 
     def type(self, keys: str) -> None:
-        """Send keys as they are."""
+        """Type keys, or send any other input."""
         os.write(self.master, keys.encode())
 
     def wait_until_read(self, seconds: float) -> None:
-        """Read until the program has taken in everything that was typed; a resize overtakes what it has not."""
+        """Read until the program has read all input; a resize would overtake input that it has not read.
+
+        Raises:
+            TimeoutError: it did not read everything within `seconds`.
+        """
         program_side = os.open(f"/proc/{self.pid}/fd/0", os.O_RDWR | os.O_NOCTTY)
         try:
             deadline = time.monotonic() + seconds
@@ -122,18 +134,23 @@ class Terminal:
             os.close(program_side)
 
     def resize(self, columns: int, lines: int) -> None:
-        """Make the terminal another size, as a person does with its window."""
+        """Resize the terminal, as a user resizes its window."""
         self.screen.resize(lines, columns)
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def drain(self, quiet: float = 0.05, limit: float = 2.0) -> None:
-        """Read until nothing has come for `quiet` seconds, or for `limit` at most."""
+        """Read until there was no output for `quiet` seconds, or for at most `limit` seconds."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline and self.read(quiet):
             pass
 
     def press(self, key: str, arrived: Callable[[], bool]) -> float:
-        """Type one key; milliseconds until the bytes are here that show it has `arrived`. What came before is read."""
+        """Type one key, and return the milliseconds until output makes `arrived` true; earlier output is read first.
+
+        Raises:
+            ValueError: `arrived` is true before the key is typed.
+            TimeoutError: it does not become true within 5 s.
+        """
         self.drain()
         if arrived():
             raise ValueError(f"{key!r} has nothing to change; the screen is:\n{self.text}")
