@@ -251,7 +251,7 @@ def test_a_pull_request_is_merged_and_deployed(make_world: MakeWorld) -> None:
     place, version = FleetFiles(world.files).waiting("dev", "staging")[0]
     world.people.propose((place, version))
     (pull,) = [one for one in world.github.pulls.values() if one.closed is None]
-    run(world, 120.0, lambda: world.github.pulls.standing(pull).free)
+    run(world, 120.0, lambda: world.github.pulls.standing(pull).meets_rules)
     world.github.merger.merge(pull, "operator")
     name = f"staging-eu1-{place.service}"
     run(world, 60.0, lambda: states(world)[name][1] == "Progressing")

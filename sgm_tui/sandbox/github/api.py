@@ -28,7 +28,7 @@ _HOUR = 3600
 _DOCUMENTATION = "https://docs.github.com/rest"
 _encode = msgspec.json.Encoder().encode
 
-_Served = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class _Quota:
@@ -41,10 +41,10 @@ class _Quota:
 
     def spend(self) -> None:
         """Count one more request; 304 answers are free, as at GitHub."""
-        self._turn()
+        self._start_new_hour()
         self.used = min(_LIMIT, self.used + 1)
 
-    def _turn(self) -> int:
+    def _start_new_hour(self) -> int:
         hour = int(self._github.clock.wall().timestamp()) // _HOUR
         if hour != self._hour:
             self._hour, self.used = hour, 0
@@ -52,7 +52,7 @@ class _Quota:
 
     def document(self) -> Document:
         """Return the quota as `/rate_limit` reports it."""
-        reset = self._turn()
+        reset = self._start_new_hour()
         return {"limit": _LIMIT, "remaining": _LIMIT - self.used, "reset": reset, "used": self.used, "resource": "core"}
 
     def headers(self) -> dict[str, str]:
@@ -67,12 +67,12 @@ def routes(github: GitHub) -> web.Application:
     """Return the application to mount with `add_subapp("/api", …)`; the server checks who may call it."""
     commits = Commits(github.repository)
     quota = _Quota(github)
-    application = web.Application(middlewares=[_outside])
+    application = web.Application(middlewares=[_translate_errors])
     prefix = f"/v3/repos/{github.name}"
     for method, path, handler in (*PULL_ROUTES, *GIT_ROUTES):
-        application.router.add_route(method, f"{prefix}{path}", _served(github, commits, quota, handler))
+        application.router.add_route(method, f"{prefix}{path}", _make_endpoint(github, commits, quota, handler))
     for path, handler in _PLAIN.items():
-        application.router.add_get(f"/v3{path}", _served(github, commits, quota, handler))
+        application.router.add_get(f"/v3{path}", _make_endpoint(github, commits, quota, handler))
 
     def limits(_call: Call) -> Reply:
         document = quota.document()
@@ -84,7 +84,7 @@ def routes(github: GitHub) -> web.Application:
         reply = answer(github, str(body.get("query", "")), variables if isinstance(variables, dict) else {})
         return web.Response(body=_encode(reply), content_type="application/json", headers=quota.headers())
 
-    application.router.add_get("/v3/rate_limit", _served(github, commits, quota, limits))
+    application.router.add_get("/v3/rate_limit", _make_endpoint(github, commits, quota, limits))
     application.router.add_post("/graphql", graphql)
     return application
 
@@ -118,13 +118,13 @@ _PLAIN: Mapping[str, Handler] = {
 }
 
 
-def _served(github: GitHub, commits: Commits, quota: _Quota, handler: Handler) -> _Served:
+def _make_endpoint(github: GitHub, commits: Commits, quota: _Quota, handler: Handler) -> _Endpoint:
     async def handle(request: web.Request) -> web.StreamResponse:
         base = f"{request.url.origin()}{request.path.partition('/v3')[0]}/v3"
         body = await _body(request) if request.can_read_body else {}
         call = Call(github, Documents(github, commits, base), request.match_info, request.query, body)
         reply = handler(call)
-        document, headers = _paged(request, reply.body) if isinstance(reply.body, Rows) else (reply.body, {})
+        document, headers = _paginate(request, reply.body) if isinstance(reply.body, Rows) else (reply.body, {})
         return _response(request, quota, Reply(document, reply.status), headers)
 
     return handle
@@ -146,7 +146,7 @@ async def _body(request: web.Request) -> dict[str, Any]:
     return document
 
 
-def _paged(request: web.Request, rows: Rows) -> tuple[Document | list[Document], dict[str, str]]:
+def _paginate(request: web.Request, rows: Rows) -> tuple[Document | list[Document], dict[str, str]]:
     """Return one page of a list, with `Link` headers to the other pages."""
     size = min(100, max(1, _number(request, "per_page", 30)))
     page = max(1, _number(request, "page", 1))
@@ -187,7 +187,7 @@ def _response(request: web.Request, quota: _Quota, reply: Reply, headers: Mappin
 
 
 @web.middleware
-async def _outside(request: web.Request, handler: _Served) -> web.StreamResponse:
+async def _translate_errors(request: web.Request, handler: _Endpoint) -> web.StreamResponse:
     """Turn refusals and unknown paths into errors worded as GitHub words them."""
     try:
         return await handler(request)

@@ -71,9 +71,9 @@ class Commits:
     def commit(self, sha: str) -> Commit:
         """Return a commit by its full id."""
         cached = self._commits.get(sha)
-        return cached if cached is not None else self.listed("-1", sha)[0]
+        return cached if cached is not None else self._list("-1", sha)[0]
 
-    def listed(self, *arguments: str) -> list[Commit]:
+    def _list(self, *arguments: str) -> list[Commit]:
         """Return the commits that `git log` lists with these arguments, newest first."""
         if len(self._commits) > _KEPT:
             self._commits.clear()

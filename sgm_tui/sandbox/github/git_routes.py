@@ -63,7 +63,7 @@ def _create_reference(call: Call) -> Reply:
         raise GitHubError(422, "Reference already exists")
     if call.write.commits.resolve(sha) != sha:
         raise GitHubError(422, "Object does not exist")
-    _moved_reference(call, branch, sha, "")
+    _move_branch(call, branch, sha, "")
     return Reply(call.write.reference(branch, sha), 201)
 
 
@@ -76,11 +76,11 @@ def _update_reference(call: Call) -> Reply:
         raise GitHubError(422, "Reference does not exist")
     if not call.body.get("force") and not repository.contains(call.commit(sha), head):
         raise GitHubError(422, "Update is not a fast forward")
-    _moved_reference(call, branch, sha, head)
+    _move_branch(call, branch, sha, head)
     return Reply(call.write.reference(branch, sha))
 
 
-def _moved_reference(call: Call, branch: str, sha: str, expected: str) -> None:
+def _move_branch(call: Call, branch: str, sha: str, expected: str) -> None:
     try:
         call.github.repository.update(branch, sha, expected)
     except GitError as error:

@@ -27,7 +27,7 @@ class Memory:
         self._clock = clock
         self._written = b""
 
-    def recall(self) -> list[PullRequest]:
+    def load(self) -> list[PullRequest]:
         """Return what an earlier sandbox saved; nothing if there was none or its file cannot be read."""
         try:
             memory = _decode(self._path.read_bytes())
@@ -36,7 +36,7 @@ class Memory:
         origin = self._clock.started_at.timestamp()
         return [_shift(pull, lambda moment: moment - origin) for pull in memory]
 
-    def keep(self, pulls: Iterable[PullRequest]) -> None:
+    def save(self, pulls: Iterable[PullRequest]) -> None:
         """Write what has changed, completely or not at all."""
         data = _encode(list(pulls))
         if data == self._written:

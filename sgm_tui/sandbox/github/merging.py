@@ -70,7 +70,7 @@ class Merger:
             raise GitHubError(422, "Pull request Pull request is in draft status")
         if pull.mergeable is False:
             raise GitHubError(422, "Pull request Pull request is in dirty status")
-        if standing.free:
+        if standing.meets_rules:
             raise GitHubError(422, "Pull request Pull request is in clean status")
         pull.auto_merge = auto_merge
         pull.updated = self._pulls.clock.now

@@ -133,7 +133,7 @@ class Standing:
     changes_requested: bool
 
     @property
-    def free(self) -> bool:
+    def meets_rules(self) -> bool:
         """Return whether the rules of the base branch are met."""
         return not (self.checks_missing or self.checks_failed or self.owners_missing or self.changes_requested)
 
@@ -177,7 +177,7 @@ def mergeable_state(pull: PullRequest, standing: Standing) -> str:
         return "dirty"
     if pull.draft:
         return "draft"
-    return "clean" if standing.free else "blocked"
+    return "clean" if standing.meets_rules else "blocked"
 
 
 def obstacle(pull: PullRequest, standing: Standing) -> str:

@@ -73,7 +73,7 @@ class GitHub:
         self.queue.run()
         if self.clock.now >= self._save_at:
             self._save_at = self.clock.now + _SAVE_EVERY
-            self._memory.keep(pull for number, pull in self.pulls.items() if number not in self._history)
+            self._memory.save(pull for number, pull in self.pulls.items() if number not in self._history)
 
     def notify_of_push(self) -> None:
         """Notify the listeners that a merge has moved a branch."""
@@ -99,7 +99,7 @@ class GitHub:
 
     def _restore(self) -> None:
         """Restore the pull requests of an earlier sandbox; those still open continue as if just pushed."""
-        for pull in self._memory.recall():
+        for pull in self._memory.load():
             head = self.repository.head(pull.head)
             if pull.number in self.pulls or (pull.closed is None and not head):
                 continue

@@ -153,7 +153,7 @@ class Stream:
         requests = behaviour.share * self._traffic.requests_between(start, end)
         return requests, behaviour.share * behaviour.error_ratio * self._traffic.errors_between(start, end)
 
-    def coded(self, code: str, at: float) -> float:
+    def count_with_code(self, code: str, at: float) -> float:
         """Return the number of requests answered with a status code."""
         counts = self.counts(at)
         if code == "500":

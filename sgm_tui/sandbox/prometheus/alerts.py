@@ -128,7 +128,7 @@ class Alerts:
 
     def families(self) -> dict[str, Family]:
         """Return the synthetic series `ALERTS` and `ALERTS_FOR_STATE`."""
-        return {"ALERTS": self._states, "ALERTS_FOR_STATE": self._beginnings}
+        return {"ALERTS": self._alert_series, "ALERTS_FOR_STATE": self._start_time_series}
 
     def step(self, now: float) -> None:
         """Evaluate what is due."""
@@ -195,7 +195,7 @@ class Alerts:
         for labels, value in active.items():
             alert = rule.active.get(labels)
             if alert is None:
-                since = now if self._began else self._trace_back(rule, labels, now)
+                since = now if self._began else self._find_start(rule, labels, now)
                 alert = rule.active[labels] = Alert(labels, self._annotations(rule, labels, value), since, value)
             alert.value = value
             if alert.fired is None and now - alert.since >= rule.hold:
@@ -211,7 +211,7 @@ class Alerts:
             rule.error = error.message
             return ()
 
-    def _trace_back(self, rule: Rule, labels: Labels, now: float) -> float:
+    def _find_start(self, rule: Rule, labels: Labels, now: float) -> float:
         since = now
         for seconds in _BACK:
             there = {self._alert_labels(rule, one) for one, _ in self._query(rule, now - seconds)}
@@ -228,14 +228,14 @@ class Alerts:
     def _annotations(rule: Rule, labels: Labels, value: float) -> dict[str, str]:
         values = dict(labels)
 
-        def filled(match: re.Match[str]) -> str:
+        def fill_in(match: re.Match[str]) -> str:
             if match[2]:
                 return values.get(match[2], "")
             return f"{value * 100:.4g}%" if match[3] == "humanizePercentage" else number_text(value)
 
-        return {name: _TEMPLATE.sub(filled, str(text)) for name, text in rule.annotations.items()}
+        return {name: _TEMPLATE.sub(fill_in, str(text)) for name, text in rule.annotations.items()}
 
-    def _states(self, namespace: str | None) -> Iterator[Gauge]:
+    def _alert_series(self, namespace: str | None) -> Iterator[Gauge]:
         for alert in (*self.active, *self._past):
             labels = dict(alert.labels)
             if namespace not in {None, labels.get("namespace")}:
@@ -245,15 +245,15 @@ class Alerts:
             for state, start, end in (("pending", alert.since, fired), ("firing", fired, ended)):
                 if start < end:
                     named = labels_of({**labels, NAME: "ALERTS", "alertstate": state})
-                    yield Gauge(named, _while(start, end, 1.0))
+                    yield Gauge(named, _constant_while(start, end, 1.0))
 
-    def _beginnings(self, namespace: str | None) -> Iterator[Gauge]:
+    def _start_time_series(self, namespace: str | None) -> Iterator[Gauge]:
         for alert in (*self.active, *self._past):
             labels = dict(alert.labels)
             if namespace in {None, labels.get("namespace")}:
                 ended = math.inf if alert.ended is None else alert.ended
                 named = labels_of({**labels, NAME: "ALERTS_FOR_STATE"})
-                yield Gauge(named, _while(alert.since, ended, self._source.wall(alert.since)))
+                yield Gauge(named, _constant_while(alert.since, ended, self._source.wall(alert.since)))
 
 
 def _duration(text: object) -> float:
@@ -264,7 +264,7 @@ def _duration(text: object) -> float:
         return 0.0
 
 
-def _while(start: float, end: float, value: float) -> Callable[[float], float | None]:
+def _constant_while(start: float, end: float, value: float) -> Callable[[float], float | None]:
     return lambda at: value if start - EVALUATION < at < end else None
 
 

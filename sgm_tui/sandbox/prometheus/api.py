@@ -319,7 +319,7 @@ _PAGES: Mapping[str, Callable[[_Reply], Any]] = {
 _TAKES_POST = frozenset({"query", "query_range", "series", "labels"})
 
 
-def _page(path: str) -> Callable[[_Reply], Any] | None:
+def _find_page(path: str) -> Callable[[_Reply], Any] | None:
     match path.split("/"):
         case ["label", label, "values"]:
             return lambda reply: _label_values(reply, label)
@@ -346,7 +346,7 @@ def _json(document: object, status: int = 200) -> web.Response:
 
 async def _api(load: Load, request: web.Request, cluster: ClusterLoad) -> web.Response:
     path = request.match_info["path"]
-    page = _page(path)
+    page = _find_page(path)
     if page is None or (request.method == "POST" and path not in _TAKES_POST):
         return _not_found()
     try:
@@ -357,7 +357,7 @@ async def _api(load: Load, request: web.Request, cluster: ClusterLoad) -> web.Re
     return _json({"status": "success", "data": data})
 
 
-async def _plain(request: web.Request, _cluster: ClusterLoad) -> web.Response:
+async def _serve_plain_text(request: web.Request, _cluster: ClusterLoad) -> web.Response:
     path = request.match_info["path"]
     state = {"-/ready": "Ready", "-/healthy": "Healthy"}.get(path)
     if state is not None:
@@ -374,7 +374,7 @@ def routes(load: Load, faults: Mapping[str, KubeFaults] | None = None) -> web.Ap
     If the API server of a cluster hangs, its Prometheus hangs too.
     """
 
-    def served(handler: Callable[[web.Request, ClusterLoad], Awaitable[web.Response]]) -> Handler:
+    def make_endpoint(handler: Callable[[web.Request, ClusterLoad], Awaitable[web.Response]]) -> Handler:
         async def handle(request: web.Request) -> web.Response:
             name = request.match_info["cluster"]
             cluster = load.clusters.get(name)
@@ -387,7 +387,7 @@ def routes(load: Load, faults: Mapping[str, KubeFaults] | None = None) -> web.Ap
         return handle
 
     application = web.Application()
-    application.router.add_route("GET", "/{cluster}/api/v1/{path:.+}", served(partial(_api, load)))
-    application.router.add_route("POST", "/{cluster}/api/v1/{path:.+}", served(partial(_api, load)))
-    application.router.add_get("/{cluster}/{path:.*}", served(_plain))
+    application.router.add_route("GET", "/{cluster}/api/v1/{path:.+}", make_endpoint(partial(_api, load)))
+    application.router.add_route("POST", "/{cluster}/api/v1/{path:.+}", make_endpoint(partial(_api, load)))
+    application.router.add_get("/{cluster}/{path:.*}", make_endpoint(_serve_plain_text))
     return application

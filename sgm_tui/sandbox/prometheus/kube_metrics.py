@@ -32,12 +32,12 @@ def _family(store: ObjectStore, clock: Clock, name: str, kind: str, rows: Rows) 
             since = clock.virtual(datetime.fromisoformat(obj["metadata"]["creationTimestamp"]))
             common = {NAME: name, "namespace": obj["metadata"]["namespace"]}
             for labels, value in rows(obj):
-                yield _since(labels_of({**common, **labels}), value, since)
+                yield _gauge_since(labels_of({**common, **labels}), value, since)
 
     return family
 
 
-def _since(labels: Labels, value: float, since: float) -> Gauge:
+def _gauge_since(labels: Labels, value: float, since: float) -> Gauge:
     return Gauge(labels, lambda at: value if at >= since else None)
 
 
@@ -45,7 +45,7 @@ def _status(obj: KubeObject) -> Mapping[str, Any]:
     return obj.get("status") or {}
 
 
-def _of_pod(pod: KubeObject) -> dict[str, str]:
+def _pod_labels(pod: KubeObject) -> dict[str, str]:
     return {**_STATE, "pod": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
 
 
@@ -53,7 +53,7 @@ def _is_ready(pod: KubeObject) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in _status(pod).get("conditions") or ())
 
 
-def _up(pod: KubeObject) -> Iterator[Row]:
+def _scrape_state(pod: KubeObject) -> Iterator[Row]:
     address = _status(pod).get("podIP") or pod["metadata"]["name"]
     labels = pod["metadata"].get("labels") or {}
     service = labels.get("app.kubernetes.io/name", "")
@@ -65,37 +65,37 @@ def _up(pod: KubeObject) -> Iterator[Row]:
 def _pod_info(pod: KubeObject) -> Iterator[Row]:
     owners = pod["metadata"].get("ownerReferences") or [{}]
     owner: Mapping[str, str] = owners[0]
-    yield {**_of_pod(pod), "created_by_kind": owner.get("kind", ""), "created_by_name": owner.get("name", ""),
+    yield {**_pod_labels(pod), "created_by_kind": owner.get("kind", ""), "created_by_name": owner.get("name", ""),
            "node": pod["spec"].get("nodeName", ""), "pod_ip": _status(pod).get("podIP", "")}, 1.0  # fmt: skip
 
 
 def _pod_owner(pod: KubeObject) -> Iterator[Row]:
     for owner in pod["metadata"].get("ownerReferences") or ():
-        yield {**_of_pod(pod), "owner_kind": owner["kind"], "owner_name": owner["name"],
+        yield {**_pod_labels(pod), "owner_kind": owner["kind"], "owner_name": owner["name"],
                "owner_is_controller": "true"}, 1.0  # fmt: skip
 
 
 def _pod_phase(pod: KubeObject) -> Iterator[Row]:
     for phase in _PHASES:
-        yield {**_of_pod(pod), "phase": phase}, float(_status(pod).get("phase") == phase)
+        yield {**_pod_labels(pod), "phase": phase}, float(_status(pod).get("phase") == phase)
 
 
 def _pod_ready(pod: KubeObject) -> Iterator[Row]:
     ready = _is_ready(pod)
     for condition, holds in (("true", ready), ("false", not ready), ("unknown", False)):
-        yield {**_of_pod(pod), "condition": condition}, float(holds)
+        yield {**_pod_labels(pod), "condition": condition}, float(holds)
 
 
 def _restarts(pod: KubeObject) -> Iterator[Row]:
     for container in _status(pod).get("containerStatuses") or ():
-        yield {**_of_pod(pod), "container": container["name"]}, float(container.get("restartCount", 0))
+        yield {**_pod_labels(pod), "container": container["name"]}, float(container.get("restartCount", 0))
 
 
 def _waiting(pod: KubeObject) -> Iterator[Row]:
     for container in _status(pod).get("containerStatuses") or ():
         reason = ((container.get("state") or {}).get("waiting") or {}).get("reason")
         if reason:
-            yield {**_of_pod(pod), "container": container["name"], "reason": reason}, 1.0
+            yield {**_pod_labels(pod), "container": container["name"], "reason": reason}, 1.0
 
 
 def _replica_set_owner(replica_set: KubeObject) -> Iterator[Row]:
@@ -121,7 +121,7 @@ def _rollout_replicas(count: Callable[[KubeObject], float]) -> Rows:
     return lambda rollout: [(_rollout(rollout), count(rollout))]
 
 
-def _counted(field: str) -> Callable[[KubeObject], float]:
+def _count_of(field: str) -> Callable[[KubeObject], float]:
     return lambda rollout: float(_status(rollout).get(field) or 0)
 
 
@@ -130,7 +130,7 @@ def _desired(rollout: KubeObject) -> float:
 
 
 _METRICS: Mapping[str, tuple[str, Rows]] = {
-    "up": ("Pod", _up),
+    "up": ("Pod", _scrape_state),
     "kube_pod_info": ("Pod", _pod_info),
     "kube_pod_owner": ("Pod", _pod_owner),
     "kube_pod_status_phase": ("Pod", _pod_phase),
@@ -148,11 +148,11 @@ _METRICS: Mapping[str, tuple[str, Rows]] = {
         "HorizontalPodAutoscaler",
         _scaler("status", "desiredReplicas"),
     ),
-    "rollout_info_replicas_available": ("Rollout", _rollout_replicas(_counted("availableReplicas"))),
-    "rollout_info_replicas_updated": ("Rollout", _rollout_replicas(_counted("updatedReplicas"))),
+    "rollout_info_replicas_available": ("Rollout", _rollout_replicas(_count_of("availableReplicas"))),
+    "rollout_info_replicas_updated": ("Rollout", _rollout_replicas(_count_of("updatedReplicas"))),
     "rollout_info_replicas_desired": ("Rollout", _rollout_replicas(_desired)),
     "rollout_info_replicas_unavailable": (
         "Rollout",
-        _rollout_replicas(lambda one: max(0.0, _desired(one) - _counted("availableReplicas")(one))),
+        _rollout_replicas(lambda one: max(0.0, _desired(one) - _count_of("availableReplicas")(one))),
     ),
 }

@@ -120,7 +120,7 @@ class ClusterSeries:
         self._stored_revision = stored_revision
         self._changes = 0
         self._epoch = clock.started_at.timestamp()
-        self._by_namespace: dict[str, dict[str, _Shown]] = {}
+        self._by_namespace: dict[str, dict[str, _ServiceSeries]] = {}
         self._families: dict[str, Family] = {name: self._traffic_family(name) for name in _METRICS}
 
     @property
@@ -154,7 +154,7 @@ class ClusterSeries:
     def show(self, traffic: Traffic) -> None:
         """Show a service whose versions changed."""
         self._changes += 1
-        self._by_namespace.setdefault(traffic.namespace, {})[traffic.service] = _Shown(traffic)
+        self._by_namespace.setdefault(traffic.namespace, {})[traffic.service] = _ServiceSeries(traffic)
 
     def hide(self, traffic: Traffic) -> None:
         """Remove a service."""
@@ -168,12 +168,12 @@ class ClusterSeries:
         namespace = next((one.value for one in matchers if one.name == "namespace" and one.op == "="), None)
         return [
             series
-            for name in self._named(matchers)
+            for name in self._names_matching(matchers)
             for series in self._families[name](namespace)
-            if _fits(series.labels, tests)
+            if _satisfies(series.labels, tests)
         ]
 
-    def _named(self, matchers: Sequence[Matcher]) -> list[str]:
+    def _names_matching(self, matchers: Sequence[Matcher]) -> list[str]:
         on_name = [matcher for matcher in matchers if matcher.name == NAME]
         for matcher in on_name:
             if matcher.op == "=":
@@ -210,12 +210,12 @@ def _test(matcher: Matcher) -> _Test:
     return name, lambda value: expression.fullmatch(value) is None
 
 
-def _fits(labels: Labels, tests: Sequence[_Test]) -> bool:
+def _satisfies(labels: Labels, tests: Sequence[_Test]) -> bool:
     values = dict(labels)
     return all(test(values.get(name, "")) for name, test in tests)
 
 
-class _Shown:
+class _ServiceSeries:
     """The series of one service, built per metric when they are first queried."""
 
     def __init__(self, traffic: Traffic) -> None:
@@ -241,7 +241,7 @@ def _versions(traffic: Traffic, metric: str) -> Iterator[tuple[Stream, dict[str,
 
 def _requests(traffic: Traffic, metric: str) -> list[Series]:
     return [
-        Counter(labels_of({**labels, "code": code}), stream, _coded(stream, code))
+        Counter(labels_of({**labels, "code": code}), stream, _requests_with_code(stream, code))
         for stream, labels in _versions(traffic, metric)
         for code in _CODES
     ]
@@ -263,12 +263,12 @@ def _sum(traffic: Traffic, metric: str) -> list[Series]:
     return [Counter(labels_of(labels), stream, _seconds(stream)) for stream, labels in _versions(traffic, metric)]
 
 
-def _ruled(traffic: Traffic, metric: str) -> list[Series]:
-    return [Gauge(labels_of(_base(traffic, metric)), _rule(traffic, _RULES[metric]))]
+def _rule_series(traffic: Traffic, metric: str) -> list[Series]:
+    return [Gauge(labels_of(_base(traffic, metric)), _read_while_alive(traffic, _RULES[metric]))]
 
 
-def _coded(stream: Stream, code: str) -> Read:
-    return lambda at: stream.coded(code, at)
+def _requests_with_code(stream: Stream, code: str) -> Read:
+    return lambda at: stream.count_with_code(code, at)
 
 
 def _bucket(stream: Stream, number: int) -> Read:
@@ -280,7 +280,7 @@ def _seconds(stream: Stream) -> Read:
     return lambda at: stream.counts(at).requests * stream.behaviour.latency * 1.3
 
 
-def _rule(traffic: Traffic, value: Callable[[Traffic, float], float]) -> Callable[[float], float | None]:
+def _read_while_alive(traffic: Traffic, value: Callable[[Traffic, float], float]) -> Callable[[float], float | None]:
     return lambda at: value(traffic, at) if traffic.alive_within(at - _WINDOW, at) else None
 
 
@@ -309,5 +309,5 @@ _METRICS: Mapping[str, Callable[[Traffic, str], list[Series]]] = {
     "http_request_duration_seconds_bucket": _buckets,
     "http_request_duration_seconds_count": _count,
     "http_request_duration_seconds_sum": _sum,
-    **dict.fromkeys(_RULES, _ruled),
+    **dict.fromkeys(_RULES, _rule_series),
 }

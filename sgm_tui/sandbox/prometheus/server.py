@@ -97,12 +97,12 @@ class ClusterLoad:
             PromqlError: Prometheus refuses the query; the text is what its client library says.
         """
         try:
-            return [value for _, value in self._compiled(query)(self._clock.now)]
+            return [value for _, value in self._compile(query)(self._clock.now)]
         except PromqlError as error:
             named = 'invalid parameter "query": ' if error.kind == "bad_data" else ""
             raise PromqlError(error.kind, f"{error.kind}: {named}{error.message}") from None
 
-    def _compiled(self, query: str) -> VectorNode:
+    def _compile(self, query: str) -> VectorNode:
         ready = self._queries.get(query)
         if ready is None:
             if len(self._queries) >= _QUERIES:

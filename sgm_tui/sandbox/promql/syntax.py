@@ -49,24 +49,24 @@ def _refusal(query: str, message: str) -> str:
     if message == "no expression found in input":
         return "1:1: parse error: no expression found in input"
     if message == "invalid promql query":
-        at, what = _unexpected(query)
-        return f"{_position(query, at)}: parse error: {what}"
-    at = len(query) if message.startswith(_AT_END) else _call_at(query, message)
+        at, what = _find_unexpected(query)
+        return f"{_format_position(query, at)}: parse error: {what}"
+    at = len(query) if message.startswith(_AT_END) else _find_call(query, message)
     for ours, theirs in _TYPES:
         message = message.replace(ours, theirs)
-    return f"{_position(query, at)}: parse error: {_requote(message)}"
+    return f"{_format_position(query, at)}: parse error: {_requote(message)}"
 
 
 def _requote(message: str) -> str:
     return re.sub(r"'([^']*)'", r'"\1"', message)
 
 
-def _position(query: str, at: int) -> str:
+def _format_position(query: str, at: int) -> str:
     before = query[:at]
     return f"{before.count(chr(10)) + 1}:{at - (before.rfind(chr(10)) + 1) + 1}"
 
 
-def _call_at(query: str, message: str) -> int:
+def _find_call(query: str, message: str) -> int:
     """Return where the call that a message names begins; its first argument for a wrong type."""
     match = _IN_CALL.search(message)
     if match is None:
@@ -78,7 +78,7 @@ def _call_at(query: str, message: str) -> int:
     return call.end() if message.startswith("expected type") else call.start()
 
 
-def _unexpected(query: str) -> tuple[int, str]:
+def _find_unexpected(query: str) -> tuple[int, str]:
     """Return the first token that cannot stand at its position."""
     wants_operand = True
     in_list = False
@@ -94,7 +94,7 @@ def _unexpected(query: str) -> tuple[int, str]:
             continue
         fits, wants_operand = _may_follow(kind, text, wants_operand=wants_operand)
         if not fits:
-            return token.start(), f"unexpected {_named(kind, text)}"
+            return token.start(), f"unexpected {_describe_token(kind, text)}"
     return len(query), "unexpected end of input"
 
 
@@ -111,7 +111,7 @@ def _may_follow(kind: str, text: str, *, wants_operand: bool) -> tuple[bool, boo
     return kind != "other", False
 
 
-def _named(kind: str, text: str) -> str:
+def _describe_token(kind: str, text: str) -> str:
     if kind == "operator":
         return f"<op:{text}>"
     return f'{kind} "{text}"' if kind in {"identifier", "number"} else f"{kind} {text}"
