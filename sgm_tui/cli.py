@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -24,6 +25,7 @@ from sgm_tui.errors import SgmError, UsageError
 
 if TYPE_CHECKING:
     from sgm_tui.config.schema import Config
+    from sgm_tui.fleet.last_seen import LastSeen
 
     ConfigLoader = Callable[[], Awaitable[Config]]
     Opening = Callable[[], AbstractContextManager[ConfigLoader]]
@@ -206,13 +208,19 @@ def _dashboard(arguments: argparse.Namespace) -> int:
         return int(main([*_given(arguments), "status"]))
     _require_screen(os.environ)
     from sgm_tui.commands.common import load_config
+    from sgm_tui.commands.last_seen import find_last_seen_file
+    from sgm_tui.store.last_seen_file import read_last_seen
 
-    config = asyncio.run(load_config(arguments))
+    file = find_last_seen_file(arguments, os.environ)
+    last_seen = read_last_seen(file) if file is not None else None
+
+    # Where this configuration was never used before, what is wrong with it is printed, instead of a screen.
+    config = asyncio.run(load_config(arguments)) if last_seen is None else None
 
     async def load() -> Config:
-        return config
+        return config or await load_config(arguments)
 
-    return asyncio.run(_show(lambda: contextlib.nullcontext(load), arguments))
+    return asyncio.run(_show(lambda: contextlib.nullcontext(load), arguments, last_seen, file))
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -268,15 +276,22 @@ def _sandbox(arguments: argparse.Namespace) -> int:
         ) from error
 
 
-async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
+async def _show(
+    opening: Opening,
+    arguments: argparse.Namespace,
+    last_seen: LastSeen | None = None,
+    last_seen_file: Path | None = None,
+) -> int:
     """The screen first; what it shows, and the process behind it, once there is something to look at."""
     from sgm_tui.memory import defer_garbage_collection, share_one_heap
 
     defer_garbage_collection()
+    from sgm_tui.fleet.snapshot import make_unconfirmed_snapshot
     from sgm_tui.ui.app import SgmApp
 
     theme, keymap = _looks()
-    app = SgmApp(theme=theme, keymap=keymap)
+    first = None if last_seen is None else make_unconfirmed_snapshot(last_seen, datetime.now(UTC))
+    app = SgmApp(theme=theme, keymap=keymap, snapshot=first)
     running, painted = asyncio.ensure_future(app.run_async()), asyncio.ensure_future(app.painted.wait())
     await asyncio.wait({running, painted}, return_when=asyncio.FIRST_COMPLETED)
     painted.cancel()
@@ -286,7 +301,14 @@ async def _show(opening: Opening, arguments: argparse.Namespace) -> int:
             with opening() as load:
                 from sgm_tui.wiring import open_session
 
-                async with open_session(load, read_only=arguments.read_only, opens_waves=True) as session:
+                session_opening = open_session(
+                    load,
+                    read_only=arguments.read_only,
+                    opens_waves=True,
+                    last_seen=last_seen,
+                    last_seen_file=last_seen_file,
+                )
+                async with session_opening as session:
                     session.tell, session.tell_bug, session.end = app.say, app.report_bug, app.end_by
                     app.attend(session)
                     await running

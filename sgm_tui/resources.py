@@ -31,6 +31,12 @@ def user_file(environ: Mapping[str, str]) -> Path:
     return Path(base) / "sgm" / "config.yaml"
 
 
+def cache_directory(environ: Mapping[str, str]) -> Path:
+    """Return the directory for files that cost nothing but time when they are lost, whether it exists or not."""
+    base = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".cache")
+    return Path(base) / "sgm"
+
+
 def _find(name: str) -> Path:
     """Return a folder that ships with sgm.
 

@@ -32,6 +32,7 @@ from sgm_tui.threads import Lane, run_in
 
 if TYPE_CHECKING:
     from sgm_tui.config.schema import Config
+    from sgm_tui.fleet.last_seen import LastSeen
     from sgm_tui.forge.github import GithubForge
     from sgm_tui.gitops.history import History
     from sgm_tui.gitops.repository import Repository
@@ -80,8 +81,9 @@ Clusters = Mapping[str, "ClusterConnection"]
 class Connection:
     """What connects one session: the configuration, every adapter, and their lives."""
 
-    def __init__(self, session: LiveSession) -> None:
+    def __init__(self, session: LiveSession, last_seen_file: Path | None = None) -> None:
         self._session = session
+        self._last_seen_file = last_seen_file
         self._sources: list[Source] = []
 
     async def run(self, load: Callable[[], Awaitable[Config]]) -> None:
@@ -118,11 +120,14 @@ class Connection:
                 return
             await self._session.connect(services)
             from sgm_tui.operations.drift_log import DriftLog
+            from sgm_tui.session.last_seen import save_while_open
 
             drift = DriftLog(fleet_directory(config) / "drift.json")
             self._session.store.applications.remember_drift(await asyncio.to_thread(drift.read))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._supervise(lambda: drift.follow(self._session.store.snapshots())))
+                if (file := self._last_seen_file) is not None:
+                    group.create_task(self._supervise(lambda: save_while_open(file, self._session.store.snapshots())))
                 for source in self._sources:
                     group.create_task(self._guard(source))
 
@@ -296,11 +301,26 @@ def _reverter(
 
 @contextlib.asynccontextmanager
 async def open_session(
-    load: Callable[[], Awaitable[Config]], *, read_only: bool = False, opens_waves: bool = False
+    load: Callable[[], Awaitable[Config]],
+    *,
+    read_only: bool = False,
+    opens_waves: bool = False,
+    last_seen: LastSeen | None = None,
+    last_seen_file: Path | None = None,
 ) -> AsyncIterator[LiveSession]:
-    """A session for the length of the block; what `load` yields decides what it shows."""
+    """Open a session on the configuration that `load` returns, for the length of the block.
+
+    Args:
+        load: reads the configuration.
+        read_only: refuse every write.
+        opens_waves: open waves that are due.
+        last_seen: what to show until every source has answered.
+        last_seen_file: where to keep what is shown, for the next start; None keeps nothing.
+    """
     session = LiveSession(read_only=read_only, opens_waves=opens_waves)
-    task = asyncio.create_task(Connection(session).run(load))
+    if last_seen is not None:
+        session.store.show_last_seen(last_seen)
+    task = asyncio.create_task(Connection(session, last_seen_file).run(load))
     task.add_done_callback(lambda _: _give_up_if_failed(task, session))
     try:
         yield session

@@ -33,6 +33,7 @@ from sgm_tui.config.schema import (
     StageConfig,
     is_loopback,
 )
+from sgm_tui.config.team_file import find_team_file
 from sgm_tui.config.yaml_file import mapping_of
 from sgm_tui.errors import ConfigError
 from sgm_tui.resources import user_file
@@ -81,7 +82,10 @@ def load(path: Path | None, *, flags: Mapping[str, str], environ: Mapping[str, s
     Raises:
         ConfigError: there is no file, or it cannot be used; says where and what to do.
     """
-    file = path or _find_team_file(flags, environ)
+    repository = flags.get("repository.url", "")
+    file = find_team_file(path, repository, environ)
+    if file is None:
+        raise _complain_of_no_file(repository)
     user = load_user(environ)
     overrides = [
         *((key, value, _FLAGS.get(key, f"--{key}")) for key, value in flags.items()),
@@ -141,16 +145,9 @@ def _user_overrides(user: UserConfig) -> list[Override]:
     return [(key, value, "user file") for key, value in values.items() if value]
 
 
-def _find_team_file(flags: Mapping[str, str], environ: Mapping[str, str]) -> Path:
-    """Return the team file that SGM_CONFIG names, or the one of a local checkout that --repo names."""
-    if path := environ.get("SGM_CONFIG"):
-        return Path(path)
-    repository = flags.get("repository.url", "")
-    local = Path(repository) / "sgm.yaml"
-    if repository and "://" not in repository and local.is_file():
-        return local
+def _complain_of_no_file(repository: str) -> ConfigError:
     is_local = repository and "://" not in repository
-    raise ConfigError(
+    return ConfigError(
         f"{repository} has no sgm.yaml" if is_local else "no configuration found",
         "Give --config PATH, set SGM_CONFIG, or name a checkout that holds sgm.yaml: --repo PATH. "
         "To look around without one: sgm demo",

@@ -14,6 +14,7 @@ from sgm_tui.fleet.plans.plan import Plan
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.facts import Alert, PullRequest
+    from sgm_tui.fleet.last_seen import LastSeen
     from sgm_tui.fleet.source import SourceHealth
 
 
@@ -39,6 +40,8 @@ class FleetSnapshot:
     """Every version that git has ever had of each service, as far as history has been read."""
     problem: str = ""
     """Why nothing can be shown at all (the configuration or the sandbox failed); "" otherwise."""
+    last_seen: LastSeen | None = None
+    """What an earlier run saw, while some source has never answered in this one; None once all have."""
     read_only: bool = False
     """Whether the command line or the configuration forbids every write."""
 
@@ -48,6 +51,12 @@ class FleetSnapshot:
         if match is None:
             return None
         return self.cells.get(CellKey(ServiceName(service), match.stage, match.name))
+
+    def last_seen_version(self, key: CellKey) -> Version | None:
+        """Return the version that a cell without any fact was last seen with; None where nothing is known of it."""
+        if self.last_seen is None or key in self.cells:
+            return None
+        return self.last_seen.version(key)
 
     def journeys(self) -> Counter[Journey]:
         """Count the cells in each journey."""
@@ -62,3 +71,8 @@ class FleetSnapshot:
     def firing(self) -> tuple[Alert, ...]:
         """The firing alerts, without pending ones."""
         return tuple(alert for alert in self.alerts if alert.state == "firing")
+
+
+def make_unconfirmed_snapshot(last_seen: LastSeen, now: datetime) -> FleetSnapshot:
+    """Return what is shown before any source is asked: the rows of an earlier run, without a single cell."""
+    return FleetSnapshot(now, fleet=last_seen.fleet, services=tuple(last_seen.versions), last_seen=last_seen)

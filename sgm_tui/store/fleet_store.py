@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from sgm_tui.fleet.applications import Applications
 from sgm_tui.fleet.cell import Cell
 from sgm_tui.fleet.join import join
+from sgm_tui.fleet.last_seen import LastSeen
 from sgm_tui.fleet.model import CellKey, Fleet, ServiceName, Version
 from sgm_tui.fleet.plans.plan import Plan
 from sgm_tui.fleet.policy import Policy
@@ -89,6 +90,7 @@ class Store:
         """Cells to join again for the next snapshot."""
         self.answer_parts: Counter[SourceId] = Counter()
         """How many parts of answers each source has sent: while the number grows, the source is answering."""
+        self._last_seen: LastSeen | None = None
         self.configure(fleet or Fleet(), repository=repository, sources=sources)
 
     def configure(
@@ -100,9 +102,19 @@ class Store:
         self._fleet = fleet
         self._health = SourceHealthBoard(sources, now)
         self._snapshot = FleetSnapshot(
-            generated_at=now, fleet=fleet, repository=repository, sources=tuple(self._health)
+            generated_at=now,
+            fleet=fleet,
+            services=self._list_services(),
+            repository=repository,
+            sources=tuple(self._health),
+            last_seen=self._last_seen,
         )
         self._touch(self._keys())
+
+    def show_last_seen(self, last_seen: LastSeen) -> None:
+        """Show what an earlier run of the same configuration saw, until every source has answered."""
+        self._last_seen = last_seen
+        self.configure(last_seen.fleet)
 
     @property
     def snapshot(self) -> FleetSnapshot:
@@ -204,11 +216,13 @@ class Store:
         self._dirty.update(key for key, cell in self._cells.items() if _is_due(cell, now))
         self._dirty.update(self._reports.applications.missing)
         self._join_dirty_cells(now)
+        if self._last_seen is not None and self._health.has_heard_all():
+            self._last_seen = None
         reports = self._reports
         self._snapshot = FleetSnapshot(
             generated_at=now,
             fleet=self._fleet,
-            services=self._services,
+            services=self._list_services(),
             cells=dict(self._cells),
             sources=tuple(self._health),
             pull_requests=reports.pull_requests,
@@ -219,8 +233,15 @@ class Store:
             revision=reports.desired.revision,
             releases=reports.desired.releases,
             problem=self._snapshot.problem,
+            last_seen=self._last_seen,
         )
         return self._snapshot
+
+    def _list_services(self) -> tuple[ServiceName, ...]:
+        """Return the services that have a cell, and until every source has answered also those that were last seen."""
+        if self._last_seen is None:
+            return self._services
+        return tuple(sorted({*self._services, *self._last_seen.versions}))
 
     def _join_dirty_cells(self, now: datetime) -> None:
         sources = FactSources(

@@ -82,6 +82,11 @@ class SourceHealthBoard:
                     expired.append(source)
         return expired
 
+    def has_heard_all(self) -> bool:
+        """Return whether every source that decides what a cell shows has answered once, or is off."""
+        decisive = [health for health in self._health.values() if health.source.kind in _DECISIVE]
+        return bool(decisive) and all(health.seen_at is not None or health.state == "off" for health in decisive)
+
     def troubled(self) -> tuple[SourceHealth, ...]:
         """Return the health of every source that is stale or has not answered yet."""
         return tuple(health for health in self._health.values() if health.state in {"stale", "waiting"})

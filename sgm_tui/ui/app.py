@@ -36,6 +36,7 @@ from sgm_tui.ui.terminal.driver import HangupSafeDriver
 
 if TYPE_CHECKING:
     from sgm_tui.fleet.plans.proposal import Progress
+    from sgm_tui.fleet.snapshot import FleetSnapshot
 
 logger = logging.getLogger("sgm")
 
@@ -58,16 +59,22 @@ class SgmApp(MinimumSizeApp, Navigation):
         self,
         session: Session | None = None,
         *,
+        snapshot: FleetSnapshot | None = None,
         theme: str = "",
         keymap: Mapping[str, str] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """Show one session, or none until `attend` brings it: the first frame waits for nothing."""
+        """Show one session, or none until `attend` brings it: the first frame waits for nothing.
+
+        Until then it shows `snapshot`, where there is one.
+        """
         super().__init__(css_path=styles() / "fleet.tcss")
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (WIDE, "-wide")]
         self.painted = asyncio.Event()
         """The first frame is on the screen."""
         self._session = session
+        if snapshot is not None:
+            self.set_reactive(SgmApp.snapshot, snapshot)
         self._pasted = 0.0
         self._endings = contextlib.ExitStack()
         self._choose_look(theme, environ)

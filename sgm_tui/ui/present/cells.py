@@ -11,7 +11,7 @@ from sgm_tui.fleet.cell import Cell, Journey, Verdict, failing_version
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.rollouts.weights import percent_text
 from sgm_tui.ui.present.fit import Piece, fit, short_version
-from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, SKEWED, sparkline
+from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, SKEWED, WAITING, sparkline
 from sgm_tui.ui.present.marks import NONE, Marks
 from sgm_tui.ui.present.tones import Line, Tone, tone_of
 
@@ -105,6 +105,14 @@ def _doubted(cell: Cell, glyph: Piece) -> list[Piece]:
     if not cell.facts.unavailable_kinds or cell.journey is Journey.UNKNOWN:
         return [glyph]
     return [glyph._replace(glued=True), Piece(JOURNEY[Journey.UNKNOWN], Tone.UNKNOWN)]
+
+
+def last_seen_line(versions: Sequence[Version], width: int) -> Line:
+    """Return what an earlier run saw of a cell, or of a folded stage: nothing about it is confirmed yet."""
+    sign = Piece(WAITING, Tone.UNKNOWN)
+    shown = f"{versions[0]}" if len(versions) == 1 else f"{len(versions)}"
+    version = Piece(short_version(Version(shown), width - 2), Tone.UNKNOWN)
+    return fit([sign, version] if width < GLYPH_FIRST_BELOW else [version, sign], width)
 
 
 def folded_line(cells: Sequence[Cell], width: int) -> Line:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sgm_tui.fleet.cell import Cell
-from sgm_tui.fleet.model import ServiceName
+from sgm_tui.fleet.model import ClusterName, ServiceName, Version
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.cells import urgency, wants_attention
 
@@ -39,6 +39,11 @@ def visible_services(snapshot: FleetSnapshot, view: View) -> tuple[ServiceName, 
         if (not view.attention or wants_attention(cell)) and all(matches(cell, word) for word in words):
             service = cell.key.service
             best[service] = min(best.get(service, _CALM), urgency(cell))
+    if snapshot.last_seen is not None:
+        for service, versions in snapshot.last_seen.versions.items():
+            # What is not confirmed yet may need attention.
+            if service not in best and all(_was_seen_with(word, service, versions) for word in words):
+                best[service] = _CALM
     shown = [service for service in snapshot.services if service in best]
     return tuple(sorted(shown, key=lambda service: best[service]) if view.worst_first else shown)
 
@@ -48,6 +53,11 @@ def matches(cell: Cell, word: str) -> bool:
     if any(word in text.lower() for text in _words(cell)):
         return True
     return len(word) > 1 and _scattered(word, cell.key.service.lower())
+
+
+def _was_seen_with(word: str, service: ServiceName, versions: Mapping[ClusterName, Version]) -> bool:
+    texts = (service, *versions, *versions.values())
+    return any(word in text.lower() for text in texts) or (len(word) > 1 and _scattered(word, service.lower()))
 
 
 def _words(cell: Cell) -> Iterable[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 
 from rich.cells import cell_len
 
@@ -10,7 +11,7 @@ from sgm_tui.fleet.cell import Journey, Verdict
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.cells import journey_tone
 from sgm_tui.ui.present.fit import Piece, fit, pad
-from sgm_tui.ui.present.glyphs import ALERT, JOURNEY
+from sgm_tui.ui.present.glyphs import ALERT, JOURNEY, WAITING
 from sgm_tui.ui.present.silence import unwatched_clusters
 from sgm_tui.ui.present.tones import Line, Part, Tone
 
@@ -51,6 +52,10 @@ def _counts(snapshot: FleetSnapshot, words: AbstractSet[Journey]) -> list[Part]:
         for journey in (*_LOUD, *_MOVING)
         if journeys[journey]
     ]
+    if snapshot.last_seen is not None:
+        parts.insert(
+            0, (f"{WAITING} as of {_time_of(snapshot.last_seen.seen_at, snapshot.generated_at)}  ", Tone.UNKNOWN)
+        )
     requests, firing, planned = len(snapshot.open_pull_requests), len(snapshot.firing), len(snapshot.plan.changes)
     if planned:
         parts.append(_count(JOURNEY[Journey.STAGED], planned, "planned", Tone.STAGED))
@@ -66,6 +71,12 @@ def _counts(snapshot: FleetSnapshot, words: AbstractSet[Journey]) -> list[Part]:
     elif not parts and snapshot.cells:
         parts.append((f"{JOURNEY[Journey.SETTLED]} all settled  ", Tone.GOOD))
     return parts
+
+
+def _time_of(moment: datetime, now: datetime) -> str:
+    """Return the local time of a moment, with its date unless that is today."""
+    local = moment.astimezone()
+    return local.strftime("%H:%M" if local.date() == now.astimezone().date() else "%d %b %H:%M")
 
 
 def _count(sign: str, number: int, word: str, tone: Tone) -> Part:

@@ -14,9 +14,10 @@ from textual.strip import Strip
 
 from sgm_tui.fleet.ages import age, age_changes_in
 from sgm_tui.fleet.cell import Cell, Journey
+from sgm_tui.fleet.last_seen import LastSeen
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.ui.present.cells import cell_line, folded_line
+from sgm_tui.ui.present.cells import cell_line, folded_line, last_seen_line
 from sgm_tui.ui.present.empty_matrix import describe_empty_matrix
 from sgm_tui.ui.present.fit import pad, shorten_middle
 from sgm_tui.ui.present.glyphs import BAND, CURSOR, MARKED
@@ -39,7 +40,7 @@ _Row = tuple[tuple[Cell | None, ...], dict[ClusterName, Cell], dict[ClusterName,
 """A service's cells in column order, the same by cluster, their marks, and the versions and releases these were made
 from."""
 
-_Look = tuple[ServiceName, Place, int, Layout]
+_Look = tuple[ServiceName, Place, int, Layout, LastSeen | None]
 
 _MARK: Line = ((MARKED, Tone.STAGED),)
 """Stands before a marked cell, where else is a gap."""
@@ -105,7 +106,7 @@ class GridLines:
             return self._painted.get(y) != self._pieces(row, place, width)
         service, now = self._services[row], self._snapshot.generated_at
         cells = self._cells_and_marks(service)[0]
-        look = (service, place, width, self._layout)
+        look = (service, place, width, self._layout, self._snapshot.last_seen)
         unchanged = self._unchanged.get(y)
         if unchanged is not None and unchanged[0] == look and unchanged[1] is cells and now < unchanged[2]:
             return False
@@ -162,7 +163,7 @@ class GridLines:
                 yield self._marked_edge(service, column, edge[0]), ground
             line = self._drawn.get((service, index))
             if line is None:
-                line = self._drawn[service, index] = self._cell(column, cells, marks)
+                line = self._drawn[service, index] = self._cell(service, column, cells, marks)
             yield line, Ground.CURSOR if under_cursor and index == place[1] else ground
             marks_next = following is not None and following[2] is None and self._is_marked(service, following[1])
             yield _MARK if marks_next else _SPACE, ground
@@ -180,10 +181,14 @@ class GridLines:
             return edge
         return ((BAND, edge[0][1]), *_MARK)
 
-    def _cell(self, column: Column, row: dict[ClusterName, Cell], marks: dict[ClusterName, Marks]) -> Line:
+    def _cell(
+        self, service: ServiceName, column: Column, row: dict[ClusterName, Cell], marks: dict[ClusterName, Marks]
+    ) -> Line:
         cells = [row[cluster.name] for cluster in column.clusters if cluster.name in row]
         if not cells:
-            return pad([(_ABSENT, Tone.QUIET)], column.width)
+            keys = (CellKey(service, column.stage, cluster.name) for cluster in column.clusters)
+            versions = [version for key in keys if (version := self._snapshot.last_seen_version(key))]
+            return last_seen_line(versions, column.width) if versions else pad([(_ABSENT, Tone.QUIET)], column.width)
         if column.folded:
             return folded_line(cells, column.width)
         cell, mark = cells[0], marks.get(cells[0].key.cluster, NONE)
