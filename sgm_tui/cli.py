@@ -26,6 +26,7 @@ from sgm_tui.errors import SgmError, UsageError
 if TYPE_CHECKING:
     from sgm_tui.config.schema import Config
     from sgm_tui.fleet.last_seen import LastSeen
+    from sgm_tui.ui.app import SgmApp
 
     ConfigLoader = Callable[[], Awaitable[Config]]
     Opening = Callable[[], AbstractContextManager[ConfigLoader]]
@@ -220,7 +221,14 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     async def load() -> Config:
         return config or await load_config(arguments)
 
-    return asyncio.run(_show(lambda: contextlib.nullcontext(load), arguments, last_seen, file))
+    return asyncio.run(
+        _show(
+            lambda: contextlib.nullcontext(load),
+            read_only=arguments.read_only,
+            last_seen=last_seen,
+            last_seen_file=file,
+        )
+    )
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -230,7 +238,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     """
     _require_screen(os.environ)
     if _has_terminal():
-        return asyncio.run(_show(lambda: _embedded(arguments), arguments))
+        return asyncio.run(_show(lambda: _embedded(arguments), read_only=arguments.read_only))
     from sgm_tui.commands import status
 
     with _embedded(arguments) as load:
@@ -277,10 +285,7 @@ def _sandbox(arguments: argparse.Namespace) -> int:
 
 
 async def _show(
-    opening: Opening,
-    arguments: argparse.Namespace,
-    last_seen: LastSeen | None = None,
-    last_seen_file: Path | None = None,
+    opening: Opening, *, read_only: bool, last_seen: LastSeen | None = None, last_seen_file: Path | None = None
 ) -> int:
     """The screen first; what it shows, and the process behind it, once there is something to look at."""
     from sgm_tui.memory import defer_garbage_collection, share_one_heap
@@ -292,9 +297,8 @@ async def _show(
     theme, keymap = _looks()
     first = None if last_seen is None else make_unconfirmed_snapshot(last_seen, datetime.now(UTC))
     app = SgmApp(theme=theme, keymap=keymap, snapshot=first)
-    running, painted = asyncio.ensure_future(app.run_async()), asyncio.ensure_future(app.painted.wait())
-    await asyncio.wait({running, painted}, return_when=asyncio.FIRST_COMPLETED)
-    painted.cancel()
+    running = asyncio.ensure_future(app.run_async())
+    await _wait_for_first_frame(app, running)
     try:
         if not running.done():
             share_one_heap()
@@ -303,7 +307,7 @@ async def _show(
 
                 session_opening = open_session(
                     load,
-                    read_only=arguments.read_only,
+                    read_only=read_only,
                     opens_waves=True,
                     last_seen=last_seen,
                     last_seen_file=last_seen_file,
@@ -319,6 +323,13 @@ async def _show(
     if app.failure is not None:
         raise app.failure
     return app.return_code or 0
+
+
+async def _wait_for_first_frame(app: SgmApp, running: asyncio.Future[Any]) -> None:
+    """Wait until the first frame is painted, or the application has ended before."""
+    painted: asyncio.Future[Any] = asyncio.ensure_future(app.painted.wait())
+    await asyncio.wait({running, painted}, return_when=asyncio.FIRST_COMPLETED)
+    painted.cancel()
 
 
 def _looks() -> tuple[str, Mapping[str, str]]:
