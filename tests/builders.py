@@ -649,12 +649,17 @@ class ScriptedSession:
         """What a test says."""
         return self.gates
 
-    async def past(self, where: CellKey) -> tuple[PastVersion, ...]:
-        """What a test says."""
+    @property
+    def history(self) -> ScriptedSession:
+        """Return this session, which also scripts the history."""
+        return self
+
+    async def past_versions(self, key: CellKey) -> tuple[PastVersion, ...]:
+        """Return the versions the test set."""
         return self.pasts
 
-    async def measured(self, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
-        """As a test says they fared."""
+    async def add_healthy_times(self, snapshot: FleetSnapshot, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
+        """Add the healthy times the test set."""
         return tuple(replace(one, healthy=self.fared.get(one.version)) for one in pasts)
 
     async def stage_revert(self, where: CellKey, to: str | None) -> Change | Refusal:
@@ -667,12 +672,14 @@ class ScriptedSession:
         self.asked.append(("revert of", service, version))
         return self.reverts
 
-    async def promotion_reverts(self, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
-        """What a test says, of the last promotion of each cell's stage, by the real rule."""
-        shown, groups = self.snapshot, group_by_stage(tuple(keys))
+    async def plan_promotion_reverts(
+        self, snapshot: FleetSnapshot, keys: Iterable[CellKey]
+    ) -> tuple[PromotionRevert, ...]:
+        """Plan the reverts by the real rule, from the last promotions the test set."""
+        groups = group_by_stage(tuple(keys))
         return tuple(
             PromotionRevert(
-                *group, last := self.last_promotions.get(group), plan_promotion_revert(shown, last, histories)
+                *group, last := self.last_promotions.get(group), plan_promotion_revert(snapshot, last, histories)
             )
             for group, cells in groups.items()
             for histories in [{key: self.histories.get(key, ()) for key in cells}]
@@ -729,8 +736,13 @@ class ScriptedSession:
         """Kept."""
         self.asked.append(("drop", identity))
 
-    async def unfinished(self) -> tuple[UnfinishedWrite, ...]:
-        """What a test says."""
+    @property
+    def recovery(self) -> ScriptedSession:
+        """Return this session, which also scripts the unfinished writes."""
+        return self
+
+    async def list_unfinished(self) -> tuple[UnfinishedWrite, ...]:
+        """Return the unfinished writes the test set."""
         return self.begun
 
     async def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:

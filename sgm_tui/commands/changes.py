@@ -171,7 +171,8 @@ async def _agree_and_write(
 
 async def _previewed(session: LiveSession, staged: StagingResult, arguments: argparse.Namespace) -> Preview:
     terms = WriteOptions(_override(arguments), arguments.reason, arguments.direct, arguments.supersede)
-    preview = await session.preview_of(Plan().with_change(*staged.changes), terms)
+    plan = Plan().with_change(*staged.changes)
+    preview = await session.services.promoter.preview(plan, session.store.snapshot, terms)
     return replace(preview, refusals=(*staged.refusals, *preview.refusals))
 
 

@@ -84,8 +84,8 @@ async def _pasts(session: LiveSession, keys: Sequence[CellKey], limit: int, *, m
 
     async def of(key: CellKey) -> tuple[PastVersion, ...]:
         async with few:
-            pasts = (await session.past(key))[:limit]
-            return await session.measured(pasts) if measured else pasts
+            pasts = (await session.history.past_versions(key))[:limit]
+            return await session.history.add_healthy_times(session.store.snapshot, pasts) if measured else pasts
 
     return [past for pasts in await asyncio.gather(*map(of, keys)) for past in pasts]
 

@@ -59,7 +59,7 @@ async def _plan(arguments: argparse.Namespace) -> int:
     async with settled_session(arguments, read_only=looking) as (session, snapshot):
         must_know_git(snapshot)
         if arguments.unfinished:
-            return _list(await session.unfinished(), snapshot, arguments)
+            return _list(await session.recovery.list_unfinished(), snapshot, arguments)
         if arguments.what in {"waves", "next", "stop", "go-on", "drop"}:
             return await _waves(session, snapshot, arguments)
         if arguments.what == "resume":
@@ -75,7 +75,7 @@ async def _plan(arguments: argparse.Namespace) -> int:
         else:
             output.data("the plan is empty")
             code = 0
-        unfinished = await session.unfinished()
+        unfinished = await session.recovery.list_unfinished()
         if unfinished:
             output.note(
                 f"sgm: {len(unfinished)} unfinished write{'' if len(unfinished) == 1 else 's'}: sgm plan --unfinished"

@@ -55,7 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
 async def _promote(arguments: argparse.Namespace) -> int:
     async with settled_session(arguments, read_only=arguments.dry_run) as (session, snapshot):
         must_know_git(snapshot)
-        staged = changes.with_strategy(stage_promotions(snapshot, arguments), arguments.strategy, session.config)
+        staged = changes.with_strategy(
+            stage_promotions(snapshot, arguments), arguments.strategy, session.services.config
+        )
         return await changes.carry_out(session, staged, arguments)
 
 

@@ -66,7 +66,7 @@ async def _revert(arguments: argparse.Namespace) -> int:
         staged = StagingResult(refusals=(unknown,)) if unknown else await _stage_reverts(session, snapshot, arguments)
         if arguments.bad_version and not unknown:
             agreed = functools.partial(_mark, session, arguments)
-        staged = changes.with_strategy(staged, arguments.strategy, session.config)
+        staged = changes.with_strategy(staged, arguments.strategy, session.services.config)
         return await changes.carry_out(session, staged, arguments, agreed)
 
 
@@ -98,13 +98,14 @@ async def _stage_reverts(session: LiveSession, snapshot: FleetSnapshot, argument
     if arguments.bad_version:
         return await _away_from(session, snapshot, arguments)
     stage, target = StageName(arguments.stage), arguments.to_version or arguments.to_revision
-    last, promotion = await session.services.reverter.find_last_promotion(snapshot, service, stage)
+    last, promotion = await session.history.find_last_promotion(snapshot, service, stage)
     if target is None and not arguments.cluster:
         if last is not None and last.current:
             output.note(f"sgm: {describe_scope(last)}")
         return changes.only_changes(promotion)
     keys = cells_of(snapshot, stage, service=service, clusters=arguments.cluster or ())
-    staged = changes.only_changes(list(dict.fromkeys([await session.revert_of(key, target) for key in keys])))
+    reverts = [await session.history.plan_revert(snapshot, key, target) for key in keys]
+    staged = changes.only_changes(list(dict.fromkeys(reverts)))
     if last is not None and (scope := describe_wider_scope(last, staged.changes)):
         output.note(f"sgm: {scope}")
     return staged
@@ -115,7 +116,7 @@ async def _away_from(session: LiveSession, snapshot: FleetSnapshot, arguments: a
     service, version = ServiceName(arguments.service), arguments.bad_version
     outcomes = [
         replace(one, marks_bad=_why_bad(arguments)) if isinstance(one, Change) else one
-        for one in await session.reverts_of(service, version)
+        for one in await session.history.plan_version_reverts(snapshot, service, version)
         if _asked_for(one, arguments)
     ]
     if silent := _silent_clusters(snapshot, arguments):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from sgm_tui.crash import kind_of
 from sgm_tui.errors import RefusedError, SgmError
@@ -15,9 +14,6 @@ from sgm_tui.permission import ReadOnlySwitch
 from sgm_tui.session.write_services import Refreshable, WriteServices
 from sgm_tui.store.fleet_store import Store
 from sgm_tui.waiting import wait_for_complete_snapshot
-
-if TYPE_CHECKING:
-    from sgm_tui.config.schema import Config
 
 logger = logging.getLogger("sgm")
 
@@ -47,11 +43,6 @@ class ConnectedSession(ReadOnlySwitch):
         if self._services is None:
             raise self.error or SgmError("not connected yet", "Wait until the repository has been read.")
         return self._services
-
-    @property
-    def config(self) -> Config:
-        """Return the configuration of this session."""
-        return self.services.config
 
     async def connect(self, services: WriteServices) -> None:
         """Take over the services that write, and show the saved plan."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,7 @@ class PlanIntents(ConnectedSession):
     ) -> Change | Refusal:
         """Give a staged change another version or rollout strategy ("" keeps the file's own)."""
         try:
-            result = edit_change(change, version, strategy, self.config)
+            result = edit_change(change, version, strategy, self.services.config)
             if isinstance(result, Change):
                 await self._plan(lambda plan: plan.with_replacement(change, result))
         except SgmError as error:
@@ -79,25 +79,22 @@ class PlanIntents(ConnectedSession):
         """Remove one change from the plan."""
         await self._plan(lambda plan: plan.without(change))
 
-    async def versions(self, service: ServiceName) -> tuple[Version, ...]:
-        """Return every known version of a service, newest first."""
-        return await self.services.versions(service)
+    @property
+    def versions(self) -> Callable[[ServiceName], Awaitable[tuple[Version, ...]]]:
+        """The function that returns every known version of a service, newest first."""
+        return self.services.versions
 
     def strategies(self) -> tuple[str, ...]:
         """Return the names of the team's own rollout strategies."""
-        return tuple(self.config.policy.strategies)
+        return tuple(self.services.config.policy.strategies)
 
     async def sketch(self) -> Preview:
         """Return the plan's diffs at once, from the last fetch and without gates; to show, never to write."""
         return await self.services.promoter.sketch(self.store.plan, self.store.snapshot)
 
     async def preview(self, terms: WriteOptions) -> Preview:
-        """Preview the plan on a freshly fetched repository."""
-        return await self.preview_of(self.store.plan, terms)
-
-    async def preview_of(self, plan: Plan, terms: WriteOptions) -> Preview:
-        """Preview any plan on a freshly fetched repository, with every gate."""
-        return await self.services.promoter.preview(plan, self.store.snapshot, terms)
+        """Preview the plan on a freshly fetched repository, with every gate."""
+        return await self.services.promoter.preview(self.store.plan, self.store.snapshot, terms)
 
     async def submit(self, preview: Preview, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         """Open the pull requests of exactly this preview; opened changes leave the plan, later waves are saved.
@@ -107,7 +104,7 @@ class PlanIntents(ConnectedSession):
         """
         self._may_write()
         stages = preview.protected_stages(self.store.snapshot.fleet)
-        self.permission.check_stages(self.config.repository.name, stages, consent)
+        self.permission.check_stages(self.services.config.repository.name, stages, consent)
         waves_kept = await _keep_waves(self.services, preview, self.store.snapshot.generated_at, consent)
         if preview.adopted:
             await self._forget(tuple(one.change for one in preview.adopted))
@@ -133,7 +130,7 @@ class PlanIntents(ConnectedSession):
         if isinstance(change, Refusal):
             return change
         gates = [gate for gate in await self.services.promoter.evaluate_gates(change, snapshot) if gate.cell == key]
-        return (*gates, *_on_the_way(snapshot, key, self.config.policy))
+        return (*gates, *_on_the_way(snapshot, key, self.services.config.policy))
 
 
 async def _keep_waves(services: WriteServices, preview: Preview, now: datetime, consent: Consent) -> dict[int, str]:

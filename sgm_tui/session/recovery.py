@@ -10,15 +10,17 @@ from sgm_tui.permission import NO_CONSENT, Consent
 from sgm_tui.session.plans import PlanIntents
 
 if TYPE_CHECKING:
-    from sgm_tui.fleet.plans.proposal import Progress, UnfinishedWrite
+    from sgm_tui.fleet.plans.proposal import Progress
+    from sgm_tui.operations.recovery import Recovery
 
 
 class RecoveryIntents(PlanIntents):
     """List, resume and discard unfinished writes."""
 
-    async def unfinished(self) -> tuple[UnfinishedWrite, ...]:
-        """Return the unfinished writes."""
-        return await self.services.recovery.list_unfinished()
+    @property
+    def recovery(self) -> Recovery:
+        """The use case that finds the unfinished writes; front ends resume and discard them by this session."""
+        return self.services.recovery
 
     async def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         """Resume an unfinished write where it stopped; what it proposes leaves the plan.

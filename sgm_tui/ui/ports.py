@@ -6,7 +6,7 @@ screens; `session.LiveSession`, `ui.static_session.StaticSession` and the double
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sgm_tui.fleet.model import CellKey, ServiceName, StageName, Version
@@ -86,8 +86,13 @@ class Plans(Protocol):
         """
         ...
 
-    async def versions(self, service: ServiceName) -> tuple[Version, ...]:
-        """Return the versions of a service in git's history and the registry, newest first."""
+    @property
+    def versions(self) -> Callable[[ServiceName], Awaitable[tuple[Version, ...]]]:
+        """The function that returns the versions of a service in git's history and the registry, newest first.
+
+        Raises:
+            SgmError: the configuration has not been read yet.
+        """
         ...
 
     def strategies(self) -> tuple[str, ...]:
@@ -127,24 +132,53 @@ class Gates(Protocol):
         ...
 
 
-class History(Protocol):
-    """The versions a cell had, and what going back to one of them would do."""
+class CellHistories(Protocol):
+    """The versions that cells had, and the promotions that can be reverted; `operations.Reverter` satisfies it."""
 
-    async def past(self, key: CellKey) -> tuple[PastVersion, ...]:
-        """Return the versions of a cell, newest first."""
+    async def past_versions(self, key: CellKey) -> tuple[PastVersion, ...]:
+        """Return the versions of a cell, newest first.
+
+        Raises:
+            SgmError: the repository cannot be read.
+        """
         ...
 
-    async def measured(self, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
+    async def add_healthy_times(self, snapshot: FleetSnapshot, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
         """Return the same versions of one cell, each with how long it ran healthy, where that is recorded."""
         ...
 
-    async def forecast_revert(self, key: CellKey, to: str | None) -> RevertForecast | Refusal:
-        """Predict what happens once the revert of a cell is merged; None is the version before the current one."""
+    async def plan_promotion_reverts(
+        self, snapshot: FleetSnapshot, keys: Iterable[CellKey]
+    ) -> tuple[PromotionRevert, ...]:
+        """Return the last promotion of each stage and service among these cells, with its revert in exactly these.
+
+        Nothing is staged.
+
+        Raises:
+            SgmError: the repository cannot be read.
+        """
+        ...
+
+
+class History(Protocol):
+    """The histories of cells."""
+
+    @property
+    def history(self) -> CellHistories:
+        """The histories of cells, read from git.
+
+        Raises:
+            SgmError: the configuration has not been read yet.
+        """
         ...
 
 
 class Reverts(Protocol):
-    """Reverts put into the plan, and versions marked as bad."""
+    """Reverts forecast and put into the plan, and versions marked as bad."""
+
+    async def forecast_revert(self, key: CellKey, to: str | None) -> RevertForecast | Refusal:
+        """Predict what happens once the revert of a cell is merged; None is the version before the current one."""
+        ...
 
     async def stage_revert(self, key: CellKey, to: str | None) -> Change | Refusal:
         """Stage a revert to a version or commit of the cell's history; None is the version before the current one."""
@@ -162,18 +196,8 @@ class Reverts(Protocol):
         ...
 
 
-class PromotionReverts(Protocol):
-    """Reverts of whole promotions."""
-
-    async def promotion_reverts(self, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
-        """Return the last promotion of each stage and service among these cells, with its revert in exactly these.
-
-        Nothing is staged.
-
-        Raises:
-            SgmError: the repository cannot be read.
-        """
-        ...
+class PromotionReverts(History, Protocol):
+    """What the screen of promotion reverts uses: the promotions to revert, and staging their reverts."""
 
     async def stage_reverts(self, changes: Iterable[Change]) -> StagingResult:
         """Stage exactly these reverts, as one step that one undo reverses."""
@@ -226,11 +250,28 @@ class Waves(Protocol):
         ...
 
 
-class Recovery(Protocol):
-    """Unfinished writes."""
+class UnfinishedWrites(Protocol):
+    """The list of unfinished writes; `operations.Recovery` satisfies it."""
 
-    async def unfinished(self) -> tuple[UnfinishedWrite, ...]:
-        """Return the unfinished writes, each with its one safe next step."""
+    async def list_unfinished(self) -> tuple[UnfinishedWrite, ...]:
+        """Return the unfinished writes, each with its one safe next step.
+
+        Raises:
+            SgmError: the journal or the repository cannot be read.
+        """
+        ...
+
+
+class Recovery(Protocol):
+    """Unfinished writes: their list, resuming and discarding them."""
+
+    @property
+    def recovery(self) -> UnfinishedWrites:
+        """The list of unfinished writes.
+
+        Raises:
+            SgmError: the configuration has not been read yet.
+        """
         ...
 
     def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:

@@ -90,12 +90,17 @@ class StaticSession:
         """Nothing is judged."""
         return self._no
 
-    async def past(self, key: CellKey) -> tuple[PastVersion, ...]:
-        """Nothing is known of it."""
+    @property
+    def history(self) -> StaticSession:
+        """Return this session: it has no history."""
+        return self
+
+    async def past_versions(self, key: CellKey) -> tuple[PastVersion, ...]:
+        """Return no versions."""
         return ()
 
-    async def measured(self, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
-        """Nobody looks."""
+    async def add_healthy_times(self, snapshot: FleetSnapshot, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
+        """Return the versions unchanged."""
         return tuple(pasts)
 
     async def stage_revert(self, key: CellKey, to: str | None) -> Change | Refusal:
@@ -106,8 +111,10 @@ class StaticSession:
         """Refused."""
         return StagingResult(refusals=(self._no,))
 
-    async def promotion_reverts(self, keys: Iterable[CellKey]) -> tuple[PromotionRevert, ...]:
-        """Nothing is known of it."""
+    async def plan_promotion_reverts(
+        self, snapshot: FleetSnapshot, keys: Iterable[CellKey]
+    ) -> tuple[PromotionRevert, ...]:
+        """Refuse: there is no history."""
         raise RefusedError(self._why)
 
     async def stage_reverts(self, changes: Iterable[Change]) -> StagingResult:
@@ -148,8 +155,13 @@ class StaticSession:
         """Refused."""
         raise RefusedError(self._why)
 
-    async def unfinished(self) -> tuple[UnfinishedWrite, ...]:
-        """Nothing was begun."""
+    @property
+    def recovery(self) -> StaticSession:
+        """Return this session: it has no unfinished writes."""
+        return self
+
+    async def list_unfinished(self) -> tuple[UnfinishedWrite, ...]:
+        """Return no unfinished writes."""
         return ()
 
     def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:

@@ -98,7 +98,14 @@ async def lives(pilot: Pilot[None]) -> None:
 
 @pytest.mark.parametrize(
     ("key", "waits_for"),
-    [("v", "past"), ("v", "measured"), ("v", "forecast_revert"), ("y", "why"), ("c", "unfinished"), ("c", "waves")],
+    [
+        ("v", "past_versions"),
+        ("v", "add_healthy_times"),
+        ("v", "forecast_revert"),
+        ("y", "why"),
+        ("c", "list_unfinished"),
+        ("c", "waves"),
+    ],
 )
 async def test_leaving_a_screen_cancels_what_it_waits_for(key: str, waits_for: str) -> None:
     session = Slow(waits_for)
@@ -275,10 +282,10 @@ async def test_what_is_done_to_a_pull_request_is_not_cut_off_by_leaving_the_list
     ("keys", "asked"),
     [
         (("r",), "refresh"),
-        (("v",), "past"),
+        (("v",), "past_versions"),
         (("y",), "why"),
         (("c",), "sketch"),
-        (("c",), "unfinished"),
+        (("c",), "list_unfinished"),
         (("p",), "stage_promotion"),
         (("A",), "stage_behind"),
         (("u",), "undo"),

@@ -15,6 +15,7 @@ from sgm_tui.fleet.history.last_promotion import LastPromotion
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plans.plan import Refusal
 from sgm_tui.fleet.reverts.promotion import PromotionRevert
+from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.fleet import FleetScreen
 from sgm_tui.ui.screens.promotion_revert import PromotionRevertScreen
@@ -165,14 +166,14 @@ async def test_a_stage_whose_promotions_git_does_not_have_is_not_reverted(sessio
 async def test_a_history_that_cannot_be_read_is_said_and_read_again(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readable, broken = session.promotion_reverts, True
+    readable, broken = session.plan_promotion_reverts, True
 
-    async def promotion_reverts(keys: tuple[CellKey, ...]) -> tuple[PromotionRevert, ...]:
+    async def plan_promotion_reverts(snapshot: FleetSnapshot, keys: tuple[CellKey, ...]) -> tuple[PromotionRevert, ...]:
         if broken:
             raise UnreachableError("git did not answer", "Is the server up?")
-        return await readable(keys)
+        return await readable(snapshot, keys)
 
-    monkeypatch.setattr(session, "promotion_reverts", promotion_reverts)
+    monkeypatch.setattr(session, "plan_promotion_reverts", plan_promotion_reverts)
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await press(pilot, *TO_PROD, "z", "v", "enter")
@@ -199,13 +200,13 @@ async def test_leaving_while_the_history_is_being_read_harms_nothing(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered = asyncio.Event()
-    readable = session.promotion_reverts
+    readable = session.plan_promotion_reverts
 
-    async def promotion_reverts(keys: tuple[CellKey, ...]) -> tuple[PromotionRevert, ...]:
+    async def plan_promotion_reverts(snapshot: FleetSnapshot, keys: tuple[CellKey, ...]) -> tuple[PromotionRevert, ...]:
         await answered.wait()
-        return await readable(keys)
+        return await readable(snapshot, keys)
 
-    monkeypatch.setattr(session, "promotion_reverts", promotion_reverts)
+    monkeypatch.setattr(session, "plan_promotion_reverts", plan_promotion_reverts)
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         for key in (*TO_PROD, "z", "v"):

@@ -46,11 +46,11 @@ ANSWERS = (
     "sketch",
     "preview",
     "why",
-    "past",
-    "measured",
+    "past_versions",
+    "add_healthy_times",
     "stage_revert",
     "stage_revert_of",
-    "promotion_reverts",
+    "plan_promotion_reverts",
     "stage_reverts",
     "forecast_revert",
     "mark_bad",
@@ -60,7 +60,7 @@ ANSWERS = (
     "stop_waves",
     "resume_waves",
     "drop_waves",
-    "unfinished",
+    "list_unfinished",
     "discard",
 )
 """Everything a session is asked that it answers once."""

@@ -14,6 +14,7 @@ from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.history.cell_history import HealthyTime, PastVersion, PastVersionKind, RevertForecast
 from sgm_tui.fleet.model import CellKey, Version
 from sgm_tui.fleet.plans.plan import Change, Refusal, StagingResult
+from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.app import SgmApp
 from sgm_tui.ui.screens.entry import EntryScreen
 from sgm_tui.ui.screens.fleet import FleetScreen
@@ -126,11 +127,11 @@ async def test_a_cursor_that_was_moved_while_prometheus_was_asked_stays_where_it
 ) -> None:
     answered = asyncio.Event()
 
-    async def measured(pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
+    async def add_healthy_times(snapshot: FleetSnapshot, pasts: Sequence[PastVersion]) -> tuple[PastVersion, ...]:
         await answered.wait()
         return tuple(pasts)
 
-    monkeypatch.setattr(session, "measured", measured)
+    monkeypatch.setattr(session, "add_healthy_times", add_healthy_times)
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         for key in (*TO_PROD, "v", "down"):
@@ -224,7 +225,7 @@ async def test_a_history_that_cannot_be_read_says_why_and_stays(
     async def fail(where: CellKey) -> tuple[PastVersion, ...]:
         raise UnreachableError("git did not answer", "Is the server up?")
 
-    monkeypatch.setattr(session, "past", fail)
+    monkeypatch.setattr(session, "past_versions", fail)
     app = SgmApp(session, environ=UTF8)
     async with app.run_test(size=(120, 36)) as pilot:
         await press(pilot, *TO_PROD, "v")

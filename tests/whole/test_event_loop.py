@@ -161,13 +161,13 @@ async def look(session: LiveSession) -> None:
     """What a person does who only looks."""
     await session.refresh()
     await session.why(KEY)
-    pasts: tuple[PastVersion, ...] = await session.past(KEY)
-    await session.measured(pasts)
+    pasts: tuple[PastVersion, ...] = await session.history.past_versions(KEY)
+    await session.history.add_healthy_times(session.store.snapshot, pasts)
     await session.versions(KEY.service)
-    await session.revert_of(KEY, None)
+    await session.history.plan_revert(session.store.snapshot, KEY, None)
     await session.forecast_revert(KEY, pasts[1].version if len(pasts) > 1 else None)
     await session.waves()
-    await session.unfinished()
+    await session.recovery.list_unfinished()
 
 
 async def write(session: LiveSession) -> None:
@@ -175,7 +175,8 @@ async def write(session: LiveSession) -> None:
     change = await session.stage_promotion(KEY)
     assert isinstance(change, Change), change
     await session.sketch()
-    preview = await session.preview_of(Plan((change,)), WriteOptions(Override("a test of the event loop")))
+    terms = WriteOptions(Override("a test of the event loop"))
+    preview = await session.services.promoter.preview(Plan((change,)), session.store.snapshot, terms)
     *_, last = [one async for one in session.submit(preview, Consent.to([KEY.stage]))]
     assert last.step == "opened", last
     async for snapshot in session.snapshots():

@@ -51,8 +51,8 @@ async def test_what_was_opened_and_closed_is_shown_at_once_however_seldom_is_pol
         await session.settled(SOON)
         change = await session.stage_promotion(KEY)
         assert isinstance(change, Change)
-        override = Override("a test of one's own write")
-        preview = await session.preview_of(Plan((change,)), WriteOptions(override))
+        terms = WriteOptions(Override("a test of one's own write"))
+        preview = await session.services.promoter.preview(Plan((change,)), session.store.snapshot, terms)
         *_, last = [one async for one in session.submit(preview, Consent.to([KEY.stage]))]
         assert last.step == "opened", last
         await reached(session, lambda cell: [one.number for one in cell.facts.pending] == [last.number])

@@ -158,7 +158,7 @@ class PlanPage(FleetPage):
     async def look_for_unfinished(self) -> None:
         """What a crash left behind is said once the journal has been read."""
         try:
-            self._unfinished = await self._session.unfinished()
+            self._unfinished = await self._session.recovery.list_unfinished()
             self._waves = len(await self._session.waves())
         except SgmError as error:
             self.notify(error.hint, title=error.message, severity="warning", markup=False)

@@ -85,7 +85,7 @@ class PromotionRevertScreen(FleetPage):
     async def action_look(self) -> None:
         """Read the last promotion of each selected stage, and what its revert does."""
         try:
-            reverts = await self._session.promotion_reverts(self._selected)
+            reverts = await self._session.history.plan_promotion_reverts(self.snapshot, self._selected)
         except SgmError as error:
             self.reverts, self.error = (), error.sentence
         else:

@@ -96,13 +96,13 @@ class RevertScreen(FleetPage):
     async def look(self) -> None:
         """Read the versions of this cell from git, and then how each of them fared."""
         try:
-            self.pasts = await self._session.past(self._key)
+            self.pasts = await self._session.history.past_versions(self._key)
         except SgmError as error:
             self._say((("✖ ", Tone.BAD), (error.sentence, Tone.BAD)))
             return
         self._reading = False
         self._show()
-        self.pasts = await self._session.measured(self.pasts)
+        self.pasts = await self._session.history.add_healthy_times(self.snapshot, self.pasts)
         self._show()
         # Only now, and only where nobody was faster: the cursor never moves under somebody's fingers.
         if not self._placed and len(self.pasts) > 1 and not self.choices.highlighted:

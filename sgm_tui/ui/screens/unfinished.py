@@ -67,7 +67,7 @@ class UnfinishedScreen(FleetPage):
     async def look(self) -> None:
         """Ask the journal and the server."""
         try:
-            self.writes = await self._session.unfinished()
+            self.writes = await self._session.recovery.list_unfinished()
         except SgmError as error:
             self._tell(((f"✖ {error.sentence}", Tone.BAD),))
 
