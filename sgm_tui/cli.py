@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from sgm_tui import __version__
 from sgm_tui.commands.arguments import count, name, positive
 from sgm_tui.errors import SgmError, UsageError
+from sgm_tui.untrusted_text import clean
 
 if TYPE_CHECKING:
     from sgm_tui.config.schema import Config
@@ -108,7 +109,6 @@ def outcome(run: Callable[[], int]) -> int:
 def _report(error: Exception) -> None:
     """What happened in a line, and where the rest of it is; a traceback is for nobody's screen."""
     from sgm_tui.crash import one_line, write_report
-    from sgm_tui.untrusted_text import clean
 
     try:
         file = write_report(error, __version__, os.environ)
@@ -251,12 +251,14 @@ def _embedded(arguments: argparse.Namespace) -> Iterator[ConfigLoader]:
 
     with embedded_fleet(_sandbox_flags(arguments)) as fleet:
 
-        async def load() -> Config:
+        def load_config() -> Config:
+            # In a thread: these modules load while the sandbox starts, and the screen stays responsive.
             from sgm_tui.commands.common import flags_of
+            from sgm_tui.config.file import load
 
-            return await asyncio.to_thread(fleet.load_config, flags_of(arguments))
+            return load(fleet.wait_for_config_file(), flags=flags_of(arguments), environ=os.environ)
 
-        yield load
+        yield lambda: asyncio.to_thread(load_config)
 
 
 def _sandbox(arguments: argparse.Namespace) -> int:

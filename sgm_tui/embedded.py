@@ -13,14 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from sgm_tui.errors import UnreachableError
-
-if TYPE_CHECKING:
-    from sgm_tui.config.schema import Config
 
 READY_SECONDS = 60.0
 """Seconds within which a sandbox must be ready; a hundred services on twenty clusters take a few."""
@@ -39,17 +36,14 @@ class EmbeddedFleet:
         self._error_output = error_output
         self._stopped = False
 
-    def load_config(self, flags: Mapping[str, str]) -> Config:
-        """Wait until the sandbox is ready, and load the configuration it wrote. Blocks for up to a minute.
+    def wait_for_config_file(self) -> Path:
+        """Wait until the sandbox is ready, and return the configuration file it wrote. Blocks for up to a minute.
 
         Raises:
             UnreachableError: the process ended (the message then contains its standard error), was stopped, or was
                 not ready in time.
         """
-        from sgm_tui.config.file import load
-
-        ready = json.loads(self._read_ready_line())
-        return load(Path(ready["config"]), flags=flags, environ=os.environ)
+        return Path(json.loads(self._read_ready_line())["config"])
 
     def _read_ready_line(self) -> bytes:
         """Return the JSON line that the sandbox prints once it is ready."""

@@ -37,6 +37,20 @@ ONE_A_SERVER = {
 """Each protocol library is imported by the limits of `transport` and by one module a kind of server; the sandbox, which
 is such servers, is counted apart."""
 
+LAZY_IMPORTS = {
+    "start.py": "an interrupt ends the process without a traceback while everything else loads",
+    "cli.py": "the first frame waits for no other command, no reader of configuration and no adapter",
+    "wiring.py": "the client libraries load in a thread, after the first frame",
+    "commands/": "a command loads only what it needs; the shell waits for completion at every Tab",
+    "memory.py": "ctypes loads after the first frame",
+    "ui/navigation.py": "the screens behind the first take a third as long to load as all that the first frame needs",
+    "ui/screens/matrix.py": "the details and the footer load while the first frame is on the screen",
+    "ui/screens/staging.py": "the rules of staging load when the first change is staged",
+}
+"""The modules, or folders of modules, that may import inside a function, each with its reason.
+
+They use plain import statements: mypy and import-linter check those, but not what a helper imports by name."""
+
 SAY_NOTHING = frozenset(
     [
         "one",
@@ -120,6 +134,17 @@ def modules_importing(library: str) -> set[str]:
     return {path.relative_to(PACKAGE).as_posix() for path in MODULES if library in imports_of(parse(path))}
 
 
+def has_lazy_imports(tree: ast.Module) -> bool:
+    """Return whether a function of the module imports something."""
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return any(isinstance(node, ast.Import | ast.ImportFrom) for function in functions for node in ast.walk(function))
+
+
+def test_only_the_modules_named_here_import_inside_functions() -> None:
+    lazy = {path.relative_to(PACKAGE).as_posix() for path in MODULES if has_lazy_imports(parse(path))}
+    assert {"commands/" if path.startswith("commands/") else path for path in lazy} == set(LAZY_IMPORTS)
+
+
 @pytest.mark.parametrize(("library", "home"), ONLY_HERE.items(), ids=ONLY_HERE.keys())
 def test_a_client_library_is_known_to_one_module(library: str, home: str) -> None:
     assert modules_importing(library) == {home}
@@ -158,18 +183,23 @@ def test_no_check_is_silenced(silencer: str) -> None:
     assert [path for path in MODULES if silencer in path.read_text(encoding="utf-8")] == []
 
 
-def test_the_dashboard_knows_no_client_library_and_no_rule_before_its_first_frame() -> None:
-    heavy = ["kubernetes", "github", "git", "prometheus_api_client", "aiohttp", "ruamel", "yaml"]
-    rules = (
+def test_the_first_frame_loads_no_client_library_no_rule_and_no_other_screen() -> None:
+    heavy = ["kubernetes", "github", "git", "prometheus_api_client", "aiohttp", "ruamel", "yaml", "ctypes"]
+    later = (
+        "config/file.py",
         "fleet/policy.py",
         "fleet/plans/proposal.py",
+        "fleet/plans/staging.py",
         "fleet/gate.py",
         "fleet/rollouts/derivation.py",
         "fleet/facts.py",
+        "ui/screens/cell.py",
+        "ui/screens/plan.py",
+        "ui/widgets/detail_pane.py",
     )
-    assert [path for path in rules if not (PACKAGE / path).exists()] == []
-    heavy += ["sgm_tui." + path.removesuffix(".py").replace("/", ".") for path in rules]
-    program = f"import sys, sgm_tui.cli, sgm_tui.ui.app; print([one for one in {heavy} if one in sys.modules])"
+    assert [path for path in later if not (PACKAGE / path).exists()] == []
+    heavy += ["sgm_tui." + path.removesuffix(".py").replace("/", ".") for path in later]
+    program = f"import sys, sgm_tui.cli, sgm_tui.ui.app; print([name for name in {heavy} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
 

@@ -25,7 +25,7 @@ def test_who_waits_for_a_fleet_that_is_stopped_is_let_go_though_its_pipe_is_clos
         def wait() -> None:
             asking.set()
             try:
-                fleet.load_config({})
+                fleet.wait_for_config_file()
             except UnreachableError as error:
                 told.append(error.message)
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sgm_tui.errors import ConfigError
-
-if TYPE_CHECKING:
-    from sgm_tui.yaml_reader.nodes import Node
+from sgm_tui.yaml_reader.nodes import MappingNode, Node, ScalarNode, SequenceNode, YamlError, compose, entries
 
 SEE_MANUAL = "See: sgm help configuration."
 _LARGEST_FILE = 1 << 20
@@ -37,8 +35,6 @@ def mapping_of(file: Path) -> Mapping[str, Any]:
     Raises:
         ConfigError: it cannot be read, is not YAML, or not a mapping.
     """
-    from sgm_tui.yaml_reader.nodes import YamlError
-
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -60,8 +56,6 @@ def mapping_of(file: Path) -> Mapping[str, Any]:
 
 def _parse(text: str) -> Any:
     """Parse a text with at most one document."""
-    from sgm_tui.yaml_reader.nodes import YamlError, compose
-
     documents = compose(text)
     if len(documents) > 1:
         raise YamlError("a second document", documents[1].start_mark.line + 1)
@@ -70,8 +64,6 @@ def _parse(text: str) -> Any:
 
 def _plain_value(node: Node) -> Any:
     """Convert a node to plain values; only `true` and `false` are booleans, because `off` is a level of a gate."""
-    from sgm_tui.yaml_reader.nodes import MappingNode, ScalarNode, SequenceNode, YamlError, entries
-
     if isinstance(node, SequenceNode):
         return [_plain_value(value) for value in node.value]
     if isinstance(node, ScalarNode):

@@ -31,6 +31,7 @@ from sgm_tui.ui.messages import (
 )
 from sgm_tui.ui.palette import KeyCommands, Palette
 from sgm_tui.ui.ports import Session
+from sgm_tui.ui.screens.matrix import MatrixPage
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 
 if TYPE_CHECKING:
@@ -128,8 +129,6 @@ class Navigation(BugTolerantApp):
     @on(RevertsStaged)
     def unmark_reverted(self, message: RevertsStaged) -> None:
         """Take the marks off cells whose revert is in the plan."""
-        from sgm_tui.ui.screens.matrix import MatrixPage
-
         for screen in self.screen_stack:
             if isinstance(screen, MatrixPage):
                 screen.marked -= frozenset(message.keys)
