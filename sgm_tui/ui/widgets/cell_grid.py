@@ -75,6 +75,8 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self._announced: CellKey | None = None
         self._shown: dict[int, Strip] = {}
         """Lines of the screen as they are on it."""
+        self._width_laid_out = 0
+        """The width that columns were laid out for; 0 before the first time."""
 
     @property
     def selected(self) -> CellKey | None:
@@ -141,23 +143,28 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def _arrange(self, *, relayout: bool) -> None:
         if not self.size.width:
             return
+        layout, services = self._layout_of_grid, self.services
+        self._lay_out(relayout=relayout)
+        height = HEADER + max(len(self.services), 1)
+        self.virtual_size = Size(self._layout_of_grid.frozen + self._layout_of_grid.body_width, height)
+        if services != self.services or layout != self._layout_of_grid:
+            self._keep_in_sight()
+            self.refresh()
+        else:
+            self._refresh_changed()
+        self._announce()
+
+    def _lay_out(self, *, relayout: bool) -> None:
+        """Decide which rows there are, where the columns and the cursor stand, and what each line shows."""
+        self._width_laid_out = self.size.width
         services = visible_services(self.snapshot, self.view)
-        moved = services != self.services
-        if moved:
+        if services != self.services:
             self._cursor.replace_rows(services)
         if relayout:
             width = self.size.width - self.scrollbar_size_vertical
             self._cursor.layout = lay_out(self.snapshot, self._folded, width)
         self._cursor.choose_start()
         self._lines.update(self.snapshot, self.view, services, self._layout_of_grid)
-        height = HEADER + max(len(services), 1)
-        self.virtual_size = Size(self._layout_of_grid.frozen + self._layout_of_grid.body_width, height)
-        if moved or relayout:
-            self._keep_in_sight()
-            self.refresh()
-        else:
-            self._refresh_changed()
-        self._announce()
 
     def _refresh_changed(self) -> None:
         for y in range(self.size.height):
@@ -193,6 +200,8 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
         and it asks for all between the first and the last that are to be painted again.
         """
         width = self.size.width
+        if not self._width_laid_out:
+            self._lay_out(relayout=True)  # the first frame is painted before the size is announced
         for y in crop.line_range:
             strip = self._shown.get(y)
             if strip is None or strip.cell_length != width:
