@@ -39,7 +39,7 @@ is such servers, is counted apart."""
 
 LAZY_IMPORTS = {
     "start.py": "an interrupt ends the process without a traceback while everything else loads",
-    "cli.py": "the first frame waits for no other command, no reader of configuration and no adapter",
+    "cli.py": "only the command that is run is loaded",
     "wiring.py": "the client libraries load in a thread, after the first frame",
     "commands/": "a command loads only what it needs; the shell waits for completion at every Tab",
     "memory.py": "ctypes loads after the first frame",

@@ -11,6 +11,7 @@ from typing import Any
 from sgm_tui.commands import output
 from sgm_tui.commands.arguments import count
 from sgm_tui.commands.common import load_config, nearest, one_of
+from sgm_tui.commands.table import COMMANDS
 from sgm_tui.report.tables import align
 from sgm_tui.untrusted_text import clean
 
@@ -19,7 +20,7 @@ _WORDS = 60
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("audit", parents=[shared], help="local audit log; verify its hash chain")
+    parser = commands.add_parser("audit", parents=[shared], help=COMMANDS["audit"])
     parser.add_argument(
         "what",
         nargs="?",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
 from sgm_tui.commands.common import load_config
+from sgm_tui.commands.table import COMMANDS
 from sgm_tui.errors import SgmError, UsageError
 
 if TYPE_CHECKING:
@@ -98,9 +99,7 @@ def completes(metavar: object) -> dict[str, object] | None:
 
 def add(commands: Any, shared: argparse.ArgumentParser, parser: Callable[[], argparse.ArgumentParser]) -> None:
     """Declare the command; `parser` makes the whole one."""
-    command = commands.add_parser(
-        "completion", parents=[shared], help="print a completion script: bash, zsh, fish, tcsh"
-    )
+    command = commands.add_parser("completion", parents=[shared], help=COMMANDS["completion"])
     command.add_argument("shell", nargs="?", choices=SHELLS, help="the shell it is for")
     command.add_argument("--names", choices=tuple(_KINDS.values()), help=argparse.SUPPRESS)
     command.set_defaults(run=lambda arguments: run(arguments, parser))

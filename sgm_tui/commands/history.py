@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sgm_tui.commands import output
 from sgm_tui.commands.arguments import count
 from sgm_tui.commands.common import check_names, check_places, must_know_git, settled_session
+from sgm_tui.commands.table import COMMANDS
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.completeness import Selection
 from sgm_tui.fleet.history.cell_history import PastVersion
@@ -28,7 +29,7 @@ _AT_ONCE = 8
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("history", parents=[shared], help="the versions of each cell, newest first")
+    parser = commands.add_parser("history", parents=[shared], help=COMMANDS["history"])
     parser.add_argument("service", nargs="?", metavar="SERVICE", help="only this service")
     parser.add_argument("--stage", metavar="STAGE", help="only this stage")
     parser.add_argument("--cluster", metavar="C", help="only this cluster")

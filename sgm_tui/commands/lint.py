@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sgm_tui.commands import output
 from sgm_tui.commands.common import one_of
+from sgm_tui.commands.table import COMMANDS
 from sgm_tui.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _TEAM_FILE = "sgm.yaml"
 
 def add(commands: _SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser = commands.add_parser("lint", parents=[shared], help="check a GitOps repository for mistakes")
+    parser = commands.add_parser("lint", parents=[shared], help=COMMANDS["lint"])
     parser.add_argument(
         "path",
         type=Path,

@@ -8,12 +8,13 @@ from typing import Any
 
 from sgm_tui.commands import output
 from sgm_tui.commands.common import nearest
+from sgm_tui.commands.table import COMMANDS
 from sgm_tui.errors import UsageError
 
 
 def add(commands: Any, shared: argparse.ArgumentParser, parser: Callable[[], argparse.ArgumentParser]) -> None:
     """Declare the command; `parser` makes the whole command line."""
-    command = commands.add_parser("help", parents=[shared], help="show the usage of a command, or a manual page")
+    command = commands.add_parser("help", parents=[shared], help=COMMANDS["help"])
     command.add_argument("topic", nargs="?", metavar="TOPIC", help="a command or a page (default: list all)")
     command.set_defaults(run=lambda arguments: run(arguments, parser()))
 

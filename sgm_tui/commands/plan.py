@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import changes, output
 from sgm_tui.commands.common import may_write, must_know_git, settled_session
+from sgm_tui.commands.table import COMMANDS
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.plans.plan import StagingResult
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("plan", parents=[shared], help="show, open or recover the plan")
+    parser = commands.add_parser("plan", parents=[shared], help=COMMANDS["plan"])
     parser.add_argument(
         "what",
         nargs="?",

@@ -16,6 +16,7 @@ from sgm_tui.commands.common import (
     one_of,
     settled_session,
 )
+from sgm_tui.commands.table import COMMANDS
 from sgm_tui.errors import UsageError
 from sgm_tui.fleet.model import ServiceName, StageName
 from sgm_tui.fleet.plans.plan import StagingResult
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("promote", parents=[shared], help="promote a version into a stage, as a pull request")
+    parser = commands.add_parser("promote", parents=[shared], help=COMMANDS["promote"])
     parser.add_argument("services", nargs="*", metavar="SERVICE", help="services to promote")
     parser.add_argument("--all", action="store_true", help="every service whose version is behind in the stage")
     parser.add_argument("--to", required=True, metavar="STAGE", help="target stage")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sgm_tui.commands import output
 from sgm_tui.commands.arguments import count
 from sgm_tui.commands.common import check_names, may_write, must_have_answered, settled_session
+from sgm_tui.commands.table import COMMANDS
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.completeness import Selection
@@ -31,7 +32,7 @@ _ACTIONS: tuple[PullAction, ...] = tuple(ACTION_NAMES)
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("prs", parents=[shared], help="list and act on pull requests that change the fleet")
+    parser = commands.add_parser("prs", parents=[shared], help=COMMANDS["prs"])
     parser.add_argument("what", nargs="?", choices=("list", *_ACTIONS), default="list", help="action (default: list)")
     parser.add_argument("number", nargs="?", type=count, metavar="NUMBER", help="number of the pull request")
     parser.add_argument("--service", metavar="SERVICE", help="only those that change this service")

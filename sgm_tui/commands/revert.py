@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import changes, output
 from sgm_tui.commands.common import check_names, check_places, may_write, must_know_git, settled_session
+from sgm_tui.commands.table import COMMANDS
 from sgm_tui.errors import UnreachableError, UsageError
 from sgm_tui.fleet.completeness import Selection, sources_of
 from sgm_tui.fleet.model import ServiceName, StageName
@@ -29,7 +30,7 @@ _NAMED = 5
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("revert", parents=[shared], help="revert the last promotion, as a pull request")
+    parser = commands.add_parser("revert", parents=[shared], help=COMMANDS["revert"])
     parser.add_argument("service", metavar="SERVICE", help="service to revert")
     parser.add_argument("--stage", metavar="STAGE", help="revert the last promotion into this stage")
     parser.add_argument("--cluster", action="append", metavar="C", help="revert this cluster instead; repeatable")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sgm_tui.commands import output
 from sgm_tui.commands.arguments import name
 from sgm_tui.commands.common import check_names, may_write, must_have_answered, settled_session
+from sgm_tui.commands.table import COMMANDS
 from sgm_tui.errors import RefusedError, UnreachableError, UsageError
 from sgm_tui.fleet.completeness import Selection
 from sgm_tui.fleet.model import CellKey, ServiceName
@@ -26,7 +27,7 @@ _ACTIONS: tuple[RolloutAction, ...] = tuple(ACTION_EFFECTS)
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("rollout", parents=[shared], help="resume, abort, retry, pause or restart a rollout")
+    parser = commands.add_parser("rollout", parents=[shared], help=COMMANDS["rollout"])
     parser.add_argument(
         "action", choices=_ACTIONS, help="action: " + "; ".join(f"{a}: {ACTION_EFFECTS[a]}" for a in _ACTIONS)
     )

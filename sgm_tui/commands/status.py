@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sgm_tui.commands import output
 from sgm_tui.commands.arguments import positive
 from sgm_tui.commands.common import check_names, check_places, load_config
+from sgm_tui.commands.table import COMMANDS
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.completeness import Selection, find_gaps
 
@@ -32,7 +33,7 @@ FORMATS = ("table", "wide", "json", "yaml", "svg", "markdown")
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser("status", parents=[shared], help="print the state of the fleet once")
+    parser = commands.add_parser("status", parents=[shared], help=COMMANDS["status"])
     _status_options(parser)
     parser.set_defaults(run=run)
 

@@ -128,3 +128,25 @@ def test_a_log_file_is_for_its_owner_only(tmp_path: Path, capsys: pytest.Capture
         os.umask(before)
     capsys.readouterr()
     assert oct(log.stat().st_mode & 0o777) == "0o600"
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The commands whose modules `sgm` loads for these arguments."""
+    program = (
+        "import sys; from sgm_tui import cli; from sgm_tui.commands.table import COMMANDS, MODULES;"
+        f"print('loaded:', *[name for name in COMMANDS if name != 'demo' and cli._parser({list(arguments)!r}) and"
+        " f'sgm_tui.commands.{MODULES.get(name, name)}' in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(shown.stdout.partition("loaded:")[2].split())
+
+
+def test_the_usage_lists_every_command_without_loading_one() -> None:
+    assert cli._parser([]).format_help() == cli._parser().format_help()
+    assert loaded_by() == set()
+    assert loaded_by("audit") == {"audit"}
+
+
+def test_a_command_is_understood_wherever_it_stands() -> None:
+    arguments = ["--repo", "status", "audit", "verify"]
+    assert vars(cli._parser(arguments).parse_args(arguments)).keys() == vars(cli._parser().parse_args(arguments)).keys()
