@@ -18,6 +18,7 @@ from typing import Any, NoReturn, TypeVar
 
 from sgm_tui import __version__
 from sgm_tui.commands.arguments import name
+from sgm_tui.commands.completed_names import NAME_KINDS, name_completion
 from sgm_tui.commands.table import COMMANDS, MODULES
 from sgm_tui.errors import SgmError, UsageError
 from sgm_tui.untrusted_text import clean
@@ -25,9 +26,7 @@ from sgm_tui.untrusted_text import clean
 Action = TypeVar("Action", bound=argparse.Action)
 
 INTERRUPTED = 130
-_NAMED = frozenset({"SERVICE", "STAGE", "C", "CLUSTER"})
-"""What arguments are called whose values the configuration or git knows."""
-_GIVEN = _NAMED | {"L", "SHA", "V", "ID", "PATH|URL"}
+_GIVEN = NAME_KINDS.keys() | {"L", "SHA", "V", "ID", "PATH|URL"}
 """What arguments are called that narrow what is meant: empty, they would mean everything."""
 
 
@@ -38,10 +37,8 @@ class _Parser(argparse.ArgumentParser):
 
     def _add_action(self, action: Action) -> Action:
         """Services, stages and clusters are completed by name, wherever they are asked for, and never empty."""
-        if action.metavar in _NAMED:
-            from sgm_tui.commands.completion import completes
-
-            vars(action)["complete"] = completes(action.metavar)
+        if action.metavar in NAME_KINDS:
+            vars(action)["complete"] = name_completion(action.metavar)
         if action.metavar in _GIVEN and action.type is None:
             action.type = name
         return super()._add_action(action)

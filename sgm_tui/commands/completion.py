@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sgm_tui.commands import output
 from sgm_tui.commands.common import load_config
+from sgm_tui.commands.completed_names import NAME_KINDS
 from sgm_tui.commands.table import COMMANDS
 from sgm_tui.errors import SgmError, UsageError
 
@@ -21,40 +22,8 @@ if TYPE_CHECKING:
     from sgm_tui.config.schema import Config
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
-_KINDS = {"SERVICE": "services", "STAGE": "stages", "C": "clusters", "CLUSTER": "clusters"}
-"""What an argument is called in the help → which names it takes."""
 _HARMLESS = re.compile(r"[\w.-]+")
 """A shell may expand what it completes with: other names are not offered."""
-_BASH = """
-_sgm_names() {
-  local -a given=()
-  local at value one
-  for ((at = 1; at < COMP_CWORD; at++)); do
-    if [[ ${COMP_WORDS[at]} == --config || ${COMP_WORDS[at]} == --repo ]]; then
-      value=$((at + 1))
-      [[ ${COMP_WORDS[value]-} == "=" ]] && value=$((at + 2))
-      given+=("${COMP_WORDS[at]}" "${COMP_WORDS[value]-}")
-    fi
-  done
-  while IFS= read -r one; do
-    [[ $one == "$2"* ]] && printf '%s\\n' "$one"
-  done < <("${COMP_WORDS[0]}" "${given[@]}" completion --names "$1" 2> /dev/null)
-}
-"""
-_ZSH = """
-_sgm_names() {
-  local -a line given found
-  local at
-  # `words` begins with the subcommand here; the line as it was typed does not.
-  line=(${(Q)${(z)BUFFER}})
-  for at in --config --repo; do
-    (( ${line[(I)$at]} )) && given+=($at ${line[${line[(I)$at]} + 1]})
-    given+=(${(M)line:#$at=*})
-  done
-  found=(${(f)"$(${line[(r)(*/|)sgm]:-sgm} $given completion --names $1 2> /dev/null)"})
-  compadd -a found
-}
-"""
 _FISH = """
 function _sgm_names
     set -l line (commandline -opc)
@@ -79,29 +48,11 @@ _WRITTEN = (
 """What zsh has to read otherwise than shtab writes it."""
 
 
-def completes(metavar: object) -> dict[str, object] | None:
-    """How each shell completes an argument of this name (`complete` of shtab); None where there is nothing to know."""
-    kind = _KINDS.get(metavar) if isinstance(metavar, str) else None
-    if kind is None:
-        return None
-    function, command = f"_sgm_names_{kind}", f"sgm completion --names {kind}"
-    return {
-        "bash": function,
-        "zsh": function,
-        "fish": f"(_sgm_names {kind})",
-        "tcsh": f"`{command}`",
-        "preamble": {
-            "bash": f'{_BASH}\n{function}() {{\n  _sgm_names {kind} "$1"\n}}',
-            "zsh": f"{_ZSH}\n{function}() {{\n  _sgm_names {kind}\n}}",
-        },
-    }
-
-
 def add(commands: Any, shared: argparse.ArgumentParser, parser: Callable[[], argparse.ArgumentParser]) -> None:
     """Declare the command; `parser` makes the whole one."""
     command = commands.add_parser("completion", parents=[shared], help=COMMANDS["completion"])
     command.add_argument("shell", nargs="?", choices=SHELLS, help="the shell it is for")
-    command.add_argument("--names", choices=tuple(_KINDS.values()), help=argparse.SUPPRESS)
+    command.add_argument("--names", choices=tuple(NAME_KINDS.values()), help=argparse.SUPPRESS)
     command.set_defaults(run=lambda arguments: run(arguments, parser))
 
 
