@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import time
@@ -73,6 +74,13 @@ hypothesis.settings.load_profile("default")  # `--hypothesis-profile=thorough` e
 def pytest_xdist_auto_num_workers() -> int:
     """Run two tests a processor: half of what the whole suite takes is waiting for other processes."""
     return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector from walking the modules of hundreds of tests: it takes a quarter of the time of a screen."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -88,12 +88,15 @@ def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports_of(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+@functools.cache
+def imports_of(path: Path) -> frozenset[str]:
+    libraries = set()
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            libraries.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
+            libraries.add(node.module.partition(".")[0])
+    return frozenset(libraries)
 
 
 def length(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -131,7 +134,7 @@ def test_names_say_what_they_are() -> None:
 
 
 def modules_importing(library: str) -> set[str]:
-    return {path.relative_to(PACKAGE).as_posix() for path in MODULES if library in imports_of(parse(path))}
+    return {path.relative_to(PACKAGE).as_posix() for path in MODULES if library in imports_of(path)}
 
 
 def has_lazy_imports(tree: ast.Module) -> bool:
