@@ -35,6 +35,8 @@ class Terminal:
     ) -> None:
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
+        self._text: str | None = None
+        """The text of the screen; None after it changed. Composing it takes longer than most programs take to paint."""
         self.started = time.perf_counter()
         self.status: int | None = None
         """Exit code of the program; None while it runs."""
@@ -89,7 +91,9 @@ class Terminal:
     @property
     def text(self) -> str:
         """Return the text of the screen, one line per row."""
-        return "\n".join(self.screen.display)
+        if self._text is None:
+            self._text = "\n".join(self.screen.display)
+        return self._text
 
     def read(self, seconds: float) -> bytes:
         """Wait up to `seconds` for output, and return its first bytes; b"" without any."""
@@ -111,6 +115,7 @@ class Terminal:
             return b""
         self.received = (self.received + data)[-20_000:]
         self._stream.feed(data)
+        self._text = None
         return data
 
     def wait_for(self, condition: Callable[[str], bool], seconds: float) -> float:
@@ -149,6 +154,7 @@ class Terminal:
     def resize(self, columns: int, lines: int) -> None:
         """Resize the terminal, as a user resizes its window."""
         self.screen.resize(lines, columns)
+        self._text = None
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def drain(self, quiet: float = 0.05, limit: float = 2.0) -> None:

@@ -18,6 +18,8 @@ from terminal import Terminal
 SGM = str(Path(sys.executable).with_name("sgm"))
 ENTER, ESCAPE = "\r", "\x1b"
 PATIENT = 90.0
+_LOOK_SECONDS = 0.1
+"""Seconds between two looks at tmux, which is a process each."""
 
 
 def environment(directory: Path) -> dict[str, str]:
@@ -29,7 +31,7 @@ def demo(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
     def start(*options: str, columns: int = 120, lines: int = 36) -> Terminal:
-        command = [SGM, "demo", "--seed", "story", "--speed", "8", *options]
+        command = [SGM, "demo", "--seed", "story", "--speed", "20", *options]
         terminal = Terminal(command, columns, lines, environment(tmp_path))
         opened.append(terminal)
         return terminal
@@ -161,6 +163,7 @@ def waiting_in(tmux: Callable[..., str]) -> Callable[[Callable[[str], bool]], st
         deadline = time.monotonic() + PATIENT
         while not condition(shown := tmux("capture-pane", "-p")):
             assert time.monotonic() < deadline, shown
+            time.sleep(_LOOK_SECONDS)
         return shown
 
     return wait_for
@@ -184,7 +187,7 @@ def demo_in(tmux: Callable[..., str], size: tuple[int, int], directory: Path) ->
             "--seed",
             "story",
             "--speed",
-            "8",
+            "20",
         ]
     )
     tmux("new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), command)
@@ -204,7 +207,7 @@ def test_in_tmux_at_80_by_24_a_person_finds_their_way(tmux: Callable[..., str], 
     wait_for(lambda text: "search" in text and "checkout" not in text)
 
 
-def test_in_tmux_a_promotion_goes_from_a_key_press_to_a_healthy_cluster(
+def test_in_tmux_a_promotion_goes_from_a_key_press_to_a_cluster_that_soaks(
     tmux: Callable[..., str], tmp_path: Path
 ) -> None:
     demo_in(tmux, (120, 36), tmp_path)
@@ -232,7 +235,5 @@ def test_in_tmux_a_promotion_goes_from_a_key_press_to_a_healthy_cluster(
     wait_for(answered)
     tmux("send-keys", "Escape")
     wait_for(lambda text: "rolling" in text.splitlines()[0])
-    shown = wait_for(lambda text: "all settled" in text.splitlines()[0])
-    cell = row(shown, "catalog").split("│")[2]
-    assert "v5.1.0" in cell
-    assert "✓" in cell
+    shown = wait_for(lambda text: "soaking" in text.splitlines()[0])
+    assert "v5.1.0 ◷" in row(shown, "catalog").split("│")[2]
