@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from sgm_tui import supervision, wiring
+from sgm_tui import supervision
 from sgm_tui.config.schema import Config, RepositoryConfig
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -21,7 +20,7 @@ from sgm_tui.operations.drift_log import DriftLog
 from sgm_tui.session import LiveSession
 from sgm_tui.sources import Publish
 from sgm_tui.supervision import StrayCancellationError, run_together
-from sgm_tui.wiring import Connection, open_session
+from sgm_tui.wiring import Connection, connection, open_session
 
 PATIENCE = 60.0
 GIT = SourceId("git")
@@ -31,7 +30,7 @@ GIT = SourceId("git")
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """What failed runs again at once."""
     monkeypatch.setattr(supervision, "RESTART_SECONDS", 0.0)
-    monkeypatch.setattr(wiring, "_SOURCE_RESTART_SECONDS", 0.0)
+    monkeypatch.setattr(connection, "_SOURCE_RESTART_SECONDS", 0.0)
 
 
 async def never() -> Config:
@@ -204,7 +203,6 @@ async def test_a_source_that_fails_is_stale_at_once_and_starts_again(
 ) -> None:
     session = LiveSession()
     shown, source, observed = Shown(session), made(defect), list[SourceUpdate]()
-    connection = Connection(session)
     again = asyncio.Event()
 
     def apply(observation: SourceUpdate) -> None:
@@ -213,7 +211,7 @@ async def test_a_source_that_fails_is_stale_at_once_and_starts_again(
             again.set()
 
     monkeypatch.setattr(session.store, "apply", apply)
-    task = asyncio.create_task(connection._guard(source))
+    task = asyncio.create_task(Connection(session)._guard(source))
     await asyncio.wait_for(again.wait(), PATIENCE)
     task.cancel()
     await asyncio.wait([task])
@@ -241,18 +239,17 @@ async def test_the_drift_follower_that_fails_runs_again_and_takes_no_source_alon
     config = Config(RepositoryConfig("https://github.com/acme/gitops.git"), (), state_directory=tmp_path)
     session, again, starts = LiveSession(), asyncio.Event(), list[str]()
     shown = Shown(session)
-    planning = SimpleNamespace(reload=lambda: asyncio.sleep(0))
 
     class Steady(Flawed):
         async def run(self, publish: Publish) -> None:
             starts.append("source")
             await super().run(publish)
 
-    def build(connection: Connection, *_: object) -> Any:
+    async def start(connecting: Connection, config: Config, _: object, group: asyncio.TaskGroup) -> None:
         source = Steady(with_a_bug)
         source.defects.clear()
-        connection._sources = [source]
-        return SimpleNamespace(planning=planning)
+        connecting._start([source], group)
+        await connecting._record_drift(config, group)
 
     async def follow(_: DriftLog, snapshots: AsyncIterator[FleetSnapshot]) -> None:
         starts.append("drift")
@@ -265,8 +262,7 @@ async def test_the_drift_follower_that_fails_runs_again_and_takes_no_source_alon
     async def load() -> Config:
         return config
 
-    monkeypatch.setattr(Connection, "_build", build)
-    monkeypatch.setattr(Connection, "_token", lambda *_: asyncio.sleep(0, ""))
+    monkeypatch.setattr(Connection, "_start_sources", start)
     monkeypatch.setattr(DriftLog, "follow", follow)
     async with connected(session, load) as task:
         await asyncio.wait_for(again.wait(), PATIENCE)

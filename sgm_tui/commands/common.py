@@ -65,6 +65,7 @@ async def settled_session(
             raise session.error
         if not snapshot.sources:
             raise UnreachableError(UNCONFIGURED, "Nothing was changed. Try again.")
+        await session.wait_for_services()
         yield session, snapshot
 
 

@@ -25,7 +25,7 @@ class ActionIntents(ConnectedSession):
             SgmError: GitHub said no, it has moved meanwhile, or consent is missing.
         """
         self._may_write()
-        pulls = self.services.pulls
+        pulls = (await self.wait_for_services()).pulls
         if pulls is None:
             raise SgmError("no pull requests: github.repository is not configured")
         request = next((one for one in self.store.snapshot.pull_requests if one.number == number), None)
@@ -44,6 +44,6 @@ class ActionIntents(ConnectedSession):
             SgmError: the cluster said no, it has moved meanwhile, or consent is missing.
         """
         self._may_write()
-        outcome = await self.services.rollouts.act(key, rollout, action, reason, consent)
+        outcome = await (await self.wait_for_services()).rollouts.act(key, rollout, action, reason, consent)
         await self.refresh()
         return outcome

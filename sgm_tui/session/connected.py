@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -16,6 +18,9 @@ from sgm_tui.store.fleet_store import Store
 from sgm_tui.waiting import wait_for_complete_snapshot
 
 logger = logging.getLogger("sgm")
+
+_CONNECT_SECONDS = 5.0
+"""Seconds that somebody who wants to write waits while the libraries for it load."""
 
 
 class ConnectedSession(ReadOnlySwitch):
@@ -32,6 +37,8 @@ class ConnectedSession(ReadOnlySwitch):
         """Called with a bug after which snapshots no longer change."""
         self.sources: list[Refreshable] = []
         self._services: WriteServices | None = None
+        self._connected = asyncio.Event()
+        """Set once there is what writes, or nothing can be shown at all."""
 
     @property
     def services(self) -> WriteServices:
@@ -44,9 +51,21 @@ class ConnectedSession(ReadOnlySwitch):
             raise self.error or SgmError("not connected yet", "Wait until the repository has been read.")
         return self._services
 
+    async def wait_for_services(self) -> WriteServices:
+        """Return everything that writes; the first cells are on the screen a moment before it is there.
+
+        Raises:
+            SgmError: it is not there after a few seconds, or will never be.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await self._connected.wait()
+        return self.services
+
     async def connect(self, services: WriteServices) -> None:
         """Take over the services that write, and show the saved plan."""
         self._services = services
+        self._connected.set()
         try:
             await services.planning.reload()
         except SgmError as error:
@@ -61,6 +80,7 @@ class ConnectedSession(ReadOnlySwitch):
     def fail(self, error: SgmError) -> None:
         """Announce that nothing can be shown at all."""
         self.error = error
+        self._connected.set()
         self.store.fail(str(error))
 
     async def snapshots(self) -> AsyncIterator[FleetSnapshot]:

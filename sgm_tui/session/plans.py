@@ -57,14 +57,15 @@ class PlanIntents(ConnectedSession):
 
     async def _plan(self, change: Callable[[Plan], Plan]) -> None:
         self._may_write()
-        await self.services.planning.change(change)
+        await (await self.wait_for_services()).planning.change(change)
 
     async def edit(
         self, change: Change, version: Version | None = None, strategy: str | None = None
     ) -> Change | Refusal:
         """Give a staged change another version or rollout strategy ("" keeps the file's own)."""
         try:
-            result = edit_change(change, version, strategy, self.services.config)
+            services = await self.wait_for_services()
+            result = edit_change(change, version, strategy, services.config)
             if isinstance(result, Change):
                 await self._plan(lambda plan: plan.with_replacement(change, result))
         except SgmError as error:
@@ -90,11 +91,11 @@ class PlanIntents(ConnectedSession):
 
     async def sketch(self) -> Preview:
         """Return the plan's diffs at once, from the last fetch and without gates; to show, never to write."""
-        return await self.services.promoter.sketch(self.store.plan, self.store.snapshot)
+        return await (await self.wait_for_services()).promoter.sketch(self.store.plan, self.store.snapshot)
 
     async def preview(self, terms: WriteOptions) -> Preview:
         """Preview the plan on a freshly fetched repository, with every gate."""
-        return await self.services.promoter.preview(self.store.plan, self.store.snapshot, terms)
+        return await (await self.wait_for_services()).promoter.preview(self.store.plan, self.store.snapshot, terms)
 
     async def submit(self, preview: Preview, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         """Open the pull requests of exactly this preview; opened changes leave the plan, later waves are saved.
@@ -103,16 +104,17 @@ class PlanIntents(ConnectedSession):
             RefusedError: read-only, or it changes a protected stage to which `consent` was not given.
         """
         self._may_write()
+        services = await self.wait_for_services()
         stages = preview.protected_stages(self.store.snapshot.fleet)
-        self.permission.check_stages(self.services.config.repository.name, stages, consent)
-        waves_kept = await _keep_waves(self.services, preview, self.store.snapshot.generated_at, consent)
+        self.permission.check_stages(services.config.repository.name, stages, consent)
+        waves_kept = await _keep_waves(services, preview, self.store.snapshot.generated_at, consent)
         if preview.adopted:
             await self._forget(tuple(one.change for one in preview.adopted))
-        async for progress in self.services.promoter.submit(preview, lambda: self.store.snapshot, consent):
+        async for progress in services.promoter.submit(preview, lambda: self.store.snapshot, consent):
             bundle = progress.proposal.bundle
             if bundle in waves_kept and progress.step in UNWRITTEN:
                 # Its first wave was not written whole: there is nothing for the others to wait for.
-                await run_in(Lane.RECORDS, self.services.waves.forget, waves_kept.pop(bundle))
+                await run_in(Lane.RECORDS, services.waves.forget, waves_kept.pop(bundle))
             if progress.step in ENDED:
                 await self._forget(tuple(edit.change for edit in progress.proposal.edits))
             if progress.step in ENDED | UNWRITTEN:
@@ -129,8 +131,9 @@ class PlanIntents(ConnectedSession):
         change = staged or plan_promotion(snapshot, key)
         if isinstance(change, Refusal):
             return change
-        gates = [gate for gate in await self.services.promoter.evaluate_gates(change, snapshot) if gate.cell == key]
-        return (*gates, *_on_the_way(snapshot, key, self.services.config.policy))
+        services = await self.wait_for_services()
+        gates = [gate for gate in await services.promoter.evaluate_gates(change, snapshot) if gate.cell == key]
+        return (*gates, *_on_the_way(snapshot, key, services.config.policy))
 
 
 async def _keep_waves(services: WriteServices, preview: Preview, now: datetime, consent: Consent) -> dict[int, str]:

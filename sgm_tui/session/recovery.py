@@ -28,8 +28,9 @@ class RecoveryIntents(PlanIntents):
         `consent` adds to what was accepted when it began.
         """
         self._may_write()
+        recovery = (await self.wait_for_services()).recovery
         try:
-            async for progress in self.services.recovery.resume(operation, consent):
+            async for progress in recovery.resume(operation, consent):
                 if progress.step in ENDED and progress.proposal.edits:
                     await self._forget(tuple(edit.change for edit in progress.proposal.edits))
                 yield progress
@@ -39,6 +40,6 @@ class RecoveryIntents(PlanIntents):
     async def discard(self, operation: str) -> str:
         """Undo what an unfinished write left behind."""
         self._may_write()
-        outcome = await self.services.recovery.discard(operation)
+        outcome = await (await self.wait_for_services()).recovery.discard(operation)
         await self.refresh()
         return outcome

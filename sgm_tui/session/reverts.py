@@ -24,11 +24,15 @@ class RevertIntents(PlanIntents):
 
     async def stage_revert(self, key: CellKey, to: str | None) -> Change | Refusal:
         """Stage the revert of a cell."""
-        return await self._stage_one(await self.history.plan_revert(self.store.snapshot, key, to))
+        return await self._stage_one(
+            await (await self.wait_for_services()).reverter.plan_revert(self.store.snapshot, key, to)
+        )
 
     async def stage_revert_of(self, service: ServiceName, version: Version) -> StagingResult:
         """Stage the reverts of every cell with a version live or on its way."""
-        staged = await self.history.plan_version_reverts(self.store.snapshot, service, version)
+        staged = await (await self.wait_for_services()).reverter.plan_version_reverts(
+            self.store.snapshot, service, version
+        )
         staged = staged or (Refusal("", f"no cell runs {service} {version}, or is about to"),)
         changes = tuple(one for one in staged if isinstance(one, Change))
         return await self._stage(StagingResult(changes, tuple(one for one in staged if isinstance(one, Refusal))))
@@ -39,12 +43,13 @@ class RevertIntents(PlanIntents):
 
     async def forecast_revert(self, key: CellKey, to: str | None) -> RevertForecast | Refusal:
         """Return what happens when that revert is merged."""
-        change = await self.history.plan_revert(self.store.snapshot, key, to)
+        reverter = (await self.wait_for_services()).reverter
+        change = await reverter.plan_revert(self.store.snapshot, key, to)
         if isinstance(change, Refusal):
             return change
-        return await self.history.forecast_revert(self.store.snapshot, change)
+        return await reverter.forecast_revert(self.store.snapshot, change)
 
     async def mark_bad(self, service: ServiceName, version: Version, reason: str) -> None:
         """Mark a version as known bad; "" as reason unmarks it."""
         self._may_write()
-        await self.history.mark(service, version, reason)
+        await (await self.wait_for_services()).reverter.mark(service, version, reason)

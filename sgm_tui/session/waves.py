@@ -29,7 +29,8 @@ class WaveIntents(ConnectedSession):
         snapshot = self.store.snapshot
         if find_gaps(snapshot):
             return ()
-        outcome = await self.services.waves.step(lambda: self.store.snapshot, snapshot.generated_at, self.tell_bug)
+        waves = (await self.wait_for_services()).waves
+        outcome = await waves.step(lambda: self.store.snapshot, snapshot.generated_at, self.tell_bug)
         for progress in outcome:
             self.tell(progress)
         if outcome:
@@ -39,20 +40,20 @@ class WaveIntents(ConnectedSession):
     async def waves(self) -> tuple[tuple[WavePlan, WaveStep], ...]:
         """Return every wave plan that has not ended, with what it waits for."""
         snapshot = self.store.snapshot
-        plans = await run_in(Lane.RECORDS, self.services.waves.plans)
+        plans = await run_in(Lane.RECORDS, (await self.wait_for_services()).waves.plans)
         return tuple((plan, next_step(plan, snapshot, snapshot.generated_at)) for plan in plans)
 
     async def stop_waves(self, identity: str, reason: str) -> None:
         """Open no further wave of a plan until it is resumed."""
         self._may_write()
-        await run_in(Lane.RECORDS, self.services.waves.stop, identity, reason)
+        await run_in(Lane.RECORDS, (await self.wait_for_services()).waves.stop, identity, reason)
 
     async def resume_waves(self, identity: str, consent: Consent = NO_CONSENT) -> None:
         """Resume a stopped wave plan; `consent` adds to what was accepted with the plan."""
         self._may_write()
-        await run_in(Lane.RECORDS, self.services.waves.resume, identity, consent)
+        await run_in(Lane.RECORDS, (await self.wait_for_services()).waves.resume, identity, consent)
 
     async def drop_waves(self, identity: str) -> None:
         """Drop a wave plan: what it opened stays, the rest is never opened."""
         self._may_write()
-        await run_in(Lane.RECORDS, self.services.waves.forget, identity)
+        await run_in(Lane.RECORDS, (await self.wait_for_services()).waves.forget, identity)

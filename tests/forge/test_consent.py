@@ -31,7 +31,7 @@ from sgm_tui.operations.promoter import Promoter
 from sgm_tui.operations.pull_requests import PullRequests
 from sgm_tui.operations.recovery import Recovery
 from sgm_tui.permission import NO_CONSENT, Consent, WritePermission
-from sgm_tui.wiring import fleet_of
+from sgm_tui.wiring.repository import fleet_of
 
 PROD_ONLY = Consent.to(["prod"])
 SHARED = "charts/web/values.yaml"
