@@ -66,11 +66,11 @@ async def kill_one_by_one(directory: Path) -> None:
         point = POINTS[number // 2 % len(POINTS)] if number % 2 == 0 else ""
         running = start(origin, state, point, [requested_change(number, promoted)])
         try:
-            running.wait(chance.uniform(0.3, 0.9) if not point else 60)
+            code = running.wait(chance.uniform(0.3, 0.9) if not point else 60)
         except subprocess.TimeoutExpired:
             running.kill()
-            running.wait()
-        outcomes["killed" if running.returncode < 0 else "ended"] += 1
+            code = running.wait(0)
+        outcomes["killed" if code < 0 else "ended"] += 1
         desk = Desk(origin, state)
         listed = await desk.recovery.list_unfinished()
         outcomes[f"listed {len(listed)}"] += 1

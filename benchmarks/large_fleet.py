@@ -55,7 +55,7 @@ def measure_presses(terminal: Terminal, keys: str) -> list[float]:
     times = []
     for index in range(PRESSES):
         terminal.drain()
-        forward, backward = keys
+        forward, backward = keys[0], keys[1]
         key = forward if index % (2 * STRETCH) < STRETCH else backward
         times.append(terminal.press(key, has_moved_from(terminal, cursor_position(terminal))))
     return sorted(times)
