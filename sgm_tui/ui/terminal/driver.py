@@ -9,11 +9,12 @@ from __future__ import annotations
 import atexit
 import io
 import os
+import select
 import selectors
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
@@ -49,12 +50,28 @@ class _Output(io.RawIOBase):
         """Write, while somebody is there."""
         if not self._vanished:
             try:
-                return os.write(self._descriptor, data)
+                return self._write_when_ready(data)
             except OSError:
                 if terminal_is_there():
                     raise
                 self._vanished = True
         return memoryview(data).nbytes
+
+    def _write_when_ready(self, data: Buffer) -> int:
+        """Write, and wait for a terminal that another program has made non-blocking: the descriptor is shared."""
+        while True:
+            try:
+                return os.write(self._descriptor, data)
+            except BlockingIOError:
+                select.select([], [self._descriptor], [], _TICK)
+
+
+def open_output(file: TextIO) -> io.TextIOWrapper:
+    """Return a stream to the terminal behind `file` that no text and no state of the terminal ends.
+
+    A character the terminal's encoding lacks becomes "?": an error here would end the thread that writes the screen.
+    """
+    return io.TextIOWrapper(io.BufferedWriter(_Output(file.fileno())), encoding=file.encoding, errors="replace")
 
 
 class HangupSafeDriver(LinuxDriver):
@@ -68,8 +85,7 @@ class HangupSafeDriver(LinuxDriver):
         standard = sys.__stdout__
         file = standard if standard is not None and standard.isatty() else self._file
         if file is not None:
-            output = io.BufferedWriter(_Output(file.fileno()))
-            self._file = io.TextIOWrapper(output, encoding=file.encoding, errors=file.errors)
+            self._file = open_output(file)
 
     def start_application_mode(self) -> None:
         """Take the terminal. Whatever is typed until the process has ended is for it, also while it winds down."""
@@ -100,7 +116,10 @@ class HangupSafeDriver(LinuxDriver):
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
                 ready = selector.select(_TICK)
-                data = os.read(self.fileno, _PIECE) if ready else b""
+                try:
+                    data = os.read(self.fileno, _PIECE) if ready else b""
+                except BlockingIOError:
+                    continue  # a non-blocking terminal, and another program has read what was typed
                 for message in intake.take(data, time.monotonic()):
                     self.process_message(message)
                 if ready and not data:
