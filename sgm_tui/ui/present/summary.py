@@ -40,7 +40,8 @@ def _identity(snapshot: FleetSnapshot) -> list[Piece]:
     if snapshot.branch:
         pieces.append(Piece(f"{snapshot.branch} {snapshot.revision[:7]}", Tone.QUIET, 3))
     if snapshot.services:
-        size = f"· {len(snapshot.services)} services × {len(snapshot.fleet.clusters)} clusters"
+        services, clusters = len(snapshot.services), len(snapshot.fleet.clusters)
+        size = f"· {_counted(services, 'service')} × {_counted(clusters, 'cluster')}"
         pieces.append(Piece(size, Tone.QUIET, 4))
     return pieces
 
@@ -77,6 +78,10 @@ def _time_of(moment: datetime, now: datetime) -> str:
     """Return the local time of a moment, with its date unless that is today."""
     local = moment.astimezone()
     return local.strftime("%H:%M" if local.date() == now.astimezone().date() else "%d %b %H:%M")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _count(sign: str, number: int, word: str, tone: Tone) -> Part:
