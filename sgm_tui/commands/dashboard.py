@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from sgm_tui.store.last_seen_file import read_last_seen
 
     file = find_last_seen_file(arguments, os.environ)
-    last_seen = read_last_seen(file) if file is not None else None
+    last_seen = read_last_seen(file, datetime.now(UTC)) if file is not None else None
 
     # Where this configuration was never used before, what is wrong with it is printed, instead of a screen.
     config = asyncio.run(load_config(arguments)) if last_seen is None else None

@@ -8,6 +8,9 @@ from datetime import datetime
 
 from sgm_tui.fleet.model import CellKey, ClusterName, Fleet, ServiceName, Version
 
+UNCERTAIN = Version("")
+"""Stands for the version of a cell that was there, but whose version was not certain."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LastSeen:
@@ -16,9 +19,9 @@ class LastSeen:
     seen_at: datetime
     fleet: Fleet = field(default_factory=Fleet)
     versions: Mapping[ServiceName, Mapping[ClusterName, Version]] = field(default_factory=dict)
-    """Service → cluster → version; a cluster is absent where the service did not run or its version was not certain."""
+    """Service → cluster → version; a cluster is absent where the service did not run."""
 
     def version(self, key: CellKey) -> Version | None:
-        """Return the version a cell was last seen with; None where it was not seen."""
+        """Return the version a cell was last seen with, or `UNCERTAIN`; None where there was no such cell."""
         row = self.versions.get(key.service)
         return row.get(key.cluster) if row is not None else None

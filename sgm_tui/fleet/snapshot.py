@@ -53,7 +53,7 @@ class FleetSnapshot:
         return self.cells.get(CellKey(ServiceName(service), match.stage, match.name))
 
     def last_seen_version(self, key: CellKey) -> Version | None:
-        """Return the version that a cell without any fact was last seen with; None where nothing is known of it."""
+        """Return the version that a cell without any fact was last seen with; None where there was no such cell."""
         if self.last_seen is None or key in self.cells:
             return None
         return self.last_seen.version(key)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sgm_tui.fleet.cell import Journey
-from sgm_tui.fleet.last_seen import LastSeen
+from sgm_tui.fleet.last_seen import UNCERTAIN, LastSeen
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.private_files import replace_file
@@ -22,6 +23,10 @@ from sgm_tui.private_files import replace_file
 SCHEMA = 1
 """The format of the file; a file of another one is ignored."""
 _LARGEST = 16_000_000
+_LONGEST_NAME = 256
+"""Characters of a name or version, as long as sources ever report one."""
+_OLDEST = timedelta(days=365)
+"""What was seen earlier is not shown; what was seen in the future was saved before the clock was set back."""
 _MOST_FILES = 20
 """Each change of a configuration leads to a new file: the oldest are removed."""
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -52,23 +57,25 @@ class _Rows(Mapping[ServiceName, Mapping[ClusterName, Version]]):
         try:
             versions = json.loads(line)
             return {
-                cluster: Version(version)
+                cluster: Version(_text(version))
                 for cluster, version in zip(self._clusters, versions, strict=True)
-                if isinstance(version, str) and version
+                if version is not None
             }
         except _UNREADABLE as error:
             logger.info("a service's last seen versions cannot be read: %s", error)
-            return {}
+            return dict.fromkeys(self._clusters, UNCERTAIN)
 
 
-def read_last_seen(file: Path) -> LastSeen | None:
-    """Return what an earlier run saved; None if there is nothing, or nothing that can be read."""
+def read_last_seen(file: Path, now: datetime) -> LastSeen | None:
+    """Return what an earlier run saved; None if there is nothing, or nothing that can be read and shown."""
     try:
-        if file.stat().st_size > _LARGEST:
+        status = file.stat()
+        if status.st_size > _LARGEST or not stat.S_ISREG(status.st_mode):
             return None
         first, *lines = file.read_text(encoding="utf-8").splitlines()
         header = json.loads(first)
-        return _last_seen(header, lines) if header["schema"] == SCHEMA else None
+        last_seen = _last_seen(header, lines) if header["schema"] == SCHEMA else None
+        return last_seen if last_seen is not None and timedelta(0) <= now - last_seen.seen_at <= _OLDEST else None
     except FileNotFoundError:
         return None
     except _UNREADABLE as error:
@@ -80,17 +87,40 @@ def _last_seen(header: Mapping[str, Any], lines: list[str]) -> LastSeen:
     seen_at = datetime.fromisoformat(header["seen_at"])
     if seen_at.tzinfo is None:
         raise ValueError("the time has no zone")
-    stages = tuple(Stage(StageName(str(name)), bool(protected)) for name, protected in header["stages"])
+    stages = tuple(Stage(StageName(_name(name)), bool(protected)) for name, protected in header["stages"])
     clusters = tuple(
-        Cluster(ClusterName(str(name)), StageName(str(stage)), str(location))
+        Cluster(ClusterName(_name(name)), StageName(stage), _text(location))
         for name, stage, location in header["clusters"]
     )
-    services = [ServiceName(str(name)) for name in header["services"]]
-    return LastSeen(seen_at, Fleet(stages, clusters), _Rows(services, lines, [cluster.name for cluster in clusters]))
+    services = [ServiceName(_name(name)) for name in header["services"]]
+    names = [cluster.name for cluster in clusters]
+    for unique in ([stage.name for stage in stages], names, services):
+        _refuse_duplicates(unique)
+    if {cluster.stage for cluster in clusters} - {stage.name for stage in stages}:
+        raise ValueError("a cluster has no stage")
+    return LastSeen(seen_at, Fleet(stages, clusters), _Rows(services, lines, names))
+
+
+def _text(value: Any) -> str:
+    """Return a text a terminal can show; sources' texts were cleaned before they were saved, a foreign file's not."""
+    if not isinstance(value, str) or len(value) > _LONGEST_NAME or not value.isprintable():
+        raise ValueError("a text that no source reports")
+    return value
+
+
+def _name(value: Any) -> str:
+    if not (name := _text(value)):
+        raise ValueError("an empty name")
+    return name
+
+
+def _refuse_duplicates(names: Sequence[str]) -> None:
+    if len(set(names)) != len(names):
+        raise ValueError("a name is there twice")
 
 
 def write_last_seen(file: Path, snapshot: FleetSnapshot) -> None:
-    """Save the versions of a snapshot that are certain: those of cells whose sources respond.
+    """Save which cells there are, and the versions that are certain: those of cells whose sources respond.
 
     Raises:
         OSError: the file holds what it held before.
@@ -116,8 +146,11 @@ def _written_at(file: Path) -> float:
         return 0.0  # another process has just removed it
 
 
-def _certain_version(snapshot: FleetSnapshot, service: ServiceName, cluster: Cluster) -> str:
+def _certain_version(snapshot: FleetSnapshot, service: ServiceName, cluster: Cluster) -> Version | None:
+    """Return the version of a cell, `UNCERTAIN` while a source does not respond; None where there is no cell."""
     cell = snapshot.cells.get(CellKey(service, cluster.stage, cluster.name))
-    if cell is None or cell.journey is Journey.UNKNOWN or cell.facts.unavailable_kinds:
-        return ""
-    return cell.live_version or cell.desired_version or ""
+    if cell is None:
+        return None
+    if cell.journey is Journey.UNKNOWN or cell.facts.unavailable_kinds:
+        return UNCERTAIN
+    return cell.live_version or cell.desired_version or UNCERTAIN

@@ -25,9 +25,9 @@ async def run_over(file: Path, snapshots: Iterable[FleetSnapshot]) -> list[LastS
     async def each() -> AsyncIterator[FleetSnapshot]:
         for position, snapshot in enumerate(snapshots):
             if position:
-                held.append(read_last_seen(file))
+                held.append(read_last_seen(file, builders.NOW + timedelta(days=1)))
             yield snapshot
-        held.append(read_last_seen(file))
+        held.append(read_last_seen(file, builders.NOW + timedelta(days=1)))
         ended.set()
         await asyncio.Event().wait()
 
@@ -36,7 +36,7 @@ async def run_over(file: Path, snapshots: Iterable[FleetSnapshot]) -> list[LastS
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-    return [*held, read_last_seen(file)]
+    return [*held, read_last_seen(file, builders.NOW + timedelta(days=1))]
 
 
 def times(held: list[LastSeen | None]) -> list[float | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import builders
@@ -12,7 +13,7 @@ import pytest
 
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.desired import DesiredState
-from sgm_tui.fleet.last_seen import LastSeen
+from sgm_tui.fleet.last_seen import UNCERTAIN, LastSeen
 from sgm_tui.fleet.source import SourceId
 from sgm_tui.fleet.updates import ApplicationsListed, DesiredStateRead, RolloutsListed, SourceOff
 from sgm_tui.store.fleet_store import Store
@@ -25,7 +26,7 @@ CART = builders.key("cart", "prod-ap1")
 def saved(tmp_path: Path) -> LastSeen:
     file = tmp_path / "last-seen.jsonl"
     write_last_seen(file, builders.calm())
-    last_seen = read_last_seen(file)
+    last_seen = read_last_seen(file, builders.NOW)
     assert last_seen is not None
     return last_seen
 
@@ -57,10 +58,19 @@ def test_a_version_that_is_not_certain_is_not_saved(tmp_path: Path, doubt: str) 
     )
     file = tmp_path / "last-seen.jsonl"
     write_last_seen(file, replace(calm, cells={**calm.cells, CART: doubtful}))
-    last_seen = read_last_seen(file)
+    last_seen = read_last_seen(file, builders.NOW)
+    assert last_seen is not None
+    assert last_seen.version(CART) == UNCERTAIN
+    assert last_seen.version(builders.key("cart", "prod-eu1"))
+
+
+def test_only_where_there_was_no_cell_nothing_is_shown(tmp_path: Path) -> None:
+    calm = builders.calm()
+    file = tmp_path / "last-seen.jsonl"
+    write_last_seen(file, replace(calm, cells={key: cell for key, cell in calm.cells.items() if key != CART}))
+    last_seen = read_last_seen(file, builders.NOW)
     assert last_seen is not None
     assert last_seen.version(CART) is None
-    assert last_seen.version(builders.key("cart", "prod-eu1")) is not None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +91,7 @@ def test_a_version_that_is_not_certain_is_not_saved(tmp_path: Path, doubt: str) 
 def test_a_file_that_is_damaged_or_of_another_version_shows_nothing(tmp_path: Path, text: str) -> None:
     file = tmp_path / "last-seen.jsonl"
     file.write_text(text, encoding="latin-1")
-    assert read_last_seen(file) is None
+    assert read_last_seen(file, builders.NOW) is None
 
 
 def test_a_damaged_line_costs_its_own_row_only(tmp_path: Path) -> None:
@@ -90,11 +100,74 @@ def test_a_damaged_line_costs_its_own_row_only(tmp_path: Path) -> None:
     header, first, *others = file.read_text(encoding="utf-8").splitlines()
     for damaged in ("", "{", '["v1"]', "17", json.dumps([3] * len(json.loads(first)))):
         file.write_text("\n".join([header, damaged, *others]), encoding="utf-8")
-        last_seen = read_last_seen(file)
+        last_seen = read_last_seen(file, builders.NOW)
         assert last_seen is not None
         services = list(last_seen.versions)
-        assert last_seen.versions[services[0]] == {}
-        assert last_seen.versions[services[1]] != {}
+        assert set(last_seen.versions[services[0]].values()) == {UNCERTAIN}, "unread is not absent"
+        assert UNCERTAIN not in last_seen.versions[services[1]].values()
+
+
+HOSTILE = ["\ud800", "\udc9b31m", "\x1b[2J", "a\nb", "\u202e", "x" * 257, 7, None, ["v1"]]
+
+
+@pytest.mark.parametrize("hostile", [*HOSTILE, ""])
+@pytest.mark.parametrize("where", ["services", "stages", "clusters"])
+def test_a_name_that_no_source_reports_makes_the_file_foreign(tmp_path: Path, where: str, hostile: object) -> None:
+    file = tmp_path / "last-seen.jsonl"
+    write_last_seen(file, builders.calm())
+    first, *lines = file.read_text(encoding="utf-8").splitlines()
+    header = json.loads(first)
+    header[where][0] = hostile if where == "services" else [hostile, *header[where][0][1:]]
+    file.write_text("\n".join([json.dumps(header), *lines]), encoding="utf-8")
+    assert read_last_seen(file, builders.NOW) is None
+
+
+@pytest.mark.parametrize("hostile", [one for one in HOSTILE if one is not None])
+def test_a_version_that_no_source_reports_is_not_shown(tmp_path: Path, hostile: object) -> None:
+    file = tmp_path / "last-seen.jsonl"
+    write_last_seen(file, builders.calm())
+    header, first, *others = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([header, json.dumps([hostile, *json.loads(first)[1:]]), *others]), encoding="utf-8")
+    last_seen = read_last_seen(file, builders.NOW)
+    assert last_seen is not None
+    assert set(last_seen.versions[next(iter(last_seen.versions))].values()) == {UNCERTAIN}
+
+
+@pytest.mark.parametrize("damage", ["stages", "clusters", "services"])
+def test_a_fleet_that_cannot_be_is_not_shown(tmp_path: Path, damage: str) -> None:
+    file = tmp_path / "last-seen.jsonl"
+    write_last_seen(file, builders.calm())
+    first, *lines = file.read_text(encoding="utf-8").splitlines()
+    header = json.loads(first)
+    for damaged in ([*header[damage][1:], header[damage][-1]], header[damage][1:], "text", 3):
+        file.write_text("\n".join([json.dumps({**header, damage: damaged}), *lines]), encoding="utf-8")
+        last_seen = read_last_seen(file, builders.NOW)
+        if last_seen is not None:
+            assert damage == "clusters", "rows of another width are unread, a fleet is not invented"
+            assert all(set(row.values()) == {UNCERTAIN} for row in last_seen.versions.values())
+
+
+@pytest.mark.parametrize(
+    "seen_at",
+    [
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        (builders.NOW + timedelta(minutes=1)).isoformat(),
+        (builders.NOW - timedelta(days=366)).isoformat(),
+    ],
+)
+def test_a_time_that_has_not_come_or_is_long_ago_is_not_shown(tmp_path: Path, seen_at: str) -> None:
+    file = tmp_path / "last-seen.jsonl"
+    write_last_seen(file, builders.calm())
+    first, *lines = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([json.dumps({**json.loads(first), "seen_at": seen_at}), *lines]), encoding="utf-8")
+    assert read_last_seen(file, builders.NOW) is None
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "last-seen.jsonl"
+    os.mkfifo(pipe)
+    assert read_last_seen(pipe, builders.NOW) is None
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
@@ -102,7 +175,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     write_last_seen(file, builders.calm())
     with file.open("a", encoding="utf-8") as handle:
         handle.write(" " * 16_000_000)
-    assert read_last_seen(file) is None
+    assert read_last_seen(file, builders.NOW) is None
 
 
 def test_it_is_shown_until_every_deciding_source_has_answered(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import builders
 import pytest
 
+from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.last_seen import LastSeen
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.snapshot import FleetSnapshot, make_unconfirmed_snapshot
@@ -22,7 +24,7 @@ from sgm_tui.ui.widgets.cell_grid import CellGrid
 def last_seen(tmp_path: Path) -> LastSeen:
     file = tmp_path / "last-seen.jsonl"
     write_last_seen(file, builders.calm())
-    read = read_last_seen(file)
+    read = read_last_seen(file, builders.NOW)
     assert read is not None
     return read
 
@@ -85,6 +87,20 @@ def test_a_version_that_is_not_confirmed_never_looks_like_one_that_is(width: int
     line = last_seen_line([Version("v1.4.2")], width)
     assert "".join(text for text, _ in line).split() in (["v1.4.2", "◌"], ["◌", "v1.4.2"])
     assert {tone.name for text, tone in line if text.strip()} == {"UNKNOWN"}
+
+
+async def test_a_cell_whose_version_was_not_certain_is_marked_and_not_drawn_as_absent(tmp_path: Path) -> None:
+    calm = builders.calm()
+    unknown = {key: replace(cell, journey=Journey.UNKNOWN) for key, cell in calm.cells.items()}
+    write_last_seen(tmp_path / "seen", replace(calm, cells=unknown))
+    last_seen = read_last_seen(tmp_path / "seen", builders.NOW)
+    assert last_seen is not None
+    app = SgmApp(snapshot=make_unconfirmed_snapshot(last_seen, builders.NOW), environ={"LANG": "C.UTF-8"})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        rows = text_of(app).splitlines()[4 : 4 + len(calm.services)]
+        assert sum(row.count("◌") for row in rows) == len(calm.cells)
+        assert "·" not in "".join(rows)
 
 
 @pytest.mark.parametrize("days", [0, 3])

@@ -111,6 +111,8 @@ def last_seen_line(versions: Sequence[Version], width: int) -> Line:
     """Return what an earlier run saw of a cell, or of a folded stage: nothing about it is confirmed yet."""
     sign = Piece(WAITING, Tone.UNKNOWN)
     shown = f"{versions[0]}" if len(versions) == 1 else f"{len(versions)}"
+    if not shown:
+        return fit([sign], width)
     version = Piece(short_version(Version(shown), width - 2), Tone.UNKNOWN)
     return fit([sign, version] if width < GLYPH_FIRST_BELOW else [version, sign], width)
 

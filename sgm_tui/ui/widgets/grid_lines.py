@@ -187,7 +187,8 @@ class GridLines:
         cells = [row[cluster.name] for cluster in column.clusters if cluster.name in row]
         if not cells:
             keys = (CellKey(service, column.stage, cluster.name) for cluster in column.clusters)
-            versions = [version for key in keys if (version := self._snapshot.last_seen_version(key))]
+            seen = [self._snapshot.last_seen_version(key) for key in keys]
+            versions = [version for version in seen if version is not None]
             return last_seen_line(versions, column.width) if versions else pad([(_ABSENT, Tone.QUIET)], column.width)
         if column.folded:
             return folded_line(cells, column.width)
