@@ -24,20 +24,33 @@ SNAPSHOTS = HERE.parent / "snapshots"
 SLOW = frozenset(
     {
         "commands/test_silence.py",
+        "forge/test_closed_again.py",
         "forge/test_consent.py",
+        "forge/test_github.py",
         "forge/test_github_limits.py",
         "forge/test_merging.py",
         "forge/test_one_change_once.py",
         "forge/test_strange_answers.py",
         "forge/test_supersede.py",
         "gitops/test_edit_generated.py",
+        "gitops/test_edits.py",
+        "gitops/test_git_history.py",
+        "gitops/test_unrelated_changes.py",
         "live/test_hostile_servers.py",
+        "live/test_watch_http.py",
         "operations/test_killed_writes.py",
+        "operations/test_live_projects.py",
         "operations/test_many_writers.py",
         "operations/test_promoter.py",
+        "operations/test_recovery.py",
         "operations/test_revert_scope.py",
         "operations/test_reverter.py",
+        "sandbox/kubernetes/test_kube_clients.py",
+        "sandbox/prometheus/test_prometheus_api.py",
+        "sandbox/test_render.py",
+        "sandbox/test_server.py",
         "sandbox/test_world.py",
+        "test_supervision.py",
         "transport/test_blocking.py",
         "ui/test_acting.py",
         "ui/test_contrast.py",
@@ -47,6 +60,7 @@ SLOW = frozenset(
         "ui/test_key_bar.py",
         "ui/test_leaving_screens.py",
         "ui/test_looks.py",
+        "ui/test_plan_gates.py",
         "ui/test_plan_screen.py",
         "ui/test_promotion_looks.py",
         "ui/test_promotion_revert_screen.py",
@@ -56,6 +70,7 @@ SLOW = frozenset(
         "ui/test_real_terminal.py",
         "ui/test_revert_screen.py",
         "ui/test_small_terminal.py",
+        "ui/test_unconfirmed_fleet.py",
         "ui/test_waves_screen.py",
         "ui/test_why_screen.py",
         "yaml_reader/test_yaml_nodes.py",
@@ -71,9 +86,17 @@ hypothesis.settings.register_profile("thorough", max_examples=2000, deadline=Non
 hypothesis.settings.load_profile("default")  # `--hypothesis-profile=thorough` every night looks for new examples
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Run two tests a processor: half of what the whole suite takes is waiting for other processes."""
-    return 2 * (os.cpu_count() or 1)
+# With it, every worker and every program that a test starts would compile the checkout anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run two tests a processor: half of what the whole suite takes is waiting for other processes.
+
+    The quick tests wait for nothing; another worker would only collect them once more.
+    """
+    processors = os.cpu_count() or 1
+    return processors if config.option.markexpr == "not slow" else 2 * processors
 
 
 def pytest_collection_finish() -> None:

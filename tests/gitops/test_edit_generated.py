@@ -161,7 +161,7 @@ def test_a_generated_file_changes_in_its_version_only(key: str, data: st.DataObj
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS)
-@settings(max_examples=500, deadline=None, suppress_health_check=QUIET)
+@settings(suppress_health_check=QUIET)
 @given(data=st.data(), new=st.sampled_from(NEW))
 def test_many_a_generated_file_changes_in_its_version_only(key: str, data: st.DataObject, new: str) -> None:
     path = key.split(".")
