@@ -25,7 +25,7 @@ from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.cells import urgency
 from sgm_tui.ui.present.rows import View, visible_services
 from sgm_tui.ui.widgets.grid_cursor import GridCursor
-from sgm_tui.ui.widgets.grid_layout import Layout, lay_out
+from sgm_tui.ui.widgets.grid_layout import lay_out
 from sgm_tui.ui.widgets.grid_lines import HEADER, GridLines
 from sgm_tui.ui.widgets.grid_paint import Painter
 
@@ -34,7 +34,11 @@ NO_FLEET = FleetSnapshot(generated_at=datetime(1970, 1, 1, tzinfo=UTC))
 
 
 class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
-    """Services down, clusters across, one cell under the cursor."""
+    """Services down, clusters across, one cell under the cursor.
+
+    Longer than 200 lines because it is the one widget: what its geometry, cursor, lines and strips are is decided in
+    modules of their own, and here Textual's events meet them.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "cell-grid--row",
@@ -96,7 +100,7 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def folded(self) -> tuple[StageName, ...]:
         """The stages that are folded, in the fleet's order."""
-        return tuple(band.stage for band in self._layout_of_grid.bands if band.folded)
+        return tuple(band.stage for band in self._cursor.layout.bands if band.folded)
 
     @property
     def services(self) -> tuple[ServiceName, ...]:
@@ -112,10 +116,6 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def column(self) -> int:
         """The cursor's column."""
         return self._cursor.column_index
-
-    @property
-    def _layout_of_grid(self) -> Layout:
-        return self._cursor.layout
 
     def watch_snapshot(self, old: FleetSnapshot, new: FleetSnapshot) -> None:
         """Repaint what looks different."""
@@ -143,11 +143,11 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def _arrange(self, *, relayout: bool) -> None:
         if not self.size.width:
             return
-        layout, services = self._layout_of_grid, self.services
+        layout, services = self._cursor.layout, self.services
         self._lay_out(relayout=relayout)
         height = HEADER + max(len(self.services), 1)
-        self.virtual_size = Size(self._layout_of_grid.frozen + self._layout_of_grid.body_width, height)
-        if services != self.services or layout != self._layout_of_grid:
+        self.virtual_size = Size(self._cursor.layout.frozen + self._cursor.layout.body_width, height)
+        if services != self.services or layout != self._cursor.layout:
             self._keep_in_sight()
             self.refresh()
         else:
@@ -164,7 +164,7 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
             width = self.size.width - self.scrollbar_size_vertical
             self._cursor.layout = lay_out(self.snapshot, self._folded, width)
         self._cursor.choose_start()
-        self._lines.update(self.snapshot, self.view, services, self._layout_of_grid)
+        self._lines.update(self.snapshot, self.view, services, self._cursor.layout)
 
     def _refresh_changed(self) -> None:
         for y in range(self.size.height):
@@ -180,7 +180,7 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def _place(self) -> tuple[int, int, int]:
         """Everything besides its cells that a line's look depends on: cursor row, cursor column, first offset."""
-        return (self.row, self.column, self._layout_of_grid.snapped(self.scroll_x))
+        return (self.row, self.column, self._cursor.layout.snapped(self.scroll_x))
 
     def _line_at(self, y: int) -> int:
         """The row at line `y` of the screen; negative for the header."""
@@ -232,9 +232,9 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def jump_to_stage(self, number: int) -> None:
         """Put the cursor on the first cluster of the stage with this number, counted from one."""
-        bands = self._layout_of_grid.bands
+        bands = self._cursor.layout.bands
         if 0 < number <= len(bands):
-            self.go_to(self.row, self._layout_of_grid.columns.index(bands[number - 1].columns[0]))
+            self.go_to(self.row, self._cursor.layout.columns.index(bands[number - 1].columns[0]))
 
     def fold_stage(self, stage: StageName | None = None) -> None:
         """Fold or unfold a stage: the one under the cursor, when none is given."""
@@ -259,31 +259,24 @@ class CellGrid(ScrollView, can_focus=True, inherit_bindings=False):
             return
         top, height = round(self.scroll_y), max(1, self.size.height - HEADER - self.scrollbar_size_horizontal)
         y = min(max(top, self.row - height + 1), self.row)
-        room = self.size.width - self._layout_of_grid.frozen
-        offset = self._layout_of_grid.snapped(self.scroll_x)
-        start = column.start
-        x = offset
-        if start < offset:
-            x = start
-        elif column.x + column.width > offset + room:
-            x = min(start, self._layout_of_grid.reaching(column.x + column.width - room))
-        if (x, y) != (offset, top):
+        x = self._cursor.layout.offset_showing(column, self.scroll_x)
+        if (x, y) != (self._place[2], top):
             self.scroll_to(x, y, animate=False, force=True)
 
     def on_click(self, event: events.Click) -> None:
         """A cell is chosen by a click and opened by a second; a stage's band folds."""
-        offset = event.x - self._layout_of_grid.frozen
+        offset = event.x - self._cursor.layout.frozen
         if offset >= 0:
             offset += self._place[2]
         if event.y < HEADER:
-            band = self._layout_of_grid.band_at(offset) if offset >= 0 else None
+            band = self._cursor.layout.band_at(offset) if offset >= 0 else None
             if event.y == 0 and band is not None:
                 self.fold_stage(band.stage)
             return
         row = self._line_at(event.y)
         if row >= len(self.services):
             return
-        column = self._layout_of_grid.column_at(offset) if offset >= 0 else self.column
+        column = self._cursor.layout.column_at(offset) if offset >= 0 else self.column
         if column is not None:
             self.go_to(row, column)
             if event.chain == 2 and self.selected is not None:

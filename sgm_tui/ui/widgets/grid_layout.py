@@ -63,6 +63,8 @@ class Band:
 class Layout:
     """The whole geometry for one screen width."""
 
+    width: int = 0
+    """Width of the screen that the columns were laid out for."""
     service_width: int = SERVICE_NARROWEST
     bands: tuple[Band, ...] = ()
     columns: tuple[Column, ...] = ()
@@ -86,6 +88,15 @@ class Layout:
         """The first beginning of a column at or after this offset."""
         at = bisect_left(self.columns, offset, key=_start)
         return self.columns[at].start if at < len(self.columns) else 0
+
+    def offset_showing(self, column: Column, scroll: float) -> int:
+        """Return the offset nearest to the current one at which a column is wholly on the screen."""
+        offset, room = self.snapped(scroll), self.width - self.frozen
+        if column.start < offset:
+            return column.start
+        if column.x + column.width > offset + room:
+            return min(column.start, self.reaching(column.x + column.width - room))
+        return offset
 
     def column_at(self, offset: int) -> int | None:
         """The index of the column at this offset of the body."""
@@ -122,7 +133,7 @@ def lay_out(snapshot: FleetSnapshot, folded: AbstractSet[StageName], width: int)
         band_width = EDGE + sum(column.width + GAP for column in columns)
         bands.append(Band(stage.name, stage.protected, start, band_width, columns, is_folded))
         start += band_width
-    return Layout(service_width, tuple(bands), tuple(column for band in bands for column in band.columns))
+    return Layout(width, service_width, tuple(bands), tuple(column for band in bands for column in band.columns))
 
 
 def _columns(
