@@ -85,10 +85,8 @@ def _must_see(snapshot: FleetSnapshot, cell: Cell) -> None:
     Raises:
         UnreachableError: the cluster has not answered.
     """
-    for health in snapshot.sources:
-        unseen = health.source.kind == "rollouts" and health.source.scope == cell.key.cluster
-        if unseen and health.state in {"waiting", "stale"}:
-            raise UnreachableError(f"{cell.key} is unknown: {health.reason or 'no answer yet'}", "Nothing was done.")
+    if silence := snapshot.silence_reason("rollouts", cell.key.cluster):
+        raise UnreachableError(f"{cell.key} is unknown: {silence}", "Nothing was done.")
 
 
 def _desired_text(cell: Cell) -> str:

@@ -15,7 +15,7 @@ from sgm_tui.fleet.plans.plan import Plan
 if TYPE_CHECKING:
     from sgm_tui.fleet.facts import Alert, PullRequest
     from sgm_tui.fleet.last_seen import LastSeen
-    from sgm_tui.fleet.source import SourceHealth
+    from sgm_tui.fleet.source import SourceHealth, SourceKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +57,19 @@ class FleetSnapshot:
         if self.last_seen is None or key in self.cells:
             return None
         return self.last_seen.version(key)
+
+    def silence_reason(self, kind: SourceKind, scope: str = "") -> str:
+        """Return why what a source has not reported may be there all the same; "" where it responds or is off.
+
+        Args:
+            kind: the kind of the source.
+            scope: its cluster or hub; "" means any.
+        """
+        for health in self.sources:
+            is_asked = health.source.kind == kind and scope in {"", health.source.scope}
+            if is_asked and health.state in {"waiting", "stale"}:
+                return f"{health.name}: {health.short_reason or 'no answer yet'}"
+        return ""
 
     def journeys(self) -> Counter[Journey]:
         """Count the cells in each journey."""

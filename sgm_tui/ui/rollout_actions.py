@@ -26,7 +26,8 @@ async def act_on_rollout(app: App[None], session: Rollouts, snapshot: FleetSnaps
     action: RolloutAction = "promote" if request.action == "promote" else "abort"
     cell = snapshot.cells.get(key)
     rollout = cell.facts.rollout if cell is not None else None
-    why = refusal_reason(rollout, action)
+    silence = snapshot.silence_reason("rollouts", key.cluster) if rollout is None else ""
+    why = f"its rollout is unknown: {silence}" if silence else refusal_reason(rollout, action)
     if why or cell is None or rollout is None:
         app.notify(f"{key}: {why}", title=f"not done: {VERBS[action].lower()}", severity="warning", markup=False)
         return

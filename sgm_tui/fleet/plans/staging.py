@@ -26,6 +26,8 @@ def plan_promotion(
     cell = snapshot.cells.get(key)
     desired = cell.facts.desired if cell else None
     if cell is None or desired is None:
+        if silence := snapshot.silence_reason("git"):
+            return Refusal("", f"whether {key.service} is in git for {key.cluster} is unknown: {silence}")
         return Refusal("", f"{key.service} is not in git for {key.cluster}: there is no file to change")
     if desired.version is None:
         return Refusal(desired.path, desired.error or "the version there cannot be read")
@@ -127,6 +129,8 @@ def _find_source_version(snapshot: FleetSnapshot, key: CellKey, source: StageNam
         source = before.name
     cells = (snapshot.cells[one] for one in cells_of(snapshot, source, service=key.service))
     versions = {cell.desired_version for cell in cells if cell.desired_version is not None}
+    if not versions and (silence := snapshot.silence_reason("git")):
+        return Refusal("", f"the version of {key.service} in {source} is unknown: {silence}")
     if not versions:
         return Refusal("", f"{key.service} is not deployed in {source}, so there is no version to promote")
     if len(versions) > 1:

@@ -51,7 +51,7 @@ def revert_change(
     cell = snapshot.cells[key]
     desired = cell.facts.desired
     if desired is None or desired.version is None:
-        return _no_version(key)
+        return _no_version(snapshot, key)
     if target is None:
         target = find_revert_target(pasts)
     if target is None:
@@ -77,13 +77,16 @@ def history_gap(snapshot: FleetSnapshot, key: CellKey, pasts: Sequence[PastVersi
     cell = snapshot.cells.get(key)
     desired = cell.facts.desired if cell else None
     if desired is None or desired.version is None:
-        return _no_version(key)
+        return _no_version(snapshot, key)
     if not pasts or pasts[0].version != desired.version:
         return Refusal(desired.path, f"{desired.version} is new and its history is not read yet; try again")
     return None
 
 
-def _no_version(key: CellKey) -> Refusal:
+def _no_version(snapshot: FleetSnapshot, key: CellKey) -> Refusal:
+    cell = snapshot.cells.get(key)
+    if (cell is None or cell.facts.desired is None) and (silence := snapshot.silence_reason("git")):
+        return Refusal("", f"the version of {key.service} in git for {key.cluster} is unknown: {silence}")
     return Refusal("", f"{key.service} has no version in git for {key.cluster}: there is nothing to revert")
 
 
@@ -168,7 +171,8 @@ def _versions(cell: Cell) -> set[Version | None]:
 def forecast_revert(cell: Cell, change: Change, template: TemplateComparison) -> RevertForecast:
     """Predict what happens to a cell when its revert is merged."""
     rollout = cell.facts.rollout
-    if "rollouts" in cell.facts.unavailable_kinds and rollout is not None:
+    is_unseen = "rollouts" in cell.facts.unavailable_kinds
+    if is_unseen and (rollout is not None or cell.journey is not Journey.UNKNOWN):
         return RevertForecast(None, f"what runs there cannot be seen from here: {_why_unreachable(cell)}")
     if rollout is None and cell.journey is Journey.UNKNOWN:
         return RevertForecast(None, f"the running version is unknown: {cell.reason}")

@@ -102,9 +102,9 @@ def sections(
     live = _live(cell, snapshot, widths[3])
     return (
         Section(_git_title(cell, snapshot), tuple(_desired_lines(cell, snapshot))),
-        _observed("Argo CD", synced, cell, "argocd"),
-        _observed("rollout", rolling, cell, "rollouts"),
-        _observed("live", live, cell, "rollouts", "metrics", "alerts"),
+        _observed("Argo CD", synced, cell, snapshot, "argocd"),
+        _observed("rollout", rolling, cell, snapshot, "rollouts"),
+        _observed("live", live, cell, snapshot, "rollouts", "metrics", "alerts"),
     )
 
 
@@ -115,11 +115,13 @@ def _git_title(cell: Cell, snapshot: FleetSnapshot) -> str:
     return f"desired (git), as of {ago(as_of, snapshot.generated_at)} ago"
 
 
-def _observed(title: str, lines: Sequence[Line | Loose], cell: Cell, *kinds: str) -> Section:
+def _observed(title: str, lines: Sequence[Line | Loose], cell: Cell, snapshot: FleetSnapshot, *kinds: str) -> Section:
     """Return observed lines; if their sources no longer respond, nothing looks good."""
     if cell.facts.stale_kinds.isdisjoint(kinds):
         return Section(title, tuple(lines))
-    return Section(f"{title}, as last seen", tuple(map(_doubted, lines)))
+    never_seen = {health.name for health in snapshot.sources if health.seen_at is None}
+    has_been_seen = any(name not in never_seen for name in cell.facts.stale if name.partition(" ")[0] in kinds)
+    return Section(f"{title}, as last seen" if has_been_seen else title, tuple(map(_doubted, lines)))
 
 
 def _doubted(line: Line | Loose) -> Line | Loose:
@@ -149,7 +151,8 @@ def _desired_lines(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
         request = next((one for one in snapshot.pull_requests if one.number == pending.number), None)
         lines.append(_pending_line(pending.number, pending.version, request, snapshot))
     if desired is None:
-        return [*lines, _field("version", "not in git", Tone.ATTENTION)]
+        absent = _absent(snapshot, "git", "", "not in git", Tone.ATTENTION)
+        return [*lines, absent._replace(head=_labelled("version"))]
     if desired.version is None:
         return [*lines, _field("error", desired.error, Tone.BAD), _file(desired.path)]
     lines.append(_labelled("version", (desired.version, Tone.STRONG)))
@@ -209,7 +212,7 @@ def _argo_cd_lines(cell: Cell, snapshot: FleetSnapshot) -> list[Line | Loose]:
     return lines
 
 
-def _absent(snapshot: FleetSnapshot, kind: str, scope: str, nothing: str) -> Loose:
+def _absent(snapshot: FleetSnapshot, kind: str, scope: str, nothing: str, tone: Tone = Tone.QUIET) -> Loose:
     """Return why something is missing: not configured, not asked yet, or really not there."""
     sources = [one for one in snapshot.sources if one.source.kind == kind and scope in {"", one.source.scope}]
     if sources and all(one.state == "off" for one in sources):
@@ -217,7 +220,7 @@ def _absent(snapshot: FleetSnapshot, kind: str, scope: str, nothing: str) -> Loo
     never = next((one for one in sources if one.seen_at is None and one.state in {"stale", "waiting"}), None)
     if never is not None:
         return _field("", f"not yet known: {never.source.scope or never.name} has not answered", Tone.UNKNOWN)
-    return _field("", nothing, Tone.QUIET)
+    return _field("", nothing, tone)
 
 
 def _operation(application: Application, snapshot: FleetSnapshot) -> list[Line | Loose]:
@@ -289,7 +292,7 @@ def _live(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line | Loose]
         )
     if facts.scaling is not None and facts.scaling.trouble:
         lines.append(_field("scaling", facts.scaling.trouble, Tone.ATTENTION))
-    lines.extend(_metrics(cell, width))
+    lines.extend(_metrics(cell, snapshot, width))
     for alert in facts.alerts[:4]:
         tone = Tone.ATTENTION if alert.state == "firing" else Tone.BUSY
         since = ago(alert.since, snapshot.generated_at)
@@ -299,10 +302,10 @@ def _live(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line | Loose]
     return lines or [_field("", "unknown: no source has answered", Tone.UNKNOWN)]
 
 
-def _metrics(cell: Cell, width: int) -> list[Line | Loose]:
+def _metrics(cell: Cell, snapshot: FleetSnapshot, width: int) -> list[Line | Loose]:
     metrics = cell.facts.metrics
     if metrics is None:
-        return [_field("metrics", "no data", Tone.QUIET)]
+        return [_absent(snapshot, "metrics", cell.key.cluster, "no data")._replace(head=_labelled("metrics"))]
     rate, errors, latency = metrics.requests_per_second, metrics.error_ratio, metrics.latency_p99_seconds
     trend = sparkline(metrics.trend, max(8, min(24, width - _LABEL - 12)))
     return [
