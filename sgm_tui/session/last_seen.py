@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.store.last_seen_file import write_last_seen
+from sgm_tui.store.last_seen_file import has_certain_version, write_last_seen
 from sgm_tui.threads import Lane, run_in
 
 _SAVE_EVERY = timedelta(minutes=1)
@@ -19,7 +19,8 @@ logger = logging.getLogger("sgm.last_seen")
 async def save_while_open(file: Path, snapshots: AsyncIterator[FleetSnapshot], every: timedelta = _SAVE_EVERY) -> None:
     """Save confirmed snapshots, the first at once and then one in `every`; when cancelled, the newest once more.
 
-    If the file cannot be written, only the next start has no fleet on its first frame.
+    If the file cannot be written, only the next start has no fleet on its first frame. While no version is certain,
+    because the network is down or a source that every cell depends on, what was saved before is worth more.
     """
     saved_at: datetime | None = None
     unsaved: FleetSnapshot | None = None
@@ -37,6 +38,8 @@ async def save_while_open(file: Path, snapshots: AsyncIterator[FleetSnapshot], e
 
 
 def _save(file: Path, snapshot: FleetSnapshot) -> None:
+    if not has_certain_version(snapshot):
+        return
     try:
         write_last_seen(file, snapshot)
     except OSError as error:

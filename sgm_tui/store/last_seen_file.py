@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sgm_tui.fleet.cell import Journey
+from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.last_seen import UNCERTAIN, LastSeen
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.snapshot import FleetSnapshot
@@ -146,11 +146,18 @@ def _written_at(file: Path) -> float:
         return 0.0  # another process has just removed it
 
 
+def has_certain_version(snapshot: FleetSnapshot) -> bool:
+    """Return whether the version of any cell is certain."""
+    return any(map(_version_of, snapshot.cells.values()))
+
+
 def _certain_version(snapshot: FleetSnapshot, service: ServiceName, cluster: Cluster) -> Version | None:
     """Return the version of a cell, `UNCERTAIN` while a source does not respond; None where there is no cell."""
     cell = snapshot.cells.get(CellKey(service, cluster.stage, cluster.name))
-    if cell is None:
-        return None
+    return None if cell is None else _version_of(cell)
+
+
+def _version_of(cell: Cell) -> Version:
     if cell.journey is Journey.UNKNOWN or cell.facts.unavailable_kinds:
         return UNCERTAIN
     return cell.live_version or cell.desired_version or UNCERTAIN

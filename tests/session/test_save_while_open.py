@@ -57,6 +57,12 @@ async def test_what_is_not_confirmed_or_empty_replaces_nothing(tmp_path: Path) -
     assert times(await run_over(tmp_path / "seen", [unconfirmed, calm, unconfirmed, empty])) == [None, 0, 0, 0, 0]
 
 
+async def test_an_outage_does_not_replace_what_was_certain(tmp_path: Path) -> None:
+    calm = replace(builders.calm(), generated_at=builders.NOW)
+    outage = replace(builders.outage(), generated_at=builders.NOW + timedelta(hours=1))
+    assert times(await run_over(tmp_path / "seen", [outage, calm, outage])) == [None, 0, 0, 0]
+
+
 async def test_a_folder_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert times(await run_over(tmp_path / "file" / "seen", [builders.calm(), builders.calm()])) == [None, None, None]
