@@ -7,6 +7,7 @@ import functools
 import graphlib
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Set
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 import sgm_tui
 
 PACKAGE = Path(sgm_tui.__file__).parent
+PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ONLY_HERE = {
@@ -159,6 +161,24 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     modules = {module_name(path): path for path in MODULES}
     imports = {name: set(own_imports(path, modules.keys())) - {name} for name, path in modules.items()}
     graphlib.TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle
+
+
+def test_every_module_of_the_domain_has_a_layer() -> None:
+    """import-linter checks that only where the layers are the children of one package, and `plans` has modules in four.
+
+    A module inside of a folder that is named as a whole has that folder's layer.
+    """
+    contracts = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["name"].startswith("Inside fleet:")]
+    placed = {module for layer in layers for module in layer.split(" | ")}
+    fleet = [module_name(path) for path in MODULES if path.is_relative_to(PACKAGE / "fleet")]
+    folders = {module_name(path) for path in MODULES if path.name == "__init__.py"}
+
+    def has_layer(name: str) -> bool:
+        return name in placed or any(name.startswith(f"{module}.") for module in placed)
+
+    assert [name for name in fleet if name not in folders and not has_layer(name)] == []
+    assert [module for module in placed if module not in fleet] == []
 
 
 def modules_importing(library: str) -> set[str]:
