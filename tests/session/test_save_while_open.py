@@ -58,9 +58,9 @@ async def test_what_is_not_confirmed_or_empty_replaces_nothing(tmp_path: Path) -
 
 
 async def test_an_outage_does_not_replace_what_was_certain(tmp_path: Path) -> None:
-    calm = replace(builders.calm(), generated_at=builders.NOW)
-    outage = replace(builders.outage(), generated_at=builders.NOW + timedelta(hours=1))
-    assert times(await run_over(tmp_path / "seen", [outage, calm, outage])) == [None, 0, 0, 0]
+    outage, calm = builders.outage(), replace(builders.calm(), generated_at=builders.NOW)
+    earlier, later = (replace(outage, generated_at=builders.NOW + timedelta(hours=hours)) for hours in (-1, 1))
+    assert times(await run_over(tmp_path / "seen", [earlier, calm, later])) == [None, 0, 0, 0]
 
 
 async def test_a_folder_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
