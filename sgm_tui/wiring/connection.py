@@ -122,10 +122,10 @@ class Connection:
 
         connections = connect_clusters(config, permission, stack)
         self._start(cluster_sources(config, connections, clone.is_service, store), group)
+        await self._wait_for_first_answers()
+
         await _import_modules(_METRICS_MODULES)
         self._start(metrics_sources(config, store), group)
-
-        await self._wait_for_first_answers()
         await _import_modules(_WRITING_MODULES)
         from sgm_tui.wiring.services import build_write_services, connect_github, pull_request_source
 
@@ -147,15 +147,15 @@ class Connection:
             store.apply(off)
 
     async def _wait_for_first_answers(self) -> None:
-        """Wait until each source that has started has answered or failed once, for a second at most.
+        """Wait until git, every hub and every cluster has answered or failed once, for a second at most.
 
-        Loading what writes takes the interpreter's lock from reading those answers.
+        Loading what comes after them takes the interpreter's lock from reading those answers.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_ANSWERS_SECONDS):
                 async for snapshot in self._session.store.snapshots():
                     waiting = {health.source.kind for health in snapshot.sources if health.state == "waiting"}
-                    if not waiting - {"forge"}:
+                    if not waiting & {"git", "argocd", "rollouts"}:
                         return
 
     def _start(self, sources: Iterable[Source], group: asyncio.TaskGroup) -> None:
