@@ -115,5 +115,25 @@ def test_a_failing_cell_whose_rollout_was_never_seen_is_not_forecast_as_one_with
     assert "rollouts prod-ap1" in forecast.reason
 
 
+@pytest.mark.parametrize(
+    ("state", "revision", "is_known"),
+    [("waiting", "", False), ("stale", "", False), ("stale", "a" * 40, True), ("fresh", "a" * 40, True)],
+)
+async def test_a_place_without_a_cell_is_unknown_until_git_has_been_read(
+    state: SourceState, revision: str, is_known: bool
+) -> None:
+    calm = builders.calm()
+    git = replace(builders.source("git", state=state, reason="timed out"), seen_at=None)
+    cells = {key: cell for key, cell in calm.cells.items() if key != builders.key("cart", "dev-eu1")}
+    snapshot = replace(calm, cells=cells, sources=builders.sources(git), revision=revision)
+    app = SgmApp(builders.ScriptedSession(snapshot), environ={"LANG": "C.UTF-8"})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        strips = ["".join(part.text for part in strip) for strip in app.screen._compositor.render_strips()]
+        row = next(line for line in strips if "cart" in line)
+        assert row.split("│")[1].strip() == ("·" if is_known else "?")
+        assert ("no cell here" in "".join(strips)) is is_known
+
+
 def revert_to(cell: Cell, version: str) -> Change:
     return replace(builders.promotion(cell.key, version), kind="revert")

@@ -45,8 +45,9 @@ async def test_the_first_frame_has_every_row_and_says_of_when_it_is(unconfirmed:
         text = text_of(app)
         assert "as of" in text
         assert all(service in text for service in unconfirmed.services)
-        assert text.count("◌") == len(builders.calm().cells) + 1
+        assert text.count("◌") == len(builders.calm().cells) + 2
         assert "✓" not in text
+        assert "not confirmed yet" in text, "the details of the first cell"
 
 
 @pytest.mark.parametrize("key", ["p", "v", "y", "g", "a", "enter"])

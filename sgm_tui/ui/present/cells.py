@@ -10,14 +10,16 @@ from sgm_tui.fleet.ages import age
 from sgm_tui.fleet.cell import Cell, Journey, Verdict, failing_version
 from sgm_tui.fleet.model import Version
 from sgm_tui.fleet.rollouts.weights import percent_text
+from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.fit import Piece, fit, short_version
 from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, SKEWED, WAITING, sparkline
 from sgm_tui.ui.present.marks import NONE, Marks
-from sgm_tui.ui.present.tones import Line, Tone, tone_of
+from sgm_tui.ui.present.tones import Line, Part, Tone, tone_of
 
 GLYPH_FIRST_BELOW = 12
 """Narrower cells show the sign first, so that a column of them can be scanned."""
 
+_ABSENT = "·"
 _TREND_WIDTH = 4
 _WIDEST_OTHER = 14
 """The most terminal cells for the second version of a cell."""
@@ -105,6 +107,12 @@ def _doubted(cell: Cell, glyph: Piece) -> list[Piece]:
     if not cell.facts.unavailable_kinds or cell.journey is Journey.UNKNOWN:
         return [glyph]
     return [glyph._replace(glued=True), Piece(JOURNEY[Journey.UNKNOWN], Tone.UNKNOWN)]
+
+
+def absent_sign(snapshot: FleetSnapshot) -> Part:
+    """Return what stands where there is no cell; before git has been read, whether there is one is unknown."""
+    is_known = bool(snapshot.revision) or not snapshot.silence_reason("git")
+    return (_ABSENT, Tone.QUIET) if is_known else (JOURNEY[Journey.UNKNOWN], Tone.UNKNOWN)
 
 
 def last_seen_line(versions: Sequence[Version], width: int) -> Line:

@@ -11,7 +11,7 @@ from sgm_tui.fleet.cell import Cell, Journey, Verdict
 from sgm_tui.fleet.snapshot import FleetSnapshot
 from sgm_tui.ui.present.ages import ago
 from sgm_tui.ui.present.fit import Loose, settled
-from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, sparkline
+from sgm_tui.ui.present.glyphs import ALERT, ARROW, JOURNEY, WAITING, sparkline
 from sgm_tui.ui.present.pulls import is_in_doubt, readiness
 from sgm_tui.ui.present.rollouts import analysis_lines, phase_lines, set_line, step_line, step_list, tag_of, weight_line
 from sgm_tui.ui.present.tones import Line, Part, Tone, tone_of
@@ -72,6 +72,17 @@ def _not_responding(cell: Cell, snapshot: FleetSnapshot) -> str:
         return ""
     names = ", ".join(name for name in cell.facts.stale if name.partition(" ")[0] in silent)
     return f"  ? {names} not responding for {ago(cell.facts.stale_since, snapshot.generated_at)}"
+
+
+def no_cell_line(snapshot: FleetSnapshot) -> Line:
+    """Return the heading where the cursor is on no cell: none is there, or no source has reported it yet."""
+    if snapshot.last_seen is not None:
+        return ((f" {WAITING} as last seen; not confirmed yet", Tone.UNKNOWN),)
+    if not snapshot.cells:
+        return ()
+    if silence := "" if snapshot.revision else snapshot.silence_reason("git"):
+        return ((f" {JOURNEY[Journey.UNKNOWN]} no cell is known here: {silence}", Tone.UNKNOWN),)
+    return ((" no cell here", Tone.QUIET),)
 
 
 def gate_hint(cell: Cell, snapshot: FleetSnapshot) -> Part:

@@ -11,8 +11,8 @@ from textual.widgets import Static
 
 from sgm_tui.fleet.model import CellKey
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.ui.present.detail import Section, gate_hint, heading, sections
-from sgm_tui.ui.present.tones import Line, Tone
+from sgm_tui.ui.present.detail import Section, gate_hint, heading, no_cell_line, sections
+from sgm_tui.ui.present.tones import Line
 from sgm_tui.ui.widgets.cell_grid import NO_FLEET
 from sgm_tui.ui.widgets.rendering import render_page
 
@@ -62,8 +62,7 @@ class DetailPane(Container):
             return
         cell = self.snapshot.cells.get(self.selected) if self.selected else None
         if cell is None:
-            text = " no cell here" if self.snapshot.cells else ""
-            self._put(".heading", ((text, Tone.QUIET),))
+            self._put(".heading", no_cell_line(self.snapshot))
             blocks: tuple[Section, ...] = ()
             widths: list[int] = []
         else:

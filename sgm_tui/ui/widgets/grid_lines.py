@@ -17,14 +17,14 @@ from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.last_seen import LastSeen
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName, Version
 from sgm_tui.fleet.snapshot import FleetSnapshot
-from sgm_tui.ui.present.cells import cell_line, folded_line, last_seen_line
+from sgm_tui.ui.present.cells import absent_sign, cell_line, folded_line, last_seen_line
 from sgm_tui.ui.present.empty_matrix import describe_empty_matrix
 from sgm_tui.ui.present.fit import pad, shorten_middle
 from sgm_tui.ui.present.glyphs import BAND, CURSOR, MARKED
 from sgm_tui.ui.present.headers import band_line, cluster_line
 from sgm_tui.ui.present.marks import NONE, Marks, row_marks, running
 from sgm_tui.ui.present.rows import View
-from sgm_tui.ui.present.tones import Line, Tone
+from sgm_tui.ui.present.tones import Line, Part, Tone
 from sgm_tui.ui.widgets.grid_layout import GAP, MARKER, Column, Layout
 from sgm_tui.ui.widgets.grid_paint import Ground, Painter, Piece
 
@@ -40,12 +40,11 @@ _Row = tuple[tuple[Cell | None, ...], dict[ClusterName, Cell], dict[ClusterName,
 """A service's cells in column order, the same by cluster, their marks, and the versions and releases these were made
 from."""
 
-_Look = tuple[ServiceName, Place, int, Layout, LastSeen | None]
+_Look = tuple[ServiceName, Place, int, Layout, LastSeen | None, Part]
 
 _MARK: Line = ((MARKED, Tone.STAGED),)
 """Stands before a marked cell, where else is a gap."""
 _SPACE: Line = ((" " * GAP, Tone.TEXT),)
-_ABSENT = "·"
 _DAY = 86_400.0
 
 
@@ -58,6 +57,7 @@ class GridLines:
         self._layout = Layout()
         self._services: tuple[ServiceName, ...] = ()
         self._empty: tuple[Line, ...] = ()
+        self._absent = absent_sign(snapshot)
         self._rows: dict[ServiceName, _Row] = {}
         self._checked: set[ServiceName] = set()
         self._journeys: Mapping[StageName, Mapping[Journey, int]] = {}
@@ -74,6 +74,7 @@ class GridLines:
         """Show this from now on."""
         self._snapshot, self._services, self._layout = snapshot, services, layout
         self._window = ((0, 0), ())
+        self._absent = absent_sign(snapshot)
         self._empty = () if services else describe_empty_matrix(snapshot, view)
         self._checked.clear()
         self._drawn.clear()
@@ -106,7 +107,7 @@ class GridLines:
             return self._painted.get(y) != self._pieces(row, place, width)
         service, now = self._services[row], self._snapshot.generated_at
         cells = self._cells_and_marks(service)[0]
-        look = (service, place, width, self._layout, self._snapshot.last_seen)
+        look = (service, place, width, self._layout, self._snapshot.last_seen, self._absent)
         unchanged = self._unchanged.get(y)
         if unchanged is not None and unchanged[0] == look and unchanged[1] is cells and now < unchanged[2]:
             return False
@@ -189,7 +190,7 @@ class GridLines:
             keys = (CellKey(service, column.stage, cluster.name) for cluster in column.clusters)
             seen = [self._snapshot.last_seen_version(key) for key in keys]
             versions = [version for version in seen if version is not None]
-            return last_seen_line(versions, column.width) if versions else pad([(_ABSENT, Tone.QUIET)], column.width)
+            return last_seen_line(versions, column.width) if versions else pad([self._absent], column.width)
         if column.folded:
             return folded_line(cells, column.width)
         cell, mark = cells[0], marks.get(cells[0].key.cluster, NONE)
