@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sgm_tui.private_files import make_private_directory, open_private
 from sgm_tui.redaction import redact
+from sgm_tui.user_directories import default_state_directory
 
 _MOST_IN_GROUP = 100
 """Exceptions of a group, and levels of nested groups, that a report contains at most."""
@@ -83,5 +84,4 @@ def _reports_folder(environ: Mapping[str, str]) -> Path:
     """Return the folder of crash reports, whether it exists or not."""
     if state := environ.get("SGM_STATE_DIRECTORY"):
         return Path(state) / "reports"
-    base = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".local" / "state")
-    return Path(base) / "sgm" / "reports"
+    return default_state_directory(environ) / "reports"

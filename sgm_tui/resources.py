@@ -1,8 +1,7 @@
-"""Find the files that ship with sgm, inside the wheel's package or beside it in a checkout, and the user file."""
+"""Find the files that ship with sgm, inside the wheel's package or beside it in a checkout."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from sgm_tui.errors import SgmError
@@ -23,18 +22,6 @@ def styles() -> Path:
 def manual() -> dict[str, Path]:
     """Return the pages of the manual by name, in alphabetical order."""
     return {page.stem: page for page in sorted(_find("docs").glob("*.md"))}
-
-
-def user_file(environ: Mapping[str, str]) -> Path:
-    """Return the path of the user's own configuration, whether it exists or not."""
-    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")
-    return Path(base) / "sgm" / "config.yaml"
-
-
-def cache_directory(environ: Mapping[str, str]) -> Path:
-    """Return the directory for files that cost nothing but time when they are lost, whether it exists or not."""
-    base = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".cache")
-    return Path(base) / "sgm"
 
 
 def _find(name: str) -> Path:

@@ -153,7 +153,7 @@ async def _wait_for_first_frame(app: SgmApp, running: asyncio.Future[Any]) -> No
 
 def _looks() -> tuple[str, Mapping[str, str]]:
     """Return the user's theme and keys; the reader of configuration loads only where there is something to read."""
-    from sgm_tui.resources import user_file
+    from sgm_tui.user_directories import user_file
 
     if not user_file(os.environ).is_file() and not any(name.startswith("SGM_") for name in os.environ):
         return "", {}

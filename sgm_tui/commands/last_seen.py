@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sgm_tui.config.team_file import find_team_file, fingerprint
-from sgm_tui.resources import cache_directory
+from sgm_tui.user_directories import cache_directory
 
 
 def find_last_seen_file(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Path | None:

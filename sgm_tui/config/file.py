@@ -36,7 +36,7 @@ from sgm_tui.config.schema import (
 from sgm_tui.config.team_file import find_team_file
 from sgm_tui.config.yaml_file import mapping_of
 from sgm_tui.errors import ConfigError
-from sgm_tui.resources import user_file
+from sgm_tui.user_directories import user_file
 
 Value = TypeVar("Value")
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from sgm_tui.resources import user_file
+from sgm_tui.user_directories import user_file
 
 
 def find_team_file(path: Path | None, repository: str, environ: Mapping[str, str]) -> Path | None:

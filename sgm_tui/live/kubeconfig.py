@@ -22,6 +22,7 @@ from sgm_tui.errors import UnreachableError
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.transport.streaming import refuse_redirects
 from sgm_tui.untrusted_text import clean
+from sgm_tui.user_directories import home_directory
 
 _HINT = "Check the kubeconfig and the cluster's `context` in sgm.yaml."
 
@@ -127,7 +128,9 @@ def _find_missing(kubeconfig: Path | None) -> str:
     if kubeconfig is not None:
         return "" if kubeconfig.is_file() else f"there is no kubeconfig {kubeconfig}"
     variable = os.environ.get("KUBECONFIG", "")
-    files = [Path(name) for name in variable.split(os.pathsep) if name] or [Path("~/.kube/config").expanduser()]
+    files = [Path(name) for name in variable.split(os.pathsep) if name] or [
+        home_directory(os.environ) / ".kube" / "config"
+    ]
     if any(file.is_file() for file in files):
         return ""
     where = f"KUBECONFIG={variable}" if variable else "KUBECONFIG is not set, and ~/.kube/config"

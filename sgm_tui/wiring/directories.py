@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sgm_tui.errors import ConfigError
 from sgm_tui.private_files import make_private_directory
+from sgm_tui.user_directories import default_state_directory
 
 if TYPE_CHECKING:
     from sgm_tui.config.schema import Config
@@ -20,8 +21,7 @@ logger = logging.getLogger("sgm")
 
 def state_directory(config: Config) -> Path:
     """Return where our clones, journals and audits live; whoever writes there makes it, for its owner only."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return config.state_directory or Path(base) / "sgm"
+    return config.state_directory or default_state_directory(os.environ)
 
 
 def fleet_directory(config: Config) -> Path:
