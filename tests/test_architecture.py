@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import functools
 import graphlib
+import importlib
+import inspect
+import re
 import subprocess
 import sys
 import tomllib
@@ -53,6 +56,21 @@ LAZY_IMPORTS = {
 """The modules, or folders of modules, that may import inside a function, each with its reason.
 
 They use plain import statements: mypy and import-linter check those, but not what a helper imports by name."""
+
+TEXTUAL_INTERNALS = {"ui/textual_internals.py", "ui/terminal/driver.py"}
+"""Where private parts of Textual are used: the first gives them public names, the second replaces a driver."""
+TEXTUAL_MODULES = (
+    "textual.app",
+    "textual.command",
+    "textual.dom",
+    "textual.drivers.linux_driver",
+    "textual.driver",
+    "textual.message_pump",
+    "textual.screen",
+    "textual.scroll_view",
+    "textual.widget",
+)
+PUBLIC_BY_NAMEDTUPLE = {"_replace"}
 
 SAY_NOTHING = frozenset(
     [
@@ -209,6 +227,38 @@ def test_ruamel_proves_edits_in_one_module_and_is_used_by_no_other_reader() -> N
 @pytest.mark.parametrize(("library", "homes"), ONE_A_SERVER.items(), ids=ONE_A_SERVER.keys())
 def test_a_protocol_library_is_known_to_one_module_a_kind_of_server(library: str, homes: set[str]) -> None:
     assert {user for user in modules_importing(library) if not user.startswith("sandbox/")} == homes
+
+
+def private_names(module: str) -> Set[str]:
+    """Return the private names that the classes of a module of Textual have or set."""
+    classes = [item for item in vars(importlib.import_module(module)).values() if inspect.isclass(item)]
+    own = [item for item in classes if item.__module__ == module]
+    names = {name for item in own for name in vars(item)}
+    names |= {name for item in own for name in re.findall(r"self\.(_[a-z]\w*)", inspect.getsource(item))}
+    return {name for name in names if name.startswith("_") and not name.startswith("__")}
+
+
+def private_uses(path: Path, private: Set[str]) -> Iterator[str]:
+    """Yield the private names of Textual that a module uses and does not define, or overrides."""
+    tree = parse(path)
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    defined = {node.name for node in functions}
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    defined |= {node.attr for node in attributes if isinstance(node.ctx, ast.Store)}
+    for node in attributes:
+        is_inherited = isinstance(node.value, ast.Call) and ast.unparse(node.value) == "super()"
+        if node.attr in private and (is_inherited or node.attr not in defined):
+            yield f"{path.relative_to(PACKAGE)}:{node.lineno} {ast.unparse(node)}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and re.match(r"textual\b.*\._", node.module):
+            yield f"{path.relative_to(PACKAGE)}:{node.lineno} {node.module}"
+
+
+def test_private_parts_of_textual_are_used_in_one_module_and_in_the_driver() -> None:
+    private = set().union(*map(private_names, TEXTUAL_MODULES)) - PUBLIC_BY_NAMEDTUPLE
+    assert {"_dispatch_message", "_exit", "_pruning", "_binding_chain", "_driver"} <= private
+    paths = [path for path in MODULES if path.relative_to(PACKAGE).as_posix() not in TEXTUAL_INTERNALS]
+    assert [use for path in paths if "ui" in path.parts for use in private_uses(path, private)] == []
 
 
 def oversized_parts(path: Path) -> Iterator[str]:

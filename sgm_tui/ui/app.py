@@ -93,11 +93,11 @@ class SgmApp(MinimumSizeApp, Navigation):
             self.unregister_theme(other)
         if self.theme == themes.PLAIN:
             self.no_color = True
-            filters = [one for one in self._filters if not isinstance(one, Monochrome | NoColor)]
-            self._filters = [*filters, terminal.PlainFilter()]
+            others = [line for line in self.line_filters if not isinstance(line, Monochrome | NoColor)]
+            self.line_filters = [*others, terminal.PlainFilter()]
         if not terminal.speaks_unicode(environ):
             self.table = AsciiTable()
-            self._filters.append(terminal.AsciiFilter())
+            self.line_filters = [*self.line_filters, terminal.AsciiFilter()]
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice, but a terminal's driver outlives its terminal."""

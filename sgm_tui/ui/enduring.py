@@ -14,8 +14,6 @@ import time
 from collections import deque
 
 from textual import events
-from textual._context import active_message_pump
-from textual.app import App
 from textual.dom import NoScreen
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -27,6 +25,7 @@ from textual.worker import WorkerFailed
 from sgm_tui import __version__
 from sgm_tui.crash import one_line, write_report
 from sgm_tui.errors import SgmError
+from sgm_tui.ui.textual_internals import HookedApp, current_node, is_being_removed
 from sgm_tui.untrusted_text import clean
 
 logger = logging.getLogger("sgm")
@@ -40,7 +39,7 @@ _STARTING = (events.Load, events.Compose, events.Mount)
 """A node that fails in one of these was never complete."""
 
 
-class BugTolerantApp(App[None]):
+class BugTolerantApp(HookedApp):
     """An application that survives bugs of its parts."""
 
     def __init__(self, css_path: CSSPathType | None = None) -> None:
@@ -54,7 +53,7 @@ class BugTolerantApp(App[None]):
         line = clean(one_line(error, os.environ))
         self.bugs.append(error)
         now = time.monotonic()
-        if now - self._shown_at.get(line, -_AGAIN_SECONDS) >= _AGAIN_SECONDS and self._running and not self._exit:
+        if now - self._shown_at.get(line, -_AGAIN_SECONDS) >= _AGAIN_SECONDS and self.is_running and not self.is_ending:
             self._shown_at[line] = now
             self.run_worker(self._show_bug(error, line), group="reports")
 
@@ -68,13 +67,13 @@ class BugTolerantApp(App[None]):
         title = f"a bug in sgm: {line}"
         self.notify(where, title=title, severity="error", timeout=_READING_SECONDS, markup=False)
 
-    async def _dispatch_message(self, message: Message) -> None:
+    async def dispatch(self, message: Message) -> None:
         """Survive a bug in a handler or an action: an exception that leaves here ends the message loop."""
         if isinstance(message, _STARTING):
-            await super()._dispatch_message(message)
+            await super().dispatch(message)
             return
         try:
-            await super()._dispatch_message(message)
+            await super().dispatch(message)
         except Exception as error:
             logger.exception("a bug in sgm, in a handler of %s", type(message).__name__)
             self.survive(error, self)
@@ -84,14 +83,14 @@ class BugTolerantApp(App[None]):
 
         On a node that has been left nobody waits for anything.
         """
-        if self._exit or is_closed(node):
+        if self.is_ending or is_closed(node):
             return
         if isinstance(error, SgmError):
             self.notify(error.hint, title=error.message, severity="error", markup=False)
         else:
             self.report_bug(error)
 
-    def _handle_exception(self, error: Exception) -> None:
+    def handle_error(self, error: Exception) -> None:
         """Decide what goes on: everything after a worker's bug, everything but the page after one that draws it."""
         if isinstance(error, WorkerFailed):
             cause = _cause_of(error)
@@ -99,9 +98,9 @@ class BugTolerantApp(App[None]):
             self.survive(cause, self)
             return
         logger.error("a bug in sgm", exc_info=error)
-        node = active_message_pump.get(self)
+        node = current_node(self)
         page = _page_of(node)
-        if self._exit or is_closed(node):
+        if self.is_ending or is_closed(node):
             return
         if page is None or page is self.screen_stack[0]:
             self.end_by(error)
@@ -116,16 +115,7 @@ class BugTolerantApp(App[None]):
 
     def end_by(self, error: Exception) -> None:
         """End; whoever runs the application reports the bug once the terminal is theirs again."""
-        self._return_code = 1
-        if self._exception is None:
-            self._exception = error
-            self._exception_event.set()
-        self._close_messages_no_wait()
-
-    @property
-    def failure(self) -> Exception | None:
-        """The bug that ended the application, with its causes; None where none did."""
-        return self._exception
+        self.end_with_failure(error)
 
 
 def is_closed(node: MessagePump) -> bool:
@@ -133,7 +123,7 @@ def is_closed(node: MessagePump) -> bool:
     if not isinstance(node, Widget):
         return False
     page = _page_of(node)
-    return node._pruning or page is None or page not in node.app.screen_stack
+    return is_being_removed(node) or page is None or page not in node.app.screen_stack
 
 
 def _page_of(node: MessagePump) -> Screen[object] | None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from textual.binding import Binding
-from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandList, DiscoveryHit, Hit, Hits, Provider
 from textual.types import IgnoreReturnCallbackType
 
 from sgm_tui.ui import keys
 from sgm_tui.ui.screens.leavable import ClosableScreen
+from sgm_tui.ui.textual_internals import HookedPalette
 
 
-class Palette(CommandPalette, ClosableScreen[None]):
+class Palette(HookedPalette, ClosableScreen[None]):
     """Textual's palette, left at most once: its second escape would take away the screen below."""
 
-    def _action_command_list(self, action: str) -> None:
-        """Move in the list of commands; one that is not laid out, or has no room, has no pages yet."""
-        if self.query_one(CommandList).scrollable_content_region or not action.startswith("page_"):
-            super()._action_command_list(action)
+    def may_move(self, action: str) -> bool:
+        """Return False for a page of a list that is not laid out, or has no room: it has no pages yet."""
+        return bool(self.query_one(CommandList).scrollable_content_region) or not action.startswith("page_")
 
 
 class KeyCommands(Provider):

@@ -48,7 +48,7 @@ class FleetPage(ClosableScreen[None]):
         if not self.snapshot.read_only:
             return
         writing = keys.find_writing_actions(self.BINDINGS)
-        for node, bindings in self._binding_chain:
+        for node, bindings in self.bindings_in_focus:
             for binding in bindings.key_to_bindings.get(event.key, ()) if node is self else ():
                 if binding.action.partition("(")[0] in writing:
                     event.stop()

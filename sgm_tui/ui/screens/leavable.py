@@ -24,6 +24,7 @@ from textual.widget import Widget
 from textual.worker import NoActiveWorker, Worker, WorkType, get_current_worker
 
 from sgm_tui.ui.enduring import BugTolerantApp, is_closed
+from sgm_tui.ui.textual_internals import HookedScreen
 
 logger = logging.getLogger("sgm")
 
@@ -32,7 +33,7 @@ Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 
 
-class ClosableScreen(Screen[ScreenResultType]):
+class ClosableScreen(HookedScreen[ScreenResultType]):
     """A screen whose workers end with it."""
 
     _is_composed = False
@@ -111,14 +112,14 @@ class ClosableScreen(Screen[ScreenResultType]):
         """Keys that arrive after it was left do nothing."""
         return not is_closed(self)
 
-    async def _dispatch_message(self, message: Message) -> None:
+    async def dispatch(self, message: Message) -> None:
         """Survive a bug in a handler, where the application can."""
         app = self.app
         if not isinstance(app, BugTolerantApp) or isinstance(message, events.Compose | events.Mount):
-            await super()._dispatch_message(message)
+            await super().dispatch(message)
             return
         try:
-            await super()._dispatch_message(message)
+            await super().dispatch(message)
         except Exception as error:
             logger.exception("a bug in sgm, in a handler of %s of %s", type(message).__name__, type(self).__name__)
             app.survive(error, self)

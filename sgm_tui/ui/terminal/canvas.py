@@ -12,12 +12,12 @@ from types import MappingProxyType
 
 from rich.console import RenderableType
 from textual import events, on
-from textual.app import App
 from textual.driver import Driver
 from textual.geometry import Size
 from textual.screen import Screen
 
 from sgm_tui.ui.screens.dialog import Dialog
+from sgm_tui.ui.textual_internals import HookedApp
 
 LEAST = Size(40, 10)
 """The matrix shows three services in two stages, and a question its word and its buttons; below that, neither."""
@@ -50,7 +50,7 @@ def _drawn(lines: tuple[str, ...], size: Size) -> str:
     return "\x1b[0m\x1b[2J" + "".join(rows)
 
 
-class MinimumSizeApp(App[None]):
+class MinimumSizeApp(HookedApp):
     """An application whose screens always have room."""
 
     always: frozenset[str] = frozenset()
@@ -96,14 +96,14 @@ class MinimumSizeApp(App[None]):
 
     def _make_room(self, event: events.Resize) -> events.Resize:
         before, self._terminal = self._terminal, event.size if is_too_small(event.size) else None
-        if self._terminal is not None and self._driver is not None and not self.is_headless:
-            self._driver.write(_drawn(notice(self._terminal), self._terminal).translate(self.table))
-            self._driver.flush()
+        if self._terminal is not None:
+            self.write_to_terminal(_drawn(notice(self._terminal), self._terminal).translate(self.table))
         if self._terminal is None and before is not None:
             self.refresh(layout=True)  # the screens may have kept their size, and still have to be painted
         size = at_least(event.size)
         return event if size == event.size else events.Resize(size, size)
 
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+    def paint(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Write what a screen has to paint, where it can be read."""
         if self.is_readable:
-            super()._display(screen, renderable)
+            super().paint(screen, renderable)

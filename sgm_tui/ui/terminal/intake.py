@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from textual import events
-from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.message import Message
+
+from sgm_tui.ui.textual_internals import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 
 WINDOW = 0.2
 """Seconds over which keys are counted, and for which it has to be quiet after a paste."""

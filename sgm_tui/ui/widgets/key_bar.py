@@ -11,9 +11,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.reactive import reactive
 from textual.widgets import Footer
-from textual.widgets._footer import FooterKey
 
 from sgm_tui.ui import keys
+from sgm_tui.ui.textual_internals import FooterKey
 
 _AROUND = 3
 """Spaces of one key: before it, before its word and after it."""
