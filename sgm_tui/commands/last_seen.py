@@ -21,6 +21,7 @@ def find_last_seen_file(arguments: argparse.Namespace, environ: Mapping[str, str
         team_file = find_team_file(arguments.config, arguments.repo or "", environ)
         if team_file is None:
             return None
-        return cache_directory(environ) / "last-seen" / f"{fingerprint(team_file, flags, environ)}.jsonl"
+        digest = fingerprint(team_file, flags, environ)
+        return cache_directory(environ) / "last-seen" / f"{digest}.jsonl" if digest is not None else None
     except OSError:
         return None  # reading the configuration says what is wrong with it

@@ -17,12 +17,17 @@ def find_team_file(path: Path | None, repository: str, environ: Mapping[str, str
     return local if repository and "://" not in repository and local.is_file() else None
 
 
-def fingerprint(file: Path, flags: Mapping[str, str], environ: Mapping[str, str]) -> str:
+def fingerprint(file: Path, flags: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
     """Return a digest of everything that decides what a configuration says: both files and what overrides them.
+
+    None where the team file is no regular file: a pipe (`--config <(decrypt sgm.yaml)`) can be read only once, and a
+    device has no end.
 
     Raises:
         OSError: the team file cannot be read.
     """
+    if not file.is_file():
+        return None
     user = user_file(environ)
     overrides = sorted(item for item in environ.items() if item[0].startswith("SGM_"))
     digest = hashlib.sha256(repr((str(file.absolute()), sorted(flags.items()), overrides)).encode())

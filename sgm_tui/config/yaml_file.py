@@ -36,7 +36,8 @@ def mapping_of(file: Path) -> Mapping[str, Any]:
         ConfigError: it cannot be read, is not YAML, or not a mapping.
     """
     try:
-        data = file.read_bytes()
+        with file.open("rb") as handle:
+            data = handle.read(_LARGEST_FILE + 1)  # a device has no end
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}", "Name a readable file.") from error
     if len(data) > _LARGEST_FILE:

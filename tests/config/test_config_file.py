@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
+from sgm_tui.commands.last_seen import find_last_seen_file
 from sgm_tui.config.file import load, load_user
 from sgm_tui.config.schema import Config
 from sgm_tui.config.yaml_file import mapping_of
@@ -155,6 +159,24 @@ def test_the_documented_examples_load(tmp_path: Path) -> None:
     assert config.clusters[1].context.startswith("arn:aws")
     assert config.keymap == {"promote": "P"}
     assert config.read_only
+
+
+def test_a_team_file_in_a_pipe_is_read_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text(SMALL), daemon=True)
+    writer.start()
+    arguments = argparse.Namespace(config=pipe, repo="")
+    assert find_last_seen_file(arguments, {"HOME": str(tmp_path)}) is None
+    assert load(pipe, flags={}, environ={"HOME": str(tmp_path)}).stages
+    writer.join(10)
+
+
+def test_a_team_file_without_an_end_is_refused(tmp_path: Path) -> None:
+    arguments = argparse.Namespace(config=Path("/dev/zero"), repo="")
+    assert find_last_seen_file(arguments, {"HOME": str(tmp_path)}) is None
+    with pytest.raises(ConfigError, match="larger than 1 MB"):
+        load(Path("/dev/zero"), flags={}, environ={"HOME": str(tmp_path)})
 
 
 def test_a_team_file_that_unfolds_without_measure_is_refused(tmp_path: Path) -> None:
