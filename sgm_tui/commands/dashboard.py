@@ -74,8 +74,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
-    """Start a sandbox in a process of its own, show the dashboard on it, and return its exit code."""
-    return asyncio.run(_show(lambda: _embedded(arguments), read_only=arguments.read_only))
+    """Start a sandbox in a process of its own, show the dashboard on it, and return its exit code.
+
+    The sandbox starts first, and makes its fleet while the dashboard loads.
+    """
+    with contextlib.ExitStack() as sandbox:
+        load = sandbox.enter_context(_embedded(arguments))
+        return asyncio.run(_show(lambda: _closing(sandbox, load), read_only=arguments.read_only))
+
+
+@contextlib.contextmanager
+def _closing(sandbox: contextlib.ExitStack, load: ConfigLoader) -> Iterator[ConfigLoader]:
+    """Give the configuration for the length of the block; the sandbox ends with it, before the event loop does.
+
+    The loop waits for its threads, and one of them may still wait for the sandbox to be ready.
+    """
+    with sandbox:
+        yield load
 
 
 def print_demo(arguments: argparse.Namespace, status_arguments: argparse.Namespace) -> int:
