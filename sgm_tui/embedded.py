@@ -6,7 +6,6 @@ A separate process keeps the screen responsive, and lets kubectl and a second te
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import selectors
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from sgm_tui.errors import UnreachableError
+from sgm_tui.json_reader import read_json
 
 READY_SECONDS = 60.0
 """Seconds within which a sandbox must be ready; a hundred services on twenty clusters take a few."""
@@ -43,7 +43,7 @@ class EmbeddedFleet:
             UnreachableError: the process ended (the message then contains its standard error), was stopped, or was
                 not ready in time.
         """
-        return Path(json.loads(self._read_ready_line())["config"])
+        return Path(read_json(self._read_ready_line())["config"])
 
     def _read_ready_line(self) -> bytes:
         """Return the JSON line that the sandbox prints once it is ready."""

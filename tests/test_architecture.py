@@ -229,6 +229,18 @@ def test_a_protocol_library_is_known_to_one_module_a_kind_of_server(library: str
     assert {user for user in modules_importing(library) if not user.startswith("sandbox/")} == homes
 
 
+def test_json_is_read_by_one_function() -> None:
+    readers = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in MODULES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Attribute) and node.attr in {"load", "loads"} and ast.unparse(node.value) == "json"
+    }
+    assert {path for path in readers if not path.startswith("sandbox/")} == {"json_reader.py"}, (
+        "nesting ends json.loads"
+    )
+
+
 def private_names(module: str) -> Set[str]:
     """Return the private names that the classes of a module of Textual have or set."""
     classes = [item for item in vars(importlib.import_module(module)).values() if inspect.isclass(item)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from typing import Any
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.ages import seconds_waited
+from sgm_tui.json_reader import read_json
 from sgm_tui.untrusted_text import clean
 
 _LONGEST = 1 << 16
@@ -38,7 +38,7 @@ def parse_refusal(text: str) -> Any:
     if len(text) > _LONGEST:
         return {"data": text[:_LONGEST]}
     try:
-        return json.loads(text) if text else None
+        return read_json(text) if text else None
     except (ValueError, RecursionError):
         return {"data": text}
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from yarl import URL
 
 from sgm_tui.config.schema import RegistryConfig
 from sgm_tui.errors import describe_os_error
+from sgm_tui.json_reader import read_json
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.transport.limits import size_text
 from sgm_tui.transport.streaming import read_whole
@@ -240,7 +240,7 @@ def _reference(version: str) -> str:
 def _parse_object(data: bytes) -> dict[str, Any]:
     """Parse a JSON object; return an empty one for anything else."""
     try:
-        document = json.loads(data)
+        document = read_json(data)
     except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}

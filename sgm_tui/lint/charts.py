@@ -7,7 +7,6 @@ are not in the repository (remote charts, library charts) are not checked.
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sgm_tui.gitops.parsed_repository import ParsedRepository
+from sgm_tui.json_reader import read_json
 from sgm_tui.lint.findings import Finding, Results, Skipped, abbreviate, make_finding
 from sgm_tui.yaml_reader.marked import Place, place_of
 
@@ -133,7 +133,7 @@ def _schema(repository: ParsedRepository, folder: str) -> Mapping[str, Any] | No
     if data is None:
         return None
     try:
-        schema = json.loads(data)
+        schema = read_json(data)
     except (ValueError, RecursionError):
         return None
     return schema if isinstance(schema, dict) else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import json
 import math
 import re
 import time
@@ -27,6 +26,7 @@ from sgm_tui.config.schema import MetricsConfig
 from sgm_tui.errors import UnreachableError
 from sgm_tui.fleet.ages import seconds_waited
 from sgm_tui.fleet.source import INCOMPLETE
+from sgm_tui.json_reader import read_json
 from sgm_tui.live.prometheus_access import authorities, basic_auth_for, headers_for
 from sgm_tui.transport.blocking import AnswerRefusedError, BoundedSession
 from sgm_tui.transport.limits import Limits
@@ -240,7 +240,7 @@ def _cause(text: str) -> str:
     if match is None:
         return clean(text)
     with contextlib.suppress(ValueError, SyntaxError, AttributeError, RecursionError):
-        return clean(json.loads(ast.literal_eval(match[1])).get("error", text))
+        return clean(read_json(ast.literal_eval(match[1])).get("error", text))
     with contextlib.suppress(ValueError, SyntaxError, AttributeError, RecursionError):
         return clean(f"{text[: match.start()].rstrip()}: {ast.literal_eval(match[1]).decode(errors='replace')}", 160)
     return clean(text)

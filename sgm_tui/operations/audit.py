@@ -9,11 +9,11 @@ versions have no hash of their own and are valid.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sgm_tui.json_reader import read_json
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.journal import append, encode, now
 from sgm_tui.operations.state_files import lock_file, replace_text, report_unusable
@@ -52,7 +52,7 @@ class Audit:
         records: list[dict[str, Any]] = []
         for line in self._lines():
             try:
-                record = json.loads(line)
+                record = read_json(line)
             except ValueError:
                 continue  # `verify` reports the line
             if isinstance(record, dict):
@@ -88,7 +88,7 @@ class Audit:
         Records of versions without seals have no hash of their own, and need no seal.
         """
         if self._newest.exists():
-            return self._newest.read_text(encoding="utf-8").strip()
+            return self._newest.read_text(encoding="utf-8", errors="replace").strip()
         return "" if any(_has_hash(line) for line in lines) else _START
 
     def _previous(self) -> str:
@@ -110,7 +110,7 @@ class Audit:
 
 def _is_intact(line: bytes, previous: str) -> bool:
     try:
-        record = json.loads(line)
+        record = read_json(line)
         own_hash = record.pop("hash", None)
         return bool(record["previous"] == previous and own_hash in {None, _hash_of(record)})
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -119,7 +119,7 @@ def _is_intact(line: bytes, previous: str) -> bool:
 
 def _has_hash(line: bytes) -> bool:
     try:
-        return "hash" in json.loads(line)
+        return "hash" in read_json(line)
     except (ValueError, TypeError):
         return False
 

@@ -15,6 +15,7 @@ from sgm_tui.fleet.applications import DriftSighting
 from sgm_tui.fleet.cell import Journey
 from sgm_tui.fleet.model import CellKey, ClusterName, ServiceName, StageName
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.json_reader import read_json
 from sgm_tui.operations.state_files import replace_text, run_in_thread
 
 _LARGEST = 8_000_000
@@ -32,7 +33,7 @@ class DriftLog:
         """Read the drifts an earlier run recorded; empty if they cannot be read."""
         try:
             if self._file.stat().st_size <= _LARGEST:
-                entries = json.loads(self._file.read_text(encoding="utf-8"))
+                entries = read_json(self._file.read_text(encoding="utf-8"))
                 self._sightings = dict(_sighting(entry) for entry in entries)
         except FileNotFoundError:
             pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from sgm_tui.gitops.yaml.structured import remove_key, set_value
 from sgm_tui.gitops.yaml.style import Value
 from sgm_tui.gitops.yaml.undo import undo_change
 from sgm_tui.gitops.yaml.values import UnreadableError, read_version
+from sgm_tui.json_reader import read_json
 
 
 class Files(Protocol):
@@ -53,7 +53,7 @@ def apply_change(files: Files, head: str, change: Change, content: bytes | None 
     try:
         for extra in change.extras:
             if not has_value(after, extra.key, extra.value):
-                after = _set(after, extra.key, json.loads(extra.value)) if extra.value else remove_key(after, extra.key)
+                after = _set(after, extra.key, read_json(extra.value)) if extra.value else remove_key(after, extra.key)
     except UnreadableError as error:
         raise EditRefusedError(str(error)) from error
     return FileChange(before, after, not_reverted)

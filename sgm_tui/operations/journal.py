@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sgm_tui.json_reader import read_json
 from sgm_tui.operations.state_files import lock_file, report_unusable
 from sgm_tui.private_files import append_line
 from sgm_tui.untrusted_text import sanitize
@@ -66,7 +67,7 @@ class Journal:
         entries: list[Entry] = []
         for line in lines:
             try:
-                entry = json.loads(line)
+                entry = read_json(line)
             except ValueError:
                 continue
             if isinstance(entry, dict):

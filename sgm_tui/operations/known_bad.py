@@ -11,6 +11,7 @@ from typing import Any
 
 from sgm_tui.errors import RefusedError
 from sgm_tui.fleet.model import ServiceName, Version
+from sgm_tui.json_reader import read_json
 from sgm_tui.operations.actor import actor
 from sgm_tui.operations.journal import now
 from sgm_tui.operations.state_files import lock_file, replace_text, report_unusable
@@ -56,15 +57,23 @@ class KnownBad:
             RefusedError: the file cannot be read.
         """
         mark = self._read().get(service, {}).get(version)
-        return "" if mark is None else str(mark["reason"])
+        return "" if mark is None else mark["reason"]
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
             if not self._file.exists():
                 return {}
-            document = json.loads(self._file.read_text(encoding="utf-8"))
-            return dict(document["marks"])
+            document = read_json(self._file.read_text(encoding="utf-8"))
+            return {
+                service: {version: _checked(mark) for version, mark in marks.items()}
+                for service, marks in document["marks"].items()
+            }
         except OSError as error:
             raise report_unusable(self._file, error) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RefusedError(f"{self._file} has no known-bad marks this sgm can read", "Move it away.") from error
+
+
+def _checked(mark: dict[str, Any]) -> dict[str, Any]:
+    """Return a mark whose reason and author are texts; a KeyError or TypeError says that it is none."""
+    return {**mark, "reason": str(mark["reason"]), "by": str(mark["by"])}

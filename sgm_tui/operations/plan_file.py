@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sgm_tui.fleet.plans.document import document_of, plan_of
 from sgm_tui.fleet.plans.plan import Plan
+from sgm_tui.json_reader import read_json
 from sgm_tui.operations.state_files import lock_file, replace_text, report_unusable
 
 
@@ -63,7 +64,7 @@ class PlanFile:
         if not self._file.exists():
             return Plan()
         try:
-            return plan_of(json.loads(self._file.read_text(encoding="utf-8")))
+            return plan_of(read_json(self._file.read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError):
             # Written by another version or damaged: renamed so that a person can look at it.
             self._file.replace(self._file.with_suffix(".unreadable"))

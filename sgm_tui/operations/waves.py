@@ -23,6 +23,7 @@ from sgm_tui.fleet.plans.proposal import ENDED, AdoptedChange, Override, Preview
 from sgm_tui.fleet.plans.waves import WavePlan, next_step, wave_soak_seconds
 from sgm_tui.fleet.policy import Policy
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.json_reader import read_json
 from sgm_tui.operations.proposal import identity_of
 from sgm_tui.operations.state_files import lock_file, replace_text, run_in_thread
 from sgm_tui.permission import NO_CONSENT, Consent
@@ -75,7 +76,7 @@ class Waves:
         except OSError as error:
             raise RefusedError(f"{self._file}: {error.strerror}", "sgm stores wave plans there.") from error
         try:
-            return _plans_of(json.loads(text))
+            return _plans_of(read_json(text))
         except (ValueError, KeyError, TypeError) as error:
             raise RefusedError(
                 f"{self._file} has no wave plans this sgm can read", "Move the file away to continue without them."

@@ -18,6 +18,7 @@ from sgm_tui.fleet.cell import Cell, Journey
 from sgm_tui.fleet.last_seen import UNCERTAIN, LastSeen
 from sgm_tui.fleet.model import CellKey, Cluster, ClusterName, Fleet, ServiceName, Stage, StageName, Version
 from sgm_tui.fleet.snapshot import FleetSnapshot
+from sgm_tui.json_reader import read_json
 from sgm_tui.private_files import replace_file
 
 SCHEMA = 1
@@ -55,7 +56,7 @@ class _Rows(Mapping[ServiceName, Mapping[ClusterName, Version]]):
 
     def _decode(self, line: str) -> Mapping[ClusterName, Version]:
         try:
-            versions = json.loads(line)
+            versions = read_json(line)
             return {
                 cluster: Version(_text(version))
                 for cluster, version in zip(self._clusters, versions, strict=True)
@@ -73,7 +74,7 @@ def read_last_seen(file: Path, now: datetime) -> LastSeen | None:
         if status.st_size > _LARGEST or not stat.S_ISREG(status.st_mode):
             return None
         first, *lines = file.read_text(encoding="utf-8").splitlines()
-        header = json.loads(first)
+        header = read_json(first)
         last_seen = _last_seen(header, lines) if header["schema"] == SCHEMA else None
         return last_seen if last_seen is not None and timedelta(0) <= now - last_seen.seen_at <= _OLDEST else None
     except FileNotFoundError:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from sgm_tui.durations import DurationError, pause_seconds
 from sgm_tui.fleet.plans.plan import Change, Extra, Refusal
+from sgm_tui.json_reader import read_json
 
 _CANARY = re.compile(r"canary(\d{1,3}(?:-\d{1,3})*)")
 _STEPS = frozenset({"setWeight", "pause", "analysis", "setCanaryScale", "setHeaderRoute", "setMirrorRoute"})
@@ -28,7 +29,7 @@ def steps_key(image_key: str) -> str:
 def steps_of(change: Change) -> list[dict[str, object]] | None:
     """Return the steps that a change writes; None where it does not change them."""
     written = next((one.value for one in change.extras if one.key.endswith("rollout.steps")), "")
-    return list(json.loads(written)) if written else None
+    return list(read_json(written)) if written else None
 
 
 def extras_of(
@@ -84,7 +85,7 @@ def _choice(name: str, own: tuple[str, ...]) -> str:
 
 def _written_steps(text: str) -> list[dict[str, object]] | Refusal:
     try:
-        steps = json.loads(text)
+        steps = read_json(text)
     except ValueError as error:
         return Refusal("", f"the steps are not valid JSON: {error}")
     wrong = next((why for why in map(_step_error, steps) if why), "")

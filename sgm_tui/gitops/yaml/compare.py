@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from sgm_tui.fleet.plans.plan import Extra
 from sgm_tui.gitops.yaml.values import UnreadableError, flatten_values, read_value
+from sgm_tui.json_reader import read_json
 
 
 def find_extra_keys(source: bytes, target: bytes, keys: Sequence[str]) -> tuple[Extra, ...]:
@@ -70,7 +71,7 @@ def has_value(data: bytes, key: str, value: str) -> bool:
         UnreadableError: the file cannot be read.
     """
     current = read_value(data, key)
-    return current is None if not value else current == json.loads(value)
+    return current is None if not value else current == read_json(value)
 
 
 def _format_json(key: str, value: object) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sgm_tui.gitops.yaml.image_values import version_of
 from sgm_tui.gitops.yaml.keys import is_manifest, pairs_named, parse_key, select_entries
+from sgm_tui.json_reader import read_json
 from sgm_tui.untrusted_text import clean
 from sgm_tui.yaml_reader.nodes import (
     MappingNode,
@@ -194,7 +195,7 @@ def _format(value: object) -> str:
     if not isinstance(value, str) or not value.isprintable() or value != value.strip() or not value:
         return as_json
     try:
-        json.loads(value)
+        read_json(value)
     except (ValueError, RecursionError):
         return value
     return as_json
