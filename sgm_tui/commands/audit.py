@@ -48,7 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
         one_of("stage", arguments.stage, [stage.name for stage in config.stages])
     known = audit.records()
     records = [one for one in known if _is_selected(one, arguments)][-arguments.limit :]
-    if not records:
+    if unreadable := audit.count_unreadable_lines():
+        lines = "1 line" if unreadable == 1 else f"{unreadable} lines"
+        output.note(f"sgm: {lines} of the audit log cannot be read: sgm audit verify")
+    elif not records:
         output.note(_nothing(known, arguments))
     if arguments.output == "json":
         output.data(json.dumps({"schema": 1, "records": records}, indent=2, ensure_ascii=False))

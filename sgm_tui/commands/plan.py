@@ -60,7 +60,8 @@ async def _plan(arguments: argparse.Namespace) -> int:
     async with settled_session(arguments, read_only=looking) as (session, snapshot):
         must_know_git(snapshot)
         if arguments.unfinished:
-            return _list(await session.recovery.list_unfinished(), snapshot, arguments)
+            damaged = await session.recovery.count_damaged_lines()
+            return _list(await session.recovery.list_unfinished(), damaged, snapshot, arguments)
         if arguments.what in {"waves", "next", "stop", "go-on", "drop"}:
             return await _waves(session, snapshot, arguments)
         if arguments.what == "resume":
@@ -140,16 +141,22 @@ def _done(arguments: argparse.Namespace, result: str, text: str, **more: object)
     return 0
 
 
-def _list(writes: tuple[UnfinishedWrite, ...], snapshot: FleetSnapshot, arguments: argparse.Namespace) -> int:
+def _list(
+    writes: tuple[UnfinishedWrite, ...], damaged: int, snapshot: FleetSnapshot, arguments: argparse.Namespace
+) -> int:
+    """Print the unfinished writes; return 1 where a damaged journal may hold more of them."""
     if arguments.output == "json":
         rows = [{**asdict(one), "began_at": time_text(one.began_at)} for one in writes]
         output.data(json.dumps({"schema": 1, "unfinished": rows}, indent=2, ensure_ascii=False))
     elif not writes:
-        output.data("no unfinished writes")
+        output.data("no unfinished write can be read" if damaged else "no unfinished writes")
     else:
         now = snapshot.generated_at
         rows_ = [
             (one.operation, age(now - one.began_at), one.title, one.found, one.advice, one.explained) for one in writes
         ]
         output.data("\n".join(align([("ID", "STARTED", "WHAT", "ON SERVER", "NEXT", "WHY"), *rows_])))
-    return 0
+    if damaged:
+        lines = "1 line" if damaged == 1 else f"{damaged} lines"
+        output.note(f"sgm: {lines} of the journal cannot be read: a write recorded there is not listed")
+    return 1 if damaged else 0

@@ -59,6 +59,14 @@ class Audit:
                 records.append(record)
         return tuple(records)
 
+    def count_unreadable_lines(self) -> int:
+        """Return how many lines `records` leaves out, because they were truncated or damaged.
+
+        Raises:
+            RefusedError: the file cannot be read.
+        """
+        return len(self._lines()) - len(self.records())
+
     def verify(self) -> int | None:
         """Return the number of the first line that breaks the chain, or None if the chain is intact.
 

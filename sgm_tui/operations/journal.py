@@ -20,6 +20,9 @@ BEGINS = frozenset({"commit", "act"})
 ENDS = frozenset({"done", "discarded"})
 """The steps that finish an operation."""
 
+_BEGINNING = b'{"'
+"""How every line begins, also one that a crash truncated."""
+
 Entry = dict[str, Any]
 
 
@@ -59,20 +62,33 @@ class Journal:
                 unfinished[operation].append(entry)
         return unfinished
 
+    def count_damaged_lines(self) -> int:
+        """Return how many lines no version of sgm wrote: what they recorded is lost, an unfinished write perhaps.
+
+        A line that a crash truncated is not among them.
+
+        Raises:
+            RefusedError: the file cannot be read.
+        """
+        return sum(_entry(line) is None and line[:2] != _BEGINNING[: len(line)] for line in self._lines())
+
     def _entries(self) -> list[Entry]:
+        return [entry for line in self._lines() if (entry := _entry(line)) is not None]
+
+    def _lines(self) -> list[bytes]:
         try:
-            lines = self._file.read_bytes().splitlines() if self._file.exists() else []
+            return self._file.read_bytes().splitlines() if self._file.exists() else []
         except OSError as error:
             raise report_unusable(self._file, error) from error
-        entries: list[Entry] = []
-        for line in lines:
-            try:
-                entry = read_json(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict):
-                entries.append(entry)
-        return entries
+
+
+def _entry(line: bytes) -> Entry | None:
+    """Return the entry of a line; None where it was truncated or damaged."""
+    try:
+        entry = read_json(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
 
 
 def now() -> str:

@@ -79,6 +79,14 @@ class Recovery:
         """
         return await self._unfinished.list_all()
 
+    async def count_damaged_lines(self) -> int:
+        """Return how many lines of the journal are damaged: a write they recorded cannot be listed.
+
+        Raises:
+            RefusedError: the journal cannot be read.
+        """
+        return await run_in(Lane.RECORDS, self._journal.count_damaged_lines)
+
     async def resume(self, operation: str, consent: Consent = NO_CONSENT) -> AsyncIterator[Progress]:
         """Continue a write where it stopped; what the server has already is reused, never written twice.
 

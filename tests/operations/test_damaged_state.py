@@ -84,6 +84,39 @@ def test_any_document_is_refused_or_read(reader: str, value: object) -> None:
     read(reader, json.dumps(value).encode())
 
 
+@pytest.mark.parametrize(
+    ("line", "is_damaged"),
+    [
+        (b"", False),
+        (b"{", False),
+        (b'{"at": "2026-12-01T', False),
+        (b'{"at": "\xc3', False),
+        (b"\0" * 512, True),
+        (b"null", True),
+        (b"garbage", True),
+        (b"[" * 100_000, True),
+    ],
+)
+def test_a_line_that_a_crash_truncated_is_not_taken_for_damage(tmp_path: Path, line: bytes, is_damaged: bool) -> None:
+    file = tmp_path / "journal.jsonl"
+    journal = Journal(file)
+    journal.note("one", "commit")
+    with file.open("ab") as handle:
+        handle.write(line + b"\n")
+    journal.note("two", "commit")
+    assert list(journal.unfinished()) == ["one", "two"]
+    assert journal.count_damaged_lines() == int(is_damaged)
+
+
+def test_records_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    audit = Audit(tmp_path / "audit.jsonl")
+    audit.record("promote")
+    assert audit.count_unreadable_lines() == 0
+    with audit.file.open("ab") as handle:
+        handle.write(b"\0\0\0\nnull\n")
+    assert audit.count_unreadable_lines() == 2
+
+
 def test_a_seal_that_is_no_text_breaks_the_chain(tmp_path: Path) -> None:
     audit = Audit(tmp_path / "audit.jsonl")
     audit.record("promote")

@@ -433,6 +433,18 @@ def test_an_audit_without_an_answer_says_whether_the_name_was_right(fleet: Fleet
     where = ("--config", str(config), "audit")
     assert "the audit log is empty" in fleet.sgm(*where).stderr
     loaded = load(config, flags={}, environ={})
+    state = fleet_directory(loaded)
+    state.mkdir(parents=True, exist_ok=True)
+    for name in ("audit.jsonl", "journal.jsonl"):
+        (state / name).write_bytes(b"\0" * 64 + b"\n")
+    damaged = fleet.sgm(*where).stderr
+    assert "1 line of the audit log cannot be read" in damaged
+    assert "empty" not in damaged
+    unfinished = fleet.sgm("--config", str(config), "plan", "--unfinished", code=1)
+    assert "no unfinished writes" not in unfinished.stdout
+    assert "1 line of the journal cannot be read" in unfinished.stderr
+    for name in ("audit.jsonl", "journal.jsonl"):
+        (state / name).unlink()
     Audit(fleet_directory(loaded) / "audit.jsonl").record("push", services=["checkout"], stage="prod")
     assert "Did you mean checkout?" in fleet.sgm(*where, "--service", "chekout").stderr
     assert "checkout" in fleet.sgm(*where, "--service", "checkout", "-o", "json").stdout
