@@ -114,6 +114,22 @@ def test_a_cell_never_leaves_its_column(cell: Cell) -> None:
     assert [cell_len(text(cell_line(cell, marks, builders.NOW, width))) for width in widths] == widths
 
 
+@pytest.mark.parametrize("harm", ["alert", "errors"])
+@pytest.mark.parametrize("name", CELLS)
+def test_no_progress_hides_that_a_cell_serves_badly(name: str, harm: str) -> None:
+    facts = CELLS[name].facts
+    harmed: dict[str, Any] = (
+        {"alerts": CELLS["alert"].facts.alerts} if harm == "alert" else {"metrics": Metrics(9.0, 0.4, 0.2)}
+    )
+    for strategy in ("Canary", "BlueGreen"):
+        rollout = replace(facts.rollout, strategy=strategy, updated=12) if facts.rollout is not None else None
+        cell = replace(CELLS[name], facts=replace(facts, rollout=rollout, **harmed))
+        for width in range(9, 41):
+            shown = text(cell_line(cell, NONE, builders.NOW, width))
+            assert "▲" in shown, (strategy, width)
+            assert cell_len(shown) == width
+
+
 def test_an_alert_is_seen_where_there_is_little_room() -> None:
     firing, skewed = CELLS["alert"], Marks("↓1", skewed=True)
     for width in range(9, 41):

@@ -79,9 +79,10 @@ def cell_line(cell: Cell, marks: Marks, now: datetime, width: int) -> Line:
     narrow = width < GLYPH_FIRST_BELOW
     tone = tone_of(cell)
     glyph = Piece(JOURNEY[cell.journey], tone)
-    version = Piece(short_version(_headline(cell), width - 2), _version_tone(cell, tone))
     if narrow:
         return _narrow_line(cell, marks, glyph, width)
+    room = width - 2 - sum(len(one.text) + 1 for one in _alarms(cell)[:1])
+    version = Piece(short_version(_headline(cell), room), _version_tone(cell, tone))
     runs = [*_coming_from(cell), version, *_doubted(cell, glyph)]
     if cell.journey is Journey.FAILED and cell.live_version is None:
         runs = [glyph, version]  # nothing is known to run: the version is the one that fails
@@ -228,7 +229,7 @@ def _waits_for_a_person(cell: Cell) -> bool:
 
 
 def _extras(cell: Cell, marks: Marks, width: int) -> list[Piece]:
-    pieces = _short_marks(cell, marks)
+    pieces = [*_alarms(cell), *_row_marks(cell, marks)]
     metrics = cell.facts.metrics
     is_fresh = "metrics" not in cell.facts.stale_kinds
     if metrics is not None and metrics.trend and is_fresh and cell.journey is not Journey.UNKNOWN and width >= 16:
@@ -236,13 +237,14 @@ def _extras(cell: Cell, marks: Marks, width: int) -> list[Piece]:
     return pieces
 
 
-def _short_marks(cell: Cell, marks: Marks) -> list[Piece]:
+def _alarms(cell: Cell) -> list[Piece]:
+    """Return the firing alerts and the errors; the first is never dropped, for a canary's weight is no reason to."""
     firing = _firing(cell)
-    pieces = [Piece(f"{ALERT}{firing}", Tone.ATTENTION, 1)] if firing else []
+    pieces = [Piece(f"{ALERT}{firing}", Tone.ATTENTION)] if firing else []
     errors = cell.facts.excessive_errors
     if errors is not None:
-        pieces.append(Piece(f"{'' if firing else ALERT}{errors:.0%}", Tone.ATTENTION, 2 if firing else 1))
-    return pieces + _row_marks(cell, marks)
+        pieces.append(Piece(f"{'' if firing else ALERT}{errors:.0%}", Tone.ATTENTION, 2 if firing else 0))
+    return pieces
 
 
 def _serves_badly(cell: Cell) -> bool:
