@@ -7,8 +7,33 @@ import errno
 import os
 from pathlib import Path
 
+from sgm_tui.errors import UnreachableError
+
 OWNER_ONLY = 0o600
 """The mode of files that only their owner may read and write."""
+
+
+_LARGEST_SECRET = 1 << 16
+"""Bytes; a token is much shorter, and `/dev/zero` has no end."""
+
+
+def read_secret(key: str, file: Path) -> str:
+    """Return the token or password in a file, without the blanks around it; `key` is the configuration key of the file.
+
+    Raises:
+        UnreachableError: the file cannot be read, is not UTF-8 text, or is larger than any secret.
+    """
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_LARGEST_SECRET + 1)
+    except OSError as error:
+        raise UnreachableError(f"{key} {file}: {error.strerror}") from error
+    if len(content) > _LARGEST_SECRET:
+        raise UnreachableError(f"{key} {file}: it is larger than {_LARGEST_SECRET >> 10} KiB, so it is no secret")
+    try:
+        return content.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise UnreachableError(f"{key} {file}: it is not UTF-8") from error
 
 
 def make_private_directory(path: Path) -> None:

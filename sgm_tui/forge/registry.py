@@ -17,8 +17,9 @@ import aiohttp
 from yarl import URL
 
 from sgm_tui.config.schema import RegistryConfig
-from sgm_tui.errors import describe_os_error
+from sgm_tui.errors import UnreachableError, describe_os_error
 from sgm_tui.json_reader import read_json
+from sgm_tui.private_files import read_secret
 from sgm_tui.threads import Lane, run_in
 from sgm_tui.transport.limits import size_text
 from sgm_tui.transport.streaming import read_whole
@@ -202,9 +203,9 @@ class Registry:
         if file is None:
             return ""
         try:
-            return file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise _UnknownError(f"registry.token_file {file} cannot be read: {clean(error)}") from error
+            return read_secret("registry.token_file", file)
+        except UnreachableError as error:
+            raise _UnknownError(error.message) from error
 
 
 def _session(headers: Mapping[str, str]) -> aiohttp.ClientSession:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from sgm_tui.config.schema import Config, is_loopback
-from sgm_tui.errors import UnreachableError
+from sgm_tui.private_files import read_secret
 
 _SECONDS = 10
 _GITHUB_COM = ("GH_TOKEN", "GITHUB_TOKEN")
@@ -26,10 +26,7 @@ def github_token(config: Config, environ: Mapping[str, str]) -> str:
         UnreachableError: the token file cannot be read.
     """
     if config.github.token_file is not None:
-        try:
-            return config.github.token_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise UnreachableError(f"github.token_file {config.github.token_file}: {error.strerror}") from error
+        return read_secret("github.token_file", config.github.token_file)
     host = urlsplit(config.github.api_url).hostname or ""
     names = _variables_for(host, config, environ)
     return next((environ[name] for name in names if environ.get(name)), "") or _gh_token(web_host(host))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from sgm_tui.config.schema import MetricsConfig
 from sgm_tui.errors import UnreachableError
+from sgm_tui.private_files import read_secret
 
 
 def headers_for(url: str, config: MetricsConfig) -> dict[str, str]:
@@ -19,7 +19,7 @@ def headers_for(url: str, config: MetricsConfig) -> dict[str, str]:
     """
     headers = dict(config.headers)
     if config.token_file is not None and _may_send(url, config):
-        headers["Authorization"] = f"Bearer {_content('token_file', config.token_file)}"
+        headers["Authorization"] = f"Bearer {read_secret('prometheus.token_file', config.token_file)}"
     return headers
 
 
@@ -31,7 +31,7 @@ def basic_auth_for(url: str, config: MetricsConfig) -> tuple[str, str] | None:
     """
     if config.basic_auth_file is None or not _may_send(url, config):
         return None
-    user, separator, password = _content("basic_auth_file", config.basic_auth_file).partition(":")
+    user, separator, password = read_secret("prometheus.basic_auth_file", config.basic_auth_file).partition(":")
     if not separator:
         raise UnreachableError(f"prometheus.basic_auth_file {config.basic_auth_file} holds no user:password")
     return user, password
@@ -54,11 +54,3 @@ def authorities(config: MetricsConfig, environ: Mapping[str, str] = os.environ) 
 
 def _may_send(url: str, config: MetricsConfig) -> bool:
     return config.credential_hosts is None or urlsplit(url).hostname in config.credential_hosts
-
-
-def _content(key: str, file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UnreachableError(f"prometheus.{key} {file}: {reason}") from error
