@@ -57,7 +57,7 @@ def test_pauses_double_up_to_the_longest_however_many_failures_there_are() -> No
 
 
 async def test_failures_are_reported_with_their_pause_until_a_poll_succeeds() -> None:
-    loop = PollLoop(0.001, Backoff(0.001, 0.002, jitter=(1.0, 1.0)))
+    loop = PollLoop(0.001, Backoff(0.001, 0.002, jitter=(1.0, 1.0), clock=lambda: 0.0))
     failures, reported, is_done = [1, 2, 3], list[tuple[str, float]](), asyncio.Event()
 
     async def poll() -> None:
